@@ -1,0 +1,117 @@
+"""A real pseudo-terminal around the program, with the screen as a person would see it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import sys
+import termios
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import pyte
+
+TUILABEL = (sys.executable, "-m", "tuilabel")
+KEYS = {"enter": "\r", "space": " ", "backspace": "\x7f", "right": "\x1b[C", "left": "\x1b[D", "ctrl+q": "\x11"}
+# What pyte cannot read and a picture does not need: private modes, device strings.
+_SKIPPED = re.compile(rb"\x1b\[[<>=?][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]|\x1b_[^\x1b]*\x1b\\|\x1bP[^\x1b]*\x1b\\")
+_CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
+
+
+class Terminal:
+    """Runs `argv` on a pty of `columns` × `rows`; use as a context manager, which ends the program."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        *,
+        columns: int = 120,
+        rows: int = 40,
+        environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self._rest = b""
+        self.bytes_written = 0
+        self.exit_code: int | None = None
+        self.started = time.perf_counter()
+        environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
+        environ.pop("NO_COLOR", None)
+        self.pid, self._fd = pty.fork()
+        if self.pid == 0:
+            try:
+                os.chdir(directory or Path.cwd())
+                os.execvpe(argv[0], list(argv), environ)
+            finally:
+                os._exit(127)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+    def __enter__(self) -> Terminal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self.exit_code is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        os.close(self._fd)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+    def type(self, keys: str) -> None:
+        """Send characters at once, as a held key or a paste without brackets would."""
+        os.write(self._fd, keys.encode())
+
+    def key(self, name: str) -> None:
+        self.type(KEYS.get(name, name))
+
+    def read(self, seconds: float) -> int:
+        """Take in what comes within `seconds`, ending with the first burst; the number of bytes."""
+        ready, _, _ = select.select([self._fd], [], [], seconds)
+        if not ready:
+            return 0
+        try:
+            data = os.read(self._fd, 1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            if self.exit_code is None:
+                self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            return 0
+        self.bytes_written += len(data)
+        whole = self._rest + data
+        cut = _CUT_SHORT.search(whole)
+        self._rest = whole[cut.start() :] if cut else b""
+        self._stream.feed(_SKIPPED.sub(b"", whole[: cut.start()] if cut else whole))
+        return len(data)
+
+    def wait_for(self, pattern: str, seconds: float = 60) -> float:
+        """Read until the screen matches; the seconds it took, or AssertionError with the screen."""
+        begin = time.perf_counter()
+        while not re.search(pattern, self.text):
+            assert time.perf_counter() - begin < seconds, f"{pattern!r} never came; the screen:\n{self.text}"
+            if self.exit_code is not None:
+                raise AssertionError(f"ended with {self.exit_code} before {pattern!r}; the screen:\n{self.text}")
+            self.read(0.05)
+        return time.perf_counter() - begin
+
+    def wait_for_exit(self, seconds: float = 30) -> int:
+        begin = time.perf_counter()
+        while self.exit_code is None:
+            assert time.perf_counter() - begin < seconds, f"does not end; the screen:\n{self.text}"
+            self.read(0.05)
+        return self.exit_code
+
+    def settle(self, still: float = 0.2) -> None:
+        """Read until nothing has come for `still` seconds."""
+        while self.read(still):
+            pass

@@ -1,0 +1,246 @@
+"""The command line: parse, call, print. Imports are inside the commands, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tuilabel import __version__
+from tuilabel.errors import TuilabelError
+
+app = typer.Typer(
+    name="tuilabel",
+    help="Label images in the terminal, in the latent space of a VAE: a classifier from as few keypresses as possible.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Dataset = Annotated[str, typer.Argument(metavar="[DATASET]", help="A dataset by name: `tuilabel datasets` lists them.")]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="TUILABEL_DATA", show_envvar=True, help="A torchvision root with the data sets."),
+]
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE to use; else the dataset's own.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tuilabel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    global _debug
+    _debug = debug
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+
+
+_debug = False
+
+
+@app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
+def train_vae(
+    dataset: Dataset = "mnist",
+    latent_dim: Annotated[int, typer.Option(help="Dimensions of the latent space.")] = 32,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 15,
+    beta: Annotated[float, typer.Option(help="Weight of the KL term.")] = 1.0,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
+    augment: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
+    ] = True,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The checkpoint to write; else ./checkpoints/DATASET.safetensors.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Train the VAE on all images of a dataset, without labels."""
+    from tuilabel.console.training import run_training
+
+    result = run_training(
+        dataset,
+        data_dir,
+        out,
+        resume=resume,
+        quiet=as_json,
+        latent_dim=latent_dim,
+        epochs=epochs,
+        beta=beta,
+        batch_size=batch_size,
+        lr=lr,
+        augment=augment,
+        device=device,
+        seed=seed,
+    )
+    if as_json:
+        _print_json(result)
+
+
+@app.command(epilog="Example: tuilabel encode mnist --out latents.npy")
+def encode(
+    dataset: Dataset = "mnist",
+    checkpoint: Checkpoint = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the pool's latents there, as .npy.")] = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Encode a dataset with its VAE and cache the latents."""
+    from tuilabel.console.training import run_encoding
+
+    result = run_encoding(dataset, data_dir, checkpoint, out, device, quiet=as_json)
+    if as_json:
+        _print_json(result)
+    else:
+        typer.echo(f"{result['items']:,} latents of {result['latent_dim']} dimensions in {result['path']}")
+
+
+@app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
+def label(
+    dataset: Dataset = "mnist",
+    strategy: Annotated[str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")] = "margin",
+    batch: Annotated[int, typer.Option(help="Images asked at once.")] = 20,
+    classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
+    annotator: Annotated[str | None, typer.Option(help="Your name; else the login name.")] = None,
+    project: ProjectDir = None,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    data_dir: DataDir = None,
+) -> None:
+    """Label images by keypress while a classifier learns along."""
+    from tuilabel.tui.start import LabelOptions, run
+
+    outcome = run(
+        LabelOptions(
+            dataset=dataset,
+            strategy=strategy,
+            batch_size=batch,
+            annotator=annotator,
+            classes=classes,
+            project=project,
+            checkpoint=checkpoint,
+            data_dir=data_dir,
+            device=device,
+            seed=seed,
+        ),
+        _note,
+    )
+    for line in outcome.lines():
+        typer.echo(line, err=outcome.exit_code != 0)
+    raise typer.Exit(outcome.exit_code)
+
+
+@app.command(epilog="Example: tuilabel stats --json")
+def stats(
+    dataset: Dataset = "mnist", project: ProjectDir = None, data_dir: DataDir = None, as_json: Json = False
+) -> None:
+    """What a project holds: labels by class and annotator, accuracy with its interval."""
+    from tuilabel.console.reports import project_statistics, statistics_table
+
+    figures = project_statistics(dataset, project, data_dir)
+    if as_json:
+        _print_json(figures)
+    else:
+        _print(statistics_table(figures))
+
+
+@app.command(epilog="Example: tuilabel export --out labels.csv")
+def export(
+    dataset: Dataset = "mnist",
+    project: ProjectDir = None,
+    out: Annotated[Path | None, typer.Option("--out", help="The file to write; else stdout.")] = None,
+    format: Annotated[str, typer.Option(help="csv: columns id,path,label,annotator,labelled_at,seconds.")] = "csv",  # noqa: A002
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+) -> None:
+    """Write the labels of a project."""
+    from tuilabel.console.reports import export_labels
+
+    written = export_labels(dataset, project, out, format, force)
+    if out is not None:
+        _note(f"{written:,} labels in {out}")
+
+
+@app.command(epilog="Example: tuilabel datasets --json")
+def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """List the datasets known by name, and which are here."""
+    from tuilabel.console.reports import dataset_rows, datasets_table
+
+    rows = dataset_rows(data_dir)
+    if as_json:
+        _print_json(rows)
+    else:
+        _print(datasets_table(rows))
+
+
+@app.command(epilog="Example: tuilabel strategies")
+def strategies(as_json: Json = False) -> None:
+    """List the query strategies."""
+    from tuilabel.console.reports import strategies_table, strategy_rows
+
+    rows = strategy_rows()
+    if as_json:
+        _print_json(rows)
+    else:
+        _print(strategies_table(rows))
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print(renderable: Any) -> None:
+    from rich.console import Console
+
+    Console().print(renderable)
+
+
+def _print_json(document: Any) -> None:
+    typer.echo(json.dumps(document, indent=2))
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed with one clear line, 2 wrong usage."""
+    try:
+        app()
+    except TuilabelError as error:
+        if _debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if _debug:
+            raise
+        _fail(f"unexpected {type(error).__name__}: {error} (run `tuilabel --debug …` for the traceback)", 1)
+
+
+def _fail(text: str, code: int) -> None:
+    line = " ".join(text.split())
+    typer.echo(f"tuilabel: {line}", err=True)
+    sys.exit(code)
+

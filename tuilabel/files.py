@@ -1,0 +1,37 @@
+"""Where caches live, and how a file comes to be whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from tuilabel.errors import TuilabelError
+
+
+def cache_dir() -> Path:
+    """The folder for decoded pools and latents: `$TUILABEL_CACHE`, else the user's cache directory."""
+    named = os.environ.get("TUILABEL_CACHE")
+    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("tuilabel"))
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.
+
+    A run killed half-way leaves `path` as it was. Raises `TuilabelError` where the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

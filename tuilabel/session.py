@@ -1,0 +1,510 @@
+"""The whole labelling loop without a screen: the terminal app, simulations and notebooks drive this one object.
+
+    session.start()                      # submits the first request to the trainer
+    session.batch.items[3]               # what to ask
+    session.label(3, 7, milliseconds=640)
+    session.statistics()                 # a frozen snapshot of all figures
+
+Trainer messages enter through `handle`, in the thread that owns the session.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.datasets import ImagePool
+from tuilabel.errors import UsageError
+from tuilabel.estimate import AuditEstimate, audit_estimate, labels_per_minute
+from tuilabel.labels import Event, Round, RoundItem, Writer, current_answers
+from tuilabel.learner.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.learner.trainer import Trainer
+
+AUDIT_SHARE = 0.1
+PACE_WINDOW = 60  # answers over which labels per minute is measured
+
+
+@dataclass(frozen=True)
+class QueryItem:
+    """One image that is asked: where it is in the pool, and what the model of its batch made of it."""
+
+    index: int
+    id: str
+    audit: bool = False
+    predicted: int | None = None
+    confidence: float | None = None
+    query_probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The items of one round, in the order in which they are asked."""
+
+    round: int
+    items: tuple[QueryItem, ...]
+    strategy: str
+    model: int | None
+    """How many labels the model behind this batch was trained on; None before there is a model."""
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What the trainer does now, and what it did last."""
+
+    doing: str = "starting"
+    done: int = 0
+    total: int = 0
+    failure: str | None = None
+    model: int | None = None
+    fit_seconds: float | None = None
+    query_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Every figure the screen shows, at one moment."""
+
+    pool_size: int
+    labelled: int
+    skipped: int
+    flagged: int
+    per_minute: float | None
+    round: int
+    strategy: str
+    trainer: TrainerState
+    test_accuracy: float | None
+    curve: tuple[tuple[int, float], ...]
+    """(labels, test accuracy) of every model so far, by growing number of labels."""
+    audit: AuditEstimate | None
+    mean_uncertainty: float | None
+    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
+    histogram: tuple[int, ...] | None
+    """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
+    class_counts: tuple[int, ...]
+
+
+class _Ledger:
+    """The standing answers, counted as they come and go, so that a key costs the same after 30,000 labels."""
+
+    def __init__(self) -> None:
+        self.events: dict[int, Event] = {}
+        self.labels: dict[int, int] = {}
+        self.audits: dict[int, Event] = {}
+        self.kinds: Counter[str] = Counter()
+        self.classes: Counter[int] = Counter()
+
+    def set(self, index: int, event: Event | None, class_index: int | None) -> None:
+        """Let `event` be the answer to item `index` (None: unanswered)."""
+        old = self.events.pop(index, None)
+        if old is not None:
+            self.kinds[old.kind] -= 1
+            self.audits.pop(index, None)
+        if index in self.labels:
+            self.classes[self.labels.pop(index)] -= 1
+        if event is None:
+            return
+        self.events[index] = event
+        self.kinds[event.kind] += 1
+        if event.audit:
+            self.audits[index] = event
+        if class_index is not None:
+            self.labels[index] = class_index
+            self.classes[class_index] += 1
+
+
+class LabellingSession:
+    """Query, answer, retrain: one annotator's sitting over one pool.
+
+    Parameters
+    ----------
+    pool : the images that may be asked.
+    events, rounds : what the store holds so far; the session goes on from there.
+    writer : takes the new events and rounds to disk.
+    trainer : answers training requests; started by the caller, its messages passed to `handle`.
+    classes : class names; a label is a position in this tuple.
+    strategy : name of the query strategy; before two classes are known the trainer falls back on coverage.
+    batch_size : items a round; at least 1.
+    annotator : the name every answer carries.
+    seed : of everything drawn at random.
+    retrain : "label" asks for a new model after every answer (a person types meanwhile), "batch" only
+        when a batch is complete, before the next is picked (simulations).
+
+    Raises
+    ------
+    UsageError : where `batch_size` is below 1 or there are fewer than two classes.
+    """
+
+    def __init__(
+        self,
+        pool: ImagePool,
+        *,
+        events: Sequence[Event],
+        rounds: Sequence[Round],
+        writer: Writer,
+        trainer: Trainer,
+        classes: Sequence[str],
+        strategy: str = "margin",
+        batch_size: int = 20,
+        annotator: str = "anonymous",
+        seed: int = 0,
+        retrain: Literal["label", "batch"] = "label",
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        if batch_size < 1:
+            raise UsageError(f"a batch of {batch_size} images asks nothing: give --batch 1 or more")
+        if len(classes) < 2:
+            raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
+        self.pool = pool
+        self.classes = tuple(classes)
+        self.strategy = strategy
+        self.batch_size = batch_size
+        self.annotator = annotator
+        self.seed = seed
+        self._writer = writer
+        self._trainer = trainer
+        self._retrain = retrain
+        self._clock = clock
+        self._class_index = {name: position for position, name in enumerate(self.classes)}
+        self._serial = 0
+        self._answered_serial = 0
+        self._trainer_state = TrainerState()
+        self._ledger = _Ledger()
+        self._history: list[Event] = []
+        self._batches: list[Batch] = []
+        self._open: list[int] = []
+        self._current: int | None = None
+        self._result: RoundResult | None = None
+        self._curve: dict[int, float] = {}
+        self._restore(events, rounds)
+
+    # -- what there is to see -----------------------------------------------------------------------------------
+
+    @property
+    def batch(self) -> Batch | None:
+        """The batch that is asked now; None while there is none to ask (see `finished`)."""
+        return None if self._current is None else self._batches[self._current]
+
+    @property
+    def finished(self) -> bool:
+        """Whether every item of the pool has been answered."""
+        return len(self._ledger.events) >= len(self.pool.ids)
+
+    @property
+    def result(self) -> RoundResult | None:
+        """The trainer's newest result."""
+        return self._result
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is an answer of this annotator to take back."""
+        return bool(self._history)
+
+    @property
+    def last_batch(self) -> bool:
+        """Whether the batch that is asked holds every item that is left."""
+        left = len(self.pool.ids) - len(self._ledger.events)
+        unanswered = [] if self.batch is None else [i for i in self.batch.items if i.index not in self._ledger.events]
+        return left == len(unanswered)
+
+    def answer_to(self, item: QueryItem) -> Event | None:
+        """The answer that stands for `item`, or None."""
+        return self._ledger.events.get(item.index)
+
+    def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The training set: pool indices (n,) and class positions (n,), both int64, by growing index."""
+        known = self._ledger.labels
+        indices = np.fromiter(known.keys(), np.int64, len(known))
+        classes = np.fromiter(known.values(), np.int64, len(known))
+        order = np.argsort(indices)
+        return indices[order], classes[order]
+
+    def statistics(self) -> Statistics:
+        """All figures of this moment."""
+        ledger, result, batch = self._ledger, self._result, self.batch
+        histogram = None if result is None else result.uncertainty_histogram
+        return Statistics(
+            pool_size=len(self.pool.ids),
+            labelled=ledger.kinds["label"],
+            skipped=ledger.kinds["skip"],
+            flagged=ledger.kinds["flag"],
+            per_minute=labels_per_minute(self._history[-PACE_WINDOW:]),
+            round=batch.round if batch else len(self._batches),
+            strategy=self.strategy,
+            trainer=self._trainer_state,
+            test_accuracy=None if result is None else result.test_accuracy,
+            curve=tuple(sorted(self._curve.items())),
+            audit=audit_estimate(list(ledger.audits.values())),
+            mean_uncertainty=None if result is None else result.mean_uncertainty,
+            histogram=None if histogram is None else tuple(int(n) for n in histogram),
+            class_counts=tuple(ledger.classes[c] for c in range(len(self.classes))),
+        )
+
+    # -- what one can do ----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Ask the trainer for a model of the labels on disk; an unfinished batch is there at once."""
+        self._submit()
+
+    def label(self, position: int, class_index: int, milliseconds: int = 0) -> None:
+        """Answer item `position` of the batch with a class; a new answer replaces the one before.
+
+        Raises
+        ------
+        UsageError : where the class is none of the session's.
+        """
+        if not 0 <= class_index < len(self.classes):
+            raise UsageError(f"class {class_index} is none of 0…{len(self.classes) - 1}")
+        self._answer(position, "label", self.classes[class_index], milliseconds)
+
+    def confirm(self, position: int, milliseconds: int = 0) -> bool:
+        """Answer item `position` with the model's prediction; False where its batch came without a model."""
+        predicted = self._item(position).predicted
+        if predicted is None:
+            return False
+        self.label(position, predicted, milliseconds)
+        return True
+
+    def skip(self, position: int, milliseconds: int = 0) -> None:
+        """Pass over item `position`: it is not asked again and not learnt from."""
+        self._answer(position, "skip", None, milliseconds)
+
+    def flag(self, position: int, milliseconds: int = 0) -> None:
+        """Set item `position` aside for a second look: not asked again, not learnt from."""
+        self._answer(position, "flag", None, milliseconds)
+
+    def undo(self) -> QueryItem | None:
+        """Take back the last standing answer, however far back, and return to its batch.
+
+        Returns the item whose answer was taken back, None where there is nothing to take back.
+        """
+        if not self._history:
+            return None
+        event = self._history.pop()
+        undo = replace(event, key=uuid.uuid4().hex, kind="undo", class_name=None, at=self._clock(), undoes=event.key)
+        self._writer.put(undo)
+        index = int(self.pool.indices_of([event.item])[0])
+        earlier = next((e for e in reversed(self._history) if e.item == event.item), None)
+        self._ledger.set(index, earlier, self._class_of(earlier))
+        position = next((b for b, batch in self._batches_of(event) if any(i.index == index for i in batch.items)), None)
+        undone = None
+        if position is not None:
+            if position not in self._open and not self._complete(self._batches[position]):
+                self._open = sorted([*self._open, position])
+            self._current = position
+            undone = next(item for item in self._batches[position].items if item.index == index)
+        self._changed()
+        return undone
+
+    def handle(self, message: Message) -> None:
+        """Take in a message of the trainer; results older than the newest are dropped."""
+        state = self._trainer_state
+        match message:
+            case Ready():
+                self._trainer_state = replace(state, doing="idle", done=0, total=0, failure=None)
+            case Progress():
+                self._trainer_state = replace(state, doing=message.stage, done=message.done, total=message.total)
+            case Failure():
+                self._trainer_state = replace(state, doing="stopped" if message.fatal else "idle", failure=message.message)
+            case RoundResult():
+                self._take(message)
+
+    # -- inside -------------------------------------------------------------------------------------------------
+
+    def _restore(self, events: Sequence[Event], rounds: Sequence[Round]) -> None:
+        """Rebuild the state from what is on disk; answers to items that left the pool stay in the store."""
+        standing = [event for event in current_answers(events).values() if self._understood(event)]
+        for index, event in zip(self.pool.indices_of([e.item for e in standing]).tolist(), standing, strict=True):
+            if index >= 0:
+                self._ledger.set(index, event, self._class_of(event))
+        undone = {event.undoes for event in events if event.kind == "undo"}
+        mine = [e for e in events if e.kind != "undo" and e.key not in undone and e.annotator == self.annotator]
+        here = self.pool.indices_of([event.item for event in mine]) >= 0
+        self._history = [event for event, known in zip(mine, here, strict=True) if known and self._understood(event)]
+        self._batches = [batch for batch in map(self._batch_of, rounds) if batch.items]
+        self._curve = {r.model: r.test_accuracy for r in rounds if r.model is not None and r.test_accuracy is not None}
+        self._open = [b for b, batch in enumerate(self._batches) if not self._complete(batch)]
+        self._current = self._open[0] if self._open else None
+
+    def _understood(self, event: Event) -> bool:
+        return event.kind != "label" or event.class_name in self._class_index
+
+    def _class_of(self, event: Event | None) -> int | None:
+        return None if event is None or event.class_name is None else self._class_index[event.class_name]
+
+    def _batches_of(self, event: Event) -> list[tuple[int, Batch]]:
+        return [(b, batch) for b, batch in enumerate(self._batches) if batch.round == event.round]
+
+    def _batch_of(self, row: Round) -> Batch:
+        indices = self.pool.indices_of([item.item for item in row.items])
+        items = tuple(
+            QueryItem(
+                int(index),
+                item.item,
+                item.audit,
+                self._class_index.get(item.predicted or ""),
+                item.confidence,
+                item.query_probability,
+            )
+            for index, item in zip(indices, row.items, strict=True)
+            if index >= 0
+        )
+        return Batch(row.number, items, row.strategy, row.model)
+
+    def _item(self, position: int) -> QueryItem:
+        batch = self.batch
+        if batch is None or not 0 <= position < len(batch.items):
+            raise IndexError(f"no item {position} in the batch on the screen")
+        return batch.items[position]
+
+    def _answer(self, position: int, kind: Literal["label", "skip", "flag"], name: str | None, milliseconds: int) -> None:
+        item = self._item(position)
+        batch = self.batch
+        assert batch is not None
+        event = Event(
+            key=uuid.uuid4().hex,
+            kind=kind,
+            item=item.id,
+            class_name=name,
+            annotator=self.annotator,
+            at=self._clock(),
+            milliseconds=milliseconds,
+            round=batch.round,
+            strategy=batch.strategy,
+            query_probability=item.query_probability,
+            model=batch.model,
+            predicted=None if item.predicted is None else self.classes[item.predicted],
+            confidence=item.confidence,
+            audit=item.audit,
+            undoes=None,
+        )
+        self._writer.put(event)
+        self._ledger.set(item.index, event, self._class_of(event))
+        self._history.append(event)
+        if self._complete(batch):
+            self._open = [position for position in self._open if self._batches[position] is not batch]
+            self._current = self._open[0] if self._open else None
+        self._changed()
+
+    def _complete(self, batch: Batch) -> bool:
+        return all(item.index in self._ledger.events for item in batch.items)
+
+    def _changed(self) -> None:
+        """After an answer or an undo: ask for a new model, and see to it that there is a batch."""
+        if self._retrain == "label" or self.batch is None:
+            self._submit()
+        if self.batch is None:
+            self._next_batch()
+
+    def _submit(self) -> None:
+        self._serial += 1
+        indices, labels = self.labels()
+        answered = self._ledger.events.keys() - self._ledger.labels.keys()
+        shown = {item.index for position in self._open for item in self._batches[position].items}
+        excluded = (answered | shown) - self._ledger.labels.keys()
+        self._trainer.submit(
+            TrainRequest(
+                serial=self._serial,
+                indices=indices,
+                labels=labels,
+                n_classes=len(self.classes),
+                excluded=np.array(sorted(excluded), dtype=np.int64),
+                strategy=self.strategy,
+                batch_size=self.batch_size,
+                audit_size=self._audit_size(self.batch_size),
+                seed=self.seed,
+            )
+        )
+
+    @staticmethod
+    def _audit_size(n: int) -> int:
+        """A tenth of a batch of `n`, at least one; a batch of one has no room for it."""
+        return max(1, round(AUDIT_SHARE * n)) if n > 1 else 0
+
+    def _take(self, result: RoundResult) -> None:
+        if result.serial <= self._answered_serial:
+            return
+        self._answered_serial = result.serial
+        self._result = result
+        self._trainer_state = replace(
+            self._trainer_state,
+            doing="idle" if result.serial == self._serial else "train",
+            done=0,
+            total=0,
+            failure=None,
+            model=result.n_labels or None,
+            fit_seconds=result.fit_seconds,
+            query_seconds=result.query_seconds,
+        )
+        if result.n_labels and result.test_accuracy is not None:
+            self._curve[result.n_labels] = result.test_accuracy
+        if self.batch is None:
+            self._next_batch()
+
+    def _next_batch(self) -> None:
+        """Make a batch of the newest result's candidates; without enough of them wait for the next result."""
+        result = self._result
+        if result is None or self.finished:
+            return
+        outdated = self._answered_serial < self._serial
+        if outdated and self._retrain == "batch":
+            return
+        wanted = min(self.batch_size, len(self.pool.ids) - len(self._ledger.events))
+        n_audit = self._audit_size(wanted) if result.n_labels else 0
+        items = self._open_items(result.audit, True)[:n_audit]
+        chosen = {item.index for item in items}
+        picks = [item for item in self._open_items(result.picks, False) if item.index not in chosen]
+        items += picks[: wanted - len(items)]
+        if len(items) < wanted and outdated:
+            return
+        if not items:
+            return
+        number = self._batches[-1].round + 1 if self._batches else 1
+        batch = Batch(number, tuple(items), result.strategy, result.n_labels or None)
+        self._batches.append(batch)
+        self._current = len(self._batches) - 1
+        self._open.append(self._current)
+        self._writer.put_round(self._round_of(batch, result))
+
+    def _open_items(self, picks: Picks, audit: bool) -> list[QueryItem]:
+        ids = [value.decode() for value in self.pool.ids[picks.indices]]
+        items = []
+        for k, (index, item_id) in enumerate(zip(picks.indices.tolist(), ids, strict=True)):
+            if index not in self._ledger.events:
+                items.append(
+                    QueryItem(
+                        index,
+                        item_id,
+                        audit,
+                        None if picks.predicted is None else int(picks.predicted[k]),
+                        None if picks.confidence is None else float(picks.confidence[k]),
+                        None if picks.query_probability is None else float(picks.query_probability[k]),
+                    )
+                )
+        return items
+
+    def _round_of(self, batch: Batch, result: RoundResult) -> Round:
+        return Round(
+            number=batch.round,
+            asked_at=self._clock(),
+            strategy=batch.strategy,
+            model=batch.model,
+            test_accuracy=result.test_accuracy,
+            mean_uncertainty=result.mean_uncertainty,
+            items=tuple(
+                RoundItem(
+                    item=item.id,
+                    audit=item.audit,
+                    predicted=None if item.predicted is None else self.classes[item.predicted],
+                    confidence=item.confidence,
+                    query_probability=item.query_probability,
+                )
+                for item in batch.items
+            ),
+        )

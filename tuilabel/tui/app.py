@@ -1,0 +1,83 @@
+"""The Textual application around a labelling session."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.theme import Theme
+
+from tuilabel.learner.messages import Failure
+from tuilabel.session import LabellingSession
+from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
+from tuilabel.tui.screens.label import LabelScreen
+
+DARK = Theme(
+    name="tuilabel-dark",
+    primary="#6cb6ff",
+    secondary="#b083f0",
+    accent="#ffb347",
+    foreground="#d7dae0",
+    background="#1b1e24",
+    surface="#22262e",
+    panel="#22262e",
+    success="#7bd88f",
+    warning="#ffb347",
+    error="#ff6b6b",
+    dark=True,
+)
+
+
+class Heard(Message):
+    """Mail from another thread, now in the app's."""
+
+    def __init__(self, mail: Mail) -> None:
+        super().__init__()
+        self.mail = mail
+
+
+class LabelApp(App[None]):
+    """Shows `session`; the trainer and the label writer speak to it through `mailbox`."""
+
+    CSS_PATH = "style.tcss"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
+
+    def __init__(self, session: LabellingSession, mailbox: Mailbox) -> None:
+        super().__init__()
+        self.session = session
+        self.mailbox = mailbox
+        self.failure: str | None = None
+        """Why the app ended by itself, if it did."""
+        self.label_screen = LabelScreen(session)
+        self.register_theme(DARK)
+        self.theme = DARK.name
+
+    def get_default_screen(self) -> LabelScreen:
+        """The labelling screen, the only one under the help."""
+        return self.label_screen
+
+    def on_ready(self) -> None:
+        """Hear what other threads say, and let a hang-up end the app as Ctrl+Q does."""
+        self.mailbox.open(lambda mail: self.post_message(Heard(mail)))
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.exit)
+
+    @on(Heard)
+    def _take_in(self, message: Heard) -> None:
+        match message.mail:
+            case Saved(keys):
+                self.label_screen.mark_saved(keys)
+            case SaveFailed(reason, waiting):
+                self.label_screen.warn_unsaved(reason, waiting)
+            case Failure(message=reason, fatal=True) if self.session.result is None:
+                self.failure = reason
+                self.exit(return_code=1)
+            case mail:
+                self.label_screen.take_in(mail)

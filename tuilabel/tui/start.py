@@ -1,0 +1,157 @@
+"""From a dataset name to a running labelling screen, and back in order."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import BackgroundWriter, LabelStore, Project
+from tuilabel.learner.process import ProcessTrainer, WorkerSettings
+from tuilabel.session import LabellingSession
+from tuilabel.strategies import get_strategy
+from tuilabel.tui.keys import class_keys
+from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
+from tuilabel.vae.header import check_device_name, check_fits, find_checkpoint, read_header
+
+MAX_BATCH = 1000  # images a person would ever look at as one batch
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """What `tuilabel label` was asked for, as it was typed."""
+
+    dataset: str
+    strategy: str
+    batch_size: int
+    classes: str | None = None
+    annotator: str | None = None
+    project: Path | None = None
+    checkpoint: Path | None = None
+    data_dir: Path | None = None
+    device: str = "auto"
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a sitting ended."""
+
+    project: Path
+    labelled: int
+    test_accuracy: float | None
+    unsaved: int
+    failure: str | None
+    exit_code: int
+
+    def lines(self) -> list[str]:
+        """What to tell the person after the screen has closed."""
+        accuracy = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.1%}"
+        lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
+        if self.unsaved:
+            lines.append(f"tuilabel: {self.unsaved} answers could not be written and are lost; make room and label them again")
+        return [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
+
+
+def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
+    """Open everything, start the trainer, run the screen until it is quit, and leave every answer on disk.
+
+    `note` prints a line before there is a screen.
+
+    Raises
+    ------
+    TuilabelError : where there is no terminal, no data, no fitting checkpoint, or no writable project.
+    UsageError : where an option names something unknown.
+    """
+    get_strategy(options.strategy)
+    if not 1 <= options.batch_size <= MAX_BATCH:
+        raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
+    check_device_name(options.device)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TuilabelError("`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)")
+    pool = open_pool(options.dataset, options.data_dir, _announce(note))
+    checkpoint = find_checkpoint(pool.name, options.checkpoint)
+    check_fits(read_header(checkpoint), pool)
+    directory = options.project or Path(f"{pool.name}.tuilabel")
+    named = None if options.classes is None else _class_names(options.classes)
+    with Project.open(directory, pool.name, pool.fingerprint, named or pool.classes) as project:
+        class_keys(project.classes)
+        store = LabelStore.open(project.store)
+        try:
+            return _run(options, pool, checkpoint, project, store)
+        finally:
+            store.close()
+
+
+def _class_names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if "" in names or len(set(names)) < len(names):
+        raise UsageError(f"--classes {text!r}: give each class a name of its own, with commas between")
+    return names
+
+
+def _announce(note: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    """Say once what is being prepared: the first start decodes the images into the cache."""
+    said: set[str] = set()
+
+    def on_progress(stage: str, _done: int, _total: int) -> None:
+        if stage not in said:
+            said.add(stage)
+            note(f"{stage} …")
+
+    return on_progress
+
+
+def _run(
+    options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore
+) -> Outcome:
+    mailbox = Mailbox()
+    trainer = ProcessTrainer(
+        WorkerSettings(
+            dataset=options.dataset,
+            data_dir=options.data_dir,
+            checkpoint=checkpoint,
+            device=options.device,
+            log=project.logs / "trainer.log",
+        )
+    )
+    writer = BackgroundWriter(
+        store,
+        on_saved=lambda events: mailbox.put(Saved(tuple(event.key for event in events))),
+        on_failed=lambda reason, waiting: mailbox.put(SaveFailed(reason, waiting)),
+    )
+    try:
+        session = LabellingSession(
+            pool,
+            events=store.events(),
+            rounds=store.rounds(),
+            writer=writer,
+            trainer=trainer,
+            classes=project.classes,
+            strategy=options.strategy,
+            batch_size=options.batch_size,
+            annotator=options.annotator or getpass.getuser(),
+            seed=options.seed,
+        )
+        trainer.start(mailbox.put)
+        session.start()
+        from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
+
+        app = LabelApp(session, mailbox)
+        app.run()
+    finally:
+        trainer.close()
+        unsaved = writer.close()
+    statistics = session.statistics()
+    return Outcome(
+        project=project.directory,
+        labelled=statistics.labelled - sum(event.kind == "label" for event in unsaved),
+        test_accuracy=statistics.test_accuracy,
+        unsaved=len(unsaved),
+        failure=app.failure,
+        exit_code=1 if unsaved else app.return_code or 0,
+    )

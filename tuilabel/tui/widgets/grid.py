@@ -1,0 +1,204 @@
+"""The batch as a grid of pictures, each with a caption under it; one cell has the focus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from tuilabel.render import CellPicture, render
+from tuilabel.tui.layout import GridLayout, grid_layout
+from tuilabel.tui.widgets.painted import PaintedWidget
+
+
+@dataclass(frozen=True)
+class GridCell:
+    """What a cell shows: the item's image, a caption, and how the caption is meant (a component class)."""
+
+    index: int
+    caption: str
+    look: str
+
+
+class ImageGrid(PaintedWidget):
+    """Pages of image cells; knows pictures and captions, nothing of labels."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--focus",
+        "grid--prediction",
+        "grid--saving",
+        "grid--saved",
+        "grid--aside",
+        "grid--message",
+    }
+    can_focus = True
+
+    class Clicked(Message):
+        """A cell was clicked."""
+
+        def __init__(self, position: int) -> None:
+            super().__init__()
+            self.position = position
+
+    def __init__(self, image_of: Callable[[int], NDArray[np.uint8]], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._image_of = image_of
+        self._cells: tuple[GridCell, ...] = ()
+        self._focused = 0
+        self._text = ""
+        self._pictures: dict[tuple[int, int, int], CellPicture] = {}
+        self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
+        self.layout_now: GridLayout | None = None
+
+    def show(self, cells: Sequence[GridCell], focused: int) -> None:
+        """Show `cells` with the one at position `focused` marked, on the page that holds it."""
+        self._cells, self._focused, self._text = tuple(cells), focused, ""
+        self._arrange()
+
+    def say(self, text: str) -> None:
+        """Show a few lines of text in place of images."""
+        self._cells, self._text = (), text
+        self._arrange()
+
+    def prepare(self, indices: Sequence[int]) -> None:
+        """Draw pictures ahead of the moment they are shown."""
+        layout = self.layout_now
+        if layout is not None:
+            for index in indices:
+                self._picture(index, layout)
+
+    @property
+    def page(self) -> tuple[int, int]:
+        """(page shown, pages), counted from 1; (1, 1) without images."""
+        if self.layout_now is None or not self._cells:
+            return 1, 1
+        per_page = self.layout_now.per_page
+        return self._focused // per_page + 1, -(-len(self._cells) // per_page)
+
+    def on_resize(self, _: events.Resize) -> None:
+        self._arrange()
+
+    def on_click(self, event: events.Click) -> None:
+        layout = self.layout_now
+        if layout is None or not self._cells:
+            return
+        column, row = event.x // layout.cell_width, event.y // layout.cell_height
+        position = (self.page[0] - 1) * layout.per_page + row * layout.columns + column
+        if column < layout.columns and row < layout.rows and position < len(self._cells):
+            self.post_message(self.Clicked(position))
+
+    def restyle(self) -> None:
+        """Draw everything anew, after a change of theme."""
+        self._picture_lines.clear()
+        self._arrange()
+
+    # -- lines --------------------------------------------------------------------------------------------------
+
+    def _arrange(self) -> None:
+        width, height = self.size
+        if width < 3 or height < 3:
+            return
+        if not self._cells:
+            self.paint(self._text_lines(width, height))
+            return
+        height_px, width_px = self._image_of(self._cells[0].index).shape[:2]
+        layout = grid_layout(width, height, len(self._cells), height_px, width_px)
+        if layout != self.layout_now:
+            self.layout_now = layout
+            self._pictures.clear()
+            self._picture_lines.clear()
+        first = (self.page[0] - 1) * layout.per_page
+        shown = self._cells[first : first + layout.per_page]
+        lines: list[Strip] = []
+        for row in range(0, len(shown), layout.columns):
+            cells = shown[row : row + layout.columns]
+            focused = self._focused - first - row
+            lines.append(self._bar_line(cells, focused, layout))
+            lines.extend(self._pictures_of(cells, layout))
+            lines.append(self._caption_line(cells, focused, layout))
+            lines.extend([self._blank] * (layout.cell_height - layout.picture_rows - 2))
+        lines = lines[:height]
+        self.paint(lines + [self._blank] * (height - len(lines)))
+
+    @property
+    def _blank(self) -> Strip:
+        return Strip.blank(self.size.width, self.rich_style)
+
+    def _text_lines(self, width: int, height: int) -> list[Strip]:
+        style = self.get_component_rich_style("grid--message")
+        texts = self._text.splitlines()
+        top = max(0, (height - len(texts)) // 2)
+        lines = [self._blank] * top
+        lines += [Strip([_centred(text, width, style)]) for text in texts]
+        return (lines + [self._blank] * height)[:height]
+
+    def _bar_line(self, cells: Sequence[GridCell], focused: int, layout: GridLayout) -> Strip:
+        plain = self.rich_style
+        accent = Style(color=self.get_component_rich_style("grid--focus").bgcolor, bgcolor=plain.bgcolor)
+        segments = []
+        for column in range(len(cells)):
+            bar = "▄" * (layout.cell_width - 1) if column == focused else " " * (layout.cell_width - 1)
+            segments += [Segment(bar, accent if column == focused else plain), Segment(" ", plain)]
+        return self._padded(segments)
+
+    def _caption_line(self, cells: Sequence[GridCell], focused: int, layout: GridLayout) -> Strip:
+        plain = self.rich_style
+        segments = []
+        for column, cell in enumerate(cells):
+            style = self.get_component_rich_style(f"grid--{cell.look}")
+            if column == focused:
+                style = self.get_component_rich_style("grid--focus")
+            segments += [_centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
+        return self._padded(segments)
+
+    def _pictures_of(self, cells: Sequence[GridCell], layout: GridLayout) -> list[Strip]:
+        key = tuple(cell.index for cell in cells)
+        if key not in self._picture_lines:
+            if len(self._picture_lines) > 256:
+                self._picture_lines.clear()
+            pictures = [self._picture(cell.index, layout) for cell in cells]
+            left = (layout.cell_width - 1 - layout.picture_columns) // 2
+            right = layout.cell_width - left - layout.picture_columns
+            plain = self.rich_style
+            self._picture_lines[key] = [
+                self._padded(
+                    [
+                        segment
+                        for picture in pictures
+                        for segment in (Segment(" " * left, plain), *picture[y], Segment(" " * right, plain))
+                    ]
+                )
+                for y in range(layout.picture_rows)
+            ]
+        return self._picture_lines[key]
+
+    def _picture(self, index: int, layout: GridLayout) -> CellPicture:
+        key = (index, layout.picture_columns, layout.picture_rows)
+        if key not in self._pictures:
+            if len(self._pictures) > 1024:
+                self._pictures.clear()
+            self._pictures[key] = render(self._image_of(index), layout.picture_columns, layout.picture_rows)
+        return self._pictures[key]
+
+    def _padded(self, segments: list[Segment]) -> Strip:
+        used = sum(segment.cell_length for segment in segments)
+        width = self.size.width
+        if used < width:
+            segments.append(Segment(" " * (width - used), self.rich_style))
+        return Strip(segments, max(used, width)).crop(0, width)
+
+
+def _centred(text: str, width: int, style: Style) -> Segment:
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - 1)) + "…"
+    left = (width - cell_len(text)) // 2
+    return Segment(set_cell_size(" " * left + text, width), style)

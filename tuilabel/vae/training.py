@@ -1,0 +1,294 @@
+"""Training a VAE on all images of a pool, without labels."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
+from tuilabel.vae.device import precision, resolve_device, to_input
+from tuilabel.vae.header import CheckpointHeader
+from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
+from tuilabel.vae.views import random_views
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a VAE is trained; stands in the checkpoint's header.
+
+    Raises
+    ------
+    UsageError : where a number makes no sense.
+    """
+
+    latent_dim: int = 32
+    epochs: int = 15
+    beta: float = 1.0
+    batch_size: int = 256
+    lr: float = 3e-3
+    augment: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
+            if getattr(self, name) < low:
+                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small: give {low} or more")
+        if not self.lr > 0:
+            raise UsageError(f"--lr {self.lr} teaches nothing: give a number above 0")
+        if not self.beta >= 0:
+            raise UsageError(f"--beta {self.beta} is negative: give 0 or more (Higgins et al. 2017)")
+
+
+@dataclass(frozen=True)
+class TrainProgress:
+    """Where training stands; losses in nats per image, averaged over the epoch so far."""
+
+    epoch: int
+    epochs: int
+    images_done: int
+    images_total: int
+    images_per_second: float
+    reconstruction: float
+    kl: float
+    seconds_left: float
+
+
+def partial_path(out: Path) -> Path:
+    """Where the state after the last finished epoch stands while training runs."""
+    return out.with_name(out.name + ".partial")
+
+
+def model_size(height: int, width: int) -> tuple[int, int]:
+    """The model's (height, width) for images of a size: the same where it is within 16…128, else the nearest."""
+    return min(MAX_SIZE, max(MIN_SIZE, height)), min(MAX_SIZE, max(MIN_SIZE, width))
+
+
+def train_vae(
+    images: NDArray[np.uint8],
+    settings: TrainSettings,
+    out: Path,
+    *,
+    dataset: str,
+    fingerprint: str,
+    command: str = "",
+    device: str = "auto",
+    resume: bool = False,
+    on_progress: Callable[[TrainProgress], None] = lambda _: None,
+) -> tuple[VAE, CheckpointHeader]:
+    """Train a VAE and write its checkpoint to `out`.
+
+    After every epoch the whole state is written beside `out` (see `partial_path`); with `resume` training goes on
+    from there and gives what an uninterrupted run would have given. Each epoch draws its permutation, views and
+    posterior samples from generators seeded with the epoch, so that the state needs none of them.
+
+    Parameters
+    ----------
+    images : (N, H, W, C) uint8, C 1 or 3; may be memory-mapped.
+    dataset, fingerprint, command : for the header.
+
+    Returns
+    -------
+    The model in evaluation mode and the header as written.
+
+    Raises
+    ------
+    TuilabelError : too few images; a state to resume that is missing, damaged or of another run; losses that are
+        no numbers; a file that cannot be written.
+    UsageError : a device that is not here.
+    """
+    if len(images) < 2:
+        raise TuilabelError(f"a VAE cannot learn from {len(images)} images: give at least 2, better thousands")
+    where = resolve_device(device)
+    run = _Run.start(images, settings, out, dataset, fingerprint, command, where)
+    if resume:
+        run.resume()
+    while run.epoch < settings.epochs:
+        run.train_epoch(on_progress)
+        run.save_state()
+    header = replace(run.header, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    save_checkpoint(out, run.model, header)
+    partial_path(out).unlink(missing_ok=True)
+    return run.model.eval(), header
+
+
+@dataclass
+class _Run:
+    images: NDArray[np.uint8]
+    settings: TrainSettings
+    out: Path
+    device: torch.device
+    model: VAE
+    step_model: Callable[..., tuple[Tensor, Tensor]]
+    optimizer: torch.optim.AdamW
+    schedule: torch.optim.lr_scheduler.OneCycleLR
+    header: CheckpointHeader
+    epoch: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def start(
+        cls,
+        images: NDArray[np.uint8],
+        settings: TrainSettings,
+        out: Path,
+        dataset: str,
+        fingerprint: str,
+        command: str,
+        device: torch.device,
+    ) -> _Run:
+        height, width, channels = images.shape[1:]
+        size = model_size(height, width)
+        config = VAEConfig(*size, channels, settings.latent_dim)
+        torch.manual_seed(settings.seed)
+        model = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.AdamW(model.parameters(), settings.lr, fused=device.type in ("cpu", "cuda"))
+        steps = settings.epochs * cls.steps_per_epoch(len(images), settings)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=max(2, steps))
+        header = CheckpointHeader(
+            architecture=config.to_json(),
+            image_shape=(height, width, channels),
+            dataset=dataset,
+            fingerprint=fingerprint,
+            settings=asdict(settings),
+            metrics={},
+            command=command,
+            created="",
+        )
+        return cls(images, settings, out, device, model, _compiled(model, device), optimizer, schedule, header)
+
+    @staticmethod
+    def steps_per_epoch(n_images: int, settings: TrainSettings) -> int:
+        return max(1, n_images // settings.batch_size)
+
+    def train_epoch(self, on_progress: Callable[[TrainProgress], None]) -> None:
+        """One pass over the images; a last batch that is not full is left to the next permutation."""
+        settings, steps = self.settings, self.steps_per_epoch(len(self.images), self.settings)
+        batch_size = min(settings.batch_size, len(self.images))
+        self.model.train()
+        totals = torch.zeros(2, dtype=torch.float64)
+        begin = shown = time.perf_counter()
+        for step, (view, clean, noise) in enumerate(self._batches(steps, batch_size), start=1):
+            with precision(self.device):
+                reconstruction, kl = self.step_model(view, clean, noise)
+                loss = reconstruction + settings.beta * kl
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            self.schedule.step()
+            now = time.perf_counter()
+            if step % 8 == 0 or step == steps:  # reading a loss waits for the device
+                totals += torch.stack([reconstruction, kl]).detach().double().cpu()
+                if not bool(totals.isfinite().all()):
+                    raise TuilabelError(f"the loss of epoch {self.epoch + 1} is no number: train with a lower --lr")
+                count = -(-step // 8)
+                if now - shown > 0.2 or step == steps:
+                    shown = now
+                    rate = step * batch_size / (now - begin)
+                    left = (steps * (settings.epochs - self.epoch) - step) * batch_size / rate
+                    on_progress(
+                        TrainProgress(
+                            self.epoch + 1,
+                            settings.epochs,
+                            step * batch_size,
+                            steps * batch_size,
+                            rate,
+                            float(totals[0]) / count,
+                            float(totals[1]) / count,
+                            left,
+                        )
+                    )
+        self.epoch += 1
+        self.seconds += time.perf_counter() - begin
+        count = -(-steps // 8)
+        metrics = {
+            "reconstruction_nats": round(float(totals[0]) / count, 4),
+            "kl_nats": round(float(totals[1]) / count, 4),
+            "seconds": round(self.seconds, 1),
+        }
+        self.header = replace(self.header, metrics=metrics, epochs_done=self.epoch)
+
+    def _batches(self, steps: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor, torch.Generator]]:
+        seed = self.settings.seed * 1_000_003 + self.epoch
+        draw = torch.Generator().manual_seed(seed)
+        noise = torch.Generator(self.device).manual_seed(seed)
+        order = torch.randperm(len(self.images), generator=draw).numpy()
+        for step in range(steps):
+            chosen = order[step * batch_size : (step + 1) * batch_size]
+            clean = to_input(self.images[chosen], self.model.config, self.device)  # (B, C, H, W)
+            view = random_views(clean, draw) if self.settings.augment else clean
+            yield view.contiguous(memory_format=torch.channels_last), clean, noise
+
+    # -- the state after an epoch ---------------------------------------------------------------------------------
+
+    def save_state(self) -> None:
+        tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for name, parameter in self.model.named_parameters():
+            for key, value in self.optimizer.state[parameter].items():
+                tensors[f"optimizer.{key}.{name}"] = value
+        save_tensors(partial_path(self.out), tensors, self.header)
+
+    def resume(self) -> None:
+        path = partial_path(self.out)
+        if not path.is_file():
+            raise TuilabelError(f"nothing to resume at {path}: start without --resume")
+        tensors, header = load_tensors(path)
+        mine, theirs = self._identity(self.header), self._identity(header)
+        for name, value in mine.items():
+            if theirs.get(name) != value:
+                raise TuilabelError(
+                    f"{path} was trained with {name} {theirs.get(name)}, not {value}: give the same options, "
+                    "or start without --resume"
+                )
+        model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        try:
+            self.model.load_state_dict(model)
+            for name, parameter in self.model.named_parameters():
+                self.optimizer.state[parameter] = {
+                    "step": tensors[f"optimizer.step.{name}"],
+                    "exp_avg": tensors[f"optimizer.exp_avg.{name}"].to(self.device),
+                    "exp_avg_sq": tensors[f"optimizer.exp_avg_sq.{name}"].to(self.device),
+                }
+        except (KeyError, RuntimeError) as error:
+            raise TuilabelError(f"the training state in {path} is damaged: start without --resume") from error
+        self.header, self.epoch = header, header.epochs_done
+        self.seconds = header.metrics.get("seconds", 0.0)
+        self.schedule.last_epoch = self.epoch * self.steps_per_epoch(len(self.images), self.settings) - 1
+        self.schedule.step()
+
+    @staticmethod
+    def _identity(header: CheckpointHeader) -> dict[str, Any]:
+        return {
+            **header.settings,
+            "dataset": header.dataset,
+            "images": header.fingerprint,
+            "shape": header.image_shape,
+            **header.architecture,
+        }
+
+
+def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, Tensor]]:
+    """The model, compiled on a GPU; where the compiler fails it says so in the log and the plain model runs."""
+    if device.type != "cuda":
+        return model
+    try:
+        import torch._dynamo
+
+        torch._dynamo.config.suppress_errors = True
+        compiled: Callable[..., tuple[Tensor, Tensor]] = torch.compile(model)
+        return compiled
+    except Exception as error:
+        log.warning("torch.compile is not available (%s): training without it", error)
+        return model
