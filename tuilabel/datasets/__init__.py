@@ -1,0 +1,8 @@
+"""Image sources as `ImagePool`. Reading a bundled or cached dataset needs no torch."""
+
+from __future__ import annotations
+
+from tuilabel.datasets.catalogue import DatasetInfo, list_datasets, open_pool
+from tuilabel.datasets.pool import ImagePool, ImageSplit
+
+__all__ = ["DatasetInfo", "ImagePool", "ImageSplit", "list_datasets", "open_pool"]
