@@ -173,11 +173,12 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; else stdout.")] = None,
     format: Annotated[str, typer.Option(help="csv: columns id,path,label,annotator,labelled_at,seconds.")] = "csv",  # noqa: A002
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    data_dir: DataDir = None,
 ) -> None:
     """Write the labels of a project."""
     from tuilabel.console.reports import export_labels
 
-    written = export_labels(dataset, project, out, format, force)
+    written = export_labels(dataset, project, out, format, force, data_dir)
     if out is not None:
         _note(f"{written:,} labels in {out}")
 

@@ -28,6 +28,7 @@ from tuilabel.learner.messages import Failure, Message, Picks, Progress, Ready, 
 from tuilabel.learner.trainer import Trainer
 
 AUDIT_SHARE = 0.1
+REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
 PACE_WINDOW = 60  # answers over which labels per minute is measured
 
 
@@ -41,6 +42,8 @@ class QueryItem:
     predicted: int | None = None
     confidence: float | None = None
     query_probability: float | None = None
+    model: int | None = None
+    """How many labels the model behind the prediction was trained on; None without a prediction."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Batch:
     items: tuple[QueryItem, ...]
     strategy: str
     model: int | None
-    """How many labels the model behind this batch was trained on; None before there is a model."""
+    """How many labels the model behind its predictions was trained on; None before there is a model."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +185,7 @@ class LabellingSession:
         self._current: int | None = None
         self._result: RoundResult | None = None
         self._curve: dict[int, float] = {}
+        self._trained_on: dict[int, NDArray[np.int64]] = {}
         self._restore(events, rounds)
 
     # -- what there is to see -----------------------------------------------------------------------------------
@@ -293,14 +297,12 @@ class LabellingSession:
         earlier = next((e for e in reversed(self._history) if e.item == event.item), None)
         self._ledger.set(index, earlier, self._class_of(earlier))
         position = next((b for b, batch in self._batches_of(event) if any(i.index == index for i in batch.items)), None)
-        undone = None
         if position is not None:
             if position not in self._open and not self._complete(self._batches[position]):
                 self._open = sorted([*self._open, position])
             self._current = position
-            undone = next(item for item in self._batches[position].items if item.index == index)
         self._changed()
-        return undone
+        return None if self.batch is None else next((item for item in self.batch.items if item.index == index), None)
 
     def handle(self, message: Message) -> None:
         """Take in a message of the trainer; results older than the newest are dropped."""
@@ -351,6 +353,7 @@ class LabellingSession:
                 self._class_index.get(item.predicted or ""),
                 item.confidence,
                 item.query_probability,
+                row.model,
             )
             for index, item in zip(indices, row.items, strict=True)
             if index >= 0
@@ -378,7 +381,7 @@ class LabellingSession:
             round=batch.round,
             strategy=batch.strategy,
             query_probability=item.query_probability,
-            model=batch.model,
+            model=item.model,
             predicted=None if item.predicted is None else self.classes[item.predicted],
             confidence=item.confidence,
             audit=item.audit,
@@ -388,7 +391,7 @@ class LabellingSession:
         self._ledger.set(item.index, event, self._class_of(event))
         self._history.append(event)
         if self._complete(batch):
-            self._open = [position for position in self._open if self._batches[position] is not batch]
+            self._open = [position for position in self._open if not self._complete(self._batches[position])]
             self._current = self._open[0] if self._open else None
         self._changed()
 
@@ -406,8 +409,10 @@ class LabellingSession:
         self._serial += 1
         indices, labels = self.labels()
         answered = self._ledger.events.keys() - self._ledger.labels.keys()
-        shown = {item.index for position in self._open for item in self._batches[position].items}
-        excluded = (answered | shown) - self._ledger.labels.keys()
+        asked = {item.index for position in self._open for item in self._batches[position].items}
+        excluded = (answered | asked) - self._ledger.labels.keys()
+        shown = [] if self.batch is None else [i.index for i in self.batch.items if i.index not in self._ledger.events]
+        self._trained_on[self._serial] = indices
         self._trainer.submit(
             TrainRequest(
                 serial=self._serial,
@@ -415,17 +420,20 @@ class LabellingSession:
                 labels=labels,
                 n_classes=len(self.classes),
                 excluded=np.array(sorted(excluded), dtype=np.int64),
+                shown=np.array(shown, dtype=np.int64),
                 strategy=self.strategy,
                 batch_size=self.batch_size,
-                audit_size=self._audit_size(self.batch_size),
+                audit_size=max(1, self._audit_size(self.batch_size, 0)),
                 seed=self.seed,
             )
         )
 
     @staticmethod
-    def _audit_size(n: int) -> int:
-        """A tenth of a batch of `n`, at least one; a batch of one has no room for it."""
-        return max(1, round(AUDIT_SHARE * n)) if n > 1 else 0
+    def _audit_size(n: int, number: int) -> int:
+        """Audit items in round `number` of `n` items: a tenth, at least one; of single items every tenth round."""
+        if n == 1:
+            return int(number % round(1 / AUDIT_SHARE) == 0)
+        return max(1, round(AUDIT_SHARE * n))
 
     def _take(self, result: RoundResult) -> None:
         if result.serial <= self._answered_serial:
@@ -444,8 +452,33 @@ class LabellingSession:
         )
         if result.n_labels and result.test_accuracy is not None:
             self._curve[result.n_labels] = result.test_accuracy
+        trained_on = self._trained_on[result.serial]
+        self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if self.batch is None:
             self._next_batch()
+        else:
+            self._refresh_predictions(result, trained_on)
+
+    def _refresh_predictions(self, result: RoundResult, trained_on: NDArray[np.int64]) -> None:
+        """Give the batch the predictions of a much better model than it has.
+
+        Never for an answered item, nor for one whose answer, taken back since, that model has learnt: an audit item
+        is judged by a model that has not seen it.
+        """
+        position, batch, shown = self._current, self.batch, result.shown
+        if position is None or batch is None or shown.predicted is None or shown.confidence is None:
+            return
+        if batch.model is not None and result.n_labels < REFRESH_FACTOR * batch.model:
+            return
+        known = dict(zip(shown.indices.tolist(), zip(shown.predicted.tolist(), shown.confidence.tolist(), strict=True), strict=True))
+        barred = self._ledger.events.keys() | set(trained_on.tolist())
+        items = tuple(
+            replace(item, predicted=known[item.index][0], confidence=known[item.index][1], model=result.n_labels)
+            if item.index in known and item.index not in barred
+            else item
+            for item in batch.items
+        )
+        self._batches[position] = replace(batch, items=items, model=result.n_labels)
 
     def _next_batch(self) -> None:
         """Make a batch of the newest result's candidates; without enough of them wait for the next result."""
@@ -456,7 +489,8 @@ class LabellingSession:
         if outdated and self._retrain == "batch":
             return
         wanted = min(self.batch_size, len(self.pool.ids) - len(self._ledger.events))
-        n_audit = self._audit_size(wanted) if result.n_labels else 0
+        number = self._batches[-1].round + 1 if self._batches else 1
+        n_audit = self._audit_size(wanted, number) if number > 1 else 0
         items = self._open_items(result.audit, True)[:n_audit]
         chosen = {item.index for item in items}
         picks = [item for item in self._open_items(result.picks, False) if item.index not in chosen]
@@ -465,7 +499,6 @@ class LabellingSession:
             return
         if not items:
             return
-        number = self._batches[-1].round + 1 if self._batches else 1
         batch = Batch(number, tuple(items), result.strategy, result.n_labels or None)
         self._batches.append(batch)
         self._current = len(self._batches) - 1
@@ -485,6 +518,7 @@ class LabellingSession:
                         None if picks.predicted is None else int(picks.predicted[k]),
                         None if picks.confidence is None else float(picks.confidence[k]),
                         None if picks.query_probability is None else float(picks.query_probability[k]),
+                        None if picks.predicted is None or self._result is None else self._result.n_labels,
                     )
                 )
         return items

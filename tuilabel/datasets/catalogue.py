@@ -111,6 +111,23 @@ def open_pool(
     return cache.store(folder, spec.name, spec.classes, train, test)
 
 
+def announcer(say: Callable[[str], object]) -> Callable[[str, int, int], None]:
+    """For `open_pool`'s `on_progress`: says each stage once."""
+    said: set[str] = set()
+
+    def on_progress(stage: str, _done: int, _total: int) -> None:
+        if stage not in said:
+            said.add(stage)
+            say(f"{stage} …")
+
+    return on_progress
+
+
+def check_dataset_name(dataset: str) -> None:
+    """Raise `UsageError` where there is no dataset called `dataset`."""
+    _spec(dataset)
+
+
 def _spec(dataset: str) -> DatasetSpec:
     if dataset in DATASETS:
         return DATASETS[dataset]
@@ -138,7 +155,7 @@ def _state(spec: DatasetSpec, root: Path) -> State:
 
 def _download(spec: DatasetSpec, root: Path) -> None:
     """Let torchvision fetch the files, in a process of its own: torch stays out of this one."""
-    command = [sys.executable, "-m", "tuilabel.datasets.download", spec.torchvision, str(root)]
+    command = [sys.executable, "-P", "-m", "tuilabel.datasets.download", spec.torchvision, str(root)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     except OSError as error:

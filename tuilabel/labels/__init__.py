@@ -1,0 +1,23 @@
+"""The label store: what was asked and answered, append-only, and projects around it."""
+
+from __future__ import annotations
+
+from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answers
+from tuilabel.labels.export import write_csv
+from tuilabel.labels.project import Project
+from tuilabel.labels.store import LabelStore
+from tuilabel.labels.writer import BackgroundWriter, InlineWriter, Writer
+
+__all__ = [
+    "BackgroundWriter",
+    "Event",
+    "InlineWriter",
+    "Kind",
+    "LabelStore",
+    "Project",
+    "Round",
+    "RoundItem",
+    "Writer",
+    "current_answers",
+    "write_csv",
+]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
@@ -67,18 +67,19 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     TuilabelError : where there is no terminal, no data, no fitting checkpoint, or no writable project.
     UsageError : where an option names something unknown.
     """
+    check_dataset_name(options.dataset)
     get_strategy(options.strategy)
     if not 1 <= options.batch_size <= MAX_BATCH:
         raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
     check_device_name(options.device)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TuilabelError("`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)")
-    pool = open_pool(options.dataset, options.data_dir, _announce(note))
+    pool = open_pool(options.dataset, options.data_dir, announcer(note))
     checkpoint = find_checkpoint(pool.name, options.checkpoint)
     check_fits(read_header(checkpoint), pool)
     directory = options.project or Path(f"{pool.name}.tuilabel")
     named = None if options.classes is None else _class_names(options.classes)
-    with Project.open(directory, pool.name, pool.fingerprint, named or pool.classes) as project:
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
         class_keys(project.classes)
         store = LabelStore.open(project.store)
         try:
@@ -94,18 +95,6 @@ def _class_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _announce(note: Callable[[str], None]) -> Callable[[str, int, int], None]:
-    """Say once what is being prepared: the first start decodes the images into the cache."""
-    said: set[str] = set()
-
-    def on_progress(stage: str, _done: int, _total: int) -> None:
-        if stage not in said:
-            said.add(stage)
-            note(f"{stage} …")
-
-    return on_progress
-
-
 def _run(
     options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore
 ) -> Outcome:
@@ -116,6 +105,7 @@ def _run(
             data_dir=options.data_dir,
             checkpoint=checkpoint,
             device=options.device,
+            classes=project.classes,
             log=project.logs / "trainer.log",
         )
     )

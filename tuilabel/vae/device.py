@@ -60,7 +60,7 @@ def to_input(images: NDArray[np.uint8], config: VAEConfig, device: torch.device)
 
     Images of another size are resized: area averaging to smaller, bilinear to larger.
     """
-    batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    batch = torch.from_numpy(np.array(images)).to(device)  # a copy: the pool is read-only
     x = batch.permute(0, 3, 1, 2).float().div_(255)  # (B, C, H, W); the permuted view is channels_last already
     size = (config.height, config.width)
     if x.shape[-2:] != size:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ class CheckpointHeader:
     created: str
     version: int = VERSION
     epochs_done: int = 0
-    extra: dict[str, Any] = field(default_factory=dict)
+    steps_done: int = 0
+    """Steps of an unfinished epoch; 0 in a finished checkpoint."""
 
     def to_json(self) -> str:
         """The document as a string."""

@@ -66,6 +66,12 @@ class TrainProgress:
     seconds_left: float
 
 
+class TrainingStopped(TuilabelError):
+    """Training was asked to stop; what it has learnt is saved and can be resumed."""
+
+    exit_code = 130
+
+
 def partial_path(out: Path) -> Path:
     """Where the state after the last finished epoch stands while training runs."""
     return out.with_name(out.name + ".partial")
@@ -87,17 +93,19 @@ def train_vae(
     device: str = "auto",
     resume: bool = False,
     on_progress: Callable[[TrainProgress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> tuple[VAE, CheckpointHeader]:
     """Train a VAE and write its checkpoint to `out`.
 
-    After every epoch the whole state is written beside `out` (see `partial_path`); with `resume` training goes on
-    from there and gives what an uninterrupted run would have given. Each epoch draws its permutation, views and
-    posterior samples from generators seeded with the epoch, so that the state needs none of them.
+    After every epoch, and when it is asked to stop, the whole state is written beside `out` (see `partial_path`);
+    with `resume` training goes on from there and gives what an uninterrupted run would have given. Permutations,
+    views and posterior samples come from generators seeded with the epoch and the step, so that the state needs none.
 
     Parameters
     ----------
     images : (N, H, W, C) uint8, C 1 or 3; may be memory-mapped.
     dataset, fingerprint, command : for the header.
+    should_stop : asked before every step.
 
     Returns
     -------
@@ -105,6 +113,7 @@ def train_vae(
 
     Raises
     ------
+    TrainingStopped : where `should_stop` said so; the state is saved.
     TuilabelError : too few images; a state to resume that is missing, damaged or of another run; losses that are
         no numbers; a file that cannot be written.
     UsageError : a device that is not here.
@@ -116,7 +125,7 @@ def train_vae(
     if resume:
         run.resume()
     while run.epoch < settings.epochs:
-        run.train_epoch(on_progress)
+        run.train_epoch(on_progress, should_stop)
         run.save_state()
     header = replace(run.header, created=datetime.now(UTC).isoformat(timespec="seconds"))
     save_checkpoint(out, run.model, header)
@@ -136,6 +145,7 @@ class _Run:
     schedule: torch.optim.lr_scheduler.OneCycleLR
     header: CheckpointHeader
     epoch: int = 0
+    step: int = 0
     seconds: float = 0.0
 
     @classmethod
@@ -173,72 +183,51 @@ class _Run:
     def steps_per_epoch(n_images: int, settings: TrainSettings) -> int:
         return max(1, n_images // settings.batch_size)
 
-    def train_epoch(self, on_progress: Callable[[TrainProgress], None]) -> None:
-        """One pass over the images; a last batch that is not full is left to the next permutation."""
-        settings, steps = self.settings, self.steps_per_epoch(len(self.images), self.settings)
-        batch_size = min(settings.batch_size, len(self.images))
+    def train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
+        """The rest of a pass over the images; a last batch that is not full is left to the next permutation."""
+        meter = _Meter(self)
         self.model.train()
-        totals = torch.zeros(2, dtype=torch.float64)
-        begin = shown = time.perf_counter()
-        for step, (view, clean, noise) in enumerate(self._batches(steps, batch_size), start=1):
+        for view, clean, noise in self._batches(meter.batch_size):
+            if should_stop():
+                self.save_state()
+                raise TrainingStopped(
+                    f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}, the state is saved in "
+                    f"{partial_path(self.out)}"
+                )
             with precision(self.device):
                 reconstruction, kl = self.step_model(view, clean, noise)
-                loss = reconstruction + settings.beta * kl
+                loss = reconstruction + self.settings.beta * kl
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.schedule.step()
-            now = time.perf_counter()
-            if step % 8 == 0 or step == steps:  # reading a loss waits for the device
-                totals += torch.stack([reconstruction, kl]).detach().double().cpu()
-                if not bool(totals.isfinite().all()):
-                    raise TuilabelError(f"the loss of epoch {self.epoch + 1} is no number: train with a lower --lr")
-                count = -(-step // 8)
-                if now - shown > 0.2 or step == steps:
-                    shown = now
-                    rate = step * batch_size / (now - begin)
-                    left = (steps * (settings.epochs - self.epoch) - step) * batch_size / rate
-                    on_progress(
-                        TrainProgress(
-                            self.epoch + 1,
-                            settings.epochs,
-                            step * batch_size,
-                            steps * batch_size,
-                            rate,
-                            float(totals[0]) / count,
-                            float(totals[1]) / count,
-                            left,
-                        )
-                    )
-        self.epoch += 1
-        self.seconds += time.perf_counter() - begin
-        count = -(-steps // 8)
-        metrics = {
-            "reconstruction_nats": round(float(totals[0]) / count, 4),
-            "kl_nats": round(float(totals[1]) / count, 4),
-            "seconds": round(self.seconds, 1),
-        }
-        self.header = replace(self.header, metrics=metrics, epochs_done=self.epoch)
+            self.step += 1
+            meter.read(reconstruction, kl, on_progress)
+        self.epoch, self.step = self.epoch + 1, 0
+        self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
-    def _batches(self, steps: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor, torch.Generator]]:
-        seed = self.settings.seed * 1_000_003 + self.epoch
-        draw = torch.Generator().manual_seed(seed)
-        noise = torch.Generator(self.device).manual_seed(seed)
-        order = torch.randperm(len(self.images), generator=draw).numpy()
-        for step in range(steps):
+    def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor, torch.Generator]]:
+        order = torch.randperm(len(self.images), generator=self._generator(0)).numpy()
+        for step in range(self.step, self.steps_per_epoch(len(self.images), self.settings)):
+            draw = self._generator(step + 1)
             chosen = order[step * batch_size : (step + 1) * batch_size]
             clean = to_input(self.images[chosen], self.model.config, self.device)  # (B, C, H, W)
             view = random_views(clean, draw) if self.settings.augment else clean
+            noise = torch.Generator(self.device).manual_seed(draw.initial_seed())
             yield view.contiguous(memory_format=torch.channels_last), clean, noise
 
-    # -- the state after an epoch ---------------------------------------------------------------------------------
+    def _generator(self, number: int) -> torch.Generator:
+        sequence = np.random.SeedSequence([self.settings.seed, self.epoch, number])
+        return torch.Generator().manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1)))
+
+    # -- the state of an unfinished run ---------------------------------------------------------------------------
 
     def save_state(self) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for name, parameter in self.model.named_parameters():
             for key, value in self.optimizer.state[parameter].items():
                 tensors[f"optimizer.{key}.{name}"] = value
-        save_tensors(partial_path(self.out), tensors, self.header)
+        save_tensors(partial_path(self.out), tensors, replace(self.header, steps_done=self.step))
 
     def resume(self) -> None:
         path = partial_path(self.out)
@@ -263,9 +252,10 @@ class _Run:
                 }
         except (KeyError, RuntimeError) as error:
             raise TuilabelError(f"the training state in {path} is damaged: start without --resume") from error
-        self.header, self.epoch = header, header.epochs_done
+        self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
-        self.schedule.last_epoch = self.epoch * self.steps_per_epoch(len(self.images), self.settings) - 1
+        done = self.epoch * self.steps_per_epoch(len(self.images), self.settings) + self.step
+        self.schedule.last_epoch = done - 1
         self.schedule.step()
 
     @staticmethod
@@ -276,6 +266,58 @@ class _Run:
             "images": header.fingerprint,
             "shape": header.image_shape,
             **header.architecture,
+        }
+
+
+class _Meter:
+    """Losses and pace of one epoch; reading a loss waits for the device, so only every few steps are read."""
+
+    EVERY = 8
+    SHOWN_EVERY = 0.2  # seconds
+
+    def __init__(self, run: _Run) -> None:
+        self.run = run
+        self.batch_size = min(run.settings.batch_size, len(run.images))
+        self.steps = run.steps_per_epoch(len(run.images), run.settings)
+        self.first = run.step
+        self.totals = torch.zeros(2, dtype=torch.float64)
+        self.count = 0
+        self.begin = self.shown = time.perf_counter()
+
+    def read(self, reconstruction: Tensor, kl: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
+        run, now = self.run, time.perf_counter()
+        last = run.step == self.steps
+        if run.step % self.EVERY and not last:
+            return
+        self.totals += torch.stack([reconstruction, kl]).detach().double().cpu()
+        self.count += 1
+        if not bool(self.totals.isfinite().all()):
+            raise TuilabelError(f"the loss of epoch {run.epoch + 1} is no number: train with a lower --lr")
+        if now - self.shown < self.SHOWN_EVERY and not last:
+            return
+        self.shown = now
+        rate = (run.step - self.first) * self.batch_size / (now - self.begin)
+        left = (self.steps * (run.settings.epochs - run.epoch) - run.step) * self.batch_size / rate
+        on_progress(
+            TrainProgress(
+                epoch=run.epoch + 1,
+                epochs=run.settings.epochs,
+                images_done=run.step * self.batch_size,
+                images_total=self.steps * self.batch_size,
+                images_per_second=rate,
+                reconstruction=float(self.totals[0]) / self.count,
+                kl=float(self.totals[1]) / self.count,
+                seconds_left=left,
+            )
+        )
+
+    def metrics(self) -> dict[str, float]:
+        """What the header tells of the last epoch, and the seconds of all."""
+        self.run.seconds += time.perf_counter() - self.begin
+        return {
+            "reconstruction_nats": round(float(self.totals[0]) / max(1, self.count), 4),
+            "kl_nats": round(float(self.totals[1]) / max(1, self.count), 4),
+            "seconds": round(self.run.seconds, 1),
         }
 
 

@@ -1,0 +1,161 @@
+"""What the reporting commands say: plain documents for --json, tables for people."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from tuilabel.datasets import list_datasets, open_pool
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.estimate import audit_estimate
+from tuilabel.files import atomic_write
+from tuilabel.labels import LabelStore, Project, current_answers, write_csv
+from tuilabel.strategies import get_strategy, strategy_names
+
+
+def project_directory(dataset: str, named: Path | None) -> Path:
+    """The project's directory: the one named, else ./DATASET.tuilabel."""
+    return named or Path(f"{dataset}.tuilabel")
+
+
+def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
+    """What `stats --json` prints.
+
+    Raises
+    ------
+    TuilabelError : where there is no project, or its dataset or labels cannot be read.
+    """
+    project = Project.read(project_directory(dataset, named))
+    store = LabelStore.open(project.store, create=False)
+    try:
+        events, rounds = store.events(), store.rounds()
+    finally:
+        store.close()
+    standing = list(current_answers(events).values())
+    kinds = Counter(event.kind for event in standing)
+    labels = [event for event in standing if event.kind == "label"]
+    by_class = Counter(event.class_name for event in labels)
+    audit = audit_estimate(event for event in standing if event.audit)
+    tests = [asked.test_accuracy for asked in rounds if asked.test_accuracy is not None]
+    return {
+        "dataset": project.dataset,
+        "project": str(project.directory),
+        "pool_size": len(open_pool(project.dataset, data_dir).ids),
+        "labelled": kinds["label"],
+        "skipped": kinds["skip"],
+        "flagged": kinds["flag"],
+        "rounds": len(rounds),
+        "annotators": dict(Counter(event.annotator for event in labels).most_common()),
+        "classes": {name: by_class[name] for name in project.classes},
+        "accuracy": {
+            "test": tests[-1] if tests else None,
+            "audit": None if audit is None else asdict(audit),
+        },
+    }
+
+
+def statistics_table(figures: dict[str, Any]) -> Table:
+    """The same for people."""
+    table = Table("", "", show_header=False, box=None, pad_edge=False)
+    accuracy, audit = figures["accuracy"], figures["accuracy"]["audit"]
+    table.add_row("project", f"{figures['project']} ({figures['dataset']}, {figures['pool_size']:,} images)")
+    table.add_row("labelled", f"{figures['labelled']:,} in {figures['rounds']:,} rounds")
+    table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
+    table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")
+    interval = "" if audit is None else f"{audit['value']:.0%} ({audit['low']:.0%} to {audit['high']:.0%}, n {audit['n']})"
+    table.add_row("audit", interval or "–")
+    table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
+    table.add_row("classes", ", ".join(f"{name} {n:,}" for name, n in figures["classes"].items()))
+    return table
+
+
+def export_labels(
+    dataset: str, named: Path | None, out: Path | None, format: str, force: bool, data_dir: Path | None  # noqa: A002
+) -> int:
+    """Write the labels that stand to `out`, or to stdout; returns how many.
+
+    The path of an image of a dataset known by name is the name and its index in the pool: `mnist#123`.
+
+    Raises
+    ------
+    UsageError : where the format is unknown.
+    TuilabelError : where there is no project, or `out` is there already or cannot be written.
+    """
+    if format != "csv":
+        raise UsageError(f"unknown format {format!r}: give --format csv")
+    if out is not None and out.exists() and not force:
+        raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another --out")
+    project = Project.read(project_directory(dataset, named))
+    store = LabelStore.open(project.store, create=False)
+    try:
+        events = store.events()
+    finally:
+        store.close()
+    pool = open_pool(project.dataset, data_dir)
+    ids = sorted({event.item for event in events})
+    places = dict(zip(ids, pool.indices_of(ids).tolist(), strict=True))
+    text = io.StringIO()
+    written = write_csv(events, text, lambda item: f"{pool.name}#{places[item]}" if places[item] >= 0 else "")
+    if out is None:
+        print(text.getvalue(), end="")
+    else:
+        with atomic_write(out) as temporary:
+            temporary.write_text(text.getvalue())
+    return written
+
+
+def dataset_rows(data_dir: Path | None) -> list[dict[str, Any]]:
+    """What `datasets --json` prints."""
+    return [
+        {
+            "name": info.name,
+            "classes": list(info.classes),
+            "pool_size": info.pool_size,
+            "test_size": info.test_size,
+            "shape": list(info.shape),
+            "licence": info.licence,
+            "state": info.state,
+        }
+        for info in list_datasets(data_dir)
+    ]
+
+
+def datasets_table(rows: list[dict[str, Any]]) -> Table:
+    """The same for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
+    for heading in ("dataset", "classes", "images", "test", "shape", "state", "licence"):
+        table.add_column(heading, justify="right" if heading in ("classes", "images", "test") else "left", no_wrap=True)
+    for row in rows:
+        shape = "×".join(map(str, row["shape"]))
+        figures = (f"{len(row['classes'])}", f"{row['pool_size']:,}", f"{row['test_size']:,}")
+        table.add_row(row["name"], *figures, shape, row["state"], row["licence"])
+    return table
+
+
+def strategy_rows() -> list[dict[str, Any]]:
+    """What `strategies --json` prints."""
+    return [
+        {
+            "name": strategy.name,
+            "summary": strategy.summary,
+            "cost": strategy.cost,
+            "needs_model": strategy.needs_model,
+            "paper": strategy.paper,
+        }
+        for strategy in map(get_strategy, strategy_names())
+    ]
+
+
+def strategies_table(rows: list[dict[str, Any]]) -> Table:
+    """The same for people."""
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("strategy", "picks", "cost", "paper"):
+        table.add_column(heading, no_wrap=heading in ("strategy", "cost"))
+    for row in rows:
+        table.add_row(row["name"], row["summary"], row["cost"], row["paper"])
+    return table

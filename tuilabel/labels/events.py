@@ -1,0 +1,71 @@
+"""What the label store holds: answers as events that are never changed, and the rounds in which they were asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+Kind = Literal["label", "skip", "flag", "undo"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One answer, or the taking back of one."""
+
+    key: str
+    """Unique; other events refer to it."""
+    kind: Kind
+    item: str
+    """Content id of the image."""
+    class_name: str | None
+    annotator: str
+    at: datetime
+    """In UTC."""
+    milliseconds: int
+    """From the sight of the image to the key."""
+    round: int
+    strategy: str
+    query_probability: float | None
+    """Of drawing this item when it was drawn; None where the pick was not at random."""
+    model: int | None
+    """How many labels the model had seen that made the prediction; None without one."""
+    predicted: str | None
+    """What that model took the item for, before it learnt the answer."""
+    confidence: float | None
+    audit: bool
+    """Whether the item was drawn uniformly from the unanswered pool."""
+    undoes: str | None = None
+    """The key of the event that an undo takes back."""
+
+
+@dataclass(frozen=True)
+class RoundItem:
+    """One item of a batch as it was asked."""
+
+    item: str
+    audit: bool
+    predicted: str | None
+    confidence: float | None
+    query_probability: float | None
+
+
+@dataclass(frozen=True)
+class Round:
+    """One batch and the model behind it."""
+
+    number: int
+    asked_at: datetime
+    strategy: str
+    model: int | None
+    test_accuracy: float | None
+    mean_uncertainty: float | None
+    items: tuple[RoundItem, ...]
+
+
+def current_answers(events: Iterable[Event]) -> dict[str, Event]:
+    """The answer that stands for each item id: its last event that was not taken back."""
+    ordered = list(events)
+    undone = {event.undoes for event in ordered if event.kind == "undo"}
+    return {event.item: event for event in ordered if event.kind != "undo" and event.key not in undone}

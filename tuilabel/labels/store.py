@@ -1,0 +1,215 @@
+"""The label store: append-only tables behind SQLAlchemy Core."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuilabel.errors import TuilabelError
+from tuilabel.labels.events import Event, Round, RoundItem
+
+VERSION = 1
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "fuse.sshfs"}
+
+_metadata = sa.MetaData()
+_about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
+_events = sa.Table(
+    "events",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(32), nullable=False, unique=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("item", sa.String(32), nullable=False),
+    sa.Column("class_name", sa.Text),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("query_probability", sa.Double),
+    sa.Column("model", sa.Integer),
+    sa.Column("predicted", sa.Text),
+    sa.Column("confidence", sa.Double),
+    sa.Column("audit", sa.Boolean, nullable=False),
+    sa.Column("undoes", sa.String(32)),
+)
+_rounds = sa.Table(
+    "rounds",
+    _metadata,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("asked_at", sa.String(32), nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("model", sa.Integer),
+    sa.Column("test_accuracy", sa.Double),
+    sa.Column("mean_uncertainty", sa.Double),
+)
+_round_items = sa.Table(
+    "round_items",
+    _metadata,
+    sa.Column("round_row", sa.Integer, sa.ForeignKey("rounds.row"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("item", sa.String(32), nullable=False),
+    sa.Column("audit", sa.Boolean, nullable=False),
+    sa.Column("predicted", sa.Text),
+    sa.Column("confidence", sa.Double),
+    sa.Column("query_probability", sa.Double),
+)
+
+
+class LabelStore:
+    """Events and rounds on disk. What is written is never changed: SQLite itself refuses it.
+
+    Use `open`; safe to use from several threads, one call at a time each.
+    """
+
+    def __init__(self, engine: sa.Engine, where: str) -> None:
+        self._engine = engine
+        self._where = where
+
+    @classmethod
+    def open(cls, path: Path, *, create: bool = True) -> LabelStore:
+        """Open the SQLite store at `path`, made where it is missing and `create` is set.
+
+        Commits are flushed to disk. The journal is a write-ahead log, or on a network file system, where that is not
+        dependable, a rollback journal.
+
+        Raises
+        ------
+        TuilabelError : where the file cannot be made, read or written, is no label store, or of a newer version.
+        """
+        if not create and not path.is_file():
+            raise TuilabelError(f"there are no labels at {path}: `tuilabel label` makes them")
+        engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
+        journal = "DELETE" if _on_network(path) else "WAL"
+
+        @sa.event.listens_for(engine, "connect")
+        def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+            connection.execute(f"PRAGMA journal_mode={journal}")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA foreign_keys=ON")
+
+        store = cls(engine, str(path))
+        try:
+            store._prepare()
+        except BaseException:
+            engine.dispose()
+            raise
+        return store
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write events in order; on return they are on disk. An event that is there already is not written twice.
+
+        Raises
+        ------
+        TuilabelError : where they cannot be written; then none of them is.
+        """
+        if not events:
+            return
+        rows = [{**asdict(event), "at": event.at.isoformat()} for event in events]
+        with self._begin("write") as connection:
+            known = set(connection.scalars(sa.select(_events.c.key).where(_events.c.key.in_([e.key for e in events]))))
+            new = [row for row in rows if row["key"] not in known]
+            if new:
+                connection.execute(sa.insert(_events), new)
+
+    def add_round(self, asked: Round) -> None:
+        """Write a round with its items. Raises `TuilabelError` where it cannot be written."""
+        with self._begin("write") as connection:
+            values = {name: value for name, value in asdict(asked).items() if name != "items"}
+            row = connection.execute(sa.insert(_rounds), {**values, "asked_at": asked.asked_at.isoformat()})
+            key = row.inserted_primary_key
+            assert key is not None
+            items = [{"round_row": key[0], "position": k, **asdict(item)} for k, item in enumerate(asked.items)]
+            if items:
+                connection.execute(sa.insert(_round_items), items)
+
+    def events(self) -> list[Event]:
+        """Every event in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        names = [column for column in _events.c if column.name != "number"]
+        with self._begin("read") as connection:
+            rows = connection.execute(sa.select(*names).order_by(_events.c.number)).mappings()
+            return [Event(**{**row, "at": _time(row["at"])}) for row in rows]
+
+    def rounds(self) -> list[Round]:
+        """Every round in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        columns = [column for column in _round_items.c if column.name not in ("round_row", "position")]
+        items: dict[int, list[RoundItem]] = {}
+        with self._begin("read") as connection:
+            query = sa.select(_round_items.c.round_row, *columns).order_by("round_row", _round_items.c.position)
+            for row in connection.execute(query):
+                items.setdefault(row[0], []).append(RoundItem(*row[1:]))
+            rows = connection.execute(sa.select(_rounds).order_by(_rounds.c.row)).mappings()
+            return [
+                Round(
+                    **{name: row[name] for name in ("number", "strategy", "model", "test_accuracy", "mean_uncertainty")},
+                    asked_at=_time(row["asked_at"]),
+                    items=tuple(items.get(row["row"], ())),
+                )
+                for row in rows
+            ]
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.dispose()
+
+    def _prepare(self) -> None:
+        with self._begin("open") as connection:
+            _metadata.create_all(connection)
+            version = connection.scalar(sa.select(_about.c.version))
+            if version is None:
+                connection.execute(sa.insert(_about), {"version": VERSION})
+                for statement in _append_only():
+                    connection.execute(sa.text(statement))
+            elif version > VERSION:
+                raise TuilabelError(f"{self._where} was written by a newer tuilabel (format {version}): update tuilabel")
+
+    @contextmanager
+    def _begin(self, doing: str) -> Iterator[sa.Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise TuilabelError(f"cannot {doing} {self._where}: {reason}; {_advice(reason)}") from error
+
+
+def _append_only() -> list[str]:
+    return [
+        f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+        "BEGIN SELECT RAISE(ABORT, 'labels are never changed, only added to'); END"
+        for table in ("events", "rounds", "round_items")
+        for action in ("UPDATE", "DELETE")
+    ]
+
+
+def _advice(reason: str) -> str:
+    known: dict[str, Any] = {
+        "full": "make room on the disk",
+        "locked": "end the other program that uses it",
+        "malformed": "copy it aside and restore a backup",
+        "not a database": "move that file away or name another --project",
+    }
+    return next((advice for word, advice in known.items() if word in reason), "check the directory and its permissions")
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _on_network(path: Path) -> bool:
+    """Whether `path` lies on a network file system, by the table of mounts where there is one."""
+    try:
+        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    place = str(path.parent.resolve()) + "/"
+    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and place.startswith(m[1].rstrip("/") + "/")]
+    return max(here, default=(0, ""))[1] in _NETWORK

@@ -1,0 +1,143 @@
+"""From the session to the store: at once, or in a thread so that no key waits for the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+from typing import Protocol
+
+from tuilabel.errors import TuilabelError
+from tuilabel.labels.events import Event, Round
+
+RETRY_AFTER = 1.0  # seconds
+LAST_TRY = 5.0  # seconds that closing waits for the disk
+
+
+class Store(Protocol):
+    """What a writer writes to: `LabelStore`."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Write events; on return they are on disk."""
+
+    def add_round(self, asked: Round) -> None:
+        """Write a round."""
+
+
+class Writer(Protocol):
+    """Takes events and rounds to a store, in order."""
+
+    def put(self, event: Event) -> None:
+        """Write `event`, now or soon."""
+
+    def put_round(self, asked: Round) -> None:
+        """Write `asked`, now or soon."""
+
+
+class InlineWriter:
+    """Writes at once; raises `TuilabelError` where that fails. For tests, notebooks and simulations."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put(self, event: Event) -> None:
+        """Write `event` now."""
+        self._store.append([event])
+
+    def put_round(self, asked: Round) -> None:
+        """Write `asked` now."""
+        self._store.add_round(asked)
+
+
+class BackgroundWriter:
+    """Writes in a thread: what has gathered goes into one transaction; a failed write is tried again.
+
+    Parameters
+    ----------
+    on_saved : called in the thread with the events that are on disk now.
+    on_failed : called in the thread with the reason and the number of events that wait.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        on_saved: Callable[[Sequence[Event]], object] = lambda _events: None,
+        on_failed: Callable[[str, int], object] = lambda _reason, _waiting: None,
+        retry_after: float = RETRY_AFTER,
+    ) -> None:
+        self._store = store
+        self._on_saved, self._on_failed = on_saved, on_failed
+        self._retry_after = retry_after
+        self._waiting: list[Event | Round] = []
+        self._changed = Condition()
+        self._closing = False
+        self._thread = Thread(target=self._run, name="label-writer", daemon=True)
+        self._thread.start()
+
+    def put(self, event: Event) -> None:
+        """Hand over `event`."""
+        self._hand_over(event)
+
+    def put_round(self, asked: Round) -> None:
+        """Hand over `asked`."""
+        self._hand_over(asked)
+
+    def flush(self) -> None:
+        """Wait until everything handed over is on disk."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._waiting)
+
+    def close(self, timeout: float = LAST_TRY) -> list[Event]:
+        """Write what waits, once more where it failed, and end. Returns the events that could not be written."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+        with self._changed:
+            return [entry for entry in self._waiting if isinstance(entry, Event)]
+
+    def _hand_over(self, entry: Event | Round) -> None:
+        with self._changed:
+            if self._closing:
+                raise RuntimeError("the label writer is closed")
+            self._waiting.append(entry)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._closing)
+                entries, last = list(self._waiting), self._closing
+            if entries and not self._write(entries):
+                if last:
+                    return
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, self._retry_after)
+            elif last and not self._waiting:
+                return
+
+    def _write(self, entries: Sequence[Event | Round]) -> bool:
+        """Write runs of events and the rounds between them; whether all went well."""
+        done = 0
+        while done < len(entries):
+            first = entries[done]
+            run = [first] if isinstance(first, Event) else []
+            while run and done + len(run) < len(entries) and isinstance(follower := entries[done + len(run)], Event):
+                run.append(follower)
+            try:
+                if isinstance(first, Round):
+                    self._store.add_round(first)
+                else:
+                    self._store.append(run)
+            except TuilabelError as error:
+                with self._changed:
+                    n_events = sum(isinstance(entry, Event) for entry in self._waiting)
+                self._on_failed(str(error), n_events)
+                return False
+            n_done = max(1, len(run))
+            with self._changed:
+                del self._waiting[:n_done]
+                self._changed.notify_all()
+            done += n_done
+            if run:
+                self._on_saved(run)
+        return True

@@ -1,0 +1,182 @@
+"""The trainer in a process of its own, so that no key ever waits for it and torch stays out of the screen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Condition, Thread
+
+from tuilabel.learner.messages import Failure, Message, TrainRequest
+
+log = logging.getLogger(__name__)
+
+RESTARTS = 3  # in a row, without a result between them
+RESTART_AFTER = 0.5  # seconds
+CLOSE_WITHIN = 2.0  # seconds
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What the trainer process opens for itself; nothing large is ever sent to it."""
+
+    dataset: str
+    data_dir: Path | None
+    checkpoint: Path
+    device: str
+    classes: tuple[str, ...]
+    """The project's; the test split judges the model only where they are the dataset's."""
+    log: Path
+    """Gets everything the process prints."""
+
+
+class ProcessTrainer:
+    """A `Trainer` that works in a child process, over a pair of sockets; restarted when it dies.
+
+    A plain subprocess and no `multiprocessing.Process`: the latter cannot be started from within a running Textual
+    app, and a trainer that died must be started again there.
+    """
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self._settings = settings
+        self._deliver: Callable[[Message], object] = lambda _: None
+        self._changed = Condition()
+        self._newest: TrainRequest | None = None
+        self._sent = -1
+        self._closing = False
+        self._failures = 0
+        self._connection: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id while it runs."""
+        return None if self._process is None else self._process.pid
+
+    def start(self, deliver: Callable[[Message], object]) -> None:
+        """Start the process; `deliver` gets its messages in a thread."""
+        self._deliver = deliver
+        self._spawn()
+        Thread(target=self._receive, name="trainer-receive", daemon=True).start()
+        Thread(target=self._send, name="trainer-send", daemon=True).start()
+
+    def submit(self, request: TrainRequest) -> None:
+        """Ask for a round; a request that has not been sent yet is replaced. Never blocks."""
+        with self._changed:
+            self._newest = request
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """End the process. What it was doing is lost, and nothing else: it keeps no state."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(CLOSE_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _spawn(self) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._settings.log.parent.mkdir(parents=True, exist_ok=True)
+            with self._settings.log.open("ab") as output:
+                process = subprocess.Popen(
+                    [sys.executable, "-P", "-m", "tuilabel.learner.worker", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[theirs.fileno()],
+                    start_new_session=True,  # a Ctrl-C or hang-up of the terminal is the screen's to handle
+                )
+        connection = Connection(ours.detach())
+        connection.send(self._settings)
+        with self._changed:
+            self._process, self._connection, self._sent = process, connection, -1
+            self._changed.notify_all()
+
+    def _send(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._has_news())
+                if self._closing:
+                    return
+                request, connection = self._newest, self._connection
+                assert request is not None
+                assert connection is not None
+                self._sent = request.serial
+            try:
+                connection.send(request)
+            except OSError:
+                log.debug("the trainer is gone; the request is sent to the next one")
+
+    def _has_news(self) -> bool:
+        return self._connection is not None and self._newest is not None and self._newest.serial != self._sent
+
+    def _receive(self) -> None:
+        while True:
+            connection = self._connection
+            assert connection is not None
+            try:
+                message: Message = connection.recv()
+            except (EOFError, OSError):
+                if not self._restart():
+                    return
+                continue
+            if self._closing:
+                return
+            if not isinstance(message, Failure):
+                self._failures = 0
+            elif message.fatal:
+                with self._changed:
+                    self._closing = True
+                    self._changed.notify_all()
+            self._deliver(message)
+
+    def _restart(self) -> bool:
+        """After the process has died: start another one; False where that is hopeless or not wanted."""
+        with self._changed:
+            process, connection, closing = self._process, self._connection, self._closing
+            self._connection = None
+        assert process is not None
+        assert connection is not None
+        connection.close()
+        if closing:
+            return False
+        try:
+            reason = _reason(process.wait(CLOSE_WITHIN))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            reason = _reason(process.wait())
+        self._failures += 1
+        if self._failures > RESTARTS:
+            self._deliver(Failure(f"the trainer {reason} {self._failures} times: see {self._settings.log}", fatal=True))
+            return False
+        self._deliver(Failure(f"the trainer {reason}; starting it again", fatal=False))
+        time.sleep(RESTART_AFTER)
+        if self._closing:
+            return False
+        try:
+            self._spawn()
+        except OSError as error:
+            self._deliver(Failure(f"cannot start the trainer: {error.strerror or error}", fatal=True))
+            return False
+        return True
+
+
+def _reason(code: int) -> str:
+    if code < 0:
+        return f"was ended by signal {-code}" + (" (out of memory?)" if code == -9 and os.name == "posix" else "")
+    return f"ended with code {code}"

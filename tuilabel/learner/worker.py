@@ -1,0 +1,102 @@
+"""`python -m tuilabel.learner.worker FD`: the trainer process behind `ProcessTrainer`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from threading import Condition, Thread
+
+import numpy as np
+
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.errors import TuilabelError
+from tuilabel.learner.messages import Failure, Message, Progress, Ready, TrainRequest
+from tuilabel.learner.process import WorkerSettings
+from tuilabel.learner.round import RoundRunner, TestSet
+from tuilabel.vae.latents import encode_pool
+
+log = logging.getLogger("tuilabel.trainer")
+
+NICENESS = 10  # the screen goes first
+
+
+class Inbox:
+    """The newest request; older ones are forgotten. When the other end closes, the process ends."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._newest: TrainRequest | None = None
+        self._changed = Condition()
+        Thread(target=self._read, daemon=True).start()
+
+    def take(self) -> TrainRequest:
+        """Wait for a request and take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._newest is not None)
+            request, self._newest = self._newest, None
+        assert request is not None
+        return request
+
+    def _read(self) -> None:
+        while True:
+            try:
+                request: TrainRequest = self._connection.recv()
+            except (EOFError, OSError):
+                os._exit(0)  # the screen has gone; there is nothing to keep
+            with self._changed:
+                self._newest = request
+                self._changed.notify_all()
+
+
+def serve(connection: Connection) -> None:
+    """Load what the settings name, then answer requests until the other end closes."""
+    settings: WorkerSettings = connection.recv()
+    inbox = Inbox(connection)
+
+    def send(message: Message) -> None:
+        connection.send(message)
+
+    try:
+        send(Progress("load"))
+        pool = open_pool(settings.dataset, settings.data_dir)
+        latents = encode_pool(
+            pool, settings.checkpoint, settings.device, lambda done, total: send(Progress("encode", done, total))
+        )
+        runner = RoundRunner(latents.pool, test_set(pool, latents.test, settings.classes))
+        send(Ready())
+        while True:
+            request = inbox.take()
+            send(Progress("train"))
+            send(runner.run(request))
+            if request.indices.size == 0:
+                import tuilabel.learner.mlp  # noqa: F401 - loads torch while the person looks at the first batch
+    except TuilabelError as error:
+        send(Failure(str(error), fatal=True))
+    except OSError:
+        log.info("the screen has gone")
+    except Exception as error:
+        traceback.print_exc()
+        reason = " ".join(str(error).split())
+        send(Failure(f"the trainer failed: {type(error).__name__}: {reason}; see {settings.log}", fatal=True))
+
+
+def test_set(pool: ImagePool, latents: np.ndarray | None, classes: tuple[str, ...]) -> TestSet | None:
+    """The test split in terms of the project's classes; None where those are not the dataset's."""
+    if pool.test is None or latents is None or not set(pool.classes) <= set(classes):
+        return None
+    places = np.array([classes.index(name) for name in pool.classes], dtype=np.int64)
+    return TestSet(latents, places[pool.test.targets])
+
+
+def main() -> None:
+    """Serve over the socket whose file descriptor is the first argument."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    os.nice(NICENESS)
+    serve(Connection(int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

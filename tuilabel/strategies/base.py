@@ -1,0 +1,85 @@
+"""What a query strategy is: numpy in, indices out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.errors import UsageError
+
+
+@dataclass(frozen=True)
+class QueryContext:
+    """All a strategy may look at.
+
+    Attributes
+    ----------
+    latents : float32 (N, D), of the whole pool; may be memory-mapped.
+    candidates : int64 (n,), pool indices that may be picked: unanswered, unique, ascending.
+    labelled : int64 (m,), pool indices of the labelled items.
+    probabilities : float32 (n, C), the model's, row k for `candidates[k]`; None without a model.
+    rng : of everything drawn at random.
+    """
+
+    latents: NDArray[np.float32]
+    candidates: NDArray[np.int64]
+    labelled: NDArray[np.int64]
+    probabilities: NDArray[np.float32] | None
+    rng: np.random.Generator
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Positions in `candidates`, int64 (k,), in the order in which they are to be asked.
+
+    `query_probability`, float64 (k,), is the probability with which each was drawn among those left; None where the
+    pick was not at random.
+    """
+
+    positions: NDArray[np.int64]
+    query_probability: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """A way of choosing what to ask.
+
+    `pick(context, k)` returns min(k, n) distinct candidates.
+    """
+
+    name: str
+    summary: str
+    paper: str
+    cost: str
+    """In N, the pool, C classes, D latent dimensions, k picks."""
+    needs_model: bool
+    pick: Callable[[QueryContext, int], Selection]
+
+
+_REGISTRY: dict[str, Strategy] = {}
+
+
+def register(strategy: Strategy) -> Strategy:
+    """Add a strategy to the registry; raises ValueError where the name is taken."""
+    if strategy.name in _REGISTRY:
+        raise ValueError(f"there is a strategy {strategy.name!r} already")
+    _REGISTRY[strategy.name] = strategy
+    return strategy
+
+
+def strategy_names() -> tuple[str, ...]:
+    """Every registered name, in the order of registration."""
+    return tuple(_REGISTRY)
+
+
+def get_strategy(name: str) -> Strategy:
+    """The strategy called `name`; raises `UsageError` where there is none."""
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), _REGISTRY, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    raise UsageError(f"unknown strategy {name!r}{hint} There are {', '.join(_REGISTRY)}")

@@ -1,0 +1,83 @@
+"""Uncertainty sampling: the items of whose class the model is least sure (Lewis & Gale 1994; Settles 2009)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+
+Scores = NDArray[np.float32]
+
+
+def entropy(probabilities: NDArray[np.float32]) -> Scores:
+    """Shannon entropy of each row of (n, C), in nats, float32 (n,)."""
+    logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
+    return -np.einsum("nc,nc->n", probabilities, logs)
+
+
+def least_confidence(probabilities: NDArray[np.float32]) -> Scores:
+    """One minus the highest probability of each row of (n, C), float32 (n,)."""
+    return 1 - probabilities.max(axis=1)
+
+
+def margin(probabilities: NDArray[np.float32]) -> Scores:
+    """Minus the gap between the two highest probabilities of each row of (n, C), float32 (n,)."""
+    two = np.partition(probabilities, probabilities.shape[1] - 2, axis=1)[:, -2:]
+    return two[:, 0] - two[:, 1]
+
+
+def highest(scores: Scores, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Positions of the k highest scores, best first; equal scores in random order, also at the cut."""
+    n = len(scores)
+    k = min(k, n)
+    if k == 0:
+        return np.empty(0, dtype=np.int64)
+    threshold = np.partition(scores, n - k)[n - k]
+    above = np.flatnonzero(scores > threshold)
+    equal = rng.permutation(np.flatnonzero(scores == threshold))[: k - len(above)]
+    above = rng.permutation(above)
+    return np.concatenate([above[np.argsort(-scores[above], kind="stable")], equal])
+
+
+def _by(score: Callable[[NDArray[np.float32]], Scores]) -> Callable[[QueryContext, int], Selection]:
+    def pick(context: QueryContext, k: int) -> Selection:
+        if context.probabilities is None:
+            raise ValueError("uncertainty sampling needs a model's probabilities")
+        return Selection(highest(score(context.probabilities), k, context.rng))
+
+    return pick
+
+
+ENTROPY = register(
+    Strategy(
+        name="entropy",
+        summary="highest entropy of the predicted classes",
+        paper="Shannon 1948; Settles 2009",
+        cost="O(N·C)",
+        needs_model=True,
+        pick=_by(entropy),
+    )
+)
+LEAST_CONFIDENCE = register(
+    Strategy(
+        name="least-confidence",
+        summary="lowest probability of the most probable class",
+        paper="Lewis & Gale 1994",
+        cost="O(N·C)",
+        needs_model=True,
+        pick=_by(least_confidence),
+    )
+)
+MARGIN = register(
+    Strategy(
+        name="margin",
+        summary="smallest gap between the two most probable classes",
+        paper="Scheffer, Decomain & Wrobel 2001",
+        cost="O(N·C)",
+        needs_model=True,
+        pick=_by(margin),
+    )
+)
