@@ -6,15 +6,19 @@ import asyncio
 import signal
 from typing import ClassVar
 
+from rich.console import RenderableType
 from textual import on
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.message import Message
+from textual.screen import Screen
 from textual.theme import Theme
 
 from tuilabel.learner.messages import Failure
 from tuilabel.session import LabellingSession
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
+from tuilabel.tui.output import SparseUpdate
 from tuilabel.tui.screens.label import LabelScreen
 
 DARK = Theme(
@@ -68,6 +72,11 @@ class LabelApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = SparseUpdate(renderable)
+        super()._display(screen, renderable)
 
     @on(Heard)
     def _take_in(self, message: Heard) -> None:

@@ -32,14 +32,14 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, classes: Sequence[str], keys: Sequence[str]) -> None:
         super().__init__()
-        self._classes, self._keys = tuple(classes), tuple(keys)
+        self._class_names, self._keys = tuple(classes), tuple(keys)
 
     def compose(self) -> ComposeResult:
         table = Table.grid(padding=(0, 2))
         for key, meaning in COMMANDS:
             table.add_row(Text(key, style="bold"), meaning)
         names = "   ".join(
-            key if key == name else f"{key} {name}" for key, name in zip(self._keys, self._classes, strict=True)
+            key if key == name else f"{key} {name}" for key, name in zip(self._keys, self._class_names, strict=True)
         )
         with VerticalScroll(id="help"):
             yield Static("One key labels the marked image and moves on.\n", markup=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.segment import Segment
+from rich.cells import cell_len
+from rich.style import Style
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
@@ -48,26 +49,29 @@ class PaintedWidget(Widget):
         return container.width
 
 
+GAP = 6  # unchanged cells that cost less to write again than a jump over them
+
+
 def changed_spans(before: Strip, after: Strip) -> list[tuple[int, int]]:
-    """The spans (start, end) of cells of `after` that differ from `before`, in whole segments of `after`."""
-    old = {start: segment for start, _, segment in _placed(before)}
+    """The spans (start, end) of cells in which `after` differs from `before`; spans a few cells apart are joined."""
+    if before == after:
+        return []
+    old, new = _cells(before), _cells(after)
     spans: list[tuple[int, int]] = []
-    for start, end, segment in _placed(after):
-        if old.get(start) == segment:
+    for x in range(max(len(old), len(new))):
+        if x < len(old) and x < len(new) and old[x] == new[x]:
             continue
-        if spans and spans[-1][1] == start:
-            spans[-1] = (spans[-1][0], end)
+        if spans and x - spans[-1][1] <= GAP:
+            spans[-1] = (spans[-1][0], x + 1)
         else:
-            spans.append((start, end))
-    if before.cell_length > after.cell_length:
-        spans.append((after.cell_length, before.cell_length))
+            spans.append((x, x + 1))
     return spans
 
 
-def _placed(strip: Strip) -> list[tuple[int, int, Segment]]:
-    placed, x = [], 0
-    for segment in strip:
-        end = x + segment.cell_length
-        placed.append((x, end, segment))
-        x = end
-    return placed
+def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
+    """A strip cell by cell; the second half of a wide character repeats it, so that both change together."""
+    cells: list[tuple[str, Style | None]] = []
+    for text, style, _ in strip:
+        for character in text:
+            cells += [(character, style)] * cell_len(character)
+    return cells

@@ -28,7 +28,7 @@ class StatisticsPanel(PaintedWidget):
 
     def __init__(self, classes: Sequence[str], keys: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._classes, self._keys = tuple(classes), tuple(keys)
+        self._class_names, self._keys = tuple(classes), tuple(keys)
         self._statistics: Statistics | None = None
 
     def show(self, statistics: Statistics) -> None:
@@ -38,7 +38,7 @@ class StatisticsPanel(PaintedWidget):
         if width < 4 or height < 1:
             return
         styles = {look: self.get_component_rich_style(f"panel--{look}") for look in _LOOKS}
-        lines = panel_lines(statistics, self._classes, self._keys, width - 2, height)
+        lines = panel_lines(statistics, self._class_names, self._keys, width - 2, height)
         strips = [_strip(line, width, styles, self.rich_style) for line in lines]
         blank = Strip.blank(width, self.rich_style)
         self.paint((strips + [blank] * height)[:height])
