@@ -43,7 +43,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
-    version: Annotated[
+    _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
@@ -119,7 +119,9 @@ def encode(
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
     dataset: Dataset = "mnist",
-    strategy: Annotated[str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")] = "margin",
+    strategy: Annotated[
+        str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")
+    ] = "margin",
     batch: Annotated[int, typer.Option(help="Images asked at once.")] = 20,
     classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
     annotator: Annotated[str | None, typer.Option(help="Your name; else the login name.")] = None,
@@ -171,14 +173,16 @@ def export(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; else stdout.")] = None,
-    format: Annotated[str, typer.Option(help="csv: columns id,path,label,annotator,labelled_at,seconds.")] = "csv",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        str, typer.Option("--format", help="csv: columns id,path,label,annotator,labelled_at,seconds.")
+    ] = "csv",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Write the labels of a project."""
     from tuilabel.console.reports import export_labels
 
-    written = export_labels(dataset, project, out, format, force, data_dir)
+    written = export_labels(dataset, project, data_dir, out, file_format=format, force=force)
     if out is not None:
         _note(f"{written:,} labels in {out}")
 
@@ -244,4 +248,3 @@ def _fail(text: str, code: int) -> None:
     line = " ".join(text.split())
     typer.echo(f"tuilabel: {line}", err=True)
     sys.exit(code)
-

@@ -67,7 +67,9 @@ def statistics_table(figures: dict[str, Any]) -> Table:
     table.add_row("labelled", f"{figures['labelled']:,} in {figures['rounds']:,} rounds")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
     table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")
-    interval = "" if audit is None else f"{audit['value']:.0%} ({audit['low']:.0%} to {audit['high']:.0%}, n {audit['n']})"
+    interval = (
+        "" if audit is None else f"{audit['value']:.0%} ({audit['low']:.0%} to {audit['high']:.0%}, n {audit['n']})"
+    )
     table.add_row("audit", interval or "–")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
     table.add_row("classes", ", ".join(f"{name} {n:,}" for name, n in figures["classes"].items()))
@@ -75,7 +77,7 @@ def statistics_table(figures: dict[str, Any]) -> Table:
 
 
 def export_labels(
-    dataset: str, named: Path | None, out: Path | None, format: str, force: bool, data_dir: Path | None  # noqa: A002
+    dataset: str, named: Path | None, data_dir: Path | None, out: Path | None, *, file_format: str, force: bool
 ) -> int:
     """Write the labels that stand to `out`, or to stdout; returns how many.
 
@@ -86,8 +88,8 @@ def export_labels(
     UsageError : where the format is unknown.
     TuilabelError : where there is no project, or `out` is there already or cannot be written.
     """
-    if format != "csv":
-        raise UsageError(f"unknown format {format!r}: give --format csv")
+    if file_format != "csv":
+        raise UsageError(f"unknown format {file_format!r}: give --format csv")
     if out is not None and out.exists() and not force:
         raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another --out")
     project = Project.read(project_directory(dataset, named))

@@ -104,7 +104,9 @@ def run_encoding(
     pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
     source = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(source), pool)
-    with Progress(TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err) as bar:
+    with Progress(
+        TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err
+    ) as bar:
         task = bar.add_task("", total=len(pool.images))
         latents = encode_pool(pool, source, device, lambda done, total: bar.update(task, completed=done, total=total))
     if out is not None:
@@ -164,7 +166,9 @@ def _display(console: Console) -> Iterator[Callable[[TrainProgress], None]]:
 
         def show(now: TrainProgress) -> None:
             description, _, figures = _figures(now).partition(" · ")
-            bar.update(task, description=description, completed=now.images_done, total=now.images_total, figures=figures)
+            bar.update(
+                task, description=description, completed=now.images_done, total=now.images_total, figures=figures
+            )
             if now.images_done == now.images_total:
                 bar.console.print(_figures(now))
 
@@ -192,5 +196,3 @@ def _summary(path: Path, pool: ImagePool, metrics: dict[str, float], model: Any)
         markup=False,
         soft_wrap=True,
     )
-
-

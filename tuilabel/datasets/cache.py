@@ -83,7 +83,9 @@ def store(folder: Path, name: str, classes: tuple[str, ...], train: Arrays, test
         (temporary / "meta.json").write_text(json.dumps(meta))
         _put_in_place(temporary, folder, name, classes)
     except OSError as error:
-        raise TuilabelError(f"cannot write the cache {folder}: {error.strerror or error} (set TUILABEL_CACHE)") from error
+        raise TuilabelError(
+            f"cannot write the cache {folder}: {error.strerror or error} (set TUILABEL_CACHE)"
+        ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     pool = load(folder, name, classes)

@@ -95,7 +95,9 @@ def open_pool(
         _download(spec, root)
         files = _find(spec, root)
         if files is None:
-            raise TuilabelError(f"{spec.name} was downloaded into {root}, but its files are not there: {spec.files[0]} …")
+            raise TuilabelError(
+                f"{spec.name} was downloaded into {root}, but its files are not there: {spec.files[0]} …"
+            )
     folder = cache.folder_of(spec.name, files, by_time=not spec.bundled)
     pool = cache.load(folder, spec.name, spec.classes)
     if pool is not None:
@@ -208,7 +210,16 @@ DATASETS = {
         DatasetSpec(
             name="fashion-mnist",
             classes=(
-                "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+                "T-shirt/top",
+                "Trouser",
+                "Pullover",
+                "Dress",
+                "Coat",
+                "Sandal",
+                "Shirt",
+                "Sneaker",
+                "Bag",
+                "Ankle boot",
             ),
             shape=(28, 28, 1),
             pool_size=60_000,

@@ -22,7 +22,9 @@ class FormatError(ValueError):
 
 def existing(path: Path) -> Path | None:
     """The file itself or its compressed sibling (.gz, .xz), whichever is there."""
-    return next((p for p in (path, path.with_name(path.name + ".gz"), path.with_name(path.name + ".xz")) if p.is_file()), None)
+    return next(
+        (p for p in (path, path.with_name(path.name + ".gz"), path.with_name(path.name + ".xz")) if p.is_file()), None
+    )
 
 
 def read_idx(path: Path) -> NDArray[np.uint8]:
@@ -32,9 +34,9 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     ------
     FormatError : where the header is no idx header of bytes or the data are cut short.
     """
-    opened: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".xz": lzma.open}
+    opened: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
     try:
-        with opened.get(path.suffix, lambda p: p.open("rb"))(path) as file:
+        with opened.get(path.suffix, open)(path, "rb") as file:
             data = file.read()
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
         raise FormatError(f"{path} is cut short or damaged") from error

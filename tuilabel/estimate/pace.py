@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Protocol
 
 PAUSE = 30.0  # seconds without an answer after which the person is taken to be away
@@ -21,6 +22,6 @@ def labels_per_minute(answers: Sequence[Timed]) -> float | None:
     """Answers per minute of work over `answers` in their order, pauses left out; None for fewer than three."""
     if len(answers) < 3:
         return None
-    gaps = [(b.at - a.at).total_seconds() for a, b in zip(answers, answers[1:], strict=False)]
+    gaps = [(b.at - a.at).total_seconds() for a, b in pairwise(answers)]
     worked = [gap for gap in gaps if 0 <= gap <= PAUSE]
     return 60 * len(worked) / sum(worked) if sum(worked) > 0 else None

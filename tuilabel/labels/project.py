@@ -38,7 +38,12 @@ class Project:
 
     @classmethod
     def open(
-        cls, directory: Path, dataset: str, fingerprint: str, own_classes: Sequence[str], named: Sequence[str] | None = None
+        cls,
+        directory: Path,
+        dataset: str,
+        fingerprint: str,
+        own_classes: Sequence[str],
+        named: Sequence[str] | None = None,
     ) -> Project:
         """Open the project at `directory` for labelling; make it where there is none.
 
@@ -91,7 +96,9 @@ class Project:
     def __enter__(self) -> Project:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -99,7 +106,9 @@ def _make(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TuilabelError(f"cannot make the project {directory}: {error.strerror or error}; name another --project") from error
+        raise TuilabelError(
+            f"cannot make the project {directory}: {error.strerror or error}; name another --project"
+        ) from error
 
 
 def _locked(directory: Path) -> IO[str]:
@@ -133,14 +142,18 @@ def _read(settings: Path) -> dict[str, Any]:
     except OSError as error:
         raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise TuilabelError(f"{settings} is damaged: mend it (dataset, fingerprint, classes) or name another --project") from error
+        raise TuilabelError(
+            f"{settings} is damaged: mend it (dataset, fingerprint, classes) or name another --project"
+        ) from error
     return document
 
 
 def _classes(directory: Path, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
     """The classes of an existing project, after a look at whether it is the right one."""
     if known["dataset"] != dataset:
-        raise TuilabelError(f"the project {directory} holds labels of {known['dataset']}, not {dataset}: name another --project")
+        raise TuilabelError(
+            f"the project {directory} holds labels of {known['dataset']}, not {dataset}: name another --project"
+        )
     before = tuple(known["classes"])
     if named is None:
         return before

@@ -149,7 +149,9 @@ class LabelStore:
             rows = connection.execute(sa.select(_rounds).order_by(_rounds.c.row)).mappings()
             return [
                 Round(
-                    **{name: row[name] for name in ("number", "strategy", "model", "test_accuracy", "mean_uncertainty")},
+                    **{
+                        name: row[name] for name in ("number", "strategy", "model", "test_accuracy", "mean_uncertainty")
+                    },
                     asked_at=_time(row["asked_at"]),
                     items=tuple(items.get(row["row"], ())),
                 )
@@ -169,7 +171,9 @@ class LabelStore:
                 for statement in _append_only():
                     connection.execute(sa.text(statement))
             elif version > VERSION:
-                raise TuilabelError(f"{self._where} was written by a newer tuilabel (format {version}): update tuilabel")
+                raise TuilabelError(
+                    f"{self._where} was written by a newer tuilabel (format {version}): update tuilabel"
+                )
 
     @contextmanager
     def _begin(self, doing: str) -> Iterator[sa.Connection]:

@@ -86,7 +86,11 @@ def _seeds(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDA
     nearest = _squared_distances(points, centres[:1])[:, 0]
     for c in range(1, k):
         weights = np.cumsum(np.maximum(nearest, 0), dtype=np.float64)
-        at = np.searchsorted(weights, rng.random() * weights[-1], side="right") if weights[-1] > 0 else rng.integers(len(points))
+        at = (
+            np.searchsorted(weights, rng.random() * weights[-1], side="right")
+            if weights[-1] > 0
+            else rng.integers(len(points))
+        )
         centres[c] = points[min(int(at), len(points) - 1)]
         nearest = np.minimum(nearest, _squared_distances(points, centres[c : c + 1])[:, 0])
     return centres

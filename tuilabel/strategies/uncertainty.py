@@ -15,12 +15,12 @@ Scores = NDArray[np.float32]
 def entropy(probabilities: NDArray[np.float32]) -> Scores:
     """Shannon entropy of each row of (n, C), in nats, float32 (n,)."""
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
-    return -np.einsum("nc,nc->n", probabilities, logs)
+    return np.asarray(-np.einsum("nc,nc->n", probabilities, logs), dtype=np.float32)
 
 
 def least_confidence(probabilities: NDArray[np.float32]) -> Scores:
     """One minus the highest probability of each row of (n, C), float32 (n,)."""
-    return 1 - probabilities.max(axis=1)
+    return np.asarray(1 - probabilities.max(axis=1), dtype=np.float32)
 
 
 def margin(probabilities: NDArray[np.float32]) -> Scores:

@@ -53,7 +53,9 @@ class Outcome:
         accuracy = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.1%}"
         lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
         if self.unsaved:
-            lines.append(f"tuilabel: {self.unsaved} answers could not be written and are lost; make room and label them again")
+            lines.append(
+                f"tuilabel: {self.unsaved} answers could not be written and are lost; make room and label them again"
+            )
         return [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
 
 
@@ -73,7 +75,9 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
     check_device_name(options.device)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise TuilabelError("`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)")
+        raise TuilabelError(
+            "`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)"
+        )
     pool = open_pool(options.dataset, options.data_dir, announcer(note))
     checkpoint = find_checkpoint(pool.name, options.checkpoint)
     check_fits(read_header(checkpoint), pool)
@@ -95,9 +99,7 @@ def _class_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def _run(
-    options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore
-) -> Outcome:
+def _run(options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore) -> Outcome:
     mailbox = Mailbox()
     trainer = ProcessTrainer(
         WorkerSettings(

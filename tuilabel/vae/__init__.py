@@ -1,0 +1,1 @@
+"""The VAE: model, training, checkpoints, encoding to latents."""

@@ -44,7 +44,7 @@ def half_precision(device: torch.device) -> bool:
     float32, and latent neighbours agree as well.
     """
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 

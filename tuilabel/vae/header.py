@@ -96,7 +96,7 @@ def check_fits(header: CheckpointHeader, pool: ImagePool) -> None:
     shape = tuple(int(n) for n in pool.images.shape[1:])
     if shape != header.image_shape:
         raise TuilabelError(
-            f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), those of {pool.name} are "
+            f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), {pool.name}'s are "
             f"{_times(shape)}: train one with `tuilabel train-vae {pool.name}`"
         )
 
@@ -122,11 +122,15 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
 
 def _header(path: Path, metadata: object) -> CheckpointHeader:
     if not isinstance(metadata, Mapping) or metadata.get("format") != FORMAT:
-        raise TuilabelError(f"{path} is a safetensors file but no VAE of tuilabel: name one that `tuilabel train-vae` wrote")
+        raise TuilabelError(
+            f"{path} is a safetensors file but no VAE of tuilabel: name one that `tuilabel train-vae` wrote"
+        )
     try:
         document = json.loads(metadata["header"])
         if document["version"] > VERSION:
-            raise TuilabelError(f"{path} was written by a newer tuilabel (format {document['version']}): update tuilabel")
+            raise TuilabelError(
+                f"{path} was written by a newer tuilabel (format {document['version']}): update tuilabel"
+            )
         height, width, channels = (int(n) for n in document.pop("image_shape"))
         return CheckpointHeader(image_shape=(height, width, channels), **document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -77,23 +77,22 @@ def encode_pool(
 
     where = resolve_device(device)
     model, _ = load_checkpoint(checkpoint, where)
-    with atomic_write(path) as temporary:
-        with temporary.open("wb") as file:
-            header = {"descr": "<f4", "fortran_order": False, "shape": (total, model.config.latent_dim)}
-            np.lib.format.write_array_header_1_0(file, header)
-            done = 0
-            on_progress(done, total)
-            for images in parts:
-                for start in range(0, len(images), ENCODE_BATCH):
-                    chunk = images[start : start + ENCODE_BATCH]
-                    with torch.inference_mode(), precision(where):
-                        means, _ = model.encode(to_input(chunk, model.config, where))
-                    rows = means.float().cpu().numpy()
-                    if not np.isfinite(rows).all():
-                        raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
-                    file.write(rows.astype("<f4").tobytes())
-                    done += len(chunk)
-                    on_progress(done, total)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (total, model.config.latent_dim)}
+        np.lib.format.write_array_header_1_0(file, header)
+        done = 0
+        on_progress(done, total)
+        for images in parts:
+            for start in range(0, len(images), ENCODE_BATCH):
+                chunk = images[start : start + ENCODE_BATCH]
+                with torch.inference_mode(), precision(where):
+                    means, _ = model.encode(to_input(chunk, model.config, where))
+                rows = means.float().cpu().numpy()
+                if not np.isfinite(rows).all():
+                    raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
+                file.write(rows.astype("<f4").tobytes())
+                done += len(chunk)
+                on_progress(done, total)
     latents = cached_latents(pool, checkpoint)
     if latents is None:
         raise TuilabelError(f"the latents in {path} cannot be read back: check the disk, or set TUILABEL_CACHE")

@@ -32,7 +32,9 @@ class VAEConfig:
 
     def __post_init__(self) -> None:
         if not (MIN_SIZE <= self.height <= MAX_SIZE and MIN_SIZE <= self.width <= MAX_SIZE):
-            raise ValueError(f"the model takes images of {MIN_SIZE} to {MAX_SIZE} pixels, not {self.height}×{self.width}")
+            raise ValueError(
+                f"the model takes images of {MIN_SIZE} to {MAX_SIZE} pixels, not {self.height}×{self.width}"
+            )
         if self.channels not in (1, 3):
             raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
         if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
@@ -71,7 +73,9 @@ class VAE(nn.Module):
         sizes = ((config.height, config.width), *config.stages)
         widths = (config.channels, *_WIDTHS[: len(config.stages)])
         stages = [
-            _stage(widths[i], widths[i + 1], (_stride(sizes[i][0], sizes[i + 1][0]), _stride(sizes[i][1], sizes[i + 1][1])))
+            _stage(
+                widths[i], widths[i + 1], (_stride(sizes[i][0], sizes[i + 1][0]), _stride(sizes[i][1], sizes[i + 1][1]))
+            )
             for i in range(len(config.stages))
         ]
         height, width = sizes[-1]

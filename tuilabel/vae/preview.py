@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 from rich_pixels import Pixels
 
@@ -30,11 +30,14 @@ def preview(images: NDArray[np.uint8], reconstructions: NDArray[np.uint8], colum
     tall = max(2, round(height * wide / width / 2) * 2)
     pairs = max(1, min(len(images), columns // (wide + 1)))
 
-    def strip(row: NDArray[np.uint8]) -> Pixels:
+    def strip(row: NDArray[np.uint8]) -> RenderableType:
         canvas = Image.new("RGB", (pairs * (wide + 1), tall))
         for k, image in enumerate(row[:pairs]):
             picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).convert("RGB")
             canvas.paste(picture.resize((wide, tall), Image.Resampling.BOX), (k * (wide + 1), 0))
-        return Pixels.from_image(canvas)
+        pixels: RenderableType = Pixels.from_image(canvas)
+        return pixels
 
-    return Group(Text("originals", style="dim"), strip(images), Text("reconstructions", style="dim"), strip(reconstructions))
+    return Group(
+        Text("originals", style="dim"), strip(images), Text("reconstructions", style="dim"), strip(reconstructions)
+    )

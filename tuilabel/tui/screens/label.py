@@ -52,6 +52,7 @@ class LabelScreen(Screen[None]):
         self._batch: Batch | None = None
         self._focused = 0
         self._painted_at = NOT_SEEN
+        self._predictions_painted_at = NOT_SEEN
         self._asked_at = 0.0
         self._unsaved: set[str] = set()
         self._save_failure: str | None = None
@@ -121,8 +122,11 @@ class LabelScreen(Screen[None]):
         """Take the model's prediction as the answer."""
         if not self._may_answer():
             return
-        if self.session.batch is None or self.session.batch.items[self._focused].predicted is None:
-            self._say("no prediction to accept yet: this batch was picked before there was a model", "warn")
+        if self._batch is None or self._batch.items[self._focused].predicted is None:
+            self._say("no prediction to accept yet: a model needs labels of two classes", "warn")
+            return
+        if self._key_time < self._predictions_painted_at:
+            self._say("the prediction has just changed: look, and press Enter again", "warn")
             return
         self._answered(lambda spent: self.session.confirm(self._focused, spent))
 
@@ -229,11 +233,13 @@ class LabelScreen(Screen[None]):
         """Bring everything on the screen up to the session's state."""
         batch = self.session.batch
         if batch is not self._batch:
-            self._batch = batch
-            self._painted_at = NOT_SEEN
+            before, self._batch = self._batch, batch
+            self._predictions_painted_at = NOT_SEEN
+            if before is None or batch is None or batch.round != before.round:
+                self._painted_at = NOT_SEEN
+                items = [] if batch is None else batch.items
+                self._focused = next((p for p, item in enumerate(items) if self.session.answer_to(item) is None), 0)
             if batch is not None:
-                unanswered = (p for p, item in enumerate(batch.items) if self.session.answer_to(item) is None)
-                self._focused = next(unanswered, 0)
                 self.call_after_refresh(self._mark_painted, batch)
         if focus is not None and batch is not None and focus in batch.items:
             self._focused = batch.items.index(focus)
@@ -242,8 +248,11 @@ class LabelScreen(Screen[None]):
         self._show_head()
 
     def _mark_painted(self, batch: Batch) -> None:
-        if batch is self._batch and self._painted_at == NOT_SEEN:
-            self._painted_at = self._asked_at = monotonic()
+        if batch is not self._batch:
+            return
+        self._predictions_painted_at = monotonic()
+        if self._painted_at == NOT_SEEN:
+            self._painted_at = self._asked_at = self._predictions_painted_at
             self._early_keys = 0
 
     def _show_grid(self) -> None:

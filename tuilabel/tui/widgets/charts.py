@@ -14,9 +14,7 @@ def area_chart(values: Sequence[float | None], rows: int) -> list[str]:
     A value above nothing shows at least a sliver, so that a rare thing is not mistaken for none.
     """
     heights = [0 if v is None or v <= 0 else max(1, round(min(1.0, v) * rows * 8)) for v in values]
-    return [
-        "".join(_UP[max(0, min(8, height - 8 * level))] for height in heights) for level in range(rows - 1, -1, -1)
-    ]
+    return ["".join(_UP[max(0, min(8, height - 8 * level))] for height in heights) for level in range(rows - 1, -1, -1)]
 
 
 def bar(value: float, width: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.style import Style
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -43,10 +43,6 @@ class PaintedWidget(Widget):
         if y < len(self._lines):
             return self._lines[y].adjust_cell_length(width, self.rich_style)
         return Strip.blank(width, self.rich_style)
-
-    def get_content_width(self, container: Size, viewport: Size) -> int:
-        """As wide as there is room."""
-        return container.width
 
 
 GAP = 6  # unchanged cells that cost less to write again than a jump over them

@@ -68,15 +68,15 @@ def panel_lines(
     """The panel in `width` × `height` characters: charts grow with the room, nothing is cut off in between."""
     head = _progress(statistics, width)
     roomy = height >= 34
-    legend = _classes(statistics.class_counts, classes, keys, width, max(2, height - len(head) - (16 if roomy else 8)))
-    spare = height - len(head) - len(legend) - 6
-    gaps = 3 if spare >= 7 else 0
-    chart_rows = max(1, min(8, (spare - gaps) // 2))
-    gap: list[Line] = [[]] if gaps else []
+    room = max(2, height - len(head) - (17 if roomy else 8))
+    legend = _classes(statistics.class_counts, classes, keys, width, room)
+    spare = height - len(head) - len(legend) - 5  # heads of both charts, the audit, both axes
+    gap: list[Line] = [[]] if roomy and spare >= 7 else []
+    chart_rows = max(1, min(8, (spare - 3 * len(gap)) // 2))
     return [
         *head,
         *gap,
-        *_accuracy(statistics, width, chart_rows),
+        *_accuracy(statistics, width, chart_rows, spare >= 3),
         *gap,
         *_uncertainty(statistics, width, chart_rows),
         *gap,
@@ -92,53 +92,59 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
         [(pace, "strong"), (" labels a minute", "text"), (f"  {aside} skipped" if aside else "", "dim")],
         [(f"round {statistics.round}", "text"), (f" · {statistics.strategy}", "dim")],
     ]
-    return [*lines, *_trainer(statistics.trainer, width)]
+    return [*lines, _trainer(statistics.trainer, width)]
 
 
 _DOING = {
-    "starting": "starting the trainer",
+    "starting": "starting",
     "load": "loading",
-    "encode": "encoding the pool",
+    "encode": "encoding",
     "train": "training",
-    "query": "picking",
-    "idle": "up to date",
-    "stopped": "trainer stopped",
+    "idle": "idle",
+    "stopped": "stopped",
 }
+"""What the trainer does, in words of much the same length: the line changes with every key."""
 
 
-def _trainer(trainer: TrainerState, width: int) -> list[Line]:
+def _trainer(trainer: TrainerState, width: int) -> Line:
     if trainer.failure is not None:
-        return [[(set_cell_size(trainer.failure, min(width, cell_len(trainer.failure))), "bad")]]
-    doing = _DOING.get(trainer.doing, trainer.doing)
-    if trainer.total and trainer.doing in ("encode", "load"):
-        return [[(f"{doing} {trainer.done / trainer.total:4.0%}", "text")]]
+        return [(trainer.failure, "bad")]
+    doing = _DOING.get(trainer.doing, trainer.doing).ljust(8)
+    line: Line = [("trainer ", "dim"), (doing, "text")]
+    if trainer.total and trainer.doing == "encode":
+        return [*line, (f"{trainer.done / trainer.total:5.0%}", "text")]
     if trainer.model is None or trainer.fit_seconds is None:
-        return [[(doing, "dim")]]
+        return line
     took = trainer.fit_seconds + (trainer.query_seconds or 0)
-    return [[("model of ", "dim"), (f"{trainer.model}", "text"), (f" · {took:.2f} s", "dim"), (f" · {doing}", "dim")]]
+    figures = f" {took:.2f} s" if width < 34 else f" {took:.2f} s for {trainer.model:,}"
+    return [*line, (figures, "dim")]
 
 
-def _accuracy(statistics: Statistics, width: int, rows: int) -> list[Line]:
-    test = statistics.test_accuracy
+def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
+    test, curve = statistics.test_accuracy, statistics.curve
     head: Line = [("ACCURACY ", "title"), ("test ", "dim")]
-    head.append(("–", "dim") if test is None else (f"{test:.1%}", "good"))
-    chart: list[Line] = [[("", "chart")]] * rows
-    if statistics.curve:
-        limit = nice_limit(statistics.curve[-1][0])
-        columns = _curve_columns(statistics.curve, limit, width)
-        chart = [[(row, "chart")] for row in area_chart(columns, rows)]
-    elif rows:
-        chart = [[("the curve starts with the model", "dim")], *chart[1:]]
+    if test is None or not curve:
+        chart: list[Line] = [[("the curve starts with the model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
+        return [[*head, ("–", "dim")], *chart, _audit(statistics)]
+    floor, limit = axis_floor(curve[-1][1]), nice_limit(curve[-1][0])
+    columns = [None if v is None else (v - floor) / (1 - floor) for v in _curve_columns(curve, limit, width)]
+    chart = [[(row, "chart")] for row in area_chart(columns, rows)]
+    axis = f"{100 * floor:.0f}–100 %"
+    axis += f"{limit:,} labels".rjust(width - len(axis))
+    return [[*head, (f"{test:.1%}", "good")], *chart, *([[(axis, "dim")]] if with_axis else []), _audit(statistics)]
+
+
+def _audit(statistics: Statistics) -> Line:
     audit = statistics.audit
     if audit is None:
-        honest: Line = [("audit ", "dim"), ("–", "dim")]
-    else:
-        honest = [
-            ("audit ", "dim"),
-            (f"{audit.value:.0%}", "good"),
-            (f" ({100 * audit.low:.0f}–{100 * audit.high:.0f} %, n {audit.n})", "dim"),
-        ]
-    return [head, *chart, honest]
+        return [("audit ", "dim"), ("–", "dim")]
+    interval = f" ({100 * audit.low:.0f}–{100 * audit.high:.0f} %, n {audit.n})"
+    return [("audit ", "dim"), (f"{audit.value:.0%}", "good"), (interval, "dim")]
+
+
+def axis_floor(accuracy: float) -> float:
+    """Where the accuracy's axis starts, so that the last points of a good classifier are seen: it seldom jumps."""
+    return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if accuracy >= floor + (1 - floor) / 4), 0.0)
 
 
 def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -> list[float | None]:
@@ -153,40 +159,47 @@ def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -
 
 
 def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
-    mean = statistics.mean_uncertainty
+    mean, histogram = statistics.mean_uncertainty, statistics.histogram
     head: Line = [("UNCERTAINTY ", "title"), ("mean ", "dim"), ("–" if mean is None else f"{mean:.2f}", "strong")]
-    histogram = statistics.histogram
     if histogram is None:
-        return [head, [("no model yet", "dim")], *[[("", "chart")]] * rows]
+        return [head, [("the pool's, once there is a model", "dim")], *[[("", "chart")]] * rows]
     top = max(histogram) or 1
     wide = max(1, width // len(histogram))
     columns = [(n / top) ** 0.5 for n in histogram for _ in range(wide)][:width]
     chart: list[Line] = [[(row, "chart")] for row in area_chart(list(columns), rows)]
-    used = len(columns)
-    return [head, *chart, [("sure".ljust(used - 6), "dim"), ("unsure", "dim")]]
+    return [head, *chart, [("sure".ljust(len(columns) - 6), "dim"), ("unsure", "dim")]]
 
 
-def _classes(
-    counts: Sequence[int], classes: Sequence[str], keys: Sequence[str], width: int, room: int
-) -> list[Line]:
+def _classes(counts: Sequence[int], classes: Sequence[str], keys: Sequence[str], width: int, room: int) -> list[Line]:
     """Key, name and count of each class, in as many columns as the room asks for."""
     columns = min(max(1, -(-len(classes) // room)), max(1, width // 8))
-    per_column = -(-len(classes) // columns)
-    wide = width // columns
-    top = max(nice_limit(max(counts, default=0)), 1)
-    lines: list[Line] = [[("LABELS BY CLASS", "title")]] if columns == 1 and room > len(classes) else []
+    if columns == 1:
+        return _class_bars(counts, classes, keys, width, titled=room > len(classes))
+    per_column, wide = -(-len(classes) // columns), width // columns
     digits = len(f"{max(counts, default=0):,}")
+    named = any(key != name for key, name in zip(keys, classes, strict=True))
+    lines: list[Line] = []
     for row in range(per_column):
         line: Line = []
         for c in range(row, len(classes), per_column):
-            name = "" if classes[c] == keys[c] else f" {classes[c]}"
-            room_for_name = max(0, wide - 3 - digits) if columns > 1 else min(max(map(cell_len, classes)) + 1, width // 2)
-            line += [(keys[c], "strong")]
-            if columns > 1 or any(k != n for k, n in zip(keys, classes, strict=True)):
-                line.append((set_cell_size(name, room_for_name), "text"))
-            line.append((f" {counts[c]:>{digits},} ", "text"))
-            if columns == 1:
-                left = width - sum(cell_len(text) for text, _ in line)
-                line.append((bar(counts[c] / top, left), "chart"))
+            line.append((keys[c], "strong"))
+            if named:
+                line.append((set_cell_size(f" {classes[c]}", max(0, wide - 3 - digits)), "text"))
+            count = f" {counts[c]:>{digits},}"
+            line.append((count.ljust(wide - 1) if not named else count + " ", "text" if counts[c] else "dim"))
         lines.append(line)
+    return lines
+
+
+def _class_bars(
+    counts: Sequence[int], classes: Sequence[str], keys: Sequence[str], width: int, *, titled: bool
+) -> list[Line]:
+    lines: list[Line] = [[("LABELS BY CLASS", "title")]] if titled else []
+    top, digits = nice_limit(max(counts, default=0)), len(f"{max(counts, default=0):,}")
+    named = any(key != name for key, name in zip(keys, classes, strict=True))
+    room = min(max(map(cell_len, classes)) + 1, width // 2) if named else 0
+    for key, name, count in zip(keys, classes, counts, strict=True):
+        line: Line = [(key, "strong"), (set_cell_size(f" {name}", room), "text"), (f" {count:>{digits},} ", "text")]
+        left = width - sum(cell_len(text) for text, _ in line)
+        lines.append([*line, (bar(count / top, left), "chart")])
     return lines

@@ -11,9 +11,8 @@ Trainer messages enter through `handle`, in the thread that owns the session.
 from __future__ import annotations
 
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -22,104 +21,16 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import AuditEstimate, audit_estimate, labels_per_minute
-from tuilabel.labels import Event, Round, RoundItem, Writer, current_answers
-from tuilabel.learner.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.estimate import audit_estimate, labels_per_minute
+from tuilabel.labels import Event, Round, Writer, current_answers
+from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.trainer import Trainer
+from tuilabel.session.ledger import Ledger
+from tuilabel.session.rounds import audit_size, batch_of, query_items, round_of, with_predictions
+from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
-AUDIT_SHARE = 0.1
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
 PACE_WINDOW = 60  # answers over which labels per minute is measured
-
-
-@dataclass(frozen=True)
-class QueryItem:
-    """One image that is asked: where it is in the pool, and what the model of its batch made of it."""
-
-    index: int
-    id: str
-    audit: bool = False
-    predicted: int | None = None
-    confidence: float | None = None
-    query_probability: float | None = None
-    model: int | None = None
-    """How many labels the model behind the prediction was trained on; None without a prediction."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The items of one round, in the order in which they are asked."""
-
-    round: int
-    items: tuple[QueryItem, ...]
-    strategy: str
-    model: int | None
-    """How many labels the model behind its predictions was trained on; None before there is a model."""
-
-
-@dataclass(frozen=True)
-class TrainerState:
-    """What the trainer does now, and what it did last."""
-
-    doing: str = "starting"
-    done: int = 0
-    total: int = 0
-    failure: str | None = None
-    model: int | None = None
-    fit_seconds: float | None = None
-    query_seconds: float | None = None
-
-
-@dataclass(frozen=True)
-class Statistics:
-    """Every figure the screen shows, at one moment."""
-
-    pool_size: int
-    labelled: int
-    skipped: int
-    flagged: int
-    per_minute: float | None
-    round: int
-    strategy: str
-    trainer: TrainerState
-    test_accuracy: float | None
-    curve: tuple[tuple[int, float], ...]
-    """(labels, test accuracy) of every model so far, by growing number of labels."""
-    audit: AuditEstimate | None
-    mean_uncertainty: float | None
-    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
-    histogram: tuple[int, ...] | None
-    """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
-    class_counts: tuple[int, ...]
-
-
-class _Ledger:
-    """The standing answers, counted as they come and go, so that a key costs the same after 30,000 labels."""
-
-    def __init__(self) -> None:
-        self.events: dict[int, Event] = {}
-        self.labels: dict[int, int] = {}
-        self.audits: dict[int, Event] = {}
-        self.kinds: Counter[str] = Counter()
-        self.classes: Counter[int] = Counter()
-
-    def set(self, index: int, event: Event | None, class_index: int | None) -> None:
-        """Let `event` be the answer to item `index` (None: unanswered)."""
-        old = self.events.pop(index, None)
-        if old is not None:
-            self.kinds[old.kind] -= 1
-            self.audits.pop(index, None)
-        if index in self.labels:
-            self.classes[self.labels.pop(index)] -= 1
-        if event is None:
-            return
-        self.events[index] = event
-        self.kinds[event.kind] += 1
-        if event.audit:
-            self.audits[index] = event
-        if class_index is not None:
-            self.labels[index] = class_index
-            self.classes[class_index] += 1
 
 
 class LabellingSession:
@@ -178,7 +89,7 @@ class LabellingSession:
         self._serial = 0
         self._answered_serial = 0
         self._trainer_state = TrainerState()
-        self._ledger = _Ledger()
+        self._ledger = Ledger()
         self._history: list[Event] = []
         self._batches: list[Batch] = []
         self._open: list[int] = []
@@ -313,7 +224,9 @@ class LabellingSession:
             case Progress():
                 self._trainer_state = replace(state, doing=message.stage, done=message.done, total=message.total)
             case Failure():
-                self._trainer_state = replace(state, doing="stopped" if message.fatal else "idle", failure=message.message)
+                self._trainer_state = replace(
+                    state, doing="stopped" if message.fatal else "idle", failure=message.message
+                )
             case RoundResult():
                 self._take(message)
 
@@ -329,7 +242,7 @@ class LabellingSession:
         mine = [e for e in events if e.kind != "undo" and e.key not in undone and e.annotator == self.annotator]
         here = self.pool.indices_of([event.item for event in mine]) >= 0
         self._history = [event for event, known in zip(mine, here, strict=True) if known and self._understood(event)]
-        self._batches = [batch for batch in map(self._batch_of, rounds) if batch.items]
+        self._batches = [batch for row in rounds if (batch := batch_of(row, self.pool, self._class_index)).items]
         self._curve = {r.model: r.test_accuracy for r in rounds if r.model is not None and r.test_accuracy is not None}
         self._open = [b for b, batch in enumerate(self._batches) if not self._complete(batch)]
         self._current = self._open[0] if self._open else None
@@ -343,30 +256,15 @@ class LabellingSession:
     def _batches_of(self, event: Event) -> list[tuple[int, Batch]]:
         return [(b, batch) for b, batch in enumerate(self._batches) if batch.round == event.round]
 
-    def _batch_of(self, row: Round) -> Batch:
-        indices = self.pool.indices_of([item.item for item in row.items])
-        items = tuple(
-            QueryItem(
-                int(index),
-                item.item,
-                item.audit,
-                self._class_index.get(item.predicted or ""),
-                item.confidence,
-                item.query_probability,
-                row.model,
-            )
-            for index, item in zip(indices, row.items, strict=True)
-            if index >= 0
-        )
-        return Batch(row.number, items, row.strategy, row.model)
-
     def _item(self, position: int) -> QueryItem:
         batch = self.batch
         if batch is None or not 0 <= position < len(batch.items):
             raise IndexError(f"no item {position} in the batch on the screen")
         return batch.items[position]
 
-    def _answer(self, position: int, kind: Literal["label", "skip", "flag"], name: str | None, milliseconds: int) -> None:
+    def _answer(
+        self, position: int, kind: Literal["label", "skip", "flag"], name: str | None, milliseconds: int
+    ) -> None:
         item = self._item(position)
         batch = self.batch
         assert batch is not None
@@ -399,11 +297,11 @@ class LabellingSession:
         return all(item.index in self._ledger.events for item in batch.items)
 
     def _changed(self) -> None:
-        """After an answer or an undo: ask for a new model, and see to it that there is a batch."""
-        if self._retrain == "label" or self.batch is None:
+        """After an answer or an undo: see to it that there is a batch, and ask for a new model."""
+        if self.batch is None and self._retrain == "label":
+            self._next_batch(fresh=False)  # ranked ahead: the person does not wait
+        if self.batch is None or self._retrain == "label":
             self._submit()
-        if self.batch is None:
-            self._next_batch()
 
     def _submit(self) -> None:
         self._serial += 1
@@ -423,17 +321,10 @@ class LabellingSession:
                 shown=np.array(shown, dtype=np.int64),
                 strategy=self.strategy,
                 batch_size=self.batch_size,
-                audit_size=max(1, self._audit_size(self.batch_size, 0)),
+                audit_size=max(1, audit_size(self.batch_size, 2)),
                 seed=self.seed,
             )
         )
-
-    @staticmethod
-    def _audit_size(n: int, number: int) -> int:
-        """Audit items in round `number` of `n` items: a tenth, at least one; of single items every tenth round."""
-        if n == 1:
-            return int(number % round(1 / AUDIT_SHARE) == 0)
-        return max(1, round(AUDIT_SHARE * n))
 
     def _take(self, result: RoundResult) -> None:
         if result.serial <= self._answered_serial:
@@ -455,7 +346,7 @@ class LabellingSession:
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if self.batch is None:
-            self._next_batch()
+            self._next_batch(fresh=result.serial == self._serial)
         else:
             self._refresh_predictions(result, trained_on)
 
@@ -465,80 +356,36 @@ class LabellingSession:
         Never for an answered item, nor for one whose answer, taken back since, that model has learnt: an audit item
         is judged by a model that has not seen it.
         """
-        position, batch, shown = self._current, self.batch, result.shown
-        if position is None or batch is None or shown.predicted is None or shown.confidence is None:
+        batch = self.batch
+        if batch is None or self._current is None or not result.n_labels:
             return
         if batch.model is not None and result.n_labels < REFRESH_FACTOR * batch.model:
             return
-        known = dict(zip(shown.indices.tolist(), zip(shown.predicted.tolist(), shown.confidence.tolist(), strict=True), strict=True))
-        barred = self._ledger.events.keys() | set(trained_on.tolist())
-        items = tuple(
-            replace(item, predicted=known[item.index][0], confidence=known[item.index][1], model=result.n_labels)
-            if item.index in known and item.index not in barred
-            else item
-            for item in batch.items
-        )
-        self._batches[position] = replace(batch, items=items, model=result.n_labels)
+        shown, answered = set(result.shown.indices.tolist()), self._ledger.events
+        if any(item.index not in shown and item.index not in answered for item in batch.items):
+            return  # the request was made before this batch
+        barred = answered.keys() | set(trained_on.tolist())
+        self._batches[self._current] = with_predictions(batch, result, barred)
 
-    def _next_batch(self) -> None:
-        """Make a batch of the newest result's candidates; without enough of them wait for the next result."""
+    def _next_batch(self, fresh: bool) -> None:
+        """Make a batch of the newest result's candidates.
+
+        Where that result is not `fresh` and has too few candidates left, or the session retrains by batch, the next
+        result is waited for.
+        """
         result = self._result
-        if result is None or self.finished:
-            return
-        outdated = self._answered_serial < self._serial
-        if outdated and self._retrain == "batch":
+        if result is None or self.finished or (not fresh and self._retrain == "batch"):
             return
         wanted = min(self.batch_size, len(self.pool.ids) - len(self._ledger.events))
         number = self._batches[-1].round + 1 if self._batches else 1
-        n_audit = self._audit_size(wanted, number) if number > 1 else 0
-        items = self._open_items(result.audit, True)[:n_audit]
-        chosen = {item.index for item in items}
-        picks = [item for item in self._open_items(result.picks, False) if item.index not in chosen]
-        items += picks[: wanted - len(items)]
-        if len(items) < wanted and outdated:
+        answered, model = self._ledger.events, result.n_labels or None
+        items = query_items(result.audit, self.pool, answered, audit=True, model=model)[: audit_size(wanted, number)]
+        chosen = answered.keys() | {item.index for item in items}
+        items += query_items(result.picks, self.pool, chosen, audit=False, model=model)[: wanted - len(items)]
+        if not items or (len(items) < wanted and not fresh):
             return
-        if not items:
-            return
-        batch = Batch(number, tuple(items), result.strategy, result.n_labels or None)
+        batch = Batch(number, tuple(items), result.strategy, model)
         self._batches.append(batch)
         self._current = len(self._batches) - 1
         self._open.append(self._current)
-        self._writer.put_round(self._round_of(batch, result))
-
-    def _open_items(self, picks: Picks, audit: bool) -> list[QueryItem]:
-        ids = [value.decode() for value in self.pool.ids[picks.indices]]
-        items = []
-        for k, (index, item_id) in enumerate(zip(picks.indices.tolist(), ids, strict=True)):
-            if index not in self._ledger.events:
-                items.append(
-                    QueryItem(
-                        index,
-                        item_id,
-                        audit,
-                        None if picks.predicted is None else int(picks.predicted[k]),
-                        None if picks.confidence is None else float(picks.confidence[k]),
-                        None if picks.query_probability is None else float(picks.query_probability[k]),
-                        None if picks.predicted is None or self._result is None else self._result.n_labels,
-                    )
-                )
-        return items
-
-    def _round_of(self, batch: Batch, result: RoundResult) -> Round:
-        return Round(
-            number=batch.round,
-            asked_at=self._clock(),
-            strategy=batch.strategy,
-            model=batch.model,
-            test_accuracy=result.test_accuracy,
-            mean_uncertainty=result.mean_uncertainty,
-            items=tuple(
-                RoundItem(
-                    item=item.id,
-                    audit=item.audit,
-                    predicted=None if item.predicted is None else self.classes[item.predicted],
-                    confidence=item.confidence,
-                    query_probability=item.query_probability,
-                )
-                for item in batch.items
-            ),
-        )
+        self._writer.put_round(round_of(batch, result, self.classes, self._clock()))

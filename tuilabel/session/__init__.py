@@ -1,0 +1,8 @@
+"""The labelling loop without a screen."""
+
+from __future__ import annotations
+
+from tuilabel.session.session import LabellingSession
+from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
+
+__all__ = ["Batch", "LabellingSession", "QueryItem", "Statistics", "TrainerState"]

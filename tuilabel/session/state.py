@@ -1,0 +1,68 @@
+"""What a session shows: frozen snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tuilabel.estimate import AuditEstimate
+
+
+@dataclass(frozen=True)
+class QueryItem:
+    """One image that is asked: where it is in the pool, and what the model of its batch made of it."""
+
+    index: int
+    id: str
+    audit: bool = False
+    predicted: int | None = None
+    confidence: float | None = None
+    query_probability: float | None = None
+    model: int | None = None
+    """How many labels the model behind the prediction was trained on; None without a prediction."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The items of one round, in the order in which they are asked."""
+
+    round: int
+    items: tuple[QueryItem, ...]
+    strategy: str
+    model: int | None
+    """How many labels the model behind its predictions was trained on; None before there is a model."""
+
+
+@dataclass(frozen=True)
+class TrainerState:
+    """What the trainer does now, and what it did last."""
+
+    doing: str = "starting"
+    done: int = 0
+    total: int = 0
+    failure: str | None = None
+    model: int | None = None
+    fit_seconds: float | None = None
+    query_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Every figure the screen shows, at one moment."""
+
+    pool_size: int
+    labelled: int
+    skipped: int
+    flagged: int
+    per_minute: float | None
+    round: int
+    strategy: str
+    trainer: TrainerState
+    test_accuracy: float | None
+    curve: tuple[tuple[int, float], ...]
+    """(labels, test accuracy) of every model so far, by growing number of labels."""
+    audit: AuditEstimate | None
+    mean_uncertainty: float | None
+    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
+    histogram: tuple[int, ...] | None
+    """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
+    class_counts: tuple[int, ...]
