@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -245,18 +246,20 @@ class _Run:
         try:
             self.model.load_state_dict(model)
             for name, parameter in self.model.named_parameters():
-                self.optimizer.state[parameter] = {
-                    "step": tensors[f"optimizer.step.{name}"],
-                    "exp_avg": tensors[f"optimizer.exp_avg.{name}"].to(self.device),
-                    "exp_avg_sq": tensors[f"optimizer.exp_avg_sq.{name}"].to(self.device),
-                }
+                # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
+                moments = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
+                for key, moment in moments.items():
+                    moment.copy_(tensors[f"optimizer.{key}.{name}"])
+                self.optimizer.state[parameter] = {"step": tensors[f"optimizer.step.{name}"], **moments}
         except (KeyError, RuntimeError) as error:
             raise TuilabelError(f"the training state in {path} is damaged: start without --resume") from error
         self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
         done = self.epoch * self.steps_per_epoch(len(self.images), self.settings) + self.step
         self.schedule.last_epoch = done - 1
-        self.schedule.step()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            self.schedule.step()
 
     @staticmethod
     def _identity(header: CheckpointHeader) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) ->
     test, curve = statistics.test_accuracy, statistics.curve
     head: Line = [("ACCURACY ", "title"), ("test ", "dim")]
     if test is None or not curve:
-        chart: list[Line] = [[("the curve starts with the model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
+        chart: list[Line] = [[("from the first model on", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
         return [[*head, ("–", "dim")], *chart, _audit(statistics)]
     floor, limit = axis_floor(curve[-1][1]), nice_limit(curve[-1][0])
     columns = [None if v is None else (v - floor) / (1 - floor) for v in _curve_columns(curve, limit, width)]
@@ -162,7 +162,7 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
     mean, histogram = statistics.mean_uncertainty, statistics.histogram
     head: Line = [("UNCERTAINTY ", "title"), ("mean ", "dim"), ("–" if mean is None else f"{mean:.2f}", "strong")]
     if histogram is None:
-        return [head, [("the pool's, once there is a model", "dim")], *[[("", "chart")]] * rows]
+        return [head, [("from the first model on", "dim")], *[[("", "chart")]] * rows]
     top = max(histogram) or 1
     wide = max(1, width // len(histogram))
     columns = [(n / top) ** 0.5 for n in histogram for _ in range(wide)][:width]
