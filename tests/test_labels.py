@@ -53,7 +53,9 @@ def event(number: int, item: str = "", kind: str = "label", **changes: object) -
     return replace(base, **changes)
 
 
-ROUND = Round(3, START, "margin", 20, 0.93, 0.1, (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None)))
+ROUND = Round(
+    3, START, "margin", 20, 0.93, 0.1, (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None))
+)
 
 
 @pytest.fixture
@@ -64,7 +66,11 @@ def store(tmp_path: Path):  # type: ignore[no-untyped-def]
 
 
 def test_what_is_written_is_read_back(store: LabelStore, tmp_path: Path) -> None:
-    events = [event(1), event(2, kind="skip", query_probability=0.5, audit=True), event(3, kind="undo", undoes=event(1).key)]
+    events = [
+        event(1),
+        event(2, kind="skip", query_probability=0.5, audit=True),
+        event(3, kind="undo", undoes=event(1).key),
+    ]
     store.append(events)
     store.add_round(ROUND)
     again = LabelStore.open(tmp_path / "labels.db")
@@ -79,7 +85,9 @@ def test_an_event_is_never_written_twice(store: LabelStore) -> None:
     assert store.events() == [event(1), event(2)]
 
 
-@pytest.mark.parametrize("statement", ["UPDATE events SET class_name='0'", "DELETE FROM events", "DELETE FROM round_items"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET class_name='0'", "DELETE FROM events", "DELETE FROM round_items"]
+)
 def test_nothing_is_ever_changed(store: LabelStore, tmp_path: Path, statement: str) -> None:
     store.append([event(1)])
     store.add_round(ROUND)
@@ -120,6 +128,7 @@ def test_labels_written_are_there_after_the_process_was_killed(tmp_path: Path) -
 
 def fill_disk(store: LabelStore) -> None:
     """From now on SQLite finds no more room."""
+
     @sa.event.listens_for(store._engine, "begin")
     def _limit(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count=1")

@@ -104,7 +104,9 @@ def test_audit_items_are_drawn_uniformly() -> None:
     toy = make_toy(40)
     counts = np.zeros(40)
     for seed in range(400):
-        result = RoundRunner(toy.latents).run(request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0])))
+        result = RoundRunner(toy.latents).run(
+            request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0]))
+        )
         counts[result.audit.indices] += 1
     assert counts[:2].sum() == 0
     expected = 4 * 400 / 38

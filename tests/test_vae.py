@@ -150,7 +150,12 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "word"),
-    [({"epochs": 0}, "--epochs"), ({"lr": 0.0}, "--lr"), ({"beta": -1.0}, "--beta"), ({"latent_dim": 0}, "--latent-dim")],
+    [
+        ({"epochs": 0}, "--epochs"),
+        ({"lr": 0.0}, "--lr"),
+        ({"beta": -1.0}, "--beta"),
+        ({"latent_dim": 0}, "--latent-dim"),
+    ],
 )
 def test_numbers_that_make_no_sense_are_named(options: dict[str, float], word: str) -> None:
     with pytest.raises(UsageError, match=word):
@@ -209,7 +214,9 @@ def test_devices_that_are_unknown_or_not_here() -> None:
         resolve_device("cuda:97")
 
 
-def test_latents_are_encoded_once_and_cached_by_content(tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_latents_are_encoded_once_and_cached_by_content(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
     steps: list[tuple[int, int]] = []
     first = encode_pool(pool, tiny.checkpoint, on_progress=lambda done, total: steps.append((done, total)))

@@ -289,6 +289,7 @@ class LabelScreen(Screen[None]):
         if self._panel.display:
             self._panel.show(self.session.statistics())
 
+    @on(ImageGrid.Arranged)
     def _show_head(self) -> None:
         pieces = [("tuilabel", "strong"), (f"  {self.session.pool.name}", "text")]
         if self._batch is not None:

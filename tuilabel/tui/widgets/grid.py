@@ -49,6 +49,9 @@ class ImageGrid(PaintedWidget):
             super().__init__()
             self.position = position
 
+    class Arranged(Message):
+        """The cells have another arrangement: other pages, another size."""
+
     def __init__(self, image_of: Callable[[int], NDArray[np.uint8]], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._image_of = image_of
@@ -116,6 +119,7 @@ class ImageGrid(PaintedWidget):
             self.layout_now = layout
             self._pictures.clear()
             self._picture_lines.clear()
+            self.post_message(self.Arranged())
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
         lines: list[Strip] = []

@@ -87,9 +87,10 @@ def panel_lines(
 def _progress(statistics: Statistics, width: int) -> list[Line]:
     aside = statistics.skipped + statistics.flagged
     pace = "–" if statistics.per_minute is None else f"{statistics.per_minute:.0f}"
+    skipped: Line = [(f"  {aside} skipped", "dim")] if aside else []
     lines: list[Line] = [
         [(f"{statistics.labelled:,}", "strong"), (f" of {statistics.pool_size:,} labelled", "text")],
-        [(pace, "strong"), (" labels a minute", "text"), (f"  {aside} skipped" if aside else "", "dim")],
+        [(pace, "strong"), (" a minute" if aside and width < 32 else " labels a minute", "text"), *skipped],
         [(f"round {statistics.round}", "text"), (f" · {statistics.strategy}", "dim")],
     ]
     return [*lines, _trainer(statistics.trainer, width)]
@@ -138,7 +139,7 @@ def _audit(statistics: Statistics) -> Line:
     audit = statistics.audit
     if audit is None:
         return [("audit ", "dim"), ("–", "dim")]
-    interval = f" ({100 * audit.low:.0f}–{100 * audit.high:.0f} %, n {audit.n})"
+    interval = f" ({100 * audit.low:.0f}–{100 * audit.high:.0f}, n {audit.n})"
     return [("audit ", "dim"), (f"{audit.value:.0%}", "good"), (interval, "dim")]
 
 

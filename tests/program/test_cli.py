@@ -1,0 +1,226 @@
+"""The command line: what it prints, how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from tests.conftest import Tiny
+from tests.program.conftest import Runner
+from tests.terminal import TUILABEL
+
+
+def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one clear line of a failure."""
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert lines[-1].startswith("tuilabel: ")
+    return lines[-1]
+
+
+def test_help_is_quick_and_loads_neither_torch_nor_textual() -> None:
+    code = (
+        "import sys; sys.argv = ['tuilabel', '--help']\nfrom tuilabel.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "assert not {'torch', 'textual', 'numpy', 'sqlalchemy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "train-vae" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies"])
+def test_every_command_has_help_with_an_example(run: Runner, command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert f"Example: tuilabel {command}" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["label", "nothing"], 2, ["unknown dataset 'nothing'", "mnist"]),
+        (["train-vae", "fashion"], 2, ["did you mean fashion-mnist?"]),
+        (["label", "--strategy", "entrpy"], 2, ["unknown strategy", "did you mean entropy?"]),
+        (["label", "--batch", "0"], 2, ["--batch 1 to 1000"]),
+        (["label", "--batch", "99999"], 2, ["--batch 1 to 1000"]),
+        (["label", "--device", "gpu"], 2, ["unknown device"]),
+        (["label"], 1, ["needs a terminal"]),
+        (["label", "--batch", "many"], 2, []),
+        (["train-vae", "--epochs", "0"], 2, ["--epochs 0 is too small"]),
+        (["train-vae", "--device", "cuda:9"], 2, ["no device 'cuda:9'"]),
+        (["encode", "--checkpoint", "none.safetensors"], 1, ["no checkpoint at none.safetensors"]),
+        (["stats"], 1, ["no project at mnist.tuilabel"]),
+        (["export", "--format", "xml"], 2, ["unknown format 'xml'"]),
+        (["no-such-command"], 2, []),
+    ],
+)
+def test_wrong_usage_is_one_clear_line(run: Runner, arguments: list[str], code: int, words: list[str]) -> None:
+    done = run(*arguments)
+    assert done.returncode == code
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    if words:
+        line = one_line(done, code)
+        assert all(word in line for word in words), line
+
+
+def test_debug_shows_the_traceback(run: Runner) -> None:
+    assert "Traceback" in run("--debug", "stats").stderr
+
+
+def test_datasets_lists_what_is_here(run: Runner, tiny: Tiny) -> None:
+    text = run("datasets", "--data-dir", tiny.data_dir).stdout
+    for words in (("mnist", "60,000", "28×28×1", "bundled"), ("svhn", "73,257", "32×32×3", "to be downloaded")):
+        assert any(all(word in line for word in words) for line in text.splitlines()), text
+    rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", tiny.data_dir).stdout)}
+    assert rows["fashion-mnist"]["state"] in ("here", "cached")
+    assert list(rows) == ["mnist", "fashion-mnist", "kmnist", "emnist-letters", "svhn", "cifar10", "stl10"]
+
+
+def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
+    rows = {row["name"]: row for row in json.loads(run("strategies", "--json").stdout)}
+    assert {"random", "entropy", "least-confidence", "margin", "coverage"} <= set(rows)
+    assert all(row["cost"] and row["paper"] for row in rows.values())
+    assert "entropy" in run("strategies").stdout
+
+
+def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for split, n in (("train", 90), ("test", 30)):
+        labels = rng.integers(1, 11, size=(n, 1)).astype(np.uint8)
+        savemat(
+            tmp_path / f"{split}_32x32.mat", {"X": rng.integers(0, 255, (32, 32, 3, n), dtype=np.uint8), "y": labels}
+        )
+    done = run(
+        "train-vae", "svhn", "--data-dir", ".", "--epochs", "1", "--latent-dim", "4", "--batch-size", "30", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["image_shape"] == [32, 32, 3]
+    assert report["command"] == "tuilabel train-vae svhn --latent-dim 4 --epochs 1 --batch-size 30 --data-dir ."
+    assert (tmp_path / report["checkpoint"]).stat().st_mode & 0o444 == 0o444
+    done = run("encode", "svhn", "--data-dir", ".", "--out", "z.npy", "--json")
+    assert json.loads(done.stdout)["items"] == 90
+    latents = np.load(tmp_path / "z.npy")
+    assert (latents.shape, latents.dtype) == ((90, 4), np.float32)
+
+
+def test_a_dataset_that_cannot_be_had_is_one_clear_line(run: Runner, tmp_path: Path) -> None:
+    proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    line = one_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
+    for word in ("cifar10", str(tmp_path / "root"), "--data-dir"):
+        assert word in line
+
+
+def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+    savemat(tmp_path / "train_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
+    savemat(tmp_path / "test_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
+    line = one_line(run("encode", "svhn", "--data-dir", ".", "--checkpoint", tiny.checkpoint), 1)
+    assert "28×28×1" in line
+    assert "32×32×3" in line
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes(tiny.checkpoint.read_bytes()[:2000])
+    assert "cut short" in one_line(run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1)
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = run(
+        "encode", "fashion-mnist", "--data-dir", tiny.data_dir, environment={"TUILABEL_CACHE": str(tmp_path / "file")}
+    )
+    assert "TUILABEL_CACHE" in one_line(done, 1)
+
+
+def test_training_interrupted_goes_on_where_it_was(tiny: Tiny, run: Runner, tmp_path: Path) -> None:
+    command = ["train-vae", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--epochs", "200", "--batch-size", "30"]
+    process = subprocess.Popen(
+        [*TUILABEL, *command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    while "epoch   2/200" not in process.stderr.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in told
+    assert "the state is saved" in told
+    assert "--epochs 200 --batch-size 30" in told
+    assert told.rstrip().endswith("--resume`")
+    process = subprocess.Popen(
+        [*TUILABEL, *command, "--resume"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    assert int(process.stderr.readline().split("/")[0].split()[-1]) >= 3
+    process.kill()
+    process.communicate()
+    assert "3, not 4" not in told
+    line = one_line(run(*command[:4], "--epochs", "3", "--resume"), 1)
+    assert "trained with" in line
+
+
+def test_a_killed_training_goes_on_from_the_last_epoch(tiny: Tiny, tmp_path: Path) -> None:
+    command = [*TUILABEL, "train-vae", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--epochs", "200", "--resume"]
+    process = subprocess.Popen(command[:-1], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "epoch   3/200" not in process.stderr.readline():
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.kill()
+    process.communicate()
+    assert int(first.split("/")[0].split()[-1]) in (3, 4, 5)
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{' '.join(TUILABEL)} datasets --json | head -n 1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
+    """Bundled MNIST and the checkpoint come along; the sdist builds the same wheel."""
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("uv is not installed: it builds the wheel")
+    root = Path(__file__).parents[2]
+    begin = time.time()
+    subprocess.run([uv, "build", "--out-dir", tmp_path / "dist", root], check=True, capture_output=True, cwd=tmp_path)
+    wheel, sdist = next((tmp_path / "dist").glob("*.whl")), next((tmp_path / "dist").glob("*.tar.gz"))
+    assert wheel.stat().st_mtime >= begin - 1
+    assert sdist.stat().st_size > 10_000_000
+    place = tmp_path / "site"
+    shutil.unpack_archive(wheel, place, "zip")
+    code = (
+        f"import sys; sys.path.insert(0, {str(place)!r}); import tuilabel; from pathlib import Path; "
+        f"assert Path(tuilabel.__file__).is_relative_to({str(place)!r}); "
+        "from tuilabel.datasets import open_pool; from tuilabel.vae.header import find_checkpoint, read_header, check_fits; "
+        f"path = find_checkpoint('mnist'); assert path.is_relative_to({str(place)!r}), path; "
+        "check_fits(read_header(path), open_pool('mnist')); print('good')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "TUILABEL_CACHE": str(tmp_path / "cache")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout.strip() == "good", done.stderr

@@ -1,0 +1,227 @@
+"""The real program in a pseudo-terminal: the main job, end to end, and what may go wrong on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Tiny
+from tests.program.conftest import Runner
+from tests.terminal import TUILABEL, Terminal
+from tuilabel.datasets import open_pool
+from tuilabel.labels import LabelStore, current_answers
+from tuilabel.vae.latents import encode_pool
+from tuilabel.vae.header import find_checkpoint
+
+FIRST_START = 120.0  # seconds: also on a machine that is busy with other things
+
+
+def batch_truth(project: Path, pool_name: str = "mnist", data_dir: Path | None = None) -> list[str]:
+    """The true classes of the unanswered items of the newest batch, in their order, from the store."""
+    pool = open_pool(pool_name, data_dir)
+    store = LabelStore.open(project / "labels.db")
+    newest, answered = store.rounds()[-1], current_answers(store.events())
+    store.close()
+    ids = [item.item for item in newest.items if item.item not in answered]
+    assert pool.targets is not None
+    return [str(pool.targets[index]) for index in pool.indices_of(ids).tolist()]
+
+
+def label(terminal: Terminal, project: Path, n: int, done: int) -> None:
+    """Answer `n` images with the truth, one at a time, as the screen confirms them."""
+    for key in batch_truth(project)[:n]:
+        done += 1
+        terminal.type(key)
+        terminal.wait_for(rf"\b{done} of 60,000 labelled")
+
+
+def tiny_command(tiny: Tiny, *more: str) -> list[str]:
+    return [
+        *TUILABEL, "label", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--checkpoint", str(tiny.checkpoint), *more,
+    ]  # fmt: skip
+
+
+def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Path, run: Runner) -> None:
+    project = tmp_path / "mnist.tuilabel"
+    command = [*TUILABEL, "label", "--strategy", "entropy", "--batch", "20"]
+    with Terminal(command, directory=tmp_path) as terminal:
+        terminal.wait_for("round 1 by coverage, no model yet", FIRST_START)
+        label(terminal, project, 20, 0)
+        terminal.wait_for("round 2 by")
+        terminal.wait_for(r"ACCURACY test \d+\.\d%", FIRST_START)
+        terminal.wait_for(r"UNCERTAINTY mean 0\.\d\d")
+        label(terminal, project, 19, 20)
+        terminal.wait_for(r"audit \d+%")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    with Terminal(command, directory=tmp_path) as terminal:
+        terminal.wait_for("39 of 60,000 labelled")
+        terminal.wait_for("round 2 by entropy|round 2 by coverage")
+        label(terminal, project, 1, 39)
+        terminal.wait_for("round 3 by entropy", FIRST_START)
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+
+    pool = open_pool("mnist")
+    store = LabelStore.open(project / "labels.db")
+    events, rounds = store.events(), store.rounds()
+    store.close()
+    assert [event.kind for event in events] == ["label"] * 40
+    assert len({event.item for event in events}) == 40
+    assert pool.targets is not None
+    truth = [str(pool.targets[index]) for index in pool.indices_of([event.item for event in events]).tolist()]
+    assert [event.class_name for event in events] == truth
+    assert [len(asked.items) for asked in rounds] == [20, 20, 20]
+    assert sum(item.audit for item in rounds[1].items) == 2
+
+    stats = json.loads(run("stats", "--json").stdout)
+    assert (stats["pool_size"], stats["labelled"], stats["rounds"]) == (60_000, 40, 3)
+    assert sum(stats["classes"].values()) == 40
+    assert stats["accuracy"]["test"] > 0.8
+    assert "40 in 3 rounds" in run("stats").stdout
+    rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv").stdout)))
+    assert list(rows[0]) == ["id", "path", "label", "annotator", "labelled_at", "seconds"]
+    assert [row["label"] for row in rows] == truth
+    assert all(row["path"].startswith("mnist#") for row in rows)
+    assert run("export", "--out", "labels.csv").returncode == 0
+    assert "already" in run("export", "--out", "labels.csv").stderr
+    assert len((tmp_path / "labels.csv").read_text().splitlines()) == 41
+
+
+def test_keys_held_down_label_only_what_was_on_the_screen(tiny: Tiny, tmp_path: Path) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for("round 1", FIRST_START)
+        terminal.type("1" * 25)
+        terminal.wait_for(r"keys? came too early")
+        terminal.key("ctrl+q")
+        terminal.wait_for_exit()
+    store = LabelStore.open(tmp_path / "fashion-mnist.tuilabel" / "labels.db")
+    events, rounds = store.events(), store.rounds()
+    store.close()
+    shown = {item.item for item in rounds[0].items}
+    assert {event.item for event in events} == shown
+    assert len(events) == 20
+
+
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
+def test_every_label_survives_the_end_of_the_terminal(tiny: Tiny, tmp_path: Path, how: signal.Signals) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for("round 1", FIRST_START)
+        for n, key in enumerate("1234567", start=1):
+            terminal.type(key)
+            terminal.wait_for(rf"\b{n} of 300 labelled")
+        terminal.settle()
+        os.kill(terminal.pid, how)
+        terminal.wait_for_exit()
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for("7 of 300 labelled", FIRST_START)
+        terminal.wait_for("✓ T-shirt")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+        assert "7 labels in fashion-mnist.tuilabel" in terminal.text
+
+
+def test_the_trainer_killed_comes_back_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for("round 1", FIRST_START)
+        terminal.type("1")
+        terminal.wait_for("1 of 300 labelled")
+        children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text().split()
+        assert len(children) == 1
+        os.kill(int(children[0]), signal.SIGKILL)
+        terminal.wait_for("signal 9")
+        terminal.type("2")
+        terminal.wait_for("2 of 300 labelled")
+        terminal.wait_for(r"ACCURACY test \d", FIRST_START)
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    assert not Path(f"/proc/{children[0]}").exists()
+
+
+def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: Path) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as first:
+        first.wait_for("round 1", FIRST_START)
+        with Terminal(tiny_command(tiny), directory=tmp_path) as second:
+            assert second.wait_for_exit() == 1
+            assert "being labelled by process" in second.text
+        first.type("3")
+        first.wait_for("1 of 300 labelled")
+
+
+def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_path: Path) -> None:
+    """A limit on file sizes stands for the full disk: the write-ahead log cannot grow."""
+    script = tmp_path / "limited"
+    encode_pool(open_pool("fashion-mnist", tiny.data_dir), tiny.checkpoint)
+    script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')
+    script.chmod(0o755)
+    with Terminal([str(script), *tiny_command(tiny)], directory=tmp_path) as terminal:
+        terminal.wait_for("round 1", FIRST_START)
+        typed = 0
+        while "cannot write" not in terminal.text and typed < 280:
+            terminal.type("1234567890"[typed % 10])
+            typed += 1
+            terminal.settle(0.05)
+        terminal.wait_for("cannot write")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 1
+        assert "could not be written" in terminal.text
+        assert "Traceback" not in terminal.text
+    with sqlite3.connect(tmp_path / "fashion-mnist.tuilabel" / "labels.db") as connection:
+        (kept,) = connection.execute("SELECT count(*) FROM events").fetchone()
+    assert kept > 0
+
+
+def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
+    with Terminal(tiny_command(tiny, "--classes", "old,new"), directory=tmp_path) as terminal:
+        terminal.wait_for("round 1", FIRST_START)
+        for key in "12121":
+            terminal.type(key)
+            terminal.settle(0.05)
+        terminal.wait_for("5 of 300 labelled")
+        terminal.wait_for(r"trainer idle +\d", FIRST_START)
+        assert "ACCURACY test –" in terminal.text
+        assert "1 old" in terminal.text
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    with Terminal(tiny_command(tiny, "--classes", "new,old"), directory=tmp_path) as terminal:
+        assert terminal.wait_for_exit() == 2
+        assert "has the classes old,new" in terminal.text
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "words"),
+    [
+        (["--checkpoint", "cut"], 1, "cut short"),
+        (["--checkpoint", "nowhere"], 1, "no checkpoint at nowhere"),
+        (["--project", "file/p"], 1, "cannot make the project"),
+        (["--classes", "a,a"], 2, "a name of its own"),
+        (["--classes", "a"], 2, "two classes"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_clear_line(
+    tiny: Tiny, tmp_path: Path, more: list[str], code: int, words: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "cut").write_bytes(tiny.checkpoint.read_bytes()[:3000])
+    with Terminal(tiny_command(tiny, *more), directory=tmp_path) as terminal:
+        assert terminal.wait_for_exit() == code
+        assert words in " ".join(terminal.text.split())
+        assert "Traceback" not in terminal.text
+
+
+def test_a_device_that_is_not_here_is_one_clear_line(tiny: Tiny, tmp_path: Path) -> None:
+    environment = {"TUILABEL_CACHE": str(tmp_path / "cache"), "CUDA_VISIBLE_DEVICES": ""}
+    with Terminal(tiny_command(tiny, "--device", "cuda"), directory=tmp_path, environment=environment) as terminal:
+        assert terminal.wait_for_exit(FIRST_START) == 1
+        assert "no device 'cuda'" in " ".join(terminal.text.split())
+
+
+def test_the_checkpoint_of_mnist_is_found_without_a_word() -> None:
+    assert find_checkpoint("mnist").name == "mnist.safetensors"

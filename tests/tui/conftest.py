@@ -1,0 +1,56 @@
+"""The app over a toy session, driven by Textual's pilot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.conftest import SessionMaker, Toy
+from tuilabel.session import LabellingSession
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.mailbox import Mailbox
+from tuilabel.tui.screens.label import NOT_SEEN
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def screen_text(app: LabelApp) -> str:
+    """The screen as characters, without trailing blanks."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+@asynccontextmanager
+async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[None]]:
+    """The app on a terminal of `size`, its batch, if it has one, painted."""
+    async with app.run_test(size=size) as pilot:
+        while app.session.batch is not None and app.label_screen._painted_at == NOT_SEEN:
+            await pilot.pause()
+        yield pilot
+
+
+AppMaker = Callable[..., LabelApp]
+
+
+@pytest.fixture
+def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
+    """An app over a session with the inline trainer; the session's answers are saved at once."""
+
+    def make(session: LabellingSession | None = None, **options: object) -> LabelApp:
+        app = LabelApp(session or make_session(toy, **options), Mailbox())
+        return app
+
+    return make
+
+
+def check_snapshot(name: str, text: str) -> None:
+    """Compare with the kept text; TUILABEL_UPDATE_SNAPSHOTS=1 keeps the new one."""
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("TUILABEL_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text + "\n")
+    assert text + "\n" == path.read_text(), f"{path} differs; TUILABEL_UPDATE_SNAPSHOTS=1 pytest keeps the new screen"

@@ -1,0 +1,298 @@
+"""The labelling screen, key by key."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from textual import events
+from textual.pilot import Pilot
+
+from tests.conftest import SessionMaker, Toy
+from tests.test_session import SlowTrainer, with_trainer
+from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text
+from tuilabel.learner.messages import Failure, Progress
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.mailbox import Saved, SaveFailed
+
+
+def status(app: LabelApp) -> str:
+    return screen_text(app).splitlines()[-2].strip()
+
+
+def focused(app: LabelApp) -> int:
+    return app.label_screen._focused
+
+
+async def press_many(pilot: Pilot[None], app: LabelApp, toy: Toy, n: int) -> None:
+    """Answer with the truth; classes a, b, c are the keys."""
+    for _ in range(n):
+        batch = app.session.batch
+        assert batch is not None
+        await pilot.press("abc"[toy.truth(batch.items[focused(app)].index)])
+
+
+async def test_a_class_key_labels_the_focused_cell_and_moves_on(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        batch = app.session.batch
+        assert batch is not None
+        assert "round 1 by coverage, no model yet" in screen_text(app)
+        await pilot.press("b")
+        event = app.session.answer_to(batch.items[0])
+        assert event is not None
+        assert (event.class_name, event.kind) == ("b", "label")
+        assert focused(app) == 1
+        assert "✓ b" in screen_text(app)
+        assert "1 of 120 labelled" in screen_text(app)
+
+
+async def test_letters_and_digits_that_are_no_class_do_nothing(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("x", "1", "q")
+        assert app.session.statistics().labelled == 0
+        assert "q is no class key" in status(app)
+
+
+async def test_commands(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        batch = app.session.batch
+        assert batch is not None
+        await pilot.press("enter")
+        assert "no prediction to accept" in status(app)
+        await pilot.press("space", "exclamation_mark")
+        kinds = [event.kind for item in batch.items[:2] if (event := app.session.answer_to(item))]
+        assert kinds == ["skip", "flag"]
+        assert "skipped" in screen_text(app)
+        assert "⚑ flagged" in screen_text(app)
+        await pilot.press("backspace")
+        assert focused(app) == 1
+        assert app.session.statistics().flagged == 0
+        await pilot.press("backspace", "backspace")
+        assert "nothing to take back" in status(app)
+        await pilot.press("right", "down", "left", "up", "up", "left")
+        assert focused(app) == 0
+        await pilot.press("right")
+        assert focused(app) == 1
+
+
+async def test_enter_accepts_the_prediction_on_the_screen(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await press_many(pilot, app, toy, 10)
+        batch = app.session.batch
+        assert batch is not None
+        assert batch.round == 2
+        predicted = batch.items[0].predicted
+        assert predicted is not None
+        assert f"{'abc'[predicted]}? " in screen_text(app)
+        await pilot.press("enter")
+        event = app.session.answer_to(batch.items[0])
+        assert event is not None
+        assert event.class_name == "abc"[predicted]
+
+
+async def test_twenty_labels_move_every_figure(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        before = screen_text(app)
+        for word in ("ACCURACY test –", "audit –", "UNCERTAINTY mean –", "– labels a minute"):
+            assert word in before
+        await press_many(pilot, app, toy, 20)
+        text = screen_text(app)
+        assert "20 of 120 labelled" in text
+        assert re.search(r"\d\d labels a minute", text)
+        assert "round 3 by margin, model of" in text
+        statistics = app.session.statistics()
+        assert statistics.test_accuracy is not None
+        assert f"ACCURACY test {statistics.test_accuracy:.1%}" in text
+        assert f"mean {statistics.mean_uncertainty:.2f}" in text
+        assert "audit 100% (21–100, n 1)" in text
+
+
+async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker, make_session: SessionMaker) -> None:
+    trainer = SlowTrainer(toy)
+    app = make_app(with_trainer(trainer, toy, make_session(toy)))
+    async with running(app) as pilot:
+        assert "Picking the next images" in screen_text(app)
+        await pilot.press("a", "b")
+        assert "2 keys came too early" in status(app)
+        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        assert app.session.statistics().labelled == 0
+        early = events.Key("a", "a")
+        early.time = app.label_screen._painted_at - 0.001
+        app.label_screen.on_key(early)
+        assert "1 key came too early" in status(app) or app.label_screen._early_keys == 1
+        assert app.session.statistics().labelled == 0
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 1
+
+
+async def test_a_prediction_that_changes_under_the_finger_is_not_accepted(
+    toy: Toy, make_app: AppMaker, make_session: SessionMaker
+) -> None:
+    trainer = SlowTrainer(toy)
+    app = make_app(with_trainer(trainer, toy, make_session(toy)))
+    async with running(app) as pilot:
+        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        await press_many(pilot, app, toy, 6)
+        typed = events.Key("enter", "\r")
+        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        app.label_screen._key_time = typed.time
+        app.label_screen.action_confirm()
+        await pilot.pause()
+        assert app.session.statistics().labelled == 6
+        assert "has just changed" in status(app)
+        await pilot.press("enter")
+        assert app.session.statistics().labelled == 7
+
+
+async def test_pasted_text_labels_nothing(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        app.label_screen.on_paste(events.Paste("abcabc"))
+        await pilot.pause()
+        assert app.session.statistics().labelled == 0
+        assert "6 pasted characters" in status(app)
+
+
+async def test_help_opens_over_the_screen_and_its_key_labels_nothing(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("question_mark")
+        text = screen_text(app)
+        assert "take back the last answer" in text
+        await pilot.press("a")
+        assert app.screen is app.label_screen
+        assert app.session.statistics().labelled == 0
+
+
+async def test_a_click_moves_the_focus(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        layout = app.label_screen._grid.layout_now
+        assert layout is not None
+        await pilot.click("#grid", offset=(layout.cell_width + 3, layout.cell_height + 2))
+        assert focused(app) == layout.columns + 1
+
+
+async def test_ctrl_q_quits(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("a", "ctrl+q")
+    assert app.return_code == 0
+    assert app.session.statistics().labelled == 1
+
+
+async def test_a_resize_lays_the_screen_out_anew(make_app: AppMaker) -> None:
+    app = make_app(batch_size=20)
+    async with running(app, (200, 60)) as pilot:
+        shapes = []
+        for size in ((200, 60), (120, 40), (80, 24), (50, 20), (120, 40)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            layout = app.label_screen._grid.layout_now
+            assert layout is not None
+            assert min(layout.picture_columns, 2 * layout.picture_rows) >= 14
+            shapes.append((layout.columns, layout.rows))
+            assert all(len(line) <= size[0] for line in screen_text(app).splitlines())
+            assert app.label_screen._panel.display is (size[0] >= 60)
+        assert shapes[0] == shapes[1] == shapes[4] == (5, 4)
+        assert shapes[2][0] * shapes[2][1] < 20
+
+
+async def test_small_terminals_page_with_the_focus(make_app: AppMaker) -> None:
+    app = make_app(batch_size=20)
+    async with running(app, (80, 24)) as pilot:
+        assert "page 1 of 4" in screen_text(app)
+        await pilot.press(*"abcabc")
+        assert "page 2 of 4" in screen_text(app)
+        await pilot.press("backspace")
+        assert "page 1 of 4" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (10, 3), (20, 5), (40, 10)])
+async def test_no_terminal_is_too_small_to_survive(make_app: AppMaker, size: tuple[int, int]) -> None:
+    app = make_app()
+    async with running(app, size) as pilot:
+        await pilot.press("a", "question_mark", "x", "b")
+        assert app.session.statistics().labelled == 2
+
+
+async def test_a_store_that_fails_takes_no_more_labels_until_it_is_well(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("a")
+        app.mailbox.put(SaveFailed("cannot write labels.db: database or disk is full", 1))
+        await pilot.pause()
+        assert "disk is full" in status(app)
+        await pilot.press("b", "backspace", "space", "enter")
+        assert app.session.statistics().labelled == 1
+        app.mailbox.put(Saved(("x",)))
+        await pilot.pause()
+        await pilot.press("b")
+        assert app.session.statistics().labelled == 2
+
+
+async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        app.mailbox.put(Failure("the trainer was ended by signal 9; starting it again", fatal=False))
+        await pilot.pause()
+        assert "ended by signal 9" in screen_text(app)
+        app.mailbox.put(Failure("the trainer ended with code 1 4 times: see the log", fatal=True))
+        await pilot.pause()
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 1
+
+
+async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(
+    toy: Toy, make_app: AppMaker, make_session: SessionMaker
+) -> None:
+    app = make_app(with_trainer(SlowTrainer(toy), toy, make_session(toy)))
+    async with running(app) as pilot:
+        app.mailbox.put(Progress("encode", 30, 120))
+        await pilot.pause()
+        assert "Encoding 120 images with the VAE, once: 25%" in screen_text(app)
+        app.mailbox.put(Failure("the checkpoint is damaged", fatal=True))
+        await pilot.pause()
+    assert (app.return_code, app.failure) == (1, "the checkpoint is damaged")
+
+
+async def test_a_pool_that_is_all_labelled_says_so(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app(batch_size=100, strategy="random")
+    for _ in range(2):
+        batch = app.session.batch
+        assert batch is not None
+        for position in range(len(batch.items)):
+            app.session.skip(position)
+    async with running(app) as pilot:
+        assert "Every image is answered" in screen_text(app)
+        await pilot.press("a")
+        await pilot.press("backspace")
+        assert "the last 20 images" in screen_text(app)
+        assert focused(app) == 19
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+async def test_snapshot(make_app: AppMaker, toy: Toy, size: tuple[int, int]) -> None:
+    app = make_app(batch_size=20, strategy="random")  # a pick that no processor's rounding changes
+    async with running(app, size) as pilot:
+        await press_many(pilot, app, toy, 23)
+        await pilot.press("space", "down")
+        seconds = app.session.statistics().trainer
+        text = screen_text(app)
+        took = (seconds.fit_seconds or 0) + (seconds.query_seconds or 0)
+        check_snapshot(f"label-{size[0]}x{size[1]}", text.replace(f"{took:.2f} s", "0.00 s"))
+
+
+async def test_snapshot_of_the_help(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app, (80, 24)) as pilot:
+        await pilot.press("question_mark")
+        check_snapshot("help-80x24", screen_text(app))
