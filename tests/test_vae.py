@@ -140,7 +140,7 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
         train(out, resume=True)
     with pytest.raises(TrainingStopped):
         train(out, should_stop=lambda: True)
-    with pytest.raises(TuilabelError, match="with beta 1.0, not 2.0"):
+    with pytest.raises(TuilabelError, match=r"with beta 1\.0, not 2\.0"):
         train(out, replace(SETTINGS, beta=2.0), resume=True)
     partial = partial_path(out)
     partial.write_bytes(partial.read_bytes()[:-1000])

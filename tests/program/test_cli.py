@@ -119,7 +119,7 @@ def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) ->
 
 
 def test_a_dataset_that_cannot_be_had_is_one_clear_line(run: Runner, tmp_path: Path) -> None:
-    proxies = {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
+    proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     line = one_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
     for word in ("cifar10", str(tmp_path / "root"), "--data-dir"):
         assert word in line
@@ -215,7 +215,8 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(place)!r}); import tuilabel; from pathlib import Path; "
         f"assert Path(tuilabel.__file__).is_relative_to({str(place)!r}); "
-        "from tuilabel.datasets import open_pool; from tuilabel.vae.header import find_checkpoint, read_header, check_fits; "
+        "from tuilabel.datasets import open_pool; "
+        "from tuilabel.vae.header import check_fits, find_checkpoint, read_header; "
         f"path = find_checkpoint('mnist'); assert path.is_relative_to({str(place)!r}), path; "
         "check_fits(read_header(path), open_pool('mnist')); print('good')"
     )

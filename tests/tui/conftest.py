@@ -41,8 +41,7 @@ def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
     """An app over a session with the inline trainer; the session's answers are saved at once."""
 
     def make(session: LabellingSession | None = None, **options: object) -> LabelApp:
-        app = LabelApp(session or make_session(toy, **options), Mailbox())
-        return app
+        return LabelApp(session or make_session(toy, **options), Mailbox())
 
     return make
 

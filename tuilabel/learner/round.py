@@ -36,13 +36,11 @@ class RoundRunner:
     ----------
     latents : float32 (N, D), may be memory-mapped.
     test : judges every model, where there is one.
-    device : "cpu", or another that torch knows, for the classifier.
     """
 
-    def __init__(self, latents: NDArray[np.float32], test: TestSet | None = None, device: str = "cpu") -> None:
+    def __init__(self, latents: NDArray[np.float32], test: TestSet | None = None) -> None:
         self._latents = latents
         self._test = test
-        self._device = device
 
     def run(self, request: TrainRequest) -> RoundResult:
         """Train and pick; see `RoundResult`."""
@@ -81,7 +79,7 @@ class RoundRunner:
 
         begin = time.perf_counter()
         seed = int(self._rng(request, 2).integers(2**31))
-        model = MLPEnsemble(request.n_classes, seed=seed, device=self._device)
+        model = MLPEnsemble(request.n_classes, seed=seed)
         model.fit(self._latents[request.indices], request.labels)
         fitted = time.perf_counter()
         probabilities = model.predict_proba(self._latents)  # (N, C)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
+import sys
 from typing import ClassVar
 
 from rich.console import RenderableType
@@ -20,6 +22,8 @@ from tuilabel.session import LabellingSession
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
 from tuilabel.tui.screens.label import LabelScreen
+
+log = logging.getLogger(__name__)
 
 DARK = Theme(
     name="tuilabel-dark",
@@ -77,6 +81,13 @@ class LabelApp(App[None]):
         if isinstance(renderable, ChopsUpdate):
             renderable = SparseUpdate(renderable)
         super()._display(screen, renderable)
+
+    def _fatal_error(self) -> None:
+        """Instead of Textual's traceback over the terminal: a line for the person, the traceback for the log."""
+        error = sys.exc_info()[1]
+        log.error("the screen failed", exc_info=error)
+        self.failure = f"the screen failed ({type(error).__name__}: {error}); every answer shown as saved is on disk"
+        self._close_messages_no_wait()
 
     @on(Heard)
     def _take_in(self, message: Heard) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
 from tuilabel.tui.keys import class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
-from tuilabel.vae.header import check_device_name, check_fits, find_checkpoint, read_header
+from tuilabel.vae.device_name import check_device_name
+from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 
 MAX_BATCH = 1000  # images a person would ever look at as one batch
 
@@ -85,6 +87,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     named = None if options.classes is None else _class_names(options.classes)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
         class_keys(project.classes)
+        _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
             return _run(options, pool, checkpoint, project, store)
@@ -97,6 +100,13 @@ def _class_names(text: str) -> tuple[str, ...]:
     if "" in names or len(set(names)) < len(names):
         raise UsageError(f"--classes {text!r}: give each class a name of its own, with commas between")
     return names
+
+
+def _log_to(path: Path) -> None:
+    """Send what would be printed to a file: nothing may paint over the screen."""
+    handler = logging.FileHandler(path, delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
+    logging.getLogger().handlers = [handler]
 
 
 def _run(options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore) -> Outcome:

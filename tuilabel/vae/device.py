@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tuilabel.errors import UsageError
-from tuilabel.vae.header import check_device_name
+from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.model import VAEConfig
 
 

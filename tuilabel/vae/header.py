@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import ImagePool
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError
 
 FORMAT = "tuilabel-vae"
 VERSION = 1
@@ -99,13 +99,6 @@ def check_fits(header: CheckpointHeader, pool: ImagePool) -> None:
             f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), {pool.name}'s are "
             f"{_times(shape)}: train one with `tuilabel train-vae {pool.name}`"
         )
-
-
-def check_device_name(name: str) -> None:
-    """Raise `UsageError` where `name` is no device name; whether the device is there only torch knows."""
-    kind, _, number = name.partition(":")
-    if kind not in ("auto", "cpu", "cuda", "mps") or (number and (kind != "cuda" or not number.isdigit())):
-        raise UsageError(f"unknown device {name!r}: give --device auto, cpu, cuda, cuda:0 or mps")
 
 
 def _parse(path: Path, text: bytes) -> dict[str, Any]:
