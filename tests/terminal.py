@@ -89,12 +89,29 @@ class Terminal:
             if self.exit_code is None:
                 self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             return 0
+        self._feed(data)
+        return len(data)
+
+    def _feed(self, data: bytes) -> None:
         self.bytes_written += len(data)
         whole = self._rest + data
         cut = _CUT_SHORT.search(whole)
         self._rest = whole[cut.start() :] if cut else b""
         self._stream.feed(_SKIPPED.sub(b"", whole[: cut.start()] if cut else whole))
-        return len(data)
+
+    def burst(self, keys: str, quiet: float) -> list[tuple[float, int]]:
+        """Type `keys` and take in the answer until it is quiet for `quiet` seconds, drawing it only then.
+
+        Returns the seconds at which each piece of it came, with its bytes.
+        """
+        begin, pieces, times = time.perf_counter(), [], []
+        self.type(keys)
+        while select.select([self._fd], [], [], quiet if times else 5.0)[0]:
+            pieces.append(os.read(self._fd, 1 << 16))
+            times.append(time.perf_counter() - begin)
+        data = b"".join(pieces)
+        self._feed(data)
+        return list(zip(times, map(len, pieces), strict=True))
 
     def wait_for(self, pattern: str, seconds: float = 60) -> float:
         """Read until the screen matches; the seconds it took, or AssertionError with the screen."""

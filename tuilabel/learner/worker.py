@@ -70,9 +70,10 @@ def serve(connection: Connection) -> None:
         while True:
             request = inbox.take()
             send(Progress("train"))
+            if request.indices.size:
+                _load_torch()
             send(runner.run(request))
-            if request.indices.size == 0:
-                import tuilabel.learner.mlp  # noqa: F401 - loads torch while the person looks at the first batch
+            _load_torch()  # if not yet: while the person looks at the first batch
     except TuilabelError as error:
         send(Failure(str(error), fatal=True))
     except OSError:
@@ -81,6 +82,15 @@ def serve(connection: Connection) -> None:
         traceback.print_exc()
         reason = " ".join(str(error).split())
         send(Failure(f"the trainer failed: {type(error).__name__}: {reason}; see {settings.log}", fatal=True))
+
+
+def _load_torch() -> None:
+    """Load torch, and leave the screen a processor of its own."""
+    import torch
+
+    import tuilabel.learner.mlp  # noqa: F401
+
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
 
 
 def test_set(pool: ImagePool, latents: np.ndarray | None, classes: tuple[str, ...]) -> TestSet | None:

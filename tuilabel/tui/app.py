@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
@@ -73,6 +74,7 @@ class LabelApp(App[None]):
     def on_ready(self) -> None:
         """Hear what other threads say, and let a hang-up end the app as Ctrl+Q does."""
         self.mailbox.open(lambda mail: self.post_message(Heard(mail)))
+        gc.freeze()  # what the start has made stays: else a full collection holds up a key for 60 ms
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)

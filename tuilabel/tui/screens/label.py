@@ -58,6 +58,7 @@ class LabelScreen(Screen[None]):
         self._save_failure: str | None = None
         self._early_keys = 0
         self._key_time = 0.0
+        self._to_draw: list[int] = []
 
     def compose(self) -> ComposeResult:
         yield TextLine(id="head")
@@ -316,8 +317,16 @@ class LabelScreen(Screen[None]):
         self._status.say((text, look))
 
     def _draw_ahead(self) -> None:
-        """Draw the likely next images while the person looks at these."""
+        """Draw the likely next images while the person looks at these, one between any two keys."""
         result = self.session.result
         if result is not None:
+            waiting = bool(self._to_draw)
             ahead = [*result.audit.indices[:4].tolist(), *result.picks.indices[: self.session.batch_size].tolist()]
-            self.call_later(self._grid.prepare, ahead)
+            self._to_draw = [index for index in ahead if not self._grid.is_drawn(index)]
+            if not waiting:
+                self.call_later(self._draw_one)
+
+    def _draw_one(self) -> None:
+        if self._to_draw:
+            self._grid.draw(self._to_draw.pop())
+            self.call_later(self._draw_one)

@@ -60,6 +60,8 @@ class ImageGrid(PaintedWidget):
         self._text = ""
         self._pictures: dict[tuple[int, int, int], CellPicture] = {}
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
+        self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
+        self._shown: list[int] = []
         self.layout_now: GridLayout | None = None
 
     def show(self, cells: Sequence[GridCell], focused: int) -> None:
@@ -72,12 +74,15 @@ class ImageGrid(PaintedWidget):
         self._cells, self._text = (), text
         self._arrange()
 
-    def prepare(self, indices: Sequence[int]) -> None:
-        """Draw pictures ahead of the moment they are shown."""
+    def is_drawn(self, index: int) -> bool:
+        """Whether the picture of item `index` is ready in the size that is shown now."""
         layout = self.layout_now
-        if layout is not None:
-            for index in indices:
-                self._picture(index, layout)
+        return layout is None or (index, layout.picture_columns, layout.picture_rows) in self._pictures
+
+    def draw(self, index: int) -> None:
+        """Draw a picture ahead of the moment it is shown."""
+        if self.layout_now is not None:
+            self._picture(index, self.layout_now)
 
     @property
     def page(self) -> tuple[int, int]:
@@ -99,10 +104,10 @@ class ImageGrid(PaintedWidget):
         if column < layout.columns and row < layout.rows and position < len(self._cells):
             self.post_message(self.Clicked(position))
 
-    def restyle(self) -> None:
-        """Draw everything anew, after a change of theme."""
-        self._picture_lines.clear()
-        self._arrange()
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._picture_lines = {}
+        self._rows = {}
 
     # -- lines --------------------------------------------------------------------------------------------------
 
@@ -119,6 +124,7 @@ class ImageGrid(PaintedWidget):
             self.layout_now = layout
             self._pictures.clear()
             self._picture_lines.clear()
+            self._rows.clear()
             self.post_message(self.Arranged())
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
@@ -126,41 +132,53 @@ class ImageGrid(PaintedWidget):
         for row in range(0, len(shown), layout.columns):
             cells = shown[row : row + layout.columns]
             focused = self._focused - first - row
-            lines.append(self._bar_line(cells, focused, layout))
-            lines.extend(self._pictures_of(cells, layout))
-            lines.append(self._caption_line(cells, focused, layout))
-            lines.extend([self._blank] * (layout.cell_height - layout.picture_rows - 2))
+            lines += self._row(cells, focused if 0 <= focused < len(cells) else None, layout)
         lines = lines[:height]
-        self.paint(lines + [self._blank] * (height - len(lines)))
+        before, self._shown = self._shown, [cell.index for cell in shown]
+        self.paint(lines + [self._blank] * (height - len(lines)), anew=self._shown != before)
 
     @property
     def _blank(self) -> Strip:
         return Strip.blank(self.size.width, self.rich_style)
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
-        style = self.get_component_rich_style("grid--message")
+        style = self.look("grid--message")
         texts = self._text.splitlines()
         top = max(0, (height - len(texts)) // 2)
         lines = [self._blank] * top
         lines += [Strip([_centred(text, width, style)]) for text in texts]
         return (lines + [self._blank] * height)[:height]
 
-    def _bar_line(self, cells: Sequence[GridCell], focused: int, layout: GridLayout) -> Strip:
+    def _row(self, cells: tuple[GridCell, ...], focused: int | None, layout: GridLayout) -> list[Strip]:
+        """The lines of one row of cells; most rows are the same after a key."""
+        key = (cells, focused)
+        if key not in self._rows:
+            if len(self._rows) > 256:
+                self._rows.clear()
+            self._rows[key] = [
+                self._bar_line(cells, focused, layout),
+                *self._pictures_of(cells, layout),
+                self._caption_line(cells, focused, layout),
+                *[self._blank] * (layout.cell_height - layout.picture_rows - 2),
+            ]
+        return self._rows[key]
+
+    def _bar_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
         plain = self.rich_style
-        accent = Style(color=self.get_component_rich_style("grid--focus").bgcolor, bgcolor=plain.bgcolor)
+        accent = Style(color=self.look("grid--focus").bgcolor, bgcolor=plain.bgcolor)
         segments = []
         for column in range(len(cells)):
             bar = "▄" * (layout.cell_width - 1) if column == focused else " " * (layout.cell_width - 1)
             segments += [Segment(bar, accent if column == focused else plain), Segment(" ", plain)]
         return self._padded(segments)
 
-    def _caption_line(self, cells: Sequence[GridCell], focused: int, layout: GridLayout) -> Strip:
+    def _caption_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
         plain = self.rich_style
         segments = []
         for column, cell in enumerate(cells):
-            style = self.get_component_rich_style(f"grid--{cell.look}")
+            style = self.look(f"grid--{cell.look}")
             if column == focused:
-                style = self.get_component_rich_style("grid--focus")
+                style = self.look("grid--focus")
             segments += [_centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 

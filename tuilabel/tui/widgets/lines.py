@@ -47,7 +47,7 @@ class TextLine(PaintedWidget):
         for text, look in self._pieces:
             if used + cell_len(text) > width:
                 text = set_cell_size(text, max(0, width - used - 1)) + "…" if width - used > 1 else ""
-            segments.append(Segment(text, self.get_component_rich_style(f"line--{look}")))
+            segments.append(Segment(text, self.look(f"line--{look}")))
             used += cell_len(text)
             if used >= width:
                 break

@@ -21,11 +21,23 @@ class PaintedWidget(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: list[Strip] = []
+        self._looks: dict[str, Style] = {}
 
-    def paint(self, lines: Sequence[Strip]) -> None:
-        """Show `lines` from now on, each as wide as the widget."""
+    def look(self, name: str) -> Style:
+        """The style of the component class `name`; kept, for a key asks for dozens of them."""
+        if name not in self._looks:
+            self._looks[name] = self.get_component_rich_style(name)
+        return self._looks[name]
+
+    def notify_style_update(self) -> None:
+        """Textual says that the styles have changed."""
+        super().notify_style_update()
+        self._looks = {}
+
+    def paint(self, lines: Sequence[Strip], *, anew: bool = False) -> None:
+        """Show `lines` from now on, each as wide as the widget; `anew` where nearly all have changed."""
         old, self._lines = self._lines, list(lines)
-        if len(old) != len(self._lines):
+        if anew or len(old) != len(self._lines):
             self.refresh()
             return
         regions = [

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.strip import Strip
 
@@ -30,6 +29,7 @@ class StatisticsPanel(PaintedWidget):
         super().__init__(id=id)
         self._class_names, self._keys = tuple(classes), tuple(keys)
         self._statistics: Statistics | None = None
+        self._strips: dict[tuple[object, ...], Strip] = {}
 
     def show(self, statistics: Statistics) -> None:
         """Show `statistics` from now on."""
@@ -37,29 +37,33 @@ class StatisticsPanel(PaintedWidget):
         width, height = self.size
         if width < 4 or height < 1:
             return
-        styles = {look: self.get_component_rich_style(f"panel--{look}") for look in _LOOKS}
         lines = panel_lines(statistics, self._class_names, self._keys, width - 2, height)
-        strips = [_strip(line, width, styles, self.rich_style) for line in lines]
+        strips = [self._strip(line, width) for line in lines]
         blank = Strip.blank(width, self.rich_style)
         self.paint((strips + [blank] * height)[:height])
+
+    def _strip(self, line: Line, width: int) -> Strip:
+        """The line drawn; most lines are the same after a key."""
+        key = (width, *line)
+        if key not in self._strips:
+            if len(self._strips) > 1000:
+                self._strips.clear()
+            segments, used = [Segment(" ", self.rich_style)], 1
+            for text, look in line:
+                text = set_cell_size(text, min(cell_len(text), width - used))
+                used += cell_len(text)
+                segments.append(Segment(text, self.look(f"panel--{look}")))
+            segments.append(Segment(" " * (width - used), self.rich_style))
+            self._strips[key] = Strip(segments, width)
+        return self._strips[key]
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._strips = {}
 
     def on_resize(self, _: events.Resize) -> None:
         if self._statistics is not None:
             self.show(self._statistics)
-
-
-_LOOKS = ("text", "dim", "strong", "good", "bad", "chart", "title")
-
-
-def _strip(line: Line, width: int, styles: dict[str, Style], plain: Style) -> Strip:
-    segments = [Segment(" ", plain)]
-    used = 1
-    for text, look in line:
-        text = set_cell_size(text, min(cell_len(text), width - used))
-        used += cell_len(text)
-        segments.append(Segment(text, styles[look]))
-    segments.append(Segment(" " * (width - used), plain))
-    return Strip(segments, width)
 
 
 def panel_lines(

@@ -1,0 +1,51 @@
+"""`uv run python -m tests.benchmarks [NAME…]`: every budget of the design beside what this machine does.
+
+Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
+benchmark `accuracy` (10 seeds through the session) takes a few minutes and runs only when it is named.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks import learning, program, training
+
+BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
+    "help": program.help_command,
+    "start": program.start,
+    "keys": program.keys,
+    "disk": program.disk,
+    "round": learning.round_of_mnist,
+    "million": learning.round_of_a_million,
+    "epoch": training.epoch_ratio,
+    "first-start": program.first_start,
+    "accuracy": learning.accuracy,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    table = Table("what", "measured", "budget", box=None, pad_edge=False, header_style="bold")
+    err = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="tuilabel-bench-") as folder:
+        for name in names or [name for name in BENCHMARKS if name != "accuracy"]:
+            err.print(f"{name} …")
+            for row in BENCHMARKS[name](Path(folder)):
+                table.add_row(*row)
+    Console(width=110).print(table)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, python {sys.version.split()[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

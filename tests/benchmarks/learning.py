@@ -1,0 +1,117 @@
+"""Rounds of learning: how long they take, what they reach."""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.labels import InlineWriter, LabelStore
+from tuilabel.learner.messages import TrainRequest
+from tuilabel.learner.round import RoundRunner, TestSet
+from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.session import LabellingSession
+from tuilabel.vae.header import find_checkpoint
+from tuilabel.vae.latents import Latents, encode_pool
+
+Rows = Iterator[tuple[str, str, str]]
+NONE = np.array([], dtype=np.int64)
+COUNTS = (20, 60, 100, 200)
+SEEDS = 10
+
+
+def mnist() -> tuple[ImagePool, Latents, RoundRunner]:
+    pool = open_pool("mnist")
+    latents = encode_pool(pool, find_checkpoint("mnist"))
+    assert pool.test is not None
+    assert latents.test is not None
+    return pool, latents, RoundRunner(latents.pool, TestSet(latents.test, np.array(pool.test.targets)))
+
+
+def seconds_of(runner: RoundRunner, labels: np.ndarray, repeats: int) -> float:
+    indices = np.sort(np.random.default_rng(0).choice(len(labels), 500, replace=False))
+    request = TrainRequest(1, indices, labels[indices], 10, NONE, NONE, "margin", 20, 2, 0)
+    runner.run(request)
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        runner.run(request)
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds)
+
+
+def round_of_mnist(folder: Path) -> Rows:
+    pool, latents, runner = mnist()
+    assert pool.targets is not None
+    plain = seconds_of(RoundRunner(latents.pool), np.array(pool.targets), 15)
+    yield "retrain on 500 labels, score 60,000, pick 20", f"{1000 * plain:.0f} ms", "80 ms"
+    tested = seconds_of(runner, np.array(pool.targets), 15)
+    yield "… and measure on 10,000 test items", f"{1000 * tested:.0f} ms", ""
+
+
+def round_of_a_million(folder: Path) -> Rows:
+    """In a process of its own, for its memory."""
+    path = folder / "million.npy"
+    rng = np.random.default_rng(0)
+    centres = 3 * rng.normal(size=(10, 32)).astype(np.float32)
+    np.save(path, centres[np.arange(1_000_000) % 10] + rng.normal(size=(1_000_000, 32)).astype(np.float32))
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.learning", str(path)], capture_output=True, text=True, check=True
+    )
+    seconds, megabytes = done.stdout.split()
+    path.unlink()
+    yield "the same with a pool of 1,000,000", f"{float(seconds):.2f} s", "1.0 s"
+    yield "… resident memory", f"{float(megabytes):,.0f} MB", "under 1,500 MB"
+
+
+def accuracy(folder: Path) -> Rows:
+    """True labels through the session, ten seeds; a fresh model after each batch of 20."""
+    pool, _, runner = mnist()
+    for strategy in ("margin", "entropy", "random"):
+        reached: dict[int, list[float]] = {count: [] for count in COUNTS}
+        for seed in range(SEEDS):
+            for count, value in one_run(pool, runner, strategy, seed, folder / f"{strategy}-{seed}.db"):
+                if count in reached:
+                    reached[count].append(100 * value)
+        for count, values in reached.items():
+            figure = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} % (worst {min(values):.1f})"
+            yield f"MNIST test accuracy, {strategy}, {count} labels, {len(values)} seeds", figure, ""
+
+
+def one_run(
+    pool: ImagePool, runner: RoundRunner, strategy: str, seed: int, path: Path
+) -> tuple[tuple[int, float], ...]:
+    store, trainer = LabelStore.open(path), InlineTrainer(runner.run)
+    session = LabellingSession(
+        pool,
+        events=[],
+        rounds=[],
+        writer=InlineWriter(store),
+        trainer=trainer,
+        classes=pool.classes,
+        strategy=strategy,
+        seed=seed,
+        retrain="batch",
+    )
+    trainer.start(session.handle)
+    session.start()
+    assert pool.targets is not None
+    while session.statistics().labelled < max(COUNTS):
+        assert session.batch is not None
+        for position, item in enumerate(session.batch.items):
+            session.label(position, int(pool.targets[item.index]))
+    store.close()
+    return session.statistics().curve
+
+
+if __name__ == "__main__":
+    latents = np.load(sys.argv[1], mmap_mode="r")
+    took = seconds_of(RoundRunner(latents), np.arange(len(latents)) % 10, 3)
+    print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
