@@ -119,3 +119,12 @@ def test_a_pool_with_nothing_left_is_no_error(toy: Toy) -> None:
     assert len(result.picks.indices) == len(result.audit.indices) == 0
     assert result.mean_uncertainty is None
     assert result.test_accuracy is not None
+
+
+def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
+    """Not only together with the batch that is ranked behind it."""
+    result = toy.runner().run(request(toy, [], batch_size=3))
+    first, second = result.picks.indices[:3].tolist(), result.picks.indices[3:].tolist()
+    assert {toy.truth(index) for index in first} == {0, 1, 2}
+    assert len(second) == 3
+    assert not set(first) & set(second)

@@ -20,6 +20,7 @@ from tuilabel.labels import LabelStore, current_answers
 from tuilabel.vae.header import find_checkpoint
 from tuilabel.vae.latents import encode_pool
 
+IMAGES = r"\n {3,}· "  # the caption under an image without a prediction: the images are there
 FIRST_START = 120.0  # seconds: also on a machine that is busy with other things
 
 
@@ -55,6 +56,7 @@ def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Pa
     command = [*TUILABEL, "label", "--strategy", "entropy", "--batch", "20"]
     with Terminal(command, directory=tmp_path) as terminal:
         terminal.wait_for("round 1 by coverage, no model yet", FIRST_START)
+        terminal.wait_for(IMAGES)
         label(terminal, project, 20, 0)
         terminal.wait_for("round 2 by")
         terminal.wait_for(r"ACCURACY test \d+\.\d%", FIRST_START)
@@ -99,7 +101,7 @@ def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Pa
 
 def test_keys_held_down_label_only_what_was_on_the_screen(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
-        terminal.wait_for("round 1", FIRST_START)
+        terminal.wait_for(IMAGES, FIRST_START)
         terminal.type("1" * 25)
         terminal.wait_for(r"keys? came too early")
         terminal.key("ctrl+q")
@@ -115,7 +117,7 @@ def test_keys_held_down_label_only_what_was_on_the_screen(tiny: Tiny, tmp_path: 
 @pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])
 def test_every_label_survives_the_end_of_the_terminal(tiny: Tiny, tmp_path: Path, how: signal.Signals) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
-        terminal.wait_for("round 1", FIRST_START)
+        terminal.wait_for(IMAGES, FIRST_START)
         for n, key in enumerate("1234567", start=1):
             terminal.type(key)
             terminal.wait_for(rf"\b{n} of 300 labelled")
@@ -132,7 +134,7 @@ def test_every_label_survives_the_end_of_the_terminal(tiny: Tiny, tmp_path: Path
 
 def test_the_trainer_killed_comes_back_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
-        terminal.wait_for("round 1", FIRST_START)
+        terminal.wait_for(IMAGES, FIRST_START)
         terminal.type("1")
         terminal.wait_for("1 of 300 labelled")
         children = Path(f"/proc/{terminal.pid}/task/{terminal.pid}/children").read_text().split()
@@ -149,7 +151,7 @@ def test_the_trainer_killed_comes_back_and_no_label_is_lost(tiny: Tiny, tmp_path
 
 def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as first:
-        first.wait_for("round 1", FIRST_START)
+        first.wait_for(IMAGES, FIRST_START)
         with Terminal(tiny_command(tiny), directory=tmp_path) as second:
             assert second.wait_for_exit() == 1
             assert "being labelled by process" in second.text
@@ -164,7 +166,7 @@ def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_pat
     script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')
     script.chmod(0o755)
     with Terminal([str(script), *tiny_command(tiny)], directory=tmp_path) as terminal:
-        terminal.wait_for("round 1", FIRST_START)
+        terminal.wait_for(IMAGES, FIRST_START)
         typed = 0
         while "cannot write" not in terminal.text and typed < 280:
             terminal.type("1234567890"[typed % 10])
@@ -182,7 +184,7 @@ def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_pat
 
 def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny, "--classes", "old,new"), directory=tmp_path) as terminal:
-        terminal.wait_for("round 1", FIRST_START)
+        terminal.wait_for(IMAGES, FIRST_START)
         for key in "12121":
             terminal.type(key)
             terminal.settle(0.05)

@@ -14,7 +14,7 @@ from tests.conftest import SessionMaker, Toy
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.screens.label import NOT_SEEN
+from tuilabel.tui.widgets.grid import NOT_SEEN
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 
@@ -27,8 +27,9 @@ def screen_text(app: LabelApp) -> str:
 @asynccontextmanager
 async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[None]]:
     """The app on a terminal of `size`, its batch, if it has one, painted."""
+    grid = app.label_screen._grid
     async with app.run_test(size=size) as pilot:
-        while app.session.batch is not None and app.label_screen._painted_at == NOT_SEEN:
+        while app.session.batch is not None and grid.has_room and grid.seen_at == NOT_SEEN:
             await pilot.pause()
         yield pilot
 

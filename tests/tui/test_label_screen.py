@@ -123,7 +123,7 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
         await pilot.pause()
         assert app.session.statistics().labelled == 0
         early = events.Key("a", "a")
-        early.time = app.label_screen._painted_at - 0.001
+        early.time = app.label_screen._grid.seen_at - 0.001
         app.label_screen.on_key(early)
         assert "1 key came too early" in status(app) or app.label_screen._early_keys == 1
         assert app.session.statistics().labelled == 0
@@ -216,12 +216,31 @@ async def test_small_terminals_page_with_the_focus(make_app: AppMaker) -> None:
         assert "page 1 of 4" in screen_text(app)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (10, 3), (20, 5), (40, 10)])
-async def test_no_terminal_is_too_small_to_survive(make_app: AppMaker, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("size", "labelled"), [((1, 1), 0), ((10, 3), 0), ((20, 5), 0), ((40, 10), 2)])
+async def test_a_terminal_too_small_for_images_takes_no_labels(
+    make_app: AppMaker, size: tuple[int, int], labelled: int
+) -> None:
     app = make_app()
     async with running(app, size) as pilot:
         await pilot.press("a", "question_mark", "x", "b")
-        assert app.session.statistics().labelled == 2
+        assert app.session.statistics().labelled == labelled
+        await pilot.resize_terminal(120, 40)
+        await pilot.pause()
+        await pilot.press("a")
+        assert app.session.statistics().labelled == labelled + 1
+
+
+async def test_a_key_before_its_page_is_shown_labels_nothing(make_app: AppMaker) -> None:
+    app = make_app(batch_size=20)
+    async with running(app, (80, 24)) as pilot:
+        await pilot.press(*"abcab")
+        typed = events.Key("c", "c")
+        await pilot.press("c")
+        assert "page 2 of 4" in screen_text(app)
+        app.label_screen.on_key(typed)
+        assert app.session.statistics().labelled == 6
+        await pilot.press("c")
+        assert app.session.statistics().labelled == 7
 
 
 async def test_a_store_that_fails_takes_no_more_labels_until_it_is_well(make_app: AppMaker) -> None:
@@ -244,9 +263,11 @@ async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: Ap
     async with running(app) as pilot:
         app.mailbox.put(Failure("the trainer was ended by signal 9; starting it again", fatal=False))
         await pilot.pause()
-        assert "ended by signal 9" in screen_text(app)
+        assert "ended by signal 9" in status(app)
+        assert "trainer starting" in screen_text(app)
         app.mailbox.put(Failure("the trainer ended with code 1 4 times: see the log", fatal=True))
         await pilot.pause()
+        assert "trainer stopped" in screen_text(app)
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
 
@@ -292,7 +313,7 @@ async def test_snapshot(make_app: AppMaker, toy: Toy, size: tuple[int, int]) -> 
 
 
 async def test_snapshot_of_the_help(make_app: AppMaker) -> None:
-    app = make_app()
+    app = make_app(strategy="random")
     async with running(app, (80, 24)) as pilot:
         await pilot.press("question_mark")
         check_snapshot("help-80x24", screen_text(app))

@@ -57,14 +57,20 @@ class RoundRunner:
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
-        context = QueryContext(self._latents, candidates, request.indices, None, self._rng(request, 0))
-        selection = strategy.pick(context, AHEAD * request.batch_size)
+        rng = self._rng(request, 0)
+        picks: list[Picks] = []
+        left, known = candidates, request.indices
+        for _ in range(AHEAD):  # one batch after the other: the first must cover everything by itself
+            selection = strategy.pick(QueryContext(self._latents, left, known, None, rng), request.batch_size)
+            picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
+            known = np.concatenate([known, picks[-1].indices])
+            left = np.delete(left, selection.positions)
         audit = draw_uniformly(len(candidates), AHEAD * request.audit_size, self._rng(request, 1))
         return RoundResult(
             serial=request.serial,
             n_labels=0,
             strategy=strategy.name,
-            picks=Picks(candidates[selection.positions], query_probability=selection.query_probability),
+            picks=_joined(picks),
             audit=Picks(candidates[audit.positions], query_probability=audit.query_probability),
             shown=Picks(request.shown),
             test_accuracy=None,
@@ -113,6 +119,11 @@ class RoundRunner:
     def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
         """A generator that depends on the request's content and on nothing else."""
         return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
+
+
+def _joined(picks: list[Picks]) -> Picks:
+    drawn = [p.query_probability for p in picks if p.query_probability is not None]
+    return Picks(np.concatenate([p.indices for p in picks]), query_probability=np.concatenate(drawn) if drawn else None)
 
 
 def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Picks:

@@ -225,7 +225,7 @@ class LabellingSession:
                 self._trainer_state = replace(state, doing=message.stage, done=message.done, total=message.total)
             case Failure():
                 self._trainer_state = replace(
-                    state, doing="stopped" if message.fatal else "idle", failure=message.message
+                    state, doing="stopped" if message.fatal else "starting", failure=message.message
                 )
             case RoundResult():
                 self._take(message)

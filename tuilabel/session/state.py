@@ -40,6 +40,7 @@ class TrainerState:
     done: int = 0
     total: int = 0
     failure: str | None = None
+    """Why it stopped, until it is well again."""
     model: int | None = None
     fit_seconds: float | None = None
     query_seconds: float | None = None

@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import sys
+from time import monotonic
 from typing import ClassVar
 
 from rich.console import RenderableType
@@ -74,7 +75,8 @@ class LabelApp(App[None]):
     def on_ready(self) -> None:
         """Hear what other threads say, and let a hang-up end the app as Ctrl+Q does."""
         self.mailbox.open(lambda mail: self.post_message(Heard(mail)))
-        gc.freeze()  # what the start has made stays: else a full collection holds up a key for 60 ms
+        if not self.is_headless:
+            gc.freeze()  # what the start has made stays: else a full collection holds up a key for 60 ms
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
@@ -82,7 +84,10 @@ class LabelApp(App[None]):
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(renderable, ChopsUpdate):
             renderable = SparseUpdate(renderable)
+        at = monotonic()
         super()._display(screen, renderable)
+        if renderable is not None:
+            self.label_screen.displayed(at)
 
     def _fatal_error(self) -> None:
         """Instead of Textual's traceback over the terminal: a line for the person, the traceback for the log."""

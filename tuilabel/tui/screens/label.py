@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
-from time import monotonic
 from typing import ClassVar
 
 from textual import events, on
@@ -13,23 +11,22 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
+from tuilabel.learner.messages import Failure
 from tuilabel.learner.messages import Message as TrainerMessage
 from tuilabel.session import Batch, LabellingSession, QueryItem
 from tuilabel.tui.keys import class_keys
 from tuilabel.tui.layout import panel_width
 from tuilabel.tui.screens.help import HelpScreen
-from tuilabel.tui.widgets.grid import GridCell, ImageGrid
+from tuilabel.tui.widgets.grid import NOT_SEEN, GridCell, ImageGrid
 from tuilabel.tui.widgets.lines import TextLine
 from tuilabel.tui.widgets.panel import StatisticsPanel
-
-NOT_SEEN = math.inf  # a batch that has not been painted yet
 
 
 class LabelScreen(Screen[None]):
     """Shows the session's batch and passes answers to it.
 
     A key answers only what was on the screen when it was typed: each key carries the moment it arrived, and one
-    that came before its batch was painted is dropped with a word.
+    that came before its images went to the terminal is dropped with a word.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,28 +48,28 @@ class LabelScreen(Screen[None]):
         self._class_of_key = {key: position for position, key in enumerate(self._keys)}
         self._batch: Batch | None = None
         self._focused = 0
-        self._painted_at = NOT_SEEN
-        self._predictions_painted_at = NOT_SEEN
+        self._predictions_seen_at = NOT_SEEN
         self._asked_at = 0.0
         self._unsaved: set[str] = set()
         self._save_failure: str | None = None
         self._early_keys = 0
         self._key_time = 0.0
         self._to_draw: list[int] = []
+        self._head = TextLine(id="head")
+        self._grid = ImageGrid(lambda index: session.pool.images[index], id="grid")
+        self._panel = StatisticsPanel(session.classes, self._keys, id="panel")
+        self._status = TextLine(id="status")
+        self._key_line = TextLine(id="keys")
 
     def compose(self) -> ComposeResult:
-        yield TextLine(id="head")
+        yield self._head
         with Horizontal(id="middle"):
-            yield ImageGrid(lambda index: self.session.pool.images[index], id="grid")
-            yield StatisticsPanel(self.session.classes, self._keys, id="panel")
-        yield TextLine(id="status")
-        yield TextLine(id="keys")
+            yield self._grid
+            yield self._panel
+        yield self._status
+        yield self._key_line
 
     def on_mount(self) -> None:
-        self._grid = self.query_one(ImageGrid)
-        self._panel = self.query_one(StatisticsPanel)
-        self._head = self.query_one("#head", TextLine)
-        self._status = self.query_one("#status", TextLine)
         self._grid.focus()
         self._fit_panel(self.app.size.width)
         self._show_keys()
@@ -126,7 +123,7 @@ class LabelScreen(Screen[None]):
         if self._batch is None or self._batch.items[self._focused].predicted is None:
             self._say("no prediction to accept yet: a model needs labels of two classes", "warn")
             return
-        if self._key_time < self._predictions_painted_at:
+        if self._key_time < self._predictions_seen_at:
             self._say("the prediction has just changed: look, and press Enter again", "warn")
             return
         self._answered(lambda spent: self.session.confirm(self._focused, spent))
@@ -170,7 +167,10 @@ class LabelScreen(Screen[None]):
         """Whether the key now handled was typed at the batch on the screen, and answers can be saved."""
         if self._refuse_while_unsaved():
             return False
-        if self._batch is None or self._key_time < self._painted_at:
+        if self._batch is None or self._key_time < self._grid.seen_at:
+            if self._batch is not None and not self._grid.has_room:
+                self._say("too small to show images: enlarge the terminal", "warn")
+                return False
             self._early_keys += 1
             plural = "key" if self._early_keys == 1 else "keys"
             self._say(f"{self._early_keys} {plural} came too early, before the images: not taken as labels", "warn")
@@ -192,8 +192,8 @@ class LabelScreen(Screen[None]):
         event = self.session.answer_to(item)
         if event is not None:
             self._unsaved.add(event.key)
-        if self._status.text.strip() and not self._early_keys:
-            self._say("", "dim")
+        if not self._early_keys:
+            self._say_trouble()
         self._early_keys = 0 if self.session.batch is self._batch else self._early_keys
         self._advance()
         self.refresh_view()
@@ -211,6 +211,8 @@ class LabelScreen(Screen[None]):
     def take_in(self, message: TrainerMessage) -> None:
         """A message of the trainer has come."""
         self.session.handle(message)
+        if isinstance(message, Failure):
+            self._say_trouble()
         self.refresh_view()
         self._draw_ahead()
 
@@ -235,26 +237,26 @@ class LabelScreen(Screen[None]):
         batch = self.session.batch
         if batch is not self._batch:
             before, self._batch = self._batch, batch
-            self._predictions_painted_at = NOT_SEEN
+            self._predictions_seen_at = NOT_SEEN
             if before is None or batch is None or batch.round != before.round:
-                self._painted_at = NOT_SEEN
                 items = [] if batch is None else batch.items
                 self._focused = next((p for p, item in enumerate(items) if self.session.answer_to(item) is None), 0)
-            if batch is not None:
-                self.call_after_refresh(self._mark_painted, batch)
         if focus is not None and batch is not None and focus in batch.items:
             self._focused = batch.items.index(focus)
         self._show_grid()
         self._show_panel()
         self._show_head()
 
-    def _mark_painted(self, batch: Batch) -> None:
-        if batch is not self._batch:
+    def displayed(self, at: float) -> None:
+        """The screen has been written to the terminal at `at`, a monotonic time in seconds."""
+        unseen = self._grid.seen_at == NOT_SEEN
+        self._grid.displayed(at)
+        if self._grid.seen_at == NOT_SEEN:
             return
-        self._predictions_painted_at = monotonic()
-        if self._painted_at == NOT_SEEN:
-            self._painted_at = self._asked_at = self._predictions_painted_at
-            self._early_keys = 0
+        if not self._grid.pending:
+            self._predictions_seen_at = min(self._predictions_seen_at, at)
+        if unseen:
+            self._asked_at, self._early_keys = at, 0
 
     def _show_grid(self) -> None:
         if self._batch is None:
@@ -311,10 +313,18 @@ class LabelScreen(Screen[None]):
         pieces = []
         for key, meaning in [*keys, ("←↑↓→", "move"), ("?", "help"), ("^Q", "quit")]:
             pieces += [(key, "key"), (f" {meaning}  ", "dim")]
-        self.query_one("#keys", TextLine).say(*pieces)
+        self._key_line.say(*pieces)
 
     def _say(self, text: str, look: str) -> None:
         self._status.say((text, look))
+
+    def _say_trouble(self) -> None:
+        """Say what is wrong with the trainer; nothing where it is well."""
+        failure = self.session.statistics().trainer.failure
+        if failure is not None:
+            self._say(f"{failure}; labels are safe", "warn")
+        elif self._status.text:
+            self._say("", "dim")
 
     def _draw_ahead(self) -> None:
         """Draw the likely next images while the person looks at these, one between any two keys."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,6 +19,9 @@ from textual.strip import Strip
 from tuilabel.render import CellPicture, render
 from tuilabel.tui.layout import GridLayout, grid_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
+
+NOT_SEEN = math.inf
+MIN_SIDE = 3  # characters
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class ImageGrid(PaintedWidget):
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
         self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
         self._shown: list[int] = []
+        self.seen_at = NOT_SEEN
+        """The moment at which the images that are shown now went to the terminal."""
         self.layout_now: GridLayout | None = None
 
     def show(self, cells: Sequence[GridCell], focused: int) -> None:
@@ -72,7 +78,13 @@ class ImageGrid(PaintedWidget):
     def say(self, text: str) -> None:
         """Show a few lines of text in place of images."""
         self._cells, self._text = (), text
+        self._shown, self.seen_at = [], NOT_SEEN
         self._arrange()
+
+    def displayed(self, at: float) -> None:
+        """The screen has been written to the terminal at `at`, a monotonic time in seconds."""
+        if self._shown and not self.pending:
+            self.seen_at = min(self.seen_at, at)
 
     def is_drawn(self, index: int) -> bool:
         """Whether the picture of item `index` is ready in the size that is shown now."""
@@ -91,6 +103,11 @@ class ImageGrid(PaintedWidget):
             return 1, 1
         per_page = self.layout_now.per_page
         return self._focused // per_page + 1, -(-len(self._cells) // per_page)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an image fits at all."""
+        return self.size.width >= MIN_SIDE and self.size.height >= MIN_SIDE
 
     def on_resize(self, _: events.Resize) -> None:
         self._arrange()
@@ -112,9 +129,10 @@ class ImageGrid(PaintedWidget):
     # -- lines --------------------------------------------------------------------------------------------------
 
     def _arrange(self) -> None:
-        width, height = self.size
-        if width < 3 or height < 3:
+        if not self.has_room:
+            self._shown, self.seen_at = [], NOT_SEEN
             return
+        width, height = self.size
         if not self._cells:
             self.paint(self._text_lines(width, height))
             return
@@ -135,6 +153,8 @@ class ImageGrid(PaintedWidget):
             lines += self._row(cells, focused if 0 <= focused < len(cells) else None, layout)
         lines = lines[:height]
         before, self._shown = self._shown, [cell.index for cell in shown]
+        if self._shown != before:
+            self.seen_at = NOT_SEEN
         self.paint(lines + [self._blank] * (height - len(lines)), anew=self._shown != before)
 
     @property

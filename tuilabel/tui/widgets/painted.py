@@ -21,6 +21,8 @@ class PaintedWidget(Widget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: list[Strip] = []
+        self.pending = False
+        """Whether what was painted last has yet to be rendered."""
         self._looks: dict[str, Style] = {}
 
     def look(self, name: str) -> Style:
@@ -38,6 +40,7 @@ class PaintedWidget(Widget):
         """Show `lines` from now on, each as wide as the widget; `anew` where nearly all have changed."""
         old, self._lines = self._lines, list(lines)
         if anew or len(old) != len(self._lines):
+            self.pending = True
             self.refresh()
             return
         regions = [
@@ -47,10 +50,12 @@ class PaintedWidget(Widget):
             for start, end in changed_spans(before, after)
         ]
         if regions:
+            self.pending = True
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
         """The strip of line `y`, in the widget's width."""
+        self.pending = False
         width = self.size.width
         if y < len(self._lines):
             return self._lines[y].adjust_cell_length(width, self.rich_style)

@@ -112,10 +112,8 @@ _DOING = {
 
 
 def _trainer(trainer: TrainerState, width: int) -> Line:
-    if trainer.failure is not None:
-        return [(trainer.failure, "bad")]
     doing = _DOING.get(trainer.doing, trainer.doing).ljust(8)
-    line: Line = [("trainer ", "dim"), (doing, "text")]
+    line: Line = [("trainer ", "dim"), (doing, "bad" if trainer.doing == "stopped" else "text")]
     if trainer.total and trainer.doing == "encode":
         return [*line, (f"{trainer.done / trainer.total:5.0%}", "text")]
     if trainer.model is None or trainer.fit_seconds is None:
