@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from tuilabel.learner.messages import Failure
+from tuilabel.learner.messages import Failure, Progress
 from tuilabel.learner.messages import Message as TrainerMessage
 from tuilabel.session import Batch, LabellingSession, QueryItem
 from tuilabel.tui.keys import class_keys
@@ -213,6 +213,9 @@ class LabelScreen(Screen[None]):
         self.session.handle(message)
         if isinstance(message, Failure):
             self._say_trouble()
+        if isinstance(message, Progress) and self._batch is not None:
+            self._show_panel()
+            return
         self.refresh_view()
         self._draw_ahead()
 
