@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -79,7 +78,7 @@ class MLPEnsemble:
         optimizer = torch.optim.AdamW(self._weights, self.lr, weight_decay=self.weight_decay, fused=True)
         steps = self.steps or min(400, max(50, len(y) // 10))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
-        for x, t in self._batches(latents, targets, steps, generator):
+        for x, t in zip(*self._batches(latents, targets, steps, generator), strict=True):
             w1, b1, w2, b2 = self._weights
             logits = torch.baddbmm(b2, torch.baddbmm(b1, x, w1).relu(), w2)  # (K, B, D) → (K, B, H) → (K, B, C)
             loss = F.cross_entropy(logits.flatten(0, 1), t) * self.members
@@ -128,14 +127,13 @@ class MLPEnsemble:
 
     def _batches(
         self, latents: Tensor, targets: Tensor, steps: int, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Noisy views for every member, (K, B, D), with their classes (K·B,)."""
+    ) -> tuple[Tensor, Tensor]:
+        """Noisy views for every step S and member, (S, K, B, D), with their classes, (S, K·B); drawn all at once."""
         n = len(latents)
-        for _ in range(steps):
-            if n > self.batch_size:
-                chosen = torch.randint(n, (self.batch_size,), generator=generator)
-                x, t = latents[chosen], targets[chosen]
-            else:
-                x, t = latents, targets
-            noise = torch.randn((self.members, *x.shape), generator=generator)
-            yield x + self.noise * noise, t.repeat(self.members)
+        if n > self.batch_size:
+            chosen = torch.randint(n, (steps, self.batch_size), generator=generator)
+        else:
+            chosen = torch.arange(n).expand(steps, n)
+        clean = latents[chosen].unsqueeze(1)  # (S, 1, B, D)
+        noise = torch.randn((steps, self.members, *clean.shape[2:]), generator=generator)
+        return noise.mul_(self.noise).add_(clean), targets[chosen].repeat(1, self.members)
