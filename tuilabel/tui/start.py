@@ -55,9 +55,8 @@ class Outcome:
         accuracy = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.1%}"
         lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
         if self.unsaved:
-            lines.append(
-                f"tuilabel: {self.unsaved} answers could not be written and are lost; make room and label them again"
-            )
+            what = "1 answer" if self.unsaved == 1 else f"{self.unsaved} answers"
+            lines.append(f"tuilabel: {what} could not be written and must be given again: make room on the disk first")
         return [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
 
 
