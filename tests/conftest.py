@@ -86,7 +86,8 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
     def make(toy: Toy, **options: object) -> LabellingSession:
         store = LabelStore.open(tmp_path / "labels.db")
         stores.append(store)
-        trainer = InlineTrainer(toy.runner().run)
+        trainer = options.pop("trainer", None) or InlineTrainer(toy.runner().run)
+        assert isinstance(trainer, InlineTrainer)
         arguments: dict[str, object] = {
             "events": store.events(),
             "rounds": store.rounds(),

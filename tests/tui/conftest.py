@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
+from tuilabel.learner.messages import Picks, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
@@ -32,6 +34,32 @@ async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIter
         while app.session.batch is not None and grid.has_room and grid.seen_at == NOT_SEEN:
             await pilot.pause()
         yield pilot
+
+
+def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
+    """A round with made-up figures, the same on every machine: for pictures of the screen."""
+    n = len(request.indices)
+    left = np.setdiff1d(np.arange(len(toy.latents)), np.concatenate([request.indices, request.excluded]))
+
+    def picks(indices: np.ndarray) -> Picks:
+        if n < 2:
+            return Picks(indices)
+        truth = np.array([toy.truth(int(index)) for index in indices], dtype=np.int64)
+        return Picks(indices, truth, (0.4 + indices % 60 / 100).astype(np.float32))
+
+    return RoundResult(
+        serial=request.serial,
+        n_labels=n if n >= 2 else 0,
+        strategy=request.strategy if n >= 2 else "coverage",
+        picks=picks(left[: 2 * request.batch_size]),
+        audit=picks(left[-2 * request.audit_size :]),
+        shown=picks(request.shown),
+        test_accuracy=1 - 1 / n if n >= 2 else None,
+        mean_uncertainty=1 / n if n >= 2 else None,
+        uncertainty_histogram=np.arange(20, 0, -1) ** 2 if n >= 2 else None,
+        fit_seconds=0.03,
+        query_seconds=0.02,
+    )
 
 
 AppMaker = Callable[..., LabelApp]
