@@ -13,6 +13,7 @@ from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.messages import Failure, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
+from tuilabel.session.ledger import Curve
 
 
 def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
@@ -372,3 +373,13 @@ def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
         asked.append([item.index for item in session.batch.items])
         store.close()
     assert asked[0] == asked[1]
+
+
+def test_the_curve_stays_small_over_hours_of_labels() -> None:
+    curve = Curve()
+    for labels in range(1, 30_001):
+        curve.add(labels, 0.5)
+    points = curve.points()
+    assert len(points) < 1300
+    assert points[-1][0] == 30_000
+    assert [labels for labels, _ in points[:200]] == list(range(1, 201))

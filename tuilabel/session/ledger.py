@@ -1,4 +1,4 @@
-"""The answers that stand, counted."""
+"""What a sitting has so far: the answers that stand, counted, and the curve of accuracy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ class Ledger:
     def __init__(self) -> None:
         self.events: dict[int, Event] = {}
         self.labels: dict[int, int] = {}
+        self.aside: set[int] = set()
+        """Items that are skipped or flagged."""
         self.audits: dict[int, Event] = {}
         self.kinds: Counter[str] = Counter()
         self.classes: Counter[int] = Counter()
@@ -23,6 +25,7 @@ class Ledger:
         if old is not None:
             self.kinds[old.kind] -= 1
             self.audits.pop(index, None)
+            self.aside.discard(index)
         if index in self.labels:
             self.classes[self.labels.pop(index)] -= 1
         if event is None:
@@ -31,6 +34,24 @@ class Ledger:
         self.kinds[event.kind] += 1
         if event.audit:
             self.audits[index] = event
-        if class_index is not None:
+        if class_index is None:
+            self.aside.add(index)
+        else:
             self.labels[index] = class_index
             self.classes[class_index] += 1
+
+
+class Curve:
+    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling."""
+
+    def __init__(self) -> None:
+        self._points: dict[int, tuple[int, float]] = {}
+
+    def add(self, labels: int, accuracy: float) -> None:
+        """Add a point; it replaces one so near that no chart could tell them apart."""
+        step = 1 << max(0, labels.bit_length() - 8)
+        self._points[labels - labels % step] = (labels, accuracy)
+
+    def points(self) -> tuple[tuple[int, float], ...]:
+        """(labels, accuracy) by growing number of labels."""
+        return tuple(sorted(self._points.values()))

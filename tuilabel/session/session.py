@@ -25,7 +25,7 @@ from tuilabel.estimate import audit_estimate, labels_per_minute
 from tuilabel.labels import Event, Round, Writer, current_answers
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.trainer import Trainer
-from tuilabel.session.ledger import Ledger
+from tuilabel.session.ledger import Curve, Ledger
 from tuilabel.session.rounds import audit_size, batch_of, query_items, round_of, with_predictions
 from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
@@ -95,7 +95,7 @@ class LabellingSession:
         self._open: list[int] = []
         self._current: int | None = None
         self._result: RoundResult | None = None
-        self._curve: dict[int, float] = {}
+        self._curve = Curve()
         self._trained_on: dict[int, NDArray[np.int64]] = {}
         self._restore(events, rounds)
 
@@ -154,7 +154,7 @@ class LabellingSession:
             strategy=self.strategy,
             trainer=self._trainer_state,
             test_accuracy=None if result is None else result.test_accuracy,
-            curve=tuple(sorted(self._curve.items())),
+            curve=self._curve.points(),
             audit=audit_estimate(list(ledger.audits.values())),
             mean_uncertainty=None if result is None else result.mean_uncertainty,
             histogram=None if histogram is None else tuple(int(n) for n in histogram),
@@ -243,7 +243,9 @@ class LabellingSession:
         here = self.pool.indices_of([event.item for event in mine]) >= 0
         self._history = [event for event, known in zip(mine, here, strict=True) if known and self._understood(event)]
         self._batches = [batch for row in rounds if (batch := batch_of(row, self.pool, self._class_index)).items]
-        self._curve = {r.model: r.test_accuracy for r in rounds if r.model is not None and r.test_accuracy is not None}
+        for row in rounds:
+            if row.model is not None and row.test_accuracy is not None:
+                self._curve.add(row.model, row.test_accuracy)
         self._open = [b for b, batch in enumerate(self._batches) if not self._complete(batch)]
         self._current = self._open[0] if self._open else None
 
@@ -306,9 +308,8 @@ class LabellingSession:
     def _submit(self) -> None:
         self._serial += 1
         indices, labels = self.labels()
-        answered = self._ledger.events.keys() - self._ledger.labels.keys()
         asked = {item.index for position in self._open for item in self._batches[position].items}
-        excluded = (answered | asked) - self._ledger.labels.keys()
+        excluded = self._ledger.aside | {index for index in asked if index not in self._ledger.labels}
         shown = [] if self.batch is None else [i.index for i in self.batch.items if i.index not in self._ledger.events]
         self._trained_on[self._serial] = indices
         self._trainer.submit(
@@ -342,7 +343,7 @@ class LabellingSession:
             query_seconds=result.query_seconds,
         )
         if result.n_labels and result.test_accuracy is not None:
-            self._curve[result.n_labels] = result.test_accuracy
+            self._curve.add(result.n_labels, result.test_accuracy)
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if self.batch is None:
