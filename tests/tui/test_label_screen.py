@@ -191,6 +191,16 @@ async def test_ctrl_q_quits(make_app: AppMaker) -> None:
     assert app.session.statistics().labelled == 1
 
 
+async def test_ctrl_c_tells_how_to_quit_and_covers_nothing(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("ctrl+c")
+        assert "Ctrl+Q quits" in status(app)
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 1
+        assert status(app) == ""
+
+
 async def test_a_resize_lays_the_screen_out_anew(make_app: AppMaker) -> None:
     app = make_app(batch_size=20)
     async with running(app, (200, 60)) as pilot:

@@ -81,6 +81,10 @@ class LabelApp(App[None]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
 
+    def action_help_quit(self) -> None:
+        """Ctrl+C: a word in the status line, where Textual's own would cover images."""
+        self.label_screen.tell("Ctrl+Q quits; every answer is on disk already")
+
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(renderable, ChopsUpdate):
             renderable = SparseUpdate(renderable)

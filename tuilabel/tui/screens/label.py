@@ -227,6 +227,10 @@ class LabelScreen(Screen[None]):
             self._say("saved: go on", "dim")
         self._show_grid()
 
+    def tell(self, text: str) -> None:
+        """Show a word in the status line, until the next answer."""
+        self._say(text, "text")
+
     def warn_unsaved(self, reason: str, waiting: int) -> None:
         """The store cannot be written: no answer is taken until it can."""
         answers = "answer waits" if waiting == 1 else "answers wait"
