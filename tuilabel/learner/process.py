@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 RESTARTS = 3  # in a row, without a result between them
 RESTART_AFTER = 0.5  # seconds
 CLOSE_WITHIN = 2.0  # seconds
+GATHER = 0.01  # seconds from a request to its sending: the screen paints first, and fast keys make one request
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,11 @@ class ProcessTrainer:
                 self._changed.wait_for(lambda: self._closing or self._has_news())
                 if self._closing:
                     return
+            time.sleep(GATHER)
+            with self._changed:
                 request, connection = self._newest, self._connection
-                assert request is not None
-                assert connection is not None
+                if request is None or connection is None:
+                    continue
                 self._sent = request.serial
             try:
                 connection.send(request)

@@ -5,5 +5,5 @@ from __future__ import annotations
 import os
 
 # Textual paints on a timer of this rate: at its default of 60 a key waits up to 17 ms for its answer.
-os.environ.setdefault("TEXTUAL_FPS", "240")
+os.environ.setdefault("TEXTUAL_FPS", "500")
 os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

@@ -70,7 +70,6 @@ class LabelScreen(Screen[None]):
         yield self._key_line
 
     def on_mount(self) -> None:
-        self._grid.focus()
         self._fit_panel(self.app.size.width)
         self._show_keys()
         self.refresh_view()

@@ -44,7 +44,6 @@ class ImageGrid(PaintedWidget):
         "grid--aside",
         "grid--message",
     }
-    can_focus = True
 
     class Clicked(Message):
         """A cell was clicked."""
