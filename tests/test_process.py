@@ -15,6 +15,7 @@ from tests.conftest import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
+from tuilabel.vae.latents import encode_pool
 
 PATIENCE = 60.0
 NONE = np.array([], dtype=np.int64)
@@ -153,3 +154,15 @@ def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_p
         client.trainer.close()
     assert result.n_labels == 20
     assert result.test_accuracy is None
+
+
+def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path: Path) -> None:
+    encode_pool(open_pool("fashion-mnist", tiny.data_dir), tiny.checkpoint)  # else encoding has loaded it before
+    client = Client(tiny, tmp_path / "trainer.log")
+    try:
+        client.ask(1, 0)
+        client.result(1)
+        assert client.wait_for(Progress) == Progress("load")
+        client.wait_for(Ready)
+    finally:
+        client.trainer.close()

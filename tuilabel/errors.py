@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Collection
+
 
 class TuilabelError(Exception):
     """Something the user can mend: the message is one line, says what is wrong and what to do.
@@ -16,3 +19,10 @@ class UsageError(TuilabelError):
     """The command was asked for something it does not know (exit code 2)."""
 
     exit_code = 2
+
+
+def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
+    """The error for a `kind` of thing called `name` that is none of the `known`, with the near one suggested."""
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    return UsageError(f"unknown {kind} {name!r}{hint} There are {', '.join(known)}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import string
 import subprocess
@@ -16,7 +15,7 @@ from typing import Literal
 from tuilabel.datasets import cache, formats
 from tuilabel.datasets.formats import Arrays, FormatError
 from tuilabel.datasets.pool import ImagePool
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.files import cache_dir
 
 State = Literal["bundled", "cached", "here", "to be downloaded"]
@@ -131,11 +130,9 @@ def check_dataset_name(dataset: str) -> None:
 
 
 def _spec(dataset: str) -> DatasetSpec:
-    if dataset in DATASETS:
-        return DATASETS[dataset]
-    near = difflib.get_close_matches(dataset.lower().replace("_", "-"), DATASETS, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"unknown dataset {dataset!r}{hint} There are {', '.join(DATASETS)}")
+    if dataset not in DATASETS:
+        raise unknown_name("dataset", dataset, DATASETS)
+    return DATASETS[dataset]
 
 
 def _find(spec: DatasetSpec, root: Path) -> list[Path] | None:

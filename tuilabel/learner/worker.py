@@ -73,7 +73,10 @@ def serve(connection: Connection) -> None:
             if request.indices.size:
                 _load_torch()
             send(runner.run(request))
-            _load_torch()  # if not yet: while the person looks at the first batch
+            if "torch" not in sys.modules:  # while the person looks at the first batch
+                send(Progress("load"))
+                _load_torch()
+                send(Ready())
     except TuilabelError as error:
         send(Failure(str(error), fatal=True))
     except OSError:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.errors import UsageError
+from tuilabel.errors import unknown_name
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,6 @@ def strategy_names() -> tuple[str, ...]:
 
 def get_strategy(name: str) -> Strategy:
     """The strategy called `name`; raises `UsageError` where there is none."""
-    if name in _REGISTRY:
-        return _REGISTRY[name]
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), _REGISTRY, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "."
-    raise UsageError(f"unknown strategy {name!r}{hint} There are {', '.join(_REGISTRY)}")
+    if name not in _REGISTRY:
+        raise unknown_name("strategy", name, _REGISTRY)
+    return _REGISTRY[name]

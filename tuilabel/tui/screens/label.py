@@ -73,7 +73,6 @@ class LabelScreen(Screen[None]):
         self._fit_panel(self.app.size.width)
         self._show_keys()
         self.refresh_view()
-        self.set_interval(5, self._show_panel)  # labels a minute falls while nobody types
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit_panel(event.size.width)
