@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -96,20 +97,43 @@ class MLPEnsemble:
         ------
         ValueError : before `fit`, or where X is not (n, n_features_in_).
         """
+        result = np.empty((len(X), self.n_classes), dtype=np.float32)
+        for rows, hidden in self._hidden(X):
+            result[rows] = self._softmax(hidden).mean(0).T.numpy()
+        return result
+
+    def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities of each member, float32 (K, n, C); raises as `predict_proba`."""
+        result = np.empty((self.members, len(X), self.n_classes), dtype=np.float32)
+        for rows, hidden in self._hidden(X):
+            result[:, rows] = self._softmax(hidden).transpose(1, 2).numpy()
+        return result
+
+    def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The hidden layer of the first member, float32 (n, H); raises as `predict_proba`."""
+        result = np.empty((len(X), self.hidden), dtype=np.float32)
+        for rows, hidden in self._hidden(X, members=1):
+            result[rows] = hidden[0].T.numpy()
+        return result
+
+    def _hidden(self, X: NDArray[np.float32], members: int | None = None) -> Iterator[tuple[slice, Tensor]]:
+        """Slices of rows with their hidden layers (K, H, n).
+
+        Items last: the softmax over a few classes then runs along whole vectors of items, twice as fast.
+        """
         if not self._weights:
             raise ValueError("this MLPEnsemble is not fitted yet: call fit(X, y) first")
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
             raise ValueError(f"latents {X.shape} are not (n, {self.n_features_in_}) as in fit")
-        result = np.empty((len(X), self.n_classes), dtype=np.float32)
-        # Items last: the softmax over a few classes then runs along whole vectors of items, twice as fast.
-        w1, b1, w2, b2 = (weight.transpose(1, 2).contiguous() for weight in self._weights)
-        with torch.inference_mode():
-            for start in range(0, len(X), CHUNK):
-                rows = torch.from_numpy(np.array(X[start : start + CHUNK], dtype=np.float32))
-                hidden = torch.baddbmm(b1, w1, rows.T.expand(self.members, -1, -1)).relu_()  # (K, H, n)
-                probabilities = torch.baddbmm(b2, w2, hidden).softmax(1).mean(0)  # (C, n)
-                result[start : start + CHUNK] = probabilities.T.numpy()
-        return result
+        w1, b1 = (weight[:members].transpose(1, 2).contiguous() for weight in self._weights[:2])
+        for start in range(0, len(X), CHUNK):
+            rows = slice(start, min(start + CHUNK, len(X)))
+            x = torch.from_numpy(np.array(X[rows], dtype=np.float32))
+            yield rows, torch.baddbmm(b1, w1, x.T.expand(len(w1), -1, -1)).relu_()
+
+    def _softmax(self, hidden: Tensor) -> Tensor:
+        w2, b2 = (weight.transpose(1, 2) for weight in self._weights[2:])
+        return torch.baddbmm(b2, w2, hidden).softmax(1)  # (K, C, n)
 
     def _initial(self, generator: torch.Generator) -> list[Tensor]:
         k, d, h, c = self.members, self.n_features_in_, self.hidden, self.n_classes

@@ -91,7 +91,9 @@ class RoundRunner:
         probabilities = model.predict_proba(self._latents)  # (N, C)
         shown = _predictions(request.shown, probabilities[request.shown])
         open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
-        context = QueryContext(self._latents, candidates, request.indices, open_, self._rng(request, 0))
+        context = QueryContext(
+            self._latents, candidates, request.indices, open_, self._rng(request, 0), request.labels, model
+        )
         strategy = get_strategy(request.strategy)
         selection = strategy.pick(context, AHEAD * request.batch_size)
         audit = draw_uniformly(len(candidates), AHEAD * request.audit_size, self._rng(request, 1))

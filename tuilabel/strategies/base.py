@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.errors import unknown_name
+
+
+class Model(Protocol):
+    """What a strategy may ask of the classifier besides its probabilities; X are latents, float32 (n, D)."""
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities, float32 (n, C)."""
+
+    def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Those of each member of the ensemble, float32 (K, n, C)."""
+
+    def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the last layer sees, float32 (n, E)."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,8 @@ class QueryContext:
     labelled : int64 (m,), pool indices of the labelled items.
     probabilities : float32 (n, C), the model's, row k for `candidates[k]`; None without a model.
     rng : of everything drawn at random.
+    labels : int64 (m,), the class of each labelled item.
+    model : the classifier itself; None without one.
     """
 
     latents: NDArray[np.float32]
@@ -29,6 +45,8 @@ class QueryContext:
     labelled: NDArray[np.int64]
     probabilities: NDArray[np.float32] | None
     rng: np.random.Generator
+    labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    model: Model | None = None
 
 
 @dataclass(frozen=True)
@@ -52,10 +70,13 @@ class Strategy:
 
     name: str
     summary: str
+    when: str
+    """When to use it, in a few words."""
     paper: str
     cost: str
     """In N, the pool, C classes, D latent dimensions, k picks."""
     needs_model: bool
+    """Whether it looks at `probabilities` or `model`; until there is a model, coverage picks in its place."""
     pick: Callable[[QueryContext, int], Selection]
 
 

@@ -113,6 +113,7 @@ COVERAGE = register(
     Strategy(
         name="coverage",
         summary="the most typical item of each k-means cluster: the cold start of all that need a model",
+        when="before there is a model",
         paper="Hacohen, Dekel & Weinshall 2022 (TypiClust)",
         cost="O(k·D)",
         needs_model=False,

@@ -21,6 +21,7 @@ RANDOM = register(
     Strategy(
         name="random",
         summary="uniformly at random: the baseline",
+        when="to measure the others by",
         paper="–",
         cost="O(N)",
         needs_model=False,

@@ -55,6 +55,7 @@ ENTROPY = register(
     Strategy(
         name="entropy",
         summary="highest entropy of the predicted classes",
+        when="few classes, many labels",
         paper="Shannon 1948; Settles 2009",
         cost="O(N·C)",
         needs_model=True,
@@ -65,6 +66,7 @@ LEAST_CONFIDENCE = register(
     Strategy(
         name="least-confidence",
         summary="lowest probability of the most probable class",
+        when="a single threshold matters",
         paper="Lewis & Gale 1994",
         cost="O(N·C)",
         needs_model=True,
@@ -75,6 +77,7 @@ MARGIN = register(
     Strategy(
         name="margin",
         summary="smallest gap between the two most probable classes",
+        when="the steady choice once every class has labels",
         paper="Scheffer, Decomain & Wrobel 2001",
         cost="O(N·C)",
         needs_model=True,
