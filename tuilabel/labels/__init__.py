@@ -6,7 +6,7 @@ from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answer
 from tuilabel.labels.export import write_csv
 from tuilabel.labels.project import Project
 from tuilabel.labels.store import LabelStore
-from tuilabel.labels.writer import BackgroundWriter, InlineWriter, Writer
+from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
 
 __all__ = [
     "BackgroundWriter",
@@ -14,6 +14,7 @@ __all__ = [
     "InlineWriter",
     "Kind",
     "LabelStore",
+    "NullWriter",
     "Project",
     "Round",
     "RoundItem",

@@ -48,6 +48,16 @@ class InlineWriter:
         self._store.add_round(asked)
 
 
+class NullWriter:
+    """Keeps nothing: for simulations, whose answers are known."""
+
+    def put(self, event: Event) -> None:
+        """Forget `event`."""
+
+    def put_round(self, asked: Round) -> None:
+        """Forget `asked`."""
+
+
 class BackgroundWriter:
     """Writes in a thread: what has gathered goes into one transaction; a failed write is tried again.
 

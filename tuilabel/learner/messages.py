@@ -19,6 +19,8 @@ class TrainRequest:
     labels: NDArray[np.int64]
     """Their classes (m,), 0…n_classes-1."""
     n_classes: int
+    audit: NDArray[np.bool_]
+    """Which of the labelled items were drawn uniformly at random (m,)."""
     excluded: NDArray[np.int64]
     """Pool indices that may not be picked besides the labelled: skipped, flagged, on the screen."""
     shown: NDArray[np.int64]
@@ -26,8 +28,10 @@ class TrainRequest:
     strategy: str
     batch_size: int
     audit_size: int
-    """Audit items a batch; the result brings enough of all for two batches."""
+    """Audit items a batch."""
     seed: int
+    ahead: int = 2
+    """Batches of candidates the result brings: with two, the next is there while the trainer still works."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,19 @@ class Picks:
 
 
 @dataclass(frozen=True)
+class TestMetrics:
+    """How a model does on the test split."""
+
+    __test__ = False  # not for pytest
+
+    accuracy: float
+    balanced_accuracy: float
+    """Mean recall over the classes."""
+    calibration_error: float
+    """Expected calibration error (Guo et al. 2017)."""
+
+
+@dataclass(frozen=True)
 class RoundResult:
     """The answer to a request."""
 
@@ -57,13 +74,22 @@ class RoundResult:
     audit: Picks
     """Drawn uniformly from the unanswered items."""
     shown: Picks
-    test_accuracy: float | None
+    test: TestMetrics | None
     mean_uncertainty: float | None
     """Mean entropy over the unanswered pool, divided by log C."""
     uncertainty_histogram: NDArray[np.int64] | None
     """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
+    mean_confidence: float | None
+    """Mean probability of the predicted class over the unanswered pool: how often the model expects to be right."""
+    stop_set: NDArray[np.int16] | None
+    """Predictions for a fixed sample of the pool, to see whether they still change."""
     fit_seconds: float
     query_seconds: float
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """On the test split, where there is one."""
+        return None if self.test is None else self.test.accuracy
 
 
 @dataclass(frozen=True)

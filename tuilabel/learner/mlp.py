@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,6 +13,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 4096  # rows scored at once: the hidden layer of a chunk stays in the cache
+TAUGHT = 256  # of the teacher's items a step
+
+
+@dataclass(frozen=True)
+class SoftLabels:
+    """What a teacher says of items: latents (N, D), class probabilities (N, C), and how much its loss weighs."""
+
+    X: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    weight: float
 
 
 class MLPEnsemble:
@@ -60,8 +71,8 @@ class MLPEnsemble:
         self.seed = seed
         self._weights: list[Tensor] = []
 
-    def fit(self, X: NDArray[np.float32], y: NDArray[np.int64]) -> MLPEnsemble:
-        """Train anew on latents X (n, D) and classes y (n,) in 0…C-1.
+    def fit(self, X: NDArray[np.float32], y: NDArray[np.int64], teacher: SoftLabels | None = None) -> MLPEnsemble:
+        """Train anew on latents X (n, D) and classes y (n,) in 0…C-1, and on what a `teacher` says of other items.
 
         Raises
         ------
@@ -75,14 +86,17 @@ class MLPEnsemble:
         self.n_features_in_ = X.shape[1]
         self._weights = self._initial(generator)
         latents = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
-        targets = torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64))
+        targets = F.one_hot(torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64)), self.n_classes).float()
         optimizer = torch.optim.AdamW(self._weights, self.lr, weight_decay=self.weight_decay, fused=True)
         steps = self.steps or min(400, max(50, len(y) // 10))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
-        for x, t in zip(*self._batches(latents, targets, steps, generator), strict=True):
-            w1, b1, w2, b2 = self._weights
-            logits = torch.baddbmm(b2, torch.baddbmm(b1, x, w1).relu(), w2)  # (K, B, D) → (K, B, H) → (K, B, C)
-            loss = F.cross_entropy(logits.flatten(0, 1), t) * self.members
+        parts = [(1.0, *self._batches(latents, targets, steps, generator))]
+        if teacher is not None and teacher.weight > 0:
+            parts.append((teacher.weight, *self._taught(teacher, steps, generator)))
+        for step in range(steps):
+            loss, k = torch.zeros(()), self.members
+            for weight, x, t in parts:  # (S, K, B, D), (S, B, C)
+                loss = loss + weight * F.cross_entropy(self._logits(x[step]).flatten(0, 1), t[step].repeat(k, 1)) * k
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
@@ -149,15 +163,26 @@ class MLPEnsemble:
             normal(k, 1, c, scale=0.0),
         ]
 
+    def _logits(self, x: Tensor) -> Tensor:
+        w1, b1, w2, b2 = self._weights
+        return torch.baddbmm(b2, torch.baddbmm(b1, x, w1).relu(), w2)  # (K, B, D) → (K, B, H) → (K, B, C)
+
     def _batches(
         self, latents: Tensor, targets: Tensor, steps: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Noisy views for every step S and member, (S, K, B, D), with their classes, (S, K·B); drawn all at once."""
+        """Noisy views for every step S and member, (S, K, B, D), with their classes, (S, B, C); drawn all at once."""
         n = len(latents)
         if n > self.batch_size:
             chosen = torch.randint(n, (steps, self.batch_size), generator=generator)
         else:
             chosen = torch.arange(n).expand(steps, n)
-        clean = latents[chosen].unsqueeze(1)  # (S, 1, B, D)
-        noise = torch.randn((steps, self.members, *clean.shape[2:]), generator=generator)
-        return noise.mul_(self.noise).add_(clean), targets[chosen].repeat(1, self.members)
+        return self._noisy(latents[chosen], generator), targets[chosen]
+
+    def _taught(self, teacher: SoftLabels, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(teacher.X), (steps, TAUGHT), generator=generator).numpy()
+        x = torch.from_numpy(np.asarray(teacher.X[chosen], dtype=np.float32))
+        return self._noisy(x, generator), torch.from_numpy(teacher.probabilities[chosen])
+
+    def _noisy(self, clean: Tensor, generator: torch.Generator) -> Tensor:
+        noise = torch.randn((len(clean), self.members, *clean.shape[1:]), generator=generator)
+        return noise.mul_(self.noise).add_(clean.unsqueeze(1))

@@ -8,22 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.learner.messages import Picks, RoundResult, TrainRequest
+from tuilabel.estimate import accuracy, balanced_accuracy, expected_calibration_error
+from tuilabel.learner.base import Learner, LabelSet
+from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
+from tuilabel.strategies.base import Model
 from tuilabel.strategies.uncertainty import entropy
 
-AHEAD = 2  # batches of candidates a result brings: the next is there while the trainer still works
 BINS = 20
+STOP_SET = 2_000  # items whose predictions say whether the model has settled (Bloodgood & Vijay-Shanker 2009)
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Latents (M, D) float32 and classes (M,) int64 that judge the model and never teach it."""
+    """Features (M, D) float32 and classes (M,) int64 that judge the model and never teach it."""
 
     __test__ = False  # not for pytest
 
-    latents: NDArray[np.float32]
+    features: NDArray[np.float32]
     targets: NDArray[np.int64]
+
+    def judge(self, model: Model) -> TestMetrics:
+        """How `model` does on the test items."""
+        probabilities = model.predict_proba(self.features)
+        predicted = probabilities.argmax(axis=1)
+        return TestMetrics(
+            accuracy(self.targets, predicted),
+            balanced_accuracy(self.targets, predicted),
+            expected_calibration_error(probabilities, self.targets),
+        )
 
 
 class RoundRunner:
@@ -34,17 +47,17 @@ class RoundRunner:
 
     Parameters
     ----------
-    latents : float32 (N, D), may be memory-mapped.
+    learner : makes models of labels; its features are what strategies see.
     test : judges every model, where there is one.
     """
 
-    def __init__(self, latents: NDArray[np.float32], test: TestSet | None = None) -> None:
-        self._latents = latents
+    def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
+        self._learner = learner
         self._test = test
 
     def run(self, request: TrainRequest) -> RoundResult:
         """Train and pick; see `RoundResult`."""
-        answered = np.zeros(len(self._latents), dtype=bool)
+        answered = np.zeros(len(self._learner.features), dtype=bool)
         answered[request.indices] = True
         answered[request.excluded] = True
         candidates = np.flatnonzero(~answered)
@@ -57,15 +70,15 @@ class RoundRunner:
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
-        rng = self._rng(request, 0)
+        features, rng = self._learner.features, self._rng(request, 0)
         picks: list[Picks] = []
         left, known = candidates, request.indices
-        for _ in range(AHEAD):  # one batch after the other: the first must cover everything by itself
-            selection = strategy.pick(QueryContext(self._latents, left, known, None, rng), request.batch_size)
+        for _ in range(request.ahead):  # one batch after the other: the first must cover everything by itself
+            selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
             picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
             known = np.concatenate([known, picks[-1].indices])
             left = np.delete(left, selection.positions)
-        audit = draw_uniformly(len(candidates), AHEAD * request.audit_size, self._rng(request, 1))
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, self._rng(request, 1))
         return RoundResult(
             serial=request.serial,
             n_labels=0,
@@ -73,36 +86,34 @@ class RoundRunner:
             picks=_joined(picks),
             audit=Picks(candidates[audit.positions], query_probability=audit.query_probability),
             shown=Picks(request.shown),
-            test_accuracy=None,
+            test=None,
             mean_uncertainty=None,
             uncertainty_histogram=None,
+            mean_confidence=None,
+            stop_set=None,
             fit_seconds=0.0,
             query_seconds=time.perf_counter() - begin,
         )
 
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
-        from tuilabel.learner.mlp import MLPEnsemble
-
         begin = time.perf_counter()
-        seed = int(self._rng(request, 2).integers(2**31))
-        model = MLPEnsemble(request.n_classes, seed=seed)
-        model.fit(self._latents[request.indices], request.labels)
+        features = self._learner.features
+        known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
+        model = self._learner.fit(known, seed=int(self._rng(request, 2).integers(2**31)))
         fitted = time.perf_counter()
-        probabilities = model.predict_proba(self._latents)  # (N, C)
+        probabilities = model.predict_proba(features)  # (N, C)
         shown = _predictions(request.shown, probabilities[request.shown])
+        stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
         open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
         context = QueryContext(
-            self._latents, candidates, request.indices, open_, self._rng(request, 0), request.labels, model
+            features, candidates, request.indices, open_, self._rng(request, 0), request.labels, model
         )
         strategy = get_strategy(request.strategy)
-        selection = strategy.pick(context, AHEAD * request.batch_size)
-        audit = draw_uniformly(len(candidates), AHEAD * request.audit_size, self._rng(request, 1))
+        selection = strategy.pick(context, request.ahead * request.batch_size)
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, self._rng(request, 1))
+        queried = time.perf_counter()
         uncertainty = entropy(open_) / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
-        accuracy = None
-        if self._test is not None:
-            predicted = model.predict_proba(self._test.latents).argmax(axis=1)
-            accuracy = float((predicted == self._test.targets).mean())
         return RoundResult(
             serial=request.serial,
             n_labels=len(request.indices),
@@ -110,11 +121,13 @@ class RoundRunner:
             picks=_picked(selection, candidates, open_),
             audit=_picked(audit, candidates, open_),
             shown=shown,
-            test_accuracy=accuracy,
+            test=None if self._test is None else self._test.judge(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
+            mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,
+            stop_set=stop_set,
             fit_seconds=fitted - begin,
-            query_seconds=time.perf_counter() - fitted,
+            query_seconds=queried - fitted,
         )
 
     @staticmethod

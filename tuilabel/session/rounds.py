@@ -14,16 +14,16 @@ from tuilabel.session.state import Batch, QueryItem
 AUDIT_SHARE = 0.1
 
 
-def audit_size(n_items: int, number: int) -> int:
-    """Audit items in round `number`: a tenth of its items, at least one; of single items every tenth round.
+def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
+    """Audit items in round `number`: a share of its items, at least one; of single items one in every tenth round.
 
     The first round has none: there is no model yet that they could judge.
     """
-    if number == 1:
+    if number == 1 or share == 0:
         return 0
     if n_items == 1:
-        return int(number % round(1 / AUDIT_SHARE) == 0)
-    return max(1, round(AUDIT_SHARE * n_items))
+        return int(number % round(1 / share) == 0)
+    return max(1, round(share * n_items))
 
 
 def query_items(

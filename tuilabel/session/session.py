@@ -26,10 +26,11 @@ from tuilabel.labels import Event, Round, Writer, current_answers
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.trainer import Trainer
 from tuilabel.session.ledger import Curve, Ledger
-from tuilabel.session.rounds import audit_size, batch_of, query_items, round_of, with_predictions
+from tuilabel.session.rounds import AUDIT_SHARE, audit_size, batch_of, query_items, round_of, with_predictions
 from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
+AHEAD = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is the newest
 PACE_WINDOW = 60  # answers over which labels per minute is measured
 
 
@@ -49,10 +50,15 @@ class LabellingSession:
     seed : of everything drawn at random.
     retrain : "label" asks for a new model after every answer (a person types meanwhile), "batch" only
         when a batch is complete, before the next is picked (simulations).
+    start : strategy of the first batch; by default `strategy` itself, or coverage where that needs a model.
+    first_batch : items of the first batch, by default `batch_size`.
+    budget : answers after which the session is finished; by default the whole pool.
+    audit_share : part of each batch from the second on that is drawn uniformly at random; 0 for none.
 
     Raises
     ------
-    UsageError : where `batch_size` is below 1 or there are fewer than two classes.
+    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, or there are fewer
+        than two classes.
     """
 
     def __init__(
@@ -69,10 +75,17 @@ class LabellingSession:
         annotator: str = "anonymous",
         seed: int = 0,
         retrain: Literal["label", "batch"] = "label",
+        start: str | None = None,
+        first_batch: int | None = None,
+        budget: int | None = None,
+        audit_share: float = AUDIT_SHARE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        if batch_size < 1:
-            raise UsageError(f"a batch of {batch_size} images asks nothing: give --batch 1 or more")
+        for option, number in (("--batch", batch_size), ("--initial", first_batch), ("--budget", budget)):
+            if number is not None and number < 1:
+                raise UsageError(f"{option} {number} asks nothing: give {option} 1 or more")
+        if not 0 <= audit_share <= 1:
+            raise UsageError(f"an audit share of {audit_share} is none: give 0 to 1")
         if len(classes) < 2:
             raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
         self.pool = pool
@@ -84,6 +97,10 @@ class LabellingSession:
         self._writer = writer
         self._trainer = trainer
         self._retrain = retrain
+        self._start = start or strategy
+        self._first_batch = first_batch or batch_size
+        self._budget = len(pool.ids) if budget is None else min(budget, len(pool.ids))
+        self._audit_share = audit_share
         self._clock = clock
         self._class_index = {name: position for position, name in enumerate(self.classes)}
         self._serial = 0
@@ -108,8 +125,8 @@ class LabellingSession:
 
     @property
     def finished(self) -> bool:
-        """Whether every item of the pool has been answered."""
-        return len(self._ledger.events) >= len(self.pool.ids)
+        """Whether every item of the pool has been answered, or as many as the budget allows."""
+        return len(self._ledger.events) >= self._budget
 
     @property
     def result(self) -> RoundResult | None:
@@ -124,7 +141,7 @@ class LabellingSession:
     @property
     def last_batch(self) -> bool:
         """Whether the batch that is asked holds every item that is left."""
-        left = len(self.pool.ids) - len(self._ledger.events)
+        left = self._budget - len(self._ledger.events)
         unanswered = [] if self.batch is None else [i for i in self.batch.items if i.index not in self._ledger.events]
         return left == len(unanswered)
 
@@ -318,12 +335,14 @@ class LabellingSession:
                 indices=indices,
                 labels=labels,
                 n_classes=len(self.classes),
+                audit=np.isin(indices, np.fromiter(self._ledger.audits, np.int64, len(self._ledger.audits))),
                 excluded=np.array(sorted(excluded), dtype=np.int64),
                 shown=np.array(shown, dtype=np.int64),
-                strategy=self.strategy,
-                batch_size=self.batch_size,
-                audit_size=max(1, audit_size(self.batch_size, 2)),
+                strategy=self.strategy if self._batches else self._start,
+                batch_size=max(1, self._next_size),
+                audit_size=0 if self._audit_share == 0 else max(1, audit_size(self.batch_size, 2, self._audit_share)),
                 seed=self.seed,
+                ahead=AHEAD[self._retrain],
             )
         )
 
@@ -368,6 +387,16 @@ class LabellingSession:
         barred = answered.keys() | set(trained_on.tolist())
         self._batches[self._current] = with_predictions(batch, result, barred)
 
+    @property
+    def _next_number(self) -> int:
+        return self._batches[-1].round + 1 if self._batches else 1
+
+    @property
+    def _next_size(self) -> int:
+        """Items of the batch to come; the last may be smaller."""
+        size = self.batch_size if self._batches else self._first_batch
+        return min(size, self._budget - len(self._ledger.events))
+
     def _next_batch(self, fresh: bool) -> None:
         """Make a batch of the newest result's candidates.
 
@@ -377,10 +406,11 @@ class LabellingSession:
         result = self._result
         if result is None or self.finished or (not fresh and self._retrain == "batch"):
             return
-        wanted = min(self.batch_size, len(self.pool.ids) - len(self._ledger.events))
-        number = self._batches[-1].round + 1 if self._batches else 1
+        number, wanted = self._next_number, self._next_size
         answered, model = self._ledger.events, result.n_labels or None
-        items = query_items(result.audit, self.pool, answered, audit=True, model=model)[: audit_size(wanted, number)]
+        items = query_items(result.audit, self.pool, answered, audit=True, model=model)[
+            : audit_size(wanted, number, self._audit_share)
+        ]
         chosen = answered.keys() | {item.index for item in items}
         items += query_items(result.picks, self.pool, chosen, audit=False, model=model)[: wanted - len(items)]
         if not items or (len(items) < wanted and not fresh):

@@ -1,0 +1,1 @@
+"""Active learning with the true labels as oracle: runs, curves, paired statistics, plots."""

@@ -1,0 +1,160 @@
+"""One run: a session that the true labels answer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tuilabel.datasets import ImagePool
+from tuilabel.labels import NullWriter
+from tuilabel.learner.messages import RoundResult, TestMetrics
+from tuilabel.learner.round import RoundRunner
+from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.session import LabellingSession
+from tuilabel.session.state import Statistics
+from tuilabel.strategies import get_strategy
+
+STARTS = ("own", "random", "coverage")
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What one run is: the same settings, pool and checkpoint give the same run."""
+
+    strategy: str
+    learner: str
+    seed: int
+    batch: int = 20
+    budget: int = 500
+    initial: int = 20
+    start: str = "own"
+    audit_share: float = 0.1
+
+    def first_strategy(self) -> str:
+        """The strategy of the first batch: the start that is asked for, or its own, at random where it needs a model."""
+        if self.start != "own":
+            return self.start
+        return "random" if get_strategy(self.strategy).needs_model else self.strategy
+
+
+@dataclass(frozen=True)
+class Point:
+    """A round of a run: the model after `n_labels` labels."""
+
+    n_labels: int
+    accuracy: float
+    balanced_accuracy: float
+    calibration_error: float
+    fit_seconds: float
+    query_seconds: float
+    audit: tuple[float, float, float] | None
+    """Estimated accuracy with its 95 % interval: value, low, high."""
+    lure: tuple[float, float, float] | None
+    confidence: float | None
+    """Mean calibrated confidence over the unanswered pool."""
+    agreement: float | None
+    """Of the predictions of successive models (Bloodgood & Vijay-Shanker 2009)."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A learning curve: one point a round."""
+
+    strategy: str
+    learner: str
+    seed: int
+    points: tuple[Point, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of `runs` in the document of `tuilabel simulate --json`: a column for each figure."""
+        names = Point.__dataclass_fields__
+        columns = {name: [getattr(point, name) for point in self.points] for name in names}
+        return {"strategy": self.strategy, "learner": self.learner, "seed": self.seed, **columns}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Run:
+        """The run of such an entry; raises KeyError, TypeError or ValueError where it is none."""
+        names = list(Point.__dataclass_fields__)
+        rows = zip(*(document[name] for name in names), strict=True)
+        points = (Point(**dict(zip(names, map(_tupled, row), strict=True))) for row in rows)
+        return cls(str(document["strategy"]), str(document["learner"]), int(document["seed"]), tuple(points))
+
+
+def simulate_run(
+    pool: ImagePool, runner: RoundRunner, settings: RunSettings, on_round: Callable[[], object] = lambda: None
+) -> Run:
+    """Replay active learning on `pool` with its targets as the oracle.
+
+    Parameters
+    ----------
+    runner : trains and picks; its test set judges.
+    on_round : called after every round.
+    """
+    if pool.targets is None or pool.test is None:
+        raise ValueError("a simulation needs true labels and a test split")
+    trainer = InlineTrainer(runner.run)
+    session = LabellingSession(
+        pool,
+        events=[],
+        rounds=[],
+        writer=NullWriter(),
+        trainer=trainer,
+        classes=pool.classes,
+        strategy=settings.strategy,
+        batch_size=settings.batch,
+        annotator="oracle",
+        seed=settings.seed,
+        retrain="batch",
+        start=settings.first_strategy(),
+        first_batch=settings.initial,
+        budget=settings.budget,
+        audit_share=settings.audit_share,
+    )
+    trainer.start(session.handle)
+    session.start()
+    points = []
+    while (batch := session.batch) is not None:
+        for position, item in enumerate(batch.items):
+            session.label(position, int(pool.targets[item.index]))
+        result = session.result
+        assert result is not None
+        points.append(_point(session.statistics(), result, result.test or _one_class(session)))
+        on_round()
+    return Run(settings.strategy, settings.learner, settings.seed, tuple(points))
+
+
+def rounds_of(settings: RunSettings) -> int:
+    """How many points such a run has."""
+    return 1 + math.ceil(max(0, settings.budget - settings.initial) / settings.batch)
+
+
+def _point(statistics: Statistics, result: RoundResult, test: TestMetrics) -> Point:
+    audit, lure = statistics.audit, statistics.lure
+    return Point(
+        n_labels=statistics.labelled,
+        accuracy=test.accuracy,
+        balanced_accuracy=test.balanced_accuracy,
+        calibration_error=test.calibration_error,
+        fit_seconds=result.fit_seconds,
+        query_seconds=result.query_seconds,
+        audit=None if audit is None else (audit.value, audit.low, audit.high),
+        lure=None if lure is None else (lure.value, lure.low, lure.high),
+        confidence=result.mean_confidence,
+        agreement=statistics.advice.agreement,
+    )
+
+
+def _one_class(session: LabellingSession) -> TestMetrics:
+    """While all labels are of one class there is no model; that class is all one could predict, and be sure of."""
+    assert session.pool.test is not None
+    only = int(session.labels()[1][0])
+    share = float(np.mean(session.pool.test.targets == only))
+    return TestMetrics(share, 1 / len(np.unique(session.pool.test.targets)), 1 - share)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
