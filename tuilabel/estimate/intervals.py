@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from tuilabel.estimate.checks import finite_vector
 
 Z95 = 1.959964
+TINY = 1e-9  # a weighted count so small leaves the limit where none at all would
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -48,8 +49,8 @@ def korn_graubard_interval(successes: float, n: float, level: float = 0.95) -> t
     _check_proportion(successes, n)
     failures = n - successes
     tail = (1 - level) / 2
-    low = _beta_quantile(successes, failures + 1, tail) if successes > 0 else 0.0
-    high = 1 - _beta_quantile(failures, successes + 1, tail) if failures > 0 else 1.0
+    low = _beta_quantile(successes, failures + 1, tail) if successes > TINY else 0.0
+    high = 1 - _beta_quantile(failures, successes + 1, tail) if failures > TINY else 1.0
     return low, high
 
 
@@ -92,6 +93,6 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     fraction = 1.0
     for m in range(12 + int(2 * math.sqrt(max(a, b))), 0, -1):
         even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * m - 2) * (a + 2 * m - 1))
+        odd = -(a + m - 1) * (a + b + m - 1) * x / ((a + 2 * (m - 1)) * (a + 2 * m - 1))
         fraction = 1 + odd / (1 + even / fraction)
     return math.exp(log_front) / (a * fraction)

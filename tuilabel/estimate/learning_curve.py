@@ -27,11 +27,13 @@ class LearningCurve:
     """float64 (B, 3), a, b and c of the fits to resampled residuals."""
 
     def predict(self, n_labels: float) -> float:
-        """The accuracy after `n_labels` ≥ 1 labels, in 0…1."""
+        """The accuracy after `n_labels` labels, in 0…1; raises ValueError below 1 label."""
+        if not n_labels >= 1:
+            raise ValueError(f"a learning curve at {n_labels} labels")
         return float(_accuracies(np.array([[self.a, self.b, self.c]]), n_labels)[0])
 
     def gain(self, extra: int) -> float:
-        """How much accuracy `extra` labels after the last should add; never negative."""
+        """How much accuracy `extra` ≥ 0 labels after the last should add; never negative."""
         return self.predict(self.last + extra) - self.predict(self.last)
 
     def gain_interval(self, extra: int) -> tuple[float, float]:

@@ -85,7 +85,8 @@ def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int) -
 
     The risk is that of being wrong because wrong items are few: their weights add less noise than those of the right.
     Clipped to 0…1. The interval is Korn and Graubard's at the weights' effective sample size: unlike the normal one it
-    has a width when no item is wrong.
+    has a width when no item is wrong. Where a strategy likes wrong items it is rather too wide: in simulation it held
+    the truth in 98 to 100 % of the runs.
 
     Parameters
     ----------
