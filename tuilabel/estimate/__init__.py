@@ -1,8 +1,57 @@
-"""How good the classifier is, said honestly; how fast the person is."""
+"""How good the classifier is, said honestly; when to stop; how fast the person is."""
 
 from __future__ import annotations
 
-from tuilabel.estimate.audit import AuditEstimate, audit_estimate, wilson_interval
+from tuilabel.estimate.audit import AuditEstimate, audit_estimate
+from tuilabel.estimate.confidence import apply_temperature, fit_temperature, mean_confidence
+from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval, wilson_interval
+from tuilabel.estimate.learning_curve import (
+    LearningCurve,
+    area_under_learning_curve,
+    fit_learning_curve,
+    labels_to_target,
+)
+from tuilabel.estimate.lure import LureEstimate, lure_accuracy, lure_cross_validation, lure_risk, lure_weights
+from tuilabel.estimate.metrics import (
+    accuracy,
+    balanced_accuracy,
+    confusion_matrix,
+    expected_calibration_error,
+    per_class_accuracy,
+)
 from tuilabel.estimate.pace import labels_per_minute
+from tuilabel.estimate.paired import PairedComparison, compare_paired, wilcoxon_p
+from tuilabel.estimate.stopping import StabilisingPredictions, StoppingAdvice, cohen_kappa, stopping_advice
 
-__all__ = ["AuditEstimate", "audit_estimate", "labels_per_minute", "wilson_interval"]
+__all__ = [
+    "AuditEstimate",
+    "LearningCurve",
+    "LureEstimate",
+    "PairedComparison",
+    "StabilisingPredictions",
+    "StoppingAdvice",
+    "accuracy",
+    "apply_temperature",
+    "area_under_learning_curve",
+    "audit_estimate",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "compare_paired",
+    "confusion_matrix",
+    "effective_sample_size",
+    "expected_calibration_error",
+    "fit_learning_curve",
+    "fit_temperature",
+    "korn_graubard_interval",
+    "labels_per_minute",
+    "labels_to_target",
+    "lure_accuracy",
+    "lure_cross_validation",
+    "lure_risk",
+    "lure_weights",
+    "mean_confidence",
+    "per_class_accuracy",
+    "stopping_advice",
+    "wilcoxon_p",
+    "wilson_interval",
+]

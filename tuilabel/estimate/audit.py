@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-WINDOW = 50  # the latest audit items that count: the model of today, not that of the first hour
-Z95 = 1.959964
+import numpy as np
+
+from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval
+
+WINDOW = 100  # the latest audit items that count
+GROWTH = 2.0  # weight ∝ (labels of the judging model) ** GROWTH
 
 
 class Judged(Protocol):
@@ -24,44 +27,62 @@ class Judged(Protocol):
         """What the model said before; None without a model."""
 
     @property
+    def model(self) -> int | None:
+        """How many labels that model had seen; None without a model."""
+
+    @property
     def at(self) -> datetime:
         """When it was answered."""
 
 
 @dataclass(frozen=True)
 class AuditEstimate:
-    """Share of right predictions among `n` audit items, with its 95 % interval."""
+    """Weighted share of right predictions among `n` audit items, with its 95 % interval."""
 
     value: float
     low: float
     high: float
     n: int
+    effective_n: float
+    """Items of equal weight that would tell as much."""
 
 
 def audit_estimate(answers: Iterable[Judged], window: int = WINDOW) -> AuditEstimate | None:
-    """The accuracy on the latest `window` audit items that have an answer and a prediction; None without any.
+    """The newest model's accuracy on the unanswered pool, from audit items judged by it and its predecessors.
 
-    The models that judged them have had fewer labels than the newest, so the estimate lags a little behind and
-    errs on the cautious side while accuracy grows.
+    Of the latest `window` items with an answer and a prediction each weighs as the square of the labels its model had
+    seen. Error shrinks with a power of the labels, so a model with half of them says a quarter as much about the one
+    of today, after 100 labels as after 10,000. The interval is Korn and Graubard's at the effective sample size.
+
+    What is estimated is the accuracy on items that are *not answered*, each at the time it was drawn; where a strategy
+    takes the hard ones away, that is more than the accuracy on the whole pool. The models that judged them were mostly
+    weaker than the newest, so `value` lags a little behind while accuracy grows, and `low` errs on the cautious side.
+
+    Parameters
+    ----------
+    answers : in any order; skips, and items that no model had judged, do not count.
+    window : how many of the latest count.
+
+    Returns
+    -------
+    None without any item that counts.
+
+    Notes
+    -----
+    Chosen by simulation: 2 audit items in each batch of 20, power-law, exponential and linear growth such as
+    93 → 99 % over 20…500 labels, a model a batch. At 50, 100, 200 and 500 labels the interval holds the accuracy of the
+    model of that moment in 93 to 99.7 % of the runs (in most 97 to 99 %). Wilson's over the last 50 items, unweighted,
+    holds it in 38 to 98 %, and with these weights in 79 to 97 %: near 1 a single wrong item pushes its upper end below
+    the truth.
     """
     judged = [answer for answer in answers if answer.class_name is not None and answer.predicted is not None]
-    judged = sorted(judged, key=lambda answer: answer.at)[-window:]
+    judged = sorted(judged, key=lambda answer: answer.at)[max(0, len(judged) - window) :]
     if not judged:
         return None
-    right = sum(answer.predicted == answer.class_name for answer in judged)
-    return AuditEstimate(right / len(judged), *wilson_interval(right, len(judged)), len(judged))
-
-
-def wilson_interval(successes: int, n: int, z: float = Z95) -> tuple[float, float]:
-    """Wilson's score interval (low, high) of a proportion, both in 0…1 (Wilson 1927; Brown, Cai & DasGupta 2001).
-
-    Raises
-    ------
-    ValueError : unless 0 ≤ successes ≤ n and n ≥ 1.
-    """
-    if n < 1 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n} is no proportion")
-    share = successes / n
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    labels = np.array([max(1, answer.model or 0) for answer in judged], dtype=np.float64)
+    weights = (labels / labels.max()) ** GROWTH
+    right = np.array([answer.predicted == answer.class_name for answer in judged])
+    # All right is exactly 1: a rounding error below it would take the upper end of the interval along.
+    value = 1.0 if right.all() else float(weights @ right / weights.sum())
+    size = effective_sample_size(weights)
+    return AuditEstimate(value, *korn_graubard_interval(value * size, size), len(judged), size)

@@ -1,0 +1,214 @@
+"""Accuracy on the pool from chosen items, and from the model's own confidence."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuilabel.estimate import (
+    apply_temperature,
+    effective_sample_size,
+    expected_calibration_error,
+    fit_temperature,
+    lure_accuracy,
+    lure_cross_validation,
+    lure_risk,
+    lure_weights,
+    mean_confidence,
+)
+
+# -- levelled unbiased risk -----------------------------------------------------------------------------------------
+
+
+def draw(scores: np.ndarray, n_drawn: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Items drawn one by one in proportion to their scores, and each draw's probability among those left."""
+    drawn = np.argsort(-(np.log(scores) + rng.gumbel(size=len(scores))))[:n_drawn]
+    taken = np.concatenate([[0], scores[drawn].cumsum()[:-1]])
+    return drawn, scores[drawn] / (scores.sum() - taken)
+
+
+def test_uniform_draws_weigh_1() -> None:
+    q = 1 / (10 - np.arange(4))
+    np.testing.assert_allclose(lure_weights(q, 10), 1)
+    np.testing.assert_allclose(lure_weights([0.9, 0.2, 1.0], 3), 1)  # all drawn: the mean itself
+
+
+def test_weights_are_the_papers() -> None:
+    # N = 5, M = 2: v_1 = 1 + 3/4 (1/(5·0.4) - 1), v_2 = 1 + 3/3 (1/(4·0.1) - 1)
+    np.testing.assert_allclose(lure_weights([0.4, 0.1], 5), [1 - 3 / 8, 2.5])
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=30), st.integers(0, 50))
+def test_weights_are_never_negative(q: list[float], more: int) -> None:
+    weights = lure_weights(q, len(q) + more)
+    assert (weights >= 0).all()
+    assert 1 <= effective_sample_size(weights) <= len(q) + 1e-9
+
+
+def test_the_risk_is_unbiased_over_every_order_of_drawing() -> None:
+    losses = np.array([0.0, 1.0, 0.3, 2.0, 0.0])
+    scores = np.array([1.0, 5.0, 2.0, 4.0, 0.5])
+    expected = weight = 0.0
+    for order in permutations(range(5), 3):
+        drawn = list(order)
+        taken = np.concatenate([[0], scores[drawn].cumsum()[:-1]])
+        q = scores[drawn] / (scores.sum() - taken)
+        expected += q.prod() * lure_risk(losses[drawn], q, 5).value
+        weight += q.prod() * lure_weights(q, 5).mean()
+    assert expected == pytest.approx(losses.mean())
+    assert weight == pytest.approx(1)
+
+
+def test_chosen_items_mislead_and_weighted_ones_do_not() -> None:
+    rng = np.random.default_rng(0)
+    hard = rng.random(400)
+    right = rng.random(400) > 0.4 * hard**2
+    plain, estimates, covered = [], [], 0
+    for _ in range(400):
+        drawn, q = draw((0.1 + hard) ** 2, 60, rng)
+        estimate = lure_accuracy(right[drawn], q, 400)
+        plain.append(right[drawn].mean())
+        estimates.append(estimate.value)
+        covered += estimate.low <= right.mean() <= estimate.high
+    assert np.mean(plain) < right.mean() - 0.05
+    assert np.mean(estimates) == pytest.approx(right.mean(), abs=0.01)
+    assert covered / 400 >= 0.95
+
+
+def test_the_risks_interval_covers_the_risk() -> None:
+    rng = np.random.default_rng(0)
+    losses = rng.random(500) ** 2
+    covered = 0
+    for _ in range(400):
+        drawn, q = draw(0.3 + losses, 50, rng)
+        estimate = lure_risk(losses[drawn], q, 500)
+        covered += estimate.low <= losses.mean() <= estimate.high
+    assert 0.92 <= covered / 400 <= 0.99
+
+
+def test_no_error_among_a_few_items_is_no_certainty() -> None:
+    estimate = lure_accuracy([True] * 10, 1 / (100 - np.arange(10)), 100)
+    assert (estimate.value, estimate.high, estimate.n) == (1, 1, 10)
+    assert estimate.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's, of 10 of 10
+
+
+def test_cross_validation_judges_each_item_by_a_model_that_has_not_seen_it() -> None:
+    rng = np.random.default_rng(0)
+    X = np.arange(12, dtype=np.float32)[:, None]
+    y = np.array([0, 1] * 6)
+    judged: list[float] = []
+
+    def memory(train_X: np.ndarray, train_y: np.ndarray, test_X: np.ndarray) -> np.ndarray:
+        assert not set(train_X[:, 0]) & set(test_X[:, 0])
+        assert len(train_X) == len(train_y) == 12 - len(test_X)
+        judged.extend(test_X[:, 0])
+        return (test_X[:, 0] % 2).astype(np.int64)
+
+    estimate = lure_cross_validation(memory, X, y, 1 / (50 - np.arange(12)), 50, 5, rng)
+    assert (estimate.value, estimate.n) == (1, 12)
+    assert sorted(judged) == list(range(12))
+
+
+def test_cross_validation_on_chosen_items_speaks_for_the_pool() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(600, 2)).astype(np.float32)
+    y = (X[:, 0] + 0.5 * rng.normal(size=600) > 0).astype(np.int64)
+    pool_accuracy = ((X[:, 0] > 0) == y).mean()
+
+    def by_sign(train_X: np.ndarray, train_y: np.ndarray, test_X: np.ndarray) -> np.ndarray:
+        return (test_X[:, 0] > 0).astype(np.int64)
+
+    estimates, plain = [], []
+    for _ in range(100):
+        drawn, q = draw(np.exp(-np.abs(X[:, 0].astype(float))) + 0.05, 80, rng)
+        estimates.append(lure_cross_validation(by_sign, X[drawn], y[drawn], q, 600, 4, rng).value)
+        plain.append(((X[drawn, 0] > 0) == y[drawn]).mean())
+    assert np.mean(plain) < pool_accuracy - 0.03
+    assert np.mean(estimates) == pytest.approx(pool_accuracy, abs=0.015)
+
+
+def test_lure_refuses_what_it_cannot_weigh() -> None:
+    for q in ([], [0.0], [1.1], [np.nan]):
+        with pytest.raises(ValueError, match="query_probability"):
+            lure_weights(q, 10)
+    with pytest.raises(ValueError, match="pool of 1"):
+        lure_weights([0.5, 0.5], 1)
+    with pytest.raises(ValueError, match="lengths"):
+        lure_accuracy([True], [0.5, 0.5], 10)
+    with pytest.raises(ValueError, match="true and false"):
+        lure_accuracy([0.5], [0.5], 10)
+    with pytest.raises(ValueError, match="at least 2"):
+        lure_risk([1.0], [0.5], 10)
+    rng = np.random.default_rng(0)
+    for n, folds in ((1, 5), (4, 1)):
+        with pytest.raises(ValueError, match="folds"):
+            lure_cross_validation(lambda X, y, T: y, np.zeros((n, 1)), np.zeros(n, int), [0.5] * n, 9, folds, rng)
+
+
+# -- confidence -----------------------------------------------------------------------------------------------------
+
+
+def calibrated(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities (n, 5) and classes drawn from them."""
+    scores = rng.normal(0, 2, (n, 5))
+    log_p = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    return log_p, (rng.random((n, 1)) > np.exp(log_p).cumsum(axis=1)).sum(axis=1).clip(max=4)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_is_found(temperature: float) -> None:
+    log_p, targets = calibrated(4000, np.random.default_rng(0))
+    assert fit_temperature(temperature * log_p, targets) == pytest.approx(temperature, rel=0.05)
+
+
+def test_few_items_move_the_temperature_little() -> None:
+    log_p = np.log([[0.6, 0.4]])
+    assert 0.7 < fit_temperature(log_p, [0]) < 1
+    assert 1 < fit_temperature(log_p, [1]) < 1.5
+    assert fit_temperature(log_p, [0], prior_sd=np.inf) < 0.1
+
+
+def test_calibration_makes_confidence_an_estimate_of_accuracy() -> None:
+    rng = np.random.default_rng(0)
+    log_p, targets = calibrated(3000, rng)
+    sharp = apply_temperature(np.exp(log_p), 0.4)
+    true = (sharp.argmax(axis=1) == targets).mean()
+    temperature = fit_temperature(np.log(sharp[:500]), targets[:500])
+    assert mean_confidence(sharp) > true + 0.05
+    assert mean_confidence(sharp, temperature) == pytest.approx(true, abs=0.03)
+    cooled = apply_temperature(sharp, temperature)
+    assert expected_calibration_error(cooled, targets) < expected_calibration_error(sharp, targets) / 2
+
+
+@given(st.floats(0.05, 20))
+def test_a_temperature_keeps_the_order_of_the_classes(temperature: float) -> None:
+    p = np.array([[0.7, 0.2, 0.1], [0.0, 0.4, 0.6]], dtype=np.float32)
+    out = apply_temperature(p, temperature)
+    np.testing.assert_allclose(out.sum(axis=1), 1)
+    assert (np.diff(np.take_along_axis(out, p.argsort(axis=1), axis=1)) >= 0).all()
+    np.testing.assert_allclose(apply_temperature(p, 1.0), p, atol=1e-7)
+
+
+def test_a_sure_mistake_has_a_finite_cost() -> None:
+    with np.errstate(divide="ignore"):
+        log_p = np.log([[1.0, 0.0]] * 20)
+    assert np.isfinite(fit_temperature(log_p, [0] * 19 + [1]))
+
+
+def test_confidence_refuses_what_is_no_probability() -> None:
+    for scores in (np.empty((0, 2)), [[np.nan, 0.0]], [[np.inf, 0.0]], [[-np.inf, -np.inf]], [0.0]):
+        with pytest.raises(ValueError, match="log_probabilities"):
+            fit_temperature(scores, [0])
+    with pytest.raises(ValueError, match="lengths"):
+        fit_temperature([[0.0, 0.0]], [0, 1])
+    with pytest.raises(ValueError, match="prior"):
+        fit_temperature([[0.0, 0.0]], [0], prior_sd=0)
+    for temperature in (0, -1, np.nan, np.inf):
+        with pytest.raises(ValueError, match="temperature"):
+            apply_temperature([[0.5, 0.5]], temperature)
+    with pytest.raises(ValueError, match="probabilities"):
+        mean_confidence(np.empty((0, 3)))

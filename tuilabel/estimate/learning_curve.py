@@ -1,0 +1,184 @@
+"""Accuracy by number of labels: a fitted power law, what more labels would bring, and a curve in one figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tuilabel.estimate.checks import finite_vector, same_length
+
+LEAST_POINTS = 4  # one more than there are parameters
+EXPONENTS = (0.05, 3.0)
+BOOTSTRAPS = 200
+_GRID = np.geomspace(*EXPONENTS, 60)
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """error(n) = a · n^-b + c (Mukherjee et al. 2003; Figueroa et al. 2012), fitted up to `last` labels."""
+
+    a: float
+    b: float
+    c: float
+    last: int
+    bootstraps: NDArray[np.float64] = field(repr=False, compare=False)
+    """float64 (B, 3), a, b and c of the fits to resampled residuals."""
+
+    def predict(self, n_labels: float) -> float:
+        """The accuracy after `n_labels` labels, in 0…1; raises ValueError below 1 label."""
+        if not n_labels >= 1:
+            raise ValueError(f"a learning curve at {n_labels} labels")
+        return float(_accuracies(np.array([[self.a, self.b, self.c]]), n_labels)[0])
+
+    def gain(self, extra: int) -> float:
+        """How much accuracy `extra` ≥ 0 labels after the last should add; never negative."""
+        return self.predict(self.last + extra) - self.predict(self.last)
+
+    def gain_interval(self, extra: int) -> tuple[float, float]:
+        """The 95 % percentile interval (low, high) of `gain`, of the bootstrap fits.
+
+        It knows the noise of the points, not whether the power law is true; it holds for some hundred labels ahead.
+        """
+        gains = _accuracies(self.bootstraps, self.last + extra) - _accuracies(self.bootstraps, self.last)
+        low, high = np.percentile(gains, (2.5, 97.5))
+        return float(low), float(high)
+
+
+def fit_learning_curve(
+    n_labels: ArrayLike, accuracy: ArrayLike, weights: ArrayLike | None = None, seed: int = 0
+) -> LearningCurve | None:
+    """Fit the power law by weighted least squares, a, b, c ≥ 0 and c ≤ 1.
+
+    For a given b the rest is a linear problem of two unknowns, so that only b is searched for: no start value, no
+    failure to converge. A flat or falling curve comes out as a = 0, without any gain. The uncertainty is that of 200
+    residual bootstraps.
+
+    Parameters
+    ----------
+    n_labels : (k,), at least 1, in any order; a number may occur more than once.
+    accuracy : float (k,), in 0…1.
+    weights : float (k,), above 0; proportional to `n_labels` where None, as late points matter most for what comes
+        next (Figueroa et al. 2012).
+    seed : of the bootstrap.
+
+    Returns
+    -------
+    None for fewer than four different numbers of labels.
+
+    Raises
+    ------
+    ValueError : where the lengths differ, or a value is not finite or out of range.
+    """
+    n = finite_vector(n_labels, "n_labels", least=0)
+    error = 1 - finite_vector(accuracy, "accuracy", least=0)
+    w = n.copy() if weights is None else finite_vector(weights, "weights", least=0)
+    same_length(n_labels=n, accuracy=error, weights=w)
+    if len(np.unique(n)) < LEAST_POINTS:
+        return None
+    if n.min() < 1 or error.min() < 0 or error.max() > 1 or w.min() <= 0:
+        raise ValueError("expected n_labels ≥ 1, accuracy in 0…1 and weights above 0")
+    w = w / w.sum()
+    b = _best_exponent(n, error, w)
+    a, c, _ = _linear_fit(n, error[None], w, np.array([b]))
+    fitted = a[0, 0] * n**-b + c[0, 0]
+    residuals = np.sqrt(w) * (error - fitted) * np.sqrt(len(n) / (len(n) - 3))
+    drawn = np.random.default_rng(seed).choice(residuals, (BOOTSTRAPS, len(n)))
+    draws = _grid_fit(n, fitted + drawn / np.sqrt(w), w)
+    return LearningCurve(float(a[0, 0]), b, float(c[0, 0]), int(n.max()), draws)
+
+
+def _best_exponent(n: NDArray[np.float64], error: NDArray[np.float64], w: NDArray[np.float64]) -> float:
+    grid = _GRID
+    for _ in range(4):  # each look is 30 times as fine as the one before
+        best = int(_linear_fit(n, error[None], w, grid)[2][0].argmin())
+        grid = np.geomspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], len(_GRID))
+    return float(np.sqrt(grid[0] * grid[-1]))
+
+
+def _grid_fit(n: NDArray[np.float64], errors: NDArray[np.float64], w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """a, b, c float64 (B, 3) for each row of `errors` (B, k), b from the grid."""
+    a, c, cost = _linear_fit(n, errors, w, _GRID)
+    best = cost.argmin(axis=1)
+    rows = np.arange(len(errors))
+    return np.stack([a[rows, best], _GRID[best], c[rows, best]], axis=1)
+
+
+def _linear_fit(
+    n: NDArray[np.float64], errors: NDArray[np.float64], w: NDArray[np.float64], exponents: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """a, c and the weighted squared error, float64 (B, E), for curves `errors` (B, k) and exponents (E,); w sums to 1.
+
+    In two unknowns the constrained optimum is the free one or lies on an edge: c = 0, c = 1 or a = 0.
+    """
+    x = n ** -exponents[:, None]
+    mean_x, mean_y = x @ w, (errors @ w)[:, None]
+    xx, xy = x**2 @ w, (errors * w) @ x.T
+    free = np.maximum(xy - mean_x * mean_y, 0) / np.maximum(xx - mean_x**2, 1e-300)
+    offset = mean_y - free * mean_x
+    c = np.clip(offset, 0, 1)
+    a = np.where(offset < 0, np.maximum(xy, 0) / xx, free)
+    a = np.where(offset > 1, 0, a)
+    yy = (errors**2 @ w)[:, None]
+    cost = yy - 2 * a * xy - 2 * c * mean_y + a**2 * xx + 2 * a * c * mean_x + c**2
+    return a, c, cost
+
+
+def _accuracies(parameters: NDArray[np.float64], n_labels: float) -> NDArray[np.float64]:
+    a, b, c = parameters.T
+    accuracies: NDArray[np.float64] = np.clip(1 - a * float(n_labels) ** -b - c, 0, 1)
+    return accuracies
+
+
+def labels_to_target(n_labels: ArrayLike, accuracy: ArrayLike, target: float, *, stays: bool = False) -> float | None:
+    """The number of labels at which the curve first reaches `target`, linear between the points.
+
+    Parameters
+    ----------
+    n_labels : (k,), strictly growing.
+    accuracy : float (k,).
+    target : an accuracy.
+    stays : count only from where it is reached for the rest of the curve.
+
+    Returns
+    -------
+    The first number where the curve begins at or above the target; None where it is not reached.
+
+    Raises
+    ------
+    ValueError : where the curve is empty, not growing in n, not finite or of two lengths, or the target is NaN.
+    """
+    n, y = _curve(n_labels, accuracy)
+    if np.isnan(target):
+        raise ValueError("the target is NaN")
+    reached = y >= target
+    if stays:
+        reached = np.logical_and.accumulate(reached[::-1])[::-1]
+    if not reached.any():
+        return None
+    k = int(reached.argmax())
+    if k == 0:
+        return float(n[0])
+    return float(n[k - 1] + (target - y[k - 1]) / (y[k] - y[k - 1]) * (n[k] - n[k - 1]))
+
+
+def area_under_learning_curve(n_labels: ArrayLike, accuracy: ArrayLike) -> float:
+    """The mean accuracy over the range of labels: trapezoids, divided by that range.
+
+    Raises
+    ------
+    ValueError : as `labels_to_target`; for fewer than two points.
+    """
+    n, y = _curve(n_labels, accuracy)
+    if len(n) < 2:
+        raise ValueError("an area needs two points")
+    return float(np.sum((y[1:] + y[:-1]) / 2 * np.diff(n)) / (n[-1] - n[0]))
+
+
+def _curve(n_labels: ArrayLike, accuracy: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    n, y = finite_vector(n_labels, "n_labels"), finite_vector(accuracy, "accuracy")
+    same_length(n_labels=n, accuracy=y)
+    if (np.diff(n) <= 0).any():
+        raise ValueError("n_labels: expected growing numbers")
+    return n, y

@@ -1,0 +1,121 @@
+"""When to stop labelling: predictions that have settled, and labels that would bring little."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tuilabel.estimate.checks import class_vector, same_length
+from tuilabel.estimate.learning_curve import LearningCurve
+
+AGREEMENT = 0.99  # Bloodgood & Vijay-Shanker 2009
+MODELS = 3
+WORTH = 0.005  # half a point of accuracy for `EXTRA` labels is worth going on
+EXTRA = 100
+
+
+@dataclass(frozen=True)
+class StoppingAdvice:
+    """Whether to stop, and why in plain words."""
+
+    stop: bool
+    reason: str
+    agreement: float | None
+    """Mean kappa of the latest models; None for too few of them."""
+    gain: float | None
+    """Accuracy that `extra` more labels should add; None without a curve."""
+
+
+def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
+    """Agreement of two labellings beyond chance (Cohen 1960): 1 where they are the same, below 0 worse than chance.
+
+    Parameters
+    ----------
+    first, second : int (n,), classes of the same items.
+
+    Raises
+    ------
+    ValueError : where they are empty, no classes or of different lengths.
+    """
+    a, b = class_vector(first, "first"), class_vector(second, "second")
+    same_length(first=a, second=b)
+    observed = float((a == b).mean())
+    if observed == 1:  # also where both know one class only, and chance would agree as well
+        return 1.0
+    size = int(max(a.max(), b.max())) + 1
+    expected = float(np.bincount(a, minlength=size) @ np.bincount(b, minlength=size)) / len(a) ** 2
+    return (observed - expected) / (1 - expected)
+
+
+class StabilisingPredictions:
+    """Stop once successive models agree on a fixed stop set of unlabelled items (Bloodgood & Vijay-Shanker 2009).
+
+    The stop set is drawn at random once (the paper takes 2,000 items or more) and must not change; its true classes
+    are not needed. `agreement` is the mean of the last `models` kappas.
+    """
+
+    def __init__(self, threshold: float = AGREEMENT, models: int = MODELS) -> None:
+        """Take predictions as settled at a mean kappa of `threshold`; raises ValueError for fewer than 1 model."""
+        if models < 1:
+            raise ValueError(f"a mean of {models} kappas")
+        self.threshold = threshold
+        self.models = models
+        self.kappas: list[float] = []
+        self._last: NDArray[np.int64] | None = None
+
+    def add(self, predicted: ArrayLike) -> float | None:
+        """Take the newest model's predictions, int (n,); return its kappa with the model before, None for the first.
+
+        Raises
+        ------
+        ValueError : where they are empty, no classes, or not of as many items as before.
+        """
+        newest = class_vector(predicted, "predicted")
+        kappa = None if self._last is None else cohen_kappa(self._last, newest)
+        self._last = newest
+        if kappa is not None:
+            self.kappas.append(kappa)
+        return kappa
+
+    @property
+    def agreement(self) -> float | None:
+        """The mean of the last kappas; None until there are enough."""
+        return float(np.mean(self.kappas[-self.models :])) if len(self.kappas) >= self.models else None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the agreement is at the threshold."""
+        return self.agreement is not None and self.agreement >= self.threshold
+
+
+def stopping_advice(
+    predictions: StabilisingPredictions, curve: LearningCurve | None, extra: int = EXTRA, worth: float = WORTH
+) -> StoppingAdvice:
+    """Stop where predictions have settled and the curve, if there is one, promises less than `worth`.
+
+    Both, since each alone is fooled: predictions hold still between two slow models, a curve is flat on a plateau.
+
+    Parameters
+    ----------
+    predictions : fed with every model so far.
+    curve : of accuracy on labels that the models had not learnt; None where there is none.
+    extra : how many labels further the curve is asked.
+    worth : the gain of accuracy, 0…1, that makes `extra` labels worth while.
+    """
+    gain = None if curve is None else curve.gain(extra)
+    agreement = predictions.agreement
+    settled = predictions.settled
+    stop = settled and (gain is None or gain < worth)
+    if agreement is None:
+        head = f"too early to say: {len(predictions.kappas)} of {predictions.models} comparisons of successive models"
+    elif settled:
+        head = "predictions have settled"
+    else:
+        head = f"predictions still change (agreement {agreement:.3f})"
+    if gain is None:
+        return StoppingAdvice(stop, head, agreement, gain)
+    link = ", but" if settled and not stop else ";"
+    tail = f"{link} the next {extra} labels should bring about {100 * gain:+.1f} points"
+    return StoppingAdvice(stop, head + tail, agreement, gain)
