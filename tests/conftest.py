@@ -15,6 +15,7 @@ from tests.toys import write_idx
 from tuilabel.datasets import ImagePool, ImageSplit
 from tuilabel.datasets.pool import content_ids, fingerprint_of
 from tuilabel.labels import InlineWriter, LabelStore
+from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.round import RoundRunner, TestSet
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
@@ -40,7 +41,7 @@ class Toy:
     test: TestSet
 
     def runner(self) -> RoundRunner:
-        return RoundRunner(self.latents, self.test)
+        return RoundRunner(MLPLearner(self.latents), self.test)
 
     def truth(self, index: int) -> int:
         assert self.pool.targets is not None

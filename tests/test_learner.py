@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import Toy, make_toy
+from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.round import RoundRunner
@@ -18,14 +19,14 @@ NONE = np.array([], dtype=np.int64)
 def request(toy: Toy, labelled: list[int], **changes: object) -> TrainRequest:
     indices = np.array(sorted(labelled), dtype=np.int64)
     labels = np.array([toy.truth(i) for i in sorted(labelled)], dtype=np.int64)
-    base = TrainRequest(1, indices, labels, 3, NONE, NONE, "margin", 10, 2, 0)
+    base = TrainRequest(1, indices, labels, 3, indices < 0, NONE, NONE, "margin", 10, 2, 0)
     return replace(base, **changes)
 
 
 def test_the_ensemble_learns_what_can_be_learnt(toy: Toy) -> None:
     assert toy.pool.targets is not None
     model = MLPEnsemble(3).fit(toy.latents[:30], toy.pool.targets[:30])
-    p = model.predict_proba(toy.test.latents)
+    p = model.predict_proba(toy.test.features)
     assert p.shape == (60, 3)
     assert p.dtype == np.float32
     assert np.allclose(p.sum(axis=1), 1, atol=1e-5)
@@ -104,7 +105,7 @@ def test_audit_items_are_drawn_uniformly() -> None:
     toy = make_toy(40)
     counts = np.zeros(40)
     for seed in range(400):
-        result = RoundRunner(toy.latents).run(
+        result = RoundRunner(MLPLearner(toy.latents)).run(
             request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0]))
         )
         counts[result.audit.indices] += 1

@@ -29,6 +29,7 @@ class Client:
             "dataset": "fashion-mnist",
             "data_dir": tiny.data_dir,
             "checkpoint": tiny.checkpoint,
+            "learner": "mlp",
             "device": "cpu",
             "classes": open_pool("fashion-mnist", tiny.data_dir).classes,
             "log": log,
@@ -46,7 +47,9 @@ class Client:
 
     def ask(self, serial: int, n: int) -> None:
         indices = np.arange(n, dtype=np.int64)
-        self.trainer.submit(TrainRequest(serial, indices, indices % 10, 10, NONE, NONE, "margin", 20, 2, 0))
+        self.trainer.submit(
+            TrainRequest(serial, indices, indices % 10, 10, indices < 0, NONE, NONE, "margin", 20, 2, 0)
+        )
 
     def result(self, serial: int) -> RoundResult:
         while True:
@@ -148,7 +151,7 @@ def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Ti
 def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
     client = Client(tiny, tmp_path / "trainer.log", classes=("old", "new"))
     try:
-        client.trainer.submit(TrainRequest(1, np.arange(20), np.arange(20) % 2, 2, NONE, NONE, "margin", 20, 2, 0))
+        client.trainer.submit(TrainRequest(1, np.arange(20), np.arange(20) % 2, 2, np.zeros(20, dtype=bool), NONE, NONE, "margin", 20, 2, 0))
         result = client.result(1)
     finally:
         client.trainer.close()

@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
-from tuilabel.learner.messages import Picks, RoundResult, TrainRequest
+from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
@@ -54,9 +54,12 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
         picks=picks(left[: 2 * request.batch_size]),
         audit=picks(left[-2 * request.audit_size :]),
         shown=picks(request.shown),
-        test_accuracy=1 - 1 / n if n >= 2 else None,
+        test=TestMetrics(1 - 1 / n, 1 - 1 / n, 0.1) if n >= 2 else None,
         mean_uncertainty=1 / n if n >= 2 else None,
         uncertainty_histogram=np.arange(20, 0, -1) ** 2 if n >= 2 else None,
+        mean_confidence=1 - 1 / n if n >= 2 else None,
+        stop_set=None,
+        out_of_fold=None,
         fit_seconds=0.03,
         query_seconds=0.02,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -53,7 +55,9 @@ class CNNLearner:
         optimizer = torch.optim.Adam(network.parameters(), LR)
         network.train()
         for _ in range(EPOCHS):
-            for chosen in torch.randperm(len(x), generator=generator).split(BATCH):
+            order = torch.randperm(len(x), generator=generator)
+            for start in range(0, len(x), BATCH):
+                chosen = order[start : start + BATCH]
                 loss = F.cross_entropy(network(x[chosen]), t[chosen])
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
@@ -79,16 +83,17 @@ class CNN:
         generator = torch.Generator().manual_seed(self.seed)
         masks = (torch.rand(SAMPLES, _Network.EMBEDDING, generator=generator) >= _Network.DROPOUT).float()
         masks /= 1 - _Network.DROPOUT
-        return np.stack(
-            [self._batched(X, lambda h, m=mask: self.network.head(h * m).softmax(1), self.n_classes) for mask in masks]
-        )
+        return np.stack([self._batched(X, partial(self._masked, mask), self.n_classes) for mask in masks])
 
     def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """What the last layer sees, float32 (n, 128)."""
         return self._batched(X, lambda h: h, _Network.EMBEDDING)
 
-    def _batched(self, X: NDArray[np.float32], last: object, width: int) -> NDArray[np.float32]:
-        assert callable(last)
+    def _masked(self, mask: Tensor, hidden: Tensor) -> Tensor:
+        probabilities: Tensor = self.network.head(hidden * mask).softmax(1)
+        return probabilities
+
+    def _batched(self, X: NDArray[np.float32], last: Callable[[Tensor], Tensor], width: int) -> NDArray[np.float32]:
         result = np.empty((len(X), width), dtype=np.float32)
         with torch.inference_mode():
             for start in range(0, len(X), CHUNK):
@@ -130,5 +135,5 @@ def pixel_rows(images: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _as_images(rows: NDArray[np.float32], shape: tuple[int, ...]) -> Tensor:
-    images = torch.from_numpy(np.ascontiguousarray(rows, dtype=np.float32)).unflatten(1, shape)
+    images = torch.from_numpy(np.array(rows, dtype=np.float32)).view(-1, *shape)
     return images.permute(0, 3, 1, 2)  # (B, C, H, W), channels last in memory

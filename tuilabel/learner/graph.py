@@ -89,16 +89,16 @@ def _nearest(latents: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32],
     import faiss
 
     n, dimensions = latents.shape
+    flat = faiss.IndexFlatL2(dimensions)
     if n <= _EXACT:
-        index = faiss.IndexFlatL2(dimensions)
+        flat.add(latents)
+        squared, nearest = flat.search(latents, k + 1)
     else:
-        quantizer = faiss.IndexFlatL2(dimensions)
-        index = faiss.IndexIVFFlat(quantizer, dimensions, _LISTS)
-        index.cp.seed = 1
-        index.nprobe = _PROBES
-        index.train(latents[np.random.default_rng(0).permutation(n)[:_TRAINED_ON]])
-    index.add(latents)
-    squared, nearest = index.search(latents, k + 1)
+        lists = faiss.IndexIVFFlat(flat, dimensions, _LISTS)
+        lists.nprobe = _PROBES
+        lists.train(latents[np.random.default_rng(0).permutation(n)[:_TRAINED_ON]])
+        lists.add(latents)
+        squared, nearest = lists.search(latents, k + 1)
     return _without_self(np.maximum(squared, 0), nearest)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.graph import NeighbourGraph
-from tuilabel.learner.mlp import MLPEnsemble, SoftLabels
+
+if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first batch does not wait for them
+    from tuilabel.learner.graph import NeighbourGraph
+    from tuilabel.learner.mlp import MLPEnsemble
 
 
 class MLPLearner:
@@ -24,6 +26,8 @@ class MLPLearner:
 
     def fit(self, known: LabelSet, seed: int) -> MLPEnsemble:
         """Train an ensemble on the labelled latents."""
+        from tuilabel.learner.mlp import MLPEnsemble
+
         return MLPEnsemble(known.n_classes, seed=seed).fit(self.features[known.indices], known.labels)
 
 
@@ -43,12 +47,16 @@ class LatentLearner:
 
     def prepare(self) -> None:
         """Build the graph, or read it."""
+        from tuilabel.learner.graph import NeighbourGraph
+
         if self._graph is None:
             latents, path = self.features, self._path
             self._graph = NeighbourGraph.of(latents) if path is None else NeighbourGraph.cached(latents, path)
 
     def fit(self, known: LabelSet, seed: int) -> MLPEnsemble:
         """Spread the labels, and train an ensemble on them and on what came of it."""
+        from tuilabel.learner.mlp import MLPEnsemble, SoftLabels
+
         self.prepare()
         assert self._graph is not None
         spread = self._graph.propagate(known.indices, known.labels, known.n_classes)

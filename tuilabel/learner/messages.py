@@ -32,6 +32,8 @@ class TrainRequest:
     seed: int
     ahead: int = 2
     """Batches of candidates the result brings: with two, the next is there while the trainer still works."""
+    folds: int = 0
+    """Of a cross-validation on the labelled items; 0 for none."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class RoundResult:
     """Mean probability of the predicted class over the unanswered pool: how often the model expects to be right."""
     stop_set: NDArray[np.int16] | None
     """Predictions for a fixed sample of the pool, to see whether they still change."""
+    out_of_fold: NDArray[np.int64] | None
+    """Class predicted for each labelled item by a model that has not learnt its label (m,)."""
     fit_seconds: float
     query_seconds: float
 

@@ -31,6 +31,7 @@ class WorkerSettings:
     dataset: str
     data_dir: Path | None
     checkpoint: Path
+    learner: str
     device: str
     classes: tuple[str, ...]
     """The project's; the test split judges the model only where they are the dataset's."""

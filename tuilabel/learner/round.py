@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.estimate import accuracy, balanced_accuracy, expected_calibration_error
-from tuilabel.learner.base import Learner, LabelSet
+from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
 from tuilabel.strategies.base import Model
@@ -91,6 +91,7 @@ class RoundRunner:
             uncertainty_histogram=None,
             mean_confidence=None,
             stop_set=None,
+            out_of_fold=None,
             fit_seconds=0.0,
             query_seconds=time.perf_counter() - begin,
         )
@@ -126,9 +127,28 @@ class RoundRunner:
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
             mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,
             stop_set=stop_set,
+            out_of_fold=self._cross_validated(known, request),
             fit_seconds=fitted - begin,
             query_seconds=queried - fitted,
         )
+
+    def _cross_validated(self, known: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
+        """The predicted class of each labelled item (m,), by a model trained without its fold; None for no folds."""
+        m = len(known.indices)
+        if request.folds < 2 or m < request.folds:
+            return None
+        rng = self._rng(request, 3)
+        fold = rng.permutation(m) % request.folds
+        predicted = np.empty(m, dtype=np.int64)
+        for held_out in (fold == f for f in range(request.folds)):
+            rest = known.only(~held_out)
+            if len(np.unique(rest.labels)) < 2:
+                predicted[held_out] = rest.labels[0]
+                continue
+            model = self._learner.fit(rest, seed=int(rng.integers(2**31)))
+            rows = self._learner.features[known.indices[held_out]]
+            predicted[held_out] = model.predict_proba(rows).argmax(axis=1)
+        return predicted
 
     @staticmethod
     def _rng(request: TrainRequest, stream: int) -> np.random.Generator:

@@ -9,14 +9,12 @@ import traceback
 from multiprocessing.connection import Connection
 from threading import Condition, Thread
 
-import numpy as np
-
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, TrainRequest
+from tuilabel.learner.opening import open_learner, test_set
 from tuilabel.learner.process import WorkerSettings
-from tuilabel.learner.round import RoundRunner, TestSet
-from tuilabel.vae.latents import encode_pool
+from tuilabel.learner.round import RoundRunner
 
 log = logging.getLogger("tuilabel.trainer")
 
@@ -62,20 +60,27 @@ def serve(connection: Connection) -> None:
     try:
         send(Progress("load"))
         pool = open_pool(settings.dataset, settings.data_dir)
-        latents = encode_pool(
-            pool, settings.checkpoint, settings.device, lambda done, total: send(Progress("encode", done, total))
+        learner, features = open_learner(
+            settings.learner,
+            pool,
+            settings.checkpoint,
+            device=settings.device,
+            on_progress=lambda done, total: send(Progress("encode", done, total)),
         )
-        runner = RoundRunner(latents.pool, test_set(pool, latents.test, settings.classes))
+        runner = RoundRunner(learner, test_set(pool, features, settings.classes))
         send(Ready())
+        prepared = False
         while True:
             request = inbox.take()
             send(Progress("train"))
             if request.indices.size:
                 _load_torch()
             send(runner.run(request))
-            if "torch" not in sys.modules:  # while the person looks at the first batch
+            if not prepared:  # while the person looks at the first batch
                 send(Progress("load"))
                 _load_torch()
+                learner.prepare()
+                prepared = True
                 send(Ready())
     except TuilabelError as error:
         send(Failure(str(error), fatal=True))
@@ -94,14 +99,6 @@ def _load_torch() -> None:
     import tuilabel.learner.mlp  # noqa: F401
 
     torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
-
-
-def test_set(pool: ImagePool, latents: np.ndarray | None, classes: tuple[str, ...]) -> TestSet | None:
-    """The test split in terms of the project's classes; None where those are not the dataset's."""
-    if pool.test is None or latents is None or not set(pool.classes) <= set(classes):
-        return None
-    places = np.array([classes.index(name) for name in pool.classes], dtype=np.int64)
-    return TestSet(latents, places[pool.test.targets])
 
 
 def main() -> None:

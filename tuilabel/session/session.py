@@ -21,16 +21,18 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import audit_estimate, labels_per_minute
+from tuilabel.estimate import LureEstimate, audit_estimate, labels_per_minute
 from tuilabel.labels import Event, Round, Writer, current_answers
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.trainer import Trainer
+from tuilabel.session.honesty import Advisor, cross_validated
 from tuilabel.session.ledger import Curve, Ledger
 from tuilabel.session.rounds import AUDIT_SHARE, audit_size, batch_of, query_items, round_of, with_predictions
 from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
 AHEAD = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is the newest
+FOLDS = 5
 PACE_WINDOW = 60  # answers over which labels per minute is measured
 
 
@@ -54,6 +56,8 @@ class LabellingSession:
     first_batch : items of the first batch, by default `batch_size`.
     budget : answers after which the session is finished; by default the whole pool.
     audit_share : part of each batch from the second on that is drawn uniformly at random; 0 for none.
+    cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
+        where the strategy draws at random.
 
     Raises
     ------
@@ -79,6 +83,7 @@ class LabellingSession:
         first_batch: int | None = None,
         budget: int | None = None,
         audit_share: float = AUDIT_SHARE,
+        cross_validate: bool | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         for option, number in (("--batch", batch_size), ("--initial", first_batch), ("--budget", budget)):
@@ -101,6 +106,7 @@ class LabellingSession:
         self._first_batch = first_batch or batch_size
         self._budget = len(pool.ids) if budget is None else min(budget, len(pool.ids))
         self._audit_share = audit_share
+        self._cross_validate = cross_validate
         self._clock = clock
         self._class_index = {name: position for position, name in enumerate(self.classes)}
         self._serial = 0
@@ -113,6 +119,8 @@ class LabellingSession:
         self._current: int | None = None
         self._result: RoundResult | None = None
         self._curve = Curve()
+        self._advisor = Advisor(batch_size)
+        self._lure: LureEstimate | None = None
         self._trained_on: dict[int, NDArray[np.int64]] = {}
         self._restore(events, rounds)
 
@@ -173,6 +181,9 @@ class LabellingSession:
             test_accuracy=None if result is None else result.test_accuracy,
             curve=self._curve.points(),
             audit=audit_estimate(list(ledger.audits.values())),
+            lure=self._lure,
+            confidence=None if result is None else result.mean_confidence,
+            advice=self._advisor.advice,
             mean_uncertainty=None if result is None else result.mean_uncertainty,
             histogram=None if histogram is None else tuple(int(n) for n in histogram),
             class_counts=tuple(ledger.classes[c] for c in range(len(self.classes))),
@@ -343,8 +354,15 @@ class LabellingSession:
                 audit_size=0 if self._audit_share == 0 else max(1, audit_size(self.batch_size, 2, self._audit_share)),
                 seed=self.seed,
                 ahead=AHEAD[self._retrain],
+                folds=FOLDS if self._worth_validating() else 0,
             )
         )
+
+    def _worth_validating(self) -> bool:
+        """Between two batches, where the items' query probabilities say something about the pool."""
+        between = self.batch is None or not any(item.index in self._ledger.events for item in self.batch.items)
+        drawn = self._result is not None and self._result.picks.query_probability is not None
+        return between and (drawn if self._cross_validate is None else self._cross_validate)
 
     def _take(self, result: RoundResult) -> None:
         if result.serial <= self._answered_serial:
@@ -363,8 +381,12 @@ class LabellingSession:
         )
         if result.n_labels and result.test_accuracy is not None:
             self._curve.add(result.n_labels, result.test_accuracy)
+        self._advisor.take(result, self._curve.points(), self._ledger.audits.values())
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
+        if result.out_of_fold is not None:
+            answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
+            self._lure = cross_validated(self._ledger, answers, len(self.pool.ids))
         if self.batch is None:
             self._next_batch(fresh=result.serial == self._serial)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tuilabel.estimate import AuditEstimate
+from tuilabel.estimate import AuditEstimate, LureEstimate, StoppingAdvice
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,11 @@ class Statistics:
     curve: tuple[tuple[int, float], ...]
     """(labels, test accuracy) of every model so far, by growing number of labels."""
     audit: AuditEstimate | None
+    lure: LureEstimate | None
+    """Accuracy by cross-validation, weighted by the query probabilities (Farquhar et al. 2021)."""
+    confidence: float | None
+    """How often the newest model expects to be right on the unanswered pool."""
+    advice: StoppingAdvice
     mean_uncertainty: float | None
     """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
     histogram: tuple[int, ...] | None

@@ -35,7 +35,7 @@ class RunSettings:
     audit_share: float = 0.1
 
     def first_strategy(self) -> str:
-        """The strategy of the first batch: the start that is asked for, or its own, at random where it needs a model."""
+        """The strategy of the first batch: the one asked for, or its own, at random where that needs a model."""
         if self.start != "own":
             return self.start
         return "random" if get_strategy(self.strategy).needs_model else self.strategy

@@ -33,7 +33,9 @@ class Spread:
     def of(cls, values: Sequence[float]) -> Spread:
         """Of one value a seed."""
         return cls(
-            float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else None, tuple(map(float, values))
+            float(np.mean(values)),
+            float(np.std(values, ddof=1)) if len(values) > 1 else None,
+            tuple(map(float, values)),
         )
 
 

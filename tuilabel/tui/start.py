@@ -12,6 +12,7 @@ from pathlib import Path
 from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
+from tuilabel.learner.base import DEFAULT_LEARNER, check_learner
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
@@ -37,6 +38,7 @@ class LabelOptions:
     data_dir: Path | None = None
     device: str = "auto"
     seed: int = 0
+    learner: str = DEFAULT_LEARNER
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     """
     check_dataset_name(options.dataset)
     get_strategy(options.strategy)
+    check_learner(options.learner)
     if not 1 <= options.batch_size <= MAX_BATCH:
         raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
     check_device_name(options.device)
@@ -115,6 +118,7 @@ def _run(options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Proj
             dataset=options.dataset,
             data_dir=options.data_dir,
             checkpoint=checkpoint,
+            learner=options.learner,
             device=options.device,
             classes=project.classes,
             log=project.logs / "trainer.log",
