@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from tuilabel.strategies import coverage, random, uncertainty
+from tuilabel.strategies import (
+    badge,
+    batchbald,
+    clustered,
+    coverage,
+    density,
+    ensemble,
+    herding,
+    kcenter,
+    probcover,
+    random,
+    stochastic,
+    tcm,
+    uncertainty,
+)
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, get_strategy, register, strategy_names
 from tuilabel.strategies.coverage import COVERAGE
 from tuilabel.strategies.random import draw_uniformly
@@ -12,11 +26,21 @@ __all__ = [
     "QueryContext",
     "Selection",
     "Strategy",
+    "badge",
+    "batchbald",
+    "clustered",
     "coverage",
+    "density",
     "draw_uniformly",
+    "ensemble",
     "get_strategy",
+    "herding",
+    "kcenter",
+    "probcover",
     "random",
     "register",
+    "stochastic",
     "strategy_names",
+    "tcm",
     "uncertainty",
 ]

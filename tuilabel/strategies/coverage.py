@@ -7,7 +7,6 @@ typical items that cover the latent space teach more than uncertain ones.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,7 @@ def _coverage(context: QueryContext, k: int) -> Selection:
     sampled, points, cluster, n_labelled = _clustered(context, k, max(k, SAMPLE // 20))
     counts = np.bincount(cluster, minlength=len(n_labelled))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (n_labelled[c] > 0, -counts[c]))
-    chosen = [_by_typicality(points, np.flatnonzero(cluster == c), rng, lambda n: NEIGHBOURS)[0] for c in order[:k]]
+    chosen = [_by_typicality(points, np.flatnonzero(cluster == c), rng)[0] for c in order[:k]]
     return Selection(filled_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
 
 
@@ -56,7 +55,7 @@ def typiclust(context: QueryContext, k: int) -> Selection:
     while queue and len(chosen) < k:
         n, size, c = queue[0]
         if c not in ranked:
-            ranked[c] = _by_typicality(points, members[c], rng, lambda n: min(NEIGHBOURS, max(1, n // 2)))[::-1]
+            ranked[c] = _by_typicality(points, members[c], rng, share=0.5)[::-1]
         chosen.append(ranked[c].pop())
         if ranked[c]:
             heapq.heapreplace(queue, (n + 1, size, c))
@@ -86,12 +85,12 @@ def _by_typicality(
     points: NDArray[np.float32],
     members: NDArray[np.int64],
     rng: np.random.Generator,
-    neighbours: Callable[[int], int],
+    share: float = 1.0,
 ) -> list[int]:
-    """`members`, of which at most PER_CLUSTER, the most typical first; `neighbours` of how many to look at."""
+    """`members`, of which at most PER_CLUSTER, the most typical first; neighbours are `share` of them at most."""
     if len(members) > PER_CLUSTER:
         members = np.sort(rng.choice(members, PER_CLUSTER, replace=False))
-    score = typicality(points[members], neighbours(len(members)))
+    score = typicality(points[members], min(NEIGHBOURS, max(1, int(share * len(members)))))
     ordered: list[int] = members[np.argsort(-score, kind="stable")].tolist()
     return ordered
 

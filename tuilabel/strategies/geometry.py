@@ -105,7 +105,8 @@ def draw(weights: NDArray[np.float64] | NDArray[np.float32], rng: np.random.Gene
     cumulated = np.cumsum(np.maximum(weights, 0), dtype=np.float64)
     if cumulated[-1] <= 0:
         return int(rng.integers(len(weights)))
-    return min(int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right")), len(weights) - 1)
+    last = np.searchsorted(cumulated, cumulated[-1])  # with a weight above 0
+    return int(min(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"), last))
 
 
 def _seeds(
