@@ -7,6 +7,7 @@ from tuilabel.strategies import (
     batchbald,
     clustered,
     coverage,
+    custom,
     density,
     ensemble,
     herding,
@@ -17,8 +18,9 @@ from tuilabel.strategies import (
     tcm,
     uncertainty,
 )
-from tuilabel.strategies.base import QueryContext, Selection, Strategy, get_strategy, register, strategy_names
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register, strategy_names
 from tuilabel.strategies.coverage import COVERAGE
+from tuilabel.strategies.custom import get_strategy
 from tuilabel.strategies.random import draw_uniformly
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "batchbald",
     "clustered",
     "coverage",
+    "custom",
     "density",
     "draw_uniformly",
     "ensemble",

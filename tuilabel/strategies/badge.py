@@ -59,10 +59,10 @@ def _pick(context: QueryContext, k: int) -> Selection:
 BADGE = register(
     Strategy(
         name="badge",
-        summary="items whose gradients are long and differ: k-means++ over what they would teach",
+        summary="items whose gradients are long and differ",
         when="large batches, once every class has labels",
         paper="Ash et al. 2020",
-        cost="O(k·N·(C + H)), H hidden units",
+        cost="O(k·N·(C + H))",
         needs_model=True,
         pick=_pick,
     )

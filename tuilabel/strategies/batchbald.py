@@ -98,9 +98,9 @@ def _extended(
 BATCHBALD = register(
     Strategy(
         name="batchbald",
-        summary="the batch on which the ensemble disagrees most as a whole: no two items that tell the same",
+        summary="the batch on which the ensemble disagrees as a whole",
         when="small batches, a large ensemble",
-        paper="Kirsch, van Amersfoort & Gal 2019",
+        paper="Kirsch et al. 2019",
         cost="O(N·C + k·C)",
         needs_model=True,
         pick=_pick,

@@ -68,8 +68,8 @@ def _dropquery(context: QueryContext, k: int) -> Selection:
 WEIGHTED_KMEANS = register(
     Strategy(
         name="weighted-kmeans",
-        summary="of the smallest margins the centres of k clusters, weighted by margin",
-        when="large batches that margin alone would fill with look-alikes",
+        summary="of the smallest margins the centres of k clusters",
+        when="large batches that margin fills with look-alikes",
         paper="Zhdanov 2019",
         cost="O(N·C + k²·D)",
         needs_model=True,
@@ -79,8 +79,8 @@ WEIGHTED_KMEANS = register(
 DROPQUERY = register(
     Strategy(
         name="dropquery",
-        summary="of the items whose prediction flips under dropout of the latents the centres of k clusters",
-        when="strong latents, batches of any size",
+        summary="centres of clusters where dropout flips the prediction",
+        when="latents with many dimensions",
         paper="Gupte et al. 2024",
         cost="O(N·D + k·D)",
         needs_model=True,

@@ -98,9 +98,9 @@ def _by_typicality(
 COVERAGE = register(
     Strategy(
         name="coverage",
-        summary="the most typical item of each k-means cluster: the cold start of all that need a model",
-        when="before there is a model",
-        paper="Hacohen, Dekel & Weinshall 2022 (TypiClust)",
+        summary="the most typical item of each k-means cluster",
+        when="before there is a model: the others start with it",
+        paper="Hacohen et al. 2022",
         cost="O(k·D)",
         needs_model=False,
         pick=_coverage,
@@ -109,9 +109,9 @@ COVERAGE = register(
 TYPICLUST = register(
     Strategy(
         name="typiclust",
-        summary="the most typical item of the clusters with the fewest labels",
+        summary="typical items of the clusters with the fewest labels",
         when="very few labels, batch after batch",
-        paper="Hacohen, Dekel & Weinshall 2022",
+        paper="Hacohen et al. 2022",
         cost="O((k + labels)·D)",
         needs_model=False,
         pick=typiclust,

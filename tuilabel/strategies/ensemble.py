@@ -57,8 +57,8 @@ def _by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
 BALD = register(
     Strategy(
         name="bald",
-        summary="what the members of the ensemble are each sure of and disagree on",
-        when="ambiguous items that no label would settle",
+        summary="each member of the ensemble sure, but of another class",
+        when="where many items are ambiguous in themselves",
         paper="Houlsby et al. 2011",
         cost="O(N·C)",
         needs_model=True,
@@ -68,9 +68,9 @@ BALD = register(
 VARIATION_RATIO = register(
     Strategy(
         name="variation-ratio",
-        summary="most votes of the ensemble against its majority; equal ones at random",
+        summary="most votes against the majority of the ensemble",
         when="probabilities that are not to be trusted",
-        paper="Freeman 1965; Gal, Islam & Ghahramani 2017",
+        paper="Freeman 1965, Gal 2017",
         cost="O(N·C)",
         needs_model=True,
         pick=_by(variation_ratio),

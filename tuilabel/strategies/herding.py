@@ -166,9 +166,9 @@ def _uherding(context: QueryContext, k: int) -> Selection:
 MAXHERDING = register(
     Strategy(
         name="maxherding",
-        summary="the item that adds most to how near the whole pool is to a labelled item",
+        summary="what brings a labelled item nearest to the whole pool",
         when="few labels, small batches",
-        paper="Bae, Noh & Sutherland 2024",
+        paper="Bae et al. 2024",
         cost="O(labels·D)",
         needs_model=False,
         pick=_maxherding,
@@ -177,9 +177,9 @@ MAXHERDING = register(
 UHERDING = register(
     Strategy(
         name="uherding",
-        summary="the same, where the model is unsure: from coverage at few labels to uncertainty at many",
+        summary="the same, weighted by the model's uncertainty",
         when="from the first label to the last",
-        paper="Bae, Oliveira & Sutherland 2025",
+        paper="Bae et al. 2025",
         cost="O(labels·D)",
         needs_model=True,
         pick=_uherding,

@@ -66,7 +66,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
 PROBCOVER = register(
     Strategy(
         name="probcover",
-        summary="the item whose ball covers most of the pool that no label covers yet",
+        summary="the ball that covers most where no label covers yet",
         when="very few labels, clear clusters",
         paper="Yehuda et al. 2022",
         cost="O(labels·D)",

@@ -52,7 +52,7 @@ def _drawn(log_weights: Callable[[NDArray[np.float64]], NDArray[np.float64]]) ->
 POWER_MARGIN = register(
     Strategy(
         name="power-margin",
-        summary="at random, each in proportion to one less its margin",
+        summary="at random, in proportion to one less the margin",
         when="large batches; estimates that must not be biased",
         paper="Kirsch et al. 2023",
         cost="O(N·C)",
@@ -63,8 +63,8 @@ POWER_MARGIN = register(
 STOCHASTIC_MARGIN = register(
     Strategy(
         name="stochastic-margin",
-        summary="at random by the softmax of the margins: nearer to margin than power-margin is",
-        when="large batches",
+        summary="at random by the softmax of the margins",
+        when="large batches, nearer to margin than power-margin",
         paper="Kirsch et al. 2023",
         cost="O(N·C)",
         needs_model=True,

@@ -20,10 +20,10 @@ def _pick(context: QueryContext, k: int) -> Selection:
 TCM = register(
     Strategy(
         name="tcm",
-        summary=f"TypiClust up to {LABELS_PER_CLASS} labels a class, then the smallest margin",
+        summary=f"typiclust up to {LABELS_PER_CLASS} labels a class, then margin",
         when="one strategy from the first label on",
         paper="Doucet et al. 2024",
-        cost="as typiclust, then O(N·C)",
+        cost="as its two parts",
         needs_model=False,
         pick=_pick,
     )
