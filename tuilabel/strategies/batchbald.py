@@ -98,7 +98,7 @@ def _extended(
 BATCHBALD = register(
     Strategy(
         name="batchbald",
-        summary="the batch on which the ensemble disagrees as a whole",
+        summary="the batch on which the ensemble disagrees most",
         when="small batches, a large ensemble",
         paper="Kirsch et al. 2019",
         cost="O(N·C + k·C)",

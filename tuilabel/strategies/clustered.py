@@ -79,7 +79,7 @@ WEIGHTED_KMEANS = register(
 DROPQUERY = register(
     Strategy(
         name="dropquery",
-        summary="centres of clusters where dropout flips the prediction",
+        summary="cluster centres where dropout flips the prediction",
         when="latents with many dimensions",
         paper="Gupte et al. 2024",
         cost="O(N·D + k·D)",

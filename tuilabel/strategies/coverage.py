@@ -109,7 +109,7 @@ COVERAGE = register(
 TYPICLUST = register(
     Strategy(
         name="typiclust",
-        summary="typical items of the clusters with the fewest labels",
+        summary="typical items of clusters with the fewest labels",
         when="very few labels, batch after batch",
         paper="Hacohen et al. 2022",
         cost="O((k + labels)·D)",

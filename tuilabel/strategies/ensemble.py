@@ -57,7 +57,7 @@ def _by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
 BALD = register(
     Strategy(
         name="bald",
-        summary="each member of the ensemble sure, but of another class",
+        summary="each member of the ensemble sure of another class",
         when="where many items are ambiguous in themselves",
         paper="Houlsby et al. 2011",
         cost="O(N·C)",
@@ -70,7 +70,7 @@ VARIATION_RATIO = register(
         name="variation-ratio",
         summary="most votes against the majority of the ensemble",
         when="probabilities that are not to be trusted",
-        paper="Freeman 1965, Gal 2017",
+        paper="Gal et al. 2017",
         cost="O(N·C)",
         needs_model=True,
         pick=_by(variation_ratio),

@@ -166,7 +166,7 @@ def _uherding(context: QueryContext, k: int) -> Selection:
 MAXHERDING = register(
     Strategy(
         name="maxherding",
-        summary="what brings a labelled item nearest to the whole pool",
+        summary="what brings labels nearest to the whole pool",
         when="few labels, small batches",
         paper="Bae et al. 2024",
         cost="O(labels·D)",
@@ -177,7 +177,7 @@ MAXHERDING = register(
 UHERDING = register(
     Strategy(
         name="uherding",
-        summary="the same, weighted by the model's uncertainty",
+        summary="coverage weighted by uncertainty, adapting to the labels",
         when="from the first label to the last",
         paper="Bae et al. 2025",
         cost="O(labels·D)",

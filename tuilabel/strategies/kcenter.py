@@ -47,7 +47,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
 K_CENTER = register(
     Strategy(
         name="k-center",
-        summary="the item farthest from all labelled and picked ones",
+        summary="the item farthest from all labelled or picked",
         when="rare kinds of items; beware of outliers",
         paper="Sener & Savarese 2018",
         cost="O((k + labels)·N·D)",

@@ -24,7 +24,8 @@ def pure_radius(points: NDArray[np.float32], cluster: NDArray[np.int64], purity:
     for c in np.unique(cluster):
         inside = cluster == c
         reach[inside] = nearest_distances(points[inside], points[~inside])
-    return float(np.sort(reach)[int((1 - purity) * len(reach))])
+    impure = int((1 - purity) * len(reach) + 1e-6)  # allowed; 0.1 · 80 is 7.999…
+    return float(np.sort(reach)[impure])
 
 
 def greedy_cover(
@@ -66,7 +67,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
 PROBCOVER = register(
     Strategy(
         name="probcover",
-        summary="the ball that covers most where no label covers yet",
+        summary="the ball that covers most of what no label covers",
         when="very few labels, clear clusters",
         paper="Yehuda et al. 2022",
         cost="O(labels·D)",
