@@ -94,7 +94,7 @@ def _wrapped(name: str, function: object) -> Strategy:
         raise UsageError(f"strategy {name!r} is {type(function).__name__}, not a function of (context, k)")
     return Strategy(
         name=name,
-        summary=(getattr(function, "__doc__", None) or "your own").strip().splitlines()[0],
+        summary=((getattr(function, "__doc__", None) or "").strip() or "your own").splitlines()[0],
         when="you wrote it",
         paper="–",
         cost="its own",
