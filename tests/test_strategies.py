@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tuilabel.errors import UsageError
-from tuilabel.strategies import COVERAGE, QueryContext, get_strategy, strategy_names
+from tuilabel.strategies import COVERAGE, QueryContext, get_strategy
 from tuilabel.strategies.coverage import kmeans, typicality
 from tuilabel.strategies.uncertainty import highest
 
@@ -38,16 +38,6 @@ def test_uncertainty_picks_the_highest_scores_best_first(name: str, raw: np.ndar
     assert len(picked) == len(set(picked)) == min(5, len(p))
     got = [scores[k] for k in picked]
     assert np.allclose(got, sorted(scores, reverse=True)[:5], atol=1e-5)
-
-
-@pytest.mark.parametrize("name", strategy_names())
-def test_every_strategy_is_seeded_distinct_and_never_short(name: str) -> None:
-    p = np.random.default_rng(2).dirichlet(np.ones(3), 40).astype(np.float32)
-    for k in (0, 1, 7, 40, 100):
-        picks = [get_strategy(name).pick(context(p, 40, seed=4, labelled=(3, 11)), k).positions for _ in range(2)]
-        assert picks[0].tolist() == picks[1].tolist()
-        assert len(set(picks[0].tolist())) == min(k, 40)
-        assert set(picks[0].tolist()) <= set(range(40))
 
 
 @pytest.mark.parametrize("name", [*BRUTE, "random"])

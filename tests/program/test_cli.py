@@ -93,8 +93,10 @@ def test_datasets_lists_what_is_here(run: Runner, tiny: Tiny) -> None:
 def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
     rows = {row["name"]: row for row in json.loads(run("strategies", "--json").stdout)}
     assert {"random", "entropy", "least-confidence", "margin", "coverage"} <= set(rows)
-    assert all(row["cost"] and row["paper"] for row in rows.values())
-    assert "entropy" in run("strategies").stdout
+    assert all(row["cost"] and row["paper"] and row["when"] for row in rows.values())
+    lines = run("strategies").stdout.splitlines()
+    assert any("entropy" in line and "Settles 2009" in line for line in lines)
+    assert len(lines) <= 2 * len(rows) + 5  # two lines each, hardly one that does not fit
 
 
 def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) -> None:

@@ -140,24 +140,27 @@ def datasets_table(rows: list[dict[str, Any]]) -> Table:
 
 
 def strategy_rows() -> list[dict[str, Any]]:
-    """What `strategies --json` prints."""
+    """What `strategies --json` prints; those that need no model first."""
+    strategies = sorted(map(get_strategy, strategy_names()), key=lambda strategy: (strategy.needs_model, strategy.name))
     return [
         {
             "name": strategy.name,
             "summary": strategy.summary,
+            "when": strategy.when,
             "cost": strategy.cost,
             "needs_model": strategy.needs_model,
             "paper": strategy.paper,
         }
-        for strategy in map(get_strategy, strategy_names())
+        for strategy in strategies
     ]
 
 
 def strategies_table(rows: list[dict[str, Any]]) -> Table:
-    """The same for people."""
+    """The same for people: two lines each, what it picks and when to use it."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("strategy", "picks", "cost", "paper"):
-        table.add_column(heading, no_wrap=heading in ("strategy", "cost"))
+    for heading in ("strategy", "picks\n[dim]use it for[/]", "cost", "paper"):
+        table.add_column(heading, no_wrap=heading == "strategy")
     for row in rows:
-        table.add_row(row["name"], row["summary"], row["cost"], row["paper"])
+        cost = f"{row['cost']}\n[dim]needs a model[/]" if row["needs_model"] else row["cost"]
+        table.add_row(row["name"], f"{row['summary']}\n[dim]{row['when']}[/]", cost, row["paper"])
     return table

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from tuilabel.strategies import coverage, random, uncertainty
-from tuilabel.strategies.base import QueryContext, Selection, Strategy, get_strategy, register, strategy_names
+from tuilabel.strategies import (
+    badge,
+    batchbald,
+    clustered,
+    coverage,
+    custom,
+    density,
+    ensemble,
+    herding,
+    kcenter,
+    probcover,
+    random,
+    stochastic,
+    tcm,
+    uncertainty,
+)
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register, strategy_names
 from tuilabel.strategies.coverage import COVERAGE
+from tuilabel.strategies.custom import get_strategy
 from tuilabel.strategies.random import draw_uniformly
 
 __all__ = [
@@ -12,11 +28,22 @@ __all__ = [
     "QueryContext",
     "Selection",
     "Strategy",
+    "badge",
+    "batchbald",
+    "clustered",
     "coverage",
+    "custom",
+    "density",
     "draw_uniformly",
+    "ensemble",
     "get_strategy",
+    "herding",
+    "kcenter",
+    "probcover",
     "random",
     "register",
+    "stochastic",
     "strategy_names",
+    "tcm",
     "uncertainty",
 ]

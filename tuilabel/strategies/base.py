@@ -9,8 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.errors import unknown_name
-
 
 class Model(Protocol):
     """What a strategy may ask of the classifier besides its probabilities; X are latents, float32 (n, D)."""
@@ -74,7 +72,7 @@ class Strategy:
     """When to use it, in a few words."""
     paper: str
     cost: str
-    """In N, the pool, C classes, D latent dimensions, k picks."""
+    """In N, the pool, C classes, D latent dimensions, H hidden units, k picks."""
     needs_model: bool
     """Whether it looks at `probabilities` or `model`; until there is a model, coverage picks in its place."""
     pick: Callable[[QueryContext, int], Selection]
@@ -96,8 +94,6 @@ def strategy_names() -> tuple[str, ...]:
     return tuple(_REGISTRY)
 
 
-def get_strategy(name: str) -> Strategy:
-    """The strategy called `name`; raises `UsageError` where there is none."""
-    if name not in _REGISTRY:
-        raise unknown_name("strategy", name, _REGISTRY)
-    return _REGISTRY[name]
+def registered(name: str) -> Strategy | None:
+    """The registered strategy called `name`, if there is one."""
+    return _REGISTRY.get(name)

@@ -1,122 +1,119 @@
-"""Cold start by coverage: the most typical item of each k-means cluster of the latents.
+"""Typical items that cover the latents: coverage, the cold start of all that need a model, and TypiClust.
 
-TypiClust (Hacohen, Dekel & Weinshall 2022, https://arxiv.org/abs/2202.02794): with few labels, typical items that
-cover the latent space teach more than uncertain ones.
+Hacohen, Dekel & Weinshall 2022, *Active learning on a budget* (https://arxiv.org/abs/2202.02794): with few labels,
+typical items that cover the latent space teach more than uncertain ones.
 """
 
 from __future__ import annotations
+
+import heapq
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.geometry import NEIGHBOURS, kmeans, typicality
+from tuilabel.strategies.support import SAMPLE, bounded, filled_up, labelled_latents, latents_at
 
-SAMPLE = 20_000  # items the clusters are found on; more change them no further
-ITERATIONS = 25
-NEIGHBOURS = 20
 PER_CLUSTER = 1000  # items of a cluster among which typicality is measured
+MAX_CLUSTERS = 500  # TypiClust's, in the paper
+MIN_MEMBERS = 5  # clusters below are left out by TypiClust: their typicality is noise
 
 
-def kmeans(
-    points: NDArray[np.float32], k: int, rng: np.random.Generator, iterations: int = ITERATIONS
-) -> NDArray[np.int64]:
-    """Lloyd's algorithm from k-means++ seeds (Arthur & Vassilvitskii 2007).
+@bounded
+def _coverage(context: QueryContext, k: int) -> Selection:
+    """One item of each of the k clusters that come first: without a label before with one, the largest before others.
 
-    Parameters
-    ----------
-    points : float32 (n, D).
-    k : clusters, 1 ≤ k ≤ n.
+    Where more than SAMPLE // 20 items have labels the clusters become no more, and those with labels are asked again.
+    """
+    rng = context.rng
+    sampled, points, cluster, n_labelled = _clustered(context, k, max(k, SAMPLE // 20))
+    counts = np.bincount(cluster, minlength=len(n_labelled))
+    order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (n_labelled[c] > 0, -counts[c]))
+    chosen = [_by_typicality(points, np.flatnonzero(cluster == c), rng)[0] for c in order[:k]]
+    return Selection(filled_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
+
+
+@bounded
+def typiclust(context: QueryContext, k: int) -> Selection:
+    """Pick k times from the cluster with the fewest labels and picks, the largest of those, its most typical item.
+
+    Differs from coverage as the paper does: a cluster's labels are counted, not only noticed, clusters of fewer than
+    MIN_MEMBERS items are left out, there are MAX_CLUSTERS at most, and typicality looks at no more than half of a
+    cluster.
+    """
+    rng = context.rng
+    sampled, points, cluster, n_labelled = _clustered(context, k, MAX_CLUSTERS)
+    counts = np.bincount(cluster, minlength=len(n_labelled))
+    order = np.argsort(cluster, kind="stable")
+    members = np.split(order, np.cumsum(counts)[:-1])
+    smallest = MIN_MEMBERS if counts.max() >= MIN_MEMBERS else 1
+    queue = [(int(n_labelled[c]), -int(counts[c]), int(c)) for c in np.flatnonzero(counts >= smallest)]
+    heapq.heapify(queue)
+    ranked: dict[int, list[int]] = {}
+    chosen: list[int] = []
+    while queue and len(chosen) < k:
+        n, size, c = queue[0]
+        if c not in ranked:
+            ranked[c] = _by_typicality(points, members[c], rng, share=0.5)[::-1]
+        chosen.append(ranked[c].pop())
+        if ranked[c]:
+            heapq.heapreplace(queue, (n + 1, size, c))
+        else:
+            heapq.heappop(queue)
+    return Selection(filled_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
+
+
+def _clustered(
+    context: QueryContext, k: int, most: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
+    """Cluster a sample of the candidates with all that is labelled, into as many clusters as both, and `most` at most.
 
     Returns
     -------
-    The cluster of each point, int64 (n,); one that loses all its points stays empty.
+    Positions sampled (s,), their latents (s, D), their clusters (s,), and the labelled items of each cluster.
     """
-    centres = _seeds(points, k, rng)
-    cluster = np.full(len(points), -1, dtype=np.int64)
-    for _ in range(iterations):
-        nearest = _nearest(points, centres)
-        if np.array_equal(nearest, cluster):
-            break
-        cluster = nearest
-        counts = np.bincount(cluster, minlength=k)
-        order = np.argsort(cluster, kind="stable")
-        filled = np.flatnonzero(counts)
-        starts = np.concatenate([[0], np.cumsum(counts[filled])[:-1]])
-        centres[filled] = np.add.reduceat(points[order], starts, axis=0) / counts[filled, None]
-    return cluster
-
-
-def typicality(points: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NDArray[np.float32]:
-    """How dense it is around each of (n, D) points: minus the mean distance to the nearest `neighbours`, (n,)."""
-    k = min(neighbours, len(points) - 1)
-    if k < 1:
-        return np.zeros(len(points), dtype=np.float32)
-    nearest = np.partition(_squared_distances(points, points), k, axis=1)[:, : k + 1]  # itself among them
-    return np.asarray(-np.sqrt(np.maximum(nearest, 0)).sum(axis=1) / k, dtype=np.float32)
-
-
-def _pick(context: QueryContext, k: int) -> Selection:
     rng, n = context.rng, len(context.candidates)
-    k = min(k, n)
-    if k == 0:
-        return Selection(np.empty(0, dtype=np.int64))
     sampled = np.sort(rng.choice(n, size=min(n, max(SAMPLE, 4 * k)), replace=False))
-    points = np.ascontiguousarray(context.latents[context.candidates[sampled]])  # (s, D)
-    labelled = np.ascontiguousarray(context.latents[context.labelled])  # (m, D)
-    n_clusters = min(len(points), k + len(labelled))
-    cluster = kmeans(np.concatenate([points, labelled]), min(n_clusters, max(k, SAMPLE // 20)), rng)
-    covered = set(cluster[len(points) :].tolist())
-    cluster = cluster[: len(points)]
-    counts = np.bincount(cluster, minlength=int(cluster.max()) + 1)
-    order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (c in covered, -counts[c]))
-    chosen: list[int] = []
-    for c in order[:k]:
-        members = np.flatnonzero(cluster == c)
-        if len(members) > PER_CLUSTER:
-            members = np.sort(rng.choice(members, PER_CLUSTER, replace=False))
-        chosen.append(int(members[np.argmax(typicality(points[members]))]))
-    positions = sampled[np.array(chosen, dtype=np.int64)]
-    rest = rng.permutation(np.setdiff1d(np.arange(n), positions))[: k - len(positions)]
-    return Selection(np.concatenate([positions, rest]))
+    points, labelled = latents_at(context, sampled), labelled_latents(context)
+    n_clusters = min(len(points), k + len(labelled), most)
+    cluster = kmeans(np.concatenate([points, labelled]), n_clusters, rng)
+    return sampled, points, cluster[: len(points)], np.bincount(cluster[len(points) :], minlength=n_clusters)
 
 
-def _seeds(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    centres = np.empty((k, points.shape[1]), dtype=np.float32)
-    centres[0] = points[rng.integers(len(points))]
-    nearest = _squared_distances(points, centres[:1])[:, 0]
-    for c in range(1, k):
-        weights = np.cumsum(np.maximum(nearest, 0), dtype=np.float64)
-        at = (
-            np.searchsorted(weights, rng.random() * weights[-1], side="right")
-            if weights[-1] > 0
-            else rng.integers(len(points))
-        )
-        centres[c] = points[min(int(at), len(points) - 1)]
-        nearest = np.minimum(nearest, _squared_distances(points, centres[c : c + 1])[:, 0])
-    return centres
-
-
-def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
-    rows = 4096  # keeps the distances of a block in the cache
-    return np.concatenate(
-        [_squared_distances(points[i : i + rows], centres).argmin(axis=1) for i in range(0, len(points), rows)]
-    )
-
-
-def _squared_distances(a: NDArray[np.float32], b: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, m) of the rows of (n, D) and (m, D)."""
-    squares: NDArray[np.float32] = np.einsum("nd,nd->n", a, a)[:, None] - 2 * (a @ b.T) + np.einsum("md,md->m", b, b)
-    return squares
+def _by_typicality(
+    points: NDArray[np.float32],
+    members: NDArray[np.int64],
+    rng: np.random.Generator,
+    share: float = 1.0,
+) -> list[int]:
+    """`members`, of which at most PER_CLUSTER, the most typical first; neighbours are `share` of them at most."""
+    if len(members) > PER_CLUSTER:
+        members = np.sort(rng.choice(members, PER_CLUSTER, replace=False))
+    score = typicality(points[members], min(NEIGHBOURS, max(1, int(share * len(members)))))
+    ordered: list[int] = members[np.argsort(-score, kind="stable")].tolist()
+    return ordered
 
 
 COVERAGE = register(
     Strategy(
         name="coverage",
-        summary="the most typical item of each k-means cluster: the cold start of all that need a model",
-        when="before there is a model",
-        paper="Hacohen, Dekel & Weinshall 2022 (TypiClust)",
+        summary="the most typical item of each k-means cluster",
+        when="before there is a model: the others start with it",
+        paper="Hacohen et al. 2022",
         cost="O(k·D)",
         needs_model=False,
-        pick=_pick,
+        pick=_coverage,
+    )
+)
+TYPICLUST = register(
+    Strategy(
+        name="typiclust",
+        summary="typical items of clusters with the fewest labels",
+        when="very few labels, batch after batch",
+        paper="Hacohen et al. 2022",
+        cost="O((k + labels)·D)",
+        needs_model=False,
+        pick=typiclust,
     )
 )

@@ -1,0 +1,1 @@
+"""Each strategy against its definition, written down once more the slow way."""

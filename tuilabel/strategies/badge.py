@@ -1,0 +1,69 @@
+"""BADGE (Ash et al. 2020, https://arxiv.org/abs/1906.03671): k-means++ over the gradients that the items would cause.
+
+The gradient of the last layer, were the predicted class the true one, is long where the model is unsure and points
+where the item lies; drawn far from one another, the items are both uncertain and diverse.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.geometry import draw
+from tuilabel.strategies.support import LARGE, bounded, latents_at, model_of, probabilities_of, sample
+
+
+def gradient_seeds(
+    residuals: NDArray[np.float32], hidden: NDArray[np.float32], k: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """k-means++ seeds among gradients g = residual ⊗ hidden, the longest first; equal ones never drawn twice.
+
+    The (n, C·E) matrix of gradients is never formed: ⟨a⊗h, b⊗g⟩ = ⟨a, b⟩⟨h, g⟩.
+
+    Parameters
+    ----------
+    residuals : float32 (n, C), probabilities less the one-hot prediction.
+    hidden : float32 (n, E), what the last layer sees.
+    """
+    norms = np.einsum("nc,nc->n", residuals, residuals) * np.einsum("ne,ne->n", hidden, hidden)  # (n,)
+    nearest = np.full(len(norms), np.inf, dtype=np.float32)
+    chosen = np.empty(k, dtype=np.int64)
+    free = np.ones(len(norms), dtype=bool)
+    for i in range(k):
+        if i == 0:
+            at = int(norms.argmax())
+        elif nearest.max() > 0:
+            at = draw(nearest, rng)
+        else:
+            at = int(rng.choice(np.flatnonzero(free)))
+        chosen[i] = at
+        free[at] = False
+        products = (residuals @ residuals[at]) * (hidden @ hidden[at])
+        distances = norms + norms[at] - 2 * products
+        distances[distances < 1e-6 * (norms + norms[at])] = 0  # rounding is no distance
+        np.minimum(nearest, distances, out=nearest)
+        nearest[at] = 0
+    return chosen
+
+
+@bounded
+def _pick(context: QueryContext, k: int) -> Selection:
+    sampled = sample(context, k, LARGE)
+    residuals = probabilities_of(context)[sampled].copy()
+    residuals[np.arange(len(sampled)), residuals.argmax(axis=1)] -= 1
+    hidden = model_of(context).embed(latents_at(context, sampled))
+    return Selection(sampled[gradient_seeds(residuals, hidden, k, context.rng)])
+
+
+BADGE = register(
+    Strategy(
+        name="badge",
+        summary="items whose gradients are long and differ",
+        when="large batches, once every class has labels",
+        paper="Ash et al. 2020",
+        cost="O(k·N·(C + H))",
+        needs_model=True,
+        pick=_pick,
+    )
+)

@@ -1,0 +1,78 @@
+"""Disagreement of the ensemble: what its members do not agree on is what more labels can teach (epistemic)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.geometry import blocks
+from tuilabel.strategies.support import Pick, bounded, latents_at, model_of
+from tuilabel.strategies.uncertainty import entropy, highest
+
+ROWS = 65_536  # candidates whose members' probabilities are held at once
+
+
+def mutual_information(members: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How much an item's class tells about which member is right, in nats: float32 (n,) of (K, n, C).
+
+    Entropy of the mean less mean of the entropies (BALD, Houlsby et al. 2011); not below 0, not above log K.
+    """
+    mean_entropy = sum(entropy(member) for member in members) / len(members)
+    return np.asarray(np.maximum(entropy(members.mean(axis=0)) - mean_entropy, 0), dtype=np.float32)
+
+
+def variation_ratio(members: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The share of members that do not vote for the class with most votes, float32 (n,) of (K, n, C)."""
+    k, n, n_classes = members.shape
+    votes = np.zeros((n, n_classes), dtype=np.int64)
+    for vote in members.argmax(axis=2):
+        votes[np.arange(n), vote] += 1
+    return np.asarray(1 - votes.max(axis=1) / k, dtype=np.float32)
+
+
+def member_blocks(context: QueryContext) -> Iterator[NDArray[np.float32]]:
+    """The members' probabilities, (K, b, C), of all candidates, block by block."""
+    model = model_of(context)
+    for rows in blocks(len(context.candidates), ROWS):
+        yield model.member_probabilities(latents_at(context, np.arange(rows.start, rows.stop)))
+
+
+def bald_scores(context: QueryContext) -> NDArray[np.float32]:
+    """`mutual_information` of all candidates, float32 (n,)."""
+    return np.concatenate([mutual_information(members) for members in member_blocks(context)])
+
+
+def _by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
+    @bounded
+    def pick(context: QueryContext, k: int) -> Selection:
+        scores = np.concatenate([score(members) for members in member_blocks(context)])
+        return Selection(highest(scores, k, context.rng))
+
+    return pick
+
+
+BALD = register(
+    Strategy(
+        name="bald",
+        summary="each member of the ensemble sure of another class",
+        when="where many items are ambiguous in themselves",
+        paper="Houlsby et al. 2011",
+        cost="O(N·C)",
+        needs_model=True,
+        pick=_by(mutual_information),
+    )
+)
+VARIATION_RATIO = register(
+    Strategy(
+        name="variation-ratio",
+        summary="most votes against the majority of the ensemble",
+        when="probabilities that are not to be trusted",
+        paper="Gal et al. 2017",
+        cost="O(N·C)",
+        needs_model=True,
+        pick=_by(variation_ratio),
+    )
+)

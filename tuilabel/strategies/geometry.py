@@ -1,0 +1,126 @@
+"""Distances, k-means and typicality of latents, for the strategies that look at where items lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+ITERATIONS = 25
+NEIGHBOURS = 20
+ROWS = 4096  # keeps the distances of a block in the cache
+
+
+def blocks(n: int, rows: int = ROWS) -> Iterator[slice]:
+    """Slices that cut n rows into blocks."""
+    return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
+
+
+def squared_distances(
+    a: NDArray[np.float32], b: NDArray[np.float32], squares: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """(n, m) of the rows of (n, D) and (m, D); may fall below 0 by rounding.
+
+    `squares`, (n,), are those of the rows of `a`, where they are known already.
+    """
+    if squares is None:
+        squares = np.einsum("nd,nd->n", a, a)
+    distances: NDArray[np.float32] = squares[:, None] - 2 * (a @ b.T) + np.einsum("md,md->m", b, b)
+    return distances
+
+
+def nearest_distances(points: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared distance of each of (n, D) points to the nearest of (m, D), float32 (n,); infinite where m is 0."""
+    nearest = np.full(len(points), np.inf, dtype=np.float32)
+    for rows in blocks(len(points)):
+        for columns in blocks(len(to)):
+            block = squared_distances(points[rows], to[columns]).min(axis=1)
+            np.minimum(nearest[rows], np.maximum(block, 0), out=nearest[rows])
+    return nearest
+
+
+def kmeans(
+    points: NDArray[np.float32],
+    k: int,
+    rng: np.random.Generator,
+    iterations: int = ITERATIONS,
+    weights: NDArray[np.float32] | None = None,
+) -> NDArray[np.int64]:
+    """Lloyd's algorithm from k-means++ seeds (Arthur & Vassilvitskii 2007).
+
+    Parameters
+    ----------
+    points : float32 (n, D).
+    k : clusters, 1 ≤ k ≤ n.
+    weights : float32 (n,), not negative: how much each point counts; all the same by default.
+
+    Returns
+    -------
+    The cluster of each point, int64 (n,); one that loses all its points stays empty.
+    """
+    centres = _seeds(points, k, rng, weights)
+    weighted = points if weights is None else points * weights[:, None]
+    cluster = np.full(len(points), -1, dtype=np.int64)
+    for _ in range(iterations):
+        nearest = _nearest(points, centres)
+        if np.array_equal(nearest, cluster):
+            break
+        cluster = nearest
+        mass = np.bincount(cluster, weights, minlength=k)
+        filled = np.flatnonzero(np.bincount(cluster, minlength=k))
+        order = np.argsort(cluster, kind="stable")
+        starts = np.searchsorted(cluster[order], filled)
+        sums = np.add.reduceat(weighted[order], starts, axis=0)
+        moved = mass[filled] > 0
+        centres[filled[moved]] = sums[moved] / mass[filled[moved], None]
+    return cluster
+
+
+def central_members(
+    points: NDArray[np.float32], cluster: NDArray[np.int64], weights: NDArray[np.float32] | None = None
+) -> NDArray[np.int64]:
+    """The point nearest to the (weighted) mean of its cluster, one of each cluster that is not empty."""
+    chosen = []
+    for c in np.unique(cluster):
+        members = np.flatnonzero(cluster == c)
+        among = points[members]
+        mass = np.ones(len(members), dtype=np.float32) if weights is None else weights[members]
+        centre = among.mean(axis=0) if mass.sum() <= 0 else (mass @ among) / mass.sum()
+        chosen.append(members[np.square(among - centre).sum(axis=1).argmin()])
+    return np.array(chosen, dtype=np.int64)
+
+
+def typicality(points: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NDArray[np.float32]:
+    """How dense it is around each of (n, D) points: minus the mean distance to the nearest `neighbours`, (n,)."""
+    k = min(neighbours, len(points) - 1)
+    if k < 1:
+        return np.zeros(len(points), dtype=np.float32)
+    nearest = np.partition(squared_distances(points, points), k, axis=1)[:, : k + 1]  # itself among them
+    return np.asarray(-np.sqrt(np.maximum(nearest, 0)).sum(axis=1) / k, dtype=np.float32)
+
+
+def draw(weights: NDArray[np.float64] | NDArray[np.float32], rng: np.random.Generator) -> int:
+    """An index with probability proportional to `weights`, (n,); any where all are 0."""
+    cumulated = np.cumsum(np.maximum(weights, 0), dtype=np.float64)
+    if cumulated[-1] <= 0:
+        return int(rng.integers(len(weights)))
+    last = np.searchsorted(cumulated, cumulated[-1])  # with a weight above 0
+    return int(min(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"), last))
+
+
+def _seeds(
+    points: NDArray[np.float32], k: int, rng: np.random.Generator, weights: NDArray[np.float32] | None
+) -> NDArray[np.float32]:
+    squares = np.einsum("nd,nd->n", points, points)
+    centres = np.empty((k, points.shape[1]), dtype=np.float32)
+    centres[0] = points[rng.integers(len(points)) if weights is None else draw(weights, rng)]
+    nearest = squared_distances(points, centres[:1], squares)[:, 0]
+    for c in range(1, k):
+        centres[c] = points[draw(nearest if weights is None else np.maximum(nearest, 0) * weights, rng)]
+        nearest = np.minimum(nearest, squared_distances(points, centres[c : c + 1], squares)[:, 0])
+    return centres
+
+
+def _nearest(points: NDArray[np.float32], centres: NDArray[np.float32]) -> NDArray[np.int64]:
+    return np.concatenate([squared_distances(points[rows], centres).argmin(axis=1) for rows in blocks(len(points))])

@@ -1,0 +1,77 @@
+"""ProbCover (Yehuda et al. 2022, https://arxiv.org/abs/2205.11320): the balls that cover most of the pool."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.geometry import blocks, kmeans, nearest_distances, squared_distances
+from tuilabel.strategies.support import bounded, filled_up, labelled_latents, latents_at, sample
+
+GRAPH = 8000  # candidates in the graph of who covers whom, which has GRAPH² bytes
+PURITY = 0.95  # share of balls that hold one pseudo-class only, the paper's α
+N_CLASSES = 10  # pseudo-classes where there is no model that says how many
+
+
+def pure_radius(points: NDArray[np.float32], cluster: NDArray[np.int64], purity: float = PURITY) -> float:
+    """The largest squared radius δ² for which `purity` of the open balls around points hold one cluster only.
+
+    A ball is pure until it reaches the nearest point of another cluster, so δ is a quantile of those distances.
+    Infinite where there is one cluster only.
+    """
+    reach = np.full(len(points), np.inf, dtype=np.float32)
+    for c in np.unique(cluster):
+        inside = cluster == c
+        reach[inside] = nearest_distances(points[inside], points[~inside])
+    impure = int((1 - purity) * len(reach) + 1e-6)  # allowed; 0.1 · 80 is 7.999…
+    return float(np.sort(reach)[impure])
+
+
+def greedy_cover(
+    points: NDArray[np.float32], covered: NDArray[np.bool_], squared_radius: float, k: int
+) -> NDArray[np.int64]:
+    """The point whose open ball covers most that is not covered, up to k times; fewer where all is covered."""
+    n = len(points)
+    covers = np.empty((n, n), dtype=bool)
+    for rows in blocks(n, 1024):
+        block = squared_distances(points[rows], points[rows.start :]) < squared_radius
+        covers[rows, rows.start :] = block
+        covers[rows.start :, rows] = block.T  # exactly symmetric, whatever the rounding
+    np.fill_diagonal(covers, True)
+    degree = covers[:, ~covered].sum(axis=1, dtype=np.int64) if covered.any() else covers.sum(axis=1, dtype=np.int64)
+    covered = covered.copy()
+    chosen: list[int] = []
+    while len(chosen) < k and not covered.all():
+        chosen.append(int(degree.argmax()))
+        fresh = np.flatnonzero(covers[chosen[-1]] & ~covered)
+        covered[fresh] = True
+        for rows in blocks(len(fresh), 256):  # each point is taken off once, so all picks cost n² together
+            degree -= covers[fresh[rows]].sum(axis=0, dtype=np.int64)  # rows stand for columns
+    return np.array(chosen, dtype=np.int64)
+
+
+@bounded
+def _pick(context: QueryContext, k: int) -> Selection:
+    sampled = sample(context, k, GRAPH)
+    points, labelled = latents_at(context, sampled), labelled_latents(context)
+    centre = points.mean(axis=0)  # squared distances lose least to rounding near the origin
+    points, labelled = points - centre, labelled - centre
+    n_classes = N_CLASSES if context.probabilities is None else context.probabilities.shape[1]
+    squared_radius = pure_radius(points, kmeans(points, min(n_classes, len(points)), context.rng))
+    covered = nearest_distances(points, labelled) < squared_radius if len(labelled) else np.zeros(len(points), bool)
+    chosen = sampled[greedy_cover(points, covered, squared_radius, k)]
+    return Selection(filled_up(chosen, k, len(context.candidates), context.rng))
+
+
+PROBCOVER = register(
+    Strategy(
+        name="probcover",
+        summary="the ball that covers most of what no label covers",
+        when="very few labels, clear clusters",
+        paper="Yehuda et al. 2022",
+        cost="O(labels·D)",
+        needs_model=False,
+        pick=_pick,
+    )
+)

@@ -1,0 +1,72 @@
+"""What the strategies share: the bounds of k, samples of large pools, and filling up a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.base import Model, QueryContext, Selection
+
+SAMPLE = 20_000  # candidates that a method looks at whose cost grows faster than k·N·D
+LARGE = 200_000  # candidates that the others look at: what they hold of each would not fit for millions
+
+Pick = Callable[[QueryContext, int], Selection]
+
+
+def bounded(pick: Pick) -> Pick:
+    """Make `pick` see 1 ≤ k ≤ n only."""
+
+    @wraps(pick)
+    def within(context: QueryContext, k: int) -> Selection:
+        k = min(k, len(context.candidates))
+        return pick(context, k) if k > 0 else Selection(np.empty(0, dtype=np.int64))
+
+    return within
+
+
+def probabilities_of(context: QueryContext) -> NDArray[np.float32]:
+    """The model's probabilities, (n, C); raises ValueError where there is no model."""
+    if context.probabilities is None:
+        raise ValueError("this strategy needs a model's probabilities")
+    return context.probabilities
+
+
+def model_of(context: QueryContext) -> Model:
+    """The classifier; raises ValueError where there is none."""
+    if context.model is None:
+        raise ValueError("this strategy needs the model itself")
+    return context.model
+
+
+def sample(context: QueryContext, k: int, size: int = SAMPLE) -> NDArray[np.int64]:
+    """Positions of `size` candidates at random, ascending; of all where there are no more; never fewer than 4·k."""
+    n = len(context.candidates)
+    size = max(size, 4 * k)
+    return np.arange(n) if n <= size else np.sort(context.rng.choice(n, size=size, replace=False))
+
+
+def latents_at(context: QueryContext, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Latents of the candidates at `positions`, float32 (len(positions), D), in memory."""
+    return np.ascontiguousarray(context.latents[context.candidates[positions]], dtype=np.float32)
+
+
+def labelled_latents(context: QueryContext) -> NDArray[np.float32]:
+    """Latents of the labelled items, float32 (m, D), in memory."""
+    return np.ascontiguousarray(context.latents[context.labelled], dtype=np.float32)
+
+
+def filled_up(
+    chosen: NDArray[np.int64], k: int, n: int, rng: np.random.Generator, first: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
+    """`chosen` and as many more of n positions as k needs: in the order of `first`, then at random."""
+    chosen = chosen[:k]
+    if len(chosen) < k and first is not None:
+        more = first[~np.isin(first, chosen)]
+        chosen = np.concatenate([chosen, more[: k - len(chosen)]])
+    if len(chosen) < k:
+        rest = rng.permutation(np.setdiff1d(np.arange(n), chosen))
+        chosen = np.concatenate([chosen, rest[: k - len(chosen)]])
+    return chosen
