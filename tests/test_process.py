@@ -151,7 +151,11 @@ def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Ti
 def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
     client = Client(tiny, tmp_path / "trainer.log", classes=("old", "new"))
     try:
-        client.trainer.submit(TrainRequest(1, np.arange(20), np.arange(20) % 2, 2, np.zeros(20, dtype=bool), NONE, NONE, "margin", 20, 2, 0))
+        client.trainer.submit(
+            TrainRequest(
+                1, np.arange(20), np.arange(20) % 2, 2, np.zeros(20, dtype=bool), NONE, NONE, "margin", 20, 2, 0
+            )
+        )
         result = client.result(1)
     finally:
         client.trainer.close()
