@@ -17,10 +17,10 @@ from tuilabel.vae.checkpoint import load_checkpoint
 from tuilabel.vae.device import resolve_device, to_input
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.vae.latents import cached_latents, encode_pool
-from tuilabel.vae.model import VAE, VAEConfig, kl_divergence
+from tuilabel.vae.model import VAE, VAEConfig, kl_divergence, mutual_information
 from tuilabel.vae.preview import preview, reconstruct
 from tuilabel.vae.training import TrainingStopped, TrainProgress, TrainSettings, partial_path, train_vae
-from tuilabel.vae.views import random_views
+from tuilabel.vae.views import FAMILIES, random_views
 
 SETTINGS = TrainSettings(latent_dim=4, epochs=3, batch_size=32, seed=3)
 
@@ -48,9 +48,11 @@ def test_any_size_and_both_channels_come_out_as_they_went_in(shape: tuple[int, i
     mean, log_variance = model.encode(x)
     assert mean.shape == log_variance.shape == (2, 5)
     assert model.decode(mean).shape == x.shape
-    reconstruction, kl = model(x, x)
+    reconstruction, kl, information = model(x, x, second=x)
     assert reconstruction.isfinite()
     assert kl >= 0
+    assert information >= -1e-6
+    assert model(x, x)[2] == 0
 
 
 def test_losses_are_nats_per_image() -> None:
@@ -64,6 +66,46 @@ def test_losses_are_nats_per_image() -> None:
             parameter.zero_()
     x = torch.rand(4, 1, 16, 16)
     assert float(model(x, x)[0].detach()) == pytest.approx(256 * np.log(2), rel=1e-5)
+
+
+def test_mutual_information_is_that_of_the_joint_distribution() -> None:
+    one, two = torch.rand(200, 5).softmax(1), torch.rand(200, 5).softmax(1)
+    joint = sum(torch.outer(a, b) + torch.outer(b, a) for a, b in zip(one, two, strict=True)) / 400
+    independent = torch.outer(joint.sum(1), joint.sum(0))
+    expected = float((joint * (joint / independent).log()).sum())
+    assert float(mutual_information(one, two)) == pytest.approx(expected, abs=1e-6)
+    sure = torch.eye(4).repeat(10, 1)
+    assert float(mutual_information(sure, sure)) == pytest.approx(np.log(4), abs=1e-4)
+    assert float(mutual_information(sure[:1].repeat(40, 1), sure[:1].repeat(40, 1))) == pytest.approx(0, abs=1e-4)
+
+
+def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None:
+    train(tmp_path / "plain", replace(SETTINGS, information=0.0))
+    model, header = load_checkpoint(tmp_path / "plain")
+    assert model.cluster is None
+    architecture = {name: value for name, value in header.architecture.items() if name != "clusters"}
+    assert VAEConfig.from_json(architecture) == model.config
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_only_families_that_may_mirror_do(name: str) -> None:
+    images = torch.zeros(64, 1, 16, 16)
+    images[..., :8] = 1
+    still = replace(FAMILIES[name], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, colour=0)
+    views = random_views(images, torch.Generator().manual_seed(0), still)
+    turned = (views[..., 12] > 0.5).float().mean().item()
+    assert turned == pytest.approx(0.5, abs=0.2) if still.mirror else turned == 0
+
+
+def test_colour_changes_where_there_is_colour_only() -> None:
+    still = replace(FAMILIES["photos"], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, mirror=False)
+    grey, coloured = torch.full((8, 1, 16, 16), 0.5), torch.full((8, 3, 16, 16), 0.5)
+    assert torch.allclose(
+        random_views(grey, torch.Generator().manual_seed(0), still)[..., 4:12, 4:12], grey[..., 4:12, 4:12]
+    )
+    views = random_views(coloured, torch.Generator().manual_seed(0), still)
+    assert len(views[:, :, 8, 8].unique()) > 12
+    assert 0 <= views.min() <= views.max() <= 1
 
 
 def test_views_differ_stay_in_range_and_follow_the_generator() -> None:
@@ -105,7 +147,7 @@ def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: 
     assert header.command == "tuilabel train-vae toy"
     assert header.settings["epochs"] == header.epochs_done == 3
     assert header.image_shape == (16, 16, 1)
-    assert set(header.metrics) == {"reconstruction_nats", "kl_nats", "seconds"}
+    assert set(header.metrics) == {"reconstruction_nats", "kl_nats", "information_nats", "seconds"}
     x = to_input(blobs(5), loaded.config, torch.device("cpu"))
     with torch.no_grad():
         assert torch.equal(loaded.encode(x)[0], model.encode(x)[0])

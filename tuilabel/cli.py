@@ -66,6 +66,13 @@ def train_vae(
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
     ] = True,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Which changes leave a class alone: glyphs, objects, photos; else the dataset's own."),
+    ] = None,
+    information: Annotated[
+        float, typer.Option(help="Weight of the mutual information between the clusters of two views; 0 for none.")
+    ] = 20.0,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     out: Annotated[
@@ -90,6 +97,8 @@ def train_vae(
         batch_size=batch_size,
         lr=lr,
         augment=augment,
+        views=views,
+        information=information,
         device=device,
         seed=seed,
     )

@@ -53,8 +53,9 @@ def plain_epoch(images: np.ndarray) -> None:
     for step in range(steps):
         clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, CPU)
         with precision(CPU):
-            reconstruction, kl = model(random_views(clean, generator), clean, generator)
+            view, second = (random_views(clean, generator) for _ in range(2))
+            reconstruction, kl, information = model(view, clean, generator, second)
         optimizer.zero_grad(set_to_none=True)
-        (reconstruction + kl).backward()
+        (reconstruction + kl - settings.information * information).backward()
         optimizer.step()
         schedule.step()

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.datasets import ImagePool, announcer, open_pool
+from tuilabel.datasets import ImagePool, announcer, open_pool, views_of
 from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.vae.training import TrainingStopped, TrainProgress, TrainSettings, model_size, partial_path, train_vae
@@ -42,7 +42,8 @@ def run_training(
     ------
     TuilabelError, UsageError : as `open_pool` and `train_vae`.
     """
-    settings = TrainSettings(**options)
+    views = options.pop("views") or views_of(dataset)
+    settings = TrainSettings(views=views, **options)
     check_device_name(device)
     err = Console(stderr=True, quiet=quiet, highlight=False)
     pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
@@ -127,7 +128,7 @@ def _command(dataset: str, settings: TrainSettings, data_dir: Path | None, out: 
     words = ["tuilabel", "train-vae", dataset]
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if value == field.default:
+        if value == (views_of(dataset) if field.name == "views" else field.default):
             continue
         name = field.name.replace("_", "-")
         words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", f"{value}"]
@@ -180,7 +181,8 @@ def _figures(now: TrainProgress) -> str:
     minutes, seconds = divmod(round(now.seconds_left), 60)
     return (
         f"epoch {now.epoch:>{len(str(now.epochs))}}/{now.epochs} · {now.images_per_second:,.0f} images/s · "
-        f"reconstruction {now.reconstruction:.2f} · KL {now.kl:.2f} nats · {minutes}:{seconds:02} left"
+        f"reconstruction {now.reconstruction:.2f} · KL {now.kl:.2f} · information {now.information:.2f} nats · "
+        f"{minutes}:{seconds:02} left"
     )
 
 

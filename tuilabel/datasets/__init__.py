@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tuilabel.datasets.catalogue import DatasetInfo, announcer, check_dataset_name, list_datasets, open_pool
+from tuilabel.datasets.catalogue import DatasetInfo, announcer, check_dataset_name, list_datasets, open_pool, views_of
 from tuilabel.datasets.pool import ImagePool, ImageSplit
 
-__all__ = ["DatasetInfo", "ImagePool", "ImageSplit", "announcer", "check_dataset_name", "list_datasets", "open_pool"]
+__all__ = [
+    "DatasetInfo",
+    "ImagePool",
+    "ImageSplit",
+    "announcer",
+    "check_dataset_name",
+    "list_datasets",
+    "open_pool",
+    "views_of",
+]

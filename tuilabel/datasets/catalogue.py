@@ -38,6 +38,8 @@ class DatasetSpec:
     """All files it is read from, relative to the root: of the train split first."""
     read: Callable[[list[Path], Split], Arrays]
     bundled: bool = False
+    views: str = "glyphs"
+    """The family of changes that leave an image's class alone; see `tuilabel.vae.views`."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,11 @@ def announcer(say: Callable[[str], object]) -> Callable[[str, int, int], None]:
             say(f"{stage} …")
 
     return on_progress
+
+
+def views_of(dataset: str) -> str:
+    """The family of views a VAE of this dataset is trained with; raises `UsageError` where there is none."""
+    return _spec(dataset).views
 
 
 def check_dataset_name(dataset: str) -> None:
@@ -225,6 +232,7 @@ DATASETS = {
             torchvision="FashionMNIST",
             files=_idx_files("FashionMNIST/raw"),
             read=_read_mnist_family,
+            views="objects",
         ),
         DatasetSpec(
             name="kmnist",
@@ -269,6 +277,7 @@ DATASETS = {
             torchvision="CIFAR10",
             files=tuple(f"cifar-10-batches-py/{n}" for n in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")),
             read=_read_cifar,
+            views="photos",
         ),
         DatasetSpec(
             name="stl10",
@@ -280,6 +289,7 @@ DATASETS = {
             torchvision="STL10",
             files=tuple(f"stl10_binary/{split}_{kind}.bin" for split in ("train", "test") for kind in "Xy"),
             read=_read_stl10,
+            views="photos",
         ),
     )
 }

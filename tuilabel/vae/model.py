@@ -1,5 +1,8 @@
 """The convolutional variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
 
+Beside the evidence lower bound it maximises the mutual information between the clusters in which two views of an image
+fall: latents in which classes lie apart, from images alone.
+
 Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch.
 """
 
@@ -29,6 +32,8 @@ class VAEConfig:
     latent_dim: int = 32
     hidden: int = 256
     decoder_width: int = 64
+    clusters: int = 64
+    """Of the head that the mutual information is measured on; 0 for none."""
 
     def __post_init__(self) -> None:
         if not (MIN_SIZE <= self.height <= MAX_SIZE and MIN_SIZE <= self.width <= MAX_SIZE):
@@ -37,6 +42,8 @@ class VAEConfig:
             )
         if self.channels not in (1, 3):
             raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
+        if self.clusters < 0 or self.clusters == 1:
+            raise ValueError("clusters must be 0 or at least 2")
         if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
             raise ValueError("latent_dim, hidden and decoder_width must be at least 1")
 
@@ -57,7 +64,8 @@ class VAEConfig:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
         """The configuration of a header; raises ValueError or TypeError where it is none."""
-        return cls(**{name: int(value) for name, value in document.items()})
+        known = {name: int(value) for name, value in document.items()}
+        return cls(**{"clusters": 0, **known})  # checkpoints of before have no such head
 
 
 class VAE(nn.Module):
@@ -87,6 +95,7 @@ class VAE(nn.Module):
             nn.Linear(config.hidden, 2 * config.latent_dim),  # (B, 64): means and log variances
         )
         self.decoder = _Decoder(config)
+        self.cluster = nn.Linear(config.latent_dim, config.clusters) if config.clusters else None
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
@@ -98,24 +107,45 @@ class VAE(nn.Module):
         logits: Tensor = self.decoder(z)
         return logits.float()
 
-    def forward(self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Reconstruction error of `clean` from `view`, and the KL term: two scalars in nats per image.
+    def forward(
+        self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Reconstruction error of `clean` from `view`, KL term, mutual information: scalars in nats per image.
 
         Parameters
         ----------
         view, clean : (B, C, H, W) in [0, 1]; without augmentation the same images.
         generator : of the posterior sample.
+        second : another view of each image, for the mutual information; without one that is 0.
         """
-        mean, log_variance = self.encode(view)  # (B, D) each
-        noise = torch.randn(mean.shape, device=mean.device, generator=generator)
-        logits = self.decode(mean + (0.5 * log_variance).exp() * noise)  # (B, C, H, W)
+        views = view if second is None else torch.cat([view, second])
+        mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
+        first, spread = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
+        noise = torch.randn(first.shape, device=mean.device, generator=generator)
+        logits = self.decode(first + spread * noise)  # (B, C, H, W)
         reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
-        return reconstruction, kl_divergence(mean, log_variance)
+        information = mean.new_zeros(())
+        if second is not None and self.cluster is not None:
+            one, two = self.cluster(mean).float().softmax(1).chunk(2)  # (B, K) each
+            information = mutual_information(one, two)
+        return reconstruction, kl_divergence(mean, log_variance), information
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) summed over (B, D) and divided by B: nats per image."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / len(mean)
+
+
+def mutual_information(one: Tensor, two: Tensor) -> Tensor:
+    """Mutual information of two soft assignments (B, K) of the same images to clusters, in nats; at most log K.
+
+    High where a view tells the cluster of another view of its image, and all clusters are used: invariant information
+    clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
+    """
+    joint = one.T @ two / len(one)  # (K, K)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-8)
+    rows, columns = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    return (joint * (joint.log() - rows.log() - columns.log())).sum()
 
 
 class _Decoder(nn.Module):

@@ -21,7 +21,7 @@ from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
-from tuilabel.vae.views import random_views
+from tuilabel.vae.views import random_views, view_family
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +41,10 @@ class TrainSettings:
     batch_size: int = 256
     lr: float = 3e-3
     augment: bool = True
+    views: str = "glyphs"
+    """Family of the views; see `tuilabel.vae.views.FAMILIES`."""
+    information: float = 20.0
+    """Weight of the mutual information between the clusters of two views; needs `augment`."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,6 +55,14 @@ class TrainSettings:
             raise UsageError(f"--lr {self.lr} teaches nothing: give a number above 0")
         if not self.beta >= 0:
             raise UsageError(f"--beta {self.beta} is negative: give 0 or more (Higgins et al. 2017)")
+        if not self.information >= 0:
+            raise UsageError(f"--information {self.information} is negative: give 0 or more")
+        view_family(self.views)
+
+    @property
+    def informed(self) -> bool:
+        """Whether a second view is drawn for the mutual information."""
+        return self.augment and self.information > 0
 
 
 @dataclass(frozen=True)
@@ -64,6 +76,8 @@ class TrainProgress:
     images_per_second: float
     reconstruction: float
     kl: float
+    information: float
+    """Mutual information between the clusters of two views, in nats."""
     seconds_left: float
 
 
@@ -141,7 +155,7 @@ class _Run:
     out: Path
     device: torch.device
     model: VAE
-    step_model: Callable[..., tuple[Tensor, Tensor]]
+    step_model: Callable[..., tuple[Tensor, Tensor, Tensor]]
     optimizer: torch.optim.AdamW
     schedule: torch.optim.lr_scheduler.OneCycleLR
     header: CheckpointHeader
@@ -163,6 +177,8 @@ class _Run:
         height, width, channels = images.shape[1:]
         size = model_size(height, width)
         config = VAEConfig(*size, channels, settings.latent_dim)
+        if not settings.informed:
+            config = replace(config, clusters=0)
         torch.manual_seed(settings.seed)
         model = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(model.parameters(), settings.lr, fused=device.type in ("cpu", "cuda"))
@@ -188,7 +204,7 @@ class _Run:
         """The rest of a pass over the images; a last batch that is not full is left to the next permutation."""
         meter = _Meter(self)
         self.model.train()
-        for view, clean, noise in self._batches(meter.batch_size):
+        for view, second, clean, noise in self._batches(meter.batch_size):
             if should_stop():
                 self.save_state()
                 raise TrainingStopped(
@@ -196,26 +212,29 @@ class _Run:
                     f"{partial_path(self.out)}"
                 )
             with precision(self.device):
-                reconstruction, kl = self.step_model(view, clean, noise)
-                loss = reconstruction + self.settings.beta * kl
+                reconstruction, kl, information = self.step_model(view, clean, noise, second)
+                loss = reconstruction + self.settings.beta * kl - self.settings.information * information
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.schedule.step()
             self.step += 1
-            meter.read(reconstruction, kl, on_progress)
+            meter.read(torch.stack([reconstruction, kl, information]), on_progress)
         self.epoch, self.step = self.epoch + 1, 0
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
-    def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor, torch.Generator]]:
+    def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
+        """A view, another where the mutual information needs one, the clean images, and a generator on the device."""
+        family = view_family(self.settings.views)
         order = torch.randperm(len(self.images), generator=self._generator(0)).numpy()
         for step in range(self.step, self.steps_per_epoch(len(self.images), self.settings)):
             draw = self._generator(step + 1)
             chosen = order[step * batch_size : (step + 1) * batch_size]
             clean = to_input(self.images[chosen], self.model.config, self.device)  # (B, C, H, W)
-            view = random_views(clean, draw) if self.settings.augment else clean
+            view = random_views(clean, draw, family) if self.settings.augment else clean
+            second = random_views(clean, draw, family) if self.settings.informed else None
             noise = torch.Generator(self.device).manual_seed(draw.initial_seed())
-            yield view.contiguous(memory_format=torch.channels_last), clean, noise
+            yield _channels_last(view), None if second is None else _channels_last(second), clean, noise
 
     def _generator(self, number: int) -> torch.Generator:
         sequence = np.random.SeedSequence([self.settings.seed, self.epoch, number])
@@ -283,16 +302,16 @@ class _Meter:
         self.batch_size = min(run.settings.batch_size, len(run.images))
         self.steps = run.steps_per_epoch(len(run.images), run.settings)
         self.first = run.step
-        self.totals = torch.zeros(2, dtype=torch.float64)
+        self.totals = torch.zeros(3, dtype=torch.float64)  # reconstruction, KL, mutual information
         self.count = 0
         self.begin = self.shown = time.perf_counter()
 
-    def read(self, reconstruction: Tensor, kl: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
+    def read(self, terms: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
         run, now = self.run, time.perf_counter()
         last = run.step == self.steps
         if run.step % self.EVERY and not last:
             return
-        self.totals += torch.stack([reconstruction, kl]).detach().double().cpu()
+        self.totals += terms.detach().double().cpu()
         self.count += 1
         if not bool(self.totals.isfinite().all()):
             raise TuilabelError(f"the loss of epoch {run.epoch + 1} is no number: train with a lower --lr")
@@ -310,6 +329,7 @@ class _Meter:
                 images_per_second=rate,
                 reconstruction=float(self.totals[0]) / self.count,
                 kl=float(self.totals[1]) / self.count,
+                information=float(self.totals[2]) / self.count,
                 seconds_left=left,
             )
         )
@@ -317,14 +337,19 @@ class _Meter:
     def metrics(self) -> dict[str, float]:
         """What the header tells of the last epoch, and the seconds of all."""
         self.run.seconds += time.perf_counter() - self.begin
+        means = self.totals / max(1, self.count)
+        names = ("reconstruction_nats", "kl_nats", "information_nats")
         return {
-            "reconstruction_nats": round(float(self.totals[0]) / max(1, self.count), 4),
-            "kl_nats": round(float(self.totals[1]) / max(1, self.count), 4),
+            **{name: round(float(mean), 4) for name, mean in zip(names, means, strict=True)},
             "seconds": round(self.run.seconds, 1),
         }
 
 
-def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, Tensor]]:
+def _channels_last(images: Tensor) -> Tensor:
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
     """The model, compiled on a GPU; where the compiler fails it says so in the log and the plain model runs."""
     if device.type != "cuda":
         return model
@@ -332,7 +357,7 @@ def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, T
         import torch._dynamo
 
         torch._dynamo.config.suppress_errors = True
-        compiled: Callable[..., tuple[Tensor, Tensor]] = torch.compile(model)
+        compiled: Callable[..., tuple[Tensor, Tensor, Tensor]] = torch.compile(model)
         return compiled
     except Exception as error:
         log.warning("torch.compile is not available (%s): training without it", error)

@@ -1,26 +1,55 @@
-"""Random views of images: small affine and smooth elastic transformations, the whole batch at once."""
+"""Random views of images: changes that leave their class alone, the whole batch at once."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-ROTATION = math.radians(15)
-SCALE = 0.10
-SHEAR = 0.15
-SHIFT = 2 / 14  # two pixels of 28, in units of half an image
-ELASTIC = 0.10
+from tuilabel.errors import unknown_name
+
 ELASTIC_GRID = 5
 
 
-def random_views(images: Tensor, generator: torch.Generator) -> Tensor:
-    """One random view of each image: rotated up to 15°, scaled by 10 %, sheared, moved, and bent a little.
+@dataclass(frozen=True)
+class ViewFamily:
+    """How far a view may be from its image: each figure is the most, drawn uniformly below it.
 
-    No flips: a mirrored digit is another digit or none. The bending is a smooth random field in the manner of
-    Simard et al. 2003, bicubic between a few control points.
+    Lengths are in units of half an image. `elastic` is the standard deviation of a smooth random field, bicubic
+    between a few control points, in the manner of Simard et al. 2003. `zoom` cuts out a part, `colour` changes
+    brightness and each channel's strength, `mirror` turns every second image around.
+    """
+
+    rotation: float
+    scale: float
+    shear: float
+    shift: float
+    elastic: float
+    zoom: float = 0.0
+    colour: float = 0.0
+    mirror: bool = False
+
+
+FAMILIES = {
+    # A mirrored digit is another digit or none.
+    "glyphs": ViewFamily(math.radians(15), 0.10, 0.15, 2 / 14, 0.10, colour=0.4),
+    "objects": ViewFamily(math.radians(7.5), 0.05, 0.075, 1 / 14, 0.05, colour=0.4, mirror=True),
+    "photos": ViewFamily(math.radians(10), 0.10, 0.05, 1 / 14, 0.03, zoom=0.4, colour=0.4, mirror=True),
+}
+
+
+def view_family(name: str) -> ViewFamily:
+    """The family called `name`; raises `UsageError` where there is none."""
+    if name not in FAMILIES:
+        raise unknown_name("family of views", name, FAMILIES)
+    return FAMILIES[name]
+
+
+def random_views(images: Tensor, generator: torch.Generator, family: ViewFamily = FAMILIES["glyphs"]) -> Tensor:
+    """One random view of each image: turned, scaled, sheared, moved, bent a little, and its colours changed.
 
     Parameters
     ----------
@@ -31,24 +60,38 @@ def random_views(images: Tensor, generator: torch.Generator) -> Tensor:
     -------
     Views (B, C, H, W) of the same dtype and range.
     """
-    batch, _, height, width = images.shape
-    uniform = torch.rand(batch, 6, generator=generator) * 2 - 1
-    angle, sx, sy, shear, dx, dy = (uniform * _SPREAD).unbind(1)
-    cos, sin = angle.cos(), angle.sin()
-    ratio = height / width  # rotations must not squeeze an oblong image
-    rows = torch.stack(
-        [
-            torch.stack([(1 + sx) * cos, (shear - sin) * ratio, dx], 1),
-            torch.stack([(1 + sy) * sin / ratio, (1 + sy) * cos, dy], 1),
-        ],
-        dim=1,
-    )  # (B, 2, 3)
-    bend = torch.randn(batch, 2, ELASTIC_GRID, ELASTIC_GRID, generator=generator) * ELASTIC
+    batch, channels, height, width = images.shape
+    rows = _affine(batch, height / width, family, generator)  # (B, 2, 3)
+    bend = torch.randn(batch, 2, ELASTIC_GRID, ELASTIC_GRID, generator=generator) * family.elastic
     grid = F.affine_grid(rows.to(images.device), [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
     field = F.interpolate(bend.to(images.device), (height, width), mode="bicubic", align_corners=False)
     grid = grid + field.permute(0, 2, 3, 1)
-    padding = "zeros" if images.shape[1] == 1 else "reflection"
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    padding = "zeros" if channels == 1 else "reflection"
+    views = F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
+    if channels == 1 or not family.colour:
+        return views
+    strength = 1 + family.colour * _uniform(generator, batch, channels)
+    brightness = 0.5 * family.colour * _uniform(generator, batch, 1)
+    return (views * strength[..., None, None].to(views) + brightness[..., None, None].to(views)).clamp_(0, 1)
 
 
-_SPREAD = torch.tensor([ROTATION, SCALE, SCALE, SHEAR, SHIFT, SHIFT])
+def _affine(batch: int, ratio: float, family: ViewFamily, generator: torch.Generator) -> Tensor:
+    """Random matrices (B, 2, 3); `ratio` of height to width, as rotations must not squeeze an oblong image."""
+    most = [family.rotation, family.scale, family.scale, family.shear, family.shift, family.shift]
+    angle, sx, sy, shear, dx, dy = (_uniform(generator, batch, 6) * torch.tensor(most)).unbind(1)
+    cos, sin = angle.cos(), angle.sin()
+    along = torch.stack([(1 + sx) * cos, (shear - sin) * ratio, dx], 1)
+    across = torch.stack([(1 + sy) * sin / ratio, (1 + sy) * cos, dy], 1)
+    rows = torch.stack([along, across], dim=1)
+    if family.zoom:
+        part = 1 - family.zoom * torch.rand(batch, 1, 1, generator=generator)
+        rows = rows * part
+        rows[:, :, 2] += (1 - part[:, :, 0]) * _uniform(generator, batch, 2)
+    if family.mirror:
+        rows[:, 0] *= 1 - 2 * torch.randint(2, (batch, 1), generator=generator)
+    return rows
+
+
+def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
+    """Between -1 and 1."""
+    return torch.rand(shape, generator=generator) * 2 - 1
