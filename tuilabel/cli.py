@@ -59,7 +59,7 @@ _debug = False
 def train_vae(
     dataset: Dataset = "mnist",
     latent_dim: Annotated[int, typer.Option(help="Dimensions of the latent space.")] = 32,
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 15,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 20,
     beta: Annotated[float, typer.Option(help="Weight of the KL term.")] = 1.0,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
@@ -130,8 +130,11 @@ def label(
     dataset: Dataset = "mnist",
     strategy: Annotated[
         str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")
-    ] = "margin",
+    ] = "auto",
     batch: Annotated[int, typer.Option(help="Images asked at once.")] = 20,
+    learner: Annotated[
+        str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
+    ] = "latent",
     classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
     annotator: Annotated[str | None, typer.Option(help="Your name; else the login name.")] = None,
     project: ProjectDir = None,
@@ -155,6 +158,7 @@ def label(
             data_dir=data_dir,
             device=device,
             seed=seed,
+            learner=learner,
         ),
         _note,
     )

@@ -59,3 +59,8 @@ def check_learner(name: str) -> None:
     """Raise `UsageError` where there is no learner called `name`."""
     if name not in LEARNERS:
         raise unknown_name("learner", name, LEARNERS)
+
+
+def needs_checkpoint(name: str) -> bool:
+    """Whether the learner works on the latents of a VAE."""
+    return name != "cnn"

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.estimate import apply_temperature, fit_temperature
 from tuilabel.learner.base import LabelSet
 
 if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first batch does not wait for them
     from tuilabel.learner.graph import NeighbourGraph
     from tuilabel.learner.mlp import MLPEnsemble
+
+HELD_OUT = 0.2  # of the labelled items judge the teacher
+STEPS = 200  # of the student
+PRIOR_TRUST = 4.0  # held-out items in favour of the teacher before there are any
+MOST_TRUST = 0.9
 
 
 class MLPLearner:
@@ -31,8 +38,23 @@ class MLPLearner:
         return MLPEnsemble(known.n_classes, seed=seed).fit(self.features[known.indices], known.labels)
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """What label propagation says of the pool, and how far it is to be believed."""
+
+    probabilities: NDArray[np.float32]
+    """Of the graph's anchors, float32 (A, C), calibrated."""
+    trust: float
+    """0…1: its share in the mixture with the plain MLP that explains held-out labels best."""
+    temperature: float
+
+
 class LatentLearner:
     """The MLP ensemble, taught by real labels and by labels spread along the neighbour graph of the latents.
+
+    With few labels the graph knows more than they do; with many it can only repeat them, and repeats mistakes. How far
+    it is trusted is measured in every round, on a fifth of the labels that neither it nor a plain MLP beside it was
+    told.
 
     Parameters
     ----------
@@ -57,9 +79,51 @@ class LatentLearner:
         """Spread the labels, and train an ensemble on them and on what came of it."""
         from tuilabel.learner.mlp import MLPEnsemble, SoftLabels
 
+        teacher = self.teach(known, seed)
+        assert self._graph is not None
+        model = MLPEnsemble(known.n_classes, seed=seed, steps=STEPS)
+        soft = SoftLabels(
+            self.features, teacher.probabilities, teacher.trust / (1 - teacher.trust), self._graph.anchors
+        )
+        return model.fit(self.features[known.indices], known.labels, soft)
+
+    def teach(self, known: LabelSet, seed: int) -> Teacher:
+        """Spread the labels along the graph, and measure on some how well that works."""
         self.prepare()
         assert self._graph is not None
-        spread = self._graph.propagate(known.indices, known.labels, known.n_classes)
-        teacher = SoftLabels(self.features, spread, 1.0)
-        model = MLPEnsemble(known.n_classes, seed=seed, steps=200)
-        return model.fit(self.features[known.indices], known.labels, teacher)
+        held_out = _held_out(known, seed)
+        if not held_out.any():
+            (spread,) = self._graph.propagate(self.features, known)
+            return Teacher(spread, MOST_TRUST, 1.0)
+        rest, judges = known.only(~held_out), known.only(held_out)
+        spread, without = self._graph.propagate(self.features, known, rest)
+        said = without[self._graph.places(self.features, judges.indices)]
+        temperature = fit_temperature(np.log(np.maximum(said, 1e-12)), judges.labels)
+        plain = MLPLearner(self.features).fit(rest, seed).predict_proba(self.features[judges.indices])
+        rows = np.arange(len(judges.labels))
+        trust = _share(apply_temperature(said, temperature)[rows, judges.labels], plain[rows, judges.labels])
+        return Teacher(apply_temperature(spread, temperature).astype(np.float32), trust, temperature)
+
+
+def _held_out(known: LabelSet, seed: int) -> NDArray[np.bool_]:
+    """A random fifth of the items, bool (m,); none where the rest would know fewer than two classes."""
+    rng = np.random.default_rng([seed, len(known.labels)])
+    held_out = rng.permutation(len(known.labels)) < int(HELD_OUT * len(known.labels))
+    if len(np.unique(known.labels[~held_out])) < 2:
+        return np.zeros(len(known.labels), dtype=bool)
+    return held_out
+
+
+def _share(teacher: NDArray[np.float64], plain: NDArray[np.float32]) -> float:
+    """The share w of the teacher for which w·teacher + (1-w)·plain explains the true classes best.
+
+    Maximises Σ log(w t + (1-w) p) + PRIOR_TRUST · log w.
+
+    Parameters
+    ----------
+    teacher, plain : probability that each gave to the true class of each held-out item, (h,).
+    """
+    shares = np.linspace(0.02, MOST_TRUST, 45)  # (W,)
+    mixed = shares[:, None] * teacher + (1 - shares[:, None]) * plain
+    gain = np.log(np.maximum(mixed, 1e-6)).sum(axis=1) + PRIOR_TRUST * np.log(shares)
+    return float(shares[gain.argmax()])

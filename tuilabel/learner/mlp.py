@@ -18,11 +18,16 @@ TAUGHT = 256  # of the teacher's items a step
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """What a teacher says of items: latents (N, D), class probabilities (N, C), and how much its loss weighs."""
+    """What a teacher says of items."""
 
     X: NDArray[np.float32]
+    """Latents (N, D)."""
     probabilities: NDArray[np.float32]
+    """Of the classes, (A, C)."""
     weight: float
+    """Of its loss beside that of the real labels."""
+    rows: NDArray[np.int64]
+    """Which latents they are of (A,)."""
 
 
 class MLPEnsemble:
@@ -179,8 +184,8 @@ class MLPEnsemble:
         return self._noisy(latents[chosen], generator), targets[chosen]
 
     def _taught(self, teacher: SoftLabels, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(teacher.X), (steps, TAUGHT), generator=generator).numpy()
-        x = torch.from_numpy(np.asarray(teacher.X[chosen], dtype=np.float32))
+        chosen = torch.randint(len(teacher.rows), (steps, TAUGHT), generator=generator).numpy()
+        x = torch.from_numpy(np.asarray(teacher.X[teacher.rows[chosen]], dtype=np.float32))
         return self._noisy(x, generator), torch.from_numpy(teacher.probabilities[chosen])
 
     def _noisy(self, clean: Tensor, generator: torch.Generator) -> Tensor:

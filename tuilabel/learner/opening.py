@@ -44,11 +44,6 @@ def open_learner(
     return _on_latents(name, latents), latents.test
 
 
-def needs_checkpoint(name: str) -> bool:
-    """Whether the learner works on the latents of a VAE."""
-    return name != "cnn"
-
-
 def test_set(pool: ImagePool, features: np.ndarray | None, classes: tuple[str, ...]) -> TestSet | None:
     """The test split in terms of the project's classes; None where those are not the dataset's."""
     if pool.test is None or features is None or not set(pool.classes) <= set(classes):

@@ -30,7 +30,8 @@ class WorkerSettings:
 
     dataset: str
     data_dir: Path | None
-    checkpoint: Path
+    checkpoint: Path | None
+    """The VAE; None for a learner that needs none."""
     learner: str
     device: str
     classes: tuple[str, ...]

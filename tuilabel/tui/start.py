@@ -12,7 +12,7 @@ from pathlib import Path
 from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
-from tuilabel.learner.base import DEFAULT_LEARNER, check_learner
+from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_checkpoint
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
@@ -83,8 +83,10 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
             "`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)"
         )
     pool = open_pool(options.dataset, options.data_dir, announcer(note))
-    checkpoint = find_checkpoint(pool.name, options.checkpoint)
-    check_fits(read_header(checkpoint), pool)
+    checkpoint = None
+    if needs_checkpoint(options.learner):
+        checkpoint = find_checkpoint(pool.name, options.checkpoint)
+        check_fits(read_header(checkpoint), pool)
     directory = options.project or Path(f"{pool.name}.tuilabel")
     named = None if options.classes is None else _class_names(options.classes)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
@@ -111,7 +113,9 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
-def _run(options: LabelOptions, pool: ImagePool, checkpoint: Path, project: Project, store: LabelStore) -> Outcome:
+def _run(
+    options: LabelOptions, pool: ImagePool, checkpoint: Path | None, project: Project, store: LabelStore
+) -> Outcome:
     mailbox = Mailbox()
     trainer = ProcessTrainer(
         WorkerSettings(

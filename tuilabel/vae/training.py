@@ -36,7 +36,7 @@ class TrainSettings:
     """
 
     latent_dim: int = 32
-    epochs: int = 15
+    epochs: int = 20
     beta: float = 1.0
     batch_size: int = 256
     lr: float = 3e-3
