@@ -211,6 +211,30 @@ def strategies(as_json: Json = False) -> None:
         _print(strategies_table(rows))
 
 
+@app.command(
+    "make-colour-digits", epilog="Example: tuilabel make-colour-digits --photos photos.tar.gz --out data --seed 0"
+)
+def make_colour_digits(
+    photos: Annotated[Path, typer.Option("--photos", help="A folder or tar file of photographs.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The torchvision root to write below; else TUILABEL_DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    train: Annotated[int, typer.Option(help="Images of the pool, at most 60000.")] = 60_000,
+    test: Annotated[int, typer.Option(help="Images of the test split, at most 10000.")] = 10_000,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make `colour-digits`, a stand-in for SVHN: MNIST's digits over photographs."""
+    from tuilabel.console.making import run_making
+
+    made = run_making(photos, out, train=train, test=test, seed=seed, force=force, quiet=as_json)
+    if as_json:
+        _print_json(made)
+    else:
+        typer.echo(f"{made['train']:,} images and {made['test']:,} for tests in {made['directory']}")
+
+
 def _note(text: str) -> None:
     typer.echo(text, err=True)
 
