@@ -44,7 +44,7 @@ def test_help_is_quick_and_loads_neither_torch_nor_textual() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies", "make-colour-digits"],
+    ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies", "make-colour-digits", "thesis"],
 )
 def test_every_command_has_help_with_an_example(run: Runner, command: str) -> None:
     done = run(command, "--help")
@@ -68,6 +68,11 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["encode", "--checkpoint", "none.safetensors"], 1, ["no checkpoint at none.safetensors"]),
         (["stats"], 1, ["no project at mnist.tuilabel"]),
         (["export", "--format", "xml"], 2, ["unknown format 'xml'"]),
+        (["thesis", "--claim", "7"], 2, ["--claim 7 is unknown: give 1 to 6"]),
+        (["thesis", "--seeds", "0"], 2, ["--seeds 0 is too small"]),
+        (["thesis", "--jobs", "0"], 2, ["--jobs 0 is too small"]),
+        (["thesis", "--resume"], 2, ["--resume needs the file", "--json FILE"]),
+        (["thesis", "--budget", "60001"], 2, ["--budget 60001 is more than the 60,000 images of mnist"]),
         (["no-such-command"], 2, []),
     ],
 )
