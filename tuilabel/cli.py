@@ -228,7 +228,7 @@ def thesis(
     data_dir: DataDir = None,
 ) -> None:
     """Try the six claims of Tonnaer 2017 on a dataset, with true labels as the oracle."""
-    from tuilabel.console.findings import thesis_table
+    from tuilabel.console.findings import findings_report
     from tuilabel.console.thesis import run_thesis
 
     printed = json_file == "-"
@@ -249,7 +249,7 @@ def thesis(
     if printed:
         _print_json(document)
     else:
-        _print(thesis_table(found))
+        _print(findings_report(found))
         typer.echo("\n".join(document["settings"]))
 
 

@@ -1,9 +1,11 @@
-"""The table of `tuilabel thesis`."""
+"""What `tuilabel thesis` prints."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 
 from tuilabel.simulate.findings import Figure, Finding
@@ -11,19 +13,19 @@ from tuilabel.simulate.findings import Figure, Finding
 MARKS = {"holds": "green", "does not hold": "red", "not clear": "yellow"}
 
 
-def thesis_table(found: list[Finding]) -> Table:
-    """Claim, what was measured, verdict; the rule under each claim."""
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("claim", "measured (95 % interval)", "verdict"):
-        table.add_column(heading, justify="left", overflow="fold")
+def findings_report(found: list[Finding]) -> Group:
+    """Each claim with its verdict, the rule of it, and what was measured."""
+    parts: list[RenderableType] = []
     for finding in found:
         verdict = f"[bold {MARKS[finding.verdict]}]{finding.verdict}[/]"
-        table.add_row(f"[bold]{finding.claim}. {finding.statement}[/]", f"[dim]rule: {finding.rule}[/]", verdict)
+        parts.append(f"[bold]{finding.claim}. {finding.statement}:[/] {verdict}")
+        parts.append(Padding(f"[dim]rule: {finding.rule}[/]", (0, 0, 0, 3)))
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for figure in finding.figures:
             mark = "" if figure.verdict is None else f"[{MARKS[figure.verdict]}]{figure.verdict}[/]"
-            table.add_row(f"   {figure.what}", _measured(figure), mark)
-        table.add_row()
-    return table
+            table.add_row(figure.what, _measured(figure), mark)
+        parts.append(Padding(table, (0, 0, 1, 3)))
+    return Group(*parts)
 
 
 def _measured(figure: Figure) -> str:

@@ -51,7 +51,9 @@ def seconds_a_round(runs: Sequence[Run]) -> Judged:
         name: np.array([_at(both[name][s], counts, "fit_seconds", "query_seconds") for s in shared]) for name in both
     }  # (seeds, counts)
     ratios = np.log(np.maximum(seconds["cnn"], 1e-9) / np.maximum(seconds["mlp"], 1e-9)).mean(axis=1)
-    mean, low, high = (None if x is None else float(np.exp(x)) for x in mean_with_interval(ratios.tolist()))
+    mean, low, high = (
+        None if x is None else float(np.exp(np.clip(x, -50, 50))) for x in mean_with_interval(ratios.tolist())
+    )
     verdict = above(low, high, FAR)
     figures = [Figure(f"{name.upper()}: a round", float(np.median(seconds[name])), "seconds") for name in seconds]
     note = f"fit and query, {counts[0]:,} to {counts[-1]:,} labels, {len(shared)} seeds"
