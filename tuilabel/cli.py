@@ -224,6 +224,72 @@ def strategies(as_json: Json = False) -> None:
         _print(strategies_table(rows))
 
 
+@app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --json thesis.json")
+def thesis(
+    dataset: Dataset = "mnist",
+    claim: Annotated[list[int] | None, typer.Option("--claim", help="1 to 6, repeatable; else all.")] = None,
+    seeds: Annotated[int, typer.Option(help="Runs of each kind.")] = 5,
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    budget: Annotated[int, typer.Option(help="Labels of a run; less where a round is costly.")] = 500,
+    cnn_seeds: Annotated[int, typer.Option(help="Runs of the CNN, half a minute a round on 60,000 images.")] = 3,
+    jobs: Annotated[int | None, typer.Option(help="Processes; else one a processor.")] = None,
+    checkpoint: Checkpoint = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE|-", help="Keep the results there, after each run; - prints.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in that file.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Try the six claims of Tonnaer 2017 on a dataset, with true labels as the oracle."""
+    from tuilabel.console.findings import findings_report
+    from tuilabel.console.thesis import run_thesis
+
+    printed = json_file == "-"
+    document, found = run_thesis(
+        dataset,
+        data_dir,
+        checkpoint,
+        jobs=jobs,
+        path=Path(json_file) if json_file and not printed else None,
+        resume=resume,
+        quiet=False,
+        claims=tuple(sorted(set(claim or range(1, 7)))),
+        seeds=seeds,
+        seed=seed,
+        budget=budget,
+        cnn_seeds=cnn_seeds,
+    )
+    if printed:
+        _print_json(document)
+    else:
+        _print(findings_report(found))
+        typer.echo("\n".join(document["settings"]))
+
+
+@app.command(
+    "make-colour-digits", epilog="Example: tuilabel make-colour-digits --photos photos.tar.gz --out data --seed 0"
+)
+def make_colour_digits(
+    photos: Annotated[Path, typer.Option("--photos", help="A folder or tar file of photographs.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The torchvision root to write below; else TUILABEL_DATA.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    train: Annotated[int, typer.Option(help="Images of the pool, at most 60000.")] = 60_000,
+    test: Annotated[int, typer.Option(help="Images of the test split, at most 10000.")] = 10_000,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Make `colour-digits`, a stand-in for SVHN: MNIST's digits over photographs."""
+    from tuilabel.console.making import run_making
+
+    made = run_making(photos, out, train=train, test=test, seed=seed, force=force, quiet=as_json)
+    if as_json:
+        _print_json(made)
+    else:
+        typer.echo(f"{made['train']:,} images and {made['test']:,} for tests in {made['directory']}")
+
+
 def _note(text: str) -> None:
     typer.echo(text, err=True)
 

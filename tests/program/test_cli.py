@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.io import savemat
 
 from tests.conftest import Tiny
@@ -41,7 +42,10 @@ def test_help_is_quick_and_loads_neither_torch_nor_textual() -> None:
     assert "train-vae" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies"])
+@pytest.mark.parametrize(
+    "command",
+    ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies", "make-colour-digits", "thesis"],
+)
 def test_every_command_has_help_with_an_example(run: Runner, command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -64,6 +68,11 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["encode", "--checkpoint", "none.safetensors"], 1, ["no checkpoint at none.safetensors"]),
         (["stats"], 1, ["no project at mnist.tuilabel"]),
         (["export", "--format", "xml"], 2, ["unknown format 'xml'"]),
+        (["thesis", "--claim", "7"], 2, ["--claim 7 is unknown: give 1 to 6"]),
+        (["thesis", "--seeds", "0"], 2, ["--seeds 0 is too small"]),
+        (["thesis", "--jobs", "0"], 2, ["--jobs 0 is too small"]),
+        (["thesis", "--resume"], 2, ["--resume needs the file", "--json FILE"]),
+        (["thesis", "--budget", "60001"], 2, ["--budget 60001 is more than the 60,000 images of mnist"]),
         (["no-such-command"], 2, []),
     ],
 )
@@ -87,7 +96,9 @@ def test_datasets_lists_what_is_here(run: Runner, tiny: Tiny) -> None:
         assert any(all(word in line for word in words) for line in text.splitlines()), text
     rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", tiny.data_dir).stdout)}
     assert rows["fashion-mnist"]["state"] in ("here", "cached")
-    assert list(rows) == ["mnist", "fashion-mnist", "kmnist", "emnist-letters", "svhn", "cifar10", "stl10"]
+    assert rows["colour-digits"]["state"] == "to be made"
+    names = ["mnist", "fashion-mnist", "kmnist", "emnist-letters", "svhn", "colour-digits", "cifar10", "stl10"]
+    assert list(rows) == names
 
 
 def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
@@ -125,6 +136,31 @@ def test_a_dataset_that_cannot_be_had_is_one_clear_line(run: Runner, tmp_path: P
     line = one_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
     for word in ("cifar10", str(tmp_path / "root"), "--data-dir"):
         assert word in line
+
+
+def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
+    line = one_line(run("encode", "colour-digits", "--data-dir", "."), 1)
+    assert "tuilabel make-colour-digits" in line
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for k in range(5):
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(tmp_path / f"photos/{k}.png")
+    make = ["make-colour-digits", "--photos", "photos", "--out", ".", "--train", "30", "--test", "10"]
+    done = run(*make, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {
+        "dataset": "colour-digits",
+        "directory": "colour-digits",
+        "train": 30,
+        "test": 10,
+        "train_photos": 4,
+        "test_photos": 1,
+    }
+    rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", ".").stdout)}
+    assert rows["colour-digits"]["state"] == "here"
+    assert "--force" in one_line(run(*make), 1)
+    assert run(*make, "--force").returncode == 0
+    assert "--train takes 1 to 60000" in one_line(run(*make, "--train", "60001"), 2)
 
 
 def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tuilabel.datasets.pool import ImagePool
 from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.files import cache_dir
 
-State = Literal["bundled", "cached", "here", "to be downloaded"]
+State = Literal["bundled", "cached", "here", "to be downloaded", "to be made"]
 Split = Literal["train", "test"]
 
 
@@ -32,14 +32,16 @@ class DatasetSpec:
     pool_size: int
     test_size: int
     licence: str
-    torchvision: str
-    """The class of torchvision.datasets that downloads it."""
+    torchvision: str | None
+    """The class of torchvision.datasets that downloads it; None where nobody offers it."""
     files: tuple[str, ...]
     """All files it is read from, relative to the root: of the train split first."""
     read: Callable[[list[Path], Split], Arrays]
     bundled: bool = False
     views: str = "glyphs"
     """The family of changes that leave an image's class alone; see `tuilabel.vae.views`."""
+    made_by: str | None = None
+    """The command that makes its files, where they are not to be had otherwise."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,11 @@ def open_pool(
     spec = _spec(dataset)
     root = data_dir or default_data_dir()
     files = _find(spec, root)
+    if files is None and spec.made_by:
+        raise TuilabelError(
+            f"{spec.name} is not in {root}: make it with `{spec.made_by}`, or name the folder that has it with "
+            "--data-dir or TUILABEL_DATA"
+        )
     if files is None:
         on_progress(f"downloading {spec.name} into {root}", 0, 2)
         _download(spec, root)
@@ -155,12 +162,13 @@ def _state(spec: DatasetSpec, root: Path) -> State:
         return "bundled"
     files = _find(spec, root)
     if files is None:
-        return "to be downloaded"
+        return "to be made" if spec.made_by else "to be downloaded"
     return "cached" if cache.folder_of(spec.name, files, by_time=True).is_dir() else "here"
 
 
 def _download(spec: DatasetSpec, root: Path) -> None:
     """Let torchvision fetch the files, in a process of its own: torch stays out of this one."""
+    assert spec.torchvision is not None
     command = [sys.executable, "-P", "-m", "tuilabel.datasets.download", spec.torchvision, str(root)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
@@ -196,6 +204,18 @@ def _idx_files(folder: str, train: str = "train", test: str = "t10k") -> tuple[s
 
 
 _DIGITS = tuple(string.digits)
+COLOUR_DIGITS = DatasetSpec(
+    name="colour-digits",
+    classes=_DIGITS,
+    shape=(32, 32, 3),
+    pool_size=60_000,
+    test_size=10_000,
+    licence="CC BY-SA 3.0, and its photographs'",
+    torchvision=None,
+    files=("colour-digits/train_32x32.mat", "colour-digits/test_32x32.mat"),
+    read=_read_svhn,
+    made_by="tuilabel make-colour-digits --photos FOLDER_OR_TAR",
+)
 DATASETS = {
     spec.name: spec
     for spec in (
@@ -267,6 +287,7 @@ DATASETS = {
             files=("train_32x32.mat", "test_32x32.mat"),
             read=_read_svhn,
         ),
+        COLOUR_DIGITS,
         DatasetSpec(
             name="cifar10",
             classes=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),

@@ -1,0 +1,41 @@
+"""`tuilabel thesis` as its users start it: runs, kept, gone on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Tiny
+from tests.program.conftest import Runner
+from tuilabel.console.thesis import run_thesis
+from tuilabel.errors import TuilabelError
+
+
+def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+    kept = tmp_path / "thesis.json"
+    arguments = ("fashion-mnist", tiny.data_dir, tiny.checkpoint)
+    document, found = run_thesis(
+        *arguments, jobs=1, path=kept, resume=False, quiet=True, claims=(1, 5), budget=40, seeds=1
+    )
+    first = json.loads(kept.read_text())
+    assert first == json.loads(json.dumps(document))
+    assert [finding.claim for finding in found] == [1, 5]
+    assert [run["n_labels"] for run in first["blocks"]["strategies"]] == [[20, 40]] * 2
+    assert first["blocks"]["supervised"][0]["n_labels"] == [100, 300]
+    with pytest.raises(TuilabelError, match="is there already: give --resume"):
+        run_thesis(*arguments, jobs=1, path=kept, resume=False, quiet=True)
+    with pytest.raises(TuilabelError, match="was made with budget 40, not 60"):
+        run_thesis(*arguments, jobs=1, path=kept, resume=True, quiet=True, budget=60)
+    command = ["thesis", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", tiny.checkpoint, "--claim", "1"]
+    done = run(*command, "--claim", "5", "--budget", "40", "--jobs", "1", "--json", kept, "--seeds", "2", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert "strategies: 4 of 4 runs" in done.stderr
+    assert "1. VAE latents carry a simple MLP" in done.stdout
+    assert "strategies: entropy, information-density; 20 random labels" in done.stdout
+    second = json.loads(kept.read_text())
+    for block, runs in first["blocks"].items():
+        assert len(second["blocks"][block]) == 2 * len(runs)
+        assert all(run in second["blocks"][block] for run in runs)
+    assert second["claims"][1]["figures"][0]["low"] is not None

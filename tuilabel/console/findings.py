@@ -1,0 +1,47 @@
+"""What `tuilabel thesis` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+
+from tuilabel.simulate.findings import Figure, Finding
+
+MARKS = {"holds": "green", "does not hold": "red", "not clear": "yellow"}
+
+
+def findings_report(found: list[Finding]) -> Group:
+    """Each claim with its verdict, the rule of it, and what was measured."""
+    parts: list[RenderableType] = []
+    for finding in found:
+        verdict = f"[bold {MARKS[finding.verdict]}]{finding.verdict}[/]"
+        parts.append(f"[bold]{finding.claim}. {finding.statement}:[/] {verdict}")
+        parts.append(Padding(f"[dim]rule: {finding.rule}[/]", (0, 0, 0, 3)))
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        for figure in finding.figures:
+            mark = "" if figure.verdict is None else f"[{MARKS[figure.verdict]}]{figure.verdict}[/]"
+            table.add_row(figure.what, _measured(figure), mark)
+        parts.append(Padding(table, (0, 0, 1, 3)))
+    return Group(*parts)
+
+
+def _measured(figure: Figure) -> str:
+    forms: dict[str, Callable[[float], str]] = {
+        "share": lambda x: f"{x:.1%}",
+        "points": lambda x: f"{100 * x:+.1f}",
+        "deviation": lambda x: f"{100 * x:.2f} points",
+        "ratio": lambda x: f"{x:.3g} ×",
+        "labels": lambda x: f"{x:,.0f} labels",
+        "rounds": lambda x: f"{x:,.0f} rounds",
+        "seconds": lambda x: f"{x:.3g} s",
+    }
+    form = forms[figure.unit]
+    text = "–" if figure.value is None else form(figure.value)
+    if figure.unit == "points" and figure.value is not None:
+        text += " points"
+    if figure.low is not None and figure.high is not None:
+        text += f" ({form(figure.low)} to {form(figure.high)})"
+    return f"{text}; {figure.note}" if figure.note else text

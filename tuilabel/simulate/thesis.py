@@ -1,0 +1,183 @@
+"""The claims of Tonnaer 2017: which runs each needs. What the runs say of them stands in `claims`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.simulate.experiment import Experiment
+from tuilabel.simulate.run import Run
+
+CLAIMS = {
+    1: "VAE latents carry a simple MLP",
+    2: "uncertainty sampling needs clearly fewer labels than random sampling",
+    3: "accuracy varies less between experiments on latents than on pixels",
+    4: "an iteration on latents is far faster than one of a CNN on pixels",
+    5: "density weighting brings no improvement over uncertainty alone",
+    6: "batches save iterations, and diversity within them helps a little, sometimes",
+}
+UNCERTAIN = ("entropy", "margin", "least-confidence")
+UNCERTAINTY, DENSITY = "entropy", "information-density"
+DIVERSE = ("weighted-kmeans", "badge")
+BATCHES = (1, 10, 50, 100)
+INITIAL, BATCH = 20, 20
+BATCHES_BUDGET = 220  # batches of one take a round a label
+CNN_BATCH, CNN_BUDGET = 100, 300  # a round of the CNN takes half a minute on 60,000 images
+
+Runs = Mapping[str, Sequence[Run]]
+"""The runs of each block."""
+
+
+@dataclass(frozen=True)
+class ThesisSettings:
+    """What is asked of `tuilabel thesis`.
+
+    Raises
+    ------
+    UsageError : where a number makes no sense or there is no such claim.
+    """
+
+    dataset: str
+    data_dir: Path | None
+    checkpoint: Path
+    claims: tuple[int, ...] = tuple(CLAIMS)
+    seeds: int = 5
+    seed: int = 0
+    budget: int = 500
+    cnn_seeds: int = 3
+
+    def __post_init__(self) -> None:
+        for option, low in (("seeds", 1), ("seed", 0), ("budget", 2), ("cnn_seeds", 1)):
+            if getattr(self, option) < low:
+                name = option.replace("_", "-")
+                raise UsageError(f"--{name} {getattr(self, option)} is too small: give {low} or more")
+        unknown = sorted(set(self.claims) - set(CLAIMS))
+        if unknown or not self.claims:
+            raise UsageError(f"--claim {unknown[0] if unknown else ''} is unknown: give 1 to {len(CLAIMS)}")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Experiments whose runs are laid beside each other."""
+
+    name: str
+    experiments: tuple[Experiment, ...]
+
+    def run_keys(self) -> dict[tuple[str, str, int], None]:
+        """(strategy, learner, seed) of every run, in order."""
+        return {(r.strategy, r.learner, r.seed): None for e in self.experiments for r in e.runs()}
+
+    def wanted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
+        """Those of `runs` that belong to the block."""
+        known = {(run.strategy, run.learner, run.seed): run for run in runs}
+        return tuple(known[key] for key in self.run_keys() if key in known)
+
+
+def blocks(settings: ThesisSettings) -> list[Block]:
+    """Every experiment that the claims need, each run once, the CNN's last; claim 1 needs none (`supervised`)."""
+    claims, found = settings.claims, []
+    strategies = [*(("random", *UNCERTAIN) if 2 in claims else ()), *((UNCERTAINTY, DENSITY) if 5 in claims else ())]
+    if strategies:
+        asked = tuple(dict.fromkeys(strategies))
+        found.append(Block("strategies", (_experiment(settings, asked, BATCH, settings.budget),)))
+    if 6 in claims:
+        budget = min(BATCHES_BUDGET, settings.budget)
+        for batch in BATCHES:
+            asked = ("margin", *DIVERSE) if batch > 1 else ("margin",)
+            found.append(Block(batch_block(batch), (_experiment(settings, asked, batch, budget),)))
+    if {3, 4} & set(claims):
+        budget = min(CNN_BUDGET, settings.budget)
+        both = _experiment(
+            settings,
+            ("random",),
+            CNN_BATCH,
+            budget,
+            initial=CNN_BATCH,
+            learners=("mlp", "cnn"),
+            seeds=settings.cnn_seeds,
+        )
+        more = _experiment(settings, ("random",), CNN_BATCH, budget, initial=CNN_BATCH)
+        found.append(Block("learners", (both, more)))
+    return found
+
+
+def batch_block(batch: int) -> str:
+    """The name of the block with batches of that size."""
+    return f"batch-{batch}"
+
+
+def _experiment(
+    settings: ThesisSettings,
+    strategies: tuple[str, ...],
+    batch: int,
+    budget: int,
+    *,
+    initial: int = INITIAL,
+    learners: tuple[str, ...] = ("mlp",),
+    seeds: int | None = None,
+) -> Experiment:
+    return Experiment(
+        settings.dataset,
+        settings.data_dir,
+        settings.checkpoint,
+        strategies,
+        learners,
+        seeds=seeds or settings.seeds,
+        seed=settings.seed,
+        batch=batch,
+        budget=budget,
+        initial=min(initial, budget),
+        start="random",
+        audit_share=0.0,  # every label is one that the strategy chose
+    )
+
+
+def setting_lines(settings: ThesisSettings) -> list[str]:
+    """What is run, in words, so that nobody takes a small experiment for a large one."""
+    lines = []
+    if 1 in settings.claims:
+        lines.append(f"supervised: random labels, up to all of the pool; {settings.seeds} runs of the mlp")
+    for block in blocks(settings):
+        of = block.experiments[0]
+        by_learner: dict[str, int] = {}
+        for _, learner, _ in block.run_keys():
+            by_learner[learner] = by_learner.get(learner, 0) + 1
+        runs = ", ".join(f"{number} runs of the {learner}" for learner, number in by_learner.items())
+        lines.append(
+            f"{block.name}: {', '.join(of.strategies)}; {of.initial} random labels, then batches of {of.batch} up to "
+            f"{of.budget} labels; {runs}"
+        )
+    return lines
+
+
+def to_document(description: dict[str, Any], runs: Runs) -> dict[str, Any]:
+    """What is kept of an unfinished `tuilabel thesis`."""
+    return {**description, "blocks": {name: [run.to_json() for run in members] for name, members in runs.items()}}
+
+
+def from_document(document: Any, description: dict[str, Any], path: Path) -> dict[str, tuple[Run, ...]]:
+    """The runs in a document that `to_document` made under the same description.
+
+    Raises
+    ------
+    TuilabelError : where it is something else, or of other images, another checkpoint or another budget.
+    """
+    try:
+        for name, value in description.items():
+            if name != "tuilabel" and document[name] != value:
+                raise TuilabelError(
+                    f"{path} was made with {name} {document[name]}, not {value}: give what it was made with, or "
+                    "another --json"
+                )
+        return {name: tuple(map(Run.from_json, members)) for name, members in document["blocks"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise TuilabelError(f"{path} holds no results of `tuilabel thesis`: name another file") from error
+
+
+def check_size(settings: ThesisSettings, pool_size: int) -> None:
+    """Raise `UsageError` where the pool has fewer images than the budget asks for."""
+    if settings.budget > pool_size:
+        raise UsageError(f"--budget {settings.budget} is more than the {pool_size:,} images of {settings.dataset}")
