@@ -17,7 +17,9 @@ if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first ba
     from tuilabel.learner.mlp import MLPEnsemble
 
 HELD_OUT = 0.2  # of the labelled items judge the teacher
+ENOUGH = 4  # labels of a class of which one can be held out
 STEPS = 200  # of the student
+SHARPNESS = 2.0  # propagated labels are too soft: what calibrates them is measured from here
 PRIOR_TRUST = 4.0  # held-out items in favour of the teacher before there are any
 MOST_TRUST = 0.9
 
@@ -94,27 +96,36 @@ class LatentLearner:
         held_out = _held_out(known, seed)
         if not held_out.any():
             (spread,) = self._graph.propagate(self.features, known)
-            return Teacher(spread, MOST_TRUST, 1.0)
+            return Teacher(_calibrated(spread, 1.0), MOST_TRUST, 1.0)
         rest, judges = known.only(~held_out), known.only(held_out)
         spread, without = self._graph.propagate(self.features, known, rest)
         said = without[self._graph.places(self.features, judges.indices)]
-        temperature = fit_temperature(np.log(np.maximum(said, 1e-12)), judges.labels)
+        temperature = fit_temperature(SHARPNESS * np.log(np.maximum(said, 1e-12)), judges.labels)
         plain = MLPLearner(self.features).fit(rest, seed).predict_proba(self.features[judges.indices])
         rows = np.arange(len(judges.labels))
-        trust = _share(apply_temperature(said, temperature)[rows, judges.labels], plain[rows, judges.labels])
-        return Teacher(apply_temperature(spread, temperature).astype(np.float32), trust, temperature)
+        trust = _share(_calibrated(said, temperature)[rows, judges.labels], plain[rows, judges.labels])
+        return Teacher(_calibrated(spread, temperature), trust, temperature)
 
 
 def _held_out(known: LabelSet, seed: int) -> NDArray[np.bool_]:
-    """A random fifth of the items, bool (m,); none where the rest would know fewer than two classes."""
+    """Random items, bool (m,): a fifth of those of each class that has at least `ENOUGH`, and none of the others.
+
+    Of a class with one label nothing could be predicted without it.
+    """
     rng = np.random.default_rng([seed, len(known.labels)])
-    held_out = rng.permutation(len(known.labels)) < int(HELD_OUT * len(known.labels))
-    if len(np.unique(known.labels[~held_out])) < 2:
-        return np.zeros(len(known.labels), dtype=bool)
+    held_out = np.zeros(len(known.labels), dtype=bool)
+    for label in np.unique(known.labels):
+        items = rng.permutation(np.flatnonzero(known.labels == label))
+        if len(items) >= ENOUGH:
+            held_out[items[: max(1, int(HELD_OUT * len(items)))]] = True
     return held_out
 
 
-def _share(teacher: NDArray[np.float64], plain: NDArray[np.float32]) -> float:
+def _calibrated(spread: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    return apply_temperature(spread, temperature / SHARPNESS).astype(np.float32)
+
+
+def _share(teacher: NDArray[np.float32], plain: NDArray[np.float32]) -> float:
     """The share w of the teacher for which w·teacher + (1-w)·plain explains the true classes best.
 
     Maximises Σ log(w t + (1-w) p) + PRIOR_TRUST · log w.
