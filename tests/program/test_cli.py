@@ -41,7 +41,9 @@ def test_help_is_quick_and_loads_neither_torch_nor_textual() -> None:
     assert "train-vae" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies"])
+@pytest.mark.parametrize(
+    "command", ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies", "simulate"]
+)
 def test_every_command_has_help_with_an_example(run: Runner, command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

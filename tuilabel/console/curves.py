@@ -28,16 +28,18 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     several = len({run.learner for run in runs}) > 1
     room = out.width - max(8, *named.values()) - COUNT_WIDTH - 9 * several
     rows = summarise(runs, shown_counts(counts_within(runs), max(2, room // COUNT_WIDTH)))
+    seeds = len({run.seed for run in runs})
     audits = "a tenth of each batch audited" if settings["audit_share"] else "no audits"
     out.print(
-        f"{settings['dataset']}: {len({run.seed for run in runs})} seeds, "
+        f"{settings['dataset']}: {seeds} seed{'s' * (seeds > 1)}, "
         f"{settings['initial']} labels first (start: {settings['start']}), then {settings['batch']} a round, {audits}",
         markup=False,
     )
-    one = len({run.seed for run in runs}) == 1
-    _titled(out, f"Accuracy on the test split in %, {'one seed' if one else 'mean ± standard deviation'}, by labels")
+    _titled(
+        out, f"Accuracy on the test split in %, {'by labels' if seeds == 1 else 'mean ± standard deviation, by labels'}"
+    )
     out.print(accuracy_table(rows))
-    _titled(out, "Labels it takes to reach an accuracy, difference to random, and the last models")
+    _titled(out, "Labels it takes to reach an accuracy, and the models after the last round")
     out.print(comparison_table(rows))
     for line in _footnotes(rows):
         out.print(line, markup=False, style="dim")
@@ -77,14 +79,16 @@ def comparison_table(rows: list[Row]) -> Table:
     table = _table(rows)
     for target in TARGETS:
         table.add_column(f"to {100 * target:.0f} %", justify="right", no_wrap=True)
-    for heading in (f"vs {BASELINE}", "p (t)", "p (W)", "balanced", "ECE", "s/round"):
+    against = any(row.against_baseline for row in rows)
+    differences = (f"vs {BASELINE}", "p (t)", "p (W)") if against else ()
+    for heading in (*differences, "balanced", "ECE", "s/round"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             *_names(row, rows),
             *(_labels_to(*row.labels_to[target], row.seeds) for target in TARGETS),
-            *_difference(row.against_baseline),
-            _percent(row.balanced_accuracy),
+            *(_difference(row.against_baseline) if against else ()),
+            f"{100 * row.balanced_accuracy.mean:.1f}",
             f"{100 * row.calibration_error.mean:.1f}",
             f"{row.seconds:.2f}",
         )
@@ -100,13 +104,13 @@ def estimates_table(rows: list[EstimateRow]) -> Table:
     for row in rows:
         sure = "–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}"
         figures = (*_quality(row.audit), *_quality(row.lure), sure)
-        table.add_row(*_names(row, rows), f"{row.n_labels:,}", f"{row.accuracy:.1%}", *figures)
+        table.add_row(*_names(row, rows), f"{row.n_labels:,}", f"{100 * row.accuracy:.1f}", *figures)
     return table
 
 
 def _table(rows: Sequence[Row | EstimateRow]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("strategy", no_wrap=True)
+    table.add_column("strategy", overflow="fold")  # the one that gives way where there is little room
     if _several(rows):
         table.add_column("learner", no_wrap=True)
     return table
@@ -156,4 +160,4 @@ def _footnotes(rows: list[Row]) -> Iterator[str]:
     yield "to: median labels; (n/m) where n of m runs get there, – where no more than half do"
     if any(row.against_baseline for row in rows):
         yield f"vs {BASELINE}: points of area, seed by seed, ± standard error; p of the paired t-test and of Wilcoxon's"
-    yield "balanced accuracy and calibration error (ECE) in %, after the last round"
+    yield "balanced accuracy and expected calibration error (ECE): in %"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -75,7 +74,7 @@ def run_simulation(
     if plot is not None:
         write_plot(shown, pool.name, plot)
     if out == STDOUT:
-        sys.stdout.write(json.dumps(results.to_json(), indent=1) + "\n")
+        sys.stdout.write(results.to_text())
         return
     print_results(shown, settings, estimates=experiment.cross_validate)
     for path in (file, plot):

@@ -27,6 +27,12 @@ class Results:
         """The document of `tuilabel simulate --json`."""
         return {**self.settings, "runs": [run.to_json() for run in self.runs]}
 
+    def to_text(self) -> str:
+        """The same as text, a run a line: thousands of lines of a figure each nobody could look through."""
+        head = json.dumps(self.settings, indent=1).removesuffix("\n}")
+        runs = ",\n".join(f"  {json.dumps(run.to_json())}" for run in self.runs)
+        return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
+
     def of(self, keys: Collection[Key]) -> tuple[Run, ...]:
         """The runs with these keys."""
         return tuple(run for run in self.runs if run.key in keys)
@@ -81,4 +87,4 @@ def read_results(path: Path) -> Results:
 def write_results(results: Results, path: Path) -> None:
     """Write the document, whole or not at all; raises `TuilabelError` where it cannot be written."""
     with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(results.to_json(), indent=1) + "\n")
+        temporary.write_text(results.to_text())
