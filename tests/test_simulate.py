@@ -251,10 +251,13 @@ def test_the_terminal_plot_keeps_within_its_width() -> None:
     assert terminal_plot([made([0.5])], 80, colour=False) == ""
 
 
-def test_the_tables_say_it_within_100_columns(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("columns", [None, 80, 60])
+def test_the_tables_say_it_within_the_width(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int | None
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)
+    if columns:
+        monkeypatch.setenv("COLUMNS", str(columns))
     runs = [
         made([0.8, 0.9, 0.96 - i / 100], seed=i, strategy=s, confidence=0.9)
         for s in ("information-density", "random")
@@ -263,9 +266,18 @@ def test_the_tables_say_it_within_100_columns(
     settings = {"dataset": "toy", **{name: getattr(experiment(), name) for name in COMMON}}
     print_results(runs, settings, estimates=True)
     text = capsys.readouterr().out
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= (columns or 100)
     assert "…" not in text
-    for words in ("toy: 3 seeds", "95.0 ± 1.0", "vs random", "+0.00 ± 0.00", "LURE", "(2/3)"):
+    for words in (
+        "toy: 3 seeds",
+        "95.0 ± 1.0",
+        "vs random",
+        "+0.00 ± 0.00",
+        "LURE",
+        "(2/3)",
+        "s/round",
+        "information-density  ",
+    ):
         assert words in text, text
     print_results(runs[:1], settings, estimates=False)
     assert "vs random" not in capsys.readouterr().out

@@ -17,17 +17,19 @@ from tuilabel.simulate.run import Run
 from tuilabel.simulate.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
 
 PIPE_WIDTH = 100  # columns where nobody says how many there are
-COUNT_WIDTH = 13  # of one accuracy with its spread
+COUNT_WIDTH = 12  # of one accuracy with its spread
+GAP = 2  # between columns
+Column = tuple[str, list[str]]
+"""Its heading and cells."""
 
 
 def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: bool) -> None:
     """Print all of it on stdout."""
     terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     out = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
-    named = {f"{run.strategy}{run.learner}": len(run.strategy) for run in runs}
     several = len({run.learner for run in runs}) > 1
-    room = out.width - max(8, *named.values()) - COUNT_WIDTH - 9 * several
-    rows = summarise(runs, shown_counts(counts_within(runs), max(2, room // COUNT_WIDTH)))
+    room = out.width - max(len(run.strategy) for run in runs) - COUNT_WIDTH - 9 * several
+    rows = summarise(runs, shown_counts(counts_within(runs), max(3, room // COUNT_WIDTH)))
     seeds = len({run.seed for run in runs})
     audits = "a tenth of each batch audited" if settings["audit_share"] else "no audits"
     out.print(
@@ -38,14 +40,15 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     _titled(
         out, f"Accuracy on the test split in %, {'by labels' if seeds == 1 else 'mean ± standard deviation, by labels'}"
     )
-    out.print(accuracy_table(rows))
+    _print_tables(out, rows, accuracy_columns(rows))
     _titled(out, "Labels it takes to reach an accuracy, and the models after the last round")
-    out.print(comparison_table(rows))
+    _print_tables(out, rows, comparison_columns(rows))
     for line in _footnotes(rows):
         out.print(line, markup=False, style="dim")
     if estimates:
         _titled(out, "Estimates of accuracy against the accuracy on the test split, in points")
-        out.print(estimates_table(compare_estimates(runs)))
+        compared = compare_estimates(runs)
+        _print_tables(out, compared, estimate_columns(compared))
         out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")
     if plot := terminal_plot(runs, out.width, out.is_terminal and not out.no_color):
         _titled(out, "Mean accuracy on the test split by labels")
@@ -56,6 +59,13 @@ def _titled(out: Console, title: str) -> None:
     out.print(f"\n{title}", markup=False, style="bold")
 
 
+def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list[Column]) -> None:
+    for place, table in enumerate(tables(rows, columns, out.width)):
+        if place:
+            out.print()
+        out.print(table)
+
+
 def shown_counts(counts: list[int], most: int) -> list[int]:
     """At most `most` of the numbers of labels, evenly among them, the last one always there."""
     if len(counts) <= most:
@@ -63,65 +73,70 @@ def shown_counts(counts: list[int], most: int) -> list[int]:
     return sorted({counts[round(i * (len(counts) - 1) / (most - 1))] for i in range(most)})
 
 
-def accuracy_table(rows: list[Row]) -> Table:
+def accuracy_columns(rows: list[Row]) -> list[Column]:
     """Accuracy at the shown counts, and over all."""
-    table = _table(rows)
-    for count in rows[0].accuracy:
-        table.add_column(f"{count:,}", justify="right", no_wrap=True)
-    table.add_column("area", justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(*_names(row, rows), *map(_percent, row.accuracy.values()), _percent(row.area))
-    return table
+    counts = [(f"{count:,}", [_percent(row.accuracy[count]) for row in rows]) for count in rows[0].accuracy]
+    return [*counts, ("area", [_percent(row.area) for row in rows])]
 
 
-def comparison_table(rows: list[Row]) -> Table:
-    """How many labels a target takes, and what the models are like at the end."""
-    table = _table(rows)
-    for target in TARGETS:
-        table.add_column(f"to {100 * target:.0f} %", justify="right", no_wrap=True)
-    against = any(row.against_baseline for row in rows)
-    differences = (f"vs {BASELINE}", "p (t)", "p (W)") if against else ()
-    for heading in (*differences, "balanced", "ECE", "s/round"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        table.add_row(
-            *_names(row, rows),
-            *(_labels_to(*row.labels_to[target], row.seeds) for target in TARGETS),
-            *(_difference(row.against_baseline) if against else ()),
-            f"{100 * row.balanced_accuracy.mean:.1f}",
-            f"{100 * row.calibration_error.mean:.1f}",
-            f"{row.seconds:.2f}",
-        )
-    return table
+def comparison_columns(rows: list[Row]) -> list[Column]:
+    """How many labels a target takes, how far from the baseline, and what the models are like at the end."""
+    columns = [
+        (f"to {100 * target:.0f} %", [_labels_to(*row.labels_to[target], row.seeds) for row in rows])
+        for target in TARGETS
+    ]
+    if any(row.against_baseline for row in rows):
+        differences = [_difference(row.against_baseline) for row in rows]
+        for place, heading in enumerate((f"vs {BASELINE}", "p (t)", "p (W)")):
+            columns.append((heading, [cells[place] for cells in differences]))
+    columns.append(("balanced", [f"{100 * row.balanced_accuracy.mean:.1f}" for row in rows]))
+    columns.append(("ECE", [f"{100 * row.calibration_error.mean:.1f}" for row in rows]))
+    columns.append(("s/round", [f"{row.seconds:.2f}" for row in rows]))
+    return columns
 
 
-def estimates_table(rows: list[EstimateRow]) -> Table:
+def estimate_columns(rows: list[EstimateRow]) -> list[Column]:
     """How far each estimate is from the truth."""
-    table = _table(rows)
-    for heading in ("labels", "truth", "audit\nbias", "\nheld", "\nwidth", "LURE\nbias", "\nheld", "\nwidth"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("confidence\nbias", justify="right", no_wrap=True)
-    for row in rows:
-        sure = "–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}"
-        figures = (*_quality(row.audit), *_quality(row.lure), sure)
-        table.add_row(*_names(row, rows), f"{row.n_labels:,}", f"{100 * row.accuracy:.1f}", *figures)
-    return table
+    columns = [
+        ("labels", [f"{row.n_labels:,}" for row in rows]),
+        ("truth", [f"{100 * row.accuracy:.1f}" for row in rows]),
+    ]
+    for name, qualities in (("audit", [row.audit for row in rows]), ("LURE", [row.lure for row in rows])):
+        figures = [_quality(quality) for quality in qualities]
+        for place, heading in enumerate((f"{name}\nbias", "\nheld", "\nwidth")):
+            columns.append((heading, [cells[place] for cells in figures]))
+    sure = ["–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}" for row in rows]
+    return [*columns, ("confidence\nbias", sure)]
 
 
-def _table(rows: Sequence[Row | EstimateRow]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("strategy", overflow="fold")  # the one that gives way where there is little room
+def tables(rows: Sequence[Row | EstimateRow], columns: list[Column], width: int) -> Iterator[Table]:
+    """The columns behind the names of the rows: in one table, or in as many as `width` makes necessary."""
+    names = [("strategy", [row.strategy for row in rows])]
     if _several(rows):
-        table.add_column("learner", no_wrap=True)
-    return table
+        names.append(("learner", [row.learner for row in rows]))
+    while columns:
+        room, fitting = width - sum(map(_width, names)), 0
+        while fitting < len(columns) and (room := room - _width(columns[fitting])) >= -GAP:
+            fitting += 1
+        fitting = max(1, fitting)
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+        for heading, _ in names:
+            table.add_column(heading, overflow="fold")
+        for heading, _ in columns[:fitting]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for cells in zip(*(cells for _, cells in [*names, *columns[:fitting]]), strict=True):
+            table.add_row(*cells)
+        yield table
+        columns = columns[fitting:]
+
+
+def _width(column: Column) -> int:
+    heading, cells = column
+    return max(map(len, [*heading.split("\n"), *cells])) + GAP
 
 
 def _several(rows: Sequence[Row | EstimateRow]) -> bool:
     return len({row.learner for row in rows}) > 1
-
-
-def _names(row: Row | EstimateRow, rows: Sequence[Row | EstimateRow]) -> tuple[str, ...]:
-    return (row.strategy, row.learner) if _several(rows) else (row.strategy,)
 
 
 def _percent(spread: Spread) -> str:
