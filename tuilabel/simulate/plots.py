@@ -115,7 +115,8 @@ def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], n
     colour = COLOURS[place % len(COLOURS)]
     mean = 100 * accuracies.mean(axis=0)
     dashes = DASHES[place // len(COLOURS) % len(DASHES)]
-    every = (place % 3, max(1, len(n) // 12))  # markers of curves on one another do not all hide each other
+    step = max(1, len(n) // 12)
+    every = (place % step, step)  # markers of curves on one another do not all hide each other
     marker = MARKERS[place % len(MARKERS)]
     panel.plot(n, mean, dashes, color=colour, marker=marker, markevery=every, markersize=5, linewidth=1.6, label=name)
     if len(accuracies) > 1:
@@ -131,7 +132,8 @@ def _scale(panel: Any, labels: list[NDArray[np.float64]]) -> None:
     if high < LOG_FROM * low:
         return
     panel.set_xscale("log")
-    panel.set_xticks([n for n in (1, 2, 5, *COUNTS, 20_000, 50_000) if low <= n <= high])
+    ticks = [n for n in (1, 2, 5, *COUNTS, 20_000, 50_000) if low <= n <= high / 1.3]
+    panel.set_xticks([*ticks, high])
     panel.xaxis.set_major_formatter(ScalarFormatter())
     panel.xaxis.set_minor_locator(NullLocator())
     panel.xaxis.set_minor_formatter(NullFormatter())
