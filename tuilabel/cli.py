@@ -32,6 +32,7 @@ Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE t
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
+COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
 
 def _version(wanted: bool) -> None:
@@ -167,6 +168,63 @@ def label(
     raise typer.Exit(outcome.exit_code)
 
 
+@app.command(
+    epilog="Example: tuilabel simulate mnist --strategy margin,random --budget 200 --seeds 5 --plot curves.png"
+)
+def simulate(
+    dataset: Dataset = "mnist",
+    strategy: Annotated[
+        list[str], typer.Option(help="What to compare, repeatable or with commas between; random is the baseline.")
+    ] = COMPARED,
+    learner: Annotated[
+        list[str], typer.Option(help="latent, mlp or cnn (on pixels, without a VAE); repeatable.")
+    ] = LEARNERS,
+    checkpoint: Checkpoint = None,
+    batch: Annotated[int, typer.Option(help="Labels a round.")] = 20,
+    budget: Annotated[int, typer.Option(help="Labels of a run in all.")] = 500,
+    seeds: Annotated[int, typer.Option(help="Runs of each strategy and learner.")] = 10,
+    seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0,
+    initial: Annotated[int, typer.Option(help="Labels of the first round.")] = 20,
+    start: Annotated[
+        str, typer.Option(help="First batch: own (the strategy's; random where it needs a model), random, coverage.")
+    ] = "own",
+    audit: Annotated[
+        bool, typer.Option("--audit/--no-audit", help="Draw a tenth of each batch at random, as `label` does.")
+    ] = True,
+    estimates: Annotated[
+        bool, typer.Option("--estimates", help="Also compare the estimates of accuracy with the truth; takes longer.")
+    ] = False,
+    as_json: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Keep all finished runs there; - is stdout.")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves: .png, .svg or .pdf.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the file of --json.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Runs at the same time; else one a processor.")] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Replay active learning with the true labels and compare strategies."""
+    from tuilabel.console.simulation import run_simulation
+    from tuilabel.session.rounds import AUDIT_SHARE
+    from tuilabel.simulate.experiment import Experiment
+
+    experiment = Experiment(
+        dataset=dataset,
+        data_dir=data_dir,
+        checkpoint=checkpoint,
+        strategies=_names(strategy),
+        learners=_names(learner),
+        seeds=seeds,
+        seed=seed,
+        batch=batch,
+        budget=budget,
+        initial=initial,
+        start=start,
+        audit_share=AUDIT_SHARE if audit else 0.0,
+        cross_validate=estimates,
+    )
+    run_simulation(experiment, out=as_json, plot=plot, resume=resume, jobs=jobs)
+
+
 @app.command(epilog="Example: tuilabel stats --json")
 def stats(
     dataset: Dataset = "mnist", project: ProjectDir = None, data_dir: DataDir = None, as_json: Json = False
@@ -288,6 +346,10 @@ def make_colour_digits(
         _print_json(made)
     else:
         typer.echo(f"{made['train']:,} images and {made['test']:,} for tests in {made['directory']}")
+
+
+def _names(given: list[str]) -> tuple[str, ...]:
+    return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
 
 
 def _note(text: str) -> None:

@@ -44,7 +44,18 @@ def test_help_is_quick_and_loads_neither_torch_nor_textual() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["train-vae", "encode", "label", "stats", "export", "datasets", "strategies", "make-colour-digits", "thesis"],
+    [
+        "train-vae",
+        "encode",
+        "label",
+        "stats",
+        "export",
+        "datasets",
+        "strategies",
+        "make-colour-digits",
+        "thesis",
+        "simulate",
+    ],
 )
 def test_every_command_has_help_with_an_example(run: Runner, command: str) -> None:
     done = run(command, "--help")

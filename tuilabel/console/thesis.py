@@ -16,8 +16,10 @@ from tuilabel.datasets import ImagePool, announcer, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
 from tuilabel.simulate.claims import findings
-from tuilabel.simulate.experiment import Results, run_experiment, total_rounds
+from tuilabel.simulate.experiment import total_rounds
 from tuilabel.simulate.findings import Finding
+from tuilabel.simulate.parallel import run_experiment
+from tuilabel.simulate.results import Results
 from tuilabel.simulate.run import Run
 from tuilabel.simulate.supervised import supervised_run
 from tuilabel.simulate.thesis import (

@@ -74,7 +74,7 @@ class LabellingSession:
         writer: Writer,
         trainer: Trainer,
         classes: Sequence[str],
-        strategy: str = "margin",
+        strategy: str = "auto",
         batch_size: int = 20,
         annotator: str = "anonymous",
         seed: int = 0,

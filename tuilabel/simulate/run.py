@@ -19,6 +19,8 @@ from tuilabel.session.state import Statistics
 from tuilabel.strategies import get_strategy
 
 STARTS = ("own", "random", "coverage")
+Key = tuple[str, str, int]
+"""Strategy, learner, seed."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,13 @@ class RunSettings:
     initial: int = 20
     start: str = "own"
     audit_share: float = 0.1
+    cross_validate: bool = False
+    """Whether accuracy is estimated by cross-validation after each batch, which costs five more models a round."""
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the other runs of an experiment."""
+        return self.strategy, self.learner, self.seed
 
     def first_strategy(self) -> str:
         """The strategy of the first batch: the one asked for, or its own, at random where that needs a model."""
@@ -68,6 +77,11 @@ class Run:
     learner: str
     seed: int
     points: tuple[Point, ...]
+
+    @property
+    def key(self) -> Key:
+        """What tells it from the other runs of an experiment."""
+        return self.strategy, self.learner, self.seed
 
     def to_json(self) -> dict[str, Any]:
         """An entry of `runs` in the document of `tuilabel simulate --json`: a column for each figure."""
@@ -113,6 +127,7 @@ def simulate_run(
         first_batch=settings.initial,
         budget=settings.budget,
         audit_share=settings.audit_share,
+        cross_validate=settings.cross_validate,
     )
     trainer.start(session.handle)
     session.start()
@@ -153,7 +168,8 @@ def _one_class(session: LabellingSession) -> TestMetrics:
     assert session.pool.test is not None
     only = int(session.labels()[1][0])
     share = float(np.mean(session.pool.test.targets == only))
-    return TestMetrics(share, 1 / len(np.unique(session.pool.test.targets)), 1 - share)
+    balanced = 1 / len(np.unique(session.pool.test.targets)) if share else 0.0
+    return TestMetrics(share, balanced, 1 - share)
 
 
 def _tupled(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.strategies import (
+    auto,
     badge,
     batchbald,
     clustered,
@@ -28,6 +29,7 @@ __all__ = [
     "QueryContext",
     "Selection",
     "Strategy",
+    "auto",
     "badge",
     "batchbald",
     "clustered",

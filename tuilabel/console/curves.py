@@ -1,0 +1,178 @@
+"""The results of `simulate` for people: tables, and curves in the terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tuilabel.estimate import PairedComparison
+from tuilabel.simulate.estimates import EstimateRow, Quality, compare_estimates
+from tuilabel.simulate.plots import terminal_plot
+from tuilabel.simulate.run import Run
+from tuilabel.simulate.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
+
+PIPE_WIDTH = 100  # columns where nobody says how many there are
+COUNT_WIDTH = 12  # of one accuracy with its spread
+GAP = 2  # between columns
+Column = tuple[str, list[str]]
+"""Its heading and cells."""
+
+
+def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: bool) -> None:
+    """Print all of it on stdout."""
+    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+    out = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
+    several = len({run.learner for run in runs}) > 1
+    room = out.width - max(len(run.strategy) for run in runs) - COUNT_WIDTH - 9 * several
+    rows = summarise(runs, shown_counts(counts_within(runs), max(3, room // COUNT_WIDTH)))
+    seeds = len({run.seed for run in runs})
+    audits = "a tenth of each batch audited" if settings["audit_share"] else "no audits"
+    out.print(
+        f"{settings['dataset']}: {seeds} seed{'s' * (seeds > 1)}, "
+        f"{settings['initial']} labels first (start: {settings['start']}), then {settings['batch']} a round, {audits}",
+        markup=False,
+    )
+    _titled(
+        out, f"Accuracy on the test split in %, {'by labels' if seeds == 1 else 'mean ± standard deviation, by labels'}"
+    )
+    _print_tables(out, rows, accuracy_columns(rows))
+    _titled(out, "Labels it takes to reach an accuracy, and the models after the last round")
+    _print_tables(out, rows, comparison_columns(rows))
+    for line in _footnotes(rows):
+        out.print(line, markup=False, style="dim")
+    if estimates:
+        _titled(out, "Estimates of accuracy against the accuracy on the test split, in points")
+        compared = compare_estimates(runs)
+        _print_tables(out, compared, estimate_columns(compared))
+        out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")
+    if plot := terminal_plot(runs, out.width, out.is_terminal and not out.no_color):
+        _titled(out, "Mean accuracy on the test split by labels")
+        print(plot, file=out.file)
+
+
+def _titled(out: Console, title: str) -> None:
+    out.print(f"\n{title}", markup=False, style="bold")
+
+
+def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list[Column]) -> None:
+    for place, table in enumerate(tables(rows, columns, out.width)):
+        if place:
+            out.print()
+        out.print(table)
+
+
+def shown_counts(counts: list[int], most: int) -> list[int]:
+    """At most `most` of the numbers of labels, evenly among them, the last one always there."""
+    if len(counts) <= most:
+        return counts
+    return sorted({counts[round(i * (len(counts) - 1) / (most - 1))] for i in range(most)})
+
+
+def accuracy_columns(rows: list[Row]) -> list[Column]:
+    """Accuracy at the shown counts, and over all."""
+    counts = [(f"{count:,}", [_percent(row.accuracy[count]) for row in rows]) for count in rows[0].accuracy]
+    return [*counts, ("area", [_percent(row.area) for row in rows])]
+
+
+def comparison_columns(rows: list[Row]) -> list[Column]:
+    """How many labels a target takes, how far from the baseline, and what the models are like at the end."""
+    columns = [
+        (f"to {100 * target:.0f} %", [_labels_to(*row.labels_to[target], row.seeds) for row in rows])
+        for target in TARGETS
+    ]
+    if any(row.against_baseline for row in rows):
+        differences = [_difference(row.against_baseline) for row in rows]
+        for place, heading in enumerate((f"vs {BASELINE}", "p (t)", "p (W)")):
+            columns.append((heading, [cells[place] for cells in differences]))
+    columns.append(("balanced", [f"{100 * row.balanced_accuracy.mean:.1f}" for row in rows]))
+    columns.append(("ECE", [f"{100 * row.calibration_error.mean:.1f}" for row in rows]))
+    columns.append(("s/round", [f"{row.seconds:.2f}" for row in rows]))
+    return columns
+
+
+def estimate_columns(rows: list[EstimateRow]) -> list[Column]:
+    """How far each estimate is from the truth."""
+    columns = [
+        ("labels", [f"{row.n_labels:,}" for row in rows]),
+        ("truth", [f"{100 * row.accuracy:.1f}" for row in rows]),
+    ]
+    for name, qualities in (("audit", [row.audit for row in rows]), ("LURE", [row.lure for row in rows])):
+        figures = [_quality(quality) for quality in qualities]
+        for place, heading in enumerate((f"{name}\nbias", "\nheld", "\nwidth")):
+            columns.append((heading, [cells[place] for cells in figures]))
+    sure = ["–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}" for row in rows]
+    return [*columns, ("confidence\nbias", sure)]
+
+
+def tables(rows: Sequence[Row | EstimateRow], columns: list[Column], width: int) -> Iterator[Table]:
+    """The columns behind the names of the rows: in one table, or in as many as `width` makes necessary."""
+    names = [("strategy", [row.strategy for row in rows])]
+    if _several(rows):
+        names.append(("learner", [row.learner for row in rows]))
+    while columns:
+        room, fitting = width - sum(map(_width, names)), 0
+        while fitting < len(columns) and (room := room - _width(columns[fitting])) >= -GAP:
+            fitting += 1
+        fitting = max(1, fitting)
+        table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+        for heading, _ in names:
+            table.add_column(heading, overflow="fold")
+        for heading, _ in columns[:fitting]:
+            table.add_column(heading, justify="right", no_wrap=True)
+        for cells in zip(*(cells for _, cells in [*names, *columns[:fitting]]), strict=True):
+            table.add_row(*cells)
+        yield table
+        columns = columns[fitting:]
+
+
+def _width(column: Column) -> int:
+    heading, cells = column
+    return max(map(len, [*heading.split("\n"), *cells])) + GAP
+
+
+def _several(rows: Sequence[Row | EstimateRow]) -> bool:
+    return len({row.learner for row in rows}) > 1
+
+
+def _percent(spread: Spread) -> str:
+    mean = f"{100 * spread.mean:.1f}"
+    return mean if spread.sd is None else f"{mean} ± {100 * spread.sd:.1f}"
+
+
+def _labels_to(median: float | None, reached: int, seeds: int) -> str:
+    if median is None:
+        return "–"
+    return f"{median:,.0f}" if reached == seeds else f"{median:,.0f} ({reached}/{seeds})"
+
+
+def _difference(comparison: PairedComparison | None) -> tuple[str, str, str]:
+    if comparison is None:
+        return "", "", ""
+    mean = f"{100 * comparison.mean:+.2f}"
+    if comparison.standard_error is None:
+        return mean, "–", "–"
+    return f"{mean} ± {100 * comparison.standard_error:.2f}", _p(comparison.p_t), _p(comparison.p_wilcoxon)
+
+
+def _p(p: float) -> str:
+    return "<.001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def _quality(quality: Quality | None) -> tuple[str, str, str]:
+    if quality is None or quality.coverage is None or quality.width is None:
+        return "–", "–", "–"
+    held = f"{round(quality.coverage * quality.runs)}/{quality.runs}"
+    return f"{100 * quality.bias:+.1f}", held, f"{100 * quality.width:.1f}"
+
+
+def _footnotes(rows: list[Row]) -> Iterator[str]:
+    yield "area: mean accuracy over the range of labels; s/round: median of training and picking"
+    yield "to: median labels; (n/m) where n of m runs get there, – where no more than half do"
+    if any(row.against_baseline for row in rows):
+        yield f"vs {BASELINE}: points of area, seed by seed, ± standard error; p of the paired t-test and of Wilcoxon's"
+    yield "balanced accuracy and expected calibration error (ECE): in %"

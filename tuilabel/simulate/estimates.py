@@ -1,0 +1,83 @@
+"""How far the estimates of accuracy that a session gives are from the truth, over many runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuilabel.simulate.run import Point, Run
+
+COUNTS = (50, 100, 200, 500)
+INTERVALS = ("audit", "lure")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One estimate at one number of labels, over the runs that had it."""
+
+    runs: int
+    bias: float
+    """Mean of estimate - accuracy on the test split."""
+    coverage: float | None
+    """Part of the runs whose 95 % interval held that accuracy; None for an estimate without one, as the next."""
+    width: float | None
+    """Mean width of the interval."""
+
+
+@dataclass(frozen=True)
+class EstimateRow:
+    """The estimates of one strategy and learner at one number of labels."""
+
+    strategy: str
+    learner: str
+    n_labels: int
+    runs: int
+    accuracy: float
+    """True mean accuracy on the test split."""
+    audit: Quality | None
+    """None where no run had it, as the next two."""
+    lure: Quality | None
+    confidence: Quality | None
+
+
+def compare_estimates(runs: Sequence[Run], counts: Sequence[int] = COUNTS) -> list[EstimateRow]:
+    """Compare audit, LURE cross-validation and mean confidence with the accuracy of the model of that round.
+
+    At the round nearest to each number of labels that the runs reach, or the last one where they reach none.
+    """
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.strategy, run.learner), []).append(run)
+    return [
+        _row(strategy, learner, [run.points[place] for run in members])
+        for (strategy, learner), members in groups.items()
+        for place in _rounds(members, counts)
+    ]
+
+
+def _rounds(runs: list[Run], counts: Sequence[int]) -> list[int]:
+    n = np.array([point.n_labels for point in min((run.points for run in runs), key=len)])
+    return sorted({int(np.abs(n - c).argmin()) for c in counts if n[0] <= c <= n[-1]}) or [len(n) - 1]
+
+
+def _row(strategy: str, learner: str, points: list[Point]) -> EstimateRow:
+    truth = float(np.mean([point.accuracy for point in points]))
+    audit, lure = (_interval_quality(points, name) for name in INTERVALS)
+    gaps = [point.confidence - point.accuracy for point in points if point.confidence is not None]
+    confidence = Quality(len(gaps), float(np.mean(gaps)), None, None) if gaps else None
+    return EstimateRow(strategy, learner, points[0].n_labels, len(points), truth, audit, lure, confidence)
+
+
+def _interval_quality(points: list[Point], name: str) -> Quality | None:
+    rows = [(*estimate, point.accuracy) for point in points if (estimate := getattr(point, name)) is not None]
+    if not rows:
+        return None
+    value, low, high, truth = np.array(rows).T
+    return Quality(
+        runs=len(rows),
+        bias=float((value - truth).mean()),
+        coverage=float(((low <= truth) & (truth <= high)).mean()),
+        width=float((high - low).mean()),
+    )

@@ -1,0 +1,143 @@
+"""The runs of an experiment in parallel processes, kept as they finish."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+from tuilabel.datasets import open_pool
+from tuilabel.errors import TuilabelError
+from tuilabel.simulate.experiment import Experiment
+from tuilabel.simulate.results import Results
+from tuilabel.simulate.run import Run, RunSettings, simulate_run
+
+POLL = 0.2  # seconds between two looks at the processes
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+
+
+def run_experiment(
+    experiment: Experiment,
+    settings: dict[str, Any],
+    done: Sequence[Run] = (),
+    *,
+    jobs: int | None = None,
+    on_round: Callable[[], object] = lambda: None,
+    on_run: Callable[[Results], object] = lambda _: None,
+) -> Results:
+    """Do the runs that are not `done` yet, in `jobs` processes (by default one a processor).
+
+    Each process computes in one thread, so that a run's figures do not depend on how many there are.
+
+    Parameters
+    ----------
+    done : earlier runs; those that the experiment does not ask for are kept behind its own.
+    on_round : called after every round of any run.
+    on_run : called with all results so far after every run.
+
+    Raises
+    ------
+    TuilabelError : where a process failed or died.
+    """
+    wanted = experiment.runs()
+    known = {run.key: run for run in done}
+    todo = [run for run in wanted if run.key not in known]
+    order = list(dict.fromkeys([*(run.key for run in wanted), *known]))
+
+    def results() -> Results:
+        return Results(settings, tuple(known[key] for key in order if key in known))
+
+    if not todo:
+        return results()
+    context = multiprocessing.get_context("spawn")
+    rounds = context.Queue()
+    workers = ProcessPoolExecutor(
+        min(jobs or os.cpu_count() or 1, len(todo)),
+        mp_context=context,
+        initializer=_start,
+        initargs=(experiment, rounds),
+    )
+    try:
+        with _inherited():
+            pending: set[Future[Run]] = {workers.submit(_work, run) for run in todo}
+        while pending:
+            finished, pending = wait(pending, POLL, FIRST_COMPLETED)
+            for _ in range(_waiting(rounds)):
+                on_round()
+            for future in finished:
+                run = future.result()
+                known[run.key] = run
+                on_run(results())
+    except BrokenExecutor as error:
+        raise TuilabelError("a simulating process died, for want of memory perhaps: give --jobs 1") from error
+    finally:
+        for process in multiprocessing.active_children():  # an interrupted run is not waited for
+            process.terminate()
+        workers.shutdown(wait=True, cancel_futures=True)
+    return results()
+
+
+@contextmanager
+def _inherited() -> Iterator[None]:
+    """What the processes take over from their first moment: one thread each, and Ctrl-C is for the parent."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))  # read when numpy is imported, before any of our code runs there
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _waiting(rounds: Any) -> int:
+    count = 0
+    while True:
+        try:
+            rounds.get_nowait()
+        except queue.Empty:
+            return count
+        count += 1
+
+
+_state: tuple[Experiment, Any, Any, dict[str, Any]]
+
+
+def _start(experiment: Experiment, rounds: Any) -> None:
+    """In each process: open the pool, and end with the parent, however that ends."""
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+
+    import torch
+
+    global _state
+    torch.set_num_threads(1)
+    _state = (experiment, rounds, open_pool(experiment.dataset, experiment.data_dir), {})
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _work(run: RunSettings) -> Run:
+    from tuilabel.learner.opening import open_learner, test_set
+    from tuilabel.learner.round import RoundRunner
+
+    experiment, rounds, pool, runners = _state
+    if run.learner not in runners:
+        learner, features = open_learner(run.learner, pool, experiment.checkpoint, device="cpu")
+        learner.prepare()
+        runners[run.learner] = RoundRunner(learner, test_set(pool, features, pool.classes))
+    return simulate_run(pool, runners[run.learner], run, lambda: rounds.put(1))

@@ -1,0 +1,139 @@
+"""Learning curves as a picture, and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.errors import UsageError
+from tuilabel.files import atomic_write
+from tuilabel.simulate.run import Run
+from tuilabel.simulate.summary import COUNTS, curve
+
+SUFFIXES = (".png", ".svg", ".pdf")
+# Okabe and Ito's palette, which the colour-blind can tell apart, without its yellow, too pale for a line.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vPX*<>hp"
+DASHES = ("-", "--", ":", "-.")
+LOG_FROM = 15  # times as many labels at the end as at the beginning
+LETTERS = "ox+*#@%&=abcdefghijklmnpqrstuvwyz"
+TERMINAL_COLOURS = ("blue", "yellow", "magenta", "green", "cyan", "red")
+
+
+def check_plot_file(path: Path) -> None:
+    """Raise `UsageError` where no plot can be written to `path`, for its ending."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UsageError(f"--plot {path}: a plot is {', '.join(SUFFIXES)}")
+
+
+def mean_curves(runs: Sequence[Run]) -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """For each strategy and learner: labels (k,) and accuracies (seeds, k), of the rounds that all its runs have."""
+    groups: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.strategy, run.learner), []).append(run)
+    found = {}
+    for key, members in groups.items():
+        curves = [curve(run) for run in members]
+        k = min(len(n) for n, _ in curves)
+        found[key] = curves[0][0][:k], np.stack([y[:k] for _, y in curves])
+    return found
+
+
+def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
+    """Draw the mean accuracy by labels with a band of one standard deviation, a panel for each learner.
+
+    Raises
+    ------
+    UsageError : where the ending is none of `SUFFIXES`.
+    TuilabelError : where the file cannot be written.
+    """
+    check_plot_file(path)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    curves = mean_curves(runs)
+    learners = list(dict.fromkeys(learner for _, learner in curves))
+    strategies = list(dict.fromkeys(strategy for strategy, _ in curves))
+    beside = len(strategies) > 8  # a long legend would hide the curves
+    figure = Figure(figsize=(7.0 * len(learners) + 2 * beside, 4.8), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(1, len(learners), sharey=True, squeeze=False)[0]
+    for panel, learner in zip(panels, learners, strict=True):
+        for place, strategy in enumerate(strategies):
+            if (strategy, learner) in curves:
+                _draw(panel, *curves[strategy, learner], strategy, place)
+        seeds = max(len(y) for (_, of), (_, y) in curves.items() if of == learner)
+        spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
+        panel.set_title(f"{dataset}, learner {learner}: {spread}")
+        panel.set_xlabel("labels")
+        panel.grid(alpha=0.3)
+        _scale(panel, [n for (_, of), (n, _) in curves.items() if of == learner])
+    panels[0].set_ylabel("accuracy on the test split (%)")
+    if beside:
+        panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    else:
+        panels[-1].legend(loc="lower right")
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary, format=path.suffix.lower()[1:])
+
+
+def terminal_plot(runs: Sequence[Run], width: int, colour: bool) -> str:
+    """The mean curves as lines of text at most `width` wide; each has a character of its own, and a colour if wanted.
+
+    One point is no curve: the text is empty then.
+    """
+    from uniplot import plot_to_string
+
+    curves = mean_curves(runs)
+    if not curves or max(len(n) for n, _ in curves.values()) < 2:
+        return ""
+    several = len({learner for _, learner in curves}) > 1
+    names = [f"{strategy} ({learner})" if several else strategy for strategy, learner in curves]
+    return str(
+        plot_to_string(
+            [100 * y.mean(axis=0) for _, y in curves.values()],
+            [n for n, _ in curves.values()],
+            lines=True,
+            width=max(20, width - 10),  # the frame and the figures right of it
+            height=16,
+            legend_labels=names,
+            y_unit=" %",
+            x_gridlines=[],
+            y_gridlines=[],
+            character_set="ascii",
+            force_ascii_characters=[LETTERS[i % len(LETTERS)] for i in range(len(names))],
+            color=[TERMINAL_COLOURS[i % len(TERMINAL_COLOURS)] for i in range(len(names))] if colour else False,
+        )
+    )
+
+
+def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], name: str, place: int) -> None:
+    colour = COLOURS[place % len(COLOURS)]
+    mean = 100 * accuracies.mean(axis=0)
+    dashes = DASHES[place // len(COLOURS) % len(DASHES)]
+    step = max(1, len(n) // 12)
+    every = (place % step, step)  # markers of curves on one another do not all hide each other
+    marker = MARKERS[place % len(MARKERS)]
+    panel.plot(n, mean, dashes, color=colour, marker=marker, markevery=every, markersize=5, linewidth=1.6, label=name)
+    if len(accuracies) > 1:
+        spread = 100 * accuracies.std(axis=0, ddof=1)
+        panel.fill_between(n, mean - spread, np.minimum(mean + spread, 100), color=colour, alpha=0.15, linewidth=0)
+
+
+def _scale(panel: Any, labels: list[NDArray[np.float64]]) -> None:
+    """A logarithmic axis where the first rounds would be squeezed, with round numbers on it."""
+    from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
+
+    low, high = min(n[0] for n in labels), max(n[-1] for n in labels)
+    if high < LOG_FROM * low:
+        return
+    panel.set_xscale("log")
+    ticks = [n for n in (1, 2, 5, *COUNTS, 20_000, 50_000) if low <= n <= high / 1.3]
+    panel.set_xticks([*ticks, high])
+    panel.xaxis.set_major_formatter(ScalarFormatter())
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.xaxis.set_minor_formatter(NullFormatter())

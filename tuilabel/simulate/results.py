@@ -1,0 +1,90 @@
+"""What came of an experiment, in one JSON document that another can be joined to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilabel import __version__
+from tuilabel.errors import TuilabelError
+from tuilabel.files import atomic_write
+from tuilabel.simulate.experiment import COMMON, Experiment
+from tuilabel.simulate.run import Key, Run
+
+
+@dataclass(frozen=True)
+class Results:
+    """What came of an experiment so far."""
+
+    settings: dict[str, Any]
+    runs: tuple[Run, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `tuilabel simulate --json`."""
+        return {**self.settings, "runs": [run.to_json() for run in self.runs]}
+
+    def to_text(self) -> str:
+        """The same as text, a run a line: thousands of lines of a figure each nobody could look through."""
+        head = json.dumps(self.settings, indent=1).removesuffix("\n}")
+        runs = ",\n".join(f"  {json.dumps(run.to_json())}" for run in self.runs)
+        return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
+
+    def of(self, keys: Collection[Key]) -> tuple[Run, ...]:
+        """The runs with these keys."""
+        return tuple(run for run in self.runs if run.key in keys)
+
+
+def describe(experiment: Experiment, *, pool_size: int, test_size: int, latent_dim: int | None) -> dict[str, Any]:
+    """What the document says besides the runs; two experiments whose descriptions agree can be joined."""
+    path = experiment.checkpoint
+    return {
+        "tuilabel": __version__,
+        "dataset": experiment.dataset,
+        "pool_size": pool_size,
+        "test_size": test_size,
+        "latent_dim": latent_dim,
+        "checkpoint": None if path is None else str(path),
+        "checkpoint_digest": None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        **{name: getattr(experiment, name) for name in COMMON},
+    }
+
+
+def disagreement(earlier: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """In which settings two descriptions differ that must agree, in words; None where they can be joined."""
+    options = {"audit_share": "the audit share", "cross_validate": "--estimates"}
+    for name in ("dataset", "pool_size", "test_size", *COMMON):
+        if earlier.get(name) != now[name]:
+            return f"{options.get(name, f'--{name}' if name in COMMON else name)} {earlier.get(name)}, not {now[name]}"
+    was, is_ = earlier.get("checkpoint_digest"), now["checkpoint_digest"]
+    if was is not None and is_ is not None and was != is_:  # by content: a checkpoint may have moved, or be a new one
+        if earlier["checkpoint"] == now["checkpoint"]:
+            return f"another checkpoint at {now['checkpoint']}: it was trained anew since"
+        return f"the checkpoint {earlier['checkpoint']}, not {now['checkpoint']}"
+    return None
+
+
+def read_results(path: Path) -> Results:
+    """The results in a file that `write_results` wrote.
+
+    Raises
+    ------
+    TuilabelError : where it cannot be read or is something else.
+    """
+    try:
+        document = json.loads(path.read_text())
+        runs = tuple(Run.from_json(run) for run in document.pop("runs"))
+    except OSError as error:
+        raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TuilabelError(f"{path} holds no results of `tuilabel simulate`: name another file") from error
+    return Results(document, runs)
+
+
+def write_results(results: Results, path: Path) -> None:
+    """Write the document, whole or not at all; raises `TuilabelError` where it cannot be written."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(results.to_text())
