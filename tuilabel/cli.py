@@ -59,9 +59,11 @@ _debug = False
 @app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
 def train_vae(
     dataset: Dataset = "mnist",
-    latent_dim: Annotated[int, typer.Option(help="Dimensions of the latent space.")] = 32,
+    latent_dim: Annotated[
+        int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
+    ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 20,
-    beta: Annotated[float, typer.Option(help="Weight of the KL term.")] = 1.0,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.3 otherwise.")] = None,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
     augment: Annotated[
@@ -72,8 +74,9 @@ def train_vae(
         typer.Option(help="Which changes leave a class alone: glyphs, objects, photos; else the dataset's own."),
     ] = None,
     information: Annotated[
-        float, typer.Option(help="Weight of the mutual information between the clusters of two views; 0 for none.")
-    ] = 20.0,
+        float | None,
+        typer.Option(help="Weight of the mutual information between two views' clusters; else 20 for glyphs, or 5."),
+    ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     out: Annotated[

@@ -6,7 +6,7 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,7 +43,7 @@ def run_training(
     TuilabelError, UsageError : as `open_pool` and `train_vae`.
     """
     views = options.pop("views") or views_of(dataset)
-    settings = TrainSettings(views=views, **options)
+    settings = TrainSettings.for_views(views, **options)
     check_device_name(device)
     err = Console(stderr=True, quiet=quiet, highlight=False)
     pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
@@ -126,9 +126,10 @@ def run_encoding(
 def _command(dataset: str, settings: TrainSettings, data_dir: Path | None, out: Path | None, device: str) -> str:
     """The command line that trains this: only what is not the default."""
     words = ["tuilabel", "train-vae", dataset]
+    usual = replace(TrainSettings.for_views(settings.views), views=views_of(dataset))
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if value == (views_of(dataset) if field.name == "views" else field.default):
+        if value == getattr(usual, field.name):
             continue
         name = field.name.replace("_", "-")
         words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", f"{value}"]

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import NEIGHBOURS, kmeans, typicality
+from tuilabel.strategies.spectral import spectral_clusters
 from tuilabel.strategies.support import SAMPLE, bounded, filled_up, labelled_latents, latents_at
 
 PER_CLUSTER = 1000  # items of a cluster among which typicality is measured
+SPECTRAL = 30  # clusters up to which coverage finds them by their borders: with few it matters where they are cut
 MAX_CLUSTERS = 500  # TypiClust's, in the paper
 MIN_MEMBERS = 5  # clusters below are left out by TypiClust: their typicality is noise
 
@@ -27,7 +29,7 @@ def _coverage(context: QueryContext, k: int) -> Selection:
     Where more than SAMPLE // 20 items have labels the clusters become no more, and those with labels are asked again.
     """
     rng = context.rng
-    sampled, points, cluster, n_labelled = _clustered(context, k, max(k, SAMPLE // 20))
+    sampled, points, cluster, n_labelled = _clustered(context, k, max(k, SAMPLE // 20), spectral_up_to=SPECTRAL)
     counts = np.bincount(cluster, minlength=len(n_labelled))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (n_labelled[c] > 0, -counts[c]))
     chosen = [_by_typicality(points, np.flatnonzero(cluster == c), rng)[0] for c in order[:k]]
@@ -65,7 +67,7 @@ def typiclust(context: QueryContext, k: int) -> Selection:
 
 
 def _clustered(
-    context: QueryContext, k: int, most: int
+    context: QueryContext, k: int, most: int, spectral_up_to: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
     """Cluster a sample of the candidates with all that is labelled, into as many clusters as both, and `most` at most.
 
@@ -77,7 +79,9 @@ def _clustered(
     sampled = np.sort(rng.choice(n, size=min(n, max(SAMPLE, 4 * k)), replace=False))
     points, labelled = latents_at(context, sampled), labelled_latents(context)
     n_clusters = min(len(points), k + len(labelled), most)
-    cluster = kmeans(np.concatenate([points, labelled]), n_clusters, rng)
+    together = np.concatenate([points, labelled])
+    find = spectral_clusters if n_clusters <= spectral_up_to else kmeans
+    cluster = find(together, n_clusters, rng)
     return sampled, points, cluster[: len(points)], np.bincount(cluster[len(points) :], minlength=n_clusters)
 
 
@@ -98,9 +102,9 @@ def _by_typicality(
 COVERAGE = register(
     Strategy(
         name="coverage",
-        summary="the most typical item of each k-means cluster",
+        summary="the most typical item of each spectral cluster",
         when="before there is a model: the others start with it",
-        paper="Hacohen et al. 2022",
+        paper="Hacohen et al. 2022; Ng et al. 2001",
         cost="O(k·D)",
         needs_model=False,
         pick=_coverage,

@@ -47,6 +47,12 @@ class TrainSettings:
     """Weight of the mutual information between the clusters of two views; needs `augment`."""
     seed: int = 0
 
+    @classmethod
+    def for_views(cls, views: str, **given: Any) -> TrainSettings:
+        """The settings that do best for a family of views, with those that are `given` (None: not given) put in."""
+        view_family(views)
+        return cls(views=views, **{**RECIPES[views], **{k: v for k, v in given.items() if v is not None}})
+
     def __post_init__(self) -> None:
         for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
             if getattr(self, name) < low:
@@ -63,6 +69,14 @@ class TrainSettings:
     def informed(self) -> bool:
         """Whether a second view is drawn for the mutual information."""
         return self.augment and self.information > 0
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "glyphs": {},
+    # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
+    "objects": {"latent_dim": 64, "beta": 0.3, "information": 5.0},
+    "photos": {"latent_dim": 64, "beta": 0.3, "information": 5.0},
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""Clusters of any shape: spectral clustering (Ng, Jordan & Weiss 2001) of many small k-means clusters."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.strategies.geometry import blocks, kmeans, squared_distances
+
+CELLS = 200  # small clusters, or four a cluster where that is more
+SAMPLE = 10_000  # points the small clusters are found on
+NEAREST = 3
+RESTARTS = 10
+
+
+def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Clusters that hang together by their borders, where k-means cuts long ones and joins near ones.
+
+    Two cells are as near as the points between them are many: a point adds to the tie of its cell with the next nearest
+    ones exp(-(d² - d₀²)/s), d₀ the distance to its own centre and s the median of such differences.
+
+    Parameters
+    ----------
+    points : float32 (n, D).
+    k : clusters, 1 ≤ k ≤ n.
+
+    Returns
+    -------
+    The cluster of each point, int64 (n,), in 0…k-1; some may stay empty. Plain k-means where n is below 8 k.
+    """
+    n_cells = max(CELLS, 4 * k)
+    if len(points) < 2 * n_cells:
+        n_cells = len(points) // 2
+    if k < 2 or n_cells < 4 * k:
+        return kmeans(points, k, rng)
+    sample = points if len(points) <= SAMPLE else points[rng.choice(len(points), SAMPLE, replace=False)]
+    cell = kmeans(sample, n_cells, rng)
+    centres = np.stack([sample[cell == c].mean(axis=0) for c in np.unique(cell)])  # (m, D)
+    if len(centres) <= k:  # so many equal points
+        return kmeans(points, k, rng)
+    nearest, distances = _nearest_centres(points, centres)
+    group = _cut(_ties(nearest, distances, len(centres)), k, rng)
+    return group[nearest[:, 0]]
+
+
+def _nearest_centres(
+    points: NDArray[np.float32], centres: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The `NEAREST` centres of each point, nearest first, and their squared distances, (n, 3) each."""
+    count = min(NEAREST, len(centres))
+    indices = np.empty((len(points), count), dtype=np.int64)
+    distances = np.empty((len(points), count), dtype=np.float32)
+    for rows in blocks(len(points)):
+        block = squared_distances(points[rows], centres)
+        few = np.argpartition(block, count - 1, axis=1)[:, :count]
+        near = np.take_along_axis(block, few, axis=1)
+        order = np.argsort(near, axis=1, kind="stable")
+        indices[rows], distances[rows] = np.take_along_axis(few, order, 1), np.take_along_axis(near, order, 1)
+    return indices, distances
+
+
+def _ties(nearest: NDArray[np.int64], distances: NDArray[np.float32], n_cells: int) -> NDArray[np.float64]:
+    """Symmetric affinities of the cells, float64 (m, m)."""
+    beyond = np.maximum(distances - distances[:, :1], 0)  # (n, 3)
+    scale = max(float(np.median(beyond[:, 1])), 1e-9)
+    ties = np.zeros((n_cells, n_cells))
+    for j in range(1, nearest.shape[1]):
+        np.add.at(ties, (nearest[:, 0], nearest[:, j]), np.exp(-beyond[:, j] / scale))
+    return ties + ties.T
+
+
+def _cut(ties: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The cells in k groups, int64 (m,): the best of some k-means runs on the first eigenvectors."""
+    degree = ties.sum(axis=1) + 1e-9
+    _, vectors = np.linalg.eigh(ties / np.sqrt(degree[:, None] * degree[None]))
+    rows = vectors[:, -k:]
+    rows = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    tries = [kmeans(rows, k, rng) for _ in range(RESTARTS)]
+    return min(tries, key=lambda group: _inertia(rows, group))
+
+
+def _inertia(rows: NDArray[np.float32], group: NDArray[np.int64]) -> float:
+    return float(sum(np.square(rows[group == c] - rows[group == c].mean(axis=0)).sum() for c in np.unique(group)))
