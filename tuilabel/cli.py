@@ -63,7 +63,7 @@ def train_vae(
         int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
     ] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 20,
-    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.3 otherwise.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
     augment: Annotated[

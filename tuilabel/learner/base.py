@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.errors import unknown_name
+from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.strategies.base import Model
 
 LEARNERS = {
@@ -53,6 +53,16 @@ class Learner(Protocol):
 
     def fit(self, known: LabelSet, seed: int) -> Model:
         """A model trained on labels of at least two classes."""
+
+
+def finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The latents (N, D) as they are; raises `TuilabelError` where one is no number: no distance to it is one."""
+    bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
+    if len(bad):
+        raise TuilabelError(
+            f"the latents of {len(bad):,} items are no numbers, first of item {bad[0]}: encode them anew"
+        )
+    return latents
 
 
 def check_learner(name: str) -> None:

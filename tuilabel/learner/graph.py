@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,13 +67,13 @@ class NeighbourGraph:
     def cached(cls, latents: NDArray[np.float32], path: Path) -> NeighbourGraph:
         """The graph in the file `path`, made and written there where it is missing or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 parts = [file[name] for name in ("data", "indices", "indptr", "scale", "anchors")]
             data, indices, indptr, scale, anchors = parts
             weights = sparse.csr_array((data, indices, indptr), shape=(len(scale), len(scale)))
             if len(anchors) == len(scale) == min(len(latents), ANCHORS):
                 return cls(weights, scale, anchors)
-        except (OSError, ValueError, KeyError, EOFError):
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             pass
         graph = cls.of(latents)
         s = graph.weights

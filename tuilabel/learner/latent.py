@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.estimate import apply_temperature, fit_temperature
-from tuilabel.learner.base import LabelSet
+from tuilabel.learner.base import LabelSet, finite
 
 if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first batch does not wait for them
     from tuilabel.learner.graph import NeighbourGraph
@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first ba
 HELD_OUT = 0.2  # of the labelled items judge the teacher
 ENOUGH = 4  # labels of a class of which one can be held out
 STEPS = 200  # of the student
+JUDGES = 4  # audit items that calibrate better than all held-out ones
 SHARPNESS = 2.0  # propagated labels are too soft: what calibrates them is measured from here
 PRIOR_TRUST = 4.0  # held-out items in favour of the teacher before there are any
 MOST_TRUST = 0.9
@@ -28,7 +29,7 @@ class MLPLearner:
     """The MLP ensemble on latents and nothing else."""
 
     def __init__(self, latents: NDArray[np.float32]) -> None:
-        self.features = latents
+        self.features = finite(latents)
 
     def prepare(self) -> None:
         """There is nothing to prepare."""
@@ -65,7 +66,7 @@ class LatentLearner:
     """
 
     def __init__(self, latents: NDArray[np.float32], graph: Path | None = None) -> None:
-        self.features = latents
+        self.features = finite(latents)
         self._path = graph
         self._graph: NeighbourGraph | None = None
 
@@ -100,7 +101,7 @@ class LatentLearner:
         rest, judges = known.only(~held_out), known.only(held_out)
         spread, without = self._graph.propagate(self.features, known, rest)
         said = without[self._graph.places(self.features, judges.indices)]
-        temperature = fit_temperature(SHARPNESS * np.log(np.maximum(said, 1e-12)), judges.labels)
+        temperature = _temperature(said, judges)
         plain = MLPLearner(self.features).fit(rest, seed).predict_proba(self.features[judges.indices])
         rows = np.arange(len(judges.labels))
         trust = _share(_calibrated(said, temperature)[rows, judges.labels], plain[rows, judges.labels])
@@ -108,7 +109,7 @@ class LatentLearner:
 
 
 def _held_out(known: LabelSet, seed: int) -> NDArray[np.bool_]:
-    """Random items, bool (m,): a fifth of those of each class that has at least `ENOUGH`, and none of the others.
+    """Random items, bool (m,): a fifth of those of each class that has at least `ENOUGH`, audit items first.
 
     Of a class with one label nothing could be predicted without it.
     """
@@ -116,9 +117,19 @@ def _held_out(known: LabelSet, seed: int) -> NDArray[np.bool_]:
     held_out = np.zeros(len(known.labels), dtype=bool)
     for label in np.unique(known.labels):
         items = rng.permutation(np.flatnonzero(known.labels == label))
+        items = items[np.argsort(~known.audit[items], kind="stable")]
         if len(items) >= ENOUGH:
             held_out[items[: max(1, int(HELD_OUT * len(items)))]] = True
     return held_out
+
+
+def _temperature(said: NDArray[np.float32], judges: LabelSet) -> float:
+    """What calibrates the propagated labels, on top of `SHARPNESS`; told by audit items where there are enough.
+
+    Items that were chosen are hard ones. On those the graph is as unsure as it should be, and far too unsure elsewhere.
+    """
+    which = judges.audit if judges.audit.sum() >= JUDGES else np.ones(len(judges.labels), dtype=bool)
+    return fit_temperature(SHARPNESS * np.log(np.maximum(said[which], 1e-12)), judges.labels[which])
 
 
 def _calibrated(spread: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -36,7 +36,7 @@ class ViewFamily:
 FAMILIES = {
     # A mirrored digit is another digit or none.
     "glyphs": ViewFamily(math.radians(15), 0.10, 0.15, 2 / 14, 0.10, colour=0.4),
-    "objects": ViewFamily(math.radians(7.5), 0.05, 0.075, 1 / 14, 0.05, colour=0.4, mirror=True),
+    "objects": ViewFamily(math.radians(7.5), 0.05, 0.075, 1 / 14, 0.05, colour=0.4),
     "photos": ViewFamily(math.radians(10), 0.10, 0.05, 1 / 14, 0.03, zoom=0.4, colour=0.4, mirror=True),
 }
 
