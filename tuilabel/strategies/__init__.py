@@ -22,6 +22,7 @@ from tuilabel.strategies import (
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register, strategy_names
 from tuilabel.strategies.coverage import COVERAGE
 from tuilabel.strategies.custom import get_strategy
+from tuilabel.strategies.query import query
 from tuilabel.strategies.random import draw_uniformly
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "herding",
     "kcenter",
     "probcover",
+    "query",
     "random",
     "register",
     "stochastic",

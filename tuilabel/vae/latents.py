@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,38 @@ def encode_pool(
     parts = [pool.images] if pool.test is None else [pool.images, pool.test.images]
     total = sum(map(len, parts))
 
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        done = 0
+        on_progress(done, total)
+        for rows in chain.from_iterable(_encoded(images, checkpoint, device) for images in parts):
+            if not done:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (total, rows.shape[1])}
+                np.lib.format.write_array_header_1_0(file, header)
+            file.write(rows.astype("<f4").tobytes())
+            done += len(rows)
+            on_progress(done, total)
+    latents = cached_latents(pool, checkpoint)
+    if latents is None:
+        raise TuilabelError(f"the latents in {path} cannot be read back: check the disk, or set TUILABEL_CACHE")
+    return latents
+
+
+def encode_images(images: NDArray[np.uint8], checkpoint: Path, device: str = "auto") -> NDArray[np.float32]:
+    """Latents, float32 (n, D), of images, uint8 (n, H, W, C) with n ≥ 1; nothing is cached.
+
+    Raises
+    ------
+    TuilabelError : where the checkpoint is damaged or for images of another shape, or gives NaN.
+    UsageError : where the device is not here.
+    """
+    wanted = read_header(checkpoint).image_shape
+    if images.ndim != 4 or images.shape[1:] != wanted or images.dtype != np.uint8:
+        raise TuilabelError(f"{checkpoint} is for uint8 images (n, {', '.join(map(str, wanted))}), not {images.shape}")
+    return np.concatenate(list(_encoded(images, checkpoint, device)))
+
+
+def _encoded(images: NDArray[np.uint8], checkpoint: Path, device: str) -> Iterator[NDArray[np.float32]]:
+    """The latents of images, batch by batch."""
     import torch
 
     from tuilabel.vae.checkpoint import load_checkpoint
@@ -77,26 +110,13 @@ def encode_pool(
 
     where = resolve_device(device)
     model, _ = load_checkpoint(checkpoint, where)
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        header = {"descr": "<f4", "fortran_order": False, "shape": (total, model.config.latent_dim)}
-        np.lib.format.write_array_header_1_0(file, header)
-        done = 0
-        on_progress(done, total)
-        for images in parts:
-            for start in range(0, len(images), ENCODE_BATCH):
-                chunk = images[start : start + ENCODE_BATCH]
-                with torch.inference_mode(), precision(where):
-                    means, _ = model.encode(to_input(chunk, model.config, where))
-                rows = means.float().cpu().numpy()
-                if not np.isfinite(rows).all():
-                    raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
-                file.write(rows.astype("<f4").tobytes())
-                done += len(chunk)
-                on_progress(done, total)
-    latents = cached_latents(pool, checkpoint)
-    if latents is None:
-        raise TuilabelError(f"the latents in {path} cannot be read back: check the disk, or set TUILABEL_CACHE")
-    return latents
+    for start in range(0, len(images), ENCODE_BATCH):
+        with torch.inference_mode(), precision(where):
+            means, _ = model.encode(to_input(images[start : start + ENCODE_BATCH], model.config, where))
+        rows: NDArray[np.float32] = means.float().cpu().numpy()
+        if not np.isfinite(rows).all():
+            raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
+        yield rows
 
 
 def _cache_path(pool: ImagePool, checkpoint: Path) -> Path:
