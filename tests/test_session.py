@@ -39,7 +39,7 @@ def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session
     assert sum(after.histogram) == 120 - 20 - 10
     assert sum(after.class_counts) == 20
     assert session.batch.round == 3
-    assert session.batch.strategy == "margin"
+    assert session.batch.strategy == "weighted-kmeans"
     assert [labels for labels, _ in after.curve] == sorted({labels for labels, _ in after.curve})
     assert after.per_minute == pytest.approx(60 / 2, rel=0.2)
 

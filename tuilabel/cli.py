@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE t
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
+PIPE_WIDTH = 110  # columns where nobody says how many there are
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
 
@@ -362,7 +364,8 @@ def _note(text: str) -> None:
 def _print(renderable: Any) -> None:
     from rich.console import Console
 
-    Console().print(renderable)
+    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
+    Console(width=None if terminal else PIPE_WIDTH).print(renderable)
 
 
 def _print_json(document: Any) -> None:

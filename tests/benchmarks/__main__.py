@@ -1,7 +1,8 @@
 """`uv run python -m tests.benchmarks [NAME…]`: every budget of the design beside what this machine does.
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
-benchmark `accuracy` (10 seeds through the session) takes a few minutes and runs only when it is named.
+benchmarks `accuracy` (10 seeds through the session), `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
+rivals`) and `strategies` (the cost of each) take minutes and run only when they are named.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import learning, program, training
+from tests.benchmarks import learning, program, rivals, training
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -27,7 +28,12 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "epoch": training.epoch_ratio,
     "first-start": program.first_start,
     "accuracy": learning.accuracy,
+    "rivals": rivals.rounds_of_others,
+    "strategies": learning.every_strategy,
 }
+
+
+SLOW = ("accuracy", "rivals", "strategies")
 
 
 def main(names: list[str]) -> int:
@@ -38,7 +44,7 @@ def main(names: list[str]) -> int:
     table = Table("what", "measured", "budget", box=None, pad_edge=False, header_style="bold")
     err = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="tuilabel-bench-") as folder:
-        for name in names or [name for name in BENCHMARKS if name != "accuracy"]:
+        for name in names or [name for name in BENCHMARKS if name not in SLOW]:
             err.print(f"{name} …")
             for row in BENCHMARKS[name](Path(folder)):
                 table.add_row(*row)

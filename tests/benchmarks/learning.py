@@ -19,6 +19,7 @@ from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.round import RoundRunner, TestSet
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
+from tuilabel.strategies import strategy_names
 from tuilabel.vae.header import find_checkpoint
 from tuilabel.vae.latents import Latents, encode_pool
 
@@ -84,6 +85,17 @@ def accuracy(folder: Path) -> Rows:
         for count, values in reached.items():
             figure = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} % (worst {min(values):.1f})"
             yield f"MNIST test accuracy, {strategy}, {count} labels, {len(values)} seeds", figure, ""
+
+
+def every_strategy(folder: Path) -> Rows:
+    """Seconds of one pick of 20 among 60,000, with the plain MLP of 500 labels."""
+    pool, _, runner = mnist()
+    targets = np.array(pool.targets)
+    indices = np.sort(np.random.default_rng(0).choice(len(targets), 500, replace=False))
+    for name in strategy_names():
+        request = TrainRequest(1, indices, targets[indices], 10, indices < 0, NONE, NONE, name, 20, 2, 0, ahead=1)
+        seconds = [runner.run(request).query_seconds for _ in range(4)]
+        yield f"scoring 60,000 and picking 20 by {name}", f"{1000 * statistics.median(seconds[1:]):.0f} ms", ""
 
 
 def one_run(

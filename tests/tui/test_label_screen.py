@@ -106,7 +106,7 @@ async def test_twenty_labels_move_every_figure(make_app: AppMaker, toy: Toy) -> 
         text = screen_text(app)
         assert "20 of 120 labelled" in text
         assert re.search(r"\d\d labels a minute", text)
-        assert "round 3 by margin, model of" in text
+        assert "round 3 by weighted-kmeans, model of" in text
         statistics = app.session.statistics()
         assert statistics.test_accuracy is not None
         assert f"ACCURACY test {statistics.test_accuracy:.1%}" in text

@@ -82,7 +82,7 @@ class RoundRunner:
         return RoundResult(
             serial=request.serial,
             n_labels=0,
-            strategy=strategy.name,
+            strategy=selection.by or strategy.name,
             picks=_joined(picks),
             audit=Picks(candidates[audit.positions], query_probability=audit.query_probability),
             shown=Picks(request.shown),
@@ -118,7 +118,7 @@ class RoundRunner:
         return RoundResult(
             serial=request.serial,
             n_labels=len(request.indices),
-            strategy=strategy.name,
+            strategy=selection.by or strategy.name,
             picks=_picked(selection, candidates, open_),
             audit=_picked(audit, candidates, open_),
             shown=shown,

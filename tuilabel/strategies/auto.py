@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
 
-SURE = 0.8
+SURE = 0.7
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
@@ -17,15 +19,16 @@ def _pick(context: QueryContext, k: int) -> Selection:
     """
     p = context.probabilities
     knows = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= SURE
-    return (WEIGHTED_KMEANS if knows else COVERAGE).pick(context, k)
+    chosen = WEIGHTED_KMEANS if knows else COVERAGE
+    return replace(chosen.pick(context, k), by=chosen.name)
 
 
 AUTO = register(
     Strategy(
         name="auto",
-        summary="coverage until the model expects to be right four times in five, then weighted-kmeans",
+        summary="coverage until the model is sure, then weighted-kmeans",
         when="nearly always: the default",
-        paper="Hacohen, Dekel & Weinshall 2022; Zhdanov 2019",
+        paper="Zhdanov 2019",
         cost="O(N·C + k²·D)",
         needs_model=False,
         pick=_pick,

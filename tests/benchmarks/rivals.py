@@ -1,0 +1,79 @@
+"""A round beside others' on the same latents and machine: scikit-activeml with scikit-learn's MLP, and a CNN on pixels.
+
+modAL, the other well-known library, no longer runs with today's scikit-learn and is not here.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tests.benchmarks.learning import NONE, mnist
+from tuilabel.learner.cnn import CNNLearner
+from tuilabel.learner.latent import LatentLearner, MLPLearner
+from tuilabel.learner.messages import TrainRequest
+from tuilabel.learner.round import RoundRunner
+
+LABELS, BATCH = 500, 20
+Rows = Iterator[tuple[str, str, str]]
+
+
+def median_seconds(work: Callable[[], object], repeats: int, warm: int = 1) -> float:
+    seconds = []
+    for _ in range(warm + repeats):
+        begin = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - begin)
+    return statistics.median(seconds[warm:])
+
+
+def rounds_of_others(folder: Path) -> Rows:
+    """Retrain on 500 labels, score 60,000, pick 20 by margin: medians of one run, one after the other."""
+    torch.set_num_threads(2)
+    pool, latents, _ = mnist()
+    assert pool.targets is not None
+    targets = np.array(pool.targets)
+    indices = np.sort(np.random.default_rng(0).choice(len(targets), LABELS, replace=False))
+    audit = np.random.default_rng(1).random(LABELS) < 0.1
+    request = TrainRequest(1, indices, targets[indices], 10, audit, NONE, NONE, "margin", BATCH, 2, 0, ahead=1)
+
+    plain = RoundRunner(MLPLearner(latents.pool))
+    ours = median_seconds(lambda: plain.run(request), 15, warm=3)
+    yield "a round of the plain MLP, 500 labels, 60,000 latents", f"{1000 * ours:.0f} ms", "80 ms"
+    learner = LatentLearner(latents.pool, latents.path.with_suffix(".graph.npz"))
+    learner.prepare()
+    taught = RoundRunner(learner)
+    default = median_seconds(lambda: taught.run(request), 9, warm=2)
+    yield "… of the default learner with its teacher", f"{1000 * default:.0f} ms", "500 ms"
+    others = median_seconds(scikit_activeml(np.array(latents.pool), targets, indices), 5)
+    yield "… of scikit-activeml with scikit-learn's MLP", f"{1000 * others:.0f} ms", ""
+    yield "… scikit-activeml over the plain MLP", f"{others / ours:.1f} ×", "5 ×"
+    cnn = RoundRunner(CNNLearner(pool.images))
+    pixels = median_seconds(lambda: cnn.run(request), 1, warm=0)
+    yield "… of a small CNN on pixels, 50 epochs (once)", f"{pixels:.1f} s", ""
+    yield "… the CNN over the plain MLP", f"{pixels / ours:,.0f} ×", "300 ×"
+
+
+def scikit_activeml(X: np.ndarray, targets: np.ndarray, indices: np.ndarray) -> Callable[[], object]:
+    """Margin sampling with an MLP of the same hidden units, both with the library's defaults otherwise."""
+    from skactiveml.classifier import SklearnClassifier
+    from skactiveml.pool import UncertaintySampling
+    from skactiveml.utils import MISSING_LABEL
+    from sklearn.neural_network import MLPClassifier
+
+    y = np.full(len(X), MISSING_LABEL)
+    y[indices] = targets[indices]
+    strategy = UncertaintySampling(method="margin_sampling", random_state=0)
+
+    def work() -> object:
+        network = MLPClassifier((64,), max_iter=200, random_state=0)
+        classifier = SklearnClassifier(network, classes=np.arange(10), random_state=0)
+        classifier.fit(X[indices], y[indices])
+        return strategy.query(X=X, y=y, clf=classifier, fit_clf=False, batch_size=BATCH)
+
+    return work
