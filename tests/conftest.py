@@ -121,7 +121,8 @@ class Tiny:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Tiny:
     from tuilabel.datasets import open_pool
-    from tuilabel.vae.training import TrainSettings, train_vae
+    from tuilabel.vae.settings import TrainSettings
+    from tuilabel.vae.training import train_vae
 
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(1)

@@ -19,7 +19,8 @@ from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.vae.latents import cached_latents, encode_pool
 from tuilabel.vae.model import VAE, VAEConfig, kl_divergence, mutual_information
 from tuilabel.vae.preview import preview, reconstruct
-from tuilabel.vae.training import TrainingStopped, TrainProgress, TrainSettings, partial_path, train_vae
+from tuilabel.vae.settings import TrainSettings
+from tuilabel.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae
 from tuilabel.vae.views import FAMILIES, random_views
 
 SETTINGS = TrainSettings(latent_dim=4, epochs=3, batch_size=32, seed=3)

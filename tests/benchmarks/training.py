@@ -14,7 +14,8 @@ from tuilabel.datasets import open_pool
 from tuilabel.vae.device import precision, to_input
 from tuilabel.vae.header import find_checkpoint, read_header
 from tuilabel.vae.model import VAE, VAEConfig
-from tuilabel.vae.training import TrainSettings, train_vae
+from tuilabel.vae.settings import TrainSettings
+from tuilabel.vae.training import train_vae
 from tuilabel.vae.views import random_views
 
 IMAGES = 10_000

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from tuilabel.datasets import ImagePool, announcer, open_pool, views_of
 from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
-from tuilabel.vae.training import TrainingStopped, TrainProgress, TrainSettings, model_size, partial_path, train_vae
+from tuilabel.vae.settings import TrainSettings
+from tuilabel.vae.training import TrainingStopped, TrainProgress, model_size, partial_path, train_vae
 
 PREVIEW_IMAGES = 16
 

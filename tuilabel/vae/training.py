@@ -16,67 +16,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError
 from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
+from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.views import random_views, view_family
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a VAE is trained; stands in the checkpoint's header.
-
-    Raises
-    ------
-    UsageError : where a number makes no sense.
-    """
-
-    latent_dim: int = 32
-    epochs: int = 20
-    beta: float = 1.0
-    batch_size: int = 256
-    lr: float = 3e-3
-    augment: bool = True
-    views: str = "glyphs"
-    """Family of the views; see `tuilabel.vae.views.FAMILIES`."""
-    information: float = 20.0
-    """Weight of the mutual information between the clusters of two views; needs `augment`."""
-    seed: int = 0
-
-    @classmethod
-    def for_views(cls, views: str, **given: Any) -> TrainSettings:
-        """The settings that do best for a family of views, with those that are `given` (None: not given) put in."""
-        view_family(views)
-        return cls(views=views, **{**RECIPES[views], **{k: v for k, v in given.items() if v is not None}})
-
-    def __post_init__(self) -> None:
-        for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
-            if getattr(self, name) < low:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small: give {low} or more")
-        if not self.lr > 0:
-            raise UsageError(f"--lr {self.lr} teaches nothing: give a number above 0")
-        if not self.beta >= 0:
-            raise UsageError(f"--beta {self.beta} is negative: give 0 or more (Higgins et al. 2017)")
-        if not self.information >= 0:
-            raise UsageError(f"--information {self.information} is negative: give 0 or more")
-        view_family(self.views)
-
-    @property
-    def informed(self) -> bool:
-        """Whether a second view is drawn for the mutual information."""
-        return self.augment and self.information > 0
-
-
-RECIPES: dict[str, dict[str, Any]] = {
-    "glyphs": {},
-    # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
-    "objects": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
-    "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
-}
 
 
 @dataclass(frozen=True)
