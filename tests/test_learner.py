@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import Toy, make_toy
-from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.base import LabelSet
+from tuilabel.learner.cnn import CNNLearner, pixel_rows
+from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.mlp import MLPEnsemble
-from tuilabel.learner.round import RoundRunner
+from tuilabel.learner.round import RoundRunner, TestSet
 
 NONE = np.array([], dtype=np.int64)
 
@@ -129,3 +131,48 @@ def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
     assert {toy.truth(index) for index in first} == {0, 1, 2}
     assert len(second) == 3
     assert not set(first) & set(second)
+
+
+def test_cross_validation_predicts_every_label_without_having_seen_it(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, list(range(30)), folds=5))
+    assert result.out_of_fold is not None
+    truth = np.array([toy.truth(i) for i in range(30)])
+    assert (result.out_of_fold == truth).mean() > 0.85
+    assert toy.runner().run(request(toy, list(range(30)))).out_of_fold is None
+    noise = np.random.default_rng(0).permutation(truth)
+    shuffled = toy.runner().run(request(toy, list(range(30)), labels=noise, folds=5)).out_of_fold
+    assert shuffled is not None
+    assert (shuffled == noise).mean() < 0.8
+
+
+def test_a_round_brings_balanced_accuracy_calibration_and_what_the_model_expects(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, list(range(30))))
+    assert result.test is not None
+    assert result.test.balanced_accuracy == pytest.approx(result.test.accuracy, abs=0.05)
+    assert result.test.calibration_error < 0.15
+    assert result.mean_confidence is not None
+    assert 0.8 < result.mean_confidence <= 1
+    assert result.stop_set is not None
+    assert result.stop_set.shape == (120,)
+
+
+def test_a_class_without_a_label_is_not_predicted_and_no_error(toy: Toy) -> None:
+    labelled = [i for i in range(120) if toy.truth(i) != 2][:20]
+    for learner in (MLPLearner(toy.latents), LatentLearner(toy.latents)):
+        result = RoundRunner(learner, toy.test).run(request(toy, labelled))
+        assert result.test is not None
+        assert result.test.accuracy == pytest.approx((toy.test.targets != 2).mean(), abs=0.1)
+
+
+def test_the_cnn_learns_from_pixels_and_serves_every_strategy(toy: Toy) -> None:
+    learner = CNNLearner(toy.pool.images)
+    test = TestSet(pixel_rows(toy.pool.test.images), toy.test.targets)  # type: ignore[union-attr]
+    result = RoundRunner(learner, test).run(request(toy, list(range(60)), strategy="bald"))
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
+    assert len(set(result.picks.indices.tolist())) == 20
+    known = LabelSet(np.arange(60), np.array([toy.truth(i) for i in range(60)]), 3, np.zeros(60, dtype=bool))
+    model = learner.fit(known, 0)
+    assert model.member_probabilities(learner.features[:7]).shape == (3, 7, 3)
+    assert model.embed(learner.features[:7]).shape == (7, 128)
+    assert np.array_equal(model.predict_proba(learner.features), learner.fit(known, 0).predict_proba(learner.features))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import Clock, SessionMaker, Toy, make_toy
 from tuilabel.errors import UsageError
-from tuilabel.labels import InlineWriter, LabelStore
+from tuilabel.labels import InlineWriter, LabelStore, NullWriter
 from tuilabel.learner.messages import Failure, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 from tuilabel.session.ledger import Curve
@@ -383,3 +383,80 @@ def test_the_curve_stays_small_over_hours_of_labels() -> None:
     assert len(points) < 1300
     assert points[-1][0] == 30_000
     assert [labels for labels, _ in points[:200]] == list(range(1, 201))
+
+
+def test_a_budget_ends_the_session_with_a_last_small_batch(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, batch_size=10, first_batch=7, budget=32, retrain="batch")
+    sizes = []
+    while session.batch is not None:
+        sizes.append(len(session.batch.items))
+        answer_all(session, toy, 1)
+    assert sizes == [7, 10, 10, 5]
+    assert session.finished
+    assert session.result is not None
+    assert session.result.n_labels == 32
+
+
+@pytest.mark.parametrize("start", ["random", "coverage"])
+def test_the_same_start_for_every_strategy(toy: Toy, make_session: SessionMaker, start: str) -> None:
+    first = []
+    for strategy in ("margin", "random", "k-center"):
+        session = make_session(
+            toy, strategy=strategy, start=start, retrain="batch", seed=4, events=[], rounds=[], writer=NullWriter()
+        )
+        assert session.batch is not None
+        assert session.batch.strategy == start
+        first.append([item.index for item in session.batch.items])
+    assert first[0] == first[1] == first[2]
+
+
+def test_without_an_audit_share_nothing_is_audited(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, audit_share=0, budget=40)
+    while session.batch is not None:
+        assert not any(item.audit for item in session.batch.items)
+        answer_all(session, toy, 1)
+    assert session.statistics().audit is None
+
+
+def test_cross_validation_speaks_for_the_pool_where_items_were_drawn(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, strategy="random", retrain="batch", budget=60)
+    answer_all(session, toy, 2)
+    assert session.statistics().lure is not None
+    answer_all(session, toy, 4)
+    lure = session.statistics().lure
+    assert lure is not None
+    assert lure.n == 60  # random from the first item on
+    assert lure.low < 0.97 <= lure.high
+    chosen = make_session(toy, strategy="margin", retrain="batch", events=[], rounds=[], writer=NullWriter())
+    answer_all(chosen, toy, 3)
+    assert chosen.statistics().lure is None
+    asked = make_session(
+        toy, strategy="margin", retrain="batch", cross_validate=True, events=[], rounds=[], writer=NullWriter()
+    )
+    answer_all(asked, toy, 3)
+    lure = asked.statistics().lure
+    assert lure is not None
+    assert lure.n == 2  # the audit items
+
+
+def test_advice_to_stop_comes_when_predictions_have_settled(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, retrain="batch")
+    assert not session.statistics().advice.stop
+    assert "too early" in session.statistics().advice.reason
+    answer_all(session, toy, 8)
+    advice = session.statistics().advice
+    assert advice.agreement is not None
+    assert advice.agreement > 0.95
+    assert advice.stop
+    assert "settled" in advice.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"budget": 0}, "--budget 0"), ({"first_batch": 0}, "--initial 0"), ({"audit_share": 2}, "audit share of 2")],
+)
+def test_numbers_that_ask_nothing_are_refused(
+    toy: Toy, make_session: SessionMaker, options: dict[str, int], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        make_session(toy, **options)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 CHUNK = 4096  # rows scored at once: the hidden layer of a chunk stays in the cache
+UNSEEN = -1e4  # the logit of a class without a label
 TAUGHT = 256  # of the teacher's items a step
 
 
@@ -107,6 +108,8 @@ class MLPEnsemble:
             optimizer.step()
             schedule.step()
         self._weights = [weight.detach() for weight in self._weights]
+        unseen = torch.from_numpy(np.bincount(y, minlength=self.n_classes) == 0)
+        self._weights[3][..., unseen] = UNSEEN  # what nobody has ever answered is not predicted
         return self
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
