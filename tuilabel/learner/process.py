@@ -40,6 +40,11 @@ class WorkerSettings:
     """Gets everything the process prints."""
 
 
+def spare_processors() -> int:
+    """How many the trainer may use while the screen is used: all but one."""
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
 class ProcessTrainer:
     """A `Trainer` that works in a child process, over a pair of sockets; restarted when it dies.
 
@@ -102,6 +107,7 @@ class ProcessTrainer:
                     stdout=output,
                     stderr=output,
                     pass_fds=[theirs.fileno()],
+                    env={"OPENBLAS_NUM_THREADS": str(spare_processors()), **os.environ},
                     start_new_session=True,  # a Ctrl-C or hang-up of the terminal is the screen's to handle
                 )
         connection = Connection(ours.detach())

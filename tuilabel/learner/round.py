@@ -54,37 +54,37 @@ class RoundRunner:
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
         self._learner = learner
         self._test = test
+        self._last_cold: tuple[object, str, Picks, Picks] | None = None
 
     def run(self, request: TrainRequest) -> RoundResult:
         """Train and pick; see `RoundResult`."""
         answered = np.zeros(len(self._learner.features), dtype=bool)
         answered[request.indices] = True
         answered[request.excluded] = True
-        candidates = np.flatnonzero(~answered)
         if len(np.unique(request.labels)) < 2:
-            return self._cold(request, candidates)
-        return self._trained(request, candidates)
+            return self._cold(request, answered)
+        return self._trained(request, np.flatnonzero(~answered))
 
-    def _cold(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
+    def _cold(self, request: TrainRequest, answered: NDArray[np.bool_]) -> RoundResult:
+        """Items on the screen count as covered, labelled or not: all keys of a first batch get the same answer."""
         begin = time.perf_counter()
-        strategy = get_strategy(request.strategy)
-        if strategy.needs_model:
-            strategy = COVERAGE
-        features, rng = self._learner.features, self._rng(request, 0)
-        picks: list[Picks] = []
-        left, known = candidates, request.indices
-        for _ in range(request.ahead):  # one batch after the other: the first must cover everything by itself
-            selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
-            picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
-            known = np.concatenate([known, picks[-1].indices])
-            left = np.delete(left, selection.positions)
-        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, self._rng(request, 1))
+        key = (
+            answered.tobytes(),
+            request.strategy,
+            request.batch_size,
+            request.ahead,
+            request.audit_size,
+            request.seed,
+        )
+        if self._last_cold is None or self._last_cold[0] != key:
+            self._last_cold = (key, *self._cold_picks(request, answered))
+        _, strategy, picks, audit = self._last_cold
         return RoundResult(
             serial=request.serial,
             n_labels=0,
-            strategy=selection.by or strategy.name,
-            picks=_joined(picks),
-            audit=Picks(candidates[audit.positions], query_probability=audit.query_probability),
+            strategy=strategy,
+            picks=picks,
+            audit=audit,
             shown=Picks(request.shown),
             test=None,
             mean_uncertainty=None,
@@ -95,6 +95,25 @@ class RoundRunner:
             fit_seconds=0.0,
             query_seconds=time.perf_counter() - begin,
         )
+
+    def _cold_picks(self, request: TrainRequest, answered: NDArray[np.bool_]) -> tuple[str, Picks, Picks]:
+        """Who picked, the picks, and the audit items, without a model."""
+        strategy = get_strategy(request.strategy)
+        if strategy.needs_model:
+            strategy = COVERAGE
+        features = self._learner.features
+        rng, audit_rng = (np.random.default_rng([request.seed, int(answered.sum()), 0, stream]) for stream in (0, 1))
+        candidates, known = np.flatnonzero(~answered), np.flatnonzero(answered)
+        picks: list[Picks] = []
+        left, by = candidates, strategy.name
+        for _ in range(request.ahead):  # one batch after the other: the first must cover everything by itself
+            selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
+            by = selection.by or by
+            picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
+            known = np.concatenate([known, picks[-1].indices])
+            left = np.delete(left, selection.positions)
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, audit_rng)
+        return by, _joined(picks), Picks(candidates[audit.positions], query_probability=audit.query_probability)
 
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
         begin = time.perf_counter()

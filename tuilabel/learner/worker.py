@@ -13,7 +13,7 @@ from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.messages import Failure, Message, Progress, Ready, TrainRequest
 from tuilabel.learner.opening import open_learner, test_set
-from tuilabel.learner.process import WorkerSettings
+from tuilabel.learner.process import WorkerSettings, spare_processors
 from tuilabel.learner.round import RoundRunner
 
 log = logging.getLogger("tuilabel.trainer")
@@ -98,7 +98,8 @@ def _load_torch() -> None:
 
     import tuilabel.learner.mlp  # noqa: F401
 
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+    torch.set_num_threads(spare_processors())
+    os.environ.setdefault("OMP_NUM_THREADS", str(spare_processors()))  # faiss reads it when it is imported
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ class QueryContext:
     labelled : int64 (m,), pool indices of the labelled items.
     probabilities : float32 (n, C), the model's, row k for `candidates[k]`; None without a model.
     rng : of everything drawn at random.
-    labels : int64 (m,), the class of each labelled item.
+    labels : int64 (m,), the class of each labelled item; empty without a model, where items on the screen count as
+        labelled too.
     model : the classifier itself; None without one.
     """
 
