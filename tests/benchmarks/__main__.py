@@ -1,7 +1,7 @@
 """`uv run python -m tests.benchmarks [NAME…]`: every budget of the design beside what this machine does.
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
-benchmarks `accuracy` (10 seeds through the session), `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
+benchmarks `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
 rivals`) and `strategies` (the cost of each) take minutes and run only when they are named.
 """
 
@@ -27,13 +27,12 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "million": learning.round_of_a_million,
     "epoch": training.epoch_ratio,
     "first-start": program.first_start,
-    "accuracy": learning.accuracy,
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
 }
 
 
-SLOW = ("accuracy", "rivals", "strategies")
+SLOW = ("rivals", "strategies")
 
 
 def main(names: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""Rounds of learning: how long they take, what they reach."""
+"""Rounds of learning: how long they take."""
 
 from __future__ import annotations
 
@@ -13,20 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.round import RoundRunner, TestSet
-from tuilabel.learner.trainer import InlineTrainer
-from tuilabel.session import LabellingSession
 from tuilabel.strategies import strategy_names
 from tuilabel.vae.header import find_checkpoint
 from tuilabel.vae.latents import Latents, encode_pool
 
 Rows = Iterator[tuple[str, str, str]]
 NONE = np.array([], dtype=np.int64)
-COUNTS = (20, 60, 100, 200)
-SEEDS = 10
 
 
 def mnist() -> tuple[ImagePool, Latents, RoundRunner]:
@@ -73,20 +68,6 @@ def round_of_a_million(folder: Path) -> Rows:
     yield "… resident memory", f"{float(megabytes):,.0f} MB", "under 1,500 MB"
 
 
-def accuracy(folder: Path) -> Rows:
-    """True labels through the session, ten seeds; a fresh model after each batch of 20."""
-    pool, _, runner = mnist()
-    for strategy in ("margin", "entropy", "random"):
-        reached: dict[int, list[float]] = {count: [] for count in COUNTS}
-        for seed in range(SEEDS):
-            for count, value in one_run(pool, runner, strategy, seed, folder / f"{strategy}-{seed}.db"):
-                if count in reached:
-                    reached[count].append(100 * value)
-        for count, values in reached.items():
-            figure = f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f} % (worst {min(values):.1f})"
-            yield f"MNIST test accuracy, {strategy}, {count} labels, {len(values)} seeds", figure, ""
-
-
 def every_strategy(folder: Path) -> Rows:
     """Seconds of one pick of 20 among 60,000, with the plain MLP of 500 labels."""
     pool, _, runner = mnist()
@@ -96,32 +77,6 @@ def every_strategy(folder: Path) -> Rows:
         request = TrainRequest(1, indices, targets[indices], 10, indices < 0, NONE, NONE, name, 20, 2, 0, ahead=1)
         seconds = [runner.run(request).query_seconds for _ in range(4)]
         yield f"scoring 60,000 and picking 20 by {name}", f"{1000 * statistics.median(seconds[1:]):.0f} ms", ""
-
-
-def one_run(
-    pool: ImagePool, runner: RoundRunner, strategy: str, seed: int, path: Path
-) -> tuple[tuple[int, float], ...]:
-    store, trainer = LabelStore.open(path), InlineTrainer(runner.run)
-    session = LabellingSession(
-        pool,
-        events=[],
-        rounds=[],
-        writer=InlineWriter(store),
-        trainer=trainer,
-        classes=pool.classes,
-        strategy=strategy,
-        seed=seed,
-        retrain="batch",
-    )
-    trainer.start(session.handle)
-    session.start()
-    assert pool.targets is not None
-    while session.statistics().labelled < max(COUNTS):
-        assert session.batch is not None
-        for position, item in enumerate(session.batch.items):
-            session.label(position, int(pool.targets[item.index]))
-    store.close()
-    return session.statistics().curve
 
 
 if __name__ == "__main__":

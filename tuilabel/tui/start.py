@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_checkpoint
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
@@ -48,6 +49,7 @@ class Outcome:
     project: Path
     labelled: int
     test_accuracy: float | None
+    advice: StoppingAdvice
     unsaved: int
     failure: str | None
     exit_code: int
@@ -59,7 +61,8 @@ class Outcome:
         if self.unsaved:
             what = "1 answer" if self.unsaved == 1 else f"{self.unsaved} answers"
             lines.append(f"tuilabel: {what} could not be written and must be given again: make room on the disk first")
-        return [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
+        lines = [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
+        return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 
 def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
@@ -160,6 +163,7 @@ def _run(
         project=project.directory,
         labelled=statistics.labelled - sum(event.kind == "label" for event in unsaved),
         test_accuracy=statistics.test_accuracy,
+        advice=statistics.advice,
         unsaved=len(unsaved),
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
