@@ -17,6 +17,7 @@ from tests.benchmarks.learning import NONE, mnist
 from tuilabel.learner.cnn import CNNLearner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.messages import TrainRequest
+from tuilabel.learner.process import spare_processors
 from tuilabel.learner.round import RoundRunner
 
 LABELS, BATCH = 500, 20
@@ -34,7 +35,7 @@ def median_seconds(work: Callable[[], object], repeats: int, warm: int = 1) -> f
 
 def rounds_of_others(folder: Path) -> Rows:
     """Retrain on 500 labels, score 60,000, pick 20 by margin: medians of one run, one after the other."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(spare_processors())  # as the trainer does
     pool, latents, _ = mnist()
     assert pool.targets is not None
     targets = np.array(pool.targets)

@@ -19,6 +19,7 @@ from tuilabel.learner.base import LabelSet
 NEIGHBOURS = 15
 ALPHA = 0.99  # how far labels reach: at 0.9 they stay with their neighbours
 ITERATIONS = 20  # of conjugate gradients; they reach as far as 100 plain products, and more change nothing
+LIFTED = 1e12  # so that what is small far from a label is no denormal number: those take three times as long
 ANCHORS = 200_000  # items of a larger pool that are in the graph
 _SCALE_AT = 7  # the neighbour whose distance is an item's local scale (Zelnik-Manor & Perona 2004)
 _EXACT = 4_000  # items up to which every distance is taken
@@ -117,19 +118,24 @@ class NeighbourGraph:
         return places
 
     def _solve(self, right: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(I - αS)⁻¹ of each column, by conjugate gradients."""
-        x = right.copy()
-        residual = ALPHA * (self.weights @ x)
+        """(I - αS)⁻¹ of each column, by conjugate gradients, `LIFTED` as long as it takes."""
+        x = right * np.float32(LIFTED)
+        residual = self.weights @ x
+        residual *= ALPHA
         direction = residual.copy()
+        scratch = np.empty_like(x)  # new memory for each product of vectors would cost as much as the products
         square = np.einsum("ng,ng->g", residual, residual)
         for _ in range(ITERATIONS):
-            image = direction - ALPHA * (self.weights @ direction)
+            image = self.weights @ direction
+            image *= -ALPHA
+            image += direction
             step = square / np.maximum(np.einsum("ng,ng->g", direction, image), 1e-30)
-            x += step * direction
-            residual -= step * image
+            x += np.multiply(direction, step, out=scratch)
+            residual -= np.multiply(image, step, out=scratch)
             before, square = square, np.einsum("ng,ng->g", residual, residual)
             direction *= square / np.maximum(before, 1e-30)
             direction += residual
+        x /= np.float32(LIFTED)
         return x
 
 

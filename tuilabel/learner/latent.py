@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # torch and scipy are loaded by those who train: the first ba
 
 HELD_OUT = 0.2  # of the labelled items judge the teacher
 ENOUGH = 4  # labels of a class of which one can be held out
-STEPS = 200  # of the student
+STEPS = 150  # of the student
 JUDGES = 4  # audit items that calibrate better than all held-out ones
 SHARPNESS = 2.0  # propagated labels are too soft: what calibrates them is measured from here
 PRIOR_TRUST = 4.0  # held-out items in favour of the teacher before there are any
