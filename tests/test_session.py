@@ -460,3 +460,22 @@ def test_numbers_that_ask_nothing_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=words):
         make_session(toy, **options)
+
+
+def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
+    """A person types on while the trainer works, and a newer request makes the one between two batches void."""
+    trainer = SlowTrainer(toy)
+    session = LabellingSession(
+        toy.pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
+        strategy="random", batch_size=10,
+    )  # fmt: skip
+    session.start()
+    session.handle(trainer.run(trainer.requests[-1]))
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    session.label(0, toy.truth(session.batch.items[0].index))
+    assert trainer.requests[-1].folds > 0
+    session.handle(trainer.run(trainer.requests[-1]))
+    assert session.statistics().lure is not None
+    session.label(1, toy.truth(session.batch.items[1].index))
+    assert trainer.requests[-1].folds == 0  # once a batch is enough

@@ -92,6 +92,8 @@ class LatentLearner:
 
     def teach(self, known: LabelSet, seed: int) -> Teacher:
         """Spread the labels along the graph, and measure on some how well that works."""
+        from tuilabel.learner.mlp import MLPEnsemble
+
         self.prepare()
         assert self._graph is not None
         held_out = _held_out(known, seed)
@@ -102,7 +104,8 @@ class LatentLearner:
         spread, without = self._graph.propagate(self.features, known, rest)
         said = without[self._graph.places(self.features, judges.indices)]
         temperature = _temperature(said, judges)
-        plain = MLPLearner(self.features).fit(rest, seed).predict_proba(self.features[judges.indices])
+        alone = MLPEnsemble(rest.n_classes, seed=seed).fit(self.features[rest.indices], rest.labels)
+        plain = alone.predict_proba(self.features[judges.indices])
         rows = np.arange(len(judges.labels))
         trust = _share(_calibrated(said, temperature)[rows, judges.labels], plain[rows, judges.labels])
         return Teacher(_calibrated(spread, temperature), trust, temperature)

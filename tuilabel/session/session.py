@@ -121,6 +121,7 @@ class LabellingSession:
         self._curve = Curve()
         self._advisor = Advisor(batch_size)
         self._lure: LureEstimate | None = None
+        self._validated = 0
         self._trained_on: dict[int, NDArray[np.int64]] = {}
         self._restore(events, rounds)
 
@@ -359,10 +360,10 @@ class LabellingSession:
         )
 
     def _worth_validating(self) -> bool:
-        """Between two batches, where the items' query probabilities say something about the pool."""
-        between = self.batch is None or not any(item.index in self._ledger.events for item in self.batch.items)
+        """Once a batch, where the items' query probabilities say something about the pool."""
+        due = self.batch is None or len(self._ledger.labels) >= self._validated + self.batch_size
         drawn = self._result is not None and self._result.picks.query_probability is not None
-        return between and (drawn if self._cross_validate is None else self._cross_validate)
+        return due and (drawn if self._cross_validate is None else self._cross_validate)
 
     def _take(self, result: RoundResult) -> None:
         if result.serial <= self._answered_serial:
@@ -385,6 +386,7 @@ class LabellingSession:
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if result.out_of_fold is not None:
+            self._validated = result.n_labels
             answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
             self._lure = cross_validated(self._ledger, answers, len(self.pool.ids))
         if self.batch is None:

@@ -14,7 +14,6 @@ from tuilabel.simulate.findings import (
     Judged,
     Verdict,
     above,
-    area,
     compared,
     difference,
     last_accuracy,
@@ -25,7 +24,7 @@ from tuilabel.simulate.findings import (
 )
 from tuilabel.simulate.pixels import FAR, seconds_a_round, spread_between_seeds
 from tuilabel.simulate.run import Run
-from tuilabel.simulate.summary import curve
+from tuilabel.simulate.summary import area, curve
 from tuilabel.simulate.thesis import BATCHES, CLAIMS, DENSITY, DIVERSE, UNCERTAIN, UNCERTAINTY, Runs, batch_block
 
 ACCURATE = 0.9

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
-from tuilabel.simulate.run import STARTS, Run, RunSettings, rounds_of
+from tuilabel.simulate.run import STARTS, Run, RunPlan, RunSettings, rounds_of
 from tuilabel.strategies import get_strategy
 
-COMMON = ("batch", "budget", "initial", "start", "audit_share", "cross_validate")  # what all its runs share
+COMMON = tuple(field.name for field in fields(RunPlan))
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(RunPlan):
     """What is compared: every strategy and learner with the same seeds, and so with the same random starts.
 
     Raises
@@ -30,12 +30,6 @@ class Experiment:
     learners: tuple[str, ...] = ("latent",)
     seeds: int = 10
     seed: int = 0
-    batch: int = 20
-    budget: int = 500
-    initial: int = 20
-    start: str = "own"
-    audit_share: float = 0.1
-    cross_validate: bool = False
 
     def __post_init__(self) -> None:
         for option, low in (("seeds", 1), ("seed", 0), ("batch", 1), ("budget", 1), ("initial", 1)):

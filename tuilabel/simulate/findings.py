@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tuilabel.estimate import PairedComparison, area_under_learning_curve, compare_paired
+from tuilabel.estimate import PairedComparison, compare_paired
 from tuilabel.simulate.run import Run
-from tuilabel.simulate.summary import curve
 
 Verdict = Literal["holds", "does not hold", "not clear"]
 Unit = Literal["share", "points", "deviation", "ratio", "labels", "rounds", "seconds"]
@@ -79,12 +78,6 @@ def runs_of(runs: Sequence[Run], strategy: str, learner: str = "mlp") -> dict[in
 def last_accuracy(run: Run) -> float:
     """After all labels."""
     return run.points[-1].accuracy
-
-
-def area(run: Run) -> float:
-    """Mean accuracy over the range of labels."""
-    n, y = curve(run)
-    return area_under_learning_curve(n, y) if len(n) > 1 else float(y[0])
 
 
 def compared(first: dict[int, Run], second: dict[int, Run], of: Any) -> PairedComparison | None:

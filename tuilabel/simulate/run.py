@@ -23,13 +23,10 @@ Key = tuple[str, str, int]
 """Strategy, learner, seed."""
 
 
-@dataclass(frozen=True)
-class RunSettings:
-    """What one run is: the same settings, pool and checkpoint give the same run."""
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """What all runs of an experiment share."""
 
-    strategy: str
-    learner: str
-    seed: int
     batch: int = 20
     budget: int = 500
     initial: int = 20
@@ -37,6 +34,15 @@ class RunSettings:
     audit_share: float = 0.1
     cross_validate: bool = False
     """Whether accuracy is estimated by cross-validation after each batch, which costs five more models a round."""
+
+
+@dataclass(frozen=True)
+class RunSettings(RunPlan):
+    """What one run is: the same settings, pool and checkpoint give the same run."""
+
+    strategy: str
+    learner: str
+    seed: int
 
     @property
     def key(self) -> Key:

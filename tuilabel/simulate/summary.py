@@ -96,11 +96,11 @@ def curve(run: Run, figure: str = "accuracy") -> tuple[NDArray[np.float64], NDAr
 
 def _row(strategy: str, learner: str, runs: dict[int, Run], base: dict[int, Run] | None, counts: list[int]) -> Row:
     curves = {seed: curve(run) for seed, run in runs.items()}
-    areas = {seed: _area(*points) for seed, points in curves.items()}
+    areas = {seed: area(run) for seed, run in runs.items()}
     comparison = None
     shared = sorted(runs.keys() & base.keys()) if base else []
     if base and shared:
-        comparison = compare_paired([_area(*curve(base[s])) for s in shared], [areas[s] for s in shared])
+        comparison = compare_paired([area(base[s]) for s in shared], [areas[s] for s in shared])
     last = [run.points[-1] for run in runs.values()]
     seconds = [p.fit_seconds + p.query_seconds for run in runs.values() for p in (run.points[1:] or run.points)]
     return Row(
@@ -117,8 +117,10 @@ def _row(strategy: str, learner: str, runs: dict[int, Run], base: dict[int, Run]
     )
 
 
-def _area(n_labels: NDArray[np.float64], accuracy: NDArray[np.float64]) -> float:
-    return area_under_learning_curve(n_labels, accuracy) if len(n_labels) > 1 else float(accuracy[0])
+def area(run: Run) -> float:
+    """Mean accuracy over the range of labels; the accuracy itself of a run of one round."""
+    n, y = curve(run)
+    return area_under_learning_curve(n, y) if len(n) > 1 else float(y[0])
 
 
 def _median_labels(

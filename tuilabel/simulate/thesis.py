@@ -9,7 +9,7 @@ from typing import Any
 
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.experiment import Experiment
-from tuilabel.simulate.run import Run
+from tuilabel.simulate.run import Key, Run
 
 CLAIMS = {
     1: "VAE latents carry a simple MLP",
@@ -66,13 +66,13 @@ class Block:
     name: str
     experiments: tuple[Experiment, ...]
 
-    def run_keys(self) -> dict[tuple[str, str, int], None]:
+    def run_keys(self) -> dict[Key, None]:
         """(strategy, learner, seed) of every run, in order."""
-        return {(r.strategy, r.learner, r.seed): None for e in self.experiments for r in e.runs()}
+        return {run.key: None for experiment in self.experiments for run in experiment.runs()}
 
     def wanted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
         """Those of `runs` that belong to the block."""
-        known = {(run.strategy, run.learner, run.seed): run for run in runs}
+        known = {run.key: run for run in runs}
         return tuple(known[key] for key in self.run_keys() if key in known)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.support import probabilities_of
 
 Scores = NDArray[np.float32]
 
@@ -44,9 +45,7 @@ def highest(scores: Scores, k: int, rng: np.random.Generator) -> NDArray[np.int6
 
 def _by(score: Callable[[NDArray[np.float32]], Scores]) -> Callable[[QueryContext, int], Selection]:
     def pick(context: QueryContext, k: int) -> Selection:
-        if context.probabilities is None:
-            raise ValueError("uncertainty sampling needs a model's probabilities")
-        return Selection(highest(score(context.probabilities), k, context.rng))
+        return Selection(highest(score(probabilities_of(context)), k, context.rng))
 
     return pick
 
