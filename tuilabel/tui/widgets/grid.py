@@ -42,15 +42,22 @@ class ImageGrid(PaintedWidget):
         "grid--saving",
         "grid--saved",
         "grid--aside",
+        "grid--marked",
         "grid--message",
     }
 
     class Clicked(Message):
         """A cell was clicked."""
 
-        def __init__(self, position: int) -> None:
+        def __init__(self, grid: ImageGrid, position: int) -> None:
             super().__init__()
+            self.grid = grid
             self.position = position
+
+        @property
+        def control(self) -> ImageGrid:
+            """The grid."""
+            return self.grid
 
     class Arranged(Message):
         """The cells have another arrangement: other pages, another size."""
@@ -101,7 +108,7 @@ class ImageGrid(PaintedWidget):
         if self.layout_now is None or not self._cells:
             return 1, 1
         per_page = self.layout_now.per_page
-        return self._focused // per_page + 1, -(-len(self._cells) // per_page)
+        return max(0, self._focused) // per_page + 1, -(-len(self._cells) // per_page)
 
     @property
     def has_room(self) -> bool:
@@ -118,7 +125,7 @@ class ImageGrid(PaintedWidget):
         column, row = event.x // layout.cell_width, event.y // layout.cell_height
         position = (self.page[0] - 1) * layout.per_page + row * layout.columns + column
         if column < layout.columns and row < layout.rows and position < len(self._cells):
-            self.post_message(self.Clicked(position))
+            self.post_message(self.Clicked(self, position))
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -165,7 +172,7 @@ class ImageGrid(PaintedWidget):
         texts = self._text.splitlines()
         top = max(0, (height - len(texts)) // 2)
         lines = [self._blank] * top
-        lines += [Strip([_centred(text, width, style)]) for text in texts]
+        lines += [Strip([centred(text, width, style)]) for text in texts]
         return (lines + [self._blank] * height)[:height]
 
     def _row(self, cells: tuple[GridCell, ...], focused: int | None, layout: GridLayout) -> list[Strip]:
@@ -198,7 +205,7 @@ class ImageGrid(PaintedWidget):
             style = self.look(f"grid--{cell.look}")
             if column == focused:
                 style = self.look("grid--focus")
-            segments += [_centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
+            segments += [centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 
     def _pictures_of(self, cells: Sequence[GridCell], layout: GridLayout) -> list[Strip]:
@@ -238,7 +245,7 @@ class ImageGrid(PaintedWidget):
         return Strip(segments, max(used, width)).crop(0, width)
 
 
-def _centred(text: str, width: int, style: Style) -> Segment:
+def centred(text: str, width: int, style: Style) -> Segment:
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)) + "…"
     left = (width - cell_len(text)) // 2
