@@ -25,7 +25,7 @@ from tuilabel.render.palette import to_palette
 HALFBLOCKS = " ▀"
 QUADRANTS = " ▘▝▀▖▌▞▛"
 SEXTANTS = " " + "".join("▌" if mask == 21 else chr(0x1FB00 + mask - 1 - (mask > 21)) for mask in range(1, 32))
-WORTH_IT = 1.0  # squared levels a division must gain over a plain cell, which costs fewer bytes
+WORTH_IT = 0.25  # squared levels a division must gain over a plain cell: more than rounding makes up
 
 
 class BlockRenderer:
@@ -75,7 +75,8 @@ class BlockRenderer:
         levels = np.broadcast_to(np.rint(colours), (*colours.shape[:2], 3)).astype(np.int64)
         if self._palette:
             levels = to_palette(levels)
-        return levels @ np.array([1 << 16, 1 << 8, 1])
+        codes: NDArray[np.int64] = levels @ np.array([1 << 16, 1 << 8, 1])
+        return codes
 
     def _line(self, codes: NDArray[np.int64]) -> tuple[Segment, ...]:
         starts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]

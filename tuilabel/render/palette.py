@@ -24,4 +24,7 @@ def to_palette(colours: NDArray[np.int64]) -> NDArray[np.int64]:
     # A colour of equal channels goes to Rich's grey ramp: black, the 24 greys, white in 25 equal steps of lightness.
     neutral = (cube == cube[..., :1]).all(-1, keepdims=True) & (cube > 0).all(-1, keepdims=True)
     neutral &= (cube < 5).all(-1, keepdims=True)
-    return np.where((grey_error < error) | neutral, np.rint(10.2 * (grey + 1)).astype(np.int64), in_cube)
+    chosen: NDArray[np.int64] = np.where((grey_error < error) | neutral, np.rint(10.2 * (grey + 1)), in_cube).astype(
+        np.int64
+    )
+    return chosen

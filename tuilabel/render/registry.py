@@ -7,6 +7,7 @@ from tuilabel.render.ascii import AsciiRenderer
 from tuilabel.render.base import Renderer
 from tuilabel.render.blocks import AutoRenderer, halfblock, quadrant, sextant
 from tuilabel.render.kitty import KittyRenderer
+from tuilabel.render.pictures import CAPACITY, PictureSource
 
 RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty")
 """What an image can be drawn as."""
@@ -44,3 +45,10 @@ def get_renderer(name: str, *, colours: str = "truecolor") -> Renderer:
         case "kitty":
             raise UsageError("--images kitty needs 256 colours or more: images are numbered by them (--color 256)")
     raise UsageError(f"unknown --images {name!r}: give auto, {', '.join(RENDERERS)}")
+
+
+def picture_source(name: str, *, colours: str = "truecolor") -> PictureSource:
+    """A source of pictures drawn by the renderer `name`, see `get_renderer`."""
+    renderer = get_renderer(name, colours=colours)
+    capacity = renderer.capacity if isinstance(renderer, KittyRenderer) else CAPACITY
+    return PictureSource(renderer, min(capacity, CAPACITY))

@@ -20,6 +20,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tuilabel.learner.messages import Failure
+from tuilabel.render import PictureSource
 from tuilabel.session import LabellingSession
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
@@ -58,13 +59,19 @@ class LabelApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
-    def __init__(self, session: LabellingSession, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        session: LabellingSession,
+        mailbox: Mailbox,
+        pictures: PictureSource | None = None,
+        notice: str | None = None,
+    ) -> None:
         super().__init__()
         self.session = session
         self.mailbox = mailbox
         self.failure: str | None = None
         """Why the app ended by itself, if it did."""
-        self.label_screen = LabelScreen(session)
+        self.label_screen = LabelScreen(session, pictures, notice)
         self.register_theme(DARK)
         self.theme = DARK.name
 

@@ -13,6 +13,7 @@ from textual.screen import Screen
 
 from tuilabel.learner.messages import Failure, Progress
 from tuilabel.learner.messages import Message as TrainerMessage
+from tuilabel.render import PictureSource
 from tuilabel.session import Batch, LabellingSession, QueryItem
 from tuilabel.tui.keys import class_keys
 from tuilabel.tui.layout import panel_width
@@ -41,8 +42,11 @@ class LabelScreen(Screen[None]):
         Binding("question_mark", "help", "help", show=False),
     ]
 
-    def __init__(self, session: LabellingSession) -> None:
+    def __init__(
+        self, session: LabellingSession, pictures: PictureSource | None = None, notice: str | None = None
+    ) -> None:
         super().__init__()
+        self._notice = notice
         self.session = session
         self._keys = class_keys(session.classes)
         self._class_of_key = {key: position for position, key in enumerate(self._keys)}
@@ -56,7 +60,7 @@ class LabelScreen(Screen[None]):
         self._key_time = 0.0
         self._to_draw: list[int] = []
         self._head = TextLine(id="head")
-        self._grid = ImageGrid(lambda index: session.pool.images[index], id="grid")
+        self._grid = ImageGrid(lambda index: session.pool.images[index], pictures, id="grid")
         self._panel = StatisticsPanel(session.classes, self._keys, id="panel")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
@@ -73,6 +77,8 @@ class LabelScreen(Screen[None]):
         self._fit_panel(self.app.size.width)
         self._show_keys()
         self.refresh_view()
+        if self._notice is not None:
+            self.tell(self._notice)
 
     def on_resize(self, event: events.Resize) -> None:
         self._fit_panel(event.size.width)

@@ -16,7 +16,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tuilabel.render import CellPicture, PictureSource, get_renderer
+from tuilabel.render import CellPicture, PictureSource, picture_source
 from tuilabel.tui.layout import GridLayout, grid_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -64,7 +64,7 @@ class ImageGrid(PaintedWidget):
     ) -> None:
         super().__init__(id=id)
         self._image_of = image_of
-        self._pictures = pictures or PictureSource(get_renderer("blocks"))
+        self._pictures = pictures or picture_source("blocks")
         self._generation = 0
         self._cells: tuple[GridCell, ...] = ()
         self._focused = 0
