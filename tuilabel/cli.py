@@ -33,6 +33,8 @@ Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE t
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
+Images = Annotated[str, typer.Option("--images", help="auto, halfblock, quadrant, sextant, kitty, ascii.")]
+Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256, 16: SSH drops what a terminal has.")]
 PIPE_WIDTH = 110  # columns where nobody says how many there are
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
@@ -147,6 +149,8 @@ def label(
     checkpoint: Checkpoint = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    images: Images = "auto",
+    color: Color = "auto",
     data_dir: DataDir = None,
 ) -> None:
     """Label images by keypress while a classifier learns along."""
@@ -165,6 +169,8 @@ def label(
             device=device,
             seed=seed,
             learner=learner,
+            images=images,
+            colour=color,
         ),
         _note,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tuilabel.render import PictureSource, picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, Action
 from tuilabel.tui.keys import class_keys, with_own_class_keys
@@ -16,6 +17,7 @@ class Shared:
 
     session: LabellingSession
     actions: Sequence[Action] = ACTIONS
+    pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
     own_class_keys: Mapping[str, object] = field(default_factory=dict)
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are on their way to the disk."""

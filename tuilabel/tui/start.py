@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_checkpoint
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
+from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
+from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 from tuilabel.vae.device_name import check_device_name
@@ -40,6 +43,8 @@ class LabelOptions:
     device: str = "auto"
     seed: int = 0
     learner: str = DEFAULT_LEARNER
+    images: str = "auto"
+    colour: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -81,9 +86,14 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     if not 1 <= options.batch_size <= MAX_BATCH:
         raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
     check_device_name(options.device)
+    forced = check_choices(options.images, options.colour)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TuilabelError(
             "`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)"
+        )
+    if os.environ.get("TERM") == "dumb":
+        raise TuilabelError(
+            "TERM is dumb, which has no screen: say what the terminal is (`TERM=xterm-256color tuilabel …`)"
         )
     pool = open_pool(options.dataset, options.data_dir, announcer(note))
     checkpoint = None
@@ -97,7 +107,8 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            return _run(options, pool, checkpoint, project, store)
+            with Probe(ask="auto" in forced) as probe:
+                return _run(options, pool, checkpoint, project, store, probe)
         finally:
             store.close()
 
@@ -117,7 +128,12 @@ def _log_to(path: Path) -> None:
 
 
 def _run(
-    options: LabelOptions, pool: ImagePool, checkpoint: Path | None, project: Project, store: LabelStore
+    options: LabelOptions,
+    pool: ImagePool,
+    checkpoint: Path | None,
+    project: Project,
+    store: LabelStore,
+    probe: Probe,
 ) -> Outcome:
     mailbox = Mailbox()
     trainer = ProcessTrainer(
@@ -152,8 +168,13 @@ def _run(
         trainer.start(mailbox.put)
         session.start()
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
+        from tuilabel.tui.driver import quiet_driver, use_colours
 
-        app = LabelApp(session, mailbox)
+        terminal = detect(options.images, options.colour, probe.replies)
+        use_colours(terminal)
+        pictures = picture_source(terminal.images, colours=terminal.colours)
+        app = LabelApp(session, mailbox, pictures, colour_notice(terminal))
+        app.driver_class = quiet_driver(probe.reader, pictures)
         app.run()
     finally:
         trainer.close()

@@ -10,7 +10,7 @@ from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.items import ItemScreen
 from tuilabel.tui.shared import Shared
 
-PAGE = 60  # images asked for; what fits readably is shown
+ASKED = 100  # images at once, on as many pages as it takes
 
 
 class ByClassScreen(ItemScreen):
@@ -30,15 +30,7 @@ class ByClassScreen(ItemScreen):
 
     @property
     def items(self) -> Sequence[int]:
-        if self._candidates is None:
-            return ()
-        return self._candidates.indices.tolist()[: self._per_page]
-
-    @property
-    def _per_page(self) -> int:
-        """What one screen shows: nothing is confirmed that was not looked at."""
-        layout = self._grid.layout_now
-        return PAGE if layout is None else layout.per_page
+        return () if self._candidates is None else self._candidates.indices.tolist()
 
     def caption(self, position: int) -> tuple[str, str]:
         index = self.items[position]
@@ -82,10 +74,13 @@ class ByClassScreen(ItemScreen):
         self.refresh_view()
 
     def action_confirm(self) -> None:
-        """Label all shown items that are neither marked nor answered, as one step."""
+        """Label the items of this page that are neither marked nor answered, as one step: none that was not shown."""
         if not self.may_answer():
             return
-        meant = [index for p, index in enumerate(self.items) if not self.is_done(p)]
+        if self._large_on:
+            self.tell("Esc shows the page: only what is on the screen is confirmed", "warn")
+            return
+        meant = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
         name = self.session.classes[self.class_index]
         if meant:
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
@@ -93,7 +88,12 @@ class ByClassScreen(ItemScreen):
             self.shared.unsaved.update(e.key for i in meant if (e := self.session.answer_at(i)) is not None)
             plural = "image" if len(meant) == 1 else "images"
             self.tell(f"{len(meant)} {plural} labelled {name}; Backspace takes all of them back", "text")
-        self._ask()
+        if all(self.is_done(position) for position in range(len(self.items))):
+            self._ask()
+        else:
+            self.focused_item = self._grid.on_page[-1]
+            self.advance()
+            self.refresh_view()
 
     def action_other_class(self, step: int) -> None:
         """Another class."""
@@ -120,5 +120,5 @@ class ByClassScreen(ItemScreen):
     def _ask(self) -> None:
         self._candidates = None
         self._wrong.clear()
-        self.session.insight.ask_class(self.class_index, PAGE)
+        self.session.insight.ask_class(self.class_index, ASKED)
         self.refresh_view()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import monotonic
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -46,7 +47,7 @@ class ItemScreen(Screen[None]):
         self._key_time = 0.0
         self._large_on = False
         self._head = TextLine(id="head")
-        self._grid = ImageGrid(lambda index: self.session.pool.images[index], id="grid")
+        self._grid = ImageGrid(lambda index: self.session.pool.images[index], shared.pictures, id="grid")
         self._large = LargeView(shared, id="large")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
@@ -221,6 +222,11 @@ class ItemScreen(Screen[None]):
         from tuilabel.tui.screens.help import HelpScreen
 
         self.app.push_screen(HelpScreen(self.shared, self.NAME))
+
+    async def run_from_palette(self, action: str) -> None:
+        """Run a command that was chosen by name: whoever chose it has seen the images."""
+        self._key_time = monotonic()
+        await self.run_action(action)
 
     # -- moving and looking --------------------------------------------------------------------------------------
 

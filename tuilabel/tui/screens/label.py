@@ -161,7 +161,6 @@ class LabelScreen(ItemScreen):
             self._show_panel()
             return
         super().take_in(message)
-        self._draw_ahead()
 
     def refresh_view(self, index: int | None = None) -> None:
         batch = self.session.batch
@@ -192,7 +191,7 @@ class LabelScreen(ItemScreen):
         if self._panel.display:
             self._panel.show(self.session.statistics())
 
-    def _draw_ahead(self) -> None:
+    def draw_ahead(self) -> None:
         """Draw the likely next images while the person looks at these, one between any two keys."""
         result = self.session.result
         if result is not None:

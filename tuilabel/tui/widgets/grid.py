@@ -16,7 +16,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tuilabel.render import CellPicture, render
+from tuilabel.render import CellPicture, PictureSource, picture_source
 from tuilabel.tui.layout import GridLayout, grid_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -62,13 +62,20 @@ class ImageGrid(PaintedWidget):
     class Arranged(Message):
         """The cells have another arrangement: other pages, another size."""
 
-    def __init__(self, image_of: Callable[[int], NDArray[np.uint8]], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        image_of: Callable[[int], NDArray[np.uint8]],
+        pictures: PictureSource | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
         super().__init__(id=id)
         self._image_of = image_of
+        self._pictures = pictures or picture_source("blocks")
+        self._generation = 0
         self._cells: tuple[GridCell, ...] = ()
         self._focused = 0
         self._text = ""
-        self._pictures: dict[tuple[int, int, int], CellPicture] = {}
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
         self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
         self._shown: list[int] = []
@@ -95,12 +102,14 @@ class ImageGrid(PaintedWidget):
     def is_drawn(self, index: int) -> bool:
         """Whether the picture of item `index` is ready in the size that is shown now."""
         layout = self.layout_now
-        return layout is None or (index, layout.picture_columns, layout.picture_rows) in self._pictures
+        return layout is None or self._pictures.is_ready(index, layout.picture_columns, layout.picture_rows)
 
     def draw(self, index: int) -> None:
         """Draw a picture ahead of the moment it is shown."""
         if self.layout_now is not None:
-            self._picture(index, self.layout_now)
+            self._pictures.prepare(
+                index, self._image_of(index), self.layout_now.picture_columns, self.layout_now.picture_rows
+            )
 
     @property
     def page(self) -> tuple[int, int]:
@@ -109,6 +118,13 @@ class ImageGrid(PaintedWidget):
             return 1, 1
         per_page = self.layout_now.per_page
         return max(0, self._focused) // per_page + 1, -(-len(self._cells) // per_page)
+
+    @property
+    def on_page(self) -> range:
+        """Positions of the cells on the page that is shown."""
+        per_page = 0 if self.layout_now is None else self.layout_now.per_page
+        first = (self.page[0] - 1) * per_page
+        return range(first, min(first + per_page, len(self._cells)))
 
     @property
     def has_room(self) -> bool:
@@ -146,12 +162,17 @@ class ImageGrid(PaintedWidget):
         layout = grid_layout(width, height, len(self._cells), height_px, width_px)
         if layout != self.layout_now:
             self.layout_now = layout
-            self._pictures.clear()
             self._picture_lines.clear()
             self._rows.clear()
             self.post_message(self.Arranged())
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
+        for cell in shown:
+            self._picture(cell.index, layout)  # what is on the screen is not forgotten
+        if self._generation != self._pictures.generation:
+            self._generation = self._pictures.generation
+            self._picture_lines.clear()
+            self._rows.clear()
         lines: list[Strip] = []
         for row in range(0, len(shown), layout.columns):
             cells = shown[row : row + layout.columns]
@@ -230,12 +251,7 @@ class ImageGrid(PaintedWidget):
         return self._picture_lines[key]
 
     def _picture(self, index: int, layout: GridLayout) -> CellPicture:
-        key = (index, layout.picture_columns, layout.picture_rows)
-        if key not in self._pictures:
-            if len(self._pictures) > 1024:
-                self._pictures.clear()
-            self._pictures[key] = render(self._image_of(index), layout.picture_columns, layout.picture_rows)
-        return self._pictures[key]
+        return self._pictures.picture(index, self._image_of(index), layout.picture_columns, layout.picture_rows)
 
     def _padded(self, segments: list[Segment]) -> Strip:
         used = sum(segment.cell_length for segment in segments)

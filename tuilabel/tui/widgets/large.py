@@ -30,10 +30,10 @@ class LargeView(Horizontal):
         self._asked: tuple[int, int] | None = None
         self._zoom, self._centre = 0, (0.5, 0.5)
         self._rest: Timer | None = None
-        self._original = Picture(id="original")
-        self._reconstruction = Picture(id="reconstruction")
+        self._original = Picture(shared.pictures, id="original")
+        self._reconstruction = Picture(shared.pictures, id="reconstruction")
         self._beliefs = Beliefs(id="beliefs")
-        self._neighbours = ImageGrid(lambda index: self._session.pool.images[index], id="neighbours")
+        self._neighbours = ImageGrid(lambda index: self._session.pool.images[index], shared.pictures, id="neighbours")
 
     def compose(self) -> ComposeResult:
         yield self._original

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from tuilabel.render import fit, render
+from tuilabel.render import PictureSource, fit
 from tuilabel.tui.widgets.grid import MIN_SIDE, NOT_SEEN, centred
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -20,11 +20,11 @@ class Picture(PaintedWidget):
 
     COMPONENT_CLASSES = {"picture--caption"}  # noqa: RUF012 - Textual's name and type
 
-    def __init__(self, *, id: str | None = None, on_click: Callable[[], object] | None = None) -> None:  # noqa: A002
+    def __init__(self, pictures: PictureSource, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
+        self._pictures = pictures
         self._image: NDArray[np.uint8] | None = None
         self._caption = ""
-        self._drawn: tuple[object, ...] | None = None
         self.seen_at = NOT_SEEN
         """The moment at which the image that is shown now went to the terminal."""
 
@@ -63,7 +63,8 @@ class Picture(PaintedWidget):
             columns, rows = fit(*self._image.shape[:2], width, height - 1)
             left = (width - columns) // 2
             lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
-            for segments in render(self._image, columns, rows):
+            name = -1 - crc32(self._image.tobytes())  # no item of the pool: by its content
+            for segments in self._pictures.picture(name, self._image, columns, rows):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
         lines.append(Strip([centred(self._caption, width, self.look("picture--caption"))], width))
