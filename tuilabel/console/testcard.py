@@ -19,7 +19,7 @@ WIDTH = 64
 
 def test_card(console: Console, terminal: TerminalInfo) -> None:
     """Print the card in the colours that were decided for `terminal`."""
-    console.print("[bold]Colours[/], each bar from dark to bright in 64 steps; where they come in few, colours are few")
+    console.print("[bold]Colours[/], 64 steps in each bar; where you see fewer, colours are few")
     bars = get_renderer("halfblock", colours=terminal.colours).draw(ramps(), WIDTH, len(ramps()) // 2)
     _print_beside(console, [bars.cells])
     console.print(
