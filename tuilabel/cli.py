@@ -281,6 +281,25 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
         _print(datasets_table(rows))
 
 
+@app.command(epilog="Example: ssh host tuilabel doctor --json")
+def doctor(
+    project: ProjectDir = None,
+    data_dir: DataDir = None,
+    images: Images = "auto",
+    color: Color = "auto",
+    as_json: Json = False,
+) -> None:
+    """What is here: terminal, colours, pictures, device, data, disks; and a test card to look at."""
+    from tuilabel.console.doctor import examine, show
+
+    report = examine(project, data_dir, images, color)
+    if as_json:
+        _print_json(report.document())
+    else:
+        show(report)
+    report.raise_for_problems()
+
+
 @app.command(epilog="Example: tuilabel strategies")
 def strategies(as_json: Json = False) -> None:
     """List the query strategies."""

@@ -13,10 +13,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuilabel.errors import TuilabelError
+from tuilabel.files import on_network as _on_network
 from tuilabel.labels.events import Event, Round, RoundItem
 
 VERSION = 1
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "fuse.sshfs"}
 
 _metadata = sa.MetaData()
 _about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -206,14 +206,3 @@ def _advice(reason: str) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _on_network(path: Path) -> bool:
-    """Whether `path` lies on a network file system, by the table of mounts where there is one."""
-    try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    except OSError:
-        return False
-    place = str(path.parent.resolve()) + "/"
-    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and place.startswith(m[1].rstrip("/") + "/")]
-    return max(here, default=(0, ""))[1] in _NETWORK

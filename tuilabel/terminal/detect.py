@@ -122,7 +122,7 @@ def detect(
     size = shutil.get_terminal_size()
     return TerminalInfo(
         term=environ.get("TERM", ""),
-        name=replies.name or (names[0] if names else None),
+        name=replies.name or _local(environ, "TERM_PROGRAM") or None,
         version=replies.version,
         multiplexer=multiplexer,
         over_ssh=any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "SSH_CLIENT")),
@@ -159,10 +159,14 @@ def _multiplexer(replies: Replies, environ: Mapping[str, str]) -> str | None:
 
 def _names(replies: Replies, environ: Mapping[str, str]) -> list[str]:
     """Lower-case names the terminal goes by."""
-    names = [replies.name or "", environ.get("TERM", "").removeprefix("xterm-")]
-    if not environ.get("SSH_CONNECTION"):
-        names.append(environ.get("TERM_PROGRAM", "").removesuffix(".app"))
+    program = _local(environ, "TERM_PROGRAM").removesuffix(".app")
+    names = [replies.name or "", environ.get("TERM", "").removeprefix("xterm-"), program]
     return [name.lower() for name in names if name]
+
+
+def _local(environ: Mapping[str, str], variable: str) -> str:
+    """A variable that a terminal sets; over SSH it would speak of another one."""
+    return "" if environ.get("SSH_CONNECTION") else environ.get(variable, "")
 
 
 def _colours(
@@ -210,9 +214,7 @@ def _images(
         return "blocks", f"inside {multiplexer} only characters are dependable"
     if replies.kitty_graphics and _one_of(_PLACEHOLDERS, names, replies.version):
         return "kitty", f"{replies.name or names[0]} draws images itself"
-    vte = environ.get("VTE_VERSION", "") if not environ.get("SSH_CONNECTION") else ""
-    if replies.name == "VTE":
-        vte = replies.version or vte
+    vte = (replies.version if replies.name == "VTE" else None) or _local(environ, "VTE_VERSION")
     if _one_of(_SEXTANTS, names, replies.version) or environ.get("WT_SESSION"):
         return "fine-blocks", "the terminal draws sextants itself"
     if vte.isdigit() and int(vte) >= _VTE_SEXTANTS:

@@ -17,6 +17,7 @@ from typing import Any
 from tuilabel.terminal.sequences import SequenceReader, is_reply
 
 LIMIT = 2.0  # seconds
+QUIET = 0.03  # seconds without input after which the answer is over
 SILENT_TERMS = ("", "dumb", "linux", "unknown")  # print queries, or have nothing to tell
 
 QUERIES = (
@@ -113,8 +114,9 @@ class Probe:
             tokens += self.reader.feed(decode(data), monotonic())
             if any(_ATTRIBUTES.fullmatch(token) for token in tokens):
                 answered_at = monotonic()
-        while select.select([self._fd], [], [], 0)[0] and (data := os.read(self._fd, 1 << 12)):
-            list(self.reader.feed(decode(data), monotonic()))
+        # What was typed meanwhile goes too; where answers come out of order, the rest of them is on its way.
+        while select.select([self._fd], [], [], QUIET)[0] and (data := os.read(self._fd, 1 << 12)):
+            tokens += self.reader.feed(decode(data), monotonic())
         return parse(tokens, None if answered_at is None else answered_at - self._asked_at)
 
 
