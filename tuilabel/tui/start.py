@@ -127,7 +127,6 @@ def _run(
             checkpoint=checkpoint,
             learner=options.learner,
             device=options.device,
-            classes=project.classes,
             log=project.logs / "trainer.log",
         )
     )
@@ -141,6 +140,7 @@ def _run(
             pool,
             events=store.events(),
             rounds=store.rounds(),
+            class_changes=store.class_changes(),
             writer=writer,
             trainer=trainer,
             classes=project.classes,
@@ -158,6 +158,7 @@ def _run(
     finally:
         trainer.close()
         unsaved = writer.close()
+    project.keep_classes(session.classes)
     statistics = session.statistics()
     return Outcome(
         project=project.directory,
