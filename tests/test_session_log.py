@@ -144,10 +144,9 @@ def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
         pass
 
 
-VERBS = "label label skip confirm relabel relabel flag withdraw undo undo undo redo redo note add rename merge".split()
-ACTIONS = st.lists(
-    st.tuples(st.sampled_from([*VERBS, "by class", "other"]), st.integers(0, 99), st.integers(0, 99)), max_size=40
-)
+VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
+         "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
+ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
 QUIET = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -148,7 +148,8 @@ class Asking:
         shown, answered = set(result.shown.indices.tolist()), self._ledger.events
         if any(item.index not in shown and item.index not in answered for item in batch.items):
             return  # the request was made before this batch
-        barred = answered.keys() | set(trained_on.tolist())
+        items = np.array([item.index for item in batch.items], dtype=np.int64)
+        barred = {i for i in items.tolist() if i in answered} | set(items[np.isin(items, trained_on)].tolist())
         self._batches.replace_now(with_predictions(batch, result, barred))
 
     @property
@@ -171,8 +172,9 @@ class Asking:
         items = query_items(result.audit, self._pool, answered, audit=True, model=model)[
             : audit_size(wanted, number, self._plan.audit_share)
         ]
-        chosen = answered.keys() | {item.index for item in items}
-        items += query_items(result.picks, self._pool, chosen, audit=False, model=model)[: wanted - len(items)]
+        chosen = {item.index for item in items}
+        picked = query_items(result.picks, self._pool, answered, audit=False, model=model)
+        items += [item for item in picked if item.index not in chosen][: wanted - len(items)]
         if not items or (len(items) < wanted and not fresh):
             return
         batch = Batch(number, tuple(items), result.strategy, model)
