@@ -31,7 +31,6 @@ class Client:
             "checkpoint": tiny.checkpoint,
             "learner": "mlp",
             "device": "cpu",
-            "classes": open_pool("fashion-mnist", tiny.data_dir).classes,
             "log": log,
             **changes,
         }

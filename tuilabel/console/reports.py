@@ -14,7 +14,7 @@ from tuilabel.datasets import list_datasets, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.files import atomic_write
-from tuilabel.labels import LabelStore, Project, current_answers, write_csv
+from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names, write_csv
 from tuilabel.strategies import get_strategy, strategy_names
 
 
@@ -33,7 +33,8 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     project = Project.read(project_directory(dataset, named))
     store = LabelStore.open(project.store, create=False)
     try:
-        events, rounds = store.events(), store.rounds()
+        rounds, changes = store.rounds(), store.class_changes()
+        events = with_current_names(store.events(), changes)
     finally:
         store.close()
     standing = list(current_answers(events).values())
@@ -51,7 +52,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
         "flagged": kinds["flag"],
         "rounds": len(rounds),
         "annotators": dict(Counter(event.annotator for event in labels).most_common()),
-        "classes": {name: by_class[name] for name in project.classes},
+        "classes": {name: by_class[name] for name in ClassBook(changes).names or project.classes},
         "accuracy": {
             "test": tests[-1] if tests else None,
             "audit": None if audit is None else asdict(audit),
@@ -95,7 +96,7 @@ def export_labels(
     project = Project.read(project_directory(dataset, named))
     store = LabelStore.open(project.store, create=False)
     try:
-        events = store.events()
+        events = with_current_names(store.events(), store.class_changes())
     finally:
         store.close()
     pool = open_pool(project.dataset, data_dir)

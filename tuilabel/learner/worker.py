@@ -67,7 +67,7 @@ def serve(connection: Connection) -> None:
             device=settings.device,
             on_progress=lambda done, total: send(Progress("encode", done, total)),
         )
-        runner = RoundRunner(learner, test_set(pool, features, settings.classes))
+        runner = RoundRunner(learner, test_set(pool, features))
         send(Ready())
         prepared = False
         while True:

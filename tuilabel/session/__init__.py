@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.session import LabellingSession
 from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
-__all__ = ["Batch", "LabellingSession", "QueryItem", "Statistics", "TrainerState"]
+__all__ = ["Batch", "History", "HistoryEntry", "LabellingSession", "QueryItem", "Statistics", "TrainerState"]

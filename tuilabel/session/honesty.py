@@ -67,6 +67,6 @@ def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int
     if not drawn:
         return None
     chosen = sum(event.query_probability is None for event in ledger.events.values())
-    right = [predicted[index] == ledger.labels.get(index) for index, _ in drawn]
+    right = [predicted[index] == ledger.label_of(index) for index, _ in drawn]
     probabilities = [float(event.query_probability or 0) for _, event in drawn]
     return lure_accuracy(right, probabilities, pool_size - chosen)

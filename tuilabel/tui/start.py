@@ -143,7 +143,6 @@ def _run(
             checkpoint=checkpoint,
             learner=options.learner,
             device=options.device,
-            classes=project.classes,
             log=project.logs / "trainer.log",
         )
     )
@@ -157,6 +156,7 @@ def _run(
             pool,
             events=store.events(),
             rounds=store.rounds(),
+            class_changes=store.class_changes(),
             writer=writer,
             trainer=trainer,
             classes=project.classes,
@@ -179,6 +179,7 @@ def _run(
     finally:
         trainer.close()
         unsaved = writer.close()
+    project.keep_classes(session.classes)
     statistics = session.statistics()
     return Outcome(
         project=project.directory,
