@@ -123,7 +123,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class InspectItem:
-    """What does the newest model make of one item, and which are like it?"""
+    """Ask what the newest model makes of one item, and which items are like it."""
 
     serial: int
     """Grows with every question of whatever kind; of each kind the newest wins."""
@@ -152,7 +152,7 @@ class Inspection:
 
 @dataclass(frozen=True)
 class ItemsOfClass:
-    """Which unanswered items does the newest model take for a class?"""
+    """Ask for the unanswered items that the newest model takes for a class."""
 
     serial: int
     class_index: int
@@ -181,7 +181,7 @@ class ClassItems:
 
 @dataclass(frozen=True)
 class CrossValidate:
-    """What would models say of the labelled items that have not learnt their labels?"""
+    """Ask what models that have not learnt their labels say of the labelled items."""
 
     serial: int
     indices: NDArray[np.int64]
