@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tuilabel.estimate.audit import AuditEstimate, audit_estimate
+from tuilabel.estimate.audit import AUDIT_WINDOW, AuditEstimate, audit_estimate
 from tuilabel.estimate.class_figures import ClassFigure, Confusion, audit_confusion, class_figures, most_confused
 from tuilabel.estimate.confidence import apply_temperature, fit_temperature, mean_confidence
 from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval, wilson_interval
@@ -39,6 +39,7 @@ from tuilabel.estimate.stopping import (
 )
 
 __all__ = [
+    "AUDIT_WINDOW",
     "AuditEstimate",
     "ClassFigure",
     "Confusion",

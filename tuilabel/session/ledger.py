@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from tuilabel.estimate import wilson_interval
 from tuilabel.labels import Event
+from tuilabel.session.state import CurvePoint
 
 
 class Ledger:
@@ -42,16 +44,24 @@ class Ledger:
 
 
 class Curve:
-    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling."""
+    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling.
 
-    def __init__(self) -> None:
-        self._points: dict[int, tuple[int, float]] = {}
+    Parameters
+    ----------
+    test_size : items of the test split, which the intervals are made of; None for none.
+    """
+
+    def __init__(self, test_size: int | None = None) -> None:
+        self._test_size = test_size
+        self._points: dict[int, CurvePoint] = {}
 
     def add(self, labels: int, accuracy: float) -> None:
         """Add a point; it replaces one so near that no chart could tell them apart."""
         step = 1 << max(0, labels.bit_length() - 8)
-        self._points[labels - labels % step] = (labels, accuracy)
+        n = self._test_size
+        low, high = (accuracy, accuracy) if not n else wilson_interval(accuracy * n, n)
+        self._points[labels - labels % step] = CurvePoint(labels, accuracy, low, high)
 
-    def points(self) -> tuple[tuple[int, float], ...]:
-        """(labels, accuracy) by growing number of labels."""
+    def points(self) -> tuple[CurvePoint, ...]:
+        """By growing number of labels."""
         return tuple(sorted(self._points.values()))

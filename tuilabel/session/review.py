@@ -63,13 +63,13 @@ def review_items(
         index: event for index, event in answers.items() if (event.item, event.kind, event.class_name) not in settled
     }
     found = [
-        *_likely_wrong(open_, place, out_of_fold),
+        *_likely_wrong(answers, place, out_of_fold),
         *_flagged(open_),
         *_disagreements(open_, valid, place),
         *_audit_mistakes(open_, place),
     ]
     once: dict[int, ReviewItem] = {}
-    for item in found:
+    for item in (item for item in found if item.index in open_):
         once.setdefault(item.index, item)
     return list(once.values())
 

@@ -11,7 +11,7 @@ Trainer messages enter through `handle`, in the thread that owns the session.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,12 +21,24 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import LureEstimate, audit_estimate, labels_per_minute
+from tuilabel.estimate import LureEstimate, advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import Event, Round, Writer, current_answers
-from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.learner.messages import (
+    ClassItems,
+    Failure,
+    Inspection,
+    Message,
+    OutOfFold,
+    Progress,
+    Ready,
+    RoundResult,
+    TrainRequest,
+)
 from tuilabel.learner.trainer import Trainer
-from tuilabel.session.honesty import Advisor, cross_validated
-from tuilabel.session.ledger import Curve, Ledger
+from tuilabel.session.figures import Figures
+from tuilabel.session.honesty import cross_validated
+from tuilabel.session.insight import Insight
+from tuilabel.session.ledger import Ledger
 from tuilabel.session.rounds import AUDIT_SHARE, audit_size, batch_of, query_items, round_of, with_predictions
 from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
 
@@ -58,11 +70,16 @@ class LabellingSession:
     audit_share : part of each batch from the second on that is drawn uniformly at random; 0 for none.
     cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
         where the strategy draws at random.
+    target : the accuracy one labels for, above 0 and below 1; by default none.
+
+    Attributes
+    ----------
+    insight : asks the model about single items, classes and doubtful labels.
 
     Raises
     ------
-    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, or there are fewer
-        than two classes.
+    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1,
+        `target` not in between, or there are fewer than two classes.
     """
 
     def __init__(
@@ -84,6 +101,7 @@ class LabellingSession:
         budget: int | None = None,
         audit_share: float = AUDIT_SHARE,
         cross_validate: bool | None = None,
+        target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         for option, number in (("--batch", batch_size), ("--initial", first_batch), ("--budget", budget)):
@@ -91,6 +109,8 @@ class LabellingSession:
                 raise UsageError(f"{option} {number} asks nothing: give {option} 1 or more")
         if not 0 <= audit_share <= 1:
             raise UsageError(f"an audit share of {audit_share} is none: give 0 to 1")
+        if target is not None and not 0 < target < 1:
+            raise UsageError(f"an accuracy of {target} is no target: give one between 0 and 1, as 0.95")
         if len(classes) < 2:
             raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
         self.pool = pool
@@ -118,8 +138,14 @@ class LabellingSession:
         self._open: list[int] = []
         self._current: int | None = None
         self._result: RoundResult | None = None
-        self._curve = Curve()
-        self._advisor = Advisor(batch_size)
+        self._target = target
+        tested = pool.test is not None and set(pool.classes) <= set(self.classes)
+        self._figures = Figures(
+            self.classes, batch_size, len(pool.test.images) if pool.test is not None and tested else None, target
+        )
+        self.events = list(events)
+        """All events, of every annotator, in their order."""
+        self.insight = Insight(self, trainer)
         self._lure: LureEstimate | None = None
         self._validated = 0
         self._trained_on: dict[int, NDArray[np.int64]] = {}
@@ -166,28 +192,51 @@ class LabellingSession:
         order = np.argsort(indices)
         return indices[order], classes[order]
 
+    @property
+    def answers(self) -> Mapping[int, Event]:
+        """The answers that stand, by pool index."""
+        return self._ledger.events
+
+    def taken(self) -> NDArray[np.int64]:
+        """Pool indices that are answered, set aside or in an open batch, ascending."""
+        asked = {item.index for position in self._open for item in self._batches[position].items}
+        return np.array(sorted(asked | self._ledger.events.keys()), dtype=np.int64)
+
     def statistics(self) -> Statistics:
         """All figures of this moment."""
         ledger, result, batch = self._ledger, self._result, self.batch
         histogram = None if result is None else result.uncertainty_histogram
+        figures, advice = self._figures, self._figures.advisor.advice
+        counts = tuple(ledger.classes[c] for c in range(len(self.classes)))
+        per_minute = labels_per_minute(self._history[-PACE_WINDOW:])
+        audit = audit_estimate(list(ledger.audits.values()))
+        test = None if result is None else result.test_accuracy
+        left = figures.labels_left(ledger.kinds["label"], len(self.pool.ids))
         return Statistics(
             pool_size=len(self.pool.ids),
             labelled=ledger.kinds["label"],
             skipped=ledger.kinds["skip"],
             flagged=ledger.kinds["flag"],
-            per_minute=labels_per_minute(self._history[-PACE_WINDOW:]),
+            per_minute=per_minute,
             round=batch.round if batch else len(self._batches),
             strategy=self.strategy,
             trainer=self._trainer_state,
-            test_accuracy=None if result is None else result.test_accuracy,
-            curve=self._curve.points(),
-            audit=audit_estimate(list(ledger.audits.values())),
+            test_accuracy=test,
+            curve=figures.curve,
+            audit=audit,
             lure=self._lure,
             confidence=None if result is None else result.mean_confidence,
-            advice=self._advisor.advice,
+            advice=advice,
             mean_uncertainty=None if result is None else result.mean_uncertainty,
-            histogram=None if histogram is None else tuple(int(n) for n in histogram),
-            class_counts=tuple(ledger.classes[c] for c in range(len(self.classes))),
+            histogram=None if histogram is None else tuple(histogram.tolist()),
+            start_histogram=figures.start_histogram,
+            class_counts=counts,
+            class_figures=class_figures(counts, figures.confusion),
+            confusions=figures.confusions,
+            target=self._target,
+            labels_to_target=left,
+            minutes_left=None if left is None or not per_minute else left / per_minute,
+            advice_text=advice_text(figures.accuracy(test, audit), advice),
         )
 
     # -- what one can do ----------------------------------------------------------------------------------------
@@ -233,6 +282,7 @@ class LabellingSession:
         event = self._history.pop()
         undo = replace(event, key=uuid.uuid4().hex, kind="undo", class_name=None, at=self._clock(), undoes=event.key)
         self._writer.put(undo)
+        self.events.append(undo)
         index = int(self.pool.indices_of([event.item])[0])
         earlier = next((e for e in reversed(self._history) if e.item == event.item), None)
         self._ledger.set(index, earlier, self._class_of(earlier))
@@ -258,6 +308,8 @@ class LabellingSession:
                 )
             case RoundResult():
                 self._take(message)
+            case Inspection() | ClassItems() | OutOfFold():
+                self.insight.take(message)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
@@ -272,9 +324,7 @@ class LabellingSession:
         here = self.pool.indices_of([event.item for event in mine]) >= 0
         self._history = [event for event, known in zip(mine, here, strict=True) if known and self._understood(event)]
         self._batches = [batch for row in rounds if (batch := batch_of(row, self.pool, self._class_index)).items]
-        for row in rounds:
-            if row.model is not None and row.test_accuracy is not None:
-                self._curve.add(row.model, row.test_accuracy)
+        self._figures.restore(rounds, self._ledger.audits.values())
         self._open = [b for b, batch in enumerate(self._batches) if not self._complete(batch)]
         self._current = self._open[0] if self._open else None
 
@@ -317,6 +367,7 @@ class LabellingSession:
             undoes=None,
         )
         self._writer.put(event)
+        self.events.append(event)
         self._ledger.set(item.index, event, self._class_of(event))
         self._history.append(event)
         if self._complete(batch):
@@ -380,9 +431,7 @@ class LabellingSession:
             fit_seconds=result.fit_seconds,
             query_seconds=result.query_seconds,
         )
-        if result.n_labels and result.test_accuracy is not None:
-            self._curve.add(result.n_labels, result.test_accuracy)
-        self._advisor.take(result, self._curve.points(), self._ledger.audits.values())
+        self._figures.take(result, self._ledger.audits.values())
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if result.out_of_fold is not None:

@@ -10,7 +10,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from tuilabel.session import Statistics, TrainerState
+from tuilabel.session import CurvePoint, Statistics, TrainerState
 from tuilabel.tui.widgets.charts import area_chart, bar, nice_limit
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -150,10 +150,10 @@ def axis_floor(accuracy: float) -> float:
     return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if accuracy >= floor + (1 - floor) / 4), 0.0)
 
 
-def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -> list[float | None]:
+def _curve_columns(curve: Sequence[CurvePoint], limit: int, width: int) -> list[float | None]:
     """Accuracy by number of labels, spread over `width` columns up to `limit` labels; the last known value holds."""
     columns: list[float | None] = [None] * width
-    for labels, accuracy in curve:
+    for labels, accuracy, *_ in curve:
         columns[min(width - 1, labels * width // limit)] = accuracy
     last, end = None, min(width - 1, curve[-1][0] * width // limit)
     for x in range(end + 1):
