@@ -114,7 +114,7 @@ def _disagreements(answers: Mapping[int, Event], valid: Sequence[Event], place: 
     """Items that annotators last gave different classes; the more of them are against its label, the higher."""
     given: dict[str, dict[str, str]] = {}
     for event in valid:
-        if event.kind == "label" and event.class_name in place:
+        if event.kind == "label" and event.class_name is not None and event.class_name in place:
             given.setdefault(event.item, {})[event.annotator] = event.class_name
     found = []
     for index, event in answers.items():
@@ -132,20 +132,10 @@ def _disagreements(answers: Mapping[int, Event], valid: Sequence[Event], place: 
 
 def _audit_mistakes(answers: Mapping[int, Event], place: Mapping[str, int]) -> list[ReviewItem]:
     """Audit items whose model, before it learnt them, said something else; the surest mistakes first."""
-    found = [
-        ReviewItem(
-            index,
-            event.item,
-            "audit mistake",
-            place[event.class_name],
-            place[event.predicted],
-            event.confidence,
-            event.confidence or 0.0,
-        )
-        for index, event in answers.items()
-        if event.audit
-        and event.class_name in place
-        and event.predicted in place
-        and event.predicted != event.class_name
-    ]
+    found = []
+    for index, event in answers.items():
+        label, said = place.get(event.class_name or ""), place.get(event.predicted or "")
+        if event.audit and label is not None and said is not None and label != said:
+            confidence = event.confidence
+            found.append(ReviewItem(index, event.item, "audit mistake", label, said, confidence, confidence or 0.0))
     return sorted(found, key=lambda item: -item.score)
