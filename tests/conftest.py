@@ -16,6 +16,7 @@ from tuilabel.datasets import ImagePool, ImageSplit
 from tuilabel.datasets.pool import content_ids, fingerprint_of
 from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.questions import Answerer
 from tuilabel.learner.round import RoundRunner, TestSet
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
@@ -87,7 +88,8 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
     def make(toy: Toy, **options: object) -> LabellingSession:
         store = LabelStore.open(tmp_path / "labels.db")
         stores.append(store)
-        trainer = options.pop("trainer", None) or InlineTrainer(toy.runner().run)
+        runner = toy.runner()
+        trainer = options.pop("trainer", None) or InlineTrainer(runner.run, Answerer(runner).answer)
         assert isinstance(trainer, InlineTrainer)
         arguments: dict[str, object] = {
             "events": store.events(),

@@ -13,7 +13,20 @@ import pytest
 
 from tests.conftest import Tiny
 from tuilabel.datasets import open_pool
-from tuilabel.learner.messages import Failure, Message, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.learner.messages import (
+    ClassItems,
+    CrossValidate,
+    Failure,
+    Inspection,
+    InspectItem,
+    ItemsOfClass,
+    Message,
+    OutOfFold,
+    Progress,
+    Ready,
+    RoundResult,
+    TrainRequest,
+)
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.vae.latents import encode_pool
 
@@ -172,3 +185,66 @@ def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path
         client.wait_for(Ready)
     finally:
         client.trainer.close()
+
+
+def test_questions_are_answered_by_the_process(client: Client) -> None:
+    for question in (InspectItem(1, 4), ItemsOfClass(2, 3, 5, NONE)):
+        client.trainer.ask(question)
+    before = client.wait_for(Inspection)
+    assert isinstance(before, Inspection)
+    assert before.probabilities is None
+    assert before.reconstruction is not None
+    assert before.reconstruction.shape == (28, 28, 1)
+    assert before.neighbours.shape == (8,)
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(50, dtype=np.int64)
+    client.trainer.ask(InspectItem(3, 4))
+    client.trainer.ask(ItemsOfClass(4, 3, 5, indices))
+    client.trainer.ask(CrossValidate(5, indices, indices % 10, 10))
+    inspected, listed, validated = (client.wait_for(kind) for kind in (Inspection, ClassItems, OutOfFold))
+    assert isinstance(inspected, Inspection)
+    assert inspected.probabilities is not None
+    assert inspected.probabilities.shape == (10,)
+    assert isinstance(listed, ClassItems)
+    assert not set(listed.indices.tolist()) & set(indices.tolist())
+    assert isinstance(validated, OutOfFold)
+    assert validated.probabilities.shape == (50, 10)
+    assert inspected.error is listed.error is validated.error is None
+
+
+def test_a_question_is_asked_again_when_the_process_dies_over_it(client: Client) -> None:
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(300, dtype=np.int64)
+    client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=20))
+    while client.wait_for(Progress) != Progress("review", 1, 20):
+        pass
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    answer = client.wait_for(OutOfFold)
+    assert isinstance(answer, OutOfFold)
+    assert (answer.serial, answer.error, len(answer.indices)) == (1, None, 300)
+    assert client.trainer.pid != pid
+
+
+def test_nobody_waits_for_an_answer_of_a_trainer_that_has_stopped(client: Client) -> None:
+    client.wait_for(Ready)
+    client.trainer._failures = 3
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    client.trainer.ask(InspectItem(1, 4))
+    os.kill(pid, signal.SIGKILL)
+    answer = wait_past_failures(client, Inspection)
+    assert answer.error == "the trainer has stopped"
+    client.trainer.ask(InspectItem(2, 4))
+    assert wait_past_failures(client, Inspection).serial == 2
+
+
+def wait_past_failures(client: Client, kind: type) -> Inspection:
+    while not isinstance(message := client.said.get(timeout=PATIENCE), kind):
+        pass
+    assert isinstance(message, Inspection)
+    return message

@@ -40,7 +40,7 @@ def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session
     assert sum(after.class_counts) == 20
     assert session.batch.round == 3
     assert session.batch.strategy == "weighted-kmeans"
-    assert [labels for labels, _ in after.curve] == sorted({labels for labels, _ in after.curve})
+    assert [labels for labels, *_ in after.curve] == sorted({labels for labels, *_ in after.curve})
     assert after.per_minute == pytest.approx(60 / 2, rel=0.2)
 
 
@@ -129,7 +129,7 @@ def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
     assert (after.labelled, after.skipped, after.class_counts) == (before.labelled, before.skipped, before.class_counts)
     assert after.trainer.model == 21  # retrained from the labels on disk at once
     assert after.test_accuracy is not None
-    assert {labels for labels, _ in after.curve} <= {labels for labels, _ in before.curve} | {21}
+    assert {labels for labels, *_ in after.curve} <= {labels for labels, *_ in before.curve} | {21}
     asked_before = {event.item for event in session._ledger.events.values()}
     left = [item for item in again.batch.items if again.answer_to(item) is None]
     assert not asked_before & {item.id for item in left}
@@ -315,7 +315,7 @@ def test_retraining_by_batch_waits_for_the_model_of_the_batch(toy: Toy, make_ses
     answer_all(session, toy, 3)
     assert session.batch is not None
     assert session.batch.model == 30
-    assert [labels for labels, _ in session.statistics().curve] == [10, 20, 30]
+    assert [labels for labels, *_ in session.statistics().curve] == [10, 20, 30]
 
 
 def test_images_that_left_the_pool_keep_their_labels_on_disk(make_session: SessionMaker, tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_the_curve_stays_small_over_hours_of_labels() -> None:
     points = curve.points()
     assert len(points) < 1300
     assert points[-1][0] == 30_000
-    assert [labels for labels, _ in points[:200]] == list(range(1, 201))
+    assert [labels for labels, *_ in points[:200]] == list(range(1, 201))
 
 
 def test_a_budget_ends_the_session_with_a_last_small_batch(toy: Toy, make_session: SessionMaker) -> None:

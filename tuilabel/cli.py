@@ -35,6 +35,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
 Images = Annotated[str, typer.Option("--images", help="auto, halfblock, quadrant, sextant, kitty, ascii.")]
 Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256, 16: SSH drops what a terminal has.")]
+Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name; else the login name.")]
+Target = Annotated[float | None, typer.Option("--target", help="Accuracy to label for, as 0.95: shows what is left.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light, or one of Textual's.")]
 PIPE_WIDTH = 110  # columns where nobody says how many there are
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
@@ -144,19 +147,21 @@ def label(
         str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
     ] = "latent",
     classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
-    annotator: Annotated[str | None, typer.Option(help="Your name; else the login name.")] = None,
+    annotator: Annotator = None,
     project: ProjectDir = None,
     checkpoint: Checkpoint = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    target: Target = None,
     images: Images = "auto",
     color: Color = "auto",
+    theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
     """Label images by keypress while a classifier learns along."""
-    from tuilabel.tui.start import LabelOptions, run
+    from tuilabel.tui.start import LabelOptions
 
-    outcome = run(
+    _sit(
         LabelOptions(
             dataset=dataset,
             strategy=strategy,
@@ -171,9 +176,52 @@ def label(
             learner=learner,
             images=images,
             colour=color,
-        ),
-        _note,
+            target=target,
+            theme=theme,
+        )
     )
+
+
+@app.command(epilog="Example: tuilabel review")
+def review(
+    dataset: Dataset = "mnist",
+    annotator: Annotator = None,
+    project: ProjectDir = None,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    images: Images = "auto",
+    color: Color = "auto",
+    theme: Theme = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
+    from tuilabel.labels import Project
+    from tuilabel.tui.start import LabelOptions
+
+    Project.read(project or Path(f"{dataset}.tuilabel"))
+    _sit(
+        LabelOptions(
+            dataset=dataset,
+            strategy="auto",
+            batch_size=20,
+            annotator=annotator,
+            project=project,
+            checkpoint=checkpoint,
+            data_dir=data_dir,
+            device=device,
+            images=images,
+            colour=color,
+            theme=theme,
+            review=True,
+        )
+    )
+
+
+def _sit(options: LabelOptions) -> None:
+    """Run the screen, and say how it ended."""
+    from tuilabel.tui.start import run
+
+    outcome = run(options, _note)
     for line in outcome.lines():
         typer.echo(line, err=outcome.exit_code != 0)
     raise typer.Exit(outcome.exit_code)

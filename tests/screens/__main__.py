@@ -38,8 +38,15 @@ def session() -> LabellingSession:
     runner = RoundRunner(learner, test_set(pool, features, pool.classes), pool=pool, checkpoint=checkpoint)
     trainer = InlineTrainer(runner)
     made = LabellingSession(
-        pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, retrain="batch",
-        annotator="ada", target=0.995,
+        pool,
+        events=[],
+        rounds=[],
+        writer=NullWriter(),
+        trainer=trainer,
+        classes=pool.classes,
+        retrain="batch",
+        annotator="ada",
+        target=0.995,
     )
     trainer.start(made.handle)
     made.start()

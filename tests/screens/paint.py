@@ -56,7 +56,8 @@ def _block(draw: ImageDraw.ImageDraw, character: str, left: int, top: int, colou
         for bit, (x, y) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
             if bits >> bit & 1:
                 draw.rectangle(
-                    (left + x * w // 2, top + y * h // 2, left + (x + 1) * w // 2 - 1, top + (y + 1) * h // 2 - 1), fill=colour
+                    (left + x * w // 2, top + y * h // 2, left + (x + 1) * w // 2 - 1, top + (y + 1) * h // 2 - 1),
+                    fill=colour,
                 )
     elif character in EIGHTHS_UP:
         draw.rectangle((left, top + h - h * EIGHTHS_UP[character] // 8, left + w - 1, top + h - 1), fill=colour)

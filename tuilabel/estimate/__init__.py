@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from tuilabel.estimate.audit import AuditEstimate, audit_estimate
+from tuilabel.estimate.audit import AUDIT_WINDOW, AuditEstimate, audit_estimate
+from tuilabel.estimate.class_figures import ClassFigure, Confusion, audit_confusion, class_figures, most_confused
 from tuilabel.estimate.confidence import apply_temperature, fit_temperature, mean_confidence
 from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval, wilson_interval
+from tuilabel.estimate.label_errors import (
+    class_thresholds,
+    confident_classes,
+    confident_joint,
+    likely_wrong,
+    normalised_margin,
+    self_confidence,
+)
 from tuilabel.estimate.learning_curve import (
     LearningCurve,
     area_under_learning_curve,
@@ -21,22 +30,37 @@ from tuilabel.estimate.metrics import (
 )
 from tuilabel.estimate.pace import labels_per_minute
 from tuilabel.estimate.paired import PairedComparison, compare_paired, wilcoxon_p
-from tuilabel.estimate.stopping import StabilisingPredictions, StoppingAdvice, cohen_kappa, stopping_advice
+from tuilabel.estimate.stopping import (
+    StabilisingPredictions,
+    StoppingAdvice,
+    advice_text,
+    cohen_kappa,
+    stopping_advice,
+)
 
 __all__ = [
+    "AUDIT_WINDOW",
     "AuditEstimate",
+    "ClassFigure",
+    "Confusion",
     "LearningCurve",
     "LureEstimate",
     "PairedComparison",
     "StabilisingPredictions",
     "StoppingAdvice",
     "accuracy",
+    "advice_text",
     "apply_temperature",
     "area_under_learning_curve",
+    "audit_confusion",
     "audit_estimate",
     "balanced_accuracy",
+    "class_figures",
+    "class_thresholds",
     "cohen_kappa",
     "compare_paired",
+    "confident_classes",
+    "confident_joint",
     "confusion_matrix",
     "effective_sample_size",
     "expected_calibration_error",
@@ -45,12 +69,16 @@ __all__ = [
     "korn_graubard_interval",
     "labels_per_minute",
     "labels_to_target",
+    "likely_wrong",
     "lure_accuracy",
     "lure_cross_validation",
     "lure_risk",
     "lure_weights",
     "mean_confidence",
+    "most_confused",
+    "normalised_margin",
     "per_class_accuracy",
+    "self_confidence",
     "stopping_advice",
     "wilcoxon_p",
     "wilson_interval",

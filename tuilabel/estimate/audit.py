@@ -11,7 +11,7 @@ import numpy as np
 
 from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval
 
-WINDOW = 100  # the latest audit items that count
+AUDIT_WINDOW = 100  # the latest audit items that count
 GROWTH = 2.0  # weight ∝ (labels of the judging model) ** GROWTH
 
 
@@ -47,7 +47,7 @@ class AuditEstimate:
     """Items of equal weight that would tell as much."""
 
 
-def audit_estimate(answers: Iterable[Judged], window: int = WINDOW) -> AuditEstimate | None:
+def audit_estimate(answers: Iterable[Judged], window: int = AUDIT_WINDOW) -> AuditEstimate | None:
     """The newest model's accuracy on the unanswered pool, from audit items judged by it and its predecessors.
 
     Of the latest `window` items with an answer and a prediction each weighs as the square of the labels its model had

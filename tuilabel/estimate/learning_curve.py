@@ -12,6 +12,7 @@ from tuilabel.estimate.checks import finite_vector, same_length
 LEAST_POINTS = 4  # one more than there are parameters
 EXPONENTS = (0.05, 3.0)
 BOOTSTRAPS = 200
+FAR = 10  # times the labels there are: nobody knows a curve further ahead
 _GRID = np.geomspace(*EXPONENTS, 60)
 
 
@@ -44,6 +45,19 @@ class LearningCurve:
         gains = _accuracies(self.bootstraps, self.last + extra) - _accuracies(self.bootstraps, self.last)
         low, high = np.percentile(gains, (2.5, 97.5))
         return float(low), float(high)
+
+    def labels_for(self, accuracy: float) -> int | None:
+        """The labels in all at which the curve reaches `accuracy`, at least `last` where it has got there.
+
+        None where it never does, or not within `FAR` times `last`.
+        """
+        room = 1 - accuracy - self.c
+        if self.predict(self.last) >= accuracy:
+            return self.last
+        if room <= 0 or self.a == 0:
+            return None
+        log_n = np.log(self.a / room) / self.b
+        return None if log_n > np.log(FAR * self.last) else max(self.last, int(np.ceil(np.exp(log_n))))
 
 
 def fit_learning_curve(

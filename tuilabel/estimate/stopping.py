@@ -119,3 +119,28 @@ def stopping_advice(
     link = ", but" if settled and not stop else ";"
     tail = f"{link} the next {extra} labels should bring about {100 * gain:+.1f} points"
     return StoppingAdvice(stop, head + tail, agreement, gain)
+
+
+def advice_text(accuracy: tuple[float, float, float] | None, advice: StoppingAdvice, extra: int = EXTRA) -> str:
+    """What is reached and what more labels should bring, in one line: "93 % ± 2; the next 100 labels should bring +1".
+
+    Parameters
+    ----------
+    accuracy : value, low and high of the 95 % interval, in 0…1; None where it is not known.
+    advice : whose `gain` is that of `extra` labels.
+    """
+    parts = []
+    if accuracy is not None:
+        value, low, high = accuracy
+        half = 50 * (high - low)
+        digits = 0 if half >= 1 else 1
+        parts.append(f"{100 * value:.{digits}f} % ± {half:.{digits}f}")
+    if advice.gain is not None:
+        points = 100 * advice.gain
+        bring = "next to nothing" if points < 0.05 else f"about {points:+.{0 if points >= 1 else 1}f}"
+        parts.append(f"the next {extra} labels should bring {bring}")
+    if advice.stop:
+        parts.append("predictions have settled: you may stop")
+    elif advice.gain is None:
+        parts.append("too early to say what more labels bring")
+    return "; ".join(parts)

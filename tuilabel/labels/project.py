@@ -34,6 +34,11 @@ class Project:
         return self.directory / "labels.db"
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What stands in settings.toml, a person's own keys among it; raises `TuilabelError` where it is damaged."""
+        return _read(self.directory / "settings.toml")
+
+    @property
     def logs(self) -> Path:
         """The folder for logs."""
         return self.directory / "logs"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,8 @@ class TestMetrics:
     """Mean recall over the classes."""
     calibration_error: float
     """Expected calibration error (Guo et al. 2017)."""
+    confusion: NDArray[np.int64] | None = field(default=None, compare=False)
+    """How often class i was taken for class j (C, C): rows true, columns predicted."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ class RoundResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the trainer does now: "load", "encode" (with numbers) or "train"."""
+    """What the trainer does now: "load", "encode" (with numbers), "train" or "review" (with numbers)."""
 
     stage: str
     done: int = 0
@@ -122,4 +125,102 @@ class Failure:
     fatal: bool
 
 
-Message = Progress | Ready | RoundResult | Failure
+@dataclass(frozen=True)
+class InspectItem:
+    """Ask what the newest model makes of one item, and which items are like it."""
+
+    serial: int
+    """Grows with every question of whatever kind; of each kind the newest wins."""
+    index: int
+    """Pool index."""
+    neighbours: int = 8
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The answer to `InspectItem`."""
+
+    serial: int
+    index: int
+    probabilities: NDArray[np.float32] | None
+    """Of the classes (C,); None while there is no model."""
+    neighbours: NDArray[np.int64]
+    """Pool indices of the items nearest in latent space (k,), nearest first, the item itself left out."""
+    distances: NDArray[np.float32]
+    """How far they are (k,)."""
+    reconstruction: NDArray[np.uint8] | None
+    """What the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None for a learner without one."""
+    error: str | None = None
+    """Why there is nothing in the answer."""
+
+
+@dataclass(frozen=True)
+class ItemsOfClass:
+    """Ask for the unanswered items that the newest model takes for a class."""
+
+    serial: int
+    class_index: int
+    count: int
+    """At most so many."""
+    excluded: NDArray[np.int64]
+    """Pool indices that may not be among them: answered, set aside, on the screen."""
+    order: Literal["sure", "unsure"] = "sure"
+
+
+@dataclass(frozen=True)
+class ClassItems:
+    """The answer to `ItemsOfClass`; empty while there is no model."""
+
+    serial: int
+    class_index: int
+    indices: NDArray[np.int64]
+    """Pool indices (k,), most or least sure first, as asked."""
+    confidence: NDArray[np.float32]
+    """Probability of the class (k,)."""
+    expected_wrong: float
+    """How many of them are of another class, if the model's confidence is right."""
+    error: str | None = None
+    """Why there is nothing in the answer."""
+
+
+@dataclass(frozen=True)
+class CrossValidate:
+    """Ask what models that have not learnt their labels say of the labelled items."""
+
+    serial: int
+    indices: NDArray[np.int64]
+    """Pool indices of the labelled items (m,)."""
+    labels: NDArray[np.int64]
+    """Their classes (m,)."""
+    n_classes: int
+    folds: int = 5
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The answer to `CrossValidate`."""
+
+    serial: int
+    indices: NDArray[np.int64]
+    """Pool indices of those that can be judged (k,): without the only item of a class, which nothing else knows of."""
+    probabilities: NDArray[np.float32]
+    """Of the classes (k, C)."""
+    error: str | None = None
+    """Why there is nothing in the answer."""
+
+
+Question = InspectItem | ItemsOfClass | CrossValidate
+Answer = Inspection | ClassItems | OutOfFold
+Message = Progress | Ready | RoundResult | Failure | Answer
+
+
+def no_answer(question: Question, error: str | None = None) -> Answer:
+    """The answer that says nothing, and why."""
+    nothing, no_numbers = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    match question:
+        case InspectItem():
+            return Inspection(question.serial, question.index, None, nothing, no_numbers, None, error)
+        case ItemsOfClass():
+            return ClassItems(question.serial, question.class_index, nothing, no_numbers, 0.0, error)
+        case CrossValidate():
+            return OutOfFold(question.serial, nothing, np.empty((0, question.n_classes), dtype=np.float32), error)

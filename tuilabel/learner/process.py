@@ -14,11 +14,12 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Condition, Thread
 
-from tuilabel.learner.messages import Failure, Message, TrainRequest
+from tuilabel.learner.messages import Answer, Failure, Message, Question, RoundResult, TrainRequest, no_answer
 
 log = logging.getLogger(__name__)
 
 RESTARTS = 3  # in a row, without a result between them
+ASKED_AGAIN = 1  # a question that two processes have died over is not asked a third time
 RESTART_AFTER = 0.5  # seconds
 CLOSE_WITHIN = 2.0  # seconds
 GATHER = 0.01  # seconds from a request to its sending: the screen paints first, and fast keys make one request
@@ -56,6 +57,12 @@ class ProcessTrainer:
         self._changed = Condition()
         self._newest: TrainRequest | None = None
         self._sent = -1
+        self._questions: dict[type, Question] = {}
+        """The newest of each kind that has not been answered."""
+        self._asked: set[int] = set()
+        """Serials of those that this process has got."""
+        self._deaths: dict[int, int] = {}
+        """Processes that died between getting the question with this serial and its answer."""
         self._closing = False
         self._failures = 0
         self._connection: Connection | None = None
@@ -78,6 +85,16 @@ class ProcessTrainer:
         with self._changed:
             self._newest = request
             self._changed.notify_all()
+
+    def ask(self, question: Question) -> None:
+        """Ask something beside; it is asked again where the process dies over it. Never blocks."""
+        with self._changed:
+            ended = self._closing
+            if not ended:
+                self._questions[type(question)] = question
+                self._changed.notify_all()
+        if ended:
+            self._deliver(no_answer(question, "the trainer has stopped"))
 
     def close(self) -> None:
         """End the process. What it was doing is lost, and nothing else: it keeps no state."""
@@ -112,6 +129,7 @@ class ProcessTrainer:
         connection.send(self._settings)
         with self._changed:
             self._process, self._connection, self._sent = process, connection, -1
+            self._asked.clear()
             self._changed.notify_all()
 
     def _send(self) -> None:
@@ -122,17 +140,27 @@ class ProcessTrainer:
                     return
             time.sleep(GATHER)
             with self._changed:
-                request, connection = self._newest, self._connection
-                if request is None or connection is None:
+                connection = self._connection
+                if connection is None:
                     continue
-                self._sent = request.serial
+                news: list[TrainRequest | Question] = [*self._unasked()]
+                self._asked.update(question.serial for question in self._unasked())
+                if self._newest is not None and self._newest.serial != self._sent:
+                    news.append(self._newest)
+                    self._sent = self._newest.serial
             try:
-                connection.send(request)
+                for message in news:
+                    connection.send(message)
             except OSError:
-                log.debug("the trainer is gone; the request is sent to the next one")
+                log.debug("the trainer is gone; what was meant for it is sent to the next one")
+
+    def _unasked(self) -> list[Question]:
+        return [question for question in self._questions.values() if question.serial not in self._asked]
 
     def _has_news(self) -> bool:
-        return self._connection is not None and self._newest is not None and self._newest.serial != self._sent
+        if self._connection is None:
+            return False
+        return bool(self._unasked()) or (self._newest is not None and self._newest.serial != self._sent)
 
     def _receive(self) -> None:
         while True:
@@ -146,13 +174,14 @@ class ProcessTrainer:
                 continue
             if self._closing:
                 return
-            if not isinstance(message, Failure):
+            if isinstance(message, RoundResult | Answer):
                 self._failures = 0
-            elif message.fatal:
+            if isinstance(message, Answer):
                 with self._changed:
-                    self._closing = True
-                    self._changed.notify_all()
+                    self._questions = {k: q for k, q in self._questions.items() if q.serial != message.serial}
             self._deliver(message)
+            if isinstance(message, Failure) and message.fatal:
+                self._end()
 
     def _restart(self) -> bool:
         """After the process has died: start another one; False where that is hopeless or not wanted."""
@@ -172,7 +201,9 @@ class ProcessTrainer:
         self._failures += 1
         if self._failures > RESTARTS:
             self._deliver(Failure(f"the trainer {reason} {self._failures} times: see {self._settings.log}", fatal=True))
+            self._end()
             return False
+        self._give_up_deadly()
         self._deliver(Failure(f"the trainer {reason}; starting it again", fatal=False))
         time.sleep(RESTART_AFTER)
         if self._closing:
@@ -181,8 +212,28 @@ class ProcessTrainer:
             self._spawn()
         except OSError as error:
             self._deliver(Failure(f"cannot start the trainer: {error.strerror or error}", fatal=True))
+            self._end()
             return False
         return True
+
+    def _give_up_deadly(self) -> None:
+        """After the process has died: answer the questions that have cost too many of them."""
+        with self._changed:
+            waiting = [question for question in self._questions.values() if question.serial in self._asked]
+            self._deaths = {question.serial: self._deaths.get(question.serial, 0) + 1 for question in waiting}
+            deadly = [question for question in waiting if self._deaths[question.serial] > ASKED_AGAIN]
+            self._questions = {k: q for k, q in self._questions.items() if q.serial not in {d.serial for d in deadly}}
+        for question in deadly:
+            self._deliver(no_answer(question, "the trainer ended over this question, twice"))
+
+    def _end(self) -> None:
+        """There is no trainer any more: nobody waits for an answer."""
+        with self._changed:
+            self._closing = True
+            waiting, self._questions = list(self._questions.values()), {}
+            self._changed.notify_all()
+        for question in waiting:
+            self._deliver(no_answer(question, "the trainer has stopped"))
 
 
 def _reason(code: int) -> str:

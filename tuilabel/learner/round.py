@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import accuracy, balanced_accuracy, expected_calibration_error
+from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, expected_calibration_error
 from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
@@ -43,6 +43,7 @@ class TestSet:
             accuracy(self.targets, predicted),
             balanced_accuracy(self.targets, predicted),
             expected_calibration_error(probabilities, self.targets),
+            confusion_matrix(self.targets, predicted, probabilities.shape[1]),
         )
 
 
@@ -56,18 +57,24 @@ class RoundRunner:
     ----------
     learner : makes models of labels; its features are what strategies see.
     test : judges every model, where there is one.
+
+    Attributes
+    ----------
+    probabilities : of the pool by the newest model, float32 (N, C); None without a model.
     """
 
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
-        self._learner = learner
+        self.learner = learner
+        self.probabilities: NDArray[np.float32] | None = None
         self._test = test
         self._last_cold: tuple[object, str, Picks, Picks] | None = None
 
     def run(self, request: TrainRequest) -> RoundResult:
         """Train and pick; see `RoundResult`."""
-        answered = np.zeros(len(self._learner.features), dtype=bool)
+        answered = np.zeros(len(self.learner.features), dtype=bool)
         answered[request.indices] = True
         answered[request.excluded] = True
+        self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
         if len(np.unique(request.labels)) < 2:
             return self._cold(request, answered)
         return self._trained(request, np.flatnonzero(~answered))
@@ -108,7 +115,7 @@ class RoundRunner:
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
-        features = self._learner.features
+        features = self.learner.features
         rng, audit_rng = (np.random.default_rng([request.seed, int(answered.sum()), 0, stream]) for stream in (0, 1))
         candidates, known = np.flatnonzero(~answered), np.flatnonzero(answered)
         picks: list[Picks] = []
@@ -124,12 +131,12 @@ class RoundRunner:
 
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
         begin = time.perf_counter()
-        features = self._learner.features
+        features = self.learner.features
         test = None if self._test is None else self._test.under(request.target_of)
         known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
-        model = self._learner.fit(known, seed=int(self._rng(request, 2).integers(2**31)))
+        model = self.learner.fit(known, seed=int(self._rng(request, 2).integers(2**31)))
         fitted = time.perf_counter()
-        probabilities = model.predict_proba(features)  # (N, C)
+        self.probabilities = probabilities = model.predict_proba(features)  # (N, C)
         shown = _predictions(request.shown, probabilities[request.shown])
         stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
         open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
@@ -172,8 +179,8 @@ class RoundRunner:
             if len(np.unique(rest.labels)) < 2:
                 predicted[held_out] = rest.labels[0]
                 continue
-            model = self._learner.fit(rest, seed=int(rng.integers(2**31)))
-            rows = self._learner.features[known.indices[held_out]]
+            model = self.learner.fit(rest, seed=int(rng.integers(2**31)))
+            rows = self.learner.features[known.indices[held_out]]
             predicted[held_out] = model.predict_proba(rows).argmax(axis=1)
         return predicted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from tuilabel.learner.messages import Message, Ready, RoundResult, TrainRequest
+from tuilabel.learner.messages import Answer, Message, Question, Ready, RoundResult, TrainRequest
 
 
 class Trainer(Protocol):
@@ -17,6 +17,13 @@ class Trainer(Protocol):
     def submit(self, request: TrainRequest) -> None:
         """Ask for a round. Returns at once where the trainer works elsewhere."""
 
+    def ask(self, question: Question) -> None:
+        """Ask something beside; it is answered by the newest model there is, before the next round begins.
+
+        A newer question of the same kind makes one that has not been answered void. A `CrossValidate` takes as long as
+        several rounds, and lets one begin after each fold.
+        """
+
     def close(self) -> None:
         """Stop working; nothing is delivered any more."""
 
@@ -27,10 +34,14 @@ class InlineTrainer:
     Parameters
     ----------
     run : answers one request; `RoundRunner.run`.
+    answer : answers one question; `Answerer.answer`. Without it no question is ever answered.
     """
 
-    def __init__(self, run: Callable[[TrainRequest], RoundResult]) -> None:
+    def __init__(
+        self, run: Callable[[TrainRequest], RoundResult], answer: Callable[[Question], Answer] | None = None
+    ) -> None:
         self._run = run
+        self._answer = answer
         self._deliver: Callable[[Message], object] | None = None
 
     def start(self, deliver: Callable[[Message], object]) -> None:
@@ -42,6 +53,11 @@ class InlineTrainer:
         """Run `request` and deliver its result before returning."""
         if self._deliver is not None:
             self._deliver(self._run(request))
+
+    def ask(self, question: Question) -> None:
+        """Answer `question` before returning."""
+        if self._deliver is not None and self._answer is not None:
+            self._deliver(self._answer(question))
 
     def close(self) -> None:
         """Answer no more."""

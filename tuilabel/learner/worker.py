@@ -6,15 +6,18 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Condition, Thread
 
 from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError
-from tuilabel.learner.messages import Failure, Message, Progress, Ready, TrainRequest
+from tuilabel.learner.messages import CrossValidate, Failure, Message, Progress, Question, Ready, TrainRequest
 from tuilabel.learner.opening import open_learner, test_set
 from tuilabel.learner.process import WorkerSettings, spare_processors
+from tuilabel.learner.questions import Answerer, CrossValidation
 from tuilabel.learner.round import RoundRunner
+from tuilabel.vae.decoding import LatentDecoder
 
 log = logging.getLogger("tuilabel.trainer")
 
@@ -22,31 +25,91 @@ NICENESS = 10  # the screen goes first
 
 
 class Inbox:
-    """The newest request; older ones are forgotten. When the other end closes, the process ends."""
+    """The newest request and the newest question of each kind; older ones are forgotten.
+
+    When the other end closes, the process ends.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._newest: TrainRequest | None = None
+        self._request: TrainRequest | None = None
+        self._questions: dict[type, Question] = {}
         self._changed = Condition()
         Thread(target=self._read, daemon=True).start()
 
-    def take(self) -> TrainRequest:
-        """Wait for a request and take it."""
+    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question]]:
+        """Take what is there, or `wait` until something is."""
         with self._changed:
-            self._changed.wait_for(lambda: self._newest is not None)
-            request, self._newest = self._newest, None
-        assert request is not None
-        return request
+            if wait:
+                self._changed.wait_for(lambda: self._request is not None or self._questions)
+            request, questions = self._request, list(self._questions.values())
+            self._request, self._questions = None, {}
+        return request, questions
 
     def _read(self) -> None:
         while True:
             try:
-                request: TrainRequest = self._connection.recv()
+                message: TrainRequest | Question = self._connection.recv()
             except (EOFError, OSError):
                 os._exit(0)  # the screen has gone; there is nothing to keep
             with self._changed:
-                self._newest = request
+                if isinstance(message, TrainRequest):
+                    self._request = message
+                else:
+                    self._questions[type(message)] = message
                 self._changed.notify_all()
+
+
+class Worker:
+    """What is done in turn: look up answers, train, one fold of a cross-validation.
+
+    So a question waits for one round at most, and a round for one fold.
+    """
+
+    def __init__(self, runner: RoundRunner, answerer: Answerer, send: Callable[[Message], None]) -> None:
+        self._runner = runner
+        self._answerer = answerer
+        self._send = send
+        self._validation: CrossValidation | None = None
+        self._prepared = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to do without anything new."""
+        return self._validation is not None
+
+    def turn(self, request: TrainRequest | None, questions: list[Question]) -> None:
+        """Do one turn with what has come."""
+        for question in questions:
+            if isinstance(question, CrossValidate):
+                self._validation = self._answerer.cross_validation(question)
+            else:
+                self._send(self._answerer.look_up(question))
+        if request is not None:
+            self._train(request)
+        if self._validation is not None:
+            self._fold(self._validation)
+
+    def _train(self, request: TrainRequest) -> None:
+        self._send(Progress("train"))
+        if request.indices.size:
+            _load_torch()
+        self._send(self._runner.run(request))
+        if not self._prepared:  # while the person looks at the first batch
+            self._send(Progress("load"))
+            _load_torch()
+            self._runner.learner.prepare()
+            self._prepared = True
+            self._send(Ready())
+
+    def _fold(self, validation: CrossValidation) -> None:
+        self._send(Progress("review", validation.done, validation.folds))
+        _load_torch()
+        answer = validation.next_fold()
+        if answer is not None:
+            self._validation = None
+            self._send(answer)
+            self._send(Ready())
 
 
 def serve(connection: Connection) -> None:
@@ -68,20 +131,11 @@ def serve(connection: Connection) -> None:
             on_progress=lambda done, total: send(Progress("encode", done, total)),
         )
         runner = RoundRunner(learner, test_set(pool, features))
+        decode = None if settings.checkpoint is None else LatentDecoder(settings.checkpoint)
+        worker = Worker(runner, Answerer(runner, decode), send)
         send(Ready())
-        prepared = False
         while True:
-            request = inbox.take()
-            send(Progress("train"))
-            if request.indices.size:
-                _load_torch()
-            send(runner.run(request))
-            if not prepared:  # while the person looks at the first batch
-                send(Progress("load"))
-                _load_torch()
-                learner.prepare()
-                prepared = True
-                send(Ready())
+            worker.turn(*inbox.take(wait=not worker.busy))
     except TuilabelError as error:
         send(Failure(str(error), fatal=True))
     except OSError:

@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.session import LabellingSession
-from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
+from tuilabel.session.state import Batch, CurvePoint, QueryItem, Statistics, TrainerState
 
-__all__ = ["Batch", "History", "HistoryEntry", "LabellingSession", "QueryItem", "Statistics", "TrainerState"]
+__all__ = [
+    "Batch",
+    "CurvePoint",
+    "History",
+    "HistoryEntry",
+    "LabellingSession",
+    "QueryItem",
+    "Statistics",
+    "TrainerState",
+]

@@ -86,7 +86,7 @@ class Asking:
         places = [self._book.position(slot) for slot in slots]
         if places != list(range(len(slots))):
             self._batches.renumber(places)
-            self._training.renumber(places)
+            self._training.renumber(places, self._book.names)
         self.submit()
 
     def hear(self, message: Message) -> None:

@@ -15,6 +15,7 @@ from tuilabel.estimate import (
 from tuilabel.labels import Event
 from tuilabel.learner.messages import RoundResult
 from tuilabel.session.ledger import Ledger
+from tuilabel.session.state import CurvePoint
 
 
 class Advisor:
@@ -23,20 +24,24 @@ class Advisor:
     Parameters
     ----------
     step : labels that a model must have more than the one before to count.
+    target : the accuracy one labels for; None for no target.
     """
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, target: float | None = None) -> None:
         self._step = step
+        self._target = target
         self._last = 0
         self._predictions = StabilisingPredictions()
         self.advice: StoppingAdvice = stopping_advice(self._predictions, None)
+        self.labels_for_target: int | None = None
+        """Labels in all at which the target should be reached; None for never and for nobody knows."""
 
-    def take(self, result: RoundResult, tested: Collection[tuple[int, float]], audits: Collection[Event]) -> None:
+    def take(self, result: RoundResult, tested: Collection[CurvePoint], audits: Collection[Event]) -> None:
         """Look at a new model.
 
         Parameters
         ----------
-        tested : (labels, test accuracy) of every model so far; empty without a test split.
+        tested : test accuracy of every model so far; empty without a test split.
         audits : answered audit items, which take its place then.
         """
         if result.stop_set is None or result.n_labels < self._last + self._step:
@@ -44,9 +49,11 @@ class Advisor:
         self._last = result.n_labels
         self._predictions.add(result.stop_set)
         judged = [(a.model, float(a.predicted == a.class_name)) for a in audits if a.model and a.class_name]
-        points = tested or judged
+        points = [(point.labels, point.accuracy) for point in tested] or judged
         curve = fit_learning_curve([n for n, _ in points], [y for _, y in points]) if points else None
         self.advice = stopping_advice(self._predictions, curve)
+        if self._target is not None:
+            self.labels_for_target = None if curve is None else curve.labels_for(self._target)
 
 
 def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int) -> LureEstimate | None:

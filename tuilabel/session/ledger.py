@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.estimate import wilson_interval
 from tuilabel.labels import ClassBook, Event
 from tuilabel.labels.classes import renamed
+from tuilabel.session.state import CurvePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,10 @@ class Ledger:
         """Every answer to item `index` that was not taken back, the standing one last."""
         return self._stacks.get(index, ())
 
+    def all_answers(self) -> list[Event]:
+        """Every answer that was not taken back, of every annotator, item by item, with class names as they are now."""
+        return [self.now(answer) for stack in self._stacks.values() for answer in stack]
+
     def stands(self, index: int, key: str) -> bool:
         """Whether the answer `key` is the one that stands for item `index`."""
         event = self.events.get(index)
@@ -126,16 +132,24 @@ class Ledger:
 
 
 class Curve:
-    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling."""
+    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling.
 
-    def __init__(self) -> None:
-        self._points: dict[int, tuple[int, float]] = {}
+    Parameters
+    ----------
+    test_size : items of the test split, which the intervals are made of; None for none.
+    """
+
+    def __init__(self, test_size: int | None = None) -> None:
+        self._test_size = test_size
+        self._points: dict[int, CurvePoint] = {}
 
     def add(self, labels: int, accuracy: float) -> None:
         """Add a point; it replaces one so near that no chart could tell them apart."""
         step = 1 << max(0, labels.bit_length() - 8)
-        self._points[labels - labels % step] = (labels, accuracy)
+        n = self._test_size
+        low, high = (accuracy, accuracy) if not n else wilson_interval(accuracy * n, n)
+        self._points[labels - labels % step] = CurvePoint(labels, accuracy, low, high)
 
-    def points(self) -> tuple[tuple[int, float], ...]:
-        """(labels, accuracy) by growing number of labels."""
+    def points(self) -> tuple[CurvePoint, ...]:
+        """By growing number of labels."""
         return tuple(sorted(self._points.values()))

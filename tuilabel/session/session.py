@@ -11,7 +11,7 @@ Trainer messages enter through `handle`, in the thread that owns the session.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
@@ -21,16 +21,18 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import audit_estimate, labels_per_minute
+from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
-from tuilabel.learner.messages import Message, RoundResult
+from tuilabel.learner.messages import ClassItems, Inspection, Message, OutOfFold, RoundResult
 from tuilabel.learner.trainer import Trainer
 from tuilabel.session.answers import Answers, Moved
 from tuilabel.session.asking import Asking, Plan
 from tuilabel.session.batches import Batches
 from tuilabel.session.drafts import AnswerKind, Drafts
+from tuilabel.session.figures import Figures
 from tuilabel.session.history import History, HistoryEntry
+from tuilabel.session.insight import Insight
 from tuilabel.session.rounds import AUDIT_SHARE, batch_of
 from tuilabel.session.state import Batch, QueryItem, Statistics
 from tuilabel.session.training import Training
@@ -63,10 +65,16 @@ class LabellingSession:
     cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
         where the strategy draws at random.
 
+    target : the accuracy one labels for, above 0 and below 1; by default none.
+
+    Attributes
+    ----------
+    insight : asks the model about single items, classes and doubtful labels.
+
     Raises
     ------
-    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, or there are fewer
-        than two classes.
+    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, `target` not in
+        between, or there are fewer than two classes.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class LabellingSession:
         budget: int | None = None,
         audit_share: float = AUDIT_SHARE,
         cross_validate: bool | None = None,
+        target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         for option, number in (("--batch", batch_size), ("--initial", first_batch), ("--budget", budget)):
@@ -96,6 +105,8 @@ class LabellingSession:
                 raise UsageError(f"{option} {number} asks nothing: give {option} 1 or more")
         if not 0 <= audit_share <= 1:
             raise UsageError(f"an audit share of {audit_share} is none: give 0 to 1")
+        if target is not None and not 0 < target < 1:
+            raise UsageError(f"an accuracy of {target} is no target: give one between 0 and 1, as 0.95")
         if len({*classes, *ClassBook(class_changes).names}) < 2:
             raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
         self.pool = pool
@@ -118,7 +129,12 @@ class LabellingSession:
         earlier = (batch_of(row, pool, self._answers.timeline) for row in rounds)
         self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.events)
         self._drafts = Drafts(pool, self._book, self._ledger, self._batches, annotator, clock)
-        self._training = Training(trainer, self._ledger, batch_size, cross_validate, rounds)
+        tested = None if pool.test is None or not set(pool.classes) <= set(self.classes) else len(pool.test.images)
+        self._figures = Figures(self.classes, batch_size, tested, target)
+        self._figures.restore(rounds, self._ledger.audits.values())
+        self._target = target
+        self._training = Training(trainer, self._ledger, batch_size, cross_validate, self._figures)
+        self.insight = Insight(self, trainer)
         self._asking = Asking(plan, pool, self._book, self._ledger, self._batches, self._training, writer, clock)
 
     # -- what there is to see -----------------------------------------------------------------------------------
@@ -196,28 +212,56 @@ class LabellingSession:
         """The answers that stand now, of every annotator, newest first; see `History` for what it costs."""
         return History(self._ledger.events.items(), self._answers.notes, self._book)
 
+    @property
+    def answers(self) -> Mapping[int, Event]:
+        """The answers that stand, by pool index."""
+        return self._ledger.events
+
+    @property
+    def events(self) -> list[Event]:
+        """Every answer that was not taken back, of every annotator; made anew at each call."""
+        return self._ledger.all_answers()
+
+    def taken(self) -> NDArray[np.int64]:
+        """Pool indices that are answered, set aside or in an open batch, ascending."""
+        asked = {item.index for item in self._batches.asked()}
+        return np.array(sorted(asked | self._ledger.events.keys()), dtype=np.int64)
+
     def statistics(self) -> Statistics:
         """All figures of this moment."""
         ledger, training, result, batch = self._ledger, self._training, self.result, self.batch
         histogram = None if result is None else result.uncertainty_histogram
+        figures, advice = self._figures, self._figures.advisor.advice
+        counts = tuple(ledger.classes[c] for c in range(len(self.classes)))
+        per_minute = labels_per_minute(self._answers.steps.latest(PACE_WINDOW))
+        audit = audit_estimate(list(ledger.audits.values()))
+        test = None if result is None else result.test_accuracy
+        left = figures.labels_left(ledger.kinds["label"], len(self.pool.ids))
         return Statistics(
             pool_size=len(self.pool.ids),
             labelled=ledger.kinds["label"],
             skipped=ledger.kinds["skip"],
             flagged=ledger.kinds["flag"],
-            per_minute=labels_per_minute(self._answers.steps.latest(PACE_WINDOW)),
+            per_minute=per_minute,
             round=batch.round if batch else len(self._batches),
             strategy=self.strategy,
             trainer=training.state,
-            test_accuracy=None if result is None else result.test_accuracy,
-            curve=training.curve.points(),
-            audit=audit_estimate(list(ledger.audits.values())),
+            test_accuracy=test,
+            curve=figures.curve,
+            audit=audit,
             lure=training.lure,
             confidence=None if result is None else result.mean_confidence,
-            advice=training.advisor.advice,
+            advice=advice,
             mean_uncertainty=None if result is None else result.mean_uncertainty,
-            histogram=None if histogram is None else tuple(int(n) for n in histogram),
-            class_counts=tuple(ledger.classes[c] for c in range(len(self.classes))),
+            histogram=None if histogram is None else tuple(histogram.tolist()),
+            start_histogram=figures.start_histogram,
+            class_counts=counts,
+            class_figures=class_figures(counts, figures.confusion),
+            confusions=figures.confusions,
+            target=self._target,
+            labels_to_target=left,
+            minutes_left=None if left is None or not per_minute else left / per_minute,
+            advice_text=advice_text(figures.accuracy(test, audit), advice),
         )
 
     # -- answers ------------------------------------------------------------------------------------------------
@@ -385,7 +429,10 @@ class LabellingSession:
 
     def handle(self, message: Message) -> None:
         """Take in a message of the trainer; results older than the newest are dropped."""
-        self._asking.hear(message)
+        if isinstance(message, Inspection | ClassItems | OutOfFold):
+            self.insight.take(message)
+        else:
+            self._asking.hear(message)
 
     # -- inside -------------------------------------------------------------------------------------------------
 

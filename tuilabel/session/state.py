@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from tuilabel.estimate import AuditEstimate, LureEstimate, StoppingAdvice
+from tuilabel.estimate import AuditEstimate, ClassFigure, Confusion, LureEstimate, StoppingAdvice
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,15 @@ class TrainerState:
     query_seconds: float | None = None
 
 
+class CurvePoint(NamedTuple):
+    """The accuracy of the model of so many labels, with its 95 % interval."""
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+
+
 @dataclass(frozen=True)
 class Statistics:
     """Every figure the screen shows, at one moment."""
@@ -59,8 +69,8 @@ class Statistics:
     strategy: str
     trainer: TrainerState
     test_accuracy: float | None
-    curve: tuple[tuple[int, float], ...]
-    """(labels, test accuracy) of every model so far, by growing number of labels."""
+    curve: tuple[CurvePoint, ...]
+    """Accuracy of every model so far, by growing number of labels: on the test split, else by the audit items."""
     audit: AuditEstimate | None
     lure: LureEstimate | None
     """Accuracy by cross-validation, weighted by the query probabilities (Farquhar et al. 2021)."""
@@ -71,4 +81,18 @@ class Statistics:
     """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
     histogram: tuple[int, ...] | None
     """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
+    start_histogram: tuple[int, ...] | None
+    """The same under the first model of this sitting."""
     class_counts: tuple[int, ...]
+    class_figures: tuple[ClassFigure, ...]
+    """Labels and recall of each class: on the test split, else on audit items as predicted before they were learnt."""
+    confusions: tuple[Confusion, ...]
+    """The most frequent mistakes on the same items, at most five."""
+    target: float | None
+    """The accuracy one labels for."""
+    labels_to_target: int | None
+    """Labels it still takes, by the fitted learning curve; None where that says never, or cannot say."""
+    minutes_left: float | None
+    """The time that takes at the present pace."""
+    advice_text: str
+    """What is reached and what more labels should bring, in a line."""

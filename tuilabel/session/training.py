@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.estimate import LureEstimate
-from tuilabel.labels import Round
 from tuilabel.learner.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
 from tuilabel.learner.trainer import Trainer
-from tuilabel.session.honesty import Advisor, cross_validated
-from tuilabel.session.ledger import Curve, Ledger
+from tuilabel.session.figures import Figures
+from tuilabel.session.honesty import cross_validated
+from tuilabel.session.ledger import Ledger
 from tuilabel.session.state import TrainerState
 
 FOLDS = 5
@@ -27,11 +27,11 @@ class Training:
     step : labels that a model must have more than the one before, to say whether predictions have settled; and the
         labels after which cross-validation is due again.
     cross_validate : as in `LabellingSession`.
-    rounds : of earlier sittings, for the curve.
+    figures : gets every result that counts.
     """
 
     def __init__(
-        self, trainer: Trainer, ledger: Ledger, step: int, cross_validate: bool | None, rounds: Sequence[Round]
+        self, trainer: Trainer, ledger: Ledger, step: int, cross_validate: bool | None, figures: Figures
     ) -> None:
         self._trainer, self._ledger = trainer, ledger
         self._step, self._cross_validate = step, cross_validate
@@ -39,15 +39,11 @@ class Training:
         self.result: RoundResult | None = None
         """The newest, with class positions as they are now."""
         self.lure: LureEstimate | None = None
-        self.curve = Curve()
-        self.advisor = Advisor(step)
+        self.figures = figures
         self._serial = 0
         self._answered_serial = 0
         self._validated = 0
         self._trained_on: dict[int, NDArray[np.int64]] = {}
-        for row in rounds:
-            if row.model is not None and row.test_accuracy is not None:
-                self.curve.add(row.model, row.test_accuracy)
 
     @property
     def is_newest(self) -> bool:
@@ -77,11 +73,11 @@ class Training:
                 return self._take(message)
         return None
 
-    def renumber(self, places: Sequence[int | None]) -> None:
-        """Class k is class `places[k]` from now on: results on their way, which do not know it, are dropped."""
+    def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
+        """Class k is class `places[k]` of `classes` from now on: results on their way do not know it, and are dropped."""
         self._answered_serial = self._serial
         self._trained_on.clear()
-        self.advisor = Advisor(self._step)
+        self.figures.renumber(places, classes)
         if self.result is not None:
             self.result = replace(
                 self.result,
@@ -105,9 +101,7 @@ class Training:
             fit_seconds=result.fit_seconds,
             query_seconds=result.query_seconds,
         )
-        if result.n_labels and result.test_accuracy is not None:
-            self.curve.add(result.n_labels, result.test_accuracy)
-        self.advisor.take(result, self.curve.points(), self._ledger.audits.values())
+        self.figures.take(result, self._ledger.audits.values())
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if result.out_of_fold is not None:

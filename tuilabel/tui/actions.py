@@ -64,23 +64,40 @@ class Action:
 ACTIONS: Final = (
     Action("accept", ("enter",), "accept", "accept", "Accept the model's prediction.", "Answer", (LABEL,), 3),
     Action(
-        "confirm", ("enter",), "confirm", "confirm all", "Label all images that are not marked as this class.", "Answer",
-        (BY_CLASS,), 1,
+        "confirm",
+        ("enter",),
+        "confirm",
+        "confirm all",
+        "Label all images that are not marked as this class.",
+        "Answer",
+        (BY_CLASS,),
+        1,
     ),
     Action("keep", ("enter",), "keep", "keep", "Keep the label as it is.", "Answer", (REVIEW,), 1),
     Action("skip", ("space",), "skip", "skip", "Skip: not asked again, not learnt from.", "Answer", (LABEL, REVIEW), 1),
     Action("mark", ("space",), "mark", "wrong", "Mark as wrong, or take the mark away.", "Answer", (BY_CLASS,), 2),
-    Action("flag", ("exclamation_mark",), "flag", "flag", "Flag for a second look: not learnt from.", "Answer", footer=4),
+    Action(
+        "flag", ("exclamation_mark",), "flag", "flag", "Flag for a second look: not learnt from.", "Answer", footer=4
+    ),
     Action("note", ("semicolon",), "note", "note", "Write a note on the image.", "Answer"),
     Action(
-        "find-class", ("slash",), "find_class", "class by name", "Answer with a class found by typing part of its name.",
+        "find-class",
+        ("slash",),
+        "find_class",
+        "class by name",
+        "Answer with a class found by typing part of its name.",
         "Answer",
     ),
     Action("undo", ("backspace",), "undo", "undo", "Take back the last answer, however far back.", "Answer", footer=2),
     Action("redo", ("ctrl+y",), "redo", "redo", "Give again what was taken back.", "Answer"),
     Action(
-        "withdraw", ("delete",), "withdraw", "withdraw", "Take back the answer to this image, whenever it was given.",
-        "Answer", (HISTORY, REVIEW),
+        "withdraw",
+        ("delete",),
+        "withdraw",
+        "withdraw",
+        "Take back the answer to this image, whenever it was given.",
+        "Answer",
+        (HISTORY, REVIEW),
     ),
     Action("left", ("left",), "move(-1)", "left", "To the image on the left.", "Move"),
     Action("right", ("right",), "move(1)", "right", "To the image on the right.", "Move"),
@@ -88,7 +105,9 @@ ACTIONS: Final = (
     Action("down", ("down",), "move_row(1)", "down", "A row down.", "Move"),
     Action("page-up", ("pageup",), "move_page(-1)", "page up", "A page back.", "Move"),
     Action("page-down", ("pagedown",), "move_page(1)", "page down", "A page on.", "Move"),
-    Action("view", ("tab",), "view(1)", "view", "Next view: grid, one large image, by class.", "Look", (LABEL, BY_CLASS), 5),
+    Action(
+        "view", ("tab",), "view(1)", "view", "Next view: grid, one large image, by class.", "Look", (LABEL, BY_CLASS), 5
+    ),
     Action("view-back", ("shift+tab",), "view(-1)", "view back", "The view before.", "Look", (LABEL, BY_CLASS)),
     Action("large", ("tab",), "large", "large", "One image large, or the grid again.", "Look", (REVIEW, HISTORY), 5),
     Action("grid", ("escape",), "back", "back", "Back to the grid of the batch.", "Look"),
@@ -99,14 +118,35 @@ ACTIONS: Final = (
     Action("pan-up", ("shift+up",), "pan(0, -1)", "pan up", "Move the enlarged part up.", "Look"),
     Action("pan-down", ("shift+down",), "pan(0, 1)", "pan down", "Move the enlarged part down.", "Look"),
     Action(
-        "class-before", ("left_square_bracket",), "other_class(-1)", "class before", "The class before.", "Look",
-        (BY_CLASS,), 6,
+        "class-before",
+        ("left_square_bracket",),
+        "other_class(-1)",
+        "class before",
+        "The class before.",
+        "Look",
+        (BY_CLASS,),
+        6,
     ),
     Action(
-        "class-after", ("right_square_bracket",), "other_class(1)", "next class", "The next class.", "Look", (BY_CLASS,), 7
+        "class-after",
+        ("right_square_bracket",),
+        "other_class(1)",
+        "next class",
+        "The next class.",
+        "Look",
+        (BY_CLASS,),
+        7,
     ),
     Action("figures", ("equals_sign",), "figures", "figures", "Plots and figures, large.", "Look", (LABEL,), 6),
-    Action("history", ("comma",), "history", "history", "Every answer, newest first, to look at and change.", "Look", (LABEL,)),
+    Action(
+        "history",
+        ("comma",),
+        "history",
+        "history",
+        "Every answer, newest first, to look at and change.",
+        "Look",
+        (LABEL,),
+    ),
     Action("review", ("full_stop",), "review", "review", "Answers most likely wrong, first.", "Look", (LABEL,), 7),
     Action("classes", ("colon",), "classes", "classes", "Add, rename and merge classes.", "Program"),
     Action("help", ("question_mark",), "help", "help", "What the keys do.", "Program", footer=8),
@@ -141,7 +181,9 @@ def bindings_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Bindin
 
 def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str]]:
     """(key, word) of the commands in the footer of one screen."""
-    shown = sorted((action for action in actions_of(screen, actions) if action.footer), key=lambda action: action.footer)
+    shown = sorted(
+        (action for action in actions_of(screen, actions) if action.footer), key=lambda action: action.footer
+    )
     return [(action.shown_keys, action.word) for action in shown]
 
 
@@ -160,7 +202,8 @@ def with_own_keys(own: Mapping[str, object]) -> tuple[Action, ...]:
         if name not in names:
             raise unknown_name("command in [keys]", name, names)
     actions = tuple(
-        replace(action, keys=_keys(action.name, own[action.name])) if action.name in own else action for action in ACTIONS
+        replace(action, keys=_keys(action.name, own[action.name])) if action.name in own else action
+        for action in ACTIONS
     )
     for screen in EVERYWHERE:
         taken: dict[str, str] = {}

@@ -46,7 +46,7 @@ class LabelApp(App[None]):
     Parameters
     ----------
     review : whether to begin with the review of what was labelled.
-    theme : name of the theme, one of ours or of Textual's.
+    theme : name of a theme, ours or one of Textual's; any other thing means our dark one.
     notice : a line to show once.
     """
 
@@ -61,7 +61,7 @@ class LabelApp(App[None]):
         mailbox: Mailbox,
         *,
         review: bool = False,
-        theme: str = DARK.name,
+        theme: object = None,
         notice: str | None = None,
     ) -> None:
         super().__init__()
@@ -73,7 +73,7 @@ class LabelApp(App[None]):
         self._review = review
         for own in (DARK, LIGHT):
             self.register_theme(own)
-        self.theme = theme if theme in self.available_themes else DARK.name
+        self.theme = theme if isinstance(theme, str) and theme in self.available_themes else DARK.name
 
     @property
     def session(self) -> LabellingSession:

@@ -6,9 +6,10 @@ import getpass
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
@@ -20,7 +21,7 @@ from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
-from tuilabel.tui.keys import class_keys
+from tuilabel.tui.keys import class_keys, with_own_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
@@ -45,6 +46,9 @@ class LabelOptions:
     learner: str = DEFAULT_LEARNER
     images: str = "auto"
     colour: str = "auto"
+    target: float | None = None
+    theme: str | None = None
+    review: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     directory = options.project or Path(f"{pool.name}.tuilabel")
     named = None if options.classes is None else _class_names(options.classes)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
-        class_keys(project.classes)
+        _check_own_keys(project)
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
@@ -111,6 +115,23 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
                 return _run(options, pool, checkpoint, project, store, probe)
         finally:
             store.close()
+
+
+def _check_own_keys(project: Project) -> None:
+    """Say at once what is wrong with a person's own keys; a newcomer, who has none, does not wait for it."""
+    own = _table(project.settings, "keys")
+    if own:
+        from tuilabel.tui.actions import with_own_keys
+
+        with_own_keys(own)
+    with_own_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
+
+
+def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = settings.get(name, {})
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{name} in settings.toml is no table: write [{name}] and a line for each key")
+    return table
 
 
 def _class_names(text: str) -> tuple[str, ...]:
@@ -164,16 +185,27 @@ def _run(
             batch_size=options.batch_size,
             annotator=options.annotator or getpass.getuser(),
             seed=options.seed,
+            target=options.target,
         )
         trainer.start(mailbox.put)
         session.start()
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
+        from tuilabel.tui.actions import with_own_keys
         from tuilabel.tui.driver import quiet_driver, use_colours
+        from tuilabel.tui.shared import Shared
 
         terminal = detect(options.images, options.colour, probe.replies)
         use_colours(terminal)
         pictures = picture_source(terminal.images, colours=terminal.colours)
-        app = LabelApp(session, mailbox, pictures, colour_notice(terminal))
+        settings = project.settings
+        shared = Shared(session, with_own_keys(_table(settings, "keys")), pictures, _table(settings, "class-keys"))
+        app = LabelApp(
+            shared,
+            mailbox,
+            review=options.review,
+            theme=options.theme or settings.get("theme"),
+            notice=colour_notice(terminal),
+        )
         app.driver_class = quiet_driver(probe.reader, pictures)
         app.run()
     finally:

@@ -39,7 +39,10 @@ class ByClassScreen(ItemScreen):
         if index in self._wrong:
             return "✗ not this", "marked"
         assert self._candidates is not None
-        return f"{self.session.classes[self.class_index]} {100 * self._candidates.confidence[position]:.0f}%", "prediction"
+        return (
+            f"{self.session.classes[self.class_index]} {100 * self._candidates.confidence[position]:.0f}%",
+            "prediction",
+        )
 
     def title(self) -> list[tuple[str, str]]:
         name = self.session.classes[self.class_index]

@@ -54,7 +54,9 @@ class ClassesScreen(Dialog):
         name = self._session.classes[place]
         self.app.push_screen(
             AskText(f"New name for {name}", name),
-            lambda text: self._change(text, lambda: self._session.rename_class(place, str(text)), f"{name} is {text} now"),
+            lambda text: self._change(
+                text, lambda: self._session.rename_class(place, str(text)), f"{name} is {text} now"
+            ),
         )
 
     def action_add(self) -> None:
@@ -72,7 +74,9 @@ class ClassesScreen(Dialog):
         def merge(into: object) -> None:
             if isinstance(into, int):
                 target = self._session.classes[into]
-                self._change(target, lambda: self._session.merge_classes(place, into), f"{name} is part of {target} now")
+                self._change(
+                    target, lambda: self._session.merge_classes(place, into), f"{name} is part of {target} now"
+                )
 
         self.app.push_screen(PickClass(f"Merge {name} into", self._shared, without=place), merge)
 

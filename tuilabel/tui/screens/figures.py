@@ -41,7 +41,9 @@ class FiguresScreen(Screen[None]):
             with Vertical(id="figures-plots"):
                 yield Static("Accuracy by labels, with its 95 % interval", markup=False, classes="figures-title")
                 yield self._accuracy
-                yield Static("Unanswered images by uncertainty: now, and under the first model", classes="figures-title")
+                yield Static(
+                    "Unanswered images by uncertainty: now, and under the first model", classes="figures-title"
+                )
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
                 yield self._classes

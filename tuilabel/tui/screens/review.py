@@ -45,7 +45,9 @@ class ReviewScreen(ItemScreen):
         item = self._list[self.focused_item]
         left = len(self._list) - len(self._dealt_with)
         sure = "" if item.confidence is None else f" {item.confidence:.0%}"
-        said = "" if not item.by else "  " + ", ".join(f"{who}: {label}" for who, label in item.by.items())
+        said = (
+            "" if not item.by else "  " + ", ".join(f"{who}: {self.session.classes[label]}" for who, label in item.by)
+        )
         return [("  review  ", "dim"), (f"{item.reason}{sure}", "strong"), (f"{said}  ·  {left} to look at", "text")]
 
     def empty_text(self) -> str:

@@ -30,7 +30,9 @@ class Picture(PaintedWidget):
 
     def show(self, image: NDArray[np.uint8] | None, caption: str) -> None:
         """Show `image` from now on."""
-        same = image is self._image or (image is not None and self._image is not None and np.array_equal(image, self._image))
+        same = image is self._image or (
+            image is not None and self._image is not None and np.array_equal(image, self._image)
+        )
         if not same:
             self.seen_at = NOT_SEEN
         self._image, self._caption = image, caption

@@ -1,0 +1,83 @@
+"""What the screen asks of the model beside the rounds: one item, the items of a class, labels to look at again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from tuilabel.learner.messages import (
+    Answer,
+    ClassItems,
+    CrossValidate,
+    Inspection,
+    InspectItem,
+    ItemsOfClass,
+    OutOfFold,
+)
+from tuilabel.learner.trainer import Trainer
+from tuilabel.session.review import ReviewItem, review_items
+
+if TYPE_CHECKING:
+    from tuilabel.session.session import LabellingSession
+
+FOLDS = 5
+
+
+class Insight:
+    """Asks the trainer, and keeps the answer to the newest question of each kind.
+
+    Answers come through the session's `handle`; until then `inspection`, `class_items` and `review()` are None.
+    """
+
+    def __init__(self, session: LabellingSession, trainer: Trainer) -> None:
+        self._session = session
+        self._trainer = trainer
+        self._serial = 0
+        self._inspecting = self._listing = self._validating = 0
+        self.inspection: Inspection | None = None
+        """The answer to the newest `inspect`."""
+        self.class_items: ClassItems | None = None
+        """The answer to the newest `ask_class`."""
+        self.out_of_fold: OutOfFold | None = None
+        """The answer to the newest `ask_review`."""
+
+    def inspect(self, index: int, neighbours: int = 8) -> None:
+        """Ask what the model makes of pool item `index`, and which items are nearest to it."""
+        self.inspection = None
+        self._inspecting = self._next()
+        self._trainer.ask(InspectItem(self._inspecting, index, neighbours))
+
+    def ask_class(self, class_index: int, count: int, order: Literal["sure", "unsure"] = "sure") -> None:
+        """Ask for `count` unanswered items, none of the open batches, that the model takes for a class."""
+        self.class_items = None
+        self._listing = self._next()
+        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, self._session.taken(), order))
+
+    def ask_review(self) -> None:
+        """Ask for a cross-validation of all labels, for `review`."""
+        self.out_of_fold = None
+        self._validating = self._next()
+        indices, labels = self._session.labels()
+        self._trainer.ask(CrossValidate(self._validating, indices, labels, len(self._session.classes), FOLDS))
+
+    def review(self) -> list[ReviewItem] | None:
+        """The answers to look at again, as they stand now; None until the cross-validation has come."""
+        if self.out_of_fold is None:
+            return None
+        session = self._session
+        return review_items(session.answers, session.events, session.classes, self.out_of_fold)
+
+    def take(self, answer: Answer) -> None:
+        """Keep an answer; one to an older question is dropped."""
+        match answer:
+            case Inspection() if answer.serial == self._inspecting:
+                self.inspection = answer
+            case ClassItems() if answer.serial == self._listing:
+                self.class_items = answer
+            case OutOfFold() if answer.serial == self._validating:
+                self.out_of_fold = answer
+            case _:
+                pass
+
+    def _next(self) -> int:
+        self._serial += 1
+        return self._serial
