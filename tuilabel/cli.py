@@ -7,12 +7,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuilabel import __version__
 from tuilabel.errors import TuilabelError
+
+if TYPE_CHECKING:
+    from tuilabel.tui.start import LabelOptions
 
 app = typer.Typer(
     name="tuilabel",

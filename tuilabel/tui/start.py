@@ -189,8 +189,8 @@ def _run(
         )
         trainer.start(mailbox.put)
         session.start()
-        from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.actions import with_own_keys
+        from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.driver import quiet_driver, use_colours
         from tuilabel.tui.shared import Shared
 

@@ -262,6 +262,7 @@ class ImageGrid(PaintedWidget):
 
 
 def centred(text: str, width: int, style: Style) -> Segment:
+    """`text` in the middle of `width` cells, cut where it is longer."""
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)) + "…"
     left = (width - cell_len(text)) // 2
