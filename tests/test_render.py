@@ -58,7 +58,7 @@ def widths(picture: CellPicture) -> set[int]:
 
 @pytest.mark.parametrize("name", RENDERERS)
 @pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (5, 90, 3), (1, 1, 1), (300, 200, 3)])
-@pytest.mark.parametrize("size", [(14, 7), (1, 1), (33, 20), (3, 1)])
+@pytest.mark.parametrize("size", [(14, 7), (1, 1), (33, 20), (3, 1), (300, 2)])
 def test_every_picture_fills_exactly_its_cells(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> None:
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     cells = get_renderer(name).draw(image, *size).cells

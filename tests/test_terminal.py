@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuilabel.errors import UsageError
@@ -29,6 +29,7 @@ ANSWERS = [
 ]
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.lists(st.sampled_from(KEYS + ANSWERS), max_size=8), st.lists(st.integers(1, 9), max_size=40), st.data())
 def test_whatever_the_pieces_keys_come_through_and_answers_do_not(
     parts: list[str], sizes: list[int], data: st.DataObject

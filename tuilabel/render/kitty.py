@@ -17,8 +17,8 @@ from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
 
-from tuilabel.errors import TuilabelError
 from tuilabel.render.base import Drawing, resize
+from tuilabel.render.blocks import halfblock
 
 PLACEHOLDER = "\U0010eeee"
 CHUNK = 4096  # bytes of base64 the protocol allows at once
@@ -65,12 +65,10 @@ class KittyRenderer:
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells.
 
-        Raises
-        ------
-        TuilabelError : where the picture is larger than the protocol can number.
+        A picture larger than the protocol has numerals for is drawn in half-blocks.
         """
         if max(columns, rows) > len(NUMERALS):
-            raise TuilabelError(f"a picture of {columns} × {rows} cells is too large for --images kitty")
+            return halfblock(palette=self._palette).draw(image, columns, rows)
         number = self._numbers[self._drawn % len(self._numbers)]
         self._drawn += 1
         style = Style(color=_colour_of(number, palette=self._palette))
