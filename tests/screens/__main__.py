@@ -1,4 +1,4 @@
-"""`python -m tests.screens [OUT]`: a picture of every screen, at three sizes, dark and light, on MNIST with true labels.
+"""`python -m tests.screens [OUT]`: pictures of every screen, at three sizes, dark and light, on MNIST.
 
 Needs Debian's fonts-dejavu-core and the shipped VAE. Writes into docs/screens/.
 """

@@ -74,7 +74,7 @@ class Training:
         return None
 
     def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
-        """Class k is class `places[k]` of `classes` from now on: results on their way do not know it, and are dropped."""
+        """Class k is class `places[k]` of `classes` from now on; results on their way do not count."""
         self._answered_serial = self._serial
         self._trained_on.clear()
         self.figures.renumber(places, classes)

@@ -1,4 +1,4 @@
-"""Every command of the screens, once: bindings, footer, help, palette and the documents' key table are made from here."""
+"""Every command of the screens, once: bindings, footer, help, palette and the documents' key table come from here."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ def with_own_keys(own: Mapping[str, object]) -> tuple[Action, ...]:
             for key in action.keys:
                 if key in taken:
                     raise UsageError(
-                        f"[keys] gives {shown_key(key)} to both {taken[key]} and {action.name}: give one of them another key"
+                        f"[keys] gives {shown_key(key)} to both {taken[key]} and {action.name}: give one another key"
                     )
                 taken[key] = action.name
     return actions

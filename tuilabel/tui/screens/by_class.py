@@ -44,7 +44,7 @@ class ByClassScreen(ItemScreen):
             "prediction",
         )
 
-    def title(self) -> list[tuple[str, str]]:
+    def heading(self) -> list[tuple[str, str]]:
         name = self.session.classes[self.class_index]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
@@ -104,8 +104,8 @@ class ByClassScreen(ItemScreen):
         self._ask()
 
     def action_view(self, step: int) -> None:
-        """Back to the grid of the batch, or to its large view."""
-        self.dismiss()
+        """On to the grid of the batch, or back to its large view."""
+        self.dismiss(step < 0)
 
     def take_in(self, message: TrainerMessage) -> None:
         if isinstance(message, ClassItems):

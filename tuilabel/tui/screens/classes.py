@@ -36,7 +36,7 @@ class ClassesScreen(Dialog):
             yield OptionList()
             yield Static("", markup=False, classes="dialog-word")
             yield Static(
-                "Enter renames · + adds · - merges into another · Esc closes\nEvery label follows; nothing on disk is changed.",
+                "Enter renames · + adds · - merges into another · Esc closes\nEvery label follows.",
                 markup=False,
                 classes="dialog-hint",
             )

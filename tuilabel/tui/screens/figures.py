@@ -33,7 +33,7 @@ class FiguresScreen(Screen[None]):
         self._shared = shared
         self._shown: Statistics | None = None
         self._accuracy, self._uncertainty = PlotWidget(allow_pan_and_zoom=False), PlotWidget(allow_pan_and_zoom=False)
-        self._words, self._classes = Static(markup=False, id="figures-words"), Static(id="figures-classes")
+        self._words, self._side = Static(markup=False, id="figures-words"), Static(id="figures-classes")
 
     def compose(self) -> ComposeResult:
         yield self._words
@@ -46,7 +46,7 @@ class FiguresScreen(Screen[None]):
                 )
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
-                yield self._classes
+                yield self._side
         yield Static("Esc goes back", markup=False, classes="dialog-hint")
 
     def on_mount(self) -> None:
@@ -66,7 +66,7 @@ class FiguresScreen(Screen[None]):
             return
         self._shown = statistics
         self._words.update(words(statistics))
-        self._classes.update(class_table(statistics, self._shared.session.classes))
+        self._side.update(class_table(statistics, self._shared.session.classes))
         self._draw_curve(statistics)
         self._draw_uncertainty(statistics)
 
@@ -80,8 +80,8 @@ class FiguresScreen(Screen[None]):
         for edge in (low, high):
             plot.plot(labels, 100 * edge, line_style=dim, hires_mode=HiResMode.BRAILLE)
         plot.plot(labels, 100 * accuracy, line_style=strong, hires_mode=HiResMode.BRAILLE)
-        plot.set_ylim(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100)
-        plot.set_xlim(0, max(20.0, float(labels.max())))
+        plot.set_ylimits(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100)
+        plot.set_xlimits(0, max(20.0, float(labels.max())))
         plot.set_xlabel("labels")
         plot.set_ylabel("%")
 
@@ -90,11 +90,12 @@ class FiguresScreen(Screen[None]):
         plot.clear()
         dim, strong = (self.app.theme_variables[name] for name in ("secondary", "primary"))
         for histogram, style in ((statistics.start_histogram, dim), (statistics.histogram, strong)):
-            if histogram is not None and sum(histogram):
-                shares = 100 * np.array(histogram, dtype=float) / sum(histogram)
+            counts = np.array(histogram or (), dtype=float)
+            if counts.any():
+                shares = 100 * counts / counts.sum()
                 middles = (np.arange(len(shares)) + 0.5) / len(shares)
                 plot.plot(middles, shares, line_style=style, hires_mode=HiResMode.BRAILLE)
-        plot.set_xlim(0, 1)
+        plot.set_xlimits(0, 1)
         plot.set_xlabel("sure → unsure")
         plot.set_ylabel("% of images")
 

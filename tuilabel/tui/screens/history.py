@@ -25,7 +25,7 @@ class HistoryScreen(ItemScreen):
     def items(self) -> Sequence[int]:
         return self._indices
 
-    def title(self) -> list[tuple[str, str]]:
+    def heading(self) -> list[tuple[str, str]]:
         return [("  history, newest first", "dim"), *self._details()]
 
     def _details(self) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
+from typing import Literal
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -23,7 +24,7 @@ from tuilabel.tui.widgets.lines import TextLine
 LONGEST = 3_600_000  # milliseconds an answer can have taken: whoever comes back after lunch has not looked for an hour
 
 
-class ItemScreen(Screen[None]):
+class ItemScreen(Screen[bool]):
     """Shows items of the pool as a grid or one of them large, and passes answers to the session.
 
     A key answers only what was on the screen when it was typed: each key carries the moment it arrived, and one
@@ -94,7 +95,7 @@ class ItemScreen(Screen[None]):
             case _:
                 return f"⚑ flagged{note}", "aside"
 
-    def title(self) -> list[tuple[str, str]]:
+    def heading(self) -> list[tuple[str, str]]:
         """The first line, after the program's name."""
         raise NotImplementedError
 
@@ -146,7 +147,7 @@ class ItemScreen(Screen[None]):
         """Set the item in focus aside for a second look."""
         self._set_aside("flag")
 
-    def _set_aside(self, kind: str) -> None:
+    def _set_aside(self, kind: Literal["skip", "flag"]) -> None:
         if self.may_answer():
             answer = partial(self.session.answer_item, self.items[self.focused_item], kind, strategy=self.NAME)
             self.answered(lambda spent: answer(milliseconds=spent))
@@ -188,8 +189,8 @@ class ItemScreen(Screen[None]):
 
         index = self.items[self.focused_item]
 
-        def keep(text: str | None) -> None:
-            if text is not None:
+        def keep(text: object) -> None:
+            if isinstance(text, str):
                 self.session.note(index, text)
                 self.tell("noted" if text else "the note is gone", "dim")
                 self.refresh_view()
@@ -204,8 +205,8 @@ class ItemScreen(Screen[None]):
 
         index = self.items[self.focused_item]
 
-        def answer(class_index: int | None) -> None:
-            if class_index is not None and index in self.items:
+        def answer(class_index: object) -> None:
+            if isinstance(class_index, int) and index in self.items:
                 self.focused_item = list(self.items).index(index)
                 self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
 
@@ -270,7 +271,7 @@ class ItemScreen(Screen[None]):
         if self._large_on:
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
-            self.dismiss()
+            self.dismiss(False)
 
     def action_zoom(self, step: int) -> None:
         """Enlarge the large image, or show more of it."""
@@ -412,7 +413,7 @@ class ItemScreen(Screen[None]):
         page, pages = self._grid.page
         paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
         place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")] if self._large_on else []
-        self._head.say(("tuilabel", "strong"), *self.title(), *paged, *place)
+        self._head.say(("tuilabel", "strong"), *self.heading(), *paged, *place)
 
     def _show_keys(self) -> None:
         keys = [key for key in self.shared.keys if key]

@@ -72,7 +72,7 @@ class LabelScreen(ItemScreen):
             return "·", "prediction"
         return f"{self.session.classes[item.predicted]}? {100 * item.confidence:.0f}%", "prediction"
 
-    def title(self) -> list[tuple[str, str]]:
+    def heading(self) -> list[tuple[str, str]]:
         pieces = [(f"  {self.session.pool.name}", "text")]
         batch = self._batch
         if batch is not None:
@@ -130,7 +130,7 @@ class LabelScreen(ItemScreen):
     def _by_class(self) -> None:
         from tuilabel.tui.screens.by_class import ByClassScreen
 
-        self.app.push_screen(ByClassScreen(self.shared))
+        self.app.push_screen(ByClassScreen(self.shared), lambda large: self.show_large(bool(large)))
 
     def action_figures(self) -> None:
         """Plots and figures, large."""

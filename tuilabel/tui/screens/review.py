@@ -39,7 +39,7 @@ class ReviewScreen(ItemScreen):
             return text, look
         return f"{text} → {self.session.classes[item.suggested]}?", "prediction"
 
-    def title(self) -> list[tuple[str, str]]:
+    def heading(self) -> list[tuple[str, str]]:
         if not self._list:
             return [("  review", "dim")]
         item = self._list[self.focused_item]

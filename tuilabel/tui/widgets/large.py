@@ -70,7 +70,8 @@ class LargeView(Horizontal):
     def pan(self, x: int, y: int) -> None:
         """Move the enlarged part by a quarter of what is shown."""
         part = 0.5 ** (self._zoom + 2)
-        self._centre = tuple(min(1.0, max(0.0, c + part * d)) for c, d in zip(self._centre, (x, y), strict=True))
+        across, down = (min(1.0, max(0.0, c + part * d)) for c, d in zip(self._centre, (x, y), strict=True))
+        self._centre = (across, down)
         self._redraw()
 
     def _redraw(self) -> None:

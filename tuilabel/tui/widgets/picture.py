@@ -62,7 +62,7 @@ class Picture(PaintedWidget):
         plain = self.rich_style
         lines: list[Strip] = []
         if self._image is not None:
-            columns, rows = fit(*self._image.shape[:2], width, height - 1)
+            columns, rows = fit(self._image.shape[0], self._image.shape[1], width, height - 1)
             left = (width - columns) // 2
             lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
             name = -1 - crc32(self._image.tobytes())  # no item of the pool: by its content
