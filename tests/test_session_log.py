@@ -147,7 +147,7 @@ def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
 VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
          "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
 ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
-QUIET = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUIET
