@@ -105,8 +105,9 @@ class Answers:
         if step is None:
             return None
         if step.change is not None:
+            moved = self._change_back("undo", step.change)
             self._undone.append(_Undone(step))
-            return self._change_back("undo", step.change)
+            return moved
         name = uuid.uuid4().hex
         written: list[tuple[int, Event]] = []
         undone: list[tuple[int, Answer, str]] = []
@@ -120,23 +121,26 @@ class Answers:
                 back = self._taking_back(event, name)
                 written.append((index, back))
                 undone.append((index, self.ledger.answers(index)[-1], back.key))
-        self._undone.append(_Undone(step, tuple(undone)))
         self._write(written)
+        self._undone.append(_Undone(step, tuple(undone)))
         return Moved(tuple(index for index, _ in written))
 
     def redo(self) -> Moved | None:
         """Do again the step that was taken back last; None where there is none."""
         if not self._undone:
             return None
-        last = self._undone.pop()
+        last = self._undone[-1]
         if last.step.change is not None:
-            return self._change_back("redo", last.step.change)
+            moved = self._change_back("redo", last.step.change)
+            self._undone.pop()
+            return moved
         if last.step.kind == "withdraw":
             written = self._withdrawal(last.written[0][0])
         else:
             name = uuid.uuid4().hex if len(last.written) > 1 else None
             written = [(i, self._again(answer, key, name)) for i, answer, key in last.written]
         self._write(written)
+        self._undone.pop()
         return Moved(tuple(index for index, _ in written))
 
     # -- inside -------------------------------------------------------------------------------------------------
