@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Clock, make_toy
-from tuilabel.errors import UsageError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
 from tuilabel.learner.messages import Message, Picks, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
@@ -147,7 +148,7 @@ def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
 VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
          "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
 ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
-QUIET = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUIET
@@ -189,3 +190,26 @@ def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, in
         assert said(session) == state
     sitting.sit_down(sitting.annotator)
     assert said(sitting.session) == states[-1]
+
+
+def test_what_cannot_be_written_does_not_happen() -> None:
+    sitting = Sitting()
+    session = sitting.session
+    session.label(0, 0)
+    session.merge_classes(0, 1)
+    session.label(1, 1)
+    session.undo()
+    before, can_redo = said(session), session.can_redo
+    put, put_class_change = sitting.log.put, sitting.log.put_class_change
+
+    def refuse(*_entries: object) -> None:
+        raise TuilabelError("disk is full")
+
+    sitting.log.put = sitting.log.put_class_change = refuse  # type: ignore[method-assign,assignment]
+    for attempt in (session.undo, session.redo):
+        with pytest.raises(TuilabelError, match="full"):
+            attempt()
+    sitting.log.put, sitting.log.put_class_change = put, put_class_change  # type: ignore[method-assign]
+    assert (said(session), session.can_redo) == (before, can_redo)
+    session.redo()
+    assert session.statistics().labelled == 2

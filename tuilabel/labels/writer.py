@@ -79,8 +79,8 @@ class BackgroundWriter:
 
     Parameters
     ----------
-    on_saved : called in the thread with the events that are on disk now.
-    on_failed : called in the thread with the reason and the number of events that wait.
+    on_saved : called in the thread with the events that are on disk now; none, where it was something else.
+    on_failed : called in the thread with the reason and the number of events and class changes that wait.
     """
 
     def __init__(
@@ -116,14 +116,20 @@ class BackgroundWriter:
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting)
 
-    def close(self, timeout: float = LAST_TRY) -> list[Event]:
-        """Write what waits, once more where it failed, and end. Returns the events that could not be written."""
+    def close(self, timeout: float = LAST_TRY) -> list[Event | ClassChange]:
+        """Write what waits, once more where it failed, and end.
+
+        Returns the events and class changes that could not be written.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout)
         with self._changed:
-            return [entry for entry in self._waiting if isinstance(entry, Event)]
+            return self._unwritten()
+
+    def _unwritten(self) -> list[Event | ClassChange]:
+        return [entry for entry in self._waiting if not isinstance(entry, Round)]
 
     def _hand_over(self, *entries: Entry) -> None:
         with self._changed:
@@ -163,14 +169,13 @@ class BackgroundWriter:
                         self._store.add_round(first)
             except TuilabelError as error:
                 with self._changed:
-                    n_events = sum(isinstance(entry, Event) for entry in self._waiting)
-                self._on_failed(str(error), n_events)
+                    n_waiting = len(self._unwritten())
+                self._on_failed(str(error), n_waiting)
                 return False
             n_done = max(1, len(run))
             with self._changed:
                 del self._waiting[:n_done]
                 self._changed.notify_all()
             done += n_done
-            if run:
-                self._on_saved(run)
+            self._on_saved(run)
         return True

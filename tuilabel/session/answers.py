@@ -78,9 +78,7 @@ class Answers:
         if not stack:
             return False
         self._undone = []
-        whose, step = stack[-1].event.annotator, uuid.uuid4().hex
-        mine = [answer for answer in stack if answer.event.annotator == whose]
-        self._write([(index, self._taking_back(a.event, step, WITHDRAWAL)) for a in mine])
+        self._write(self._withdrawal(index))
         return True
 
     def change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
@@ -107,8 +105,9 @@ class Answers:
         if step is None:
             return None
         if step.change is not None:
+            moved = self._change_back("undo", step.change)
             self._undone.append(_Undone(step))
-            return self._change_back("undo", step.change)
+            return moved
         name = uuid.uuid4().hex
         written: list[tuple[int, Event]] = []
         undone: list[tuple[int, Answer, str]] = []
@@ -122,23 +121,26 @@ class Answers:
                 back = self._taking_back(event, name)
                 written.append((index, back))
                 undone.append((index, self.ledger.answers(index)[-1], back.key))
-        self._undone.append(_Undone(step, tuple(undone)))
         self._write(written)
+        self._undone.append(_Undone(step, tuple(undone)))
         return Moved(tuple(index for index, _ in written))
 
     def redo(self) -> Moved | None:
         """Do again the step that was taken back last; None where there is none."""
         if not self._undone:
             return None
-        last = self._undone.pop()
+        last = self._undone[-1]
         if last.step.change is not None:
-            return self._change_back("redo", last.step.change)
-        name = uuid.uuid4().hex if len(last.written) > 1 or last.step.kind == "withdraw" else None
+            moved = self._change_back("redo", last.step.change)
+            self._undone.pop()
+            return moved
         if last.step.kind == "withdraw":
-            written = [(i, self._taking_back(answer.event, name, WITHDRAWAL)) for i, answer, _ in last.written]
+            written = self._withdrawal(last.written[0][0])
         else:
+            name = uuid.uuid4().hex if len(last.written) > 1 else None
             written = [(i, self._again(answer, key, name)) for i, answer, key in last.written]
         self._write(written)
+        self._undone.pop()
         return Moved(tuple(index for index, _ in written))
 
     # -- inside -------------------------------------------------------------------------------------------------
@@ -184,6 +186,12 @@ class Answers:
 
     def _answer(self, event: Event) -> Answer:
         return Answer(event, self.book.slot(event.class_name), self.book.slot(event.predicted))
+
+    def _withdrawal(self, index: int) -> list[tuple[int, Event]]:
+        stack, step = self.ledger.answers(index), uuid.uuid4().hex
+        whose = stack[-1].event.annotator
+        mine = [answer.event for answer in stack if answer.event.annotator == whose]
+        return [(index, self._taking_back(event, step, WITHDRAWAL)) for event in mine]
 
     def _taking_back(self, event: Event, step: str | None, strategy: str | None = None) -> Event:
         return replace(

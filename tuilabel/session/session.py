@@ -370,7 +370,7 @@ class LabellingSession:
 
     def note(self, index: int, text: str) -> None:
         """Put a note on item `index`, in place of the one before; an empty text removes it. Not a step of undo."""
-        text = "".join(c for c in " ".join(text.split()) if c.isprintable())
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         if text == (self.note_on(index) or ""):
             return
         self._answers.give([(index, self._drafts.note(index, text))])
