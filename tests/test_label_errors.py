@@ -69,13 +69,14 @@ def test_flipped_labels_are_found() -> None:
     found = Answerer(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
     assert isinstance(found, OutOfFold)
     worst = likely_wrong(found.probabilities, labels)
-    assert len(set(worst[:20].tolist()) & set(flipped.tolist())) >= 19
+    assert len(worst) >= 16
+    assert set(worst[:16].tolist()) <= set(flipped.tolist())
 
 
 def test_what_makes_no_sense_is_refused() -> None:
     p = np.array([[0.5, 0.5]])
     for labels in ([2], [0, 1], [], [-1]):
-        with pytest.raises(ValueError, match="labels|lengths"):
+        with pytest.raises(ValueError, match=r"labels|lengths"):
             likely_wrong(p, np.array(labels, dtype=np.int64))
     with pytest.raises(ValueError, match="sum to 1"):
         likely_wrong(np.array([[0.5, np.nan]]), [0])
