@@ -69,7 +69,8 @@ def test_flipped_labels_are_found() -> None:
     found = Answerer(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
     assert isinstance(found, OutOfFold)
     worst = likely_wrong(found.probabilities, labels)
-    assert len(set(worst[:20].tolist()) & set(flipped.tolist())) >= 19
+    assert len(worst) >= 16
+    assert set(worst[:16].tolist()) <= set(flipped.tolist())
 
 
 def test_what_makes_no_sense_is_refused() -> None:

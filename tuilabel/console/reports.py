@@ -8,14 +8,28 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 
 from tuilabel.datasets import list_datasets, open_pool
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.estimate import audit_estimate
+from tuilabel.estimate import (
+    StabilisingPredictions,
+    advice_text,
+    audit_confusion,
+    audit_estimate,
+    class_figures,
+    fit_learning_curve,
+    most_confused,
+    stopping_advice,
+    wilson_interval,
+)
 from tuilabel.files import atomic_write
 from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names, write_csv
+from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
+
+CLASS_ROWS, CLASS_COLUMNS = 20, 3  # of the table of classes: more rows where even three side by side are too few
 
 
 def project_directory(dataset: str, named: Path | None) -> Path:
@@ -37,43 +51,93 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
         events = with_current_names(store.events(), changes)
     finally:
         store.close()
+    names = ClassBook(changes).names or project.classes
     standing = list(current_answers(events).values())
     kinds = Counter(event.kind for event in standing)
     labels = [event for event in standing if event.kind == "label"]
     by_class = Counter(event.class_name for event in labels)
-    audit = audit_estimate(event for event in standing if event.audit)
-    tests = [asked.test_accuracy for asked in rounds if asked.test_accuracy is not None]
+    audits = [event for event in standing if event.audit]
+    audit = audit_estimate(audits)
+    confusion = audit_confusion(audits, names)
+    pool = open_pool(project.dataset, data_dir)
+    tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
+    test = list(tests.values())[-1] if tests else None
+    interval = None if audit is None else (audit.value, audit.low, audit.high)
+    if test is not None and pool.test is not None:
+        n = len(pool.test.images)
+        interval = (test, *wilson_interval(test * n, n))
+    judged = [(a.model, float(a.predicted == a.class_name)) for a in audits if a.model and a.class_name]
+    points = list(tests.items()) or judged
+    curve = fit_learning_curve([n for n, _ in points], [y for _, y in points])
+    advice = stopping_advice(StabilisingPredictions(), curve)
+    lure = as_asked(standing, len(pool.ids))
     return {
         "dataset": project.dataset,
         "project": str(project.directory),
-        "pool_size": len(open_pool(project.dataset, data_dir).ids),
+        "pool_size": len(pool.ids),
         "labelled": kinds["label"],
         "skipped": kinds["skip"],
         "flagged": kinds["flag"],
         "rounds": len(rounds),
         "annotators": dict(Counter(event.annotator for event in labels).most_common()),
-        "classes": {name: by_class[name] for name in ClassBook(changes).names or project.classes},
+        "classes": {name: by_class[name] for name in names},
         "accuracy": {
-            "test": tests[-1] if tests else None,
+            "test": test,
             "audit": None if audit is None else asdict(audit),
         },
+        "lure": None if lure is None else asdict(lure),
+        "class_accuracy": {
+            name: {"value": figure.accuracy, "n": figure.n}
+            for name, figure in zip(names, class_figures([0] * len(names), confusion), strict=True)
+        },
+        "confusions": [
+            {"true": names[c.true], "taken_for": names[c.taken_for], "n": c.n} for c in most_confused(confusion)
+        ],
+        "advice": {"gain": advice.gain, "text": advice_text(interval, advice)},
     }
 
 
-def statistics_table(figures: dict[str, Any]) -> Table:
-    """The same for people."""
+def statistics_table(figures: dict[str, Any]) -> Group:
+    """The same for people, in 80 columns."""
     table = Table("", "", show_header=False, box=None, pad_edge=False)
-    accuracy, audit = figures["accuracy"], figures["accuracy"]["audit"]
+    accuracy, audit, lure = figures["accuracy"], figures["accuracy"]["audit"], figures["lure"]
     table.add_row("project", f"{figures['project']} ({figures['dataset']}, {figures['pool_size']:,} images)")
     table.add_row("labelled", f"{figures['labelled']:,} in {figures['rounds']:,} rounds")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
-    table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")
-    interval = (
-        "" if audit is None else f"{audit['value']:.0%} ({audit['low']:.0%} to {audit['high']:.0%}, n {audit['n']})"
-    )
-    table.add_row("audit", interval or "–")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
-    table.add_row("classes", ", ".join(f"{name} {n:,}" for name, n in figures["classes"].items()))
+    table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")
+    table.add_row("audit", _interval(audit))
+    table.add_row("lure", _interval(lure) + ("" if lure is None else ", the models on the way"))
+    table.add_row("advice", figures["advice"]["text"])
+    mistakes = ", ".join(f"{c['true']} for {c['taken_for']} ({c['n']})" for c in figures["confusions"])
+    if mistakes:
+        table.add_row("mistaken", mistakes)
+    return Group(table, "", _class_table(figures))
+
+
+def _interval(estimate: dict[str, Any] | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate['value']:.0%} ({estimate['low']:.0%} to {estimate['high']:.0%}, n {estimate['n']})"
+
+
+def _class_table(figures: dict[str, Any]) -> Table:
+    """Labels and audited recall of each class, as many side by side as `CLASS_COLUMNS` where there are many."""
+    counts, recalls = figures["classes"], figures["class_accuracy"]
+    side = min(CLASS_COLUMNS, -(-len(counts) // CLASS_ROWS))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for _ in range(side):
+        table.add_column("class", max_width=78 // side - 22, no_wrap=True)
+        table.add_column("labels", justify="right")
+        table.add_column("audited", justify="right")
+    cells = []
+    for name, count in counts.items():
+        recall = recalls[name]
+        right = "" if recall["value"] is None else f"{recall['value']:.0%} of {recall['n']}"
+        cells.append((name, f"{count:,}", right))
+    rows = -(-len(cells) // side)
+    for row in range(rows):
+        table.add_row(*(text for cell in cells[row::rows] for text in cell))
     return table
 
 

@@ -69,11 +69,29 @@ def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int
     -------
     None where no item was drawn at random.
     """
-    drawn = [(i, e) for i, e in ledger.events.items() if e.query_probability is not None and i in predicted]
-    drawn.sort(key=lambda pair: (pair[1].round, pair[1].at))
+    chosen = sum(event.query_probability is None for event in ledger.events.values())
+    judged = [(e, predicted[i] == ledger.label_of(i)) for i, e in ledger.events.items() if i in predicted]
+    return _weighted(judged, pool_size - chosen)
+
+
+def as_asked(answers: Collection[Event], pool_size: int) -> LureEstimate | None:
+    """The same from what the model of each item's batch said of it, which needs no further model.
+
+    It is the accuracy of the models on the way, and so lags behind the newest.
+
+    Parameters
+    ----------
+    answers : those that stand.
+    """
+    judged = [(e, e.predicted == e.class_name) for e in answers if e.class_name is not None and e.predicted is not None]
+    drawn = sum(event.query_probability is not None for event, _ in judged)
+    return _weighted(judged, pool_size - (len(answers) - drawn))
+
+
+def _weighted(judged: Collection[tuple[Event, bool]], pool_size: int) -> LureEstimate | None:
+    """The accuracy on the pool, from whether each item was predicted right; only what was drawn counts."""
+    drawn = [(event, right) for event, right in judged if event.query_probability is not None]
+    drawn.sort(key=lambda pair: (pair[0].round, pair[0].at))
     if not drawn:
         return None
-    chosen = sum(event.query_probability is None for event in ledger.events.values())
-    right = [predicted[index] == ledger.label_of(index) for index, _ in drawn]
-    probabilities = [float(event.query_probability or 0) for _, event in drawn]
-    return lure_accuracy(right, probabilities, pool_size - chosen)
+    return lure_accuracy([right for _, right in drawn], [float(e.query_probability or 0) for e, _ in drawn], pool_size)

@@ -1,4 +1,10 @@
-"""TCM (Doucet et al. 2024, https://arxiv.org/abs/2403.03728): TypiClust while labels are few, then margin."""
+"""TCM (Doucet et al. 2024, https://arxiv.org/abs/2403.03728): TypiClust while labels are few, then margin.
+
+The two parts and their order are the paper's, and so is that the switch comes early and once where features were learnt
+without labels. The paper gives it as a number of TypiClust steps that goes with the budget and the step size. Here
+nobody knows the budget beforehand, and a step is whatever batch the person chose: the switch is at `LABELS_PER_CLASS`
+labels a class, a figure of this project. Nor does it look whether every class has been seen.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +12,7 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.coverage import typiclust
 from tuilabel.strategies.uncertainty import MARGIN
 
-LABELS_PER_CLASS = 3  # from which on margin picks; the paper switches early where features are learnt beforehand
+LABELS_PER_CLASS = 3  # from which on margin picks
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
