@@ -25,8 +25,8 @@ from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.shared import Shared
 from tuilabel.tui.themes import DARK, LIGHT
-from tuilabel.vae.header import find_checkpoint
 from tuilabel.vae.decoding import LatentDecoder
+from tuilabel.vae.header import find_checkpoint
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 WRONG = (31, 47)  # labels of the sitting that are wrong, so that there is something to review

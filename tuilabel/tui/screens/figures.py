@@ -39,11 +39,9 @@ class FiguresScreen(Screen[None]):
         yield self._words
         with Horizontal():
             with Vertical(id="figures-plots"):
-                yield Static("Accuracy by labels, with its 95 % interval", markup=False, classes="figures-title")
+                yield Static("[$primary]Accuracy[/] and its [$secondary]95 % interval[/]", classes="figures-title")
                 yield self._accuracy
-                yield Static(
-                    "Unanswered images by uncertainty: now, and under the first model", classes="figures-title"
-                )
+                yield Static("Uncertainty [$primary]now[/], [$secondary]at first[/]", classes="figures-title")
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
                 yield self._side

@@ -102,6 +102,7 @@ class LargeView(Horizontal):
             model = 0 if self._session.result is None else self._session.result.n_labels
             self._asked = (self._index, model)
             self._session.insight.inspect(self._index)
+            self._show_inspection()
 
     def _show_inspection(self) -> None:
         found, session = self._session.insight.inspection, self._session

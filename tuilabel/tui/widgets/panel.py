@@ -116,7 +116,7 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
 def _to_target(statistics: Statistics) -> Line:
     left, minutes = statistics.labels_to_target, statistics.minutes_left
     if left is None:
-        return [("not to be said yet", "dim")]
+        return [("too early to say", "dim")]
     if left == 0:
         return [("reached", "good")]
     labels: Line = [(f"{left:,}", "strong"), (" labels", "text")]

@@ -1,0 +1,323 @@
+"""The other views of a session: one image large, by class, review, history, classes, figures, and the palette."""
+
+from __future__ import annotations
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, OptionList
+
+from tests.conftest import SessionMaker, Toy
+from tests.tui.conftest import AppMaker, running, screen_text
+from tuilabel.errors import UsageError
+from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_own_keys
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.keys import class_keys, with_own_class_keys
+from tuilabel.tui.mailbox import Mailbox
+from tuilabel.tui.screens.by_class import ByClassScreen
+from tuilabel.tui.screens.classes import ClassesScreen
+from tuilabel.tui.screens.figures import FiguresScreen
+from tuilabel.tui.screens.history import HistoryScreen
+from tuilabel.tui.screens.review import ReviewScreen
+from tuilabel.tui.shared import Shared
+from tuilabel.tui.widgets.grid import NOT_SEEN
+
+
+async def answer(pilot: Pilot[None], app: LabelApp, toy: Toy, n: int) -> None:
+    """Answer `n` items of the batch with the truth."""
+    for _ in range(n):
+        batch = app.session.batch
+        assert batch is not None
+        await pilot.press("abc"[toy.truth(batch.items[app.label_screen.focused_item].index)])
+
+
+async def seen(pilot: Pilot[None], app: LabelApp) -> None:
+    """Wait until the images of the topmost screen have been painted."""
+    while app.item_screen.seen_at == NOT_SEEN:
+        await pilot.pause()
+
+
+async def test_tab_shows_one_image_large_and_a_key_labels_it(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 10)
+        await pilot.press("tab")
+        await seen(pilot, app)
+        while app.session.insight.inspection is None:
+            await pilot.pause(0.02)
+        await pilot.pause()
+        text = screen_text(app)
+        assert "image 1 of 10" in text
+        assert "MODEL" in text
+        assert "%" in text
+        batch = app.session.batch
+        assert batch is not None
+        await answer(pilot, app, toy, 1)
+        assert app.session.answer_to(batch.items[0]) is not None
+        assert "image 2 of 10" in screen_text(app)
+        await pilot.press("escape")
+        assert "image 2 of 10" not in screen_text(app)
+
+
+async def test_a_large_image_that_was_not_painted_is_not_labelled(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("tab")
+        await seen(pilot, app)
+        before = app.session.statistics().labelled
+        app.label_screen._large._original.seen_at = NOT_SEEN
+        app.label_screen.label_focused(0)
+        await pilot.pause()
+        assert app.session.statistics().labelled == before
+        assert "too early" in screen_text(app)
+
+
+async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 10)
+        await pilot.press("tab", "tab")
+        assert isinstance(app.screen, ByClassScreen)
+        await seen(pilot, app)
+        shown = list(app.screen.items)
+        on_page = len(app.screen._grid.on_page)
+        assert on_page >= 3
+        await pilot.press("space")
+        assert "✗ not this" in screen_text(app)
+        await pilot.press("enter")
+        labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == "a"]
+        assert len(labelled) == on_page - 1
+        assert app.session.answer_at(shown[0]) is None
+        assert all(app.session.answer_at(i).strategy == "by-class" for i in labelled)  # type: ignore[union-attr]
+        await pilot.press("backspace")
+        assert [i for i in shown if app.session.answer_at(i) is not None] == []
+        await pilot.press("ctrl+y")
+        assert sum(app.session.answer_at(i) is not None for i in shown) == on_page - 1
+        await pilot.press("escape")
+        assert app.screen is app.label_screen
+
+
+async def test_by_class_takes_another_class_for_a_wrong_one_and_turns_to_other_classes(
+    make_app: AppMaker, toy: Toy
+) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 10)
+        await pilot.press("tab", "tab", "right_square_bracket")
+        assert isinstance(app.screen, ByClassScreen)
+        await seen(pilot, app)
+        assert "by class  b" in screen_text(app)
+        first = app.screen.items[0]
+        await pilot.press("c")
+        event = app.session.answer_at(first)
+        assert event is not None
+        assert event.class_name == "c"
+
+
+async def test_by_class_without_a_model_says_what_to_do(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("tab", "tab")
+        assert "label images of two classes in the grid first" in screen_text(app)
+        await pilot.press("enter")
+        assert app.session.statistics().labelled == 0
+
+
+async def test_review_shows_a_planted_mistake_first_and_one_key_mends_it(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 29)
+        batch = app.session.batch
+        assert batch is not None
+        item = batch.items[app.label_screen.focused_item]
+        wrong = (toy.truth(item.index) + 1) % 3
+        await pilot.press("abc"[wrong])
+        await pilot.press("full_stop")
+        assert isinstance(app.screen, ReviewScreen)
+        await seen(pilot, app)
+        assert app.screen.items[0] == item.index
+        assert "likely wrong" in screen_text(app)
+        await pilot.press("abc"[toy.truth(item.index)])
+        event = app.session.answer_at(item.index)
+        assert event is not None
+        assert (event.class_name, event.strategy) == ("abc"[toy.truth(item.index)], "review")
+        await pilot.press("backspace")
+        event = app.session.answer_at(item.index)
+        assert event is not None
+        assert event.class_name == "abc"[wrong]
+
+
+async def test_review_keeps_with_enter(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 19)
+        batch = app.session.batch
+        assert batch is not None
+        item = batch.items[app.label_screen.focused_item]
+        await pilot.press("abc"[(toy.truth(item.index) + 1) % 3], "full_stop")
+        await seen(pilot, app)
+        n = len(app.item_screen.items)
+        await pilot.press("enter")
+        assert f"{n - 1} to look at" in screen_text(app)
+
+
+async def test_history_changes_and_withdraws_earlier_answers(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 12)
+        await pilot.press("comma")
+        assert isinstance(app.screen, HistoryScreen)
+        await seen(pilot, app)
+        newest, before = app.screen.items[:2]
+        was = toy.truth(newest)
+        await pilot.press("abc"[(was + 1) % 3])
+        event = app.session.answer_at(newest)
+        assert event is not None
+        assert event.class_name == "abc"[(was + 1) % 3]
+        await pilot.press("delete")
+        assert app.session.answer_at(before) is None
+        await pilot.press("backspace")
+        assert app.session.answer_at(before) is not None
+
+
+async def test_a_note_is_kept_and_shown(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        batch = app.session.batch
+        assert batch is not None
+        await pilot.press("a", "left", "semicolon")
+        await pilot.press(*"odd", "space", *"one", "enter")
+        assert app.session.note_on(batch.items[0].index) == "odd one"
+        assert app.session.statistics().labelled == 1
+        await pilot.press("comma")
+        assert "odd one" in screen_text(app)
+
+
+async def test_classes_are_added_renamed_and_merged(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("a", "b", "c", "colon")
+        assert isinstance(app.screen, ClassesScreen)
+        await pilot.press("plus", *"newt", "enter")
+        assert app.session.classes == ("a", "b", "c", "newt")
+        await pilot.press("enter")
+        field = app.screen.query_one(Input)
+        field.value = "ant"
+        await pilot.press("enter")
+        assert app.session.classes == ("ant", "b", "c", "newt")
+        await pilot.press("down", "minus")
+        app.screen.query_one(Input).value = "ant"
+        await pilot.pause()
+        await pilot.press("enter")
+        assert app.session.classes == ("ant", "c", "newt")
+        await pilot.press("escape")
+        counts = app.session.statistics().class_counts
+        assert counts == (2, 1, 0)
+        assert "✓ ant" in screen_text(app)
+
+
+async def test_a_class_name_that_is_taken_is_refused_with_a_word(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await pilot.press("colon", "plus", "b", "enter")
+        assert app.session.classes == ("a", "b", "c")
+        assert "b" in screen_text(app)
+        assert app.screen.query_one(OptionList).option_count == 3
+
+
+async def test_slash_finds_a_class_by_part_of_its_name(
+    toy: Toy, make_session: SessionMaker, make_app: AppMaker
+) -> None:
+    names = tuple(f"kind of thing {n}" for n in range(50))
+    app = make_app(make_session(toy, classes=(*toy.pool.classes, *names)))
+    async with running(app) as pilot:
+        batch = app.session.batch
+        assert batch is not None
+        await pilot.press("slash", *"thing", "space", *"44", "enter")
+        event = app.session.answer_to(batch.items[0])
+        assert event is not None
+        assert event.class_name == "kind of thing 44"
+
+
+async def test_the_palette_runs_every_command_by_name(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        titles = {command.title for command in app.get_system_commands(app.screen)}
+        for action in actions_of("label"):
+            if action.group != "Move" and action.name not in ("palette", "theme"):
+                assert any(action.word.capitalize() in title for title in titles), action.name
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*"skip")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await pilot.pause(0.2)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.session.statistics().skipped == 1
+
+
+async def test_figures_open_and_close_and_label_nothing(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 12)
+        await pilot.press("equals_sign")
+        assert isinstance(app.screen, FiguresScreen)
+        text = screen_text(app)
+        assert "12 of 120 labelled" in text
+        assert "accuracy" in text
+        await pilot.press("a", "escape")
+        assert app.screen is app.label_screen
+        assert app.session.statistics().labelled == 12
+
+
+async def test_themes_switch_and_the_hint_goes_away(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        assert "the marked image takes it" in screen_text(app)
+        await pilot.press("ctrl+t")
+        assert app.theme == "tuilabel-light"
+        await pilot.press("a", "b", "c")
+        assert "the marked image takes it" not in screen_text(app)
+
+
+async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> None:
+    shared = Shared(make_session(toy), with_own_keys({"skip": ["*"]}), own_class_keys={"b": "x"})
+    app = LabelApp(shared, Mailbox())
+    async with running(app) as pilot:
+        await pilot.press("asterisk")
+        assert app.session.statistics().skipped == 1
+        await pilot.press("space")
+        assert app.session.statistics().skipped == 1
+        await pilot.press("x")
+        assert app.session.statistics().class_counts == (0, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "word"),
+    [
+        ({"skip": "!"}, "both"),
+        ({"skip": "a"}, "belong to classes"),
+        ({"skpi": "*"}, "did you mean skip"),
+        ({"skip": 3}, "no key"),
+    ],
+)
+def test_own_keys_that_clash_are_refused(own: dict[str, object], word: str) -> None:
+    with pytest.raises(UsageError, match=word):
+        with_own_keys(own)
+
+
+def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:
+    for screen in EVERYWHERE:
+        keys = [key for action in actions_of(screen) for key in action.keys]
+        assert len(keys) == len(set(keys))
+        assert not any(len(key) == 1 and key.isalnum() for key in keys)
+    assert all(action.name in key_table() for action in ACTIONS)
+
+
+def test_class_keys_stay_while_classes_come_and_go() -> None:
+    assert class_keys(["cat", "dog", "emu"], [0, 1, 2]) == ("1", "2", "3")
+    assert class_keys(["cat", "emu", "newt"], [0, 2, 3]) == ("1", "3", "4")
+    assert class_keys(["cat"] * 40)[36:] == ("",) * 4
+    assert with_own_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
+    with pytest.raises(UsageError, match=r"gives x to"):
+        with_own_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
