@@ -76,5 +76,5 @@ def test_they_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
     figures["classes"], figures["class_accuracy"] = many, {name: {"value": None, "n": 0} for name in many}
     wide = text_of(figures).splitlines()
     assert max(map(len, wide)) <= 80
-    assert len(wide) < 40  # three classes in a row
+    assert len(wide) < 40  # two classes in a row
     assert any("class 46" in line for line in wide)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import likely_wrong, normalised_margin
+from tuilabel.estimate import likely_wrong, self_confidence
 from tuilabel.labels import Event
 from tuilabel.learner.messages import OutOfFold
 
@@ -87,7 +87,7 @@ def _likely_wrong(
     p: NDArray[np.float32] = out_of_fold.probabilities[rows]
     indices = out_of_fold.indices[rows].tolist()
     given = np.array([label[index] for index in indices], dtype=np.int64)
-    doubt = (1 - normalised_margin(p, given)) / 2
+    doubt = 1 - self_confidence(p, given)
     return [
         ReviewItem(
             indices[k],
