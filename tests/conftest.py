@@ -94,6 +94,7 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
         arguments: dict[str, object] = {
             "events": store.events(),
             "rounds": store.rounds(),
+            "class_changes": store.class_changes(),
             "writer": InlineWriter(store),
             "trainer": trainer,
             "classes": toy.pool.classes,

@@ -20,13 +20,18 @@ import pyte
 
 TUILABEL = (sys.executable, "-m", "tuilabel")
 KEYS = {"enter": "\r", "space": " ", "backspace": "\x7f", "right": "\x1b[C", "left": "\x1b[D", "ctrl+q": "\x11"}
+PLAIN = {b"\x1b[c": b"\x1b[?62;22c"}
+"""The one query that every terminal answers."""
 # What pyte cannot read and a picture does not need: private modes, device strings.
 _SKIPPED = re.compile(rb"\x1b\[[<>=?][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]|\x1b_[^\x1b]*\x1b\\|\x1bP[^\x1b]*\x1b\\")
 _CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
 
 
 class Terminal:
-    """Runs `argv` on a pty of `columns` × `rows`; use as a context manager, which ends the program."""
+    """Runs `argv` on a pty of `columns` × `rows`; use as a context manager, which ends the program.
+
+    Queries among `answers` are answered after `delay` seconds, each as often as it came.
+    """
 
     def __init__(
         self,
@@ -36,7 +41,12 @@ class Terminal:
         rows: int = 40,
         environment: Mapping[str, str] | None = None,
         directory: Path | None = None,
+        answers: Mapping[bytes, bytes] = PLAIN,
+        delay: float = 0.0,
     ) -> None:
+        self._answers, self._delay = answers, delay
+        self._due: list[tuple[float, bytes]] = []
+        self.output = b""
         self.screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self.screen)
         self._rest = b""
@@ -78,7 +88,11 @@ class Terminal:
 
     def read(self, seconds: float) -> int:
         """Take in what comes within `seconds`, ending with the first burst; the number of bytes."""
+        self._send_due()
+        if self._due:
+            seconds = max(0.0, min(seconds, self._due[0][0] - time.perf_counter()))
         ready, _, _ = select.select([self._fd], [], [], seconds)
+        self._send_due()
         if not ready:
             return 0
         try:
@@ -97,7 +111,25 @@ class Terminal:
         whole = self._rest + data
         cut = _CUT_SHORT.search(whole)
         self._rest = whole[cut.start() :] if cut else b""
+        self.output += data
+        self._answer(data)
         self._stream.feed(_SKIPPED.sub(b"", whole[: cut.start()] if cut else whole))
+
+    @property
+    def answers_due(self) -> bool:
+        """Whether answers are still under way."""
+        return bool(self._due)
+
+    def _answer(self, data: bytes) -> None:
+        """Answer the queries in `data` as a terminal at the end of a slow line does, in the order of `answers`."""
+        due = time.perf_counter() + self._delay
+        for query, answer in self._answers.items():
+            self._due += [(due, answer)] * data.count(query)
+        self._send_due()
+
+    def _send_due(self) -> None:
+        while self._due and self._due[0][0] <= time.perf_counter():
+            os.write(self._fd, self._due.pop(0)[1])
 
     def burst(self, keys: str, quiet: float) -> list[tuple[float, int]]:
         """Type `keys` and take in the answer until it is quiet for `quiet` seconds, drawing it only then.

@@ -226,6 +226,16 @@ def test_a_failed_write_is_told_and_tried_again() -> None:
     assert writer.close() == []
 
 
+def test_a_round_that_could_be_written_at_last_ends_the_trouble_too() -> None:
+    """The screen takes no answer while it is told of trouble: without a word it would never take one again."""
+    saved: list[Sequence[Event]] = []
+    writer = BackgroundWriter(ShakyStore(1), on_saved=saved.append, retry_after=0.01)
+    writer.put_round(ROUND)
+    writer.flush()
+    writer.close()
+    assert saved == [[]]
+
+
 def test_closing_gives_back_what_could_not_be_written() -> None:
     writer = BackgroundWriter(ShakyStore(10**9), retry_after=0.01)
     writer.put(event(1))

@@ -95,8 +95,8 @@ def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
 ) -> None:
     requests: list[TrainRequest] = []
     session = make_session(toy)
-    submit = session._trainer.submit
-    session._trainer.submit = lambda request: (requests.append(request), submit(request))  # type: ignore[method-assign]
+    submit = session._training._trainer.submit
+    session._training._trainer.submit = lambda request: (requests.append(request), submit(request))  # type: ignore[method-assign]
     answer_all(session, toy, 6)
     estimate = session.statistics().audit
     assert estimate is not None
@@ -229,7 +229,7 @@ def test_the_oldest_result_never_overwrites_the_newest(toy: Toy, make_session: S
             results.append(message)
         handle(message)
 
-    session._trainer.start(note)  # type: ignore[attr-defined]
+    session._training._trainer.start(note)  # type: ignore[attr-defined]
     answer_all(session, toy, 1)
     newest = session.result
     session.handle(results[2])
@@ -300,7 +300,7 @@ def with_trainer(trainer: SlowTrainer, toy: Toy, reference: LabellingSession) ->
         toy.pool,
         events=[],
         rounds=[],
-        writer=reference._writer,
+        writer=reference._answers._writer,
         trainer=trainer,
         classes=toy.pool.classes,
         batch_size=10,

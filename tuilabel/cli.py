@@ -7,12 +7,15 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tuilabel import __version__
 from tuilabel.errors import TuilabelError
+
+if TYPE_CHECKING:
+    from tuilabel.tui.start import LabelOptions
 
 app = typer.Typer(
     name="tuilabel",
@@ -33,6 +36,11 @@ Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE t
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
+Images = Annotated[str, typer.Option("--images", help="auto, halfblock, quadrant, sextant, kitty, ascii.")]
+Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256, 16: SSH drops what a terminal has.")]
+Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name; else the login name.")]
+Target = Annotated[float | None, typer.Option("--target", help="Accuracy to label for, as 0.95: shows what is left.")]
+Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light, or one of Textual's.")]
 PIPE_WIDTH = 110  # columns where nobody says how many there are
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
@@ -142,17 +150,21 @@ def label(
         str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
     ] = "latent",
     classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
-    annotator: Annotated[str | None, typer.Option(help="Your name; else the login name.")] = None,
+    annotator: Annotator = None,
     project: ProjectDir = None,
     checkpoint: Checkpoint = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    target: Target = None,
+    images: Images = "auto",
+    color: Color = "auto",
+    theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
     """Label images by keypress while a classifier learns along."""
-    from tuilabel.tui.start import LabelOptions, run
+    from tuilabel.tui.start import LabelOptions
 
-    outcome = run(
+    _sit(
         LabelOptions(
             dataset=dataset,
             strategy=strategy,
@@ -165,9 +177,54 @@ def label(
             device=device,
             seed=seed,
             learner=learner,
-        ),
-        _note,
+            images=images,
+            colour=color,
+            target=target,
+            theme=theme,
+        )
     )
+
+
+@app.command(epilog="Example: tuilabel review")
+def review(
+    dataset: Dataset = "mnist",
+    annotator: Annotator = None,
+    project: ProjectDir = None,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
+    images: Images = "auto",
+    color: Color = "auto",
+    theme: Theme = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
+    from tuilabel.labels import Project
+    from tuilabel.tui.start import LabelOptions
+
+    Project.read(project or Path(f"{dataset}.tuilabel"))
+    _sit(
+        LabelOptions(
+            dataset=dataset,
+            strategy="auto",
+            batch_size=20,
+            annotator=annotator,
+            project=project,
+            checkpoint=checkpoint,
+            data_dir=data_dir,
+            device=device,
+            images=images,
+            colour=color,
+            theme=theme,
+            review=True,
+        )
+    )
+
+
+def _sit(options: LabelOptions) -> None:
+    """Run the screen, and say how it ended."""
+    from tuilabel.tui.start import run
+
+    outcome = run(options, _note)
     for line in outcome.lines():
         typer.echo(line, err=outcome.exit_code != 0)
     raise typer.Exit(outcome.exit_code)
@@ -273,6 +330,25 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
         _print_json(rows)
     else:
         _print(datasets_table(rows))
+
+
+@app.command(epilog="Example: ssh host tuilabel doctor --json")
+def doctor(
+    project: ProjectDir = None,
+    data_dir: DataDir = None,
+    images: Images = "auto",
+    color: Color = "auto",
+    as_json: Json = False,
+) -> None:
+    """What is here: terminal, colours, pictures, device, data, disks; and a test card to look at."""
+    from tuilabel.console.doctor import examine, show
+
+    report = examine(project, data_dir, images, color)
+    if as_json:
+        _print_json(report.document())
+    else:
+        show(report)
+    report.raise_for_problems()
 
 
 @app.command(epilog="Example: tuilabel strategies")

@@ -11,6 +11,8 @@ import platformdirs
 
 from tuilabel.errors import TuilabelError
 
+_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "fuse.sshfs"}
+
 
 def cache_dir() -> Path:
     """The folder for decoded pools and latents: `$TUILABEL_CACHE`, else the user's cache directory."""
@@ -38,3 +40,14 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def on_network(path: Path) -> bool:
+    """Whether `path` lies on a network file system, by the table of mounts where there is one."""
+    try:
+        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    except OSError:
+        return False
+    place = str(path.parent.resolve()) + "/"
+    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and place.startswith(m[1].rstrip("/") + "/")]
+    return max(here, default=(0, ""))[1] in _NETWORK

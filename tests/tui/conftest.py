@@ -16,6 +16,7 @@ from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequ
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
+from tuilabel.tui.shared import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -73,7 +74,7 @@ def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
     """An app over a session with the inline trainer; the session's answers are saved at once."""
 
     def make(session: LabellingSession | None = None, **options: object) -> LabelApp:
-        return LabelApp(session or make_session(toy, **options), Mailbox())
+        return LabelApp(Shared(session or make_session(toy, **options)), Mailbox())
 
     return make
 

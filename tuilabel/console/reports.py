@@ -25,7 +25,7 @@ from tuilabel.estimate import (
     wilson_interval,
 )
 from tuilabel.files import atomic_write
-from tuilabel.labels import LabelStore, Project, current_answers, write_csv
+from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names, write_csv
 from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
 
@@ -47,16 +47,18 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     project = Project.read(project_directory(dataset, named))
     store = LabelStore.open(project.store, create=False)
     try:
-        events, rounds = store.events(), store.rounds()
+        rounds, changes = store.rounds(), store.class_changes()
+        events = with_current_names(store.events(), changes)
     finally:
         store.close()
+    names = ClassBook(changes).names or project.classes
     standing = list(current_answers(events).values())
     kinds = Counter(event.kind for event in standing)
     labels = [event for event in standing if event.kind == "label"]
     by_class = Counter(event.class_name for event in labels)
     audits = [event for event in standing if event.audit]
     audit = audit_estimate(audits)
-    confusion = audit_confusion(audits, project.classes)
+    confusion = audit_confusion(audits, names)
     pool = open_pool(project.dataset, data_dir)
     tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
     test = list(tests.values())[-1] if tests else None
@@ -69,7 +71,6 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     curve = fit_learning_curve([n for n, _ in points], [y for _, y in points])
     advice = stopping_advice(StabilisingPredictions(), curve)
     lure = as_asked(standing, len(pool.ids))
-    names = project.classes
     return {
         "dataset": project.dataset,
         "project": str(project.directory),
@@ -159,7 +160,7 @@ def export_labels(
     project = Project.read(project_directory(dataset, named))
     store = LabelStore.open(project.store, create=False)
     try:
-        events = store.events()
+        events = with_current_names(store.events(), store.class_changes())
     finally:
         store.close()
     pool = open_pool(project.dataset, data_dir)

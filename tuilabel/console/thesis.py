@@ -152,7 +152,7 @@ def _supervise(
 ) -> None:
     from tuilabel.learner.opening import test_set
 
-    test = test_set(pool, latents.test, pool.classes)
+    test = test_set(pool, latents.test)
     if test is None or pool.targets is None:
         raise TuilabelError(f"{pool.name} has no true labels to try claims with: name a dataset of `tuilabel datasets`")
     bar.reset(task, description="with all labels", total=settings.seeds)

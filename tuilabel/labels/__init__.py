@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answers
+from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
+from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answers, current_notes
 from tuilabel.labels.export import write_csv
 from tuilabel.labels.project import Project
 from tuilabel.labels.store import LabelStore
@@ -10,6 +11,9 @@ from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, W
 
 __all__ = [
     "BackgroundWriter",
+    "ClassBook",
+    "ClassChange",
+    "ClassTimeline",
     "Event",
     "InlineWriter",
     "Kind",
@@ -20,5 +24,7 @@ __all__ = [
     "RoundItem",
     "Writer",
     "current_answers",
+    "current_notes",
+    "with_current_names",
     "write_csv",
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["label", "skip", "flag", "undo"]
+Kind = Literal["label", "skip", "flag", "undo", "note"]
+ANSWERS = ("label", "skip", "flag")
 
 
 @dataclass(frozen=True)
 class Event:
-    """One answer, or the taking back of one."""
+    """One answer, the taking back of one, or a note on an item."""
 
     key: str
     """Unique; other events refer to it."""
@@ -37,7 +38,11 @@ class Event:
     audit: bool
     """Whether the item was drawn uniformly from the unanswered pool."""
     undoes: str | None = None
-    """The key of the event that an undo takes back."""
+    """The key of the event that an undo takes back; in an answer, that of the undo which it makes good (redo)."""
+    note: str | None = None
+    """The text of a note; empty, it removes the one before."""
+    step: str | None = None
+    """Shared by events that one key made: they are taken back together."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,16 @@ class Round:
 
 def current_answers(events: Iterable[Event]) -> dict[str, Event]:
     """The answer that stands for each item id: its last event that was not taken back."""
-    ordered = list(events)
-    undone = {event.undoes for event in ordered if event.kind == "undo"}
-    return {event.item: event for event in ordered if event.kind != "undo" and event.key not in undone}
+    return {event.item: event for event in standing_answers(list(events))}
+
+
+def standing_answers(events: Sequence[Event]) -> list[Event]:
+    """The answers that were not taken back, in order: several of an item where it was answered anew."""
+    undone = {event.undoes for event in events if event.kind == "undo"}
+    return [event for event in events if event.kind in ANSWERS and event.key not in undone]
+
+
+def current_notes(events: Iterable[Event]) -> dict[str, str]:
+    """The note that stands on each item id: the last one, unless it is empty."""
+    notes = {event.item: event.note for event in events if event.kind == "note"}
+    return {item: note for item, note in notes.items() if note}

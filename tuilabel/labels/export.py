@@ -16,6 +16,7 @@ def write_csv(events: Iterable[Event], file: TextIO, path_of: Callable[[str], st
 
     Parameters
     ----------
+    events : with class names as they are to be written; see `with_current_names`.
     path_of : the path of an item by its id, for the second column.
     """
     writer = csv.writer(file, lineterminator="\n")

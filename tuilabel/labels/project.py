@@ -15,6 +15,8 @@ import tomli_w
 
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
+from tuilabel.labels.classes import ClassBook
+from tuilabel.labels.store import LabelStore
 
 
 @dataclass
@@ -30,6 +32,11 @@ class Project:
     def store(self) -> Path:
         """The label store's file."""
         return self.directory / "labels.db"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What stands in settings.toml, a person's own keys among it; raises `TuilabelError` where it is damaged."""
+        return _read(self.directory / "settings.toml")
 
     @property
     def logs(self) -> Path:
@@ -51,7 +58,8 @@ class Project:
         ----------
         dataset, fingerprint : of the pool that is labelled.
         own_classes : the dataset's classes, for a new project.
-        named : the classes asked for, if any; an existing project's classes can be added to, never changed.
+        named : the classes asked for, if any. To those of an existing project they may add new ones after them; a name
+            that was renamed or merged while labelling stands for what it is now.
 
         Raises
         ------
@@ -64,11 +72,9 @@ class Project:
         try:
             known = _read(settings) if settings.exists() else None
             if known is not None:
-                project.classes = _classes(directory, known, dataset, named)
+                project.classes = _classes(project, known, dataset, named)
             document = {"dataset": dataset, "fingerprint": fingerprint, "classes": list(project.classes)}
-            if document != known:
-                with atomic_write(settings) as temporary:
-                    temporary.write_text(tomli_w.dumps({**(known or {}), **document}))
+            _write(settings, known or {}, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
             project.close()
@@ -86,6 +92,18 @@ class Project:
             raise TuilabelError(f"no project at {directory}: `tuilabel label` makes one, --project names another")
         known = _read(settings)
         return cls(directory, known["dataset"], tuple(known["classes"]))
+
+    def keep_classes(self, classes: Sequence[str]) -> None:
+        """Note the classes there are now; raises `TuilabelError` where that cannot be written.
+
+        The store knows them as well, and leads: this is for people who read the settings.
+        """
+        self.classes = tuple(classes)
+        settings = self.directory / "settings.toml"
+        try:
+            _write(settings, _read(settings), {"classes": list(classes)})
+        except OSError as error:
+            raise TuilabelError(f"cannot write {settings}: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Let others in."""
@@ -148,18 +166,60 @@ def _read(settings: Path) -> dict[str, Any]:
     return document
 
 
-def _classes(directory: Path, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
+def _write(settings: Path, known: dict[str, Any], changed: dict[str, Any]) -> None:
+    """Write the settings with what has changed; what else a person put there stays."""
+    document = {**known, **changed}
+    if document != known:
+        with atomic_write(settings) as temporary:
+            temporary.write_text(tomli_w.dumps(document))
+
+
+def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
     """The classes of an existing project, after a look at whether it is the right one."""
     if known["dataset"] != dataset:
         raise TuilabelError(
-            f"the project {directory} holds labels of {known['dataset']}, not {dataset}: name another --project"
+            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: name another --project"
         )
-    before = tuple(known["classes"])
+    book = _class_book(project.store)
+    before = book.names or tuple(known["classes"])
     if named is None:
         return before
-    if tuple(named[: len(before)]) != before:
+    new = _added(book, before, named)
+    if new is None:
         raise UsageError(
-            f"the project {directory} has the classes {','.join(before)}: give the same, with new ones after them, "
-            "or name another --project"
+            f"the project {project.directory} has the classes {','.join(before)}: give the same, with new ones after "
+            "them, or name another --project"
         )
-    return tuple(named)
+    return (*before, *new)
+
+
+def _class_book(path: Path) -> ClassBook:
+    if not path.is_file():
+        return ClassBook()
+    store = LabelStore.open(path)
+    try:
+        return ClassBook(store.class_changes())
+    finally:
+        store.close()
+
+
+def _added(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tuple[str, ...] | None:
+    """What `named` adds to the classes there are; None where it contradicts them.
+
+    A name that a class gave up is no new one: whoever repeats an old command line does not mean one.
+
+    Either it begins with them as they are called now, or it repeats what the project was begun with, by names that
+    classes have had since the start.
+    """
+    if tuple(named[: len(before)]) == before:
+        new = tuple(named[len(before) :])
+        used = next((name for name in new if book.first(name) is not None), None)
+        if used is not None:
+            raise UsageError(
+                f"a class was called {used} before: give the new one another name, or add it on the screen"
+            )
+        return new
+    n_begun = len(book.begun)
+    if n_begun and tuple(named[:n_begun]) == book.begun:
+        return tuple(name for name in named[n_begun:] if book.first(name) is None)
+    return None

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
+from tuilabel.files import on_network as _on_network
+from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
-VERSION = 1
-_NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "fuse.sshfs"}
+VERSION = 2
 
 _metadata = sa.MetaData()
 _about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -38,6 +40,21 @@ _events = sa.Table(
     sa.Column("predicted", sa.Text),
     sa.Column("confidence", sa.Double),
     sa.Column("audit", sa.Boolean, nullable=False),
+    sa.Column("undoes", sa.String(32)),
+    sa.Column("note", sa.Text),
+    sa.Column("step", sa.String(32)),
+)
+_class_changes = sa.Table(
+    "class_changes",
+    _metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(32), nullable=False, unique=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("into", sa.Text),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("after", sa.Integer, nullable=False),
     sa.Column("undoes", sa.String(32)),
 )
 _rounds = sa.Table(
@@ -65,7 +82,7 @@ _round_items = sa.Table(
 
 
 class LabelStore:
-    """Events and rounds on disk. What is written is never changed: SQLite itself refuses it.
+    """Events, class changes and rounds on disk. What is written is never changed: SQLite itself refuses it.
 
     Use `open`; safe to use from several threads, one call at a time each.
     """
@@ -111,14 +128,11 @@ class LabelStore:
         ------
         TuilabelError : where they cannot be written; then none of them is.
         """
-        if not events:
-            return
-        rows = [{**asdict(event), "at": event.at.isoformat()} for event in events]
-        with self._begin("write") as connection:
-            known = set(connection.scalars(sa.select(_events.c.key).where(_events.c.key.in_([e.key for e in events]))))
-            new = [row for row in rows if row["key"] not in known]
-            if new:
-                connection.execute(sa.insert(_events), new)
+        self._insert(_events, events)
+
+    def add_class_change(self, change: ClassChange) -> None:
+        """Write a class change, once. Raises `TuilabelError` where it cannot be written."""
+        self._insert(_class_changes, [change])
 
     def add_round(self, asked: Round) -> None:
         """Write a round with its items. Raises `TuilabelError` where it cannot be written."""
@@ -137,6 +151,13 @@ class LabelStore:
         with self._begin("read") as connection:
             rows = connection.execute(sa.select(*names).order_by(_events.c.number)).mappings()
             return [Event(**{**row, "at": _time(row["at"])}) for row in rows]
+
+    def class_changes(self) -> list[ClassChange]:
+        """Every class change in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        names = [column for column in _class_changes.c if column.name != "number"]
+        with self._begin("read") as connection:
+            rows = connection.execute(sa.select(*names).order_by(_class_changes.c.number)).mappings()
+            return [ClassChange(**{**row, "at": _time(row["at"])}) for row in rows]
 
     def rounds(self) -> list[Round]:
         """Every round in the order of writing. Raises `TuilabelError` where they cannot be read."""
@@ -162,18 +183,34 @@ class LabelStore:
         """Close the connections."""
         self._engine.dispose()
 
+    def _insert(self, table: sa.Table, entries: Sequence[Event] | Sequence[ClassChange]) -> None:
+        """Write entries in one transaction, without those whose key is there already."""
+        if not entries:
+            return
+        rows = [{**vars(entry), "at": entry.at.isoformat()} for entry in entries]
+        with self._begin("write") as connection:
+            connection.execute(insert(table).on_conflict_do_nothing(index_elements=["key"]), rows)
+
     def _prepare(self) -> None:
         with self._begin("open") as connection:
-            _metadata.create_all(connection)
+            _about.create(connection, checkfirst=True)
             version = connection.scalar(sa.select(_about.c.version))
-            if version is None:
-                connection.execute(sa.insert(_about), {"version": VERSION})
-                for statement in _append_only():
-                    connection.execute(sa.text(statement))
-            elif version > VERSION:
+            if version is not None and version > VERSION:
                 raise TuilabelError(
                     f"{self._where} was written by a newer tuilabel (format {version}): update tuilabel"
                 )
+            if version == VERSION:
+                return
+            _metadata.create_all(connection)
+            if version is None:
+                connection.execute(sa.insert(_about), {"version": VERSION})
+            else:
+                for column in (_events.c.note, _events.c.step):
+                    kind = column.type.compile(connection.dialect)
+                    connection.execute(sa.text(f"ALTER TABLE {_events.name} ADD COLUMN {column.name} {kind}"))
+                connection.execute(sa.update(_about), {"version": VERSION})
+            for statement in _append_only():
+                connection.execute(sa.text(statement))
 
     @contextmanager
     def _begin(self, doing: str) -> Iterator[sa.Connection]:
@@ -187,9 +224,9 @@ class LabelStore:
 
 def _append_only() -> list[str]:
     return [
-        f"CREATE TRIGGER {table}_{action.lower()} BEFORE {action} ON {table} "
+        f"CREATE TRIGGER IF NOT EXISTS {table}_{action.lower()} BEFORE {action} ON {table} "
         "BEGIN SELECT RAISE(ABORT, 'labels are never changed, only added to'); END"
-        for table in ("events", "rounds", "round_items")
+        for table in ("events", "class_changes", "rounds", "round_items")
         for action in ("UPDATE", "DELETE")
     ]
 
@@ -206,14 +243,3 @@ def _advice(reason: str) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _on_network(path: Path) -> bool:
-    """Whether `path` lies on a network file system, by the table of mounts where there is one."""
-    try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
-    except OSError:
-        return False
-    place = str(path.parent.resolve()) + "/"
-    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and place.startswith(m[1].rstrip("/") + "/")]
-    return max(here, default=(0, ""))[1] in _NETWORK

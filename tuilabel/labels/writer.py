@@ -7,7 +7,10 @@ from threading import Condition, Thread
 from typing import Protocol
 
 from tuilabel.errors import TuilabelError
+from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round
+
+Entry = Event | ClassChange | Round
 
 RETRY_AFTER = 1.0  # seconds
 LAST_TRY = 5.0  # seconds that closing waits for the disk
@@ -19,15 +22,21 @@ class Store(Protocol):
     def append(self, events: Sequence[Event]) -> None:
         """Write events; on return they are on disk."""
 
+    def add_class_change(self, change: ClassChange) -> None:
+        """Write a change of the classes."""
+
     def add_round(self, asked: Round) -> None:
         """Write a round."""
 
 
 class Writer(Protocol):
-    """Takes events and rounds to a store, in order."""
+    """Takes events, class changes and rounds to a store, in order."""
 
-    def put(self, event: Event) -> None:
-        """Write `event`, now or soon."""
+    def put(self, *events: Event) -> None:
+        """Write `events`, now or soon, and all of them or none."""
+
+    def put_class_change(self, change: ClassChange) -> None:
+        """Write `change`, now or soon."""
 
     def put_round(self, asked: Round) -> None:
         """Write `asked`, now or soon."""
@@ -39,9 +48,13 @@ class InlineWriter:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def put(self, event: Event) -> None:
-        """Write `event` now."""
-        self._store.append([event])
+    def put(self, *events: Event) -> None:
+        """Write `events` now."""
+        self._store.append(events)
+
+    def put_class_change(self, change: ClassChange) -> None:
+        """Write `change` now."""
+        self._store.add_class_change(change)
 
     def put_round(self, asked: Round) -> None:
         """Write `asked` now."""
@@ -51,8 +64,11 @@ class InlineWriter:
 class NullWriter:
     """Keeps nothing: for simulations, whose answers are known."""
 
-    def put(self, event: Event) -> None:
-        """Forget `event`."""
+    def put(self, *events: Event) -> None:
+        """Forget `events`."""
+
+    def put_class_change(self, change: ClassChange) -> None:
+        """Forget `change`."""
 
     def put_round(self, asked: Round) -> None:
         """Forget `asked`."""
@@ -63,8 +79,8 @@ class BackgroundWriter:
 
     Parameters
     ----------
-    on_saved : called in the thread with the events that are on disk now.
-    on_failed : called in the thread with the reason and the number of events that wait.
+    on_saved : called in the thread with the events that are on disk now; none, where it was something else.
+    on_failed : called in the thread with the reason and the number of events and class changes that wait.
     """
 
     def __init__(
@@ -77,15 +93,19 @@ class BackgroundWriter:
         self._store = store
         self._on_saved, self._on_failed = on_saved, on_failed
         self._retry_after = retry_after
-        self._waiting: list[Event | Round] = []
+        self._waiting: list[Entry] = []
         self._changed = Condition()
         self._closing = False
         self._thread = Thread(target=self._run, name="label-writer", daemon=True)
         self._thread.start()
 
-    def put(self, event: Event) -> None:
-        """Hand over `event`."""
-        self._hand_over(event)
+    def put(self, *events: Event) -> None:
+        """Hand over `events`; they go into one transaction."""
+        self._hand_over(*events)
+
+    def put_class_change(self, change: ClassChange) -> None:
+        """Hand over `change`."""
+        self._hand_over(change)
 
     def put_round(self, asked: Round) -> None:
         """Hand over `asked`."""
@@ -96,20 +116,26 @@ class BackgroundWriter:
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting)
 
-    def close(self, timeout: float = LAST_TRY) -> list[Event]:
-        """Write what waits, once more where it failed, and end. Returns the events that could not be written."""
+    def close(self, timeout: float = LAST_TRY) -> list[Event | ClassChange]:
+        """Write what waits, once more where it failed, and end.
+
+        Returns the events and class changes that could not be written.
+        """
         with self._changed:
             self._closing = True
             self._changed.notify_all()
         self._thread.join(timeout)
         with self._changed:
-            return [entry for entry in self._waiting if isinstance(entry, Event)]
+            return self._unwritten()
 
-    def _hand_over(self, entry: Event | Round) -> None:
+    def _unwritten(self) -> list[Event | ClassChange]:
+        return [entry for entry in self._waiting if not isinstance(entry, Round)]
+
+    def _hand_over(self, *entries: Entry) -> None:
         with self._changed:
             if self._closing:
                 raise RuntimeError("the label writer is closed")
-            self._waiting.append(entry)
+            self._waiting.extend(entries)
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -125,8 +151,8 @@ class BackgroundWriter:
             elif last and not self._waiting:
                 return
 
-    def _write(self, entries: Sequence[Event | Round]) -> bool:
-        """Write runs of events and the rounds between them; whether all went well."""
+    def _write(self, entries: Sequence[Entry]) -> bool:
+        """Write runs of events and what is between them; whether all went well."""
         done = 0
         while done < len(entries):
             first = entries[done]
@@ -134,20 +160,22 @@ class BackgroundWriter:
             while run and done + len(run) < len(entries) and isinstance(follower := entries[done + len(run)], Event):
                 run.append(follower)
             try:
-                if isinstance(first, Round):
-                    self._store.add_round(first)
-                else:
-                    self._store.append(run)
+                match first:
+                    case Event():
+                        self._store.append(run)
+                    case ClassChange():
+                        self._store.add_class_change(first)
+                    case Round():
+                        self._store.add_round(first)
             except TuilabelError as error:
                 with self._changed:
-                    n_events = sum(isinstance(entry, Event) for entry in self._waiting)
-                self._on_failed(str(error), n_events)
+                    n_waiting = len(self._unwritten())
+                self._on_failed(str(error), n_waiting)
                 return False
             n_done = max(1, len(run))
             with self._changed:
                 del self._waiting[:n_done]
                 self._changed.notify_all()
             done += n_done
-            if run:
-                self._on_saved(run)
+            self._on_saved(run)
         return True

@@ -35,6 +35,10 @@ class TrainRequest:
     """Batches of candidates the result brings: with two, the next is there while the trainer still works."""
     folds: int = 0
     """Of a cross-validation on the labelled items; 0 for none."""
+    target_of: NDArray[np.int64] | None = None
+    """For each class of the dataset (K,) the class 0…n_classes-1 that it is now, renamed or merged, or -1 for none of
+    them: then test images cannot judge the model. None where the two are the same. A class that the dataset lacks is
+    an error wherever the model predicts it."""
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ class WorkerSettings:
     """The VAE; None for a learner that needs none."""
     learner: str
     device: str
-    classes: tuple[str, ...]
-    """The project's; the test split judges the model only where they are the dataset's."""
     log: Path
     """Gets everything the process prints."""
 

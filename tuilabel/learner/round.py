@@ -21,12 +21,19 @@ STOP_SET = 2_000  # items whose predictions say whether the model has settled (B
 
 @dataclass(frozen=True)
 class TestSet:
-    """Features (M, D) float32 and classes (M,) int64 that judge the model and never teach it."""
+    """Features (M, D) float32 and the dataset's classes (M,) int64 that judge the model and never teach it."""
 
     __test__ = False  # not for pytest
 
     features: NDArray[np.float32]
     targets: NDArray[np.int64]
+
+    def under(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
+        """The same in terms of other classes, see `TrainRequest`; None where an item's class is none of them."""
+        if target_of is None:
+            return self
+        targets = target_of[self.targets]
+        return None if (targets < 0).any() else TestSet(self.features, targets)
 
     def judge(self, model: Model) -> TestMetrics:
         """How `model` does on the test items."""
@@ -125,6 +132,7 @@ class RoundRunner:
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
         begin = time.perf_counter()
         features = self.learner.features
+        test = None if self._test is None else self._test.under(request.target_of)
         known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
         model = self.learner.fit(known, seed=int(self._rng(request, 2).integers(2**31)))
         fitted = time.perf_counter()
@@ -148,7 +156,7 @@ class RoundRunner:
             picks=_picked(selection, candidates, open_),
             audit=_picked(audit, candidates, open_),
             shown=shown,
-            test=None if self._test is None else self._test.judge(model),
+            test=None if test is None else test.judge(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
             mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,

@@ -130,7 +130,7 @@ def serve(connection: Connection) -> None:
             device=settings.device,
             on_progress=lambda done, total: send(Progress("encode", done, total)),
         )
-        runner = RoundRunner(learner, test_set(pool, features, settings.classes))
+        runner = RoundRunner(learner, test_set(pool, features))
         decode = None if settings.checkpoint is None else LatentDecoder(settings.checkpoint)
         worker = Worker(runner, Answerer(runner, decode), send)
         send(Ready())

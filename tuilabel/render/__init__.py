@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from tuilabel.render.halfblock import CellPicture, fit, render
+from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
+from tuilabel.render.pictures import PictureSource
+from tuilabel.render.registry import RENDERERS, get_renderer, picture_source
 
-__all__ = ["CellPicture", "fit", "render"]
+__all__ = ["RENDERERS", "CellPicture", "Drawing", "PictureSource", "Renderer", "fit", "get_renderer", "picture_source"]

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.session import LabellingSession
 from tuilabel.session.state import Batch, CurvePoint, QueryItem, Statistics, TrainerState
 
-__all__ = ["Batch", "CurvePoint", "LabellingSession", "QueryItem", "Statistics", "TrainerState"]
+__all__ = [
+    "Batch",
+    "CurvePoint",
+    "History",
+    "HistoryEntry",
+    "LabellingSession",
+    "QueryItem",
+    "Statistics",
+    "TrainerState",
+]

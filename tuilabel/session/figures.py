@@ -37,6 +37,7 @@ class Figures:
 
     def __init__(self, classes: Sequence[str], step: int, test_size: int | None, target: float | None) -> None:
         self._classes = tuple(classes)
+        self._step, self._target = step, target
         self._test_size = test_size
         self._tested = Curve(test_size)
         self._advisor = Advisor(step, target)
@@ -74,6 +75,20 @@ class Figures:
             if row.model is not None and row.test_accuracy is not None:
                 self._tested.add(row.model, row.test_accuracy)
         self._judge(None, audits)
+
+    def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
+        """Class k is class `places[k]` of `classes` from now on; what was counted by the old ones begins anew."""
+        self._classes = tuple(classes)
+        self._advisor = Advisor(self._step, self._target)
+        self._audited = []
+        if self.confusion is not None:
+            moved = np.zeros((len(classes), len(classes)), dtype=np.int64)
+            kept = [(old, new) for old, new in enumerate(places[: len(self.confusion)]) if new is not None]
+            for old_true, new_true in kept:
+                for old_taken, new_taken in kept:
+                    moved[new_true, new_taken] += self.confusion[old_true, old_taken]
+            self.confusion = moved
+        self.confusions = most_confused(self.confusion)
 
     def take(self, result: RoundResult, audits: Collection[Event]) -> None:
         """Look at a new model and the answered audit items."""

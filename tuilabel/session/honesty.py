@@ -70,7 +70,7 @@ def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int
     None where no item was drawn at random.
     """
     chosen = sum(event.query_probability is None for event in ledger.events.values())
-    judged = [(e, predicted[i] == ledger.labels.get(i)) for i, e in ledger.events.items() if i in predicted]
+    judged = [(e, predicted[i] == ledger.label_of(i)) for i, e in ledger.events.items() if i in predicted]
     return _weighted(judged, pool_size - chosen)
 
 

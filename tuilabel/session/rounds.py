@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from tuilabel.datasets import ImagePool
-from tuilabel.labels import Round, RoundItem
+from tuilabel.labels import ClassTimeline, Round, RoundItem
 from tuilabel.learner.messages import Picks, RoundResult
 from tuilabel.session.state import Batch, QueryItem
 
@@ -88,15 +88,16 @@ def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: date
     )
 
 
-def batch_of(row: Round, pool: ImagePool, class_index: Mapping[str, int]) -> Batch:
+def batch_of(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
     """The batch that the store has kept; items that have left the pool are gone from it."""
+    book = timeline.book
     indices = pool.indices_of([item.item for item in row.items]).tolist()
     items = tuple(
         QueryItem(
             index=index,
             id=item.item,
             audit=item.audit,
-            predicted=class_index.get(item.predicted or ""),
+            predicted=book.position(timeline.slot_at(item.predicted, row.asked_at)),
             confidence=item.confidence,
             query_probability=item.query_probability,
             model=row.model,

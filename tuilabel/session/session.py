@@ -21,31 +21,24 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import LureEstimate, advice_text, audit_estimate, class_figures, labels_per_minute
-from tuilabel.labels import Event, Round, Writer, current_answers
-from tuilabel.learner.messages import (
-    ClassItems,
-    Failure,
-    Inspection,
-    Message,
-    OutOfFold,
-    Progress,
-    Ready,
-    RoundResult,
-    TrainRequest,
-)
+from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
+from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
+from tuilabel.labels.classes import ChangeKind, clean_class_name
+from tuilabel.learner.messages import ClassItems, Inspection, Message, OutOfFold, RoundResult
 from tuilabel.learner.trainer import Trainer
+from tuilabel.session.answers import Answers, Moved
+from tuilabel.session.asking import Asking, Plan
+from tuilabel.session.batches import Batches
+from tuilabel.session.drafts import AnswerKind, Drafts
 from tuilabel.session.figures import Figures
-from tuilabel.session.honesty import cross_validated
+from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.insight import Insight
-from tuilabel.session.ledger import Ledger
-from tuilabel.session.rounds import AUDIT_SHARE, audit_size, batch_of, query_items, round_of, with_predictions
-from tuilabel.session.state import Batch, QueryItem, Statistics, TrainerState
+from tuilabel.session.rounds import AUDIT_SHARE, batch_of
+from tuilabel.session.state import Batch, QueryItem, Statistics
+from tuilabel.session.training import Training
 
-REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
-AHEAD = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is the newest
-FOLDS = 5
 PACE_WINDOW = 60  # answers over which labels per minute is measured
+BY_CLASS = "by-class"  # strategy of answers that confirm what the model believes: they say nothing about the pool
 
 
 class LabellingSession:
@@ -54,10 +47,11 @@ class LabellingSession:
     Parameters
     ----------
     pool : the images that may be asked.
-    events, rounds : what the store holds so far; the session goes on from there.
+    events, rounds, class_changes : all that the store holds so far; the session goes on from there.
     writer : takes the new events and rounds to disk.
     trainer : answers training requests; started by the caller, its messages passed to `handle`.
-    classes : class names; a label is a position in this tuple.
+    classes : class names that there must be; a label is a position in `session.classes`. What `class_changes` say of
+        these names counts: one that was renamed or merged does not come back.
     strategy : name of the query strategy; before two classes are known the trainer falls back on coverage.
     batch_size : items a round; at least 1.
     annotator : the name every answer carries.
@@ -70,6 +64,7 @@ class LabellingSession:
     audit_share : part of each batch from the second on that is drawn uniformly at random; 0 for none.
     cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
         where the strategy draws at random.
+
     target : the accuracy one labels for, above 0 and below 1; by default none.
 
     Attributes
@@ -78,8 +73,8 @@ class LabellingSession:
 
     Raises
     ------
-    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1,
-        `target` not in between, or there are fewer than two classes.
+    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, `target` not in
+        between, or there are fewer than two classes.
     """
 
     def __init__(
@@ -91,6 +86,7 @@ class LabellingSession:
         writer: Writer,
         trainer: Trainer,
         classes: Sequence[str],
+        class_changes: Sequence[ClassChange] = (),
         strategy: str = "auto",
         batch_size: int = 20,
         annotator: str = "anonymous",
@@ -111,104 +107,133 @@ class LabellingSession:
             raise UsageError(f"an audit share of {audit_share} is none: give 0 to 1")
         if target is not None and not 0 < target < 1:
             raise UsageError(f"an accuracy of {target} is no target: give one between 0 and 1, as 0.95")
-        if len(classes) < 2:
+        if len({*classes, *ClassBook(class_changes).names}) < 2:
             raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
         self.pool = pool
-        self.classes = tuple(classes)
         self.strategy = strategy
         self.batch_size = batch_size
         self.annotator = annotator
         self.seed = seed
-        self._writer = writer
-        self._trainer = trainer
-        self._retrain = retrain
-        self._start = start or strategy
-        self._first_batch = first_batch or batch_size
-        self._budget = len(pool.ids) if budget is None else min(budget, len(pool.ids))
-        self._audit_share = audit_share
-        self._cross_validate = cross_validate
-        self._clock = clock
-        self._class_index = {name: position for position, name in enumerate(self.classes)}
-        self._serial = 0
-        self._answered_serial = 0
-        self._trainer_state = TrainerState()
-        self._ledger = Ledger()
-        self._history: list[Event] = []
-        self._batches: list[Batch] = []
-        self._open: list[int] = []
-        self._current: int | None = None
-        self._result: RoundResult | None = None
-        self._target = target
-        tested = pool.test is not None and set(pool.classes) <= set(self.classes)
-        self._figures = Figures(
-            self.classes, batch_size, len(pool.test.images) if pool.test is not None and tested else None, target
+        plan = Plan(
+            strategy=strategy,
+            batch_size=batch_size,
+            seed=seed,
+            retrain=retrain,
+            start=start or strategy,
+            first_batch=first_batch or batch_size,
+            budget=len(pool.ids) if budget is None else min(budget, len(pool.ids)),
+            audit_share=audit_share,
         )
-        self.events = list(events)
-        """All events, of every annotator, in their order."""
+        self._answers = Answers(pool, events, class_changes, classes, writer, annotator, clock)
+        self._book, self._ledger = self._answers.book, self._answers.ledger
+        earlier = (batch_of(row, pool, self._answers.timeline) for row in rounds)
+        self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.events)
+        self._drafts = Drafts(pool, self._book, self._ledger, self._batches, annotator, clock)
+        tested = None if pool.test is None or not set(pool.classes) <= set(self.classes) else len(pool.test.images)
+        self._figures = Figures(self.classes, batch_size, tested, target)
+        self._figures.restore(rounds, self._ledger.audits.values())
+        self._target = target
+        self._training = Training(trainer, self._ledger, batch_size, cross_validate, self._figures)
         self.insight = Insight(self, trainer)
-        self._lure: LureEstimate | None = None
-        self._validated = 0
-        self._trained_on: dict[int, NDArray[np.int64]] = {}
-        self._restore(events, rounds)
+        self._asking = Asking(plan, pool, self._book, self._ledger, self._batches, self._training, writer, clock)
 
     # -- what there is to see -----------------------------------------------------------------------------------
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by position."""
+        return self._book.names
+
+    @property
+    def class_slots(self) -> tuple[int, ...]:
+        """A number for each class that it keeps when others are added or merged, and that none had before it."""
+        return self._book.slots
+
+    @property
     def batch(self) -> Batch | None:
         """The batch that is asked now; None while there is none to ask (see `finished`)."""
-        return None if self._current is None else self._batches[self._current]
+        return self._batches.now
 
     @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return len(self._ledger.events) >= self._budget
+        return self._asking.finished
 
     @property
     def result(self) -> RoundResult | None:
         """The trainer's newest result."""
-        return self._result
+        return self._training.result
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is an answer of this annotator to take back."""
-        return bool(self._history)
+        """Whether there is a step of this annotator to take back."""
+        return self._answers.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether a step was taken back in this sitting, and nothing was answered or changed since."""
+        return self._answers.can_redo
 
     @property
     def last_batch(self) -> bool:
         """Whether the batch that is asked holds every item that is left."""
-        left = self._budget - len(self._ledger.events)
-        unanswered = [] if self.batch is None else [i for i in self.batch.items if i.index not in self._ledger.events]
-        return left == len(unanswered)
+        return self._asking.last_batch
 
     def answer_to(self, item: QueryItem) -> Event | None:
-        """The answer that stands for `item`, or None."""
-        return self._ledger.events.get(item.index)
+        """The answer that stands for `item`, or None; class names are those of now."""
+        return self.answer_at(item.index)
+
+    def answer_at(self, index: int) -> Event | None:
+        """The answer that stands for item `index` of the pool, or None; class names are those of now."""
+        return self._ledger.events.get(index)
+
+    def answers_by_item(self, index: int) -> dict[str, Event]:
+        """What each annotator said last of item `index`; the one who spoke last of all comes last."""
+        said: dict[str, Event] = {}
+        for answer in self._ledger.answers(index):
+            said.pop(answer.event.annotator, None)
+            said[answer.event.annotator] = self._ledger.now(answer)
+        return said
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,) and class positions (n,), both int64, by growing index."""
-        known = self._ledger.labels
-        indices = np.fromiter(known.keys(), np.int64, len(known))
-        classes = np.fromiter(known.values(), np.int64, len(known))
-        order = np.argsort(indices)
-        return indices[order], classes[order]
+        indices, classes, _ = self._ledger.labels()
+        return indices, classes
+
+    def note_on(self, index: int) -> str | None:
+        """The note on item `index`, or None."""
+        return self._answers.notes.get(index)
+
+    def notes(self) -> dict[int, str]:
+        """Every note, by pool index."""
+        return dict(self._answers.notes)
+
+    def history(self) -> Sequence[HistoryEntry]:
+        """The answers that stand now, of every annotator, newest first; see `History` for what it costs."""
+        return History(self._ledger.events.items(), self._answers.notes, self._book)
 
     @property
     def answers(self) -> Mapping[int, Event]:
         """The answers that stand, by pool index."""
         return self._ledger.events
 
+    @property
+    def events(self) -> list[Event]:
+        """Every answer that was not taken back, of every annotator; made anew at each call."""
+        return self._ledger.all_answers()
+
     def taken(self) -> NDArray[np.int64]:
         """Pool indices that are answered, set aside or in an open batch, ascending."""
-        asked = {item.index for position in self._open for item in self._batches[position].items}
+        asked = {item.index for item in self._batches.asked()}
         return np.array(sorted(asked | self._ledger.events.keys()), dtype=np.int64)
 
     def statistics(self) -> Statistics:
         """All figures of this moment."""
-        ledger, result, batch = self._ledger, self._result, self.batch
+        ledger, training, result, batch = self._ledger, self._training, self.result, self.batch
         histogram = None if result is None else result.uncertainty_histogram
         figures, advice = self._figures, self._figures.advisor.advice
         counts = tuple(ledger.classes[c] for c in range(len(self.classes)))
-        per_minute = labels_per_minute(self._history[-PACE_WINDOW:])
+        per_minute = labels_per_minute(self._answers.steps.latest(PACE_WINDOW))
         audit = audit_estimate(list(ledger.audits.values()))
         test = None if result is None else result.test_accuracy
         left = figures.labels_left(ledger.kinds["label"], len(self.pool.ids))
@@ -220,11 +245,11 @@ class LabellingSession:
             per_minute=per_minute,
             round=batch.round if batch else len(self._batches),
             strategy=self.strategy,
-            trainer=self._trainer_state,
+            trainer=training.state,
             test_accuracy=test,
             curve=figures.curve,
             audit=audit,
-            lure=self._lure,
+            lure=training.lure,
             confidence=None if result is None else result.mean_confidence,
             advice=advice,
             mean_uncertainty=None if result is None else result.mean_uncertainty,
@@ -239,11 +264,11 @@ class LabellingSession:
             advice_text=advice_text(figures.accuracy(test, audit), advice),
         )
 
-    # -- what one can do ----------------------------------------------------------------------------------------
+    # -- answers ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Ask the trainer for a model of the labels on disk; an unfinished batch is there at once."""
-        self._submit()
+        self._asking.submit()
 
     def label(self, position: int, class_index: int, milliseconds: int = 0) -> None:
         """Answer item `position` of the batch with a class; a new answer replaces the one before.
@@ -252,9 +277,7 @@ class LabellingSession:
         ------
         UsageError : where the class is none of the session's.
         """
-        if not 0 <= class_index < len(self.classes):
-            raise UsageError(f"class {class_index} is none of 0…{len(self.classes) - 1}")
-        self._answer(position, "label", self.classes[class_index], milliseconds)
+        self._answer(position, "label", class_index, milliseconds)
 
     def confirm(self, position: int, milliseconds: int = 0) -> bool:
         """Answer item `position` with the model's prediction; False where its batch came without a model."""
@@ -272,70 +295,146 @@ class LabellingSession:
         """Set item `position` aside for a second look: not asked again, not learnt from."""
         self._answer(position, "flag", None, milliseconds)
 
-    def undo(self) -> QueryItem | None:
-        """Take back the last standing answer, however far back, and return to its batch.
+    def answer_item(
+        self,
+        index: int,
+        kind: AnswerKind,
+        class_index: int | None = None,
+        milliseconds: int = 0,
+        *,
+        strategy: str = "history",
+    ) -> None:
+        """Answer any item of the pool, asked or not; a new answer replaces the one before.
 
-        Returns the item whose answer was taken back, None where there is nothing to take back.
+        What was known when the item was asked stays with it: the round, whether it is an audit item, the prediction
+        before its answer was learnt. Only the answer and `strategy`, the way to it, are new.
+
+        Raises
+        ------
+        UsageError : where the class is none of the session's.
+        IndexError : where there is no such item.
         """
-        if not self._history:
-            return None
-        event = self._history.pop()
-        undo = replace(event, key=uuid.uuid4().hex, kind="undo", class_name=None, at=self._clock(), undoes=event.key)
-        self._writer.put(undo)
-        self.events.append(undo)
-        index = int(self.pool.indices_of([event.item])[0])
-        earlier = next((e for e in reversed(self._history) if e.item == event.item), None)
-        self._ledger.set(index, earlier, self._class_of(earlier))
-        position = next((b for b, batch in self._batches_of(event) if any(i.index == index for i in batch.items)), None)
-        if position is not None:
-            if position not in self._open and not self._complete(self._batches[position]):
-                self._open = sorted([*self._open, position])
-            self._current = position
-        self._changed()
-        return None if self.batch is None else next((item for item in self.batch.items if item.index == index), None)
+        self._give([(index, self._drafts.answer(index, kind, class_index, milliseconds, strategy))])
+
+    def confirm_class(
+        self,
+        indices: Sequence[int],
+        class_index: int,
+        milliseconds: int = 0,
+        *,
+        predicted: Sequence[int] | None = None,
+        confidence: Sequence[float] | None = None,
+    ) -> int:
+        """Label many items of one class, as one step of undo; returns how many were labelled.
+
+        Items that have an answer are left alone, and so are items of the batch that were drawn at random: they are
+        asked there, by whatever class, else the estimates made of them would be of items that the model is sure of.
+
+        Parameters
+        ----------
+        milliseconds : spent on all of them together.
+        predicted, confidence : the newest model's class positions and their probabilities, one for each index.
+
+        Raises
+        ------
+        UsageError : where the class is none of the session's.
+        IndexError : where there is no such item.
+        """
+        drawn = {item.index for item in self._batches.asked() if item.audit or item.query_probability is not None}
+        model = None if self.result is None else self.result.n_labels or None
+        guess = {index: k for k, index in enumerate(indices)}
+        chosen = [index for index in guess if index not in drawn and index not in self._ledger.events]
+        step, each = uuid.uuid4().hex, milliseconds // max(1, len(chosen))
+        given = []
+        for index in chosen:
+            event = replace(self._drafts.answer(index, "label", class_index, each, BY_CLASS), step=step)
+            if predicted is not None:
+                name = self._drafts.class_name(predicted[guess[index]])
+                sure = None if confidence is None else float(confidence[guess[index]])
+                event = replace(event, model=model, predicted=name, confidence=sure)
+            given.append((index, event))
+        if given:
+            self._give(given)
+        return len(given)
+
+    def withdraw(self, index: int) -> bool:
+        """Take back the standing answer to item `index`, with what its annotator had answered before.
+
+        Another annotator's earlier answer stands then; without one the item is unanswered, and asked again in its
+        batch. A step that can be undone. False where there is no answer.
+        """
+        if not self._answers.withdraw(index):
+            return False
+        self._asking.changed([index])
+        return True
+
+    def note(self, index: int, text: str) -> None:
+        """Put a note on item `index`, in place of the one before; an empty text removes it. Not a step of undo."""
+        text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+        if text == (self.note_on(index) or ""):
+            return
+        self._answers.give([(index, self._drafts.note(index, text))])
+
+    # -- back and forth -----------------------------------------------------------------------------------------
+
+    def undo(self) -> QueryItem | None:
+        """Take back the last step that stands, however far back, and return to its batch.
+
+        A step is an answer, a bulk confirmation, a withdrawal or a change of the classes. One that others have built
+        on meanwhile is passed over.
+
+        Returns an item of the step; None where there is nothing to take back or the step was about classes.
+        """
+        return self._moved(self._answers.undo)
+
+    def redo(self) -> QueryItem | None:
+        """Do again what was taken back last in this sitting; returns as `undo`."""
+        return self._moved(self._answers.redo)
+
+    # -- classes ------------------------------------------------------------------------------------------------
+
+    def add_class(self, name: str) -> int:
+        """A new class, after the others; returns its position.
+
+        Raises
+        ------
+        UsageError : where `name` is empty, taken, or has a comma or control characters in it.
+        """
+        name = clean_class_name(name, self.classes)
+        self._change_classes("add", name)
+        return self.classes.index(name)
+
+    def rename_class(self, class_index: int, name: str) -> None:
+        """Another name for a class, with all its labels; raises `UsageError` as `add_class`."""
+        old = self._drafts.class_name(class_index)
+        if name.strip() == old:
+            return
+        self._change_classes("rename", old, clean_class_name(name, self.classes))
+
+    def merge_classes(self, class_index: int, into: int) -> None:
+        """Let class `class_index` and its labels, of all annotators, join class `into`.
+
+        Raises
+        ------
+        UsageError : where they are the same, one is none of the session's, or no two classes would be left.
+        """
+        name, home = self._drafts.class_name(class_index), self._drafts.class_name(into)
+        if name == home:
+            raise UsageError(f"{name} cannot be merged into itself: name another class")
+        if len(self.classes) == 2:
+            raise UsageError(f"{name} and {home} are the last two classes: a classifier needs both")
+        self._change_classes("merge", name, home)
+
+    # -- the trainer --------------------------------------------------------------------------------------------
 
     def handle(self, message: Message) -> None:
         """Take in a message of the trainer; results older than the newest are dropped."""
-        state = self._trainer_state
-        match message:
-            case Ready():
-                self._trainer_state = replace(state, doing="idle", done=0, total=0, failure=None)
-            case Progress():
-                self._trainer_state = replace(state, doing=message.stage, done=message.done, total=message.total)
-            case Failure():
-                self._trainer_state = replace(
-                    state, doing="stopped" if message.fatal else "starting", failure=message.message
-                )
-            case RoundResult():
-                self._take(message)
-            case Inspection() | ClassItems() | OutOfFold():
-                self.insight.take(message)
+        if isinstance(message, Inspection | ClassItems | OutOfFold):
+            self.insight.take(message)
+        else:
+            self._asking.hear(message)
 
     # -- inside -------------------------------------------------------------------------------------------------
-
-    def _restore(self, events: Sequence[Event], rounds: Sequence[Round]) -> None:
-        """Rebuild the state from what is on disk; answers to items that left the pool stay in the store."""
-        standing = [event for event in current_answers(events).values() if self._understood(event)]
-        for index, event in zip(self.pool.indices_of([e.item for e in standing]).tolist(), standing, strict=True):
-            if index >= 0:
-                self._ledger.set(index, event, self._class_of(event))
-        undone = {event.undoes for event in events if event.kind == "undo"}
-        mine = [e for e in events if e.kind != "undo" and e.key not in undone and e.annotator == self.annotator]
-        here = self.pool.indices_of([event.item for event in mine]) >= 0
-        self._history = [event for event, known in zip(mine, here, strict=True) if known and self._understood(event)]
-        self._batches = [batch for row in rounds if (batch := batch_of(row, self.pool, self._class_index)).items]
-        self._figures.restore(rounds, self._ledger.audits.values())
-        self._open = [b for b, batch in enumerate(self._batches) if not self._complete(batch)]
-        self._current = self._open[0] if self._open else None
-
-    def _understood(self, event: Event) -> bool:
-        return event.kind != "label" or event.class_name in self._class_index
-
-    def _class_of(self, event: Event | None) -> int | None:
-        return None if event is None or event.class_name is None else self._class_index[event.class_name]
-
-    def _batches_of(self, event: Event) -> list[tuple[int, Batch]]:
-        return [(b, batch) for b, batch in enumerate(self._batches) if batch.round == event.round]
 
     def _item(self, position: int) -> QueryItem:
         batch = self.batch
@@ -343,153 +442,29 @@ class LabellingSession:
             raise IndexError(f"no item {position} in the batch on the screen")
         return batch.items[position]
 
-    def _answer(
-        self, position: int, kind: Literal["label", "skip", "flag"], name: str | None, milliseconds: int
-    ) -> None:
-        item = self._item(position)
-        batch = self.batch
-        assert batch is not None
-        event = Event(
-            key=uuid.uuid4().hex,
-            kind=kind,
-            item=item.id,
-            class_name=name,
-            annotator=self.annotator,
-            at=self._clock(),
-            milliseconds=milliseconds,
-            round=batch.round,
-            strategy=batch.strategy,
-            query_probability=item.query_probability,
-            model=item.model,
-            predicted=None if item.predicted is None else self.classes[item.predicted],
-            confidence=item.confidence,
-            audit=item.audit,
-            undoes=None,
-        )
-        self._writer.put(event)
-        self.events.append(event)
-        self._ledger.set(item.index, event, self._class_of(event))
-        self._history.append(event)
-        if self._complete(batch):
-            self._open = [position for position in self._open if not self._complete(self._batches[position])]
-            self._current = self._open[0] if self._open else None
-        self._changed()
+    def _answer(self, position: int, kind: AnswerKind, class_index: int | None, milliseconds: int) -> None:
+        index = self._item(position).index
+        self._give([(index, self._drafts.answer(index, kind, class_index, milliseconds))])
 
-    def _complete(self, batch: Batch) -> bool:
-        return all(item.index in self._ledger.events for item in batch.items)
+    def _give(self, given: Sequence[tuple[int, Event]]) -> None:
+        self._answers.give(given)
+        self._asking.changed()
 
-    def _changed(self) -> None:
-        """After an answer or an undo: see to it that there is a batch, and ask for a new model."""
-        if self.batch is None and self._retrain == "label":
-            self._next_batch(fresh=False)  # ranked ahead: the person does not wait
-        if self.batch is None or self._retrain == "label":
-            self._submit()
+    def _moved(self, move: Callable[[], Moved | None]) -> QueryItem | None:
+        """Undo or redo: go to the batch that it was about, if one is open."""
+        slots = self.class_slots
+        moved = move()
+        if moved is None:
+            return None
+        if moved.classes:
+            self._asking.classes_changed(slots)
+            return None
+        index = moved.indices[-1]
+        self._asking.changed(moved.indices, turn_to=index if len(moved.indices) == 1 else None)
+        found = self._batches.find(index)
+        return QueryItem(index, self.pool.ids[index].decode()) if found is None else found[1]
 
-    def _submit(self) -> None:
-        self._serial += 1
-        indices, labels = self.labels()
-        asked = {item.index for position in self._open for item in self._batches[position].items}
-        excluded = self._ledger.aside | {index for index in asked if index not in self._ledger.labels}
-        shown = [] if self.batch is None else [i.index for i in self.batch.items if i.index not in self._ledger.events]
-        self._trained_on[self._serial] = indices
-        self._trainer.submit(
-            TrainRequest(
-                serial=self._serial,
-                indices=indices,
-                labels=labels,
-                n_classes=len(self.classes),
-                audit=np.isin(indices, np.fromiter(self._ledger.audits, np.int64, len(self._ledger.audits))),
-                excluded=np.array(sorted(excluded), dtype=np.int64),
-                shown=np.array(shown, dtype=np.int64),
-                strategy=self.strategy if self._batches else self._start,
-                batch_size=max(1, self._next_size),
-                audit_size=0 if self._audit_share == 0 else max(1, audit_size(self.batch_size, 2, self._audit_share)),
-                seed=self.seed,
-                ahead=AHEAD[self._retrain],
-                folds=FOLDS if self._worth_validating() else 0,
-            )
-        )
-
-    def _worth_validating(self) -> bool:
-        """Once a batch, where the items' query probabilities say something about the pool."""
-        due = self.batch is None or len(self._ledger.labels) >= self._validated + self.batch_size
-        drawn = self._result is not None and self._result.picks.query_probability is not None
-        return due and (drawn if self._cross_validate is None else self._cross_validate)
-
-    def _take(self, result: RoundResult) -> None:
-        if result.serial <= self._answered_serial:
-            return
-        self._answered_serial = result.serial
-        self._result = result
-        self._trainer_state = replace(
-            self._trainer_state,
-            doing="idle" if result.serial == self._serial else "train",
-            done=0,
-            total=0,
-            failure=None,
-            model=result.n_labels or None,
-            fit_seconds=result.fit_seconds,
-            query_seconds=result.query_seconds,
-        )
-        self._figures.take(result, self._ledger.audits.values())
-        trained_on = self._trained_on[result.serial]
-        self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
-        if result.out_of_fold is not None:
-            self._validated = result.n_labels
-            answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
-            self._lure = cross_validated(self._ledger, answers, len(self.pool.ids))
-        if self.batch is None:
-            self._next_batch(fresh=result.serial == self._serial)
-        else:
-            self._refresh_predictions(result, trained_on)
-
-    def _refresh_predictions(self, result: RoundResult, trained_on: NDArray[np.int64]) -> None:
-        """Give the batch the predictions of a much better model than it has.
-
-        Never for an answered item, nor for one whose answer, taken back since, that model has learnt: an audit item
-        is judged by a model that has not seen it.
-        """
-        batch = self.batch
-        if batch is None or self._current is None or not result.n_labels:
-            return
-        if batch.model is not None and result.n_labels < REFRESH_FACTOR * batch.model:
-            return
-        shown, answered = set(result.shown.indices.tolist()), self._ledger.events
-        if any(item.index not in shown and item.index not in answered for item in batch.items):
-            return  # the request was made before this batch
-        barred = answered.keys() | set(trained_on.tolist())
-        self._batches[self._current] = with_predictions(batch, result, barred)
-
-    @property
-    def _next_number(self) -> int:
-        return self._batches[-1].round + 1 if self._batches else 1
-
-    @property
-    def _next_size(self) -> int:
-        """Items of the batch to come; the last may be smaller."""
-        size = self.batch_size if self._batches else self._first_batch
-        return min(size, self._budget - len(self._ledger.events))
-
-    def _next_batch(self, fresh: bool) -> None:
-        """Make a batch of the newest result's candidates.
-
-        Where that result is not `fresh` and has too few candidates left, or the session retrains by batch, the next
-        result is waited for.
-        """
-        result = self._result
-        if result is None or self.finished or (not fresh and self._retrain == "batch"):
-            return
-        number, wanted = self._next_number, self._next_size
-        answered, model = self._ledger.events, result.n_labels or None
-        items = query_items(result.audit, self.pool, answered, audit=True, model=model)[
-            : audit_size(wanted, number, self._audit_share)
-        ]
-        chosen = answered.keys() | {item.index for item in items}
-        items += query_items(result.picks, self.pool, chosen, audit=False, model=model)[: wanted - len(items)]
-        if not items or (len(items) < wanted and not fresh):
-            return
-        batch = Batch(number, tuple(items), result.strategy, model)
-        self._batches.append(batch)
-        self._current = len(self._batches) - 1
-        self._open.append(self._current)
-        self._writer.put_round(round_of(batch, result, self.classes, self._clock()))
+    def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
+        slots = self.class_slots
+        self._answers.change_classes(kind, name, into)
+        self._asking.classes_changed(slots)

@@ -139,5 +139,5 @@ def _work(run: RunSettings) -> Run:
     if run.learner not in runners:
         learner, features = open_learner(run.learner, pool, experiment.checkpoint, device="cpu")
         learner.prepare()
-        runners[run.learner] = RoundRunner(learner, test_set(pool, features, pool.classes))
+        runners[run.learner] = RoundRunner(learner, test_set(pool, features))
     return simulate_run(pool, runners[run.learner], run, lambda: rounds.put(1))

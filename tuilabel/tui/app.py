@@ -7,40 +7,29 @@ import gc
 import logging
 import signal
 import sys
+from collections.abc import Iterable
 from time import monotonic
 from typing import ClassVar
 
 from rich.console import RenderableType
 from textual import on
 from textual._compositor import ChopsUpdate
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 
-from tuilabel.learner.messages import Failure
+from tuilabel.learner.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
+from tuilabel.tui.actions import actions_of
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
+from tuilabel.tui.screens.items import ItemScreen
 from tuilabel.tui.screens.label import LabelScreen
+from tuilabel.tui.shared import Shared
+from tuilabel.tui.themes import DARK, LIGHT
 
 log = logging.getLogger(__name__)
-
-DARK = Theme(
-    name="tuilabel-dark",
-    primary="#6cb6ff",
-    secondary="#b083f0",
-    accent="#ffb347",
-    foreground="#d7dae0",
-    background="#1b1e24",
-    surface="#22262e",
-    panel="#22262e",
-    success="#7bd88f",
-    warning="#ffb347",
-    error="#ff6b6b",
-    dark=True,
-)
 
 
 class Heard(Message):
@@ -52,24 +41,47 @@ class Heard(Message):
 
 
 class LabelApp(App[None]):
-    """Shows `session`; the trainer and the label writer speak to it through `mailbox`."""
+    """Shows a session; the trainer and the label writer speak to it through `mailbox`.
+
+    Parameters
+    ----------
+    review : whether to begin with the review of what was labelled.
+    theme : name of a theme, ours or one of Textual's; any other thing means our dark one.
+    notice : a line to show once.
+    """
 
     CSS_PATH = "style.tcss"
-    ENABLE_COMMAND_PALETTE = False
+    TITLE = "tuilabel"
+    COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
-    def __init__(self, session: LabellingSession, mailbox: Mailbox) -> None:
+    def __init__(
+        self,
+        shared: Shared,
+        mailbox: Mailbox,
+        *,
+        review: bool = False,
+        theme: object = None,
+        notice: str | None = None,
+    ) -> None:
         super().__init__()
-        self.session = session
+        self.shared = shared
         self.mailbox = mailbox
         self.failure: str | None = None
         """Why the app ended by itself, if it did."""
-        self.label_screen = LabelScreen(session)
-        self.register_theme(DARK)
-        self.theme = DARK.name
+        self.label_screen = LabelScreen(shared, notice)
+        self._review = review
+        for own in (DARK, LIGHT):
+            self.register_theme(own)
+        self.theme = theme if isinstance(theme, str) and theme in self.available_themes else DARK.name
+
+    @property
+    def session(self) -> LabellingSession:
+        """The session that is shown."""
+        return self.shared.session
 
     def get_default_screen(self) -> LabelScreen:
-        """The labelling screen, the only one under the help."""
+        """The labelling screen, under all others."""
         return self.label_screen
 
     def on_ready(self) -> None:
@@ -80,18 +92,44 @@ class LabelApp(App[None]):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
+        if self._review:
+            self.label_screen.action_review()
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """The palette: every command of the screen from the registry, and Textual's themes."""
+        if isinstance(screen, ItemScreen):
+            for action in actions_of(screen.NAME, self.shared.actions):
+                if action.group != "Move" and action.name not in ("palette", "theme"):
+                    run = action.run
+                    yield SystemCommand(
+                        f"{action.word.capitalize()}  ({action.shown_keys})",
+                        action.help,
+                        lambda run=run: self.call_later(screen.run_from_palette, run),
+                    )
+        yield SystemCommand("Theme", "Choose the colours.", self.action_change_theme)
+        yield SystemCommand("Dark or light  (Ctrl+T)", "Switch between our two themes.", self.action_switch_theme)
+
+    def action_switch_theme(self) -> None:
+        """From our dark theme to our light one, or back."""
+        self.theme = DARK.name if self.theme == LIGHT.name else LIGHT.name
 
     def action_help_quit(self) -> None:
         """Ctrl+C: a word in the status line, where Textual's own would cover images."""
-        self.label_screen.tell("Ctrl+Q quits; every answer is on disk already")
+        if isinstance(self.screen, ItemScreen):
+            self.screen.tell("Ctrl+Q quits; every answer is on disk already")
+
+    @property
+    def item_screen(self) -> ItemScreen:
+        """The topmost screen of images."""
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ItemScreen))
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(renderable, ChopsUpdate):
             renderable = SparseUpdate(renderable)
         at = monotonic()
         super()._display(screen, renderable)
-        if renderable is not None:
-            self.label_screen.displayed(at)
+        if renderable is not None and isinstance(screen, ItemScreen):
+            screen.displayed(at)
 
     def _fatal_error(self) -> None:
         """Instead of Textual's traceback over the terminal: a line for the person, the traceback for the log."""
@@ -104,11 +142,23 @@ class LabelApp(App[None]):
     def _take_in(self, message: Heard) -> None:
         match message.mail:
             case Saved(keys):
-                self.label_screen.mark_saved(keys)
+                self._saved(keys)
             case SaveFailed(reason, waiting):
-                self.label_screen.warn_unsaved(reason, waiting)
+                answers = "answer waits" if waiting == 1 else "answers wait"
+                self.shared.save_failure = f"{reason} · {waiting} {answers} to be saved; trying again"
+                self.item_screen.tell(self.shared.save_failure, "error")
             case Failure(message=reason, fatal=True) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)
             case mail:
-                self.label_screen.take_in(mail)
+                self.session.handle(mail)
+                self.item_screen.take_in(mail)
+                if isinstance(mail, RoundResult):
+                    self.label_screen.draw_ahead()
+
+    def _saved(self, keys: tuple[str, ...]) -> None:
+        self.shared.unsaved.difference_update(keys)
+        if self.shared.save_failure is not None:
+            self.shared.save_failure = None
+            self.item_screen.tell("saved: go on", "dim")
+        self.item_screen.mark_saved()

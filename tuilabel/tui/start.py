@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
 from tuilabel.errors import TuilabelError, UsageError
@@ -15,9 +17,11 @@ from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_checkpoint
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
+from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
-from tuilabel.tui.keys import class_keys
+from tuilabel.terminal import Probe, check_choices, colour_notice, detect
+from tuilabel.tui.keys import class_keys, with_own_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
@@ -40,6 +44,11 @@ class LabelOptions:
     device: str = "auto"
     seed: int = 0
     learner: str = DEFAULT_LEARNER
+    images: str = "auto"
+    colour: str = "auto"
+    target: float | None = None
+    theme: str | None = None
+    review: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,9 +90,14 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     if not 1 <= options.batch_size <= MAX_BATCH:
         raise UsageError(f"a batch of {options.batch_size} images cannot be shown: give --batch 1 to {MAX_BATCH}")
     check_device_name(options.device)
+    forced = check_choices(options.images, options.colour)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TuilabelError(
             "`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)"
+        )
+    if os.environ.get("TERM") == "dumb":
+        raise TuilabelError(
+            "TERM is dumb, which has no screen: say what the terminal is (`TERM=xterm-256color tuilabel …`)"
         )
     pool = open_pool(options.dataset, options.data_dir, announcer(note))
     checkpoint = None
@@ -93,13 +107,31 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     directory = options.project or Path(f"{pool.name}.tuilabel")
     named = None if options.classes is None else _class_names(options.classes)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
-        class_keys(project.classes)
+        _check_own_keys(project)
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            return _run(options, pool, checkpoint, project, store)
+            with Probe(ask="auto" in forced) as probe:
+                return _run(options, pool, checkpoint, project, store, probe)
         finally:
             store.close()
+
+
+def _check_own_keys(project: Project) -> None:
+    """Say at once what is wrong with a person's own keys; a newcomer, who has none, does not wait for it."""
+    own = _table(project.settings, "keys")
+    if own:
+        from tuilabel.tui.actions import with_own_keys
+
+        with_own_keys(own)
+    with_own_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
+
+
+def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = settings.get(name, {})
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{name} in settings.toml is no table: write [{name}] and a line for each key")
+    return table
 
 
 def _class_names(text: str) -> tuple[str, ...]:
@@ -117,7 +149,12 @@ def _log_to(path: Path) -> None:
 
 
 def _run(
-    options: LabelOptions, pool: ImagePool, checkpoint: Path | None, project: Project, store: LabelStore
+    options: LabelOptions,
+    pool: ImagePool,
+    checkpoint: Path | None,
+    project: Project,
+    store: LabelStore,
+    probe: Probe,
 ) -> Outcome:
     mailbox = Mailbox()
     trainer = ProcessTrainer(
@@ -127,7 +164,6 @@ def _run(
             checkpoint=checkpoint,
             learner=options.learner,
             device=options.device,
-            classes=project.classes,
             log=project.logs / "trainer.log",
         )
     )
@@ -141,6 +177,7 @@ def _run(
             pool,
             events=store.events(),
             rounds=store.rounds(),
+            class_changes=store.class_changes(),
             writer=writer,
             trainer=trainer,
             classes=project.classes,
@@ -148,16 +185,33 @@ def _run(
             batch_size=options.batch_size,
             annotator=options.annotator or getpass.getuser(),
             seed=options.seed,
+            target=options.target,
         )
         trainer.start(mailbox.put)
         session.start()
+        from tuilabel.tui.actions import with_own_keys
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
+        from tuilabel.tui.driver import quiet_driver, use_colours
+        from tuilabel.tui.shared import Shared
 
-        app = LabelApp(session, mailbox)
+        terminal = detect(options.images, options.colour, probe.replies)
+        use_colours(terminal)
+        pictures = picture_source(terminal.images, colours=terminal.colours)
+        settings = project.settings
+        shared = Shared(session, with_own_keys(_table(settings, "keys")), pictures, _table(settings, "class-keys"))
+        app = LabelApp(
+            shared,
+            mailbox,
+            review=options.review,
+            theme=options.theme or settings.get("theme"),
+            notice=colour_notice(terminal),
+        )
+        app.driver_class = quiet_driver(probe.reader, pictures)
         app.run()
     finally:
         trainer.close()
         unsaved = writer.close()
+    project.keep_classes(session.classes)
     statistics = session.statistics()
     return Outcome(
         project=project.directory,

@@ -23,14 +23,14 @@ def check_device_name(name: str) -> None:
         raise UsageError(f"unknown device {name!r}: give --device auto, cpu, cuda, cuda:0 or mps")
     here = True
     if kind == "cuda":
-        here = int(number or 0) < _gpu_count()
+        here = int(number or 0) < gpu_count()
     elif kind == "mps":
         here = sys.platform == "darwin" and platform.machine() == "arm64"
     if not here:
         raise UsageError(f"there is no device {name!r} on this machine: give --device auto or cpu")
 
 
-def _gpu_count() -> int:
+def gpu_count() -> int:
     """GPUs that the driver shows to this process (CUDA_VISIBLE_DEVICES counts)."""
     for library, initialise, count_devices in _DRIVERS:
         try:

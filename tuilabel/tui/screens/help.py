@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.table import Table
@@ -14,32 +13,32 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-COMMANDS = (
-    ("Space", "skip: not asked again, not learnt from"),
-    ("Backspace", "take back the last answer, however far back"),
-    ("Enter", "accept the model's prediction"),
-    ("!", "flag for a second look"),
-    ("← ↑ ↓ →", "move; a class key on an answered cell changes the answer"),
-    ("?", "this help; any key closes it"),
-    ("Ctrl+Q", "quit; every answer is already on disk"),
-)
+from tuilabel.tui.actions import actions_of
+from tuilabel.tui.shared import Shared
+
+_SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
 
 
 class HelpScreen(ModalScreen[None]):
-    """The key table over the labelling screen; any key closes it and does nothing else."""
+    """The commands of one screen over it, made from the registry; any key but a scrolling one closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "app.quit", show=False)]
 
-    def __init__(self, classes: Sequence[str], keys: Sequence[str]) -> None:
+    def __init__(self, shared: Shared, screen: str) -> None:
         super().__init__()
-        self._class_names, self._keys = tuple(classes), tuple(keys)
+        self._shared, self._of = shared, screen
 
     def compose(self) -> ComposeResult:
         table = Table.grid(padding=(0, 2))
-        for key, meaning in COMMANDS:
-            table.add_row(Text(key, style="bold"), meaning)
+        group = ""
+        for action in actions_of(self._of, self._shared.actions):
+            if action.group != group:
+                group = action.group
+                table.add_row(Text(group.upper(), style="bold"), "")
+            table.add_row(Text(action.shown_keys, style="bold"), action.help)
         names = "   ".join(
-            key if key == name else f"{key} {name}" for key, name in zip(self._keys, self._class_names, strict=True)
+            key if key == name else f"{key or '/'} {name}"
+            for key, name in zip(self._shared.keys, self._shared.session.classes, strict=True)
         )
         with VerticalScroll(id="help"):
             yield Static("One key labels the marked image and moves on.\n", markup=False)
@@ -52,7 +51,7 @@ class HelpScreen(ModalScreen[None]):
             )
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in ("up", "down", "pageup", "pagedown", "ctrl+q"):
+        if event.key in _SCROLL:
             return
         event.stop()
         event.prevent_default()

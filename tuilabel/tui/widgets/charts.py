@@ -17,6 +17,29 @@ def area_chart(values: Sequence[float | None], rows: int) -> list[str]:
     return ["".join(_UP[max(0, min(8, height - 8 * level))] for height in heights) for level in range(rows - 1, -1, -1)]
 
 
+def band_chart(
+    lower: Sequence[float | None], upper: Sequence[float | None], rows: int, looks: tuple[str, str]
+) -> list[list[tuple[str, str]]]:
+    """Two filled charts, one behind the other: up to `lower` in the first look, on to `upper` in the second.
+
+    Returns
+    -------
+    `rows` lines from top to bottom, each in pieces of (text, look).
+    """
+    front, behind = area_chart(lower, rows), area_chart(upper, rows)
+    lines: list[list[tuple[str, str]]] = []
+    for near, far in zip(front, behind, strict=True):
+        pieces: list[tuple[str, str]] = []
+        for a, b in zip(near, far, strict=True):
+            character, look = (a, looks[0]) if a != " " else (b, looks[1])
+            if pieces and pieces[-1][1] == look:
+                pieces[-1] = (pieces[-1][0] + character, look)
+            else:
+                pieces.append((character, look))
+        lines.append(pieces)
+    return lines
+
+
 def bar(value: float, width: int) -> str:
     """A horizontal bar of `width` cells filled to `value` (0…1)."""
     if width <= 0:

@@ -16,7 +16,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from tuilabel.render import CellPicture, render
+from tuilabel.render import CellPicture, PictureSource, picture_source
 from tuilabel.tui.layout import GridLayout, grid_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -42,26 +42,40 @@ class ImageGrid(PaintedWidget):
         "grid--saving",
         "grid--saved",
         "grid--aside",
+        "grid--marked",
         "grid--message",
     }
 
     class Clicked(Message):
         """A cell was clicked."""
 
-        def __init__(self, position: int) -> None:
+        def __init__(self, grid: ImageGrid, position: int) -> None:
             super().__init__()
+            self.grid = grid
             self.position = position
+
+        @property
+        def control(self) -> ImageGrid:
+            """The grid."""
+            return self.grid
 
     class Arranged(Message):
         """The cells have another arrangement: other pages, another size."""
 
-    def __init__(self, image_of: Callable[[int], NDArray[np.uint8]], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        image_of: Callable[[int], NDArray[np.uint8]],
+        pictures: PictureSource | None = None,
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
         super().__init__(id=id)
         self._image_of = image_of
+        self._pictures = pictures or picture_source("blocks")
+        self._generation = 0
         self._cells: tuple[GridCell, ...] = ()
         self._focused = 0
         self._text = ""
-        self._pictures: dict[tuple[int, int, int], CellPicture] = {}
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
         self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
         self._shown: list[int] = []
@@ -88,12 +102,14 @@ class ImageGrid(PaintedWidget):
     def is_drawn(self, index: int) -> bool:
         """Whether the picture of item `index` is ready in the size that is shown now."""
         layout = self.layout_now
-        return layout is None or (index, layout.picture_columns, layout.picture_rows) in self._pictures
+        return layout is None or self._pictures.is_ready(index, layout.picture_columns, layout.picture_rows)
 
     def draw(self, index: int) -> None:
         """Draw a picture ahead of the moment it is shown."""
         if self.layout_now is not None:
-            self._picture(index, self.layout_now)
+            self._pictures.prepare(
+                index, self._image_of(index), self.layout_now.picture_columns, self.layout_now.picture_rows
+            )
 
     @property
     def page(self) -> tuple[int, int]:
@@ -101,7 +117,14 @@ class ImageGrid(PaintedWidget):
         if self.layout_now is None or not self._cells:
             return 1, 1
         per_page = self.layout_now.per_page
-        return self._focused // per_page + 1, -(-len(self._cells) // per_page)
+        return max(0, self._focused) // per_page + 1, -(-len(self._cells) // per_page)
+
+    @property
+    def on_page(self) -> range:
+        """Positions of the cells on the page that is shown."""
+        per_page = 0 if self.layout_now is None else self.layout_now.per_page
+        first = (self.page[0] - 1) * per_page
+        return range(first, min(first + per_page, len(self._cells)))
 
     @property
     def has_room(self) -> bool:
@@ -118,7 +141,7 @@ class ImageGrid(PaintedWidget):
         column, row = event.x // layout.cell_width, event.y // layout.cell_height
         position = (self.page[0] - 1) * layout.per_page + row * layout.columns + column
         if column < layout.columns and row < layout.rows and position < len(self._cells):
-            self.post_message(self.Clicked(position))
+            self.post_message(self.Clicked(self, position))
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -139,12 +162,17 @@ class ImageGrid(PaintedWidget):
         layout = grid_layout(width, height, len(self._cells), height_px, width_px)
         if layout != self.layout_now:
             self.layout_now = layout
-            self._pictures.clear()
             self._picture_lines.clear()
             self._rows.clear()
             self.post_message(self.Arranged())
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
+        for cell in shown:
+            self._picture(cell.index, layout)  # what is on the screen is not forgotten
+        if self._generation != self._pictures.generation:
+            self._generation = self._pictures.generation
+            self._picture_lines.clear()
+            self._rows.clear()
         lines: list[Strip] = []
         for row in range(0, len(shown), layout.columns):
             cells = shown[row : row + layout.columns]
@@ -165,7 +193,7 @@ class ImageGrid(PaintedWidget):
         texts = self._text.splitlines()
         top = max(0, (height - len(texts)) // 2)
         lines = [self._blank] * top
-        lines += [Strip([_centred(text, width, style)]) for text in texts]
+        lines += [Strip([centred(text, width, style)]) for text in texts]
         return (lines + [self._blank] * height)[:height]
 
     def _row(self, cells: tuple[GridCell, ...], focused: int | None, layout: GridLayout) -> list[Strip]:
@@ -198,7 +226,7 @@ class ImageGrid(PaintedWidget):
             style = self.look(f"grid--{cell.look}")
             if column == focused:
                 style = self.look("grid--focus")
-            segments += [_centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
+            segments += [centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 
     def _pictures_of(self, cells: Sequence[GridCell], layout: GridLayout) -> list[Strip]:
@@ -223,12 +251,7 @@ class ImageGrid(PaintedWidget):
         return self._picture_lines[key]
 
     def _picture(self, index: int, layout: GridLayout) -> CellPicture:
-        key = (index, layout.picture_columns, layout.picture_rows)
-        if key not in self._pictures:
-            if len(self._pictures) > 1024:
-                self._pictures.clear()
-            self._pictures[key] = render(self._image_of(index), layout.picture_columns, layout.picture_rows)
-        return self._pictures[key]
+        return self._pictures.picture(index, self._image_of(index), layout.picture_columns, layout.picture_rows)
 
     def _padded(self, segments: list[Segment]) -> Strip:
         used = sum(segment.cell_length for segment in segments)
@@ -238,7 +261,8 @@ class ImageGrid(PaintedWidget):
         return Strip(segments, max(used, width)).crop(0, width)
 
 
-def _centred(text: str, width: int, style: Style) -> Segment:
+def centred(text: str, width: int, style: Style) -> Segment:
+    """`text` in the middle of `width` cells, cut where it is longer."""
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)) + "…"
     left = (width - cell_len(text)) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -10,24 +11,25 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
-from tuilabel.session import CurvePoint, Statistics, TrainerState
-from tuilabel.tui.widgets.charts import area_chart, bar, nice_limit
+from tuilabel.session import Statistics, TrainerState
+from tuilabel.tui.shared import Shared
+from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Line = list[tuple[str, str]]
-"""Pieces of text with their look: "text", "dim", "strong", "good", "bad", "chart", "title"."""
+"""Pieces of text with their look: "text", "dim", "strong", "good", "bad", "chart", "band", "title"."""
 
 
 class StatisticsPanel(PaintedWidget):
     """Shows a `Statistics` snapshot; repaints what changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"panel--{look}" for look in ("text", "dim", "strong", "good", "bad", "chart", "title")
+        f"panel--{look}" for look in ("text", "dim", "strong", "good", "bad", "chart", "band", "title")
     }
 
-    def __init__(self, classes: Sequence[str], keys: Sequence[str], *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, shared: Shared, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._class_names, self._keys = tuple(classes), tuple(keys)
+        self._shared = shared
         self._statistics: Statistics | None = None
         self._strips: dict[tuple[object, ...], Strip] = {}
 
@@ -37,7 +39,7 @@ class StatisticsPanel(PaintedWidget):
         width, height = self.size
         if width < 4 or height < 1:
             return
-        lines = panel_lines(statistics, self._class_names, self._keys, width - 2, height)
+        lines = panel_lines(statistics, self._shared.session.classes, self._shared.keys, width - 2, height)
         strips = [self._strip(line, width) for line in lines]
         blank = Strip.blank(width, self.rich_style)
         self.paint((strips + [blank] * height)[:height])
@@ -72,11 +74,12 @@ def panel_lines(
     """The panel in `width` × `height` characters: charts grow with the room, nothing is cut off in between."""
     head = _progress(statistics, width)
     roomy = height >= 34
-    room = max(2, height - len(head) - (17 if roomy else 8))
-    legend = _classes(statistics.class_counts, classes, keys, width, room)
-    spare = height - len(head) - len(legend) - 5  # heads of both charts, the audit, both axes
-    gap: list[Line] = [[]] if roomy and spare >= 7 else []
-    chart_rows = max(1, min(8, (spare - 3 * len(gap)) // 2))
+    advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
+    room = max(2, height - len(head) - len(advice) - (17 if roomy else 8))
+    legend = _classes(statistics, classes, keys, width, room)
+    spare = height - len(head) - len(advice) - len(legend) - 5  # heads of both charts, the audit, both axes
+    gap: list[Line] = [[]] if roomy and spare >= 8 else []
+    chart_rows = max(1, min(8, (spare - 4 * len(gap)) // 2))
     return [
         *head,
         *gap,
@@ -85,7 +88,15 @@ def panel_lines(
         *_uncertainty(statistics, width, chart_rows),
         *gap,
         *legend,
+        *gap,
+        *advice,
     ]
+
+
+def _wrapped(text: str, width: int, lines: int) -> list[Line]:
+    """`text` in exactly `lines` lines: what stands below must not move when the words change."""
+    broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
+    return [[(line, "text")] for line in (broken + [""] * lines)[:lines]]
 
 
 def _progress(statistics: Statistics, width: int) -> list[Line]:
@@ -97,7 +108,19 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
         [(pace, "strong"), (" a minute" if aside and width < 32 else " labels a minute", "text"), *skipped],
         [(f"round {statistics.round}", "text"), (f" · {statistics.strategy}", "dim")],
     ]
+    if statistics.target is not None:
+        lines.insert(2, [(f"to {statistics.target:.0%}  ", "dim"), *_to_target(statistics)])
     return [*lines, _trainer(statistics.trainer, width)]
+
+
+def _to_target(statistics: Statistics) -> Line:
+    left, minutes = statistics.labels_to_target, statistics.minutes_left
+    if left is None:
+        return [("not to be said yet", "dim")]
+    if left == 0:
+        return [("reached", "good")]
+    labels: Line = [(f"{left:,}", "strong"), (" labels", "text")]
+    return labels if minutes is None else [*labels, (f", {max(1, round(minutes)):,} min", "text")]
 
 
 _DOING = {
@@ -125,16 +148,26 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
     test, curve = statistics.test_accuracy, statistics.curve
-    head: Line = [("ACCURACY ", "title"), ("test ", "dim")]
-    if test is None or not curve:
+    head: Line = [("ACCURACY ", "title"), ("test " if test is not None or not curve else "by audit ", "dim")]
+    if not curve:
         chart: list[Line] = [[("from the first model on", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
         return [[*head, ("–", "dim")], *chart, _audit(statistics)]
-    floor, limit = axis_floor(curve[-1][1]), nice_limit(curve[-1][0])
-    columns = [None if v is None else (v - floor) / (1 - floor) for v in _curve_columns(curve, limit, width)]
-    chart = [[(row, "chart")] for row in area_chart(columns, rows)]
+    last = curve[-1]
+    floor, limit = axis_floor(last.accuracy), nice_limit(last.labels)
+
+    def columns(values: Sequence[float]) -> list[float | None]:
+        by_labels = [(point.labels, value) for point, value in zip(curve, values, strict=True)]
+        spread = _curve_columns(by_labels, limit, width)
+        return [None if value is None else (value - floor) / (1 - floor) for value in spread]
+
+    low, high = columns([point.low for point in curve]), columns([point.high for point in curve])
+    chart = band_chart(low, high, rows, ("chart", "band"))
     axis = f"{100 * floor:.0f}–100 %"
     axis += f"{limit:,} labels".rjust(width - len(axis))
-    return [[*head, (f"{test:.1%}", "good")], *chart, *([[(axis, "dim")]] if with_axis else []), _audit(statistics)]
+    figure = f"{last.accuracy if test is None else test:.1%}"
+    half = f" ± {50 * (last.high - last.low):.1f}"
+    top: Line = [*head, (figure, "good"), (half, "dim")]
+    return [top, *chart, *([[(axis, "dim")]] if with_axis else []), _audit(statistics)]
 
 
 def _audit(statistics: Statistics) -> Line:
@@ -150,10 +183,10 @@ def axis_floor(accuracy: float) -> float:
     return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if accuracy >= floor + (1 - floor) / 4), 0.0)
 
 
-def _curve_columns(curve: Sequence[CurvePoint], limit: int, width: int) -> list[float | None]:
+def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -> list[float | None]:
     """Accuracy by number of labels, spread over `width` columns up to `limit` labels; the last known value holds."""
     columns: list[float | None] = [None] * width
-    for labels, accuracy, *_ in curve:
+    for labels, accuracy in curve:
         columns[min(width - 1, labels * width // limit)] = accuracy
     last, end = None, min(width - 1, curve[-1][0] * width // limit)
     for x in range(end + 1):
@@ -166,18 +199,24 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
     head: Line = [("UNCERTAINTY ", "title"), ("mean ", "dim"), ("–" if mean is None else f"{mean:.2f}", "strong")]
     if histogram is None:
         return [head, [("from the first model on", "dim")], *[[("", "chart")]] * rows]
-    top = max(histogram) or 1
+    start = statistics.start_histogram or histogram
+    top = max(*histogram, *start) or 1
     wide = max(1, width // len(histogram))
-    columns = [(n / top) ** 0.5 for n in histogram for _ in range(wide)][:width]
-    chart: list[Line] = [[(row, "chart")] for row in area_chart(list(columns), rows)]
-    return [head, *chart, [("sure".ljust(len(columns) - 6), "dim"), ("unsure", "dim")]]
+    now = [(n / top) ** 0.5 for n in histogram for _ in range(wide)][:width]
+    before = [(n / top) ** 0.5 for n in start for _ in range(wide)][:width]
+    chart = band_chart(now, before, rows, ("chart", "band"))
+    axis: Line = [("sure ".ljust(len(now) - 6), "dim"), ("unsure", "dim")]
+    if len(now) >= 24:
+        axis = [("sure ", "dim"), ("▪ at first".center(len(now) - 11), "band"), ("unsure", "dim")]
+    return [head, *chart, axis]
 
 
-def _classes(counts: Sequence[int], classes: Sequence[str], keys: Sequence[str], width: int, room: int) -> list[Line]:
-    """Key, name and count of each class, in as many columns as the room asks for."""
+def _classes(statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, room: int) -> list[Line]:
+    """Key, name, count and accuracy of each class, in as many columns as the room asks for."""
+    counts = statistics.class_counts
     columns = min(max(1, -(-len(classes) // room)), max(1, width // 8))
     if columns == 1:
-        return _class_bars(counts, classes, keys, width, titled=room > len(classes))
+        return _class_bars(statistics, classes, keys, width, titled=room > len(classes))
     per_column, wide = -(-len(classes) // columns), width // columns
     digits = len(f"{max(counts, default=0):,}")
     named = any(key != name for key, name in zip(keys, classes, strict=True))
@@ -185,24 +224,36 @@ def _classes(counts: Sequence[int], classes: Sequence[str], keys: Sequence[str],
     for row in range(per_column):
         line: Line = []
         for c in range(row, len(classes), per_column):
-            line.append((keys[c], "strong"))
+            line.append((keys[c] or " ", "strong"))
             if named:
                 line.append((set_cell_size(f" {classes[c]}", max(0, wide - 3 - digits)), "text"))
             count = f" {counts[c]:>{digits},}"
-            line.append((count.ljust(wide - 1) if not named else count + " ", "text" if counts[c] else "dim"))
+            accuracy = _recall(statistics, c) if not named and wide >= digits + 8 else ""
+            line.append((count + " " if named else count, "text" if counts[c] else "dim"))
+            if not named:
+                line.append((accuracy.ljust(wide - 1 - len(count)), "dim"))
         lines.append(line)
     return lines
 
 
+def _recall(statistics: Statistics, c: int) -> str:
+    """The accuracy on one class in five characters."""
+    figures = statistics.class_figures
+    accuracy = figures[c].accuracy if c < len(figures) else None
+    return "    –" if accuracy is None else f" {100 * accuracy:3.0f}%"
+
+
 def _class_bars(
-    counts: Sequence[int], classes: Sequence[str], keys: Sequence[str], width: int, *, titled: bool
+    statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, *, titled: bool
 ) -> list[Line]:
-    lines: list[Line] = [[("LABELS BY CLASS", "title")]] if titled else []
+    counts = statistics.class_counts
+    lines: list[Line] = [[("LABELS BY CLASS", "title"), ("  and accuracy", "dim")]] if titled else []
     top, digits = nice_limit(max(counts, default=0)), len(f"{max(counts, default=0):,}")
     named = any(key != name for key, name in zip(keys, classes, strict=True))
     room = min(max(map(cell_len, classes)) + 1, width // 2) if named else 0
-    for key, name, count in zip(keys, classes, counts, strict=True):
-        line: Line = [(key, "strong"), (set_cell_size(f" {name}", room), "text"), (f" {count:>{digits},} ", "text")]
+    for c, (key, name, count) in enumerate(zip(keys, classes, counts, strict=True)):
+        line: Line = [(key or " ", "strong"), (set_cell_size(f" {name}", room), "text")]
+        line += [(f" {count:>{digits},}", "text"), (f"{_recall(statistics, c)} ", "dim")]
         left = width - sum(cell_len(text) for text, _ in line)
         lines.append([*line, (bar(count / top, left), "chart")])
     return lines

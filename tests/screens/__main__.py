@@ -1,0 +1,111 @@
+"""`python -m tests.screens [OUT]`: pictures of every screen, at three sizes, dark and light, on MNIST.
+
+Needs Debian's fonts-dejavu-core and the shipped VAE. Writes into docs/screens/.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import numpy as np
+from textual.pilot import Pilot
+
+from tests.screens.paint import picture
+from tuilabel.datasets import open_pool
+from tuilabel.labels import NullWriter
+from tuilabel.learner.opening import open_learner, test_set
+from tuilabel.learner.round import RoundRunner
+from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.session import LabellingSession
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.mailbox import Mailbox
+from tuilabel.tui.shared import Shared
+from tuilabel.tui.themes import DARK, LIGHT
+from tuilabel.vae.header import find_checkpoint
+
+SIZES = ((80, 24), (120, 40), (200, 60))
+WRONG = 7  # every so many labels of the sitting is wrong, so that there is something to review
+
+
+def session() -> LabellingSession:
+    """A sitting on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
+    pool = open_pool("mnist")
+    checkpoint = find_checkpoint("mnist")
+    learner, features = open_learner("latent", pool, checkpoint, device="auto", on_progress=lambda *_: None)
+    runner = RoundRunner(learner, test_set(pool, features, pool.classes), pool=pool, checkpoint=checkpoint)
+    trainer = InlineTrainer(runner)
+    made = LabellingSession(
+        pool,
+        events=[],
+        rounds=[],
+        writer=NullWriter(),
+        trainer=trainer,
+        classes=pool.classes,
+        retrain="batch",
+        annotator="ada",
+        target=0.995,
+    )
+    trainer.start(made.handle)
+    made.start()
+    assert pool.targets is not None
+    for n in range(60):
+        assert made.batch is not None
+        position = next(p for p, item in enumerate(made.batch.items) if made.answer_to(item) is None)
+        true = int(pool.targets[made.batch.items[position].index])
+        made.label(position, (true + (n % WRONG == WRONG - 1)) % 10, 900)
+    return made
+
+
+async def _nothing(_: Pilot[None]) -> None:
+    pass
+
+
+def _keys(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
+    async def press(pilot: Pilot[None]) -> None:
+        await pilot.press(*keys)
+        await pilot.pause(0.3)
+
+    return press
+
+
+VIEWS = {
+    "label": _nothing,
+    "large": _keys("tab"),
+    "by-class": _keys("tab", "tab", "right_square_bracket", "right_square_bracket", "right_square_bracket"),
+    "review": _keys("full_stop"),
+    "history": _keys("comma"),
+    "figures": _keys("equals_sign"),
+    "classes": _keys("colon"),
+    "find-class": _keys("slash"),
+    "note": _keys("semicolon"),
+    "help": _keys("question_mark"),
+}
+
+
+async def _take(view: str, made: LabellingSession, size: tuple[int, int], theme: str, out: Path) -> None:
+    app = LabelApp(Shared(made), Mailbox(), theme=theme)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await VIEWS[view](pilot)
+        await pilot.pause()
+        kind = "dark" if theme == DARK.name else "light"
+        picture(app).quantize(64).save(out / f"{view}-{size[0]}x{size[1]}-{kind}.png", optimize=True)
+
+
+def main() -> None:
+    """Write every picture."""
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screens")
+    out.mkdir(parents=True, exist_ok=True)
+    np.random.seed(0)  # noqa: NPY002 - nothing here draws from it; libraries might
+    made = session()
+    for view in VIEWS:
+        for size in SIZES:
+            for theme in (DARK.name, LIGHT.name):
+                asyncio.run(_take(view, made, size, theme, out))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,260 @@
+"""Pictures in cells: what they look like, how near they come to the image, what the terminal hears."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from base64 import b64decode
+from itertools import groupby
+
+import numpy as np
+import pytest
+from rich.cells import cell_len
+from rich.color import Color, ColorSystem
+from rich.console import Console
+from rich.segment import Segment
+from textual.strip import Strip
+
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.errors import UsageError
+from tuilabel.render import RENDERERS, CellPicture, PictureSource, get_renderer, picture_source
+from tuilabel.render.blocks import HALFBLOCKS, QUADRANTS, SEXTANTS
+from tuilabel.render.kitty import NUMERALS, PLACEHOLDER
+from tuilabel.render.palette import to_palette
+
+SHAPES = {"halfblock": (1, 2, HALFBLOCKS), "quadrant": (2, 2, QUADRANTS), "sextant": (2, 3, SEXTANTS)}
+SMALL = (14, 7)
+
+
+@pytest.fixture(scope="module")
+def mnist() -> ImagePool:
+    return open_pool("mnist")
+
+
+def seen(name: str, picture: CellPicture, side: int = 28) -> np.ndarray:
+    """A picture of blocks as the eye has it, grey levels (side, side), from its characters and colours alone."""
+    across, down, glyphs = SHAPES[name]
+    rows = []
+    for line in picture:
+        cells = []
+        for text, style, _ in line:
+            assert style is not None
+            assert style.bgcolor is not None
+            back = style.bgcolor.get_truecolor().red
+            fore = back if style.color is None else style.color.get_truecolor().red
+            for character in text:
+                mask = glyphs.index(character)
+                bits = [fore if mask >> bit & 1 else back for bit in range(across * down)]
+                cells.append(np.array(bits, dtype=np.float64).reshape(down, across))
+        rows.append(np.hstack(cells))
+    pixels = np.vstack(rows)
+    finest = np.repeat(np.repeat(pixels, 84 // pixels.shape[0], 0), 84 // pixels.shape[1], 1)
+    return finest.reshape(side, 84 // side, side, 84 // side).mean((1, 3))
+
+
+def widths(picture: CellPicture) -> set[int]:
+    return {sum(segment.cell_length for segment in line) for line in picture}
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+@pytest.mark.parametrize("shape", [(28, 28, 1), (32, 32, 3), (5, 90, 3), (1, 1, 1), (300, 200, 3)])
+@pytest.mark.parametrize("size", [(14, 7), (1, 1), (33, 20), (3, 1), (300, 2)])
+def test_every_picture_fills_exactly_its_cells(name: str, shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    cells = get_renderer(name).draw(image, *size).cells
+    assert len(cells) == size[1]
+    assert widths(cells) == {size[0]}
+
+
+def test_finer_blocks_come_nearer_to_a_digit(mnist: ImagePool) -> None:
+    errors = {}
+    for name in SHAPES:
+        renderer = get_renderer(name)
+        pictures = [seen(name, renderer.draw(image, *SMALL).cells) for image in mnist.images[:200]]
+        errors[name] = np.square(np.array(pictures) - mnist.images[:200, :, :, 0]).mean()
+    assert errors["quadrant"] < 0.8 * errors["halfblock"]
+    assert errors["sextant"] < 0.9 * errors["quadrant"]
+
+
+def test_a_digit_is_readable_in_fourteen_by_seven_cells(mnist: ImagePool) -> None:
+    """Nearest neighbours among real digits recognise the picture nearly as well as the image itself."""
+    assert mnist.targets is not None
+    known = mnist.images[:6000, :, :, 0].reshape(6000, -1).astype(np.float32)
+    asked = slice(50_000, 50_200)
+    renderer = get_renderer("blocks")
+    pictures = [seen("quadrant", renderer.draw(image, *SMALL).cells) for image in mnist.images[asked]]
+
+    def accuracy(images: np.ndarray) -> float:
+        flat = images.reshape(len(images), -1).astype(np.float32)
+        distances = np.square(known).sum(1) - 2 * flat @ known.T
+        assert mnist.targets is not None
+        return float((mnist.targets[distances.argmin(1)] == mnist.targets[asked]).mean())
+
+    assert accuracy(np.array(pictures)) > accuracy(mnist.images[asked, :, :, 0]) - 0.03
+
+
+def test_each_cell_takes_the_division_of_least_error() -> None:
+    """Against all divisions, each tried by itself."""
+    rng = np.random.default_rng(3)
+    image = rng.integers(0, 256, (9, 6, 3), dtype=np.uint8)
+    glyphs = SEXTANTS
+    cells = get_renderer("sextant").draw(image, 3, 3).cells
+    characters = ["".join(segment.text for segment in line) for line in cells]
+    for row in range(3):
+        for column in range(3):
+            block = image[3 * row : 3 * row + 3, 2 * column : 2 * column + 2].reshape(6, 3).astype(float)
+            errors = []
+            for mask in range(32):
+                chosen = np.array([mask >> bit & 1 for bit in range(6)], dtype=bool)
+                parts = [part for part in (block[chosen], block[~chosen]) if len(part)]
+                errors.append(sum(np.square(part - part.mean(0)).sum() for part in parts))
+            assert errors[glyphs.index(characters[row][column])] == pytest.approx(min(errors))
+
+
+def test_half_blocks_show_every_pixel_where_there_is_room(mnist: ImagePool) -> None:
+    picture = get_renderer("blocks").draw(mnist.images[7], 28, 14).cells
+    assert (seen("halfblock", picture) == mnist.images[7, :, :, 0]).all()
+    small = get_renderer("blocks").draw(mnist.images[7], *SMALL).cells
+    assert set("".join(segment.text for line in small for segment in line)) & set(QUADRANTS[4:])
+
+
+def test_ascii_needs_no_colour_and_uses_its_whole_ramp() -> None:
+    dim = np.zeros((28, 28, 1), dtype=np.uint8)
+    dim[10:20, 10:20] = 30
+    text = ["".join(segment.text for segment in line) for line in get_renderer("ascii").draw(dim, *SMALL).cells]
+    assert "@" in "".join(text)
+    assert text[0].strip() == ""
+
+
+# -- 256 colours ------------------------------------------------------------------------------------------------
+
+
+def test_palette_colours_are_nearer_than_those_of_rich() -> None:
+    from rich._palettes import EIGHT_BIT_PALETTE
+
+    colours = np.random.default_rng(0).integers(0, 256, (3000, 3))
+    greys = np.repeat(np.arange(256)[:, None], 3, 1)
+    palette = np.array([EIGHT_BIT_PALETTE[number] for number in range(16, 256)])
+
+    def sent(wanted: np.ndarray) -> np.ndarray:
+        numbers = [Color.from_rgb(*map(int, rgb)).downgrade(ColorSystem.EIGHT_BIT).number for rgb in wanted]
+        return np.array([EIGHT_BIT_PALETTE[number] for number in numbers if number is not None])
+
+    for wanted in (colours, greys):
+        nearest = np.square(palette[:, None] - wanted).sum(-1).min(0).mean()
+        ours = np.square(sent(to_palette(wanted)) - wanted).sum(-1).mean()
+        rich = np.square(sent(wanted) - wanted).sum(-1).mean()
+        assert ours <= 1.15 * nearest
+        assert ours < 0.97 * rich
+
+
+def test_with_256_colours_nothing_else_is_sent(mnist: ImagePool) -> None:
+    cells = get_renderer("quadrant", colours="256").draw(mnist.images[0], *SMALL).cells
+    console = Console(color_system="256", force_terminal=True)
+    text = "".join(console._render_buffer(list(line)) for line in cells)
+    assert "38;5;" in text
+    assert "38;2;" not in text
+
+
+# -- Kitty ------------------------------------------------------------------------------------------------------
+
+
+def image_sent(before: str) -> tuple[dict[str, str], np.ndarray]:
+    """The parameters and pixels of a transmission, put together as a terminal does."""
+    chunks = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", before)
+    assert "".join(f"\x1b_G{control};{data}\x1b\\" for control, data in chunks) == before
+    assert all(len(data) <= 4096 for _, data in chunks)
+    assert all("q=2" in control for control, _ in chunks)
+    assert [control.endswith("m=0") for control, _ in chunks] == [False] * (len(chunks) - 1) + [True]
+    control = dict(part.split("=") for part in chunks[0][0].split(","))
+    pixels = np.frombuffer(zlib.decompress(b64decode("".join(data for _, data in chunks))), dtype=np.uint8)
+    return control, pixels.reshape(int(control["v"]), int(control["s"]), 3)
+
+
+@pytest.mark.parametrize("colours", ["truecolor", "256"])
+def test_kitty_cells_name_their_image_row_and_column(mnist: ImagePool, colours: str) -> None:
+    renderer = get_renderer("kitty", colours=colours)
+    numbers = set()
+    for image in mnist.images[:5]:
+        drawing = renderer.draw(image, *SMALL)
+        control, pixels = image_sent(drawing.before)
+        assert (control["a"], control["U"], control["c"], control["r"]) == ("T", "1", "14", "7")
+        assert (pixels == image).all()
+        assert len(drawing.before) < 1500
+        (first, *_), *_ = drawing.cells
+        assert first.style is not None
+        assert first.style.color is not None
+        if colours == "256":
+            number = first.style.color.downgrade(ColorSystem.EIGHT_BIT).number
+        else:
+            red, green, blue = first.style.color.get_truecolor()
+            number = red << 16 | green << 8 | blue
+        assert int(control["i"]) == number
+        assert f"i={number}," in drawing.after
+        numbers.add(number)
+        for y, line in enumerate(drawing.cells):
+            text = "".join(segment.text for segment in line)
+            assert text == "".join(PLACEHOLDER + NUMERALS[y] + NUMERALS[x] for x in range(14))
+    assert len(numbers) == 5
+
+
+def test_large_images_are_sent_in_chunks_and_no_larger_than_their_cells() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), dtype=np.uint8)
+    _, pixels = image_sent(get_renderer("kitty").draw(image, 20, 10).before)
+    assert pixels.shape == (320, 320, 3)
+
+
+def test_placeholders_are_cut_whole() -> None:
+    line = Strip(get_renderer("kitty").draw(np.zeros((8, 8, 1), dtype=np.uint8), 6, 3).cells[1])
+    assert cell_len(line.text) == 6
+    assert line.crop(2, 4).text == "".join(PLACEHOLDER + NUMERALS[1] + NUMERALS[x] for x in (2, 3))
+
+
+def test_the_numerals_of_the_protocol_are_distinct_marks_above() -> None:
+    assert (NUMERALS[0], NUMERALS[1], NUMERALS[16]) == ("\u0305", "\u030d", "\u035b")
+    assert len(set(NUMERALS)) == len(NUMERALS) > 256
+
+
+def test_kitty_needs_more_than_16_colours() -> None:
+    with pytest.raises(UsageError, match="256 colours"):
+        get_renderer("kitty", colours="16")
+    with pytest.raises(UsageError, match="halfblock, quadrant"):
+        get_renderer("sixel")
+
+
+# -- the source -------------------------------------------------------------------------------------------------
+
+IMAGE = np.zeros((4, 4, 1), dtype=np.uint8)
+
+
+def test_a_picture_is_drawn_once_and_the_terminal_hears_of_it_when_it_is_shown() -> None:
+    source = picture_source("kitty")
+    source.prepare(3, IMAGE, 4, 2)
+    assert source.is_ready(3, 4, 2)
+    assert source.take_messages() == ""
+    cells = source.picture(3, IMAGE, 4, 2)
+    assert source.take_messages().startswith("\x1b_Ga=T")
+    assert source.picture(3, IMAGE, 4, 2) is cells
+    assert source.take_messages() == ""
+    assert source.farewell().count("a=d") == 1
+
+
+def test_what_was_shown_last_is_kept_and_the_rest_taken_back() -> None:
+    source = PictureSource(get_renderer("kitty"), capacity=8)
+    for index in range(8):
+        source.picture(index, IMAGE, 4, 2)
+    first = source.picture(0, IMAGE, 4, 2)
+    source.take_messages()
+    source.picture(8, IMAGE, 4, 2)
+    assert source.generation == 1
+    assert source.picture(0, IMAGE, 4, 2) is first
+    assert not source.is_ready(1, 4, 2)
+    kinds = [kind for kind, _ in groupby(re.findall(r"a=([dT])", source.take_messages()))]
+    assert kinds == ["d", "T"]
+
+
+def test_equal_cells_are_one_segment() -> None:
+    assert get_renderer("quadrant").draw(IMAGE, 5, 1).cells == ((Segment("     ", style=BLACK),),)
+
+
+BLACK = get_renderer("halfblock").draw(IMAGE, 1, 1).cells[0][0].style

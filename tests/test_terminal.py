@@ -1,0 +1,170 @@
+"""Answers told from keys, and what is decided from them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tuilabel.errors import UsageError
+from tuilabel.terminal import SequenceReader, TerminalInfo, detect, is_reply
+from tuilabel.terminal.probe import Replies, parse
+
+# -- keys and answers -------------------------------------------------------------------------------------------
+
+KEYS = ["1", "a", "é", "\r", "\x7f", "\x11", "\x1b[A", "\x1bOA", "\x1b[1;5C", "\x1b[53;;53u", "\x1b[<0;12;5M", "\x1b[I"]
+ANSWERS = [
+    "\x1b[?62;1;4c",
+    "\x1b[>41;354;0c",
+    "\x1bP>|kitty(0.35.2)\x1b\\",
+    "\x1bP1$r0;48:2::1:2:3m\x1b\\",
+    "\x1bP1+r524742=382F382F38\x1b\\",
+    "\x1b_Gi=31;OK\x1b\\",
+    "\x1b]11;rgb:1111/2222/3333\x07",
+    "\x1b]11;rgb:1111/2222/3333\x1b\\",
+    "\x1b[6;16;8t",
+    "\x1b[4;640;960t",
+    "\x1b[?1u",
+    "\x1b[0n",
+]
+
+
+@settings(deadline=None)  # the machine may be busy
+@given(st.lists(st.sampled_from(KEYS + ANSWERS), max_size=8), st.lists(st.integers(1, 9), max_size=40), st.data())
+def test_whatever_the_pieces_keys_come_through_and_answers_do_not(
+    parts: list[str], sizes: list[int], data: st.DataObject
+) -> None:
+    reader, text, got, now = SequenceReader(), "".join(parts), "", 0.0
+    while text:
+        size = sizes.pop() if sizes else len(text)
+        piece, text = text[:size], text[size:]
+        if piece.endswith("\x1b") and text:  # that a lone escape is no key can be told from what follows only
+            piece, text = piece[:-1], "\x1b" + text
+            if not piece:
+                piece, text = text[:2], text[2:]
+        got += "".join(token for token in reader.feed(piece, now) if not is_reply(token))
+        now += data.draw(st.sampled_from([0.0, 0.2, 1.0]))
+        got += "".join(token for token in reader.tick(now) if not is_reply(token))
+    assert got == "".join(part for part in parts if part in KEYS)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("cut", [1, 2, 3, 5])
+def test_an_answer_cut_anywhere_leaves_no_character(answer: str, cut: int) -> None:
+    reader = SequenceReader()
+    got = [*reader.feed(answer[:cut], 0.0), *reader.tick(0.5), *reader.feed(answer[cut:], 0.6), *reader.tick(9.0)]
+    assert [token for token in got if not is_reply(token)] in ([], ["\x1b"])  # at worst the Escape key, no label
+
+
+def test_escape_is_a_key_after_a_moment_and_what_never_ends_is_dropped() -> None:
+    reader = SequenceReader()
+    assert [*reader.feed("\x1b", 0.0), *reader.tick(0.05)] == []
+    assert list(reader.tick(0.2)) == ["\x1b"]
+    assert [*reader.feed("5", 0.3)] == ["5"]
+    assert [*reader.feed("\x1b[?12;", 1.0), *reader.tick(5.9)] == []
+    assert [*reader.tick(6.1), *reader.feed("7", 6.2)] == ["7"]
+    assert [*reader.feed("\x1b[?12\x11", 7.0)] == ["\x11"]  # Ctrl+Q works whatever the terminal has begun to say
+    assert [*reader.feed("\x1bP1$r12\x1b[A", 8.0)] == ["\x1b[A"]
+
+
+def test_pasted_text_stays_between_its_marks() -> None:
+    reader = SequenceReader()
+    got = list(reader.feed("\x1b[200~1\x1b[?62c2\x1b[20", 0.0)) + list(reader.feed("1~3", 1.0))
+    assert "".join(got) == "\x1b[200~1\x1b[?62c2\x1b[201~3"
+    assert not any(is_reply(token) for token in got)
+    assert got[-1] == "3"
+
+
+# -- what an answer says ----------------------------------------------------------------------------------------
+
+
+def test_answers_are_understood() -> None:
+    replies = parse([*ANSWERS, "7"], 0.25)
+    assert replies == Replies(
+        asked=True,
+        answered=True,
+        round_trip=0.25,
+        name="kitty",
+        version="0.35.2",
+        truecolor=True,
+        kitty_graphics=True,
+        sixel=True,
+        cell_pixels=(8, 16),
+    )
+    assert parse(["\x1bP>|tmux 3.3a\x1b\\"], None).name == "tmux"
+    assert parse(["\x1bP>|VTE(7600)\x1b\\"], None).version == "7600"
+    assert not parse(["\x1bP0$r\x1b\\", "\x1bP1$r0;48:5:16m\x1b\\", "\x1b_Gi=31;EINVAL\x1b\\"], None).truecolor
+
+
+# -- decisions --------------------------------------------------------------------------------------------------
+
+KITTY = Replies(asked=True, answered=True, name="kitty", version="0.35.2", kitty_graphics=True)
+XTERM = {"TERM": "xterm-256color"}
+TRUE = {**XTERM, "COLORTERM": "truecolor"}
+SSH = {**XTERM, "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "replies", "images", "colours"),
+    [
+        (TRUE, None, "blocks", "truecolor"),
+        (XTERM, None, "blocks", "256"),
+        ({"TERM": "xterm"}, None, "ascii", "16"),
+        ({"TERM": "linux"}, None, "ascii", "16"),
+        ({**TRUE, "NO_COLOR": "1"}, None, "ascii", "truecolor"),
+        (SSH, KITTY, "kitty", "truecolor"),
+        (SSH, Replies(asked=True, name="kitty", version="0.21.0", kitty_graphics=True), "fine-blocks", "truecolor"),
+        (SSH, Replies(asked=True, name="Konsole", version="23", kitty_graphics=True), "blocks", "truecolor"),
+        (SSH, Replies(asked=True, name="XTerm", version="390", truecolor=True), "blocks", "truecolor"),
+        (SSH, Replies(asked=True, name="VTE", version="7600"), "fine-blocks", "truecolor"),
+        ({**SSH, "TERM": "xterm-ghostty"}, Replies(asked=True, kitty_graphics=True), "kitty", "truecolor"),
+        ({**SSH, "TERM": "xterm-kitty"}, None, "fine-blocks", "truecolor"),
+        ({**SSH, "TERM": "foot"}, None, "fine-blocks", "truecolor"),
+        ({**TRUE, "TERM": "tmux-256color", "TMUX": "/tmp/x,1,0", "PATH": ""}, KITTY, "blocks", "truecolor"),
+        ({**SSH, "TERM": "screen-256color"}, KITTY, "blocks", "256"),
+        ({**TRUE, "TERM": "screen-256color", "STY": "1.pts"}, None, "blocks", "256"),
+        (SSH, Replies(asked=True, name="tmux 3.3a", kitty_graphics=True), "blocks", "256"),
+        ({**TRUE, "VTE_VERSION": "6003"}, None, "blocks", "truecolor"),
+        ({**TRUE, "VTE_VERSION": "6800"}, None, "fine-blocks", "truecolor"),
+    ],
+)
+def test_auto(environ: dict[str, str], replies: Replies | None, images: str, colours: str) -> None:
+    info = detect(replies=replies, environ=environ)
+    assert (info.images, info.colours) == (images, colours), (info.images_why, info.colours_why)
+
+
+def test_the_option_goes_before_the_variable_and_the_variable_before_the_terminal() -> None:
+    environ = {**SSH, "TUILABEL_IMAGES": "sextant", "TUILABEL_COLOR": "16", "NO_COLOR": "1"}
+    named = detect("quadrant", "truecolor", KITTY, environ)
+    assert (named.images, named.images_why) == ("quadrant", "--images")
+    assert (named.colours, named.colours_why) == ("truecolor", "--color")
+    by_variable = detect(replies=KITTY, environ=environ)
+    assert (by_variable.images, by_variable.images_why) == ("sextant", "TUILABEL_IMAGES")
+    assert (by_variable.colours, by_variable.colours_why) == ("16", "TUILABEL_COLOR")
+    assert detect("kitty", environ={**TRUE, "TMUX": "x"}).images == "kitty"  # who forces it may have reasons
+
+
+@pytest.mark.parametrize(
+    ("images", "colour", "environ", "words"),
+    [
+        ("sixel", "auto", {}, "unknown --images 'sixel'"),
+        ("auto", "8", {}, "unknown --color '8'"),
+        ("auto", "auto", {"TUILABEL_IMAGES": "x"}, "unknown TUILABEL_IMAGES 'x'"),
+        ("kitty", "16", {}, "--images kitty needs 256"),
+    ],
+)
+def test_a_choice_that_is_none(images: str, colour: str, environ: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        detect(images, colour, environ=environ)
+
+
+def dropped(environ: dict[str, str], colour: str = "auto") -> bool:
+    info: TerminalInfo = detect(colour=colour, environ=environ)
+    return info.colours_dropped
+
+
+def test_ssh_is_said_to_have_dropped_colours_only_where_it_may_have() -> None:
+    assert dropped(SSH)
+    assert not dropped(XTERM)
+    assert not dropped({**SSH, "COLORTERM": "truecolor"})
+    assert not dropped(SSH, "256")

@@ -1,0 +1,128 @@
+"""Pictures of block characters: half-blocks, quadrants, sextants.
+
+A block character shows a cell as 2, 4 or 6 sub-pixels in two colours. Of all ways to divide the sub-pixels among the
+two, each cell takes the one of least squared error; both colours are then means.
+
+rich-pixels builds one parsed style per cell, which takes longer than a frame for a grid of images; here runs of equal
+cells become one segment, and styles are made once per pair of colours.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color, ColorType
+from rich.color_triplet import ColorTriplet
+from rich.segment import Segment
+from rich.style import Style
+
+from tuilabel.render.base import Drawing, resize
+from tuilabel.render.palette import to_palette
+
+# The characters by the sub-pixels that have the foreground, row by row from the lowest bit on. The last sub-pixel
+# always has the background: a division and its negative are the same picture.
+HALFBLOCKS = " ▀"
+QUADRANTS = " ▘▝▀▖▌▞▛"
+SEXTANTS = " " + "".join("▌" if mask == 21 else chr(0x1FB00 + mask - 1 - (mask > 21)) for mask in range(1, 32))
+WORTH_IT = 0.25  # squared levels a division must gain over a plain cell: more than rounding makes up
+
+
+class BlockRenderer:
+    """Draws with the characters of one kind.
+
+    Parameters
+    ----------
+    across, down : sub-pixels of a cell.
+    glyphs : 2^(across · down - 1) characters.
+    palette : whether to use only colours of the 256-colour palette.
+    """
+
+    def __init__(self, across: int, down: int, glyphs: str, *, palette: bool = False) -> None:
+        self._across, self._down, self._glyphs, self._palette = across, down, glyphs, palette
+        self._size = across * down
+        masks = np.arange(len(glyphs))
+        self._members = (masks[:, None] >> np.arange(self._size) & 1).astype(np.float32)  # (divisions, sub-pixels)
+
+    def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
+        pixels = resize(image, columns * self._across, rows * self._down)
+        blocks = pixels.reshape(rows, self._down, columns, self._across, -1).transpose(0, 2, 1, 3, 4)
+        masks, fore, back = self._divide(blocks.reshape(rows, columns, self._size, -1).astype(np.float32))
+        codes = (masks << 48) | (self._code(fore) << 24) | self._code(back)  # (rows, columns)
+        return Drawing(tuple(self._line(line) for line in codes))
+
+    def _divide(
+        self, blocks: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+        """The division, foreground and background of each cell; blocks (rows, columns, sub-pixels, C)."""
+        counts = self._members.sum(1)  # (divisions,)
+        sums = self._members @ blocks  # (rows, columns, divisions, C)
+        rest = blocks.sum(2, keepdims=True) - sums
+        fore, back = sums / np.maximum(counts, 1)[:, None], rest / (self._size - counts)[:, None]
+        explained = (fore * sums + back * rest).sum(-1)  # the squared error is what this leaves of the squared pixels
+        explained[..., 0] += WORTH_IT
+        masks = explained.argmax(-1)
+        chosen = masks[..., None, None]
+        return (
+            masks.astype(np.int64),
+            np.take_along_axis(fore, chosen, 2)[:, :, 0],
+            np.take_along_axis(back, chosen, 2)[:, :, 0],
+        )
+
+    def _code(self, colours: NDArray[np.float32]) -> NDArray[np.int64]:
+        """Colours (rows, columns, C) as one number each: red, green, blue."""
+        levels = np.broadcast_to(np.rint(colours), (*colours.shape[:2], 3)).astype(np.int64)
+        if self._palette:
+            levels = to_palette(levels)
+        codes: NDArray[np.int64] = levels @ np.array([1 << 16, 1 << 8, 1])
+        return codes
+
+    def _line(self, codes: NDArray[np.int64]) -> tuple[Segment, ...]:
+        starts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist(), len(codes)]
+        segments = []
+        for start, end, code in zip(starts, starts[1:], codes[starts[:-1]].tolist(), strict=False):
+            glyph = self._glyphs[code >> 48]
+            segments.append(_segment(glyph, code & 0xFFFFFFFFFFFF, end - start))
+        return tuple(segments)
+
+
+def halfblock(*, palette: bool = False) -> BlockRenderer:
+    """Two square pixels a cell, both in their own colour; in every font."""
+    return BlockRenderer(1, 2, HALFBLOCKS, palette=palette)
+
+
+def quadrant(*, palette: bool = False) -> BlockRenderer:
+    """2 × 2 sub-pixels a cell in two colours; in nearly every font."""
+    return BlockRenderer(2, 2, QUADRANTS, palette=palette)
+
+
+def sextant(*, palette: bool = False) -> BlockRenderer:
+    """2 × 3 sub-pixels a cell in two colours; Unicode 13, missing in many fonts."""
+    return BlockRenderer(2, 3, SEXTANTS, palette=palette)
+
+
+class AutoRenderer:
+    """Half-blocks where they show every pixel, finer blocks where the picture is smaller than the image."""
+
+    def __init__(self, plain: BlockRenderer, fine: BlockRenderer) -> None:
+        self._plain, self._fine = plain, fine
+
+    def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
+        height, width = image.shape[:2]
+        renderer = self._plain if columns >= width and 2 * rows >= height else self._fine
+        return renderer.draw(image, columns, rows)
+
+
+@lru_cache(maxsize=1 << 16)
+def _segment(glyph: str, colours: int, length: int) -> Segment:
+    fore, back = colours >> 24, colours & 0xFFFFFF
+    return Segment(glyph * length, Style.from_color(None if glyph == " " else _colour(fore), _colour(back)))
+
+
+@lru_cache(maxsize=1 << 14)
+def _colour(code: int) -> Color:
+    # Color.from_rgb also writes a name for it, which nobody reads and which takes half the time.
+    return Color("", ColorType.TRUECOLOR, None, ColorTriplet(code >> 16, code >> 8 & 0xFF, code & 0xFF))

@@ -1,0 +1,114 @@
+"""Pictures that the terminal draws itself, by the Kitty graphics protocol with Unicode placeholders.
+
+The image is sent once, under a number, and then stands wherever cells of U+10EEEE carry that number as their colour and
+their row and column as combining characters. So it moves, is cut and is overwritten like text.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from base64 import b64encode
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.color import Color
+from rich.segment import Segment
+from rich.style import Style
+
+from tuilabel.render.base import Drawing, resize
+from tuilabel.render.blocks import halfblock
+
+PLACEHOLDER = "\U0010eeee"
+CHUNK = 4096  # bytes of base64 the protocol allows at once
+SHARPEST = (16, 32)  # pixels of a cell beyond which more are not sent
+
+# The protocol's numerals from 0 on, as ranges of code points: combining characters that sit above their letter and
+# do not merge with it.
+_RANGES = """
+    305 30D-30E 310 312 33D-33F 346 34A-34C 350-352 357 35B 363-36F 483-487 592-595 597-599 59C-5A1 5A8-5A9 5AB-5AC 5AF
+    5C4 610-617 657-65B 65D-65E 6D6-6DC 6DF-6E2 6E4 6E7-6E8 6EB-6EC 730 732-733 735-736 73A 73D 73F-741 743 745 747
+    749-74A 7EB-7F1 7F3 816-819 81B-823 825-827 829-82D 951 953-954 F82-F83 F86-F87 135D-135F 17DD 193A 1A17 1A75-1A7C
+    1B6B 1B6D-1B73 1CD0-1CD2 1CDA-1CDB 1CE0 1DC0-1DC1 1DC3-1DC9 1DCB-1DCC 1DD1-1DE6 1DFE 20D0-20D1 20D4-20D7 20DB-20DC
+    20E1 20E7 20E9 20F0 2CEF-2CF1 2DE0-2DFF A66F A67C-A67D A6F0-A6F1 A8E0-A8F1
+"""
+
+
+def _numerals() -> tuple[str, ...]:
+    bounds = [[int(bound, 16) for bound in span.split("-")] for span in _RANGES.split()]
+    return tuple(chr(code) for span in bounds for code in range(span[0], span[-1] + 1))
+
+
+NUMERALS = _numerals()
+
+
+class KittyRenderer:
+    """Numbers images and writes their placeholders.
+
+    Parameters
+    ----------
+    palette : whether numbers must be colours of the 256-colour palette: then there are 216 of them, else 4,096, in a
+        range of this process's own.
+    """
+
+    def __init__(self, *, palette: bool = False) -> None:
+        self._numbers: Sequence[int] = _PALETTE_NUMBERS if palette else range(_first_number(), _first_number() + 4096)
+        self._palette = palette
+        self._drawn = 0
+
+    @property
+    def capacity(self) -> int:
+        """How many images can be told apart at a time."""
+        return len(self._numbers)
+
+    def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells.
+
+        A picture larger than the protocol has numerals for is drawn in half-blocks.
+        """
+        if max(columns, rows) > len(NUMERALS):
+            return halfblock(palette=self._palette).draw(image, columns, rows)
+        number = self._numbers[self._drawn % len(self._numbers)]
+        self._drawn += 1
+        style = Style(color=_colour_of(number, palette=self._palette))
+        cells = tuple(
+            (Segment("".join(PLACEHOLDER + NUMERALS[y] + NUMERALS[x] for x in range(columns)), style),)
+            for y in range(rows)
+        )
+        return Drawing(cells, _transmission(image, number, columns, rows), f"\x1b_Ga=d,d=I,i={number},q=2\x1b\\")
+
+
+def _transmission(image: NDArray[np.uint8], number: int, columns: int, rows: int) -> str:
+    """Send the image and say how many cells it fills; q=2: the terminal must not answer, an answer could be a key."""
+    height, width = image.shape[:2]
+    width, height = min(width, SHARPEST[0] * columns), min(height, SHARPEST[1] * rows)
+    pixels = np.broadcast_to(resize(image, width, height), (height, width, 3))
+    data = b64encode(zlib.compress(pixels.tobytes(), 6)).decode()
+    chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
+    control = f"a=T,U=1,i={number},c={columns},r={rows},f=24,s={width},v={height},o=z,"
+    more = [1] * (len(chunks) - 1) + [0]
+    return "".join(
+        f"\x1b_G{control if part == 0 else ''}q=2,m={more[part]};{chunk}\x1b\\" for part, chunk in enumerate(chunks)
+    )
+
+
+def _first_number() -> int:
+    """A start for this process's numbers, of 24 bits: other programs in the same terminal have their own."""
+    return (os.getpid() % 4095 + 1) << 12
+
+
+# Greys of the cube are left out: they come out as the grey ramp's.
+_PALETTE_NUMBERS = [n for n in range(16, 256) if n > 231 or (n - 16) % 43 != 0]
+
+
+def _colour_of(number: int, *, palette: bool) -> Color:
+    """The colour that says `number`: as 24 bits, or one that is reduced to that entry of the palette."""
+    if not palette:
+        return Color.from_rgb(number >> 16, number >> 8 & 0xFF, number & 0xFF)
+    if number > 231:
+        grey = round(10.2 * (number - 231))
+        return Color.from_rgb(grey, grey, grey)
+    levels = (0, 95, 135, 175, 215, 255)
+    red, green, blue = (levels[(number - 16) // step % 6] for step in (36, 6, 1))
+    return Color.from_rgb(red, green, blue)

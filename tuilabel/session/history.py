@@ -1,0 +1,69 @@
+"""The history view: every answer that stands, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import overload
+
+from tuilabel.labels import ClassBook, Event, Kind
+
+
+@dataclass(frozen=True)
+class HistoryEntry:
+    """One item with the answer that stands."""
+
+    index: int
+    id: str
+    kind: Kind
+    class_index: int | None
+    class_name: str | None
+    annotator: str
+    at: datetime
+    round: int
+    note: str | None
+    predicted: int | None
+    """Class position that the model took it for, before it learnt the answer."""
+    confidence: float | None
+
+
+class History(Sequence[HistoryEntry]):
+    """The answers of one moment; entries are made when they are looked at.
+
+    Making it sorts the answers by time, a few milliseconds for 30,000; an entry costs microseconds.
+    """
+
+    def __init__(self, answers: Iterable[tuple[int, Event]], notes: Mapping[int, str], book: ClassBook) -> None:
+        self._answers = sorted(answers, key=lambda pair: pair[1].at, reverse=True)
+        self._notes = dict(notes)
+        self._places = {name: position for position, name in enumerate(book.names)}
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @overload
+    def __getitem__(self, key: int) -> HistoryEntry: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[HistoryEntry]: ...
+
+    def __getitem__(self, key: int | slice) -> HistoryEntry | list[HistoryEntry]:
+        if isinstance(key, slice):
+            return [self._entry(*pair) for pair in self._answers[key]]
+        return self._entry(*self._answers[key])
+
+    def _entry(self, index: int, event: Event) -> HistoryEntry:
+        return HistoryEntry(
+            index=index,
+            id=event.item,
+            kind=event.kind,
+            class_index=self._places.get(event.class_name or ""),
+            class_name=event.class_name,
+            annotator=event.annotator,
+            at=event.at,
+            round=event.round,
+            note=self._notes.get(index),
+            predicted=self._places.get(event.predicted or ""),
+            confidence=event.confidence,
+        )

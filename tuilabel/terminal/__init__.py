@@ -1,0 +1,20 @@
+"""Which terminal this is and what it can show: its environment, and one question before the app starts."""
+
+from __future__ import annotations
+
+from tuilabel.terminal.detect import COLOUR_CHOICES, IMAGE_CHOICES, TerminalInfo, check_choices, detect
+from tuilabel.terminal.notice import colour_notice
+from tuilabel.terminal.probe import Probe
+from tuilabel.terminal.sequences import SequenceReader, is_reply
+
+__all__ = [
+    "COLOUR_CHOICES",
+    "IMAGE_CHOICES",
+    "Probe",
+    "SequenceReader",
+    "TerminalInfo",
+    "check_choices",
+    "colour_notice",
+    "detect",
+    "is_reply",
+]

@@ -1,0 +1,88 @@
+"""Textual's driver with a reader before it that lets no stray byte become a key, and with images in the terminal."""
+
+from __future__ import annotations
+
+import os
+import select
+from codecs import getincrementaldecoder
+from time import monotonic
+from typing import ClassVar
+
+from textual import constants, events
+from textual._xterm_parser import XTermParser
+from textual.drivers.linux_driver import LinuxDriver
+
+from tuilabel.render import PictureSource
+from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
+
+ESC = "\x1b"
+TICK = 0.05  # seconds
+
+
+class QuietDriver(LinuxDriver):
+    """Reads whole sequences only, drops the terminal's late answers, and sends images before the cells that show them.
+
+    Textual hands what its parser does not know on as keys, character by character, and so would make labels of a late
+    answer to a query, of an answer that comes in two pieces, and of a mouse event that does.
+    """
+
+    reader: ClassVar[SequenceReader]
+    pictures: ClassVar[PictureSource]
+
+    def run_input_thread(self) -> None:
+        """Hand on what is typed until the app ends."""
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")("replace").decode
+        while not self.exit_event.is_set():
+            tokens: list[str] = []
+            if select.select([self.fileno], [], [], TICK)[0]:
+                try:
+                    data = os.read(self.fileno, 1 << 12)
+                except OSError:
+                    data = b""
+                if not data:
+                    return  # the terminal is gone; SIGHUP ends the app
+                tokens += self.reader.feed(decode(data), monotonic())
+            tokens += self.reader.tick(monotonic())
+            for token in tokens:
+                if not is_reply(token):
+                    parser = self._hand_on(token, parser)
+
+    def _hand_on(self, token: str, parser: XTermParser) -> XTermParser:
+        """Give a whole token to Textual; returns the parser to go on with."""
+        if token == ESC:
+            self.process_message(events.Key("escape", ESC))
+            return parser
+        for event in parser.feed(token):
+            self.process_message(event)
+        if parser._awaiting.timeout is None:
+            return parser
+        # The sequence is whole and yet Textual waits for more: it does not know it, and would make keys of it.
+        fresh = XTermParser(self._debug)
+        fresh.last_x, fresh.last_y, fresh.mouse_pixels = parser.last_x, parser.last_y, parser.mouse_pixels
+        fresh.terminal_size, fresh.terminal_pixel_size = parser.terminal_size, parser.terminal_pixel_size
+        return fresh
+
+    def write(self, data: str) -> None:
+        """Write `data`, after the images whose cells it may hold."""
+        super().write(self.pictures.take_messages() + data)
+
+    def stop_application_mode(self) -> None:
+        """Leave the terminal as it was."""
+        farewell = self.pictures.farewell()
+        if farewell:
+            super().write(farewell)
+        super().stop_application_mode()
+
+
+def use_colours(terminal: TerminalInfo) -> None:
+    """Let the apps that are made from now on speak to `terminal` in the colours that were decided for it."""
+    system = {"truecolor": "truecolor", "256": "256", "16": "standard"}[terminal.colours]
+    constants.COLOR_SYSTEM = system  # type: ignore[misc]  # Textual reads it from the environment at import only
+    if terminal.colours_forced:
+        os.environ.pop("NO_COLOR", None)
+
+
+def quiet_driver(reader: SequenceReader, pictures: PictureSource) -> type[QuietDriver]:
+    """The driver for one app: `reader` may hold half an answer already, `pictures` is what the screens draw from."""
+    return type("QuietDriver", (QuietDriver,), {"reader": reader, "pictures": pictures})

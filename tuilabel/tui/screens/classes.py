@@ -1,0 +1,100 @@
+"""The classes: add, rename, merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from rich.text import Text
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from tuilabel.errors import UsageError
+from tuilabel.tui.screens.dialogs import AskText, Dialog, PickClass
+from tuilabel.tui.shared import Shared
+
+
+class ClassesScreen(Dialog):
+    """Lists the classes with their keys and counts; labels follow a renamed or merged class."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus", "add", show=False),
+        Binding("minus", "merge", show=False),
+    ]
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__()
+        self._shared, self._session = shared, shared.session
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static("Classes", markup=False, classes="dialog-title")
+            yield OptionList()
+            yield Static("", markup=False, classes="dialog-word")
+            yield Static(
+                "Enter renames · + adds · - merges into another · Esc closes\nEvery label follows.",
+                markup=False,
+                classes="dialog-hint",
+            )
+
+    def on_mount(self) -> None:
+        self._fill()
+
+    @property
+    def _chosen(self) -> int:
+        return self.query_one(OptionList).highlighted or 0
+
+    @on(OptionList.OptionSelected)
+    def _rename(self, event: OptionList.OptionSelected) -> None:
+        place = event.option_index
+        name = self._session.classes[place]
+        self.app.push_screen(
+            AskText(f"New name for {name}", name),
+            lambda text: self._change(
+                text, lambda: self._session.rename_class(place, str(text)), f"{name} is {text} now"
+            ),
+        )
+
+    def action_add(self) -> None:
+        """Add a class."""
+        self.app.push_screen(
+            AskText("Name of the new class"),
+            lambda text: self._change(text, lambda: self._session.add_class(str(text)), f"added {text}"),
+        )
+
+    def action_merge(self) -> None:
+        """Merge the chosen class into another."""
+        place = self._chosen
+        name = self._session.classes[place]
+
+        def merge(into: object) -> None:
+            if isinstance(into, int):
+                target = self._session.classes[into]
+                self._change(
+                    target, lambda: self._session.merge_classes(place, into), f"{name} is part of {target} now"
+                )
+
+        self.app.push_screen(PickClass(f"Merge {name} into", self._shared, without=place), merge)
+
+    def _change(self, given: object, change: Callable[[], object], done: str) -> None:
+        if not given:
+            return
+        try:
+            change()
+        except UsageError as error:
+            done = str(error)
+        self.query_one(".dialog-word", Static).update(Text(done))
+        self._fill()
+
+    def _fill(self) -> None:
+        options, chosen = self.query_one(OptionList), self._chosen
+        counts = self._session.statistics().class_counts
+        options.clear_options()
+        width = max(map(len, self._session.classes))
+        rows = zip(self._shared.keys, self._session.classes, counts, strict=True)
+        options.add_options([Option(Text(f"{key or ' '}  {name:<{width}}  {n:>7,}")) for key, name, n in rows])
+        options.highlighted = min(chosen, len(counts) - 1)

@@ -1,0 +1,96 @@
+"""Small questions over a screen: a line of text, a class by name, yes or no."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from tuilabel.tui.shared import Shared
+
+
+class Dialog(ModalScreen[object]):
+    """A box over the screen below; Esc closes it and changes nothing."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", show=False)]
+
+    def action_cancel(self) -> None:
+        """Close without an answer."""
+        self.dismiss(None)
+
+
+class AskText(Dialog):
+    """Asks for a line of text; gives the text, "" where it was emptied, None where Esc was pressed."""
+
+    def __init__(self, question: str, text: str = "") -> None:
+        super().__init__()
+        self._question, self._text = question, text
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._question, markup=False, classes="dialog-title")
+            yield Input(self._text, max_length=500)
+            yield Static("Enter keeps it · Esc leaves it as it was", markup=False, classes="dialog-hint")
+
+    @on(Input.Submitted)
+    def _keep(self, event: Input.Submitted) -> None:
+        self.dismiss(event.value.strip())
+
+
+class PickClass(Dialog):
+    """Asks for a class by part of its name; gives its position, None where Esc was pressed."""
+
+    def __init__(self, question: str, shared: Shared, without: int | None = None) -> None:
+        super().__init__()
+        self._question, self._shared, self._without = question, shared, without
+        self._found: list[int] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(self._question, markup=False, classes="dialog-title")
+            yield Input(placeholder="type part of the name")
+            yield OptionList()
+            yield Static("↑↓ choose · Enter takes it · Esc closes", markup=False, classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        self._search("")
+
+    def on_key(self, event: events.Key) -> None:
+        options = self.query_one(OptionList)
+        if event.key in ("up", "down"):
+            event.stop()
+            event.prevent_default()
+            (options.action_cursor_up if event.key == "up" else options.action_cursor_down)()
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        self._search(event.value)
+
+    @on(Input.Submitted)
+    def _take(self) -> None:
+        chosen = self.query_one(OptionList).highlighted
+        if chosen is not None:
+            self.dismiss(self._found[chosen])
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._found[event.option_index])
+
+    def _search(self, text: str) -> None:
+        """Names that begin with the text first, then those that hold it."""
+        wanted = text.strip().casefold()
+        names = self._shared.session.classes
+        hits = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]
+        self._found = sorted(hits, key=lambda c: (not names[c].casefold().startswith(wanted), c))
+        options = self.query_one(OptionList)
+        options.clear_options()
+        keys = self._shared.keys
+        options.add_options([Option(Text(f"{keys[c] or ' '}  {names[c]}")) for c in self._found])
+        options.highlighted = 0 if self._found else None

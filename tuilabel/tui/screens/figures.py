@@ -1,0 +1,127 @@
+"""All figures, large: the accuracy curve with its band, uncertainty then and now, classes, confusions, advice."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Static
+from textual_plot import HiResMode, PlotWidget
+
+from tuilabel.session import Statistics
+from tuilabel.tui.shared import Shared
+
+EVERY = 1.0  # seconds between two looks at the session
+
+
+class FiguresScreen(Screen[None]):
+    """Plots and tables of a session; the trainer works on meanwhile. Keys label nothing here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(key, "app.pop_screen", show=False) for key in ("escape", "equals_sign", "tab")
+    ]
+
+    def __init__(self, shared: Shared) -> None:
+        super().__init__()
+        self._shared = shared
+        self._shown: Statistics | None = None
+        self._accuracy, self._uncertainty = PlotWidget(allow_pan_and_zoom=False), PlotWidget(allow_pan_and_zoom=False)
+        self._words, self._side = Static(markup=False, id="figures-words"), Static(id="figures-classes")
+
+    def compose(self) -> ComposeResult:
+        yield self._words
+        with Horizontal():
+            with Vertical(id="figures-plots"):
+                yield Static("Accuracy by labels, with its 95 % interval", markup=False, classes="figures-title")
+                yield self._accuracy
+                yield Static(
+                    "Unanswered images by uncertainty: now, and under the first model", classes="figures-title"
+                )
+                yield self._uncertainty
+            with VerticalScroll(id="figures-side"):
+                yield self._side
+        yield Static("Esc goes back", markup=False, classes="dialog-hint")
+
+    def on_mount(self) -> None:
+        for plot in (self._accuracy, self._uncertainty):
+            plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 2
+        self._show()
+        self.set_interval(EVERY, self._show)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.character is not None and event.character.isalnum():
+            event.stop()
+            event.prevent_default()
+
+    def _show(self) -> None:
+        statistics = self._shared.session.statistics()
+        if statistics == self._shown:
+            return
+        self._shown = statistics
+        self._words.update(words(statistics))
+        self._side.update(class_table(statistics, self._shared.session.classes))
+        self._draw_curve(statistics)
+        self._draw_uncertainty(statistics)
+
+    def _draw_curve(self, statistics: Statistics) -> None:
+        plot = self._accuracy
+        plot.clear()
+        if not statistics.curve:
+            return
+        labels, accuracy, low, high = (np.array(column, dtype=float) for column in zip(*statistics.curve, strict=True))
+        dim, strong = (self.app.theme_variables[name] for name in ("secondary", "primary"))
+        for edge in (low, high):
+            plot.plot(labels, 100 * edge, line_style=dim, hires_mode=HiResMode.BRAILLE)
+        plot.plot(labels, 100 * accuracy, line_style=strong, hires_mode=HiResMode.BRAILLE)
+        plot.set_ylimits(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100)
+        plot.set_xlimits(0, max(20.0, float(labels.max())))
+        plot.set_xlabel("labels")
+        plot.set_ylabel("%")
+
+    def _draw_uncertainty(self, statistics: Statistics) -> None:
+        plot = self._uncertainty
+        plot.clear()
+        dim, strong = (self.app.theme_variables[name] for name in ("secondary", "primary"))
+        for histogram, style in ((statistics.start_histogram, dim), (statistics.histogram, strong)):
+            counts = np.array(histogram or (), dtype=float)
+            if counts.any():
+                shares = 100 * counts / counts.sum()
+                middles = (np.arange(len(shares)) + 0.5) / len(shares)
+                plot.plot(middles, shares, line_style=style, hires_mode=HiResMode.BRAILLE)
+        plot.set_xlimits(0, 1)
+        plot.set_xlabel("sure → unsure")
+        plot.set_ylabel("% of images")
+
+
+def words(statistics: Statistics) -> str:
+    """The first lines: where things stand and what to expect."""
+    pace = "" if statistics.per_minute is None else f" · {statistics.per_minute:.0f} labels a minute"
+    left = ""
+    if statistics.target is not None and statistics.labels_to_target is not None:
+        left = f" · about {statistics.labels_to_target:,} more labels to {statistics.target:.0%}"
+        left += "" if statistics.minutes_left is None else f", {statistics.minutes_left:.0f} minutes"
+    return f"{statistics.labelled:,} of {statistics.pool_size:,} labelled{pace}{left}\n{statistics.advice_text}"
+
+
+def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
+    """Labels and accuracy of each class, and what is taken for what."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, show_edge=False)
+    for name in ("class", "labels", "accuracy"):
+        table.add_column(name, justify="left" if name == "class" else "right")
+    for name, figure in zip(classes, statistics.class_figures, strict=False):
+        accuracy = "–" if figure.accuracy is None else f"{figure.accuracy:.1%}"
+        table.add_row(Text(name), f"{figure.count:,}", accuracy)
+    if statistics.confusions:
+        table.add_row()
+        table.add_row(Text("taken for another", style="bold"), "times", "")
+        for confusion in statistics.confusions:
+            pair = f"{classes[confusion.true]} as {classes[confusion.taken_for]}"
+            table.add_row(Text(pair), f"{confusion.n:,}", "")
+    return table

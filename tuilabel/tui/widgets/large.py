@@ -1,0 +1,137 @@
+"""One image large, with what the model makes of it, its reconstruction, and its neighbours in latent space."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+
+from tuilabel.tui.shared import Shared
+from tuilabel.tui.widgets.beliefs import Beliefs
+from tuilabel.tui.widgets.grid import GridCell, ImageGrid
+from tuilabel.tui.widgets.picture import Picture
+
+NEIGHBOURS = 8
+SETTLED = 0.08  # seconds without a key after which the trainer is asked about the image in focus
+LARGEST_ZOOM = 5  # each step halves what is shown
+
+
+class LargeView(Horizontal):
+    """Shows one item of the pool; the trainer is asked about it when the focus rests on it."""
+
+    def __init__(self, shared: Shared, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._shared = shared
+        self._session = shared.session
+        self._index: int | None = None
+        self._asked: tuple[int, int] | None = None
+        self._zoom, self._centre = 0, (0.5, 0.5)
+        self._rest: Timer | None = None
+        self._original = Picture(shared.pictures, id="original")
+        self._reconstruction = Picture(shared.pictures, id="reconstruction")
+        self._beliefs = Beliefs(id="beliefs")
+        self._neighbours = ImageGrid(lambda index: self._session.pool.images[index], shared.pictures, id="neighbours")
+
+    def compose(self) -> ComposeResult:
+        yield self._original
+        with Vertical(id="large-side"):
+            with Horizontal(id="large-model"):
+                yield self._reconstruction
+                yield self._beliefs
+            yield self._neighbours
+
+    def show(self, index: int, caption: str, _look: str) -> None:
+        """Show item `index` with a caption under it."""
+        changed, self._index = index != self._index, index
+        if changed:
+            self._centre = (0.5, 0.5)
+            if self._rest is not None:
+                self._rest.stop()
+            self._rest = self.set_timer(SETTLED, self._ask)
+        image = self._session.pool.images[index]
+        self._original.show(_part(image, self._zoom, self._centre), caption)
+        self._show_inspection()
+        model = 0 if self._session.result is None else self._session.result.n_labels
+        if not changed and self._asked is not None and self._asked != (index, model) and self._asked[0] == index:
+            self._ask()
+
+    def reset_zoom(self) -> None:
+        """Show the whole image again."""
+        self._zoom, self._centre, self._asked, self._index = 0, (0.5, 0.5), None, None
+
+    def zoom(self, step: int) -> None:
+        """Enlarge, or show more."""
+        self._zoom = max(0, min(LARGEST_ZOOM, self._zoom + step))
+        self._redraw()
+
+    def pan(self, x: int, y: int) -> None:
+        """Move the enlarged part by a quarter of what is shown."""
+        part = 0.5 ** (self._zoom + 2)
+        across, down = (min(1.0, max(0.0, c + part * d)) for c, d in zip(self._centre, (x, y), strict=True))
+        self._centre = (across, down)
+        self._redraw()
+
+    def _redraw(self) -> None:
+        if self._index is not None:
+            image = self._session.pool.images[self._index]
+            self._original.show(_part(image, self._zoom, self._centre), self._original._caption)
+
+    @property
+    def seen_at(self) -> float:
+        """The moment at which the image went to the terminal."""
+        return self._original.seen_at
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an image fits at all."""
+        return self._original.has_room
+
+    def displayed(self, at: float) -> None:
+        """The screen has been written to the terminal at `at`."""
+        if self.display:
+            self._original.displayed(at)
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(event.size.width < 60, "narrow")
+
+    def _ask(self) -> None:
+        if self._index is not None and self.display:
+            model = 0 if self._session.result is None else self._session.result.n_labels
+            self._asked = (self._index, model)
+            self._session.insight.inspect(self._index)
+
+    def _show_inspection(self) -> None:
+        found, session = self._session.insight.inspection, self._session
+        if found is None or found.index != self._index:
+            self._reconstruction.show(None, "VAE …")
+            self._beliefs.show(session.classes, None)
+            self._neighbours.say("nearest in latent space …")
+            return
+        self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
+        chances = found.probabilities
+        self._beliefs.show(session.classes, None if chances is None else chances.tolist())
+        cells = [self._neighbour(index) for index in found.neighbours.tolist()[:NEIGHBOURS]]
+        if cells:
+            self._neighbours.show(cells, -1)
+
+    def _neighbour(self, index: int) -> GridCell:
+        event = self._session.answer_at(index)
+        if event is None:
+            return GridCell(index, "unlabelled", "prediction")
+        if event.class_name is None:
+            return GridCell(index, "skipped" if event.kind == "skip" else "flagged", "aside")
+        return GridCell(index, f"✓ {event.class_name}", "saved")
+
+
+def _part(image: NDArray[np.uint8], zoom: int, centre: tuple[float, float]) -> NDArray[np.uint8]:
+    """The part of an image (H, W, C) that a zoom shows: 2^-zoom of its height and width, around `centre` (x, y)."""
+    if not zoom:
+        return image
+    height, width = image.shape[:2]
+    rows, columns = max(4, height >> zoom), max(4, width >> zoom)
+    top = int(min(max(0, centre[1] * height - rows / 2), max(0, height - rows)))
+    left = int(min(max(0, centre[0] * width - columns / 2), max(0, width - columns)))
+    return image[top : top + rows, left : left + columns]

@@ -1,0 +1,74 @@
+"""One image as large as its room allows, with a caption under it."""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.segment import Segment
+from textual import events
+from textual.strip import Strip
+
+from tuilabel.render import PictureSource, fit
+from tuilabel.tui.widgets.grid import MIN_SIDE, NOT_SEEN, centred
+from tuilabel.tui.widgets.painted import PaintedWidget
+
+
+class Picture(PaintedWidget):
+    """Shows an image (H, W, C) uint8, or where there is none a word; centred, in the image's proportions."""
+
+    COMPONENT_CLASSES = {"picture--caption"}  # noqa: RUF012 - Textual's name and type
+
+    def __init__(self, pictures: PictureSource, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._pictures = pictures
+        self._image: NDArray[np.uint8] | None = None
+        self._caption = ""
+        self.seen_at = NOT_SEEN
+        """The moment at which the image that is shown now went to the terminal."""
+
+    def show(self, image: NDArray[np.uint8] | None, caption: str) -> None:
+        """Show `image` from now on."""
+        same = image is self._image or (
+            image is not None and self._image is not None and np.array_equal(image, self._image)
+        )
+        if not same:
+            self.seen_at = NOT_SEEN
+        self._image, self._caption = image, caption
+        self._draw(anew=not same)
+
+    def displayed(self, at: float) -> None:
+        """The screen has been written to the terminal at `at`."""
+        if self._image is not None and not self.pending and self.display and self.has_room:
+            self.seen_at = min(self.seen_at, at)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether an image fits at all."""
+        return self.size.width >= MIN_SIDE and self.size.height >= MIN_SIDE
+
+    def on_resize(self, _: events.Resize) -> None:
+        self._draw(anew=True)
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.call_later(self._draw, anew=True)
+
+    def _draw(self, *, anew: bool) -> None:
+        width, height = self.size
+        if not self.has_room:
+            return
+        plain = self.rich_style
+        lines: list[Strip] = []
+        if self._image is not None:
+            columns, rows = fit(self._image.shape[0], self._image.shape[1], width, height - 1)
+            left = (width - columns) // 2
+            lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
+            name = -1 - crc32(self._image.tobytes())  # no item of the pool: by its content
+            for segments in self._pictures.picture(name, self._image, columns, rows):
+                edge = Segment(" " * (width - left - columns), plain)
+                lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
+        lines.append(Strip([centred(self._caption, width, self.look("picture--caption"))], width))
+        lines += [Strip.blank(width, plain)] * (height - len(lines))
+        self.paint(lines[:height], anew=anew)
