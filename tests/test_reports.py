@@ -25,19 +25,19 @@ def text_of(figures: dict[str, object], columns: int = 80) -> str:
     return captured.get()
 
 
-@pytest.fixture(params=[True, False], ids=["with a test split", "without one"])
-def labelled(tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+@pytest.fixture(scope="module", params=[True, False], ids=["with a test split", "without one"])
+def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A project of 120 labels drawn at random, a third of them audited, one in fifteen wrong."""
     pool = open_pool("fashion-mnist", tiny.data_dir)
     learner, features = opening.open_learner("mlp", pool, tiny.checkpoint, device="cpu")
-    directory = tmp_path / "p.tuilabel"
+    directory = tmp_path_factory.mktemp("stats") / "p.tuilabel"
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)
-        test = opening.test_set(pool, features, pool.classes) if request.param else None
+        test = opening.test_set(pool, features) if request.param else None
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
-            strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, clock=Clock(),
+            strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, cross_validate=False, clock=Clock(),
         )  # fmt: skip
         trainer.start(session.handle)
         session.start()

@@ -81,7 +81,8 @@ def _likely_wrong(
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:
         return []
     label = {index: place.get(event.class_name or "") for index, event in answers.items()}
-    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) is not None]
+    known = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
+    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in known]
     if not rows:
         return []
     p: NDArray[np.float32] = out_of_fold.probabilities[rows]
