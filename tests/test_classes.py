@@ -118,7 +118,7 @@ def test_a_store_of_format_1_opens_with_every_label_and_takes_what_is_new(tmp_pa
     assert [(e.class_name, e.note, e.step) for e in store.events()] == [("7", None, None), ("3", None, None)]
     assert store.class_changes() == []
     store.append([event(9, kind="note", note="odd", step="s")])
-    store.add_class_change(BEGUN[0])
+    store.add_class_changes(BEGUN[:1])
     store.close()
     again = LabelStore.open(path)
     assert again.events()[-1] == event(9, kind="note", note="odd", step="s")
@@ -142,8 +142,8 @@ def test_class_changes_are_written_once_and_in_order(tmp_path: Path) -> None:
     store = LabelStore.open(tmp_path / "labels.db")
     writer = BackgroundWriter(store)
     writer.put(event(1), event(2))
-    for entry in (*BEGUN, BEGUN[0]):
-        writer.put_class_change(entry)
+    writer.put_class_changes(*BEGUN)
+    writer.put_class_changes(BEGUN[0])
     writer.put(event(3))
     assert writer.close() == []
     assert store.class_changes() == BEGUN
@@ -187,8 +187,7 @@ def test_export_writes_the_names_of_now() -> None:
 
 def change_in(project: Project, *changes: ClassChange) -> None:
     store = LabelStore.open(project.store)
-    for entry in (*BEGUN, *changes):
-        store.add_class_change(entry)
+    store.add_class_changes([*BEGUN, *changes])
     store.close()
 
 

@@ -37,7 +37,8 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
-            strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, cross_validate=False, clock=Clock(),
+            strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, clock=Clock(),
+            cross_validate=False,
         )  # fmt: skip
         trainer.start(session.handle)
         session.start()

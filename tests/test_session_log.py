@@ -61,8 +61,8 @@ class Log:
     def put(self, *events: Event) -> None:
         self.events.extend(events)
 
-    def put_class_change(self, change: ClassChange) -> None:
-        self.changes.append(change)
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        self.changes.extend(changes)
 
     def put_round(self, asked: Round) -> None:
         self.rounds.append(asked)
@@ -200,16 +200,16 @@ def test_what_cannot_be_written_does_not_happen() -> None:
     session.label(1, 1)
     session.undo()
     before, can_redo = said(session), session.can_redo
-    put, put_class_change = sitting.log.put, sitting.log.put_class_change
+    put, put_class_changes = sitting.log.put, sitting.log.put_class_changes
 
     def refuse(*_entries: object) -> None:
         raise TuilabelError("disk is full")
 
-    sitting.log.put = sitting.log.put_class_change = refuse  # type: ignore[method-assign,assignment]
+    sitting.log.put = sitting.log.put_class_changes = refuse  # type: ignore[method-assign,assignment]
     for attempt in (session.undo, session.redo):
         with pytest.raises(TuilabelError, match="full"):
             attempt()
-    sitting.log.put, sitting.log.put_class_change = put, put_class_change  # type: ignore[method-assign]
+    sitting.log.put, sitting.log.put_class_changes = put, put_class_changes  # type: ignore[method-assign]
     assert (said(session), session.can_redo) == (before, can_redo)
     session.redo()
     assert session.statistics().labelled == 2

@@ -17,6 +17,7 @@ from tests.screens.paint import picture
 from tuilabel.datasets import open_pool
 from tuilabel.labels import NullWriter
 from tuilabel.learner.opening import open_learner, test_set
+from tuilabel.learner.questions import Answerer
 from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
@@ -25,9 +26,10 @@ from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.shared import Shared
 from tuilabel.tui.themes import DARK, LIGHT
 from tuilabel.vae.header import find_checkpoint
+from tuilabel.vae.decoding import LatentDecoder
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-WRONG = 7  # every so many labels of the sitting is wrong, so that there is something to review
+WRONG = (31, 47)  # labels of the sitting that are wrong, so that there is something to review
 
 
 def session() -> LabellingSession:
@@ -35,8 +37,8 @@ def session() -> LabellingSession:
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
     learner, features = open_learner("latent", pool, checkpoint, device="auto", on_progress=lambda *_: None)
-    runner = RoundRunner(learner, test_set(pool, features, pool.classes), pool=pool, checkpoint=checkpoint)
-    trainer = InlineTrainer(runner)
+    runner = RoundRunner(learner, test_set(pool, features))
+    trainer = InlineTrainer(runner.run, Answerer(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(
         pool,
         events=[],
@@ -55,7 +57,8 @@ def session() -> LabellingSession:
         assert made.batch is not None
         position = next(p for p, item in enumerate(made.batch.items) if made.answer_to(item) is None)
         true = int(pool.targets[made.batch.items[position].index])
-        made.label(position, (true + (n % WRONG == WRONG - 1)) % 10, 900)
+        made.label(position, (true + (n in WRONG)) % 10, 900)
+    made.note(made.history()[0].index, "could be a 4 as well")
     return made
 
 
@@ -101,7 +104,7 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     np.random.seed(0)  # noqa: NPY002 - nothing here draws from it; libraries might
     made = session()
-    for view in VIEWS:
+    for view in sys.argv[2:] or VIEWS:
         for size in SIZES:
             for theme in (DARK.name, LIGHT.name):
                 asyncio.run(_take(view, made, size, theme, out))

@@ -63,6 +63,11 @@ def _block(draw: ImageDraw.ImageDraw, character: str, left: int, top: int, colou
         draw.rectangle((left, top + h - h * EIGHTHS_UP[character] // 8, left + w - 1, top + h - 1), fill=colour)
     elif character in EIGHTHS_ACROSS:
         draw.rectangle((left, top, left + w * EIGHTHS_ACROSS[character] // 8 - 1, top + h - 1), fill=colour)
+    elif 0x2800 <= ord(character) <= 0x28FF:
+        for bit, (x, y) in enumerate(((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))):
+            if ord(character) >> bit & 1:
+                at = (left + 1 + 4 * x, top + 1 + 4 * y)
+                draw.rectangle((*at, at[0] + 1, at[1] + 1), fill=colour)
     else:
         return False
     return True

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from tests.conftest import SessionMaker, Toy
 from tests.test_session import SlowTrainer, with_trainer
 from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted
-from tuilabel.learner.messages import Failure, Progress
+from tuilabel.learner.messages import Failure, Message, Progress
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Saved, SaveFailed
@@ -22,8 +22,14 @@ def status(app: LabelApp) -> str:
     return screen_text(app).splitlines()[-2].strip()
 
 
+def deliver(app: LabelApp, message: Message) -> None:
+    """What the app does with a message of the trainer."""
+    app.session.handle(message)
+    app.item_screen.take_in(message)
+
+
 def focused(app: LabelApp) -> int:
-    return app.label_screen._focused
+    return app.label_screen.focused_item
 
 
 async def press_many(pilot: Pilot[None], app: LabelApp, toy: Toy, n: int) -> None:
@@ -121,7 +127,7 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
         assert "Picking the next images" in screen_text(app)
         await pilot.press("a", "b")
         assert "2 keys came too early" in status(app)
-        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        deliver(app, trainer.run(trainer.requests[-1]))
         await pilot.pause()
         assert app.session.statistics().labelled == 0
         early = events.Key("a", "a")
@@ -139,14 +145,14 @@ async def test_a_prediction_that_changes_under_the_finger_is_not_accepted(
     trainer = SlowTrainer(toy)
     app = make_app(with_trainer(trainer, toy, make_session(toy)))
     async with running(app) as pilot:
-        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        deliver(app, trainer.run(trainer.requests[-1]))
         await pilot.pause()
         await press_many(pilot, app, toy, 6)
         typed = events.Key("enter", "\r")
-        app.label_screen.take_in(trainer.run(trainer.requests[-1]))
+        deliver(app, trainer.run(trainer.requests[-1]))
         await pilot.pause()
         app.label_screen._key_time = typed.time
-        app.label_screen.action_confirm()
+        app.label_screen.action_accept()
         await pilot.pause()
         assert app.session.statistics().labelled == 6
         assert "has just changed" in status(app)

@@ -39,6 +39,6 @@ async def test_no_image_on_the_screen_was_forgotten(toy: Toy, make_session: Sess
             assert shown <= here
             batch = app.session.batch
             assert batch is not None
-            await pilot.press("abc"[toy.truth(batch.items[app.label_screen._focused].index)])
+            await pilot.press("abc"[toy.truth(batch.items[app.label_screen.focused_item].index)])
             await pilot.pause()
     assert source.generation > 2

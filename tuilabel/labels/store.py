@@ -130,9 +130,9 @@ class LabelStore:
         """
         self._insert(_events, events)
 
-    def add_class_change(self, change: ClassChange) -> None:
-        """Write a class change, once. Raises `TuilabelError` where it cannot be written."""
-        self._insert(_class_changes, [change])
+    def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
+        """Write class changes in order, each once. Raises `TuilabelError` where they cannot be written."""
+        self._insert(_class_changes, changes)
 
     def add_round(self, asked: Round) -> None:
         """Write a round with its items. Raises `TuilabelError` where it cannot be written."""

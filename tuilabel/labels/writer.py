@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from threading import Condition, Thread
 from typing import Protocol
 
@@ -22,8 +23,8 @@ class Store(Protocol):
     def append(self, events: Sequence[Event]) -> None:
         """Write events; on return they are on disk."""
 
-    def add_class_change(self, change: ClassChange) -> None:
-        """Write a change of the classes."""
+    def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
+        """Write changes of the classes."""
 
     def add_round(self, asked: Round) -> None:
         """Write a round."""
@@ -35,8 +36,8 @@ class Writer(Protocol):
     def put(self, *events: Event) -> None:
         """Write `events`, now or soon, and all of them or none."""
 
-    def put_class_change(self, change: ClassChange) -> None:
-        """Write `change`, now or soon."""
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        """Write `changes`, now or soon, and all of them or none."""
 
     def put_round(self, asked: Round) -> None:
         """Write `asked`, now or soon."""
@@ -52,9 +53,9 @@ class InlineWriter:
         """Write `events` now."""
         self._store.append(events)
 
-    def put_class_change(self, change: ClassChange) -> None:
-        """Write `change` now."""
-        self._store.add_class_change(change)
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        """Write `changes` now."""
+        self._store.add_class_changes(changes)
 
     def put_round(self, asked: Round) -> None:
         """Write `asked` now."""
@@ -67,8 +68,8 @@ class NullWriter:
     def put(self, *events: Event) -> None:
         """Forget `events`."""
 
-    def put_class_change(self, change: ClassChange) -> None:
-        """Forget `change`."""
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        """Forget `changes`."""
 
     def put_round(self, asked: Round) -> None:
         """Forget `asked`."""
@@ -103,9 +104,9 @@ class BackgroundWriter:
         """Hand over `events`; they go into one transaction."""
         self._hand_over(*events)
 
-    def put_class_change(self, change: ClassChange) -> None:
-        """Hand over `change`."""
-        self._hand_over(change)
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        """Hand over `changes`; they go into one transaction."""
+        self._hand_over(*changes)
 
     def put_round(self, asked: Round) -> None:
         """Hand over `asked`."""
@@ -152,30 +153,30 @@ class BackgroundWriter:
                 return
 
     def _write(self, entries: Sequence[Entry]) -> bool:
-        """Write runs of events and what is between them; whether all went well."""
-        done = 0
-        while done < len(entries):
-            first = entries[done]
-            run = [first] if isinstance(first, Event) else []
-            while run and done + len(run) < len(entries) and isinstance(follower := entries[done + len(run)], Event):
-                run.append(follower)
-            try:
-                match first:
-                    case Event():
-                        self._store.append(run)
-                    case ClassChange():
-                        self._store.add_class_change(first)
-                    case Round():
-                        self._store.add_round(first)
-            except TuilabelError as error:
+        """Write runs of events and of class changes, and rounds, each in its turn; whether all went well."""
+        for kind, group in groupby(entries, type):
+            run = list(group)
+            for part in [[entry] for entry in run] if kind is Round else [run]:
+                try:
+                    self._write_part(part)
+                except TuilabelError as error:
+                    with self._changed:
+                        n_waiting = len(self._unwritten())
+                    self._on_failed(str(error), n_waiting)
+                    return False
                 with self._changed:
-                    n_waiting = len(self._unwritten())
-                self._on_failed(str(error), n_waiting)
-                return False
-            n_done = max(1, len(run))
-            with self._changed:
-                del self._waiting[:n_done]
-                self._changed.notify_all()
-            done += n_done
-            self._on_saved(run)
+                    del self._waiting[: len(part)]
+                    self._changed.notify_all()
+                self._on_saved([entry for entry in part if isinstance(entry, Event)])
         return True
+
+    def _write_part(self, part: Sequence[Entry]) -> None:
+        events = [entry for entry in part if isinstance(entry, Event)]
+        changes = [entry for entry in part if isinstance(entry, ClassChange)]
+        if events:
+            self._store.append(events)
+        if changes:
+            self._store.add_class_changes(changes)
+        for entry in part:
+            if isinstance(entry, Round):
+                self._store.add_round(entry)

@@ -55,9 +55,8 @@ class Answers:
         self._n_events = len(events)
         self._changes = {change.key: change for change in changes}
         self.book = ClassBook(changes)
-        for name in classes:
-            if self.book.first(name) is None:
-                self._write_change("begin", name)
+        new = [name for name in dict.fromkeys(classes) if self.book.first(name) is None]
+        self._write_changes([self._change("begin", name) for name in new])
         self.timeline = ClassTimeline(list(self._changes.values()))
         self.ledger = Ledger(len(pool.ids), self.book)
         self.notes: dict[int, str] = {}
@@ -235,8 +234,16 @@ class Answers:
     def _write_change(
         self, kind: ChangeKind, name: str, into: str | None = None, undoes: str | None = None
     ) -> ClassChange:
-        change = ClassChange(uuid.uuid4().hex, kind, name, into, self._annotator, self._clock(), self._n_events, undoes)
-        self._writer.put_class_change(change)
-        self._changes[change.key] = change
-        self.book.apply(change)
+        change = self._change(kind, name, into, undoes)
+        self._write_changes([change])
         return change
+
+    def _write_changes(self, changes: Sequence[ClassChange]) -> None:
+        self._writer.put_class_changes(*changes)
+        for change in changes:
+            self._changes[change.key] = change
+            self.book.apply(change)
+
+    def _change(self, kind: ChangeKind, name: str, into: str | None = None, undoes: str | None = None) -> ClassChange:
+        key = uuid.uuid4().hex
+        return ClassChange(key, kind, name, into, self._annotator, self._clock(), self._n_events, undoes)

@@ -37,6 +37,10 @@ _SHOWN = {
 }
 
 
+_COMPACT = {"enter": "⏎", "backspace": "⌫", "ctrl+q": "^Q"}
+"""For the footer, where every column counts."""
+
+
 @dataclass(frozen=True)
 class Action:
     """One command: what it does, on which screens, by which key."""
@@ -184,7 +188,7 @@ def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[st
     shown = sorted(
         (action for action in actions_of(screen, actions) if action.footer), key=lambda action: action.footer
     )
-    return [(action.shown_keys, action.word) for action in shown]
+    return [(_COMPACT.get(action.keys[0], action.shown_keys), action.word) for action in shown]
 
 
 def with_own_keys(own: Mapping[str, object]) -> tuple[Action, ...]:

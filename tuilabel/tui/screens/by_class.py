@@ -21,12 +21,16 @@ class ByClassScreen(ItemScreen):
     def __init__(self, shared: Shared) -> None:
         super().__init__(shared)
         self.class_index = 0
-        self._candidates: ClassItems | None = None
         self._wrong: set[int] = set()
 
     def on_mount(self) -> None:
         super().on_mount()
         self._ask()
+
+    @property
+    def _candidates(self) -> ClassItems | None:
+        """The trainer's answer to the newest question; None while it is awaited."""
+        return self.session.insight.class_items
 
     @property
     def items(self) -> Sequence[int]:
@@ -87,7 +91,7 @@ class ByClassScreen(ItemScreen):
         name = self.session.classes[self.class_index]
         if meant:
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
-            self.session.confirm_class(meant, self.class_index, spent)
+            self._confirm(meant, spent)
             self.shared.unsaved.update(e.key for i in meant if (e := self.session.answer_at(i)) is not None)
             plural = "image" if len(meant) == 1 else "images"
             self.tell(f"{len(meant)} {plural} labelled {name}; Backspace takes all of them back", "text")
@@ -97,6 +101,17 @@ class ByClassScreen(ItemScreen):
             self.focused_item = self._grid.on_page[-1]
             self.advance()
             self.refresh_view()
+
+    def _confirm(self, indices: Sequence[int], milliseconds: int) -> None:
+        assert self._candidates is not None
+        sure = dict(zip(self._candidates.indices.tolist(), self._candidates.confidence.tolist(), strict=True))
+        self.session.confirm_class(
+            indices,
+            self.class_index,
+            milliseconds,
+            predicted=[self.class_index] * len(indices),
+            confidence=[sure[index] for index in indices],
+        )
 
     def action_other_class(self, step: int) -> None:
         """Another class."""
@@ -109,10 +124,7 @@ class ByClassScreen(ItemScreen):
 
     def take_in(self, message: TrainerMessage) -> None:
         if isinstance(message, ClassItems):
-            if message.class_index == self.class_index and self._candidates is None:
-                self._candidates = message
-                self.focused_item = 0
-                self.refresh_view()
+            self.refresh_view()
             return
         super().take_in(message)
 
@@ -121,7 +133,7 @@ class ByClassScreen(ItemScreen):
         super().refresh_view(index)
 
     def _ask(self) -> None:
-        self._candidates = None
         self._wrong.clear()
+        self.focused_item = 0
         self.session.insight.ask_class(self.class_index, ASKED)
         self.refresh_view()

@@ -105,7 +105,7 @@ def words(statistics: Statistics) -> str:
     pace = "" if statistics.per_minute is None else f" · {statistics.per_minute:.0f} labels a minute"
     left = ""
     if statistics.target is not None and statistics.labels_to_target is not None:
-        left = f" · about {statistics.labels_to_target:,} more labels to {statistics.target:.0%}"
+        left = f" · about {statistics.labels_to_target:,} more labels to {100 * statistics.target:g} %"
         left += "" if statistics.minutes_left is None else f", {statistics.minutes_left:.0f} minutes"
     return f"{statistics.labelled:,} of {statistics.pool_size:,} labelled{pace}{left}\n{statistics.advice_text}"
 

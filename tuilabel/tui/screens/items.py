@@ -7,6 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import Literal
 
+from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -67,6 +68,9 @@ class ItemScreen(Screen[bool]):
         self._large.display = False
         self._show_keys()
         self.refresh_view()
+
+    def on_resize(self, _: events.Resize) -> None:
+        self._show_keys()
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
@@ -418,7 +422,10 @@ class ItemScreen(Screen[bool]):
     def _show_keys(self) -> None:
         keys = [key for key in self.shared.keys if key]
         label = f"{keys[0]}–{keys[-1]}" if len(keys) > 2 else " ".join(keys)
+        footer = [(label, "label"), *footer_of(self.NAME, self.shared.actions)]
+        while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
+            del footer[-3]  # help and quit stay
         pieces = []
-        for key, word in [(label, "label"), *footer_of(self.NAME, self.shared.actions)]:
+        for key, word in footer:
             pieces += [(key, "key"), (f" {word}  ", "dim")]
         self._key_line.say(*pieces)

@@ -49,6 +49,7 @@ class LabelScreen(ItemScreen):
         self.tell_trouble()
 
     def on_resize(self, event: events.Resize) -> None:
+        super().on_resize(event)
         self._fit_panel(event.size.width)
 
     def _fit_panel(self, width: int) -> None:

@@ -35,9 +35,10 @@ class ReviewScreen(ItemScreen):
         assert self._list is not None
         item = self._list[position]
         text, look = super().caption(position)
-        if item.index in self._dealt_with or item.suggested is None or item.suggested >= len(self.session.classes):
+        said = item.suggested
+        if item.index in self._dealt_with or said is None or said == item.label or said >= len(self.session.classes):
             return text, look
-        return f"{text} → {self.session.classes[item.suggested]}?", "prediction"
+        return f"{text} → {self.session.classes[said]}?", "prediction"
 
     def heading(self) -> list[tuple[str, str]]:
         if not self._list:

@@ -109,7 +109,7 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
         [(f"round {statistics.round}", "text"), (f" · {statistics.strategy}", "dim")],
     ]
     if statistics.target is not None:
-        lines.insert(2, [(f"to {statistics.target:.0%}  ", "dim"), *_to_target(statistics)])
+        lines.insert(2, [(f"to {100 * statistics.target:g}%  ", "dim"), *_to_target(statistics)])
     return [*lines, _trainer(statistics.trainer, width)]
 
 
