@@ -165,23 +165,8 @@ def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_p
     try:
         client.trainer.submit(
             TrainRequest(
-<<<<<<< HEAD
-                1,
-                np.arange(20),
-                np.arange(20) % 2,
-                2,
-                np.zeros(20, dtype=bool),
-                NONE,
-                NONE,
-                "margin",
-                20,
-                2,
-                0,
-                target_of=np.full(10, -1),
-=======
                 1, np.arange(20), np.arange(20) % 2, 2, np.zeros(20, dtype=bool), NONE, NONE, "margin", 20, 2, 0,
                 target_of=np.array([0, 1, *[-1] * 8]),
->>>>>>> main
             )
         )  # fmt: skip
         result = client.result(1)

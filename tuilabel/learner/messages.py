@@ -135,7 +135,7 @@ class InspectItem:
     """Pool index."""
     neighbours: int = 8
     since: int = 0
-    """Serial of the first training request whose model may answer: earlier ones know other classes. It is waited for."""
+    """Serial of the first training request whose model may answer: earlier ones know other classes."""
 
 
 @dataclass(frozen=True)
