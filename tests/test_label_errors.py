@@ -41,10 +41,10 @@ def test_the_confident_joint_is_that_of_the_definition(seed: int) -> None:
     labels = rng.integers(3 + seed % 2, size=60)  # in every other run nobody carries the last class
     joint = confident_joint(p, labels)
     assert joint.tolist() == slow_joint(p, labels).tolist()
-    suspects = likely_wrong(p, labels)
+    suspects = likely_wrong(p, labels, rank_by="margin")
     assert len(suspects) == joint.sum() - np.trace(joint)
     assert (np.diff(normalised_margin(p, labels)[suspects]) >= 0).all()
-    by_confidence = likely_wrong(p, labels, rank_by="confidence")
+    by_confidence = likely_wrong(p, labels)
     assert set(by_confidence.tolist()) == set(suspects.tolist())
     assert (np.diff(self_confidence(p, labels)[by_confidence]) >= 0).all()
 

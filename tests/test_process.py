@@ -249,3 +249,21 @@ def wait_past_failures(client: Client, kind: type) -> Inspection:
         pass
     assert isinstance(message, Inspection)
     return message
+
+
+def test_a_question_that_ends_the_process_twice_is_given_up(client: Client) -> None:
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(300, dtype=np.int64)
+    client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=200))
+    for _ in range(2):
+        while client.wait_for(Progress) != Progress("review", 0, 200):
+            pass
+        pid = client.trainer.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    answer = client.wait_for(OutOfFold)
+    assert isinstance(answer, OutOfFold)
+    assert answer.error is not None
+    assert "twice" in answer.error
+    assert client.result(1).n_labels == 50  # and the trainer goes on

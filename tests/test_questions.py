@@ -204,7 +204,7 @@ def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: Sessio
     session = make_session(toy)
     answer_all(session, toy, 2)
     asked: list[Question] = []
-    session._trainer.ask = asked.append  # type: ignore[method-assign]
+    session.insight._trainer.ask = asked.append  # type: ignore[method-assign]
     session.insight.inspect(7)
     assert session.insight.inspection is None
     session.insight.inspect(9)
@@ -228,3 +228,39 @@ def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, 
     assert (first.index, first.reason, first.suggested) == (item.index, "likely wrong", toy.truth(item.index))
     session.undo()
     assert item.index not in {one.index for one in session.insight.review() or []}
+
+
+def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> None:
+    runner = toy.runner()
+    said: list[object] = []
+    worker = Worker(runner, Answerer(runner), said.append)
+    worker.turn(request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
+    assert [type(m) for m in said if isinstance(m, Answer | RoundResult)] == [RoundResult, Inspection]
+    said.clear()
+    worker.turn(None, [InspectItem(2, 5, since=4), ItemsOfClass(3, 0, 5, NONE)])
+    assert [m.serial for m in said if isinstance(m, Answer)] == [3]
+    worker.turn(request(toy, list(range(20)), serial=4), [])
+    answer = said[-1]
+    assert isinstance(answer, Inspection)
+    assert (answer.serial, answer.probabilities is None) == (2, False)
+
+
+def test_merged_classes_leave_no_answer_in_terms_of_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 3)
+    insight = session.insight
+    insight.inspect(7)
+    insight.ask_class(2, 5)
+    insight.ask_review()
+    session.merge_classes(0, 2)  # b and c are left
+    assert insight.class_items is None
+    assert insight.inspection is not None
+    assert insight.inspection.probabilities is not None
+    assert insight.inspection.probabilities.argmax() == (0 if toy.truth(7) == 1 else 1)
+    assert insight.out_of_fold is not None
+    assert insight.out_of_fold.probabilities.shape[1] == 2
+    session.add_class("new")
+    held = insight.out_of_fold
+    session.answer_item(int(held.indices[0]), "label", 2)
+    assert insight.out_of_fold is held  # classes that were added change nothing for the others
+    assert int(held.indices[0]) not in {item.index for item in insight.review() or [] if item.reason == "likely wrong"}

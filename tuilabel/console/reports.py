@@ -29,7 +29,7 @@ from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, wit
 from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
 
-CLASS_ROWS, CLASS_COLUMNS = 20, 3  # of the table of classes: more rows where even three side by side are too few
+CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: more rows where two side by side are too few
 
 
 def project_directory(dataset: str, named: Path | None) -> Path:

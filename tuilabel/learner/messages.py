@@ -134,6 +134,8 @@ class InspectItem:
     index: int
     """Pool index."""
     neighbours: int = 8
+    since: int = 0
+    """Serial of the first training request whose model may answer: earlier ones know other classes."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,8 @@ class ItemsOfClass:
     excluded: NDArray[np.int64]
     """Pool indices that may not be among them: answered, set aside, on the screen."""
     order: Literal["sure", "unsure"] = "sure"
+    since: int = 0
+    """As in `InspectItem`."""
 
 
 @dataclass(frozen=True)

@@ -61,11 +61,13 @@ class RoundRunner:
     Attributes
     ----------
     probabilities : of the pool by the newest model, float32 (N, C); None without a model.
+    served : serial of the newest request that was run.
     """
 
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
         self.learner = learner
         self.probabilities: NDArray[np.float32] | None = None
+        self.served = 0
         self._test = test
         self._last_cold: tuple[object, str, Picks, Picks] | None = None
 
@@ -74,6 +76,7 @@ class RoundRunner:
         answered = np.zeros(len(self.learner.features), dtype=bool)
         answered[request.indices] = True
         answered[request.excluded] = True
+        self.served = request.serial
         self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
         if len(np.unique(request.labels)) < 2:
             return self._cold(request, answered)

@@ -12,7 +12,17 @@ from threading import Condition, Thread
 
 from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError
-from tuilabel.learner.messages import CrossValidate, Failure, Message, Progress, Question, Ready, TrainRequest
+from tuilabel.learner.messages import (
+    CrossValidate,
+    Failure,
+    InspectItem,
+    ItemsOfClass,
+    Message,
+    Progress,
+    Question,
+    Ready,
+    TrainRequest,
+)
 from tuilabel.learner.opening import open_learner, test_set
 from tuilabel.learner.process import WorkerSettings, spare_processors
 from tuilabel.learner.questions import Answerer, CrossValidation
@@ -71,6 +81,8 @@ class Worker:
         self._answerer = answerer
         self._send = send
         self._validation: CrossValidation | None = None
+        self._early: dict[type, InspectItem | ItemsOfClass] = {}
+        """Questions that wait for a model of the classes they are about."""
         self._prepared = False
 
     @property
@@ -84,11 +96,18 @@ class Worker:
             if isinstance(question, CrossValidate):
                 self._validation = self._answerer.cross_validation(question)
             else:
-                self._send(self._answerer.look_up(question))
+                self._early[type(question)] = question
+        self._look_up()
         if request is not None:
             self._train(request)
+            self._look_up()
         if self._validation is not None:
             self._fold(self._validation)
+
+    def _look_up(self) -> None:
+        for question in [q for q in self._early.values() if q.since <= self._runner.served]:
+            del self._early[type(question)]
+            self._send(self._answerer.look_up(question))
 
     def _train(self, request: TrainRequest) -> None:
         self._send(Progress("train"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from tuilabel.learner.messages import (
@@ -33,6 +34,8 @@ class Insight:
         self._trainer = trainer
         self._serial = 0
         self._inspecting = self._listing = self._validating = 0
+        self._index = 0
+        self._since = 0
         self.inspection: Inspection | None = None
         """The answer to the newest `inspect`."""
         self.class_items: ClassItems | None = None
@@ -43,14 +46,15 @@ class Insight:
     def inspect(self, index: int, neighbours: int = 8) -> None:
         """Ask what the model makes of pool item `index`, and which items are nearest to it."""
         self.inspection = None
-        self._inspecting = self._next()
-        self._trainer.ask(InspectItem(self._inspecting, index, neighbours))
+        self._inspecting, self._index = self._next(), index
+        self._trainer.ask(InspectItem(self._inspecting, index, neighbours, self._since))
 
     def ask_class(self, class_index: int, count: int, order: Literal["sure", "unsure"] = "sure") -> None:
         """Ask for `count` unanswered items, none of the open batches, that the model takes for a class."""
         self.class_items = None
         self._listing = self._next()
-        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, self._session.taken(), order))
+        taken = self._session.taken()
+        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, taken, order, self._since))
 
     def ask_review(self) -> None:
         """Ask for a cross-validation of all labels, for `review`."""
@@ -65,6 +69,24 @@ class Insight:
             return None
         session = self._session
         return review_items(session.answers, session.events, session.classes, self.out_of_fold)
+
+    def classes_changed(self, places: Sequence[int | None], since: int) -> None:
+        """Class k is class `places[k]` from now on: forget what was said in terms of the old ones, and ask again.
+
+        Not for the items of a class, which may be no more.
+
+        Parameters
+        ----------
+        since : serial of the first training request in terms of the new classes.
+        """
+        if list(places) == list(range(len(places))):
+            return
+        self._since = since
+        self._listing, self.class_items = 0, None
+        if self._inspecting:
+            self.inspect(self._index)
+        if self._validating:
+            self.ask_review()
 
     def take(self, answer: Answer) -> None:
         """Keep an answer; one to an older question is dropped."""

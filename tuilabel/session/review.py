@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import likely_wrong, normalised_margin
+from tuilabel.estimate import likely_wrong, self_confidence
 from tuilabel.labels import Event
 from tuilabel.learner.messages import OutOfFold
 
@@ -81,13 +81,14 @@ def _likely_wrong(
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:
         return []
     label = {index: place.get(event.class_name or "") for index, event in answers.items()}
-    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) is not None]
+    known = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
+    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in known]
     if not rows:
         return []
     p: NDArray[np.float32] = out_of_fold.probabilities[rows]
     indices = out_of_fold.indices[rows].tolist()
     given = np.array([label[index] for index in indices], dtype=np.int64)
-    doubt = (1 - normalised_margin(p, given)) / 2
+    doubt = 1 - self_confidence(p, given)
     return [
         ReviewItem(
             indices[k],

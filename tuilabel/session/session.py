@@ -457,7 +457,7 @@ class LabellingSession:
         if moved is None:
             return None
         if moved.classes:
-            self._asking.classes_changed(slots)
+            self._classes_changed(slots)
             return None
         index = moved.indices[-1]
         self._asking.changed(moved.indices, turn_to=index if len(moved.indices) == 1 else None)
@@ -467,4 +467,9 @@ class LabellingSession:
     def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
         slots = self.class_slots
         self._answers.change_classes(kind, name, into)
+        self._classes_changed(slots)
+
+    def _classes_changed(self, slots: Sequence[int]) -> None:
+        """After the classes that were at `slots` have changed."""
         self._asking.classes_changed(slots)
+        self.insight.classes_changed([self._book.position(slot) for slot in slots], self._training.newest)

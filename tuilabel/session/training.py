@@ -46,6 +46,11 @@ class Training:
         self._trained_on: dict[int, NDArray[np.int64]] = {}
 
     @property
+    def newest(self) -> int:
+        """Serial of the newest request."""
+        return self._serial
+
+    @property
     def is_newest(self) -> bool:
         """Whether the newest result answers the newest request."""
         return self._answered_serial == self._serial
