@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# One thread: torch's wait for each other by spinning, and beside other work a test of seconds takes minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from tests.toys import write_idx
 from tuilabel.datasets import ImagePool, ImageSplit
 from tuilabel.datasets.pool import content_ids, fingerprint_of
