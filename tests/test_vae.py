@@ -17,7 +17,7 @@ from tuilabel.vae.checkpoint import load_checkpoint
 from tuilabel.vae.device import resolve_device, to_input
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.vae.latents import cached_latents, encode_pool
-from tuilabel.vae.model import VAE, VAEConfig, kl_divergence, mutual_information
+from tuilabel.vae.model import TEMPERATURE, VAE, VAEConfig, contrastive_loss, kl_divergence, mutual_information
 from tuilabel.vae.preview import preview, reconstruct
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae
@@ -49,7 +49,8 @@ def test_any_size_and_both_channels_come_out_as_they_went_in(shape: tuple[int, i
     mean, log_variance = model.encode(x)
     assert mean.shape == log_variance.shape == (2, 5)
     assert model.decode(mean).shape == x.shape
-    reconstruction, kl, information = model(x, x, second=x)
+    reconstruction, kl, information, contrast = model(x, x, second=x)
+    assert contrast >= 0
     assert reconstruction.isfinite()
     assert kl >= 0
     assert information >= -1e-6
@@ -80,11 +81,23 @@ def test_mutual_information_is_that_of_the_joint_distribution() -> None:
     assert float(mutual_information(sure[:1].repeat(40, 1), sure[:1].repeat(40, 1))) == pytest.approx(0, abs=1e-4)
 
 
+def test_contrast_is_the_cross_entropy_of_finding_the_partner() -> None:
+    one, two = torch.randn(5, 3), torch.randn(5, 3)
+    views = [v / v.norm() for v in (*one, *two)]
+    losses = []
+    for i, view in enumerate(views):
+        scores = {j: float(view @ other) / TEMPERATURE for j, other in enumerate(views) if j != i}
+        losses.append(np.log(sum(np.exp(s) for s in scores.values())) - scores[(i + 5) % 10])
+    assert float(contrastive_loss(one, two)) == pytest.approx(np.mean(losses), rel=1e-4)
+
+
 def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None:
-    train(tmp_path / "plain", replace(SETTINGS, information=0.0))
+    train(tmp_path / "plain", replace(SETTINGS, information=0.0, contrast=0.0))
     model, header = load_checkpoint(tmp_path / "plain")
     assert model.cluster is None
-    architecture = {name: value for name, value in header.architecture.items() if name != "clusters"}
+    architecture = {
+        name: value for name, value in header.architecture.items() if name not in ("clusters", "projection")
+    }
     assert VAEConfig.from_json(architecture) == model.config
 
 
@@ -148,7 +161,7 @@ def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: 
     assert header.command == "tuilabel train-vae toy"
     assert header.settings["epochs"] == header.epochs_done == 3
     assert header.image_shape == (16, 16, 1)
-    assert set(header.metrics) == {"reconstruction_nats", "kl_nats", "information_nats", "seconds"}
+    assert set(header.metrics) == {"reconstruction_nats", "kl_nats", "information_nats", "contrast_nats", "seconds"}
     x = to_input(blobs(5), loaded.config, torch.device("cpu"))
     with torch.no_grad():
         assert torch.equal(loaded.encode(x)[0], model.encode(x)[0])

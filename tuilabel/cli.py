@@ -87,6 +87,9 @@ def train_vae(
         float | None,
         typer.Option(help="Weight of the mutual information between two views' clusters; else 20 for glyphs, or 5."),
     ] = None,
+    contrast: Annotated[
+        float | None, typer.Option(help="Weight of telling an image's views from those of others; else 10.")
+    ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     out: Annotated[
@@ -113,6 +116,7 @@ def train_vae(
         augment=augment,
         views=views,
         information=information,
+        contrast=contrast,
         device=device,
         seed=seed,
     )

@@ -55,8 +55,9 @@ def plain_epoch(images: np.ndarray) -> None:
         clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, CPU)
         with precision(CPU):
             view, second = (random_views(clean, generator) for _ in range(2))
-            reconstruction, kl, information = model(view, clean, generator, second)
+            terms = model(view, clean, generator, second)
         optimizer.zero_grad(set_to_none=True)
-        (reconstruction + kl - settings.information * information).backward()
+        loss = terms.reconstruction + terms.kl - settings.information * terms.information
+        (loss + settings.contrast * terms.contrast).backward()
         optimizer.step()
         schedule.step()

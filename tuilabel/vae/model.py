@@ -1,7 +1,7 @@
 """The convolutional variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
 
-Beside the evidence lower bound it maximises the mutual information between the clusters in which two views of an image
-fall: latents in which classes lie apart, from images alone.
+Beside the evidence lower bound it maximises what two views of an image say of each other, by the clusters in which they
+fall and by which of many images they belong to: latents in which classes lie apart, from images alone.
 
 Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 MIN_SIZE, MAX_SIZE = 16, 128
 _WIDTHS = (32, 64, 128, 128, 128, 128)
 _SMALLEST = 4  # stages halve a dimension until it is this small
+TEMPERATURE = 0.2
 _LOG_VARIANCE = (-12.0, 12.0)
 
 
@@ -34,6 +35,8 @@ class VAEConfig:
     decoder_width: int = 64
     clusters: int = 64
     """Of the head that the mutual information is measured on; 0 for none."""
+    projection: int = 64
+    """Dimensions in which views are told apart from those of other images; 0 for none."""
 
     def __post_init__(self) -> None:
         if not (MIN_SIZE <= self.height <= MAX_SIZE and MIN_SIZE <= self.width <= MAX_SIZE):
@@ -44,6 +47,8 @@ class VAEConfig:
             raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
         if self.clusters < 0 or self.clusters == 1:
             raise ValueError("clusters must be 0 or at least 2")
+        if self.projection < 0:
+            raise ValueError("projection must be 0 or more")
         if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
             raise ValueError("latent_dim, hidden and decoder_width must be at least 1")
 
@@ -65,7 +70,18 @@ class VAEConfig:
     def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
         """The configuration of a header; raises ValueError or TypeError where it is none."""
         known = {name: int(value) for name, value in document.items()}
-        return cls(**{"clusters": 0, **known})  # checkpoints of before have no such head
+        return cls(**{"clusters": 0, "projection": 0, **known})  # checkpoints of before have no such heads
+
+
+class Terms(NamedTuple):
+    """What training weighs against each other: scalars in nats per image."""
+
+    reconstruction: Tensor
+    kl: Tensor
+    information: Tensor
+    """Between the clusters of two views; 0 without a second view."""
+    contrast: Tensor
+    """Cross-entropy of finding the other view of an image among all views; 0 without a second view."""
 
 
 class VAE(nn.Module):
@@ -96,6 +112,13 @@ class VAE(nn.Module):
         )
         self.decoder = _Decoder(config)
         self.cluster = nn.Linear(config.latent_dim, config.clusters) if config.clusters else None
+        self.project = None
+        if config.projection:  # what only tells single images apart stays in this head (Chen et al. 2020)
+            self.project = nn.Sequential(
+                nn.Linear(config.latent_dim, 2 * config.projection),
+                nn.SiLU(),
+                nn.Linear(2 * config.projection, config.projection),
+            )
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
@@ -109,14 +132,14 @@ class VAE(nn.Module):
 
     def forward(
         self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruction error of `clean` from `view`, KL term, mutual information: scalars in nats per image.
+    ) -> Terms:
+        """Reconstruction error of `clean` from `view`, KL term, mutual information, contrast.
 
         Parameters
         ----------
         view, clean : (B, C, H, W) in [0, 1]; without augmentation the same images.
         generator : of the posterior sample.
-        second : another view of each image, for the mutual information; without one that is 0.
+        second : another view of each image, for the last two; without one they are 0.
         """
         views = view if second is None else torch.cat([view, second])
         mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
@@ -124,11 +147,13 @@ class VAE(nn.Module):
         noise = torch.randn(first.shape, device=mean.device, generator=generator)
         logits = self.decode(first + spread * noise)  # (B, C, H, W)
         reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
-        information = mean.new_zeros(())
+        information = contrast = mean.new_zeros(())
         if second is not None and self.cluster is not None:
             one, two = self.cluster(mean).float().softmax(1).chunk(2)  # (B, K) each
             information = mutual_information(one, two)
-        return reconstruction, kl_divergence(mean, log_variance), information
+        if second is not None and self.project is not None:
+            contrast = contrastive_loss(*self.project(mean).float().chunk(2))
+        return Terms(reconstruction, kl_divergence(mean, log_variance), information, contrast)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -146,6 +171,20 @@ def mutual_information(one: Tensor, two: Tensor) -> Tensor:
     joint = ((joint + joint.T) / 2).clamp_min(1e-8)
     rows, columns = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
     return (joint * (joint.log() - rows.log() - columns.log())).sum()
+
+
+def contrastive_loss(one: Tensor, two: Tensor) -> Tensor:
+    """Cross-entropy, in nats, of telling the other view of an image among the 2B - 1 other views of a batch.
+
+    By cosine similarity over `TEMPERATURE`; views are rows of (B, P). log(2B - 1) less the loss is a lower bound of the
+    mutual information of two views: InfoNCE (van den Oord, Li & Vinyals 2018, https://arxiv.org/abs/1807.03748), as in
+    SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709).
+    """
+    views = F.normalize(torch.cat([one, two]), dim=1)  # (2B, P)
+    similarity = views @ views.T / TEMPERATURE  # (2B, 2B)
+    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
+    partner = torch.arange(len(views), device=views.device).roll(len(one))
+    return F.cross_entropy(similarity.masked_fill(itself, -torch.inf), partner)
 
 
 class _Decoder(nn.Module):

@@ -28,6 +28,8 @@ class TrainSettings:
     """Family of the views; see `tuilabel.vae.views.FAMILIES`."""
     information: float = 20.0
     """Weight of the mutual information between the clusters of two views; needs `augment`."""
+    contrast: float = 10.0
+    """Weight of telling the views of an image from those of others; needs `augment`."""
     seed: int = 0
 
     @classmethod
@@ -44,14 +46,15 @@ class TrainSettings:
             raise UsageError(f"--lr {self.lr} teaches nothing: give a number above 0")
         if not self.beta >= 0:
             raise UsageError(f"--beta {self.beta} is negative: give 0 or more (Higgins et al. 2017)")
-        if not self.information >= 0:
-            raise UsageError(f"--information {self.information} is negative: give 0 or more")
+        for name in ("information", "contrast"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"--{name} {getattr(self, name)} is negative: give 0 or more")
         view_family(self.views)
 
     @property
-    def informed(self) -> bool:
-        """Whether a second view is drawn for the mutual information."""
-        return self.augment and self.information > 0
+    def two_views(self) -> bool:
+        """Whether a second view is drawn, for what two views say of each other."""
+        return self.augment and (self.information > 0 or self.contrast > 0)
 
 
 RECIPES: dict[str, dict[str, Any]] = {

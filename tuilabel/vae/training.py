@@ -20,7 +20,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
-from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
+from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.views import random_views, view_family
 
@@ -40,6 +40,8 @@ class TrainProgress:
     kl: float
     information: float
     """Mutual information between the clusters of two views, in nats."""
+    contrast: float
+    """Cross-entropy of finding the other view of an image, in nats."""
     seconds_left: float
 
 
@@ -117,7 +119,7 @@ class _Run:
     out: Path
     device: torch.device
     model: VAE
-    step_model: Callable[..., tuple[Tensor, Tensor, Tensor]]
+    step_model: Callable[..., Terms]
     optimizer: torch.optim.AdamW
     schedule: torch.optim.lr_scheduler.OneCycleLR
     header: CheckpointHeader
@@ -139,8 +141,10 @@ class _Run:
         height, width, channels = images.shape[1:]
         size = model_size(height, width)
         config = VAEConfig(*size, channels, settings.latent_dim)
-        if not settings.informed:
+        if not (settings.two_views and settings.information):
             config = replace(config, clusters=0)
+        if not (settings.two_views and settings.contrast):
+            config = replace(config, projection=0)
         torch.manual_seed(settings.seed)
         model = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(model.parameters(), settings.lr, fused=device.type in ("cpu", "cuda"))
@@ -174,19 +178,21 @@ class _Run:
                     f"{partial_path(self.out)}"
                 )
             with precision(self.device):
-                reconstruction, kl, information = self.step_model(view, clean, noise, second)
-                loss = reconstruction + self.settings.beta * kl - self.settings.information * information
+                terms = self.step_model(view, clean, noise, second)
+                weight = self.settings
+                loss = terms.reconstruction + weight.beta * terms.kl
+                loss = loss - weight.information * terms.information + weight.contrast * terms.contrast
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
             self.schedule.step()
             self.step += 1
-            meter.read(torch.stack([reconstruction, kl, information]), on_progress)
+            meter.read(torch.stack(terms), on_progress)
         self.epoch, self.step = self.epoch + 1, 0
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
     def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
-        """A view, another where the mutual information needs one, the clean images, and a generator on the device."""
+        """A view, another where two are needed, the clean images, and a generator on the device."""
         family = view_family(self.settings.views)
         order = torch.randperm(len(self.images), generator=self._generator(0)).numpy()
         for step in range(self.step, self.steps_per_epoch(len(self.images), self.settings)):
@@ -194,7 +200,7 @@ class _Run:
             chosen = order[step * batch_size : (step + 1) * batch_size]
             clean = to_input(self.images[chosen], self.model.config, self.device)  # (B, C, H, W)
             view = random_views(clean, draw, family) if self.settings.augment else clean
-            second = random_views(clean, draw, family) if self.settings.informed else None
+            second = random_views(clean, draw, family) if self.settings.two_views else None
             noise = torch.Generator(self.device).manual_seed(draw.initial_seed())
             yield _channels_last(view), None if second is None else _channels_last(second), clean, noise
 
@@ -264,7 +270,7 @@ class _Meter:
         self.batch_size = min(run.settings.batch_size, len(run.images))
         self.steps = run.steps_per_epoch(len(run.images), run.settings)
         self.first = run.step
-        self.totals = torch.zeros(3, dtype=torch.float64)  # reconstruction, KL, mutual information
+        self.totals = torch.zeros(len(Terms._fields), dtype=torch.float64)
         self.count = 0
         self.begin = self.shown = time.perf_counter()
 
@@ -292,6 +298,7 @@ class _Meter:
                 reconstruction=float(self.totals[0]) / self.count,
                 kl=float(self.totals[1]) / self.count,
                 information=float(self.totals[2]) / self.count,
+                contrast=float(self.totals[3]) / self.count,
                 seconds_left=left,
             )
         )
@@ -300,7 +307,7 @@ class _Meter:
         """What the header tells of the last epoch, and the seconds of all."""
         self.run.seconds += time.perf_counter() - self.begin
         means = self.totals / max(1, self.count)
-        names = ("reconstruction_nats", "kl_nats", "information_nats")
+        names = (f"{name}_nats" for name in Terms._fields)
         return {
             **{name: round(float(mean), 4) for name, mean in zip(names, means, strict=True)},
             "seconds": round(self.run.seconds, 1),
@@ -311,7 +318,7 @@ def _channels_last(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, Tensor, Tensor]]:
+def _compiled(model: VAE, device: torch.device) -> Callable[..., Terms]:
     """The model, compiled on a GPU; where the compiler fails it says so in the log and the plain model runs."""
     if device.type != "cuda":
         return model
@@ -319,7 +326,7 @@ def _compiled(model: VAE, device: torch.device) -> Callable[..., tuple[Tensor, T
         import torch._dynamo
 
         torch._dynamo.config.suppress_errors = True
-        compiled: Callable[..., tuple[Tensor, Tensor, Tensor]] = torch.compile(model)
+        compiled: Callable[..., Terms] = torch.compile(model)
         return compiled
     except Exception as error:
         log.warning("torch.compile is not available (%s): training without it", error)
