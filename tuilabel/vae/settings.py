@@ -28,8 +28,9 @@ class TrainSettings:
     """Family of the views; see `tuilabel.vae.views.FAMILIES`."""
     information: float = 20.0
     """Weight of the mutual information between the clusters of two views; needs `augment`."""
-    contrast: float = 10.0
-    """Weight of telling the views of an image from those of others; needs `augment`."""
+    contrast: float = 0.0
+    """Weight of telling the views of an image from those of others; needs `augment`. See docs/architecture.md for what
+    it is worth."""
     seed: int = 0
 
     @classmethod
