@@ -2,7 +2,7 @@
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
 benchmarks `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
-rivals`) and `strategies` (the cost of each) take minutes and run only when they are named.
+rivals`), `strategies` (the cost of each) and `hands` (keys a label) take minutes and run only when they are named.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import learning, program, rivals, training
+from tests.benchmarks import hands, learning, program, rivals, training
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -29,10 +29,11 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "first-start": program.first_start,
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
+    "hands": hands.hands,
 }
 
 
-SLOW = ("rivals", "strategies")
+SLOW = ("rivals", "strategies", "hands")
 
 
 def main(names: list[str]) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
@@ -321,3 +323,8 @@ def test_class_keys_stay_while_classes_come_and_go() -> None:
     assert with_own_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
     with pytest.raises(UsageError, match=r"gives x to"):
         with_own_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
+
+
+def test_the_documents_show_the_keys_there_are() -> None:
+    page = Path(__file__).parents[2] / "docs" / "keys.md"
+    assert key_table() in page.read_text(), "docs/keys.md is not what tuilabel.tui.actions.key_table() says"

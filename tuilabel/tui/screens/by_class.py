@@ -52,8 +52,8 @@ class ByClassScreen(ItemScreen):
         name = self.session.classes[self.class_index]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
-            left = sum(1 for p in range(len(self.items)) if not self.is_done(p))
-            pieces.append((f"  ·  {left} to confirm, {len(self._wrong)} marked wrong", "text"))
+            here = [position for position in self._grid.on_page if not self.is_done(position)]
+            pieces.append((f"  ·  Enter confirms the {len(here)} here, {len(self._wrong)} marked wrong", "text"))
         return pieces
 
     def empty_text(self) -> str:

@@ -1,0 +1,81 @@
+"""What labelling costs the hands: keys a label and images a minute, on MNIST with true labels."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.benchmarks.program import truth
+from tests.terminal import TUILABEL, Terminal
+from tuilabel.datasets import open_pool
+from tuilabel.labels import NullWriter
+from tuilabel.learner.opening import open_learner, test_set
+from tuilabel.learner.questions import Answerer
+from tuilabel.learner.round import RoundRunner
+from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.session import LabellingSession
+from tuilabel.vae.header import find_checkpoint
+
+A_KEY = 0.3  # seconds between the keys of the scripted annotator
+COLUMNS, PAGE = 7, 28  # of a page by class on 120 × 40
+ROUNDS = 2  # through all classes, in bulk
+
+
+def hands(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """The real program key by key, and the real model page by page."""
+    pool, project = open_pool("mnist"), folder / "hands"
+    assert pool.targets is not None
+    typed = 0
+    with Terminal([*TUILABEL, "label", "--project", str(project)], directory=folder) as terminal:
+        terminal.wait_for("round 1")
+        begin = time.perf_counter()
+        for number in range(2, 7):
+            for key in truth(project, pool):
+                terminal.burst(key, A_KEY)
+                typed += 1
+            terminal.wait_for(f"round {number}")
+        minutes = (time.perf_counter() - begin) / 60
+    yield "one by one: keys a label, 100 digits", f"{typed / 100:.2f}", "1.0"
+    yield "… images a minute at 0.3 s a key", f"{100 / minutes:.0f}", ""
+    for labels in (20, 100):
+        keys, done, wrong = in_bulk(labels)
+        yield f"by class after {labels} labels: keys a label, {done:,} digits", f"{keys / done:.3f}", ""
+        yield "… images a minute at 0.3 s a key", f"{60 * done / (A_KEY * keys):,.0f}", ""
+        yield "… of which the model had wrong, and a key each mended", f"{wrong}", ""
+
+
+def in_bulk(labels: int) -> tuple[int, int, int]:
+    """Keys, labels, and corrected labels of an annotator who confirms page after page of every class."""
+    pool = open_pool("mnist")
+    checkpoint = find_checkpoint("mnist")
+    learner, features = open_learner("latent", pool, checkpoint, device="auto", on_progress=lambda _done, _total: None)
+    runner = RoundRunner(learner, test_set(pool, features))
+    trainer = InlineTrainer(runner.run, Answerer(runner).answer)
+    session = LabellingSession(
+        pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, retrain="batch"
+    )
+    trainer.start(session.handle)
+    session.start()
+    assert pool.targets is not None
+    for _ in range(labels):
+        assert session.batch is not None
+        position = next(p for p, item in enumerate(session.batch.items) if session.answer_to(item) is None)
+        session.label(position, int(pool.targets[session.batch.items[position].index]))
+    keys = done = wrong = 0
+    for _ in range(ROUNDS):
+        for c in range(len(session.classes)):
+            session.insight.ask_class(c, PAGE)
+            found = session.insight.class_items
+            assert found is not None
+            shown, focus = found.indices.tolist(), 0
+            for place, index in enumerate(shown):
+                true = int(pool.targets[index])
+                if true != c:  # move there by the arrows, and type what it is
+                    keys += abs(place // COLUMNS - focus // COLUMNS) + abs(place % COLUMNS - focus % COLUMNS) + 1
+                    session.answer_item(index, "label", true, strategy="by-class")
+                    focus, wrong = min(place + 1, PAGE - 1), wrong + 1
+            rest = [index for index in shown if session.answer_at(index) is None]
+            session.confirm_class(rest, c)
+            keys, done = keys + 2, done + len(shown)  # Enter, and ] for the next class
+    return keys, done, wrong
