@@ -19,7 +19,10 @@ from types import TracebackType
 import pyte
 
 TUILABEL = (sys.executable, "-m", "tuilabel")
-KEYS = {"enter": "\r", "space": " ", "backspace": "\x7f", "right": "\x1b[C", "left": "\x1b[D", "ctrl+q": "\x11"}
+KEYS = {
+    **{"enter": "\r", "space": " ", "backspace": "\x7f", "tab": "\t", "escape": "\x1b", "ctrl+q": "\x11"},
+    **{"right": "\x1b[C", "left": "\x1b[D"},
+}
 PLAIN = {b"\x1b[c": b"\x1b[?62;22c"}
 """The one query that every terminal answers."""
 # What pyte cannot read and a picture does not need: private modes, device strings.

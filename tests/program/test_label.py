@@ -102,8 +102,8 @@ def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Pa
 def test_keys_held_down_label_only_what_was_on_the_screen(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
-        terminal.type("1" * 25)
-        terminal.wait_for(r"keys? came too early")
+        terminal.type("1" * 60)
+        terminal.wait_for(r"40 keys came too early")
         terminal.key("ctrl+q")
         terminal.wait_for_exit()
     store = LabelStore.open(tmp_path / "fashion-mnist.tuilabel" / "labels.db")
@@ -112,6 +112,54 @@ def test_keys_held_down_label_only_what_was_on_the_screen(tiny: Tiny, tmp_path: 
     shown = {item.item for item in rounds[0].items}
     assert {event.item for event in events} == shown
     assert len(events) == 20
+
+
+def test_twenty_keys_at_once_are_twenty_labels_in_order(tiny: Tiny, tmp_path: Path) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for(IMAGES, FIRST_START)
+        terminal.type("12345678901234567890")
+        terminal.wait_for(r"\b20 of 300 labelled")
+        terminal.key("ctrl+q")
+        terminal.wait_for_exit()
+    store = LabelStore.open(tmp_path / "fashion-mnist.tuilabel" / "labels.db")
+    events, rounds = store.events(), store.rounds()
+    store.close()
+    assert [event.item for event in events] == [item.item for item in rounds[0].items]
+    names = open_pool("fashion-mnist", tiny.data_dir).classes
+    assert [names.index(event.class_name or "") for event in events] == [(int(d) - 1) % 10 for d in "1234567890" * 2]
+
+
+def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> None:
+    project = tmp_path / "fashion-mnist.tuilabel"
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for(IMAGES, FIRST_START)
+        for n, true in enumerate(batch_truth(project, "fashion-mnist", tiny.data_dir), start=1):
+            terminal.type(str((int(true) + 1) % 10))
+            terminal.wait_for(rf"\b{n} of 300 labelled")
+        terminal.wait_for(r"model of \d+ labels")
+        terminal.key("tab")
+        terminal.wait_for("MODEL")
+        terminal.wait_for(r"\d+%")
+        terminal.wait_for("VAE")
+        terminal.key("tab")
+        terminal.wait_for(r"Enter confirms the \d+ here")
+        terminal.key("enter")
+        terminal.wait_for(r"images? labelled T-shirt")
+        terminal.key("escape")
+        terminal.type(".")
+        terminal.wait_for("review")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    store = LabelStore.open(project / "labels.db")
+    bulk = [event for event in store.events() if event.strategy == "by-class"]
+    store.close()
+    assert len(bulk) >= 1
+    assert len({event.step for event in bulk}) == 1
+    command = [*TUILABEL, "review", *tiny_command(tiny)[len(TUILABEL) + 1 :]]
+    with Terminal(command, directory=tmp_path) as terminal:
+        terminal.wait_for("to look at|Nothing looks wrong", FIRST_START)
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
 
 
 @pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM, signal.SIGKILL])

@@ -282,6 +282,17 @@ async def test_themes_switch_and_the_hint_goes_away(make_app: AppMaker) -> None:
         assert "the marked image takes it" not in screen_text(app)
 
 
+async def test_resizing_while_typing_loses_nothing(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        for n, size in enumerate(((80, 24), (200, 60), (60, 20), (120, 40)), start=1):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            await seen(pilot, app)
+            await answer(pilot, app, toy, 3)
+            assert app.session.statistics().labelled == 3 * n
+
+
 async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> None:
     shared = Shared(make_session(toy), with_own_keys({"skip": ["*"]}), own_class_keys={"b": "x"})
     app = LabelApp(shared, Mailbox())

@@ -139,7 +139,7 @@ ACTIONS: Final = (
         "The next class.",
         "Look",
         (BY_CLASS,),
-        7,
+        2,
     ),
     Action("figures", ("equals_sign",), "figures", "figures", "Plots and figures, large.", "Look", (LABEL,), 6),
     Action(

@@ -109,14 +109,14 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
         [(f"round {statistics.round}", "text"), (f" · {statistics.strategy}", "dim")],
     ]
     if statistics.target is not None:
-        lines.insert(2, [(f"to {100 * statistics.target:g}%  ", "dim"), *_to_target(statistics)])
+        lines.insert(2, [(f"to {100 * statistics.target:g}%: ", "dim"), *_to_target(statistics)])
     return [*lines, _trainer(statistics.trainer, width)]
 
 
 def _to_target(statistics: Statistics) -> Line:
     left, minutes = statistics.labels_to_target, statistics.minutes_left
     if left is None:
-        return [("too early to say", "dim")]
+        return [("too early", "dim")]
     if left == 0:
         return [("reached", "good")]
     labels: Line = [(f"{left:,}", "strong"), (" labels", "text")]
