@@ -144,7 +144,7 @@ def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> No
         terminal.key("tab")
         terminal.wait_for(r"Enter confirms the \d+ here")
         terminal.key("enter")
-        terminal.wait_for(r"images? labelled T-shirt")
+        terminal.wait_for(r"images? labelled \w+")
         terminal.key("escape")
         terminal.type(".")
         terminal.wait_for("review")

@@ -80,13 +80,14 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         await pilot.press("tab", "tab")
         assert isinstance(app.screen, ByClassScreen)
         await seen(pilot, app)
+        name = "abc"[app.screen.class_index]
         shown = list(app.screen.items)
         on_page = len(app.screen._grid.on_page)
         assert on_page >= 3
         await pilot.press("space")
         assert "✗ not this" in screen_text(app)
         await pilot.press("enter")
-        labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == "a"]
+        labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == name]
         assert len(labelled) == on_page - 1
         assert app.session.answer_at(shown[0]) is None
         assert all(app.session.answer_at(i).strategy == "by-class" for i in labelled)  # type: ignore[union-attr]
@@ -107,7 +108,12 @@ async def test_by_class_takes_another_class_for_a_wrong_one_and_turns_to_other_c
         await pilot.press("tab", "tab", "right_square_bracket")
         assert isinstance(app.screen, ByClassScreen)
         await seen(pilot, app)
-        assert "by class  b" in screen_text(app)
+        batch = app.session.batch
+        assert batch is not None
+        believed = batch.items[app.label_screen.focused_item].predicted
+        assert believed is not None
+        assert app.screen.class_index == (believed + 1) % 3
+        assert f"by class  {'abc'[app.screen.class_index]}" in screen_text(app)
         first = app.screen.items[0]
         await pilot.press("c")
         event = app.session.answer_at(first)

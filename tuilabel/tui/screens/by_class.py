@@ -18,9 +18,9 @@ class ByClassScreen(ItemScreen):
 
     NAME = BY_CLASS
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, class_index: int = 0) -> None:
         super().__init__(shared)
-        self.class_index = 0
+        self.class_index = class_index
         self._wrong: set[int] = set()
 
     def on_mount(self) -> None:

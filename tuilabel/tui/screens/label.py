@@ -131,7 +131,8 @@ class LabelScreen(ItemScreen):
     def _by_class(self) -> None:
         from tuilabel.tui.screens.by_class import ByClassScreen
 
-        self.app.push_screen(ByClassScreen(self.shared), lambda large: self.show_large(bool(large)))
+        believed = None if self._batch is None else self._batch.items[self.focused_item].predicted
+        self.app.push_screen(ByClassScreen(self.shared, believed or 0), lambda large: self.show_large(bool(large)))
 
     def action_figures(self) -> None:
         """Plots and figures, large."""
