@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
@@ -297,6 +298,23 @@ async def test_resizing_while_typing_loses_nothing(make_app: AppMaker, toy: Toy)
             await seen(pilot, app)
             await answer(pilot, app, toy, 3)
             assert app.session.statistics().labelled == 3 * n
+
+
+async def test_keys_that_come_together_close_a_dialog_once(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        for opener, key in (
+            ("question_mark", "x"),
+            ("colon", "escape"),
+            ("comma", "escape"),
+            ("equals_sign", "escape"),
+        ):
+            await pilot.press(opener)
+            for _ in range(3):
+                app.post_message(events.Key(key, key if len(key) == 1 else None))
+            await pilot.pause(0.1)
+            assert app.screen is app.label_screen
+    assert app.failure is None
 
 
 async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> None:

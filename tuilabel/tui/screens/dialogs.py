@@ -23,7 +23,8 @@ class Dialog(ModalScreen[object]):
 
     def action_cancel(self) -> None:
         """Close without an answer."""
-        self.dismiss(None)
+        if self.is_current:  # several keys may be on their way
+            self.dismiss(None)
 
 
 class AskText(Dialog):
