@@ -1,0 +1,48 @@
+"""The command line: parse, call, print. Imports are inside the commands, so that `--help` is quick.
+
+Commands stand in the help in the order in which their modules are imported here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from tuilabel.cli.app import app, mode
+from tuilabel.errors import TuilabelError
+
+# isort: off
+from tuilabel.cli import vae  # noqa: F401
+from tuilabel.cli import label  # noqa: F401
+from tuilabel.cli import simulate  # noqa: F401
+from tuilabel.cli import about  # noqa: F401
+
+# isort: on
+
+__all__ = ["app", "main"]
+
+
+def main() -> None:
+    """Run the command line: exit 0 done, 1 failed with one clear line, 2 wrong usage."""
+    try:
+        app()
+    except TuilabelError as error:
+        if mode.debug:
+            raise
+        _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        _fail("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as error:
+        if mode.debug:
+            raise
+        _fail(f"unexpected {type(error).__name__}: {error} (run `tuilabel --debug …` for the traceback)", 1)
+
+
+def _fail(text: str, code: int) -> None:
+    line = " ".join(text.split())
+    typer.echo(f"tuilabel: {line}", err=True)
+    sys.exit(code)

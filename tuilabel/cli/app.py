@@ -1,0 +1,48 @@
+"""The Typer application and the options before any command."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from tuilabel import __version__
+
+app = typer.Typer(
+    name="tuilabel",
+    help="Label images in the terminal, in the latent space of a VAE: a classifier from as few keypresses as possible.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@dataclass
+class Mode:
+    """How errors are shown."""
+
+    debug: bool = False
+
+
+mode = Mode()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tuilabel {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    _version_wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    mode.debug = debug
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")

@@ -1,0 +1,88 @@
+"""`train-vae` and `encode`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilabel.cli.app import app
+from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Json, print_json
+
+
+@app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
+def train_vae(
+    dataset: Dataset = "mnist",
+    latent_dim: Annotated[
+        int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 20,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
+    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
+    lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
+    augment: Annotated[
+        bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
+    ] = True,
+    views: Annotated[
+        str | None,
+        typer.Option(help="Which changes leave a class alone: glyphs, objects, photos; else the dataset's own."),
+    ] = None,
+    information: Annotated[
+        float | None,
+        typer.Option(help="Weight of the mutual information between two views' clusters; else 20 for glyphs, or 5."),
+    ] = None,
+    contrast: Annotated[
+        float | None, typer.Option(help="Weight of telling an image's views from those of others; else 0.")
+    ] = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The checkpoint to write; else ./checkpoints/DATASET.safetensors.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Train the VAE on all images of a dataset, without labels."""
+    from tuilabel.console.training import run_training
+
+    result = run_training(
+        dataset,
+        data_dir,
+        out,
+        resume=resume,
+        quiet=as_json,
+        latent_dim=latent_dim,
+        epochs=epochs,
+        beta=beta,
+        batch_size=batch_size,
+        lr=lr,
+        augment=augment,
+        views=views,
+        information=information,
+        contrast=contrast,
+        device=device,
+        seed=seed,
+    )
+    if as_json:
+        print_json(result)
+
+
+@app.command(epilog="Example: tuilabel encode mnist --out latents.npy")
+def encode(
+    dataset: Dataset = "mnist",
+    checkpoint: Checkpoint = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the pool's latents there, as .npy.")] = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Encode a dataset with its VAE and cache the latents."""
+    from tuilabel.console.training import run_encoding
+
+    result = run_encoding(dataset, data_dir, checkpoint, out, device, quiet=as_json)
+    if as_json:
+        print_json(result)
+    else:
+        typer.echo(f"{result['items']:,} latents of {result['latent_dim']} dimensions in {result['path']}")
