@@ -282,11 +282,20 @@ async def test_figures_open_and_close_and_label_nothing(make_app: AppMaker, toy:
 async def test_themes_switch_and_the_hint_goes_away(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
-        assert "the marked image takes it" in screen_text(app)
+        assert "Press the key of the class" in screen_text(app)
         await pilot.press("ctrl+t")
         assert app.theme == "tuilabel-light"
+        await pilot.pause()
+        background = app.screen.styles.background
+        strips = app.screen._compositor.render_strips()
+        for strip in (strips[0], strips[-1], strips[-2], strips[10]):
+            edge = list(strip)[-1].style
+            assert edge is not None
+            assert edge.bgcolor is not None
+            assert min(edge.bgcolor.get_truecolor()) > 200, "a line that is still dark"
+        assert background.brightness > 0.9
         await pilot.press("a", "b", "c")
-        assert "the marked image takes it" not in screen_text(app)
+        assert "Press the key of the class" not in screen_text(app)
 
 
 async def test_resizing_while_typing_loses_nothing(make_app: AppMaker, toy: Toy) -> None:

@@ -187,7 +187,7 @@ class LabelScreen(ItemScreen):
                 self.tell(self._notice, "warn")
                 self._notice = None
             elif self.session.statistics().labelled < HINTED:
-                self.tell("Press the key of the class you see; the marked image takes it. ? shows every key", "dim")
+                self.tell("Press the key of the class you see in the marked image; ? shows all keys", "dim")
 
     def _show_panel(self) -> None:
         if self._panel.display:

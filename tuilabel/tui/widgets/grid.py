@@ -147,6 +147,7 @@ class ImageGrid(PaintedWidget):
         super().notify_style_update()
         self._picture_lines = {}
         self._rows = {}
+        self.call_later(self._arrange)
 
     # -- lines --------------------------------------------------------------------------------------------------
 

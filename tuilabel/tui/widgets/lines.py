@@ -39,6 +39,10 @@ class TextLine(PaintedWidget):
     def on_resize(self, _: events.Resize) -> None:
         self._draw()
 
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.call_later(self._draw)
+
     def _draw(self) -> None:
         width = self.size.width
         if width < 2:

@@ -62,6 +62,8 @@ class StatisticsPanel(PaintedWidget):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips = {}
+        if self._statistics is not None:
+            self.call_later(self.show, self._statistics)
 
     def on_resize(self, _: events.Resize) -> None:
         if self._statistics is not None:
