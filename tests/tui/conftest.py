@@ -12,7 +12,20 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
-from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
+from tuilabel.learner.messages import (
+    Answer,
+    ClassItems,
+    CrossValidate,
+    Inspection,
+    InspectItem,
+    ItemsOfClass,
+    OutOfFold,
+    Picks,
+    Question,
+    RoundResult,
+    TestMetrics,
+    TrainRequest,
+)
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
@@ -64,6 +77,26 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
         fit_seconds=0.03,
         query_seconds=0.02,
     )
+
+
+def scripted_answer(toy: Toy, question: Question) -> Answer:
+    """Answers with made-up figures to what the screens ask of the model."""
+    match question:
+        case InspectItem():
+            near = np.array([index for index in range(9) if index != question.index][:8])
+            chances = np.array([0.7, 0.2, 0.1], dtype=np.float32)
+            image = toy.pool.images[question.index]
+            return Inspection(question.serial, question.index, chances, near, np.arange(8, dtype=np.float32), image)
+        case ItemsOfClass():
+            left = np.setdiff1d(np.arange(len(toy.latents)), question.excluded)
+            found = left[[toy.truth(int(index)) == question.class_index for index in left]]
+            return ClassItems(
+                question.serial, question.class_index, found, np.full(len(found), 0.9, dtype=np.float32), 1.0
+            )
+        case CrossValidate():
+            sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
+            sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8
+            return OutOfFold(question.serial, question.indices, sure)
 
 
 AppMaker = Callable[..., LabelApp]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from tests.conftest import SessionMaker, Toy
-from tests.tui.conftest import AppMaker, running, screen_text
+from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted, scripted_answer
 from tuilabel.errors import UsageError
+from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_own_keys
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.keys import class_keys, with_own_class_keys
@@ -372,3 +375,31 @@ def test_class_keys_stay_while_classes_come_and_go() -> None:
 def test_the_documents_show_the_keys_there_are() -> None:
     page = Path(__file__).parents[2] / "docs" / "keys.md"
     assert key_table() in page.read_text(), "docs/keys.md is not what tuilabel.tui.actions.key_table() says"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize(
+    ("view", "keys"),
+    [
+        ("large", ["tab"]),
+        ("by-class", ["tab", "tab", "right", "space"]),
+        ("review", ["full_stop"]),
+        ("history", ["comma"]),
+    ],
+)
+async def test_snapshots_of_the_views(
+    toy: Toy, make_app: AppMaker, size: tuple[int, int], view: str, keys: list[str]
+) -> None:
+    app = make_app(trainer=InlineTrainer(partial(scripted, toy), partial(scripted_answer, toy)))
+    async with running(app, size) as pilot:
+        await answer(pilot, app, toy, 11)
+        batch = app.session.batch
+        assert batch is not None
+        wrong = (toy.truth(batch.items[app.label_screen.focused_item].index) + 1) % 3
+        await pilot.press("abc"[wrong], *keys)
+        await seen(pilot, app)
+        while view == "large" and app.session.insight.inspection is None:
+            await pilot.pause(0.02)
+        await pilot.pause()
+        text = re.sub(r"\d+ \w{3} \d\d:\d\d", "1 Jan 00:00", screen_text(app))  # the hour is the machine's own
+        check_snapshot(f"{view}-{size[0]}x{size[1]}", text)
