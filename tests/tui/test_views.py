@@ -211,6 +211,8 @@ async def test_classes_are_added_renamed_and_merged(make_app: AppMaker) -> None:
         assert isinstance(app.screen, ClassesScreen)
         await pilot.press("plus", *"newt", "enter")
         assert app.session.classes == ("a", "b", "c", "newt")
+        footer = app.label_screen._key_line
+        assert footer.text.startswith("a–c")
         await pilot.press("enter")
         field = app.screen.query_one(Input)
         field.value = "ant"
@@ -224,6 +226,7 @@ async def test_classes_are_added_renamed_and_merged(make_app: AppMaker) -> None:
         await pilot.press("escape")
         counts = app.session.statistics().class_counts
         assert counts == (2, 1, 0)
+        assert footer.text.startswith("1–4")
         assert "✓ ant" in screen_text(app)
 
 

@@ -74,6 +74,7 @@ class ItemScreen(Screen[bool]):
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
+            self._show_keys()  # a dialog may have changed the classes
             self.refresh_view()
 
     # -- for subclasses ------------------------------------------------------------------------------------------
