@@ -226,7 +226,7 @@ async def test_classes_are_added_renamed_and_merged(make_app: AppMaker) -> None:
         await pilot.press("escape")
         counts = app.session.statistics().class_counts
         assert counts == (2, 1, 0)
-        assert footer.text.startswith("1–4")
+        assert footer.text.startswith("1–4")  # ant has 1, c its own name, newt 4
         assert "✓ ant" in screen_text(app)
 
 
@@ -369,7 +369,17 @@ def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:
 def test_class_keys_stay_while_classes_come_and_go() -> None:
     assert class_keys(["cat", "dog", "emu"], [0, 1, 2]) == ("1", "2", "3")
     assert class_keys(["cat", "emu", "newt"], [0, 2, 3]) == ("1", "3", "4")
-    assert class_keys(["cat"] * 40)[36:] == ("",) * 4
+    assert class_keys([f"kind {n}" for n in range(40)])[36:] == ("",) * 4
+
+
+def test_a_digit_always_means_the_digit() -> None:
+    digits = [str(n) for n in range(10)]
+    assert class_keys([*digits, "unclear", "torn"]) == (*digits, "a", "b")
+    assert class_keys(["cat", "dog", "1"]) == ("3", "2", "1")
+    assert class_keys([*"ABC", "newt"]) == ("A", "B", "C", "4")
+
+
+def test_own_class_keys_win_and_clashes_are_told() -> None:
     assert with_own_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
     with pytest.raises(UsageError, match=r"gives x to"):
         with_own_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})

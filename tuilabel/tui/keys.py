@@ -14,17 +14,29 @@ POSITIONAL = "1234567890" + string.ascii_lowercase
 def class_keys(classes: Sequence[str], slots: Sequence[int] | None = None) -> tuple[str, ...]:
     """One key a class, in the order of `classes`; "" where there are more classes than keys.
 
-    Where every name is a single letter or digit the key is the name itself; else the keys follow the keyboard: 1…9, 0,
-    then a…z. A class keeps its key while others come and go.
+    A class whose name is a letter or digit has it as its key: a digit means that digit. The others follow the keyboard,
+    1…9, 0, then a…z, and keep their keys while others come and go; one whose key becomes another's
+    name takes a free one.
 
     Parameters
     ----------
     slots : the place of each class in the order of the keys; by default its position.
     """
-    if all(len(name) == 1 and name.isascii() and name.isalnum() for name in classes):
-        return tuple(classes)
     places = range(len(classes)) if slots is None else slots
-    return tuple(POSITIONAL[place] if place < len(POSITIONAL) else "" for place in places)
+    keys = [name if _is_key(name) else "" for name in classes]
+    taken = {*keys}
+    for position, place in enumerate(places):
+        if not keys[position] and place < len(POSITIONAL) and POSITIONAL[place] not in taken:
+            keys[position] = POSITIONAL[place]
+            taken.add(keys[position])
+    free = (key for key in POSITIONAL if key not in taken)
+    return tuple(
+        key or (next(free, "") if place < len(POSITIONAL) else "") for key, place in zip(keys, places, strict=True)
+    )
+
+
+def _is_key(name: str) -> bool:
+    return len(name) == 1 and name.isascii() and name.isalnum()
 
 
 def with_own_class_keys(keys: Sequence[str], classes: Sequence[str], own: Mapping[str, object]) -> tuple[str, ...]:
@@ -41,7 +53,7 @@ def with_own_class_keys(keys: Sequence[str], classes: Sequence[str], own: Mappin
     for name, key in own.items():
         if name not in classes:
             raise unknown_name("class in [class-keys]", name, classes)
-        if not (isinstance(key, str) and len(key) == 1 and key.isascii() and key.isalnum()):
+        if not (isinstance(key, str) and _is_key(key)):
             raise UsageError(f"[class-keys] {name} = {key!r}: give one letter or digit")
     wanted = list(own.values())
     for key in wanted:
