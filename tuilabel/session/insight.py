@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.labels import Event
 from tuilabel.learner.messages import (
     Answer,
     ClassItems,
@@ -17,10 +21,29 @@ from tuilabel.learner.messages import (
 from tuilabel.learner.trainer import Trainer
 from tuilabel.session.review import ReviewItem, review_items
 
-if TYPE_CHECKING:
-    from tuilabel.session.session import LabellingSession
-
 FOLDS = 5
+
+
+class Sitting(Protocol):
+    """What is asked about: of `LabellingSession` what questions are made of."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names by position."""
+
+    @property
+    def answers(self) -> Mapping[int, Event]:
+        """The answers that stand, by pool index."""
+
+    @property
+    def events(self) -> list[Event]:
+        """Every answer that was not taken back."""
+
+    def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Pool indices and class positions of the labelled items."""
+
+    def taken(self) -> NDArray[np.int64]:
+        """Pool indices that are answered, set aside or being asked."""
 
 
 class Insight:
@@ -29,7 +52,7 @@ class Insight:
     Answers come through the session's `handle`; until then `inspection`, `class_items` and `review()` are None.
     """
 
-    def __init__(self, session: LabellingSession, trainer: Trainer) -> None:
+    def __init__(self, session: Sitting, trainer: Trainer) -> None:
         self._session = session
         self._trainer = trainer
         self._serial = 0
