@@ -165,6 +165,11 @@ class LabellingSession:
         return self._training.result
 
     @property
+    def trouble(self) -> str | None:
+        """Why the trainer does not work, until it is well again."""
+        return self._training.state.failure
+
+    @property
     def can_undo(self) -> bool:
         """Whether there is a step of this annotator to take back."""
         return self._answers.can_undo

@@ -70,7 +70,8 @@ class Outcome:
         if self.unsaved:
             what = "1 answer" if self.unsaved == 1 else f"{self.unsaved} answers"
             lines.append(f"tuilabel: {what} could not be written and must be given again: make room on the disk first")
-        lines = [*lines, f"{self.labelled:,} labels in {self.project}{accuracy}"]
+        labels = "label" if self.labelled == 1 else "labels"
+        lines = [*lines, f"{self.labelled:,} {labels} in {self.project}{accuracy}"]
         return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 

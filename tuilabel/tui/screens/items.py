@@ -366,9 +366,8 @@ class ItemScreen(Screen[bool]):
 
     def tell_trouble(self) -> None:
         """Say what is wrong with the trainer; nothing where it is well."""
-        failure = self.session.statistics().trainer.failure
-        if failure is not None:
-            self.tell(f"{failure}; labels are safe", "warn")
+        if self.session.trouble is not None:
+            self.tell(f"{self.session.trouble}; labels are safe", "warn")
         elif self._status.text:
             self.tell("", "dim")
 

@@ -182,11 +182,11 @@ class LabelScreen(ItemScreen):
     def tell_trouble(self) -> None:
         """What is wrong; else, to a newcomer, how it goes."""
         super().tell_trouble()
-        if self.session.statistics().trainer.failure is None:
+        if self.session.trouble is None:
             if self._notice is not None:
                 self.tell(self._notice, "warn")
                 self._notice = None
-            elif self.session.statistics().labelled < HINTED:
+            elif len(self.session.answers) < HINTED:
                 self.tell("Press the key of the class you see in the marked image; ? shows all keys", "dim")
 
     def _show_panel(self) -> None:
