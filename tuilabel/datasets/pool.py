@@ -3,12 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+
+
+class ItemFiles(Protocol):
+    """Where the items of a pool come from."""
+
+    def names(self, index: int) -> tuple[str, ...]:
+        """What the source calls the files with this content, in order; empty where none of them is there any more."""
+
+    def last_name(self, index: int) -> str:
+        """The first of them, or what the file was called when it was there."""
+
+    def path(self, index: int) -> Path | None:
+        """The first file on this machine's disks, absolute; None where it lies in an archive, an array, elsewhere."""
+
+    def read(self, index: int) -> bytes:
+        """The content of an image file (JPEG, PNG, …); raises `TuilabelError` where it cannot be had any more."""
+
+
+class ArrayFiles:
+    """The rows of an array as files: `mnist#123`, PNG."""
+
+    def __init__(self, name: str, images: NDArray[np.uint8]) -> None:
+        self._name, self._images = name, images
+
+    def names(self, index: int) -> tuple[str, ...]:
+        """`NAME#INDEX`."""
+        return (self.last_name(index),)
+
+    def last_name(self, index: int) -> str:
+        """`NAME#INDEX`."""
+        return f"{self._name}#{index}"
+
+    def path(self, _index: int) -> Path | None:
+        """None: a row is no file."""
+        return None
+
+    def read(self, index: int) -> bytes:
+        """The row as PNG."""
+        file = io.BytesIO()
+        image = self._images[index]
+        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+        return file.getvalue()
 
 
 @dataclass(frozen=True)
@@ -19,9 +64,11 @@ class ImageSplit:
     targets: NDArray[np.int64]
 
 
-@dataclass(frozen=True)
+@dataclass
 class ImagePool:
     """The images that may be asked.
+
+    A pool may `grow` at its end: an index means the same image for as long as the pool lives.
 
     Attributes
     ----------
@@ -31,6 +78,7 @@ class ImagePool:
     classes : class names.
     test : the test split, or None.
     fingerprint : hexadecimal digest of all images; names what is derived from them.
+    origin : the items' files; None for rows of an array, see `files`.
     """
 
     name: str
@@ -40,19 +88,26 @@ class ImagePool:
     classes: tuple[str, ...]
     test: ImageSplit | None
     fingerprint: str
+    origin: ItemFiles | None = None
+    _order: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
+    _sorted_ids: NDArray[np.bytes_] = field(init=False, repr=False)
 
-    @cached_property
-    def _order(self) -> NDArray[np.int64]:
-        return np.argsort(self.ids)
+    @property
+    def files(self) -> ItemFiles:
+        """What the items are called in their source, and their content."""
+        return self.origin or ArrayFiles(self.name, self.images)
 
-    @cached_property
-    def _sorted_ids(self) -> NDArray[np.bytes_]:
-        return self.ids[self._order]
+    def __len__(self) -> int:
+        """Items."""
+        return len(self.ids)
 
     def indices_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The index of each id, int64 (n,); -1 for one that is not in the pool."""
         if not len(ids) or not len(self.ids):
             return np.full(len(ids), -1, dtype=np.int64)
+        if self._order is None:
+            self._order = np.argsort(self.ids)
+            self._sorted_ids = self.ids[self._order]
         wanted = np.array([item.encode() for item in ids])
         places = np.minimum(np.searchsorted(self._sorted_ids, wanted), len(self.ids) - 1)
         return np.where(self._sorted_ids[places] == wanted, self._order[places], -1)
