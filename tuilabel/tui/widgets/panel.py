@@ -112,7 +112,9 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
     ]
     if statistics.target is not None:
         lines.insert(2, [(f"to {100 * statistics.target:g}%: ", "dim"), *_to_target(statistics)])
-    return [*lines, _trainer(statistics.trainer, width)]
+    lines.append(_trainer(statistics.trainer, width))
+    behind = _behind(statistics.trainer)
+    return [*lines, behind] if behind else lines
 
 
 def _to_target(statistics: Statistics) -> Line:
@@ -146,6 +148,17 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     took = trainer.fit_seconds + (trainer.query_seconds or 0)
     figures = f" {took:.2f} s" if width < 34 else f" {took:.2f} s for {trainer.model:,}"
     return [*line, (figures, "dim")]
+
+
+_BEHIND = {"read": "reading images", "vae": "training the VAE", "encode": "encoding"}
+
+
+def _behind(trainer: TrainerState) -> Line:
+    """What is done behind the trainer, and how far; for as long as latents are not the final ones."""
+    if trainer.behind is None:
+        return []
+    share = trainer.behind_done / trainer.behind_total if trainer.behind_total else 0
+    return [(f"{_BEHIND.get(trainer.behind, trainer.behind)} ", "dim"), (f"{share:.0%}", "text")]
 
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
