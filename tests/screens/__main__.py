@@ -25,8 +25,8 @@ from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.shared import Shared
 from tuilabel.tui.themes import DARK, LIGHT
 from tuilabel.vae.decoding import LatentDecoder
+from tuilabel.vae.encoders import Encoder
 from tuilabel.vae.header import find_checkpoint
-from tuilabel.vae.encoders import VAEEncoder
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 WRONG = (31, 47)  # labels of the sitting that are wrong, so that there is something to review
@@ -36,7 +36,7 @@ def session() -> LabellingSession:
     """A sitting on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
-    learner, features = open_learner("latent", pool, VAEEncoder(checkpoint), device="auto", on_progress=lambda *_: None)
+    learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
     runner = RoundRunner(learner, test_set(pool, features))
     trainer = InlineTrainer(runner.run, Answerer(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(

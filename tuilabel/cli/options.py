@@ -14,16 +14,14 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="[DATASET]",
-        help="A dataset by name (`tuilabel datasets` lists them), or your own images: a folder, an archive, a manifest, "
-        "an array, a URL.",
+        help="A dataset by name (`tuilabel datasets` lists them), or your own images: a folder, an archive, a "
+        "manifest, an array, a URL.",
     ),
 ]
 Folders = Annotated[
     bool, typer.Option("--labels-from-folders", help="Folders are classes: for simulations, and to judge the model.")
 ]
-Encoder = Annotated[
-    str, typer.Option("--encoder", help="What images are told apart by: vae, pca, resnet18, dinov2, …")
-]
+Encoder = Annotated[str, typer.Option("--encoder", help="What images are told apart by: vae, pca, resnet18, dinov2, …")]
 Latents = Annotated[
     Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, a row for each image.")
 ]

@@ -21,12 +21,14 @@ def reading(console: Console) -> Iterator[OnProgress]:
     if not console.is_terminal:
         yield announce
         return
-    text = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.completed:,}/{task.total:,}"))
-    with Progress(next(text), BarColumn(), next(text), TimeRemainingColumn(), console=console, transient=True) as bar:
+    what, figures = (
+        TextColumn(text, markup=False) for text in ("{task.description}", "{task.completed:,}/{task.total:,}")
+    )
+    with Progress(what, BarColumn(), figures, TimeRemainingColumn(), console=console, transient=True) as bar:
         tasks: dict[str, TaskID] = {}
 
         def show(stage: str, done: int, total: int) -> None:
-            announce(stage)
+            announce(stage, done, total)
             if total < BAR_FROM:
                 return
             if stage not in tasks:

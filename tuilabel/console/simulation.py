@@ -73,7 +73,9 @@ def run_simulation(
         experiment = replace(experiment, encoder=_encoder(pool, encoder, checkpoint, latents))
     latent_dim = _prepare(experiment, pool, err)
     assert pool.test is not None
-    settings = describe(experiment, dataset=pool.name, pool_size=len(pool.ids), test_size=len(pool.test.targets), latent_dim=latent_dim)
+    settings = describe(
+        experiment, dataset=pool.name, pool_size=len(pool.ids), test_size=len(pool.test.targets), latent_dim=latent_dim
+    )
     if earlier is not None and (difference := disagreement(earlier.settings, settings)):
         raise UsageError(f"{file} has {difference}: give its settings to go on with it, or another --json FILE")
     done = () if earlier is None else earlier.runs
@@ -99,7 +101,8 @@ def check_pool(pool: ImagePool, budget: int) -> None:
     if pool.targets is None or pool.test is None:
         lacking = "true labels" if pool.targets is None else "test split"
         raise TuilabelError(
-            f"{pool.name} has no {lacking}: a simulation needs them; where folders are classes say --labels-from-folders"
+            f"{pool.name} has no {lacking}, which a simulation needs; where folders are classes say "
+            "--labels-from-folders"
         )
     if budget > len(pool.ids):
         raise UsageError(f"--budget {budget} is more than the {len(pool.ids):,} images of {pool.name}: give less")
@@ -142,9 +145,7 @@ def _set_aside(file: Path, err: Console) -> None:
 def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents)
     if chosen is None:
-        raise TuilabelError(
-            f"no VAE for {pool.name} yet: train it with `tuilabel train-vae`, or give --encoder pca"
-        )
+        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae`, or give --encoder pca")
     return chosen
 
 

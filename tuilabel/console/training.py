@@ -18,7 +18,8 @@ from tuilabel.console.reading import reading
 from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, open_pool, views_of
 from tuilabel.errors import TuilabelError
 from tuilabel.vae.device_name import check_device_name
-from tuilabel.vae.encoders import by_file, choose_encoder
+from tuilabel.vae.encoders import choose_encoder
+from tuilabel.vae.encoding import by_file, encode
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.training import TrainingStopped, TrainProgress, model_size, partial_path, train_vae
 
@@ -109,6 +110,7 @@ def run_encoding(
     import numpy as np
 
     from tuilabel.files import atomic_write
+
     check_device_name(device)
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with reading(err) as show_reading:
@@ -120,7 +122,7 @@ def run_encoding(
         TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err
     ) as bar:
         task = bar.add_task("", total=len(pool.images))
-        latents = chosen.encode(pool, device, lambda done, total: bar.update(task, completed=done, total=total))
+        latents = encode(chosen, pool, device, lambda done, total: bar.update(task, completed=done, total=total))
     if out is not None:
         with atomic_write(out) as temporary, temporary.open("wb") as file:
             np.save(file, by_file(pool, latents) if isinstance(pool, LibraryPool) else latents.pool)

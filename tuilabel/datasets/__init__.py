@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from tuilabel.datasets.catalogue import DatasetInfo, list_datasets
 from tuilabel.datasets.library import LibraryPool
-from tuilabel.datasets.opening import FOLDERS, announcer, canonical, open_labelled, open_pool, source_of, title_of, views_of
+from tuilabel.datasets.opening import (
+    FOLDERS,
+    announcer,
+    canonical,
+    open_labelled,
+    open_pool,
+    source_of,
+    title_of,
+    views_of,
+)
 from tuilabel.datasets.pool import ImagePool, ImageSplit
 
 __all__ = [

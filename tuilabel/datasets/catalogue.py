@@ -77,7 +77,7 @@ def open_known(
     data_dir: Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
 ) -> ImagePool:
-    """The pool of a dataset known by name: from the cache, or its files decoded into the cache, downloaded first if need be.
+    """The pool of a dataset known by name: from the cache, or its files decoded into it, downloaded first if need be.
 
     Parameters
     ----------

@@ -117,12 +117,12 @@ class ImagePool:
         """Take in what has come to the end of the pool since; returns how many items that are."""
         return 0
 
-    def size_of(self, index: int) -> tuple[int, int]:
+    def size_of(self, _index: int) -> tuple[int, int]:
         """(width, height) of the image in its source, where it may be larger than in `images`."""
         height, width = self.images.shape[1:3]
         return width, height
 
-    def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
+    def picture(self, index: int, _longest: int) -> NDArray[np.uint8]:
         """The image as its source has it, upright, at most `longest` pixels a side, uint8 (h, w, C)."""
         image: NDArray[np.uint8] = self.images[index]
         return image

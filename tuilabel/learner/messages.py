@@ -105,8 +105,10 @@ class RoundResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the trainer does now: "load", "train", or with numbers "encode", "review"; or what is done behind it:
-    "read" (images), "vae" (training it), "encode"."""
+    """What the trainer does now: "load", "train", or with numbers "encode", "review".
+
+    Or what is done behind it: "read" (images), "vae" (training it), "encode"; "idle" when that ends.
+    """
 
     stage: str
     done: int = 0

@@ -10,6 +10,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.learner.base import Learner, check_learner, needs_encoder
 from tuilabel.learner.round import TestSet
 from tuilabel.vae.encoders import Encoder
+from tuilabel.vae.encoding import encode
 from tuilabel.vae.latents import Latents
 
 
@@ -31,14 +32,14 @@ def open_learner(
     Raises
     ------
     UsageError : where there is no such learner or no such device.
-    TuilabelError : as `Encoder.encode`.
+    TuilabelError : as `encode`.
     """
     check_learner(name)
     if not needs_encoder(name):
         return learner_on(name, pool, None)
     if encoder is None:
         raise ValueError(f"the learner {name} needs an encoder")
-    return learner_on(name, pool, encoder.encode(pool, device, on_progress))
+    return learner_on(name, pool, encode(encoder, pool, device, on_progress))
 
 
 def learner_on(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:

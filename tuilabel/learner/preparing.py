@@ -19,7 +19,8 @@ from threading import Event, Thread, Timer
 from tuilabel.datasets import ImagePool, LibraryPool, open_pool, views_of
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.messages import Progress
-from tuilabel.vae.encoders import Encoder, VAEEncoder
+from tuilabel.vae.encoders import Encoder
+from tuilabel.vae.encoding import encode
 from tuilabel.vae.settings import TrainSettings
 
 log = logging.getLogger("tuilabel.preparing")
@@ -82,7 +83,7 @@ def prepare(settings: PrepareSettings, say: Callable[[News], None], should_stop:
     if should_stop() or not settings.encodes:
         return
     encoder = settings.encoder or _train(settings, pool, say, should_stop)
-    encoder.encode(pool, settings.device, lambda done, total: say(Progress("encode", done, total, behind=True)))
+    encode(encoder, pool, settings.device, lambda done, total: say(Progress("encode", done, total, behind=True)))
     say(Encoded(encoder))
 
 
@@ -138,7 +139,7 @@ def _train(
         log.info("the unfinished training is of no use (%s): starting anew", error)
         partial_path(settings.vae).unlink(missing_ok=True)
         train(resume=False)
-    return VAEEncoder(settings.vae)
+    return Encoder.vae(settings.vae)
 
 
 def main() -> None:

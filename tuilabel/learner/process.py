@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Condition, Thread
 
-from tuilabel.vae.encoders import Encoder
 from tuilabel.learner.messages import Answer, Failure, Message, Question, RoundResult, TrainRequest, no_answer
+from tuilabel.vae.encoders import Encoder
 
 log = logging.getLogger(__name__)
 

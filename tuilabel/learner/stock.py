@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-import logging
-
 from tuilabel.datasets import LibraryPool, open_pool
-from tuilabel.errors import TuilabelError
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.messages import Failure, Message, PoolChanged, Progress
 from tuilabel.learner.opening import learner_on, test_set
@@ -17,7 +15,8 @@ from tuilabel.learner.process import WorkerSettings
 from tuilabel.learner.questions import Answerer, Decode
 from tuilabel.learner.round import RoundRunner, TestSet
 from tuilabel.vae.decoding import LatentDecoder
-from tuilabel.vae.encoders import Encoder, PCAEncoder, VAEEncoder
+from tuilabel.vae.encoders import PCA_ENCODER, Encoder
+from tuilabel.vae.encoding import at_once, encode
 from tuilabel.vae.latents import Latents
 
 log = logging.getLogger("tuilabel.trainer")
@@ -42,15 +41,15 @@ class Stock:
             return self._on(None)
         wanted = self._settings.encoder
         if isinstance(self._pool, LibraryPool):
-            latents = None if wanted is None else wanted.cached(self._pool)
-            self._encoder = PCAEncoder() if latents is None else wanted
-            started = self._on(latents or PCAEncoder().encode(self._pool))
+            latents = None if wanted is None else at_once(wanted, self._pool)
+            self._encoder = PCA_ENCODER if latents is None else wanted
+            started = self._on(latents or encode(PCA_ENCODER, self._pool))
             self._send(PoolChanged(len(self._pool), self._name))
             return started
         assert wanted is not None
         self._encoder = wanted
         progress = lambda done, total: self._send(Progress("encode", done, total))  # noqa: E731
-        return self._on(wanted.encode(self._pool, self._settings.device, progress))
+        return self._on(encode(wanted, self._pool, self._settings.device, progress))
 
     def prepare(self, hear: Callable[[Grown | Encoded], None]) -> None:
         """Begin with what is not there yet, in a child process; `hear` is told in a thread when something is."""
@@ -87,11 +86,11 @@ class Stock:
 
     def renew(self, news: Grown | Encoded, runner: RoundRunner, answerer: Answerer) -> bool:
         """Let `runner` and `answerer` work with what was prepared; False where that changes nothing."""
-        if isinstance(news, Grown) and not isinstance(self._encoder, PCAEncoder | None):
+        if isinstance(news, Grown) and self._encoder not in (None, PCA_ENCODER):
             return False  # what is new has no latents yet
         grown = self._pool.refresh()
         if isinstance(news, Encoded):
-            latents = news.encoder.cached(self._pool)
+            latents = at_once(news.encoder, self._pool)
             if latents is None:  # more was read since, by another sitting: it is encoded the next time
                 return False
             self._encoder = news.encoder
@@ -99,7 +98,7 @@ class Stock:
         elif not grown:
             return False
         else:
-            latents = None if self._encoder is None else self._encoder.encode(self._pool)
+            latents = None if self._encoder is None else encode(self._encoder, self._pool)
         runner.renew(*self._on(latents))
         answerer.decode = self.decode
         self._send(PoolChanged(len(self._pool), self._name))
@@ -108,7 +107,10 @@ class Stock:
     @property
     def decode(self) -> Decode | None:
         """Draws latents, where they are a VAE's."""
-        return LatentDecoder(self._encoder.path) if isinstance(self._encoder, VAEEncoder) else None
+        encoder = self._encoder
+        if encoder is None or encoder.kind != "vae" or encoder.path is None:
+            return None
+        return LatentDecoder(encoder.path)
 
     @property
     def _name(self) -> str:

@@ -126,7 +126,9 @@ class Asking:
                 labels=labels,
                 n_classes=len(self._book.names),
                 audit=audit,
-                excluded=np.unique(np.concatenate([self._ledger.aside(), self.gone, np.array(waiting, dtype=np.int64)])),
+                excluded=np.unique(
+                    np.concatenate([self._ledger.aside(), self.gone, np.array(waiting, dtype=np.int64)])
+                ),
                 shown=np.array(self._unanswered(), dtype=np.int64),
                 strategy=self._plan.strategy if len(self._batches) else self._plan.start,
                 batch_size=max(1, self._next_size),

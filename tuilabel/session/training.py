@@ -69,9 +69,7 @@ class Training:
         match message:
             case Progress(behind=True):
                 behind = None if message.stage == "idle" else message.stage
-                self.state = replace(
-                    self.state, behind=behind, behind_done=message.done, behind_total=message.total
-                )
+                self.state = replace(self.state, behind=behind, behind_done=message.done, behind_total=message.total)
             case Ready():
                 self.state = replace(self.state, doing="idle", done=0, total=0, failure=None)
             case Progress():

@@ -38,7 +38,9 @@ class Results:
         return tuple(run for run in self.runs if run.key in keys)
 
 
-def describe(experiment: Experiment, *, dataset: str, pool_size: int, test_size: int, latent_dim: int | None) -> dict[str, Any]:
+def describe(
+    experiment: Experiment, *, dataset: str, pool_size: int, test_size: int, latent_dim: int | None
+) -> dict[str, Any]:
     """What the document says besides the runs; two experiments whose descriptions agree can be joined."""
     encoder = experiment.encoder
     path = None if encoder is None else encoder.path

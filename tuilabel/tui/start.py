@@ -16,7 +16,6 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
-from tuilabel.tui.naming import ask_classes, class_names
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
@@ -24,6 +23,7 @@ from tuilabel.strategies import get_strategy
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys, with_own_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
+from tuilabel.tui.naming import ask_classes, class_names
 from tuilabel.vae.device_name import check_device_name
 from tuilabel.vae.encoders import Encoder, choose_encoder, vae_of
 
@@ -151,8 +151,6 @@ def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     if not isinstance(table, Mapping):
         raise UsageError(f"{name} in settings.toml is no table: write [{name}] and a line for each key")
     return table
-
-
 
 
 def _log_to(path: Path) -> None:

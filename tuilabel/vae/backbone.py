@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError
-from tuilabel.vae.backbone_name import BACKBONES, check_backbone
 from tuilabel.vae.device import precision, resolve_device
+from tuilabel.vae.encoders import BACKBONES, check_encoder
 
 SIDE = 224  # pixels that these networks look at
 LONGEST = 320  # of a picture that is read for it
@@ -33,7 +33,7 @@ def encoded(name: str, pool: ImagePool, start: int, device: str) -> Iterator[NDA
     UsageError : where there is no such network or device.
     TuilabelError : where its weights are neither here nor to be had.
     """
-    check_backbone(name)
+    check_encoder(name)
     where = resolve_device(device)
     model = (_from_timm(name) if BACKBONES[name] == "timm" else _from_torchvision(name)).eval().to(where)
     n = len(pool.images)

@@ -217,7 +217,8 @@ class LibraryIndex:
 
     def n_duplicates(self) -> int:
         """Files whose content another file has as well."""
-        query = "SELECT COUNT(*) - COUNT(DISTINCT test * (1 << 40) + place) FROM files WHERE place IS NOT NULL AND listing = ?"
+        query = """SELECT COUNT(*) - COUNT(DISTINCT test * (1 << 40) + place) FROM files
+            WHERE place IS NOT NULL AND listing = ?"""
         return _number(self._rows(query, self.listing))
 
     # -- items ----------------------------------------------------------------------------------------------------
@@ -233,7 +234,9 @@ class LibraryIndex:
 
     def size_at(self, place: int, *, test: bool = False) -> tuple[int, int]:
         """(width, height) of the image at `place` as it was before it was made small."""
-        (width, height) = self._rows("SELECT width, height FROM items WHERE test = ? AND place = ?", int(test), place)[0]
+        (width, height) = self._rows("SELECT width, height FROM items WHERE test = ? AND place = ?", int(test), place)[
+            0
+        ]
         return int(str(width)), int(str(height))
 
     def copy_at(self, place: int, *, test: bool = False) -> bytes | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +28,8 @@ class Shelf:
             (self._images, place * row, images.tobytes()),
             (self._ids, place * ID, "".join(ids).encode()),
         ):
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o666), "wb") as file:
+            path.touch()
+            with path.open("r+b") as file:
                 file.seek(start)
                 file.write(data)
 
