@@ -1,4 +1,4 @@
-"""What goes wrong in words that a user can act on."""
+"""What goes wrong in words that a user can act on, and words that are safe to print."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
     return UsageError(f"unknown {kind} {name!r}{hint} There are {', '.join(known)}")
+
+
+def printable(text: str) -> str:
+    """The text with an escape for everything that a terminal would obey and not show: ESC is a backslash and `x1b`.
+
+    Names of files and classes come from others: raw, an escape sequence in one would reach the terminal.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def several(n: int, noun: str) -> str:
+    """`1 label`, `2,000 labels`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
