@@ -149,7 +149,7 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     return [*line, (figures, "dim")]
 
 
-_BEHIND = {"read": "reading images", "vae": "VAE trains", "encode": "encoding"}
+_BEHIND = {"read": "reading", "vae": "VAE trains", "encode": "encoding"}
 
 
 def _latents(trainer: TrainerState, width: int) -> Line:
