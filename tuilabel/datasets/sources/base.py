@@ -129,6 +129,11 @@ def is_hidden(name: str) -> bool:
     return any(part[:1] == "." or part == "__MACOSX" or part.endswith(".tuilabel") for part in name.split("/"))
 
 
+def is_unsafe(name: str) -> bool:
+    """Whether the path of a member leads out of its archive."""
+    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match("[A-Za-z]:", name) is not None
+
+
 def title_of(where: str) -> str:
     """The short name of a path or URL: its last part without suffixes of archives and odd characters."""
     last = _ARCHIVE.sub("", where.partition("?")[0].rstrip("/").rpartition("/")[2])

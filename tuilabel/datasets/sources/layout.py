@@ -47,6 +47,10 @@ class Layout:
             return cls({parent.partition("/")[0] for parent in parents} - {""}, root)
         return cls(top - {""})
 
+    def is_split(self, folder: str) -> bool:
+        """Whether a folder at the top is a split's."""
+        return self._split and folder.lower() in _TRAIN | _VALIDATION | _TEST
+
     def is_test(self, name: str) -> bool:
         """Whether the file lies in the test split's folder."""
         return self._split and self._splits.is_test(name[len(self._root) :].partition("/")[0])
