@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from zipfile import ZIP_STORED, ZipFile, ZipInfo
@@ -68,7 +68,7 @@ class Arrays:
             self._load()
         for split, array in self._arrays.items():
             labels = self._labels.get(split)
-            test = split == "test" or (split == "val" and "test" not in self._arrays)
+            test = labels is not None and (split == "test" or (split == "val" and "test" not in self._arrays))
             for k in range(len(array)):
                 label = None if labels is None else word_of(labels[k].item())
                 yield Entry(f"{split}#{k}", array.row_bytes, self._stamp, label, test)
@@ -126,7 +126,7 @@ class Arrays:
             if self._place.name.lower().endswith(".npz"):
                 self._arrays, self._labels = _in_npz(self._place)
             else:
-                self._arrays, self._labels = {"": _Array(self._place.open)}, {}
+                self._arrays, self._labels = {"": _Array(self._place.open, self._place.status()[0])}, {}
             shapes = {array.shape for array in self._arrays.values()}
             if len(shapes) > 1:
                 raise ValueError(f"its splits have rows of different shapes, {' and '.join(map(str, sorted(shapes)))}")
@@ -140,7 +140,7 @@ class Arrays:
 class _Array:
     """An array in a file: its header is read, its rows are not."""
 
-    def __init__(self, opener: Callable[[], IO[bytes]], *, is_packed: bool = False) -> None:
+    def __init__(self, opener: Callable[[], IO[bytes]], size: int, *, is_packed: bool = False) -> None:
         self.open = opener
         self.is_packed = is_packed
         with opener() as file:
@@ -154,6 +154,7 @@ class _Array:
             raise ValueError("it holds Python objects, which are not read: save it as an array of uint8")
         if by_columns and len(self.full) > 1:
             raise ValueError("it is stored column by column: save it by np.save(…, np.ascontiguousarray(…))")
+        self._check(size)
 
     def __len__(self) -> int:
         return self.full[0]
@@ -173,10 +174,9 @@ class _Array:
     @property
     def row_bytes(self) -> int:
         """Bytes of a row as it is stored."""
-        return int(np.prod(self.full[1:])) * self.dtype.itemsize
+        return math.prod(self.full[1:]) * self.dtype.itemsize
 
-    def check(self) -> None:
-        """Raise `ValueError` where the rows are no images."""
+    def _check(self, size: int) -> None:
         shape = " × ".join(map(str, self.full))
         if len(self.full) not in (3, 4) or (len(self.full) == 3 and self.full[2] in (3, 4)):
             raise ValueError(f"an array of {shape} is no stack of images (N, H, W) or (N, H, W, C)")
@@ -184,6 +184,9 @@ class _Array:
             raise ValueError(f"an array of {shape} is no stack of images of 1, 3 or 4 channels")
         if self.dtype.kind not in "buif":
             raise ValueError(f"an array of {self.dtype} is no stack of images: save it as uint8")
+        there = (size - self._start) // self.row_bytes
+        if size and there < len(self):
+            raise ValueError(f"it is cut short: {there:,} of {len(self):,} rows are there")
 
     def row(self, file: IO[bytes], k: int) -> NDArray[Any]:
         """Row `k`, (H, W, C), from the open file."""
@@ -209,7 +212,7 @@ def _in_npz(place: Place) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
             if name is None:
                 continue
             info = members.pop(name)
-            stacks[split] = _Array(_opener(place, info), is_packed=info.compress_type != ZIP_STORED)
+            stacks[split] = _Array(_opener(place, info), info.file_size, is_packed=info.compress_type != ZIP_STORED)
             name = next((word for word in _LABELS[split] if word in members), None)
             if name is not None:
                 labels[split] = _read_labels(archive, members.pop(name), len(stacks[split]))
@@ -250,7 +253,6 @@ def _conversion(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
     ------
     ValueError : where the range is none that images have.
     """
-    array.check()
     kind, low, high = array.dtype.kind, 0.0, 255.0
     if kind != "b" and array.dtype != np.uint8 and len(array):
         step = 1 if array.is_packed else max(1, len(array) // _LOOKED_AT)

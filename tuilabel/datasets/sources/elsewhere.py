@@ -72,10 +72,9 @@ class Elsewhere:
                         self._notes.add(name, "no plain file")
                     elif size > LARGEST:
                         self._notes.add(name, str(too_large(size)))
-                    elif layout is None:
-                        yield Entry(name, size, stamp)
                     else:
-                        yield Entry(name, size, stamp, layout.label(name), layout.is_test(name))
+                        entry = Entry(name, size, stamp)
+                        yield entry if layout is None else layout.sorted_in(entry)
 
     def folders(self) -> frozenset[str]:
         """The names of the folders at the top that are not passed over.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +107,7 @@ class Manifest:
         return self._place.beside(name)
 
     def _entry(self, name: str, row: Row, splits: Splits) -> Entry | None:
-        test = row.split is not None and splits.is_test(row.split)
+        test = row.split is not None and row.label is not None and splits.is_test(row.split)
         path = self.path(name)
         if path is None:
             return Entry(name, 0, "", row.label, test)
@@ -151,7 +150,8 @@ class Described:
         }
         for entry in self._folder.list():
             label = labels.pop(entry.name, None) or entry.label
-            yield replace(entry, label=label, test=self._layout.is_test(entry.name))
+            test = label is not None and self._layout.is_test(entry.name)
+            yield Entry(entry.name, entry.size, entry.stamp, label, test)
         for name in labels:
             self._notes.add(name, "named by the metadata, but not there")
 

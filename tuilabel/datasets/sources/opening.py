@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tuilabel.datasets.catalogue import DATASETS
@@ -61,7 +62,9 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
     if place.is_folder():
         return _folder(place, labels_from_folders)
     if not place.exists():
-        raise UsageError(f"there is no {place.where}: name {_READABLE}, or one of `tuilabel datasets`")
+        raise UsageError(
+            f"there is no {place.where}, or it may not be read: name {_READABLE}, or one of `tuilabel datasets`"
+        )
     if name.endswith(_TARS):
         return _tar(place, labels_from_folders)
     if name.endswith(".zip"):
@@ -87,12 +90,18 @@ def _folder(place: Place, labels_from_folders: bool) -> Source:
 
 def _only_tars(folder: Path) -> list[str]:
     """The .tar files of a folder that has no others and no folders; hidden ones and texts aside."""
+    tars = []
     try:
-        names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+        with os.scandir(folder) as found:
+            for entry in found:
+                name = entry.name.lower()
+                if name.endswith(_TARS):
+                    tars.append(entry.name)
+                elif not name.startswith(".") and not name.endswith((".txt", ".md", ".json")):
+                    return []
     except OSError:
         return []  # listing it says why
-    tars = sorted(name for name in names if name.lower().endswith(_TARS))
-    return tars if all(name in tars or name.lower().endswith((".txt", ".md", ".json")) for name in names) else []
+    return sorted(tars)
 
 
 def _tar(place: Place, labels_from_folders: bool) -> Tar:
@@ -102,7 +111,4 @@ def _tar(place: Place, labels_from_folders: bool) -> Tar:
 
 
 def _exists(dataset: str) -> bool:
-    try:
-        return Path(dataset).expanduser().exists()
-    except (OSError, ValueError, RuntimeError):
-        return False
+    return os.path.exists(os.path.expanduser(dataset))  # noqa: PTH110, PTH111 - of any text, and never raises

@@ -42,7 +42,7 @@ class Place:
     @property
     def name(self) -> str:
         """The last part of the path."""
-        return posixpath.basename(self.where.partition("?")[0].rstrip("/"))
+        return posixpath.basename(_without_query(self.where).rstrip("/"))
 
     def open(self) -> IO[bytes]:
         """The file for reading, at its start. Raises what its file system raises."""
@@ -53,11 +53,15 @@ class Place:
 
     def is_folder(self) -> bool:
         """Whether it is there and a folder; raises as `exists` does."""
-        return Path(self.path).is_dir() if self.is_here else bool(self._asked("isdir"))
+        if self.is_here:
+            return os.path.isdir(self.path)  # noqa: PTH112 - never raises
+        return bool(self._asked("isdir"))
 
     def exists(self) -> bool:
         """Whether it is there; raises `TuilabelError` where that cannot be found out."""
-        return Path(self.path).exists() if self.is_here else bool(self._asked("exists"))
+        if self.is_here:
+            return os.path.exists(self.path)  # noqa: PTH110 - never raises
+        return bool(self._asked("exists"))
 
     def status(self) -> tuple[int, str]:
         """Its size in bytes and its stamp; raises what its file system raises."""
@@ -99,7 +103,7 @@ def find(text: str) -> Place:
     TuilabelError : where the scheme needs a package that is not installed, or its server cannot be reached.
     """
     if not is_url(text):
-        path = os.path.abspath(Path(text).expanduser())  # noqa: PTH100 - `resolve` would lose the name that was given
+        path = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - keeps the name that was given
         return Place(path, path)
     import fsspec  # takes 0.1 s, and is seldom needed
 
@@ -145,4 +149,8 @@ def fetch(files: Any, named: Iterable[tuple[str, str]]) -> Iterator[tuple[str, C
 
 
 def _in_folder(text: str, name: str) -> str:
-    return posixpath.join(text.partition("?")[0].rpartition("/")[0], name)
+    return posixpath.join(_without_query(text).rpartition("/")[0], name)
+
+
+def _without_query(text: str) -> str:
+    return text.partition("?")[0] if is_url(text) else text

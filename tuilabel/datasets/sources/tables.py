@@ -129,7 +129,7 @@ def _row(place: Place, line: int, values: list[Any]) -> Row:
         raise UsageError(f"{place.where} holds the images themselves: write them to files, and their paths to a table")
     if not isinstance(path, str) or not path.strip() or "\0" in path:
         raise _damaged(place, line, "no path")
-    return Row(path.strip(), word_of(label), word_of(split))
+    return Row(path, word_of(label), word_of(split))
 
 
 def word_of(value: object) -> str | None:

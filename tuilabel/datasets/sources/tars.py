@@ -84,9 +84,7 @@ class Tar:
             return
         entries = [*self._entries()]
         layout = Layout.of_names(entry.name for entry in entries)
-        for entry in entries:
-            label = entry.label or layout.label(entry.name)
-            yield Entry(entry.name, entry.size, entry.stamp, label, layout.is_test(entry.name))
+        yield from map(layout.sorted_in, entries)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the order given from a plain archive, else in the archive's."""

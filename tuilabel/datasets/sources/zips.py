@@ -66,10 +66,9 @@ class Zip:
             reason = self._refused(info)
             if reason:
                 self._notes.add(name, reason)
-            elif self._labelled:
-                yield Entry(name, info.file_size, f"{info.CRC:08x}", layout.label(name), layout.is_test(name))
             else:
-                yield Entry(name, info.file_size, f"{info.CRC:08x}")
+                entry = Entry(name, info.file_size, f"{info.CRC:08x}")
+                yield layout.sorted_in(entry) if self._labelled else entry
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the order given."""
