@@ -35,7 +35,7 @@ class Entry:
     size : bytes, 0 where unknown.
     stamp : changes when the content may have changed: the time of change, an etag, a checksum.
     label : the class the source knows, if any.
-    test : whether it belongs to the test split.
+    test : whether it belongs to the test split; never without a class, as nothing can be tested without.
     """
 
     name: str
@@ -129,9 +129,15 @@ def is_hidden(name: str) -> bool:
     return any(part[:1] == "." or part == "__MACOSX" or part.endswith(".tuilabel") for part in name.split("/"))
 
 
+def is_unsafe(name: str) -> bool:
+    """Whether the path of a member leads out of its archive."""
+    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match("[A-Za-z]:", name) is not None
+
+
 def title_of(where: str) -> str:
     """The short name of a path or URL: its last part without suffixes of archives and odd characters."""
-    last = _ARCHIVE.sub("", where.partition("?")[0].rstrip("/").rpartition("/")[2])
+    path = where.partition("?")[0] if "://" in where else where
+    last = _ARCHIVE.sub("", path.rstrip("/").rpartition("/")[2])
     return re.sub(r"[^A-Za-z0-9._-]+", "-", re.sub(r"\{.*?\}", "", last)).strip(".-_")[:64] or "images"
 
 

@@ -56,7 +56,7 @@ class Directory:
             if layout is None:
                 yield entry
             else:
-                yield Entry(entry.name, entry.size, entry.stamp, layout.label(entry.name), layout.is_test(entry.name))
+                yield layout.sorted_in(entry)
 
     def folders(self) -> frozenset[str]:
         """The names of the folders at the top that are not passed over.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from tuilabel.datasets.sources.base import Entry
+
 _TRAIN = frozenset(("train", "training"))
 _VALIDATION = frozenset(("val", "valid", "validation", "dev"))
 _TEST = frozenset(("test", "testing"))
@@ -41,11 +43,20 @@ class Layout:
         """The layout of the names in an archive; one folder that holds everything means nothing."""
         parents = {name.rpartition("/")[0] for name in names}
         top = {parent.partition("/")[0] for parent in parents}
-        if len(top) == 1 and "" not in top and any("/" in parent for parent in parents):
+        if len(top) == 1 and "" not in top:
             root = f"{top.pop()}/"
             parents = {parent[len(root) :] for parent in parents}
             return cls({parent.partition("/")[0] for parent in parents} - {""}, root)
         return cls(top - {""})
+
+    def sorted_in(self, entry: Entry) -> Entry:
+        """The entry with its split, and the class that it has already or its folder says."""
+        label = entry.label or self.label(entry.name)
+        return Entry(entry.name, entry.size, entry.stamp, label, label is not None and self.is_test(entry.name))
+
+    def is_split(self, folder: str) -> bool:
+        """Whether a folder at the top is a split's."""
+        return self._split and folder.lower() in _TRAIN | _VALIDATION | _TEST
 
     def is_test(self, name: str) -> bool:
         """Whether the file lies in the test split's folder."""
