@@ -28,6 +28,7 @@ from tuilabel.learner.messages import (
     TrainRequest,
 )
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
+from tuilabel.vae.encoders import Encoder
 from tuilabel.vae.latents import encode_pool
 
 PATIENCE = 60.0
@@ -41,7 +42,7 @@ class Client:
         arguments = {
             "dataset": "fashion-mnist",
             "data_dir": tiny.data_dir,
-            "checkpoint": tiny.checkpoint,
+            "encoder": Encoder.vae(tiny.checkpoint),
             "learner": "mlp",
             "device": "cpu",
             "log": log,
@@ -151,7 +152,7 @@ def test_closing_ends_the_process_at_once(client: Client) -> None:
 def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Tiny, tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(tiny.checkpoint.read_bytes()[:-10])
-    client = Client(tiny, tmp_path / "logs" / "trainer.log", checkpoint=broken)
+    client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=Encoder.vae(broken))
     while not isinstance(message := client.said.get(timeout=PATIENCE), Failure):
         pass
     client.trainer.close()

@@ -21,6 +21,7 @@ from tuilabel.simulate.plots import check_plot_file, terminal_plot, write_plot
 from tuilabel.simulate.results import Results, describe, disagreement, read_results, write_results
 from tuilabel.simulate.run import Point, Run, RunSettings, rounds_of, simulate_run
 from tuilabel.simulate.summary import counts_within, summarise
+from tuilabel.vae.encoders import Encoder
 
 
 def run_toy(toy: Toy, **settings: object) -> Run:
@@ -103,12 +104,12 @@ def test_cross_validation_only_where_it_is_asked_for(toy: Toy) -> None:
 )
 def test_an_experiment_that_makes_no_sense_is_a_clear_line(settings: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Experiment(**{"dataset": "mnist", "data_dir": None, "checkpoint": None, "strategies": ("random",), **settings})  # type: ignore[arg-type]
+        Experiment(**{"dataset": "mnist", "data_dir": None, "encoder": None, "strategies": ("random",), **settings})  # type: ignore[arg-type]
 
 
 def experiment(**settings: object) -> Experiment:
     given: dict[str, object] = {"strategies": ("margin", "random"), "learners": ("cnn",), "seeds": 2, "budget": 40}
-    return Experiment(dataset="toy", data_dir=None, checkpoint=None, **{**given, **settings})  # type: ignore[arg-type]
+    return Experiment(dataset="toy", data_dir=None, encoder=None, **{**given, **settings})  # type: ignore[arg-type]
 
 
 def test_the_document_comes_back_as_it_was(toy: Toy, tmp_path: Path) -> None:
@@ -144,7 +145,11 @@ def test_only_runs_of_the_same_settings_are_joined(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("b")
     now = [
         describe(
-            dataclasses.replace(experiment(), checkpoint=tmp_path / name), pool_size=120, test_size=60, latent_dim=8
+            dataclasses.replace(experiment(), encoder=Encoder.vae(tmp_path / name)),
+            dataset="toy",
+            pool_size=120,
+            test_size=60,
+            latent_dim=8,
         )
         for name in "ab"
     ]

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 
-from tuilabel.learner.preparing import Failed, News, PrepareSettings
+from tuilabel.learner.news import Failed, News, PrepareSettings
 
 log = logging.getLogger("tuilabel.trainer")
 

@@ -11,14 +11,13 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from threading import Event, Thread, Timer
 
 from tuilabel.datasets import ImagePool, LibraryPool, open_pool, views_of
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.messages import Progress
+from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
 from tuilabel.vae.encoders import Encoder
 from tuilabel.vae.encoding import encode
 from tuilabel.vae.settings import TrainSettings
@@ -28,46 +27,6 @@ log = logging.getLogger("tuilabel.preparing")
 NICENESS = 9  # on top of the trainer's 10
 GRACE = 20.0  # seconds to save what has been trained
 GROWN_BY = 1.5  # times as many items as were told of last are worth telling
-
-
-@dataclass(frozen=True)
-class PrepareSettings:
-    """What is prepared; the images have been listed."""
-
-    dataset: str
-    data_dir: Path | None
-    encoder: Encoder | None
-    """None: train a VAE, and write it to `vae`."""
-    vae: Path
-    encodes: bool
-    """Whether latents are wanted at all."""
-    device: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Grown:
-    """More images have been read."""
-
-    complete: bool
-    """Whether those were the last."""
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """The latents of all images lie in the cache."""
-
-    encoder: Encoder
-
-
-@dataclass(frozen=True)
-class Failed:
-    """It cannot go on; labelling can."""
-
-    reason: str
-
-
-News = Progress | Grown | Encoded | Failed
 
 
 def prepare(settings: PrepareSettings, say: Callable[[News], None], should_stop: Callable[[], bool]) -> None:

@@ -22,7 +22,7 @@ from tuilabel.learner.messages import (
     Ready,
     TrainRequest,
 )
-from tuilabel.learner.preparing import Encoded, Grown
+from tuilabel.learner.news import Encoded, Grown
 from tuilabel.learner.process import WorkerSettings, spare_processors
 from tuilabel.learner.questions import Answerer, CrossValidation
 from tuilabel.learner.round import RoundRunner

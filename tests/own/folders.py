@@ -1,0 +1,36 @@
+"""Folders of images that look like somebody's own."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+COLOURS = {"blue": (40, 60, 220), "green": (40, 200, 60), "red": (230, 40, 40)}
+
+
+def picture(colour: str, seed: int, width: int = 48, height: int = 36) -> Image.Image:
+    """A noisy field of a colour, different for each seed."""
+    rng = np.random.default_rng([seed, width, height])
+    noise = rng.normal(0, 25, size=(height, width, 3))
+    return Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8))
+
+
+def jpeg(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def colour_folder(
+    root: Path, each: int = 20, *, size: Callable[[int], tuple[int, int]] = lambda _: (48, 36), first: int = 0
+) -> Path:
+    """`each` JPEGs of three colours, in folders named by them."""
+    for colour in COLOURS:
+        (root / colour).mkdir(parents=True, exist_ok=True)
+        for k in range(first, first + each):
+            (root / colour / f"{k}.jpg").write_bytes(jpeg(picture(colour, k, *size(k))))
+    return root
