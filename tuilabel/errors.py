@@ -26,3 +26,11 @@ def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
     return UsageError(f"unknown {kind} {name!r}{hint} There are {', '.join(known)}")
+
+
+def printable(text: str) -> str:
+    """The text with an escape for everything that a terminal would obey and not show: ESC is a backslash and `x1b`.
+
+    Names of files and classes come from others: raw, an escape sequence in one would reach the terminal.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)

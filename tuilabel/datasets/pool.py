@@ -132,6 +132,11 @@ def content_ids(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
     return np.array(ids, dtype="S32")
 
 
+def file_id(data: bytes) -> str:
+    """Id of an image file by its bytes: 128-bit BLAKE2b, as 32 hexadecimal digits."""
+    return hashlib.blake2b(data, digest_size=16, person=b"tuilabel").hexdigest()
+
+
 def fingerprint_of(ids: NDArray[np.bytes_], test_ids: NDArray[np.bytes_] | None) -> str:
     """One digest for a pool and its test split, as 32 hexadecimal digits."""
     digest = hashlib.blake2b(ids.tobytes(), digest_size=16)
