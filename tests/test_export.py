@@ -235,7 +235,9 @@ def test_label_studio_takes_the_tasks(pool: ImagePool, tmp_path: Path) -> None:
         assert (tmp_path / address.split("?d=")[1]).is_file()
     conversion = converter.Converter(config, None, download_resources=False)
     (tmp_path / "exported.json").write_text(json.dumps([{"id": k, **task} for k, task in enumerate(tasks)]))
-    conversion.convert_to_csv(str(tmp_path / "exported.json"), str(tmp_path / "converted"), is_dir=False)
+    conversion.convert_to_csv(
+        str(tmp_path / "exported.json"), str(tmp_path / "converted"), is_dir=False, sep=",", header=True
+    )
     with next((tmp_path / "converted").glob("*.csv")).open() as file:
         assert {row["item"]: row["label"] for row in csv.DictReader(file)} == truth(pool)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +11,7 @@ import typer
 
 from tuilabel.cli.app import app
 from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Json, ProjectDir, note, print_json
-from tuilabel.errors import UsageError
+from tuilabel.errors import UsageError, printable
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
 
@@ -64,6 +66,50 @@ def export(
         note(line)
     if as_json:
         print_json(figures)
+
+
+@app.command("import", epilog="Example: tuilabel import labels.csv --apply")
+def import_(
+    source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="Where the labels are.")],
+    dataset: Dataset = "mnist",
+    project: ProjectDir = None,
+    format: Annotated[  # noqa: A002
+        str, typer.Option("--format", help="auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy.")
+    ] = "auto",
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", help="Whose labels they are; else the source's, as label-studio:alice.")
+    ] = None,
+    path_column: Annotated[str | None, typer.Option("--path-column", help="The column with the image's path.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="The column with the class.")] = None,
+    on_conflict: Annotated[
+        str, typer.Option("--on-conflict", help="Where another label stands: skip the row, or replace the label.")
+    ] = "skip",
+    apply: Annotated[bool, typer.Option("--apply", help="Write the labels; else only tell what would be.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Take labels from a file or class folders into a project; without --apply only tell what would be written."""
+    from tuilabel.console.exchange import import_labels, import_lines
+    from tuilabel.labels.exchange.reading import ImportOptions
+
+    figures = import_labels(
+        source,
+        dataset,
+        project,
+        data_dir,
+        file_format=format,
+        annotator=annotator,
+        options=ImportOptions(path_column, label_column),
+        on_conflict=on_conflict,
+        apply=apply,
+    )
+    if as_json:
+        print_json(figures)
+    else:
+        for line in import_lines(figures):
+            typer.echo(line)
+    if not apply:
+        note(f"nothing is written yet: `{printable(shlex.join(['tuilabel', *sys.argv[1:], '--apply']))}` writes it")
 
 
 def _export_model(

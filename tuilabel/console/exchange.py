@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,13 +15,17 @@ from numpy.typing import NDArray
 
 from tuilabel.console.reports import project_directory
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.errors import TuilabelError, UsageError, printable
-from tuilabel.labels import ClassBook, LabelStore, Project, with_current_names
-from tuilabel.labels.exchange import ExportOptions, Written, get_format, resolve_answers
+from tuilabel.errors import TuilabelError, UsageError, printable, unknown_name
+from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
+from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
 from tuilabel.labels.exchange.folder import OutOfFold
+from tuilabel.labels.exchange.importing import ImportPlan, apply_import, plan_import
+from tuilabel.labels.exchange.matching import Matcher
+from tuilabel.labels.exchange.reading import ForeignLabel, ImportOptions, read_labels
 from tuilabel.labels.exchange.rows import rows_from
 
 FOLDS = 5
+EXAMPLES = 3  # rows of a kind that are shown
 
 
 def export_labels(
@@ -98,6 +104,137 @@ def export_notes(figures: dict[str, Any]) -> list[str]:
     if figures["out"] is not None:
         lines.append(f"{figures['labels']:,} labels in {figures['out']}")
     return [printable(line) for line in lines]
+
+
+def import_labels(
+    source: Path,
+    dataset: str,
+    named: Path | None,
+    data_dir: Path | None,
+    *,
+    file_format: str = "auto",
+    annotator: str | None = None,
+    options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
+    on_conflict: str = "skip",
+    apply: bool = False,
+) -> dict[str, Any]:
+    """Match the rows of a file or folder with the items of a project and, with `apply`, write their labels into it.
+
+    Parameters
+    ----------
+    annotator : the name that the labels carry; by default the source's, as `label-studio:alice`, `import:labels.csv`.
+    on_conflict : whether a row `replace`s a label that says something else, or is `skip`ped.
+
+    Returns
+    -------
+    What `import --json` prints.
+
+    Raises
+    ------
+    UsageError : where the format, a column or an option is unknown.
+    TuilabelError : where the source cannot be read, or the project is in use, of another dataset, cannot be written.
+    """
+    if on_conflict not in ("skip", "replace"):
+        raise unknown_name("--on-conflict", on_conflict, ("skip", "replace"))
+    name, rows = read_labels(source, file_format, options)
+    directory = project_directory(dataset, named)
+    known = (directory / "settings.toml").is_file()
+    pool = open_pool(Project.read(directory).dataset if known else dataset, data_dir)
+    matcher = Matcher(pool, source if source.is_dir() else source.parent)
+    matched = [(row, matcher.find(row) if row.label else -1) for row in rows]
+
+    def plan(events: list[Event], changes: list[ClassChange], classes: Sequence[str]) -> ImportPlan:
+        who = partial(_signature, annotator=annotator, file_format=name, source=source)
+        return plan_import(
+            matched, pool, events, changes, classes, who, "replace" if on_conflict == "replace" else "skip"
+        )
+
+    found = _look_at(directory, plan) if known else plan([], [], pool.classes)
+    if apply and found.events:
+        with Project.open(directory, pool.name, pool.fingerprint, pool.classes) as project:
+            store = LabelStore.open(project.store)
+            try:
+                found = plan(
+                    store.events(), store.class_changes(), project.classes
+                )  # again, now that nobody else writes
+                apply_import(found, store)
+                project.keep_classes(ClassBook(store.class_changes()).names)
+            finally:
+                store.close()
+    return {
+        "source": str(source),
+        "format": name,
+        "project": str(directory),
+        "dataset": pool.name,
+        "applied": apply,
+        "rows": len(rows),
+        "matched": found.matched,
+        "same": found.same,
+        "conflicting": len(found.conflicts),
+        "on_conflict": on_conflict,
+        "unknown": len(found.unknown),
+        "without_label": len(found.without_label),
+        "new_classes": found.new_classes,
+        "labels": len(found.events),
+        "annotators": found.annotators,
+        "examples": {
+            "conflicting": [
+                {"where": c.row.where, "path": c.row.path, "there": c.there, "here": c.here}
+                for c in found.conflicts[:EXAMPLES]
+            ],
+            "unknown": [{"where": row.where, "path": row.path or row.id} for row in found.unknown[:EXAMPLES]],
+            "without_label": [
+                {"where": row.where, "path": row.path or row.id} for row in found.without_label[:EXAMPLES]
+            ],
+        },
+    }
+
+
+def import_lines(figures: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    examples = figures["examples"]
+    fate = "replaced" if figures["on_conflict"] == "replace" else "left as they are: --on-conflict replace changes them"
+    lines = [
+        f"{figures['rows']:,} rows in {figures['source']} ({figures['format']}) for {figures['project']}",
+        f"{figures['matched']:>9,} matched an image of {figures['dataset']}",
+        f"{figures['same']:>9,} say what stands already",
+        f"{figures['conflicting']:>9,} say something else" + (f", {fate}" if figures["conflicting"] else ""),
+        *(f"{'':11}{e['path'] or e['where']}: {e['there']}, now {e['here']}" for e in examples["conflicting"]),
+        f"{figures['unknown']:>9,} are of no image here, or of several",
+        *(f"{'':11}{e['where']}: {e['path']}" for e in examples["unknown"]),
+        f"{figures['without_label']:>9,} name no class",
+        *(f"{'':11}{e['where']}: {e['path']}" for e in examples["without_label"]),
+    ]
+    if figures["new_classes"]:
+        lines.append(f"{len(figures['new_classes']):>9,} new classes: {', '.join(figures['new_classes'])}")
+    whose = ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items())
+    done = "labels written" if figures["applied"] else "labels to write"
+    lines.append(f"{figures['labels']:>9,} {done}" + (f" ({whose})" if whose else ""))
+    return [printable(line) for line in lines]
+
+
+def _look_at(
+    directory: Path, plan: Callable[[list[Event], list[ClassChange], Sequence[str]], ImportPlan]
+) -> ImportPlan:
+    """The plan for a project as it is."""
+    project = Project.read(directory)
+    if not project.store.is_file():
+        return plan([], [], project.classes)
+    store = LabelStore.open(project.store, create=False)
+    try:
+        return plan(store.events(), store.class_changes(), project.classes)
+    finally:
+        store.close()
+
+
+def _signature(row: ForeignLabel, *, annotator: str | None, file_format: str, source: Path) -> str:
+    """The annotator of an imported label: the one named, else where it comes from."""
+    if annotator is not None:
+        return annotator
+    if not row.annotator:
+        return f"import:{printable(source.resolve().name)}"
+    signed = row.annotator.split(":")[0] in (*FORMATS, "import")  # it has been out and comes back
+    return printable(row.annotator if signed else f"{file_format}:{row.annotator}")
 
 
 def _print_table(text: str) -> None:
