@@ -293,7 +293,7 @@ def test_cleanlab_leaves_out_what_nothing_else_tells_of(tmp_path: Path) -> None:
 
     written = export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=judge)
     assert written.labels == 6
-    assert "1 labels are left out" in written.notes[0]
+    assert "1 label left out" in written.notes[0]
 
 
 # -- files that come along ---------------------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def test_a_hard_link_that_cannot_be_is_a_copy_and_said(tmp_path: Path, monkeypat
     monkeypatch.setattr("os.link", no_link)
     written = export(disk_pool(tmp_path / "source"), "imagefolder", tmp_path / "out", link="hard")
     assert len(list((tmp_path / "out").rglob("*.png"))) == 20
-    assert "20 images were copied" in written.notes[0]
+    assert "20 images copied" in written.notes[0]
 
 
 @pytest.mark.parametrize("name", [*FORMATS])
@@ -356,7 +356,7 @@ def test_hostile_names_come_out_safe_and_apart(tmp_path: Path, name: str) -> Non
         assert {manifest["classes"][path.parent.name] for path in files if path.suffix == ".png"} == set(
             pool.classes
         ) & truth_labels(pool)
-        assert "classes have a folder of another name" in written.notes[0]
+        assert "class folders of another name" in written.notes[0]
 
 
 def truth_labels(pool: ImagePool) -> set[str]:

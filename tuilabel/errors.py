@@ -1,4 +1,4 @@
-"""What goes wrong in words that a user can act on."""
+"""What goes wrong in words that a user can act on, and words that are safe to print."""
 
 from __future__ import annotations
 
@@ -34,3 +34,8 @@ def printable(text: str) -> str:
     Names of files and classes come from others: raw, an escape sequence in one would reach the terminal.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def several(n: int, noun: str) -> str:
+    """`1 label`, `2,000 labels`."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -61,6 +61,7 @@ def export(
         options=ExportOptions(force=force, link=link, split=_split(split), seed=seed),
         checkpoint=checkpoint,
         device=device,
+        note=note,
     )
     for line in export_notes(figures):
         note(line)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuilabel.console.reports import project_directory
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.errors import TuilabelError, UsageError, printable, unknown_name
+from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
 from tuilabel.labels.exchange.folder import OutOfFold
@@ -39,6 +39,7 @@ def export_labels(
     options: ExportOptions,
     checkpoint: Path | None = None,
     device: str = "auto",
+    note: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, Any]:
     """Write the labels to `out`, or to stdout.
 
@@ -46,6 +47,7 @@ def export_labels(
     ----------
     resolve : see `resolve_answers`.
     checkpoint, device : of the learner whose out-of-fold probabilities cleanlab wants.
+    note : called with a line before that takes its time.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def export_labels(
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
-        options = _with_probabilities(options, pool, checkpoint, device)
+        note(f"training {FOLDS} models, each without a fifth of the labels")
+        options = replace(options, out_of_fold=_cross_validator(pool, checkpoint, device))
     if out is None:
         assert form.stream is not None
         text = StringIO(newline="")
@@ -97,12 +100,12 @@ def export_notes(figures: dict[str, Any]) -> list[str]:
     """What to say of an export beside its file, a line each."""
     lines = []
     if figures["undecided"]:
-        lines.append(f"{figures['undecided']:,} items are left out: their annotators do not agree")
+        lines.append(f"{several(figures['undecided'], 'image')} left out: annotators do not agree")
     if figures["without_image"]:
-        lines.append(f"{figures['without_image']:,} labels are left out: their images cannot be had any more")
+        lines.append(f"{several(figures['without_image'], 'label')} left out: the image cannot be had any more")
     lines += figures["notes"]
     if figures["out"] is not None:
-        lines.append(f"{figures['labels']:,} labels in {figures['out']}")
+        lines.append(f"{several(figures['labels'], 'label')} in {figures['out']}")
     return [printable(line) for line in lines]
 
 
@@ -244,10 +247,6 @@ def _print_table(text: str) -> None:
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
     sys.stdout.buffer.flush()
-
-
-def _with_probabilities(options: ExportOptions, pool: ImagePool, checkpoint: Path | None, device: str) -> ExportOptions:
-    return replace(options, out_of_fold=_cross_validator(pool, checkpoint, device))
 
 
 def _cross_validator(pool: ImagePool, checkpoint: Path | None, device: str) -> OutOfFold:

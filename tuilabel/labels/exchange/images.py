@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+from itertools import chain, count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,8 +35,8 @@ class Names:
     def new(self, wanted: str, *spares: str) -> str:
         """A safe form of `wanted`; where it is taken, with the first of `spares` or a number after it."""
         base = safe_name(wanted)
-        tails = (*(f"-{spare}" for spare in spares), *(f"-{k}" for k in range(2, len(self._taken) + 3)))
-        name = next(base + tail for tail in ("", *tails) if (base + tail).casefold() not in self._taken)
+        tails = chain([""], (f"-{spare}" for spare in spares), (f"-{k}" for k in count(2)))
+        name = next(base + tail for tail in tails if (base + tail).casefold() not in self._taken)
         self._taken.add(name.casefold())
         return name
 
