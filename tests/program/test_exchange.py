@@ -119,5 +119,8 @@ def test_names_of_others_reach_no_terminal_raw(labelled: Path, run: Runner, tiny
     assert done.returncode == 0, done.stderr
     assert (done.stdout + done.stderr).replace("\n", "").isprintable()
     assert r"\x1b]0;gone\x07.png" in done.stdout
-    assert "0 matched" not in done.stdout
-    assert "now Elk" in done.stdout
+    assert "here Elk" in done.stdout
+    (tmp_path / "columns.csv").write_text("path,\x1b[31mred\na,b\n")
+    done = run("import", "columns.csv", "fashion-mnist", "--data-dir", tiny.data_dir)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.rstrip().isprintable()

@@ -10,7 +10,7 @@ import sys
 import typer
 
 from tuilabel.cli.app import app, mode
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, printable
 
 # isort: off
 from tuilabel.cli import vae  # noqa: F401
@@ -44,6 +44,6 @@ def main() -> None:
 
 
 def _fail(text: str, code: int) -> None:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))  # it may quote names from files of others
     typer.echo(f"tuilabel: {line}", err=True)
     sys.exit(code)

@@ -196,24 +196,32 @@ def import_labels(
 def import_lines(figures: dict[str, Any]) -> list[str]:
     """The same for people."""
     examples = figures["examples"]
-    fate = "replaced" if figures["on_conflict"] == "replace" else "left as they are: --on-conflict replace changes them"
-    lines = [
-        f"{figures['rows']:,} rows in {figures['source']} ({figures['format']}) for {figures['project']}",
-        f"{figures['matched']:>9,} matched an image of {figures['dataset']}",
-        f"{figures['same']:>9,} say what stands already",
-        f"{figures['conflicting']:>9,} say something else" + (f", {fate}" if figures["conflicting"] else ""),
-        *(f"{'':11}{e['path'] or e['where']}: {e['there']}, now {e['here']}" for e in examples["conflicting"]),
-        f"{figures['unknown']:>9,} are of no image here, or of several",
-        *(f"{'':11}{e['where']}: {e['path']}" for e in examples["unknown"]),
-        f"{figures['without_label']:>9,} name no class",
-        *(f"{'':11}{e['where']}: {e['path']}" for e in examples["without_label"]),
-    ]
-    if figures["new_classes"]:
-        lines.append(f"{len(figures['new_classes']):>9,} new classes: {', '.join(figures['new_classes'])}")
+    fate = ": replaced" if figures["on_conflict"] == "replace" else ": it stays (--on-conflict replace)"
     whose = ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items())
-    done = "labels written" if figures["applied"] else "labels to write"
-    lines.append(f"{figures['labels']:>9,} {done}" + (f" ({whose})" if whose else ""))
+    counts: list[tuple[int, str, list[str]]] = [
+        (figures["matched"], f"matched an image of {figures['dataset']}", []),
+        (figures["same"], "with the label that stands", []),
+        (
+            figures["conflicting"],
+            "with another label" + (fate if figures["conflicting"] else ""),
+            [f"{e['path'] or e['where']}: {e['there']}, here {e['here']}" for e in examples["conflicting"]],
+        ),
+        (figures["unknown"], "without an image here, or with several", _where(examples["unknown"])),
+        (figures["without_label"], "without a class", _where(examples["without_label"])),
+    ]
+    new = figures["new_classes"]
+    if new:
+        counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
+    done = f"label{'' if figures['labels'] == 1 else 's'} {'written' if figures['applied'] else 'to write'}"
+    counts.append((figures["labels"], done + (f" ({whose})" if whose else ""), []))
+    lines = [f"{several(figures['rows'], 'row')} in {figures['source']} ({figures['format']}) for {figures['project']}"]
+    for n, words, shown in counts:
+        lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]
     return [printable(line) for line in lines]
+
+
+def _where(examples: list[dict[str, str]]) -> list[str]:
+    return [f"{e['where']}: {e['path']}" for e in examples]
 
 
 def _look_at(
