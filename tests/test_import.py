@@ -39,6 +39,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
 
     def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
+        monkeypatch.setattr(exchange, "canonical", lambda name: name)
         return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options)
 
     return run

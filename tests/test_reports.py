@@ -16,6 +16,7 @@ from tuilabel.learner import opening
 from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
+from tuilabel.vae.encoders import Encoder
 
 
 def text_of(figures: dict[str, object], columns: int = 80) -> str:
@@ -29,7 +30,7 @@ def text_of(figures: dict[str, object], columns: int = 80) -> str:
 def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A project of 120 labels drawn at random, a third of them audited, one in fifteen wrong."""
     pool = open_pool("fashion-mnist", tiny.data_dir)
-    learner, features = opening.open_learner("mlp", pool, tiny.checkpoint, device="cpu")
+    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
     directory = tmp_path_factory.mktemp("stats") / "p.tuilabel"
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)

@@ -15,6 +15,7 @@ from tuilabel.learner.questions import Answerer
 from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.trainer import InlineTrainer
 from tuilabel.session import LabellingSession
+from tuilabel.vae.encoders import Encoder
 from tuilabel.vae.header import find_checkpoint
 
 A_KEY = 0.3  # seconds between the keys of the scripted annotator
@@ -49,7 +50,7 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     """Keys, labels, and corrected labels of an annotator who confirms page after page of every class."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
-    learner, features = open_learner("latent", pool, checkpoint, device="auto", on_progress=lambda _done, _total: None)
+    learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
     runner = RoundRunner(learner, test_set(pool, features))
     trainer = InlineTrainer(runner.run, Answerer(runner).answer)
     session = LabellingSession(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import Tiny
 from tests.exchange import label_all
@@ -124,3 +125,24 @@ def test_names_of_others_reach_no_terminal_raw(labelled: Path, run: Runner, tiny
     done = run("import", "columns.csv", "fashion-mnist", "--data-dir", tiny.data_dir)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.rstrip().isprintable()
+
+
+def test_labels_of_ones_own_images_go_out_and_come_in(run: Runner, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for k in range(12):
+        path = tmp_path / "photos" / f"day {k % 2}" / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (40, 50, 3), dtype=np.uint8)).save(path)
+    lines = [f"day {k % 2}/{k}.png,{'sun' if k % 3 else 'rain'}" for k in range(12)]
+    (tmp_path / "weather.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    done = run("import", "weather.csv", "photos", "--apply")
+    assert done.returncode == 0, done.stderr
+    (tmp_path / "photos/day 1/3.png").unlink()
+    done = run("export", "photos", "--format", "imagefolder", "--link", "hard", "--out", "sorted")
+    assert done.returncode == 0, done.stderr
+    found = {path.stem: path.parent.name for path in (tmp_path / "sorted").rglob("*.png")}
+    assert found.items() >= {str(k): "sun" if k % 3 else "rain" for k in range(12) if k != 3}.items()
+    assert run("import", "sorted", "photos", "--project", "again", "--apply").returncode == 0
+    table = run("export", "photos", "--project", "again").stdout
+    assert {row["path"].split("/")[-1] for row in csv.DictReader(io.StringIO(table))} >= {"0.png", "11.png"}
+    assert (tmp_path / "sorted/sun/1.png").samefile(tmp_path / "photos/day 1/1.png")

@@ -25,6 +25,7 @@ from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.shared import Shared
 from tuilabel.tui.themes import DARK, LIGHT
 from tuilabel.vae.decoding import LatentDecoder
+from tuilabel.vae.encoders import Encoder
 from tuilabel.vae.header import find_checkpoint
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -35,7 +36,7 @@ def session() -> LabellingSession:
     """A sitting on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
-    learner, features = open_learner("latent", pool, checkpoint, device="auto", on_progress=lambda *_: None)
+    learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
     runner = RoundRunner(learner, test_set(pool, features))
     trainer = InlineTrainer(runner.run, Answerer(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(

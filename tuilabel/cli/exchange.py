@@ -10,7 +10,18 @@ from typing import Annotated
 import typer
 
 from tuilabel.cli.app import app
-from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Json, ProjectDir, note, print_json
+from tuilabel.cli.options import (
+    Checkpoint,
+    DataDir,
+    Dataset,
+    Device,
+    Encoder,
+    Json,
+    Latents,
+    ProjectDir,
+    note,
+    print_json,
+)
 from tuilabel.errors import UsageError, printable
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
@@ -35,7 +46,9 @@ def export(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the split.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file, or the folder of an export.")] = False,
+    encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
+    latents: Latents = None,
     device: Device = "auto",
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -59,7 +72,9 @@ def export(
         file_format=wanted,
         resolve=resolve,
         options=ExportOptions(force=force, link=link, split=_split(split), seed=seed),
+        encoder=encoder,
         checkpoint=checkpoint,
+        latents=latents,
         device=device,
         note=note,
     )

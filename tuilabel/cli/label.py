@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,14 +14,18 @@ from tuilabel.cli.options import (
     DataDir,
     Dataset,
     Device,
+    Encoder,
+    Folders,
     Images,
     Json,
+    Latents,
     ProjectDir,
     Target,
     Theme,
     note,
     print_json,
     print_rich,
+    with_folders,
 )
 
 if TYPE_CHECKING:
@@ -39,10 +42,16 @@ def label(
     learner: Annotated[
         str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
     ] = "latent",
-    classes: Annotated[str | None, typer.Option(help="Class names, with commas between; else the dataset's.")] = None,
+    classes: Annotated[
+        str | None,
+        typer.Option(help="Class names, with commas between, or a file with one a line; else the dataset's."),
+    ] = None,
+    labels_from_folders: Folders = False,
     annotator: Annotator = None,
     project: ProjectDir = None,
+    encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
+    latents: Latents = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     target: Target = None,
@@ -56,13 +65,15 @@ def label(
 
     _sit(
         LabelOptions(
-            dataset=dataset,
+            dataset=with_folders(dataset, labels_from_folders),
             strategy=strategy,
             batch_size=batch,
             annotator=annotator,
             classes=classes,
             project=project,
+            encoder=encoder,
             checkpoint=checkpoint,
+            latents=latents,
             data_dir=data_dir,
             device=device,
             seed=seed,
@@ -80,7 +91,9 @@ def review(
     dataset: Dataset = "mnist",
     annotator: Annotator = None,
     project: ProjectDir = None,
+    encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
+    latents: Latents = None,
     device: Device = "auto",
     images: Images = "auto",
     color: Color = "auto",
@@ -88,18 +101,21 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
+    from tuilabel.console.reports import project_directory
     from tuilabel.labels import Project
     from tuilabel.tui.start import LabelOptions
 
-    Project.read(project or Path(f"{dataset}.tuilabel"))
+    known = Project.read(project_directory(dataset, project))
     _sit(
         LabelOptions(
-            dataset=dataset,
+            dataset=known.source,
             strategy="auto",
             batch_size=20,
             annotator=annotator,
-            project=project,
+            project=known.directory,
+            encoder=encoder,
             checkpoint=checkpoint,
+            latents=latents,
             data_dir=data_dir,
             device=device,
             images=images,

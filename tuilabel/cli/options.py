@@ -10,7 +10,21 @@ from typing import Annotated, Any
 
 import typer
 
-Dataset = Annotated[str, typer.Argument(metavar="[DATASET]", help="A dataset by name: `tuilabel datasets` lists them.")]
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="[DATASET]",
+        help="A dataset by name (`tuilabel datasets` lists them), or your own images: a folder, an archive, a "
+        "manifest, an array, a URL.",
+    ),
+]
+Folders = Annotated[
+    bool, typer.Option("--labels-from-folders", help="Folders are classes: for simulations, and to judge the model.")
+]
+Encoder = Annotated[str, typer.Option("--encoder", help="What images are told apart by: vae, pca, resnet18, dinov2, …")]
+Latents = Annotated[
+    Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, a row for each image.")
+]
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", envvar="TUILABEL_DATA", show_envvar=True, help="A torchvision root with the data sets."),
@@ -25,6 +39,13 @@ Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name; e
 Target = Annotated[float | None, typer.Option("--target", help="Accuracy to label for, as 0.95: shows what is left.")]
 Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light, or one of Textual's.")]
 PIPE_WIDTH = 110  # columns where nobody says how many there are
+
+
+def with_folders(dataset: str, folders: bool) -> str:
+    """The dataset, its folders its classes where that was asked for."""
+    from tuilabel.datasets import FOLDERS
+
+    return dataset + FOLDERS if folders and not dataset.endswith(FOLDERS) else dataset
 
 
 def names(given: list[str]) -> tuple[str, ...]:

@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from tuilabel.cli.app import app
-from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Json, names, print_json, print_rich
+from tuilabel.cli.options import (
+    Checkpoint,
+    DataDir,
+    Dataset,
+    Encoder,
+    Folders,
+    Json,
+    Latents,
+    names,
+    print_json,
+    print_rich,
+    with_folders,
+)
 
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
 
@@ -24,7 +36,10 @@ def simulate(
     learner: Annotated[
         list[str], typer.Option(help="latent, mlp or cnn (on pixels, without a VAE); repeatable.")
     ] = LEARNERS,
+    encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
+    latents: Latents = None,
+    labels_from_folders: Folders = False,
     batch: Annotated[int, typer.Option(help="Labels a round.")] = 20,
     budget: Annotated[int, typer.Option(help="Labels of a run in all.")] = 500,
     seeds: Annotated[int, typer.Option(help="Runs of each strategy and learner.")] = 10,
@@ -53,9 +68,9 @@ def simulate(
     from tuilabel.simulate.experiment import Experiment
 
     experiment = Experiment(
-        dataset=dataset,
+        dataset=with_folders(dataset, labels_from_folders),
         data_dir=data_dir,
-        checkpoint=checkpoint,
+        encoder=None,
         strategies=names(strategy),
         learners=names(learner),
         seeds=seeds,
@@ -67,7 +82,16 @@ def simulate(
         audit_share=AUDIT_SHARE if audit else 0.0,
         cross_validate=estimates,
     )
-    run_simulation(experiment, out=as_json, plot=plot, resume=resume, jobs=jobs)
+    run_simulation(
+        experiment,
+        out=as_json,
+        plot=plot,
+        resume=resume,
+        jobs=jobs,
+        encoder=encoder,
+        checkpoint=checkpoint,
+        latents=latents,
+    )
 
 
 @app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --json thesis.json")

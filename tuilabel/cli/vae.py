@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilabel.cli.app import app
-from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Json, print_json
+from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, print_json, with_folders
 
 
 @app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
@@ -17,9 +17,11 @@ def train_vae(
     latent_dim: Annotated[
         int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
     ] = None,
-    epochs: Annotated[int, typer.Option(help="Passes over the images.")] = 20,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the images; else 20, of your own images more the fewer they are.")
+    ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = 256,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step; else 256, or 128 of few images.")] = None,
     lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
@@ -41,6 +43,7 @@ def train_vae(
         Path | None, typer.Option("--out", help="The checkpoint to write; else ./checkpoints/DATASET.safetensors.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    labels_from_folders: Folders = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -48,7 +51,7 @@ def train_vae(
     from tuilabel.console.training import run_training
 
     result = run_training(
-        dataset,
+        with_folders(dataset, labels_from_folders),
         data_dir,
         out,
         resume=resume,
@@ -72,17 +75,22 @@ def train_vae(
 @app.command(epilog="Example: tuilabel encode mnist --out latents.npy")
 def encode(
     dataset: Dataset = "mnist",
+    encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
     out: Annotated[Path | None, typer.Option("--out", help="Also write the pool's latents there, as .npy.")] = None,
     device: Device = "auto",
+    labels_from_folders: Folders = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """Encode a dataset with its VAE and cache the latents."""
     from tuilabel.console.training import run_encoding
 
-    result = run_encoding(dataset, data_dir, checkpoint, out, device, quiet=as_json)
+    result = run_encoding(
+        with_folders(dataset, labels_from_folders), data_dir, checkpoint, out, device, quiet=as_json, encoder=encoder
+    )
     if as_json:
         print_json(result)
     else:
-        typer.echo(f"{result['items']:,} latents of {result['latent_dim']} dimensions in {result['path']}")
+        where = f" in {result['path']}" if result["path"] else ""
+        typer.echo(f"{result['items']:,} latents of {result['latent_dim']} dimensions{where}")

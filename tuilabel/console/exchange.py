@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.console.reports import project_directory
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import ImagePool, canonical, open_pool
 from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
@@ -23,6 +23,7 @@ from tuilabel.labels.exchange.importing import ImportPlan, apply_import, plan_im
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.labels.exchange.reading import ForeignLabel, ImportOptions, read_labels
 from tuilabel.labels.exchange.rows import rows_from
+from tuilabel.vae.encoders import Encoder, choose_encoder
 
 FOLDS = 5
 EXAMPLES = 3  # rows of a kind that are shown
@@ -37,7 +38,9 @@ def export_labels(
     file_format: str,
     resolve: str,
     options: ExportOptions,
+    encoder: str = "vae",
     checkpoint: Path | None = None,
+    latents: Path | None = None,
     device: str = "auto",
     note: Callable[[str], None] = lambda _line: None,
 ) -> dict[str, Any]:
@@ -46,7 +49,7 @@ def export_labels(
     Parameters
     ----------
     resolve : see `resolve_answers`.
-    checkpoint, device : of the learner whose out-of-fold probabilities cleanlab wants.
+    encoder, checkpoint, latents, device : of the learner whose out-of-fold probabilities cleanlab wants.
     note : called with a line before that takes its time.
 
     Returns
@@ -70,12 +73,16 @@ def export_labels(
     finally:
         store.close()
     classes = ClassBook(changes).names or project.classes
-    pool = open_pool(project.dataset, data_dir)
+    pool = open_pool(project.source, data_dir, reading="none")
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
+        chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project.directory)
+        if chosen is None:
+            raise TuilabelError(f"{pool.name} has no VAE yet, which cleanlab's models need: give --encoder pca")
+        judge = _cross_validator(pool, chosen, device)
         note(f"training {FOLDS} models, each without a fifth of the labels")
-        options = replace(options, out_of_fold=_cross_validator(pool, checkpoint, device))
+        options = replace(options, out_of_fold=judge)
     if out is None:
         assert form.stream is not None
         text = StringIO(newline="")
@@ -142,7 +149,8 @@ def import_labels(
     name, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, named)
     known = (directory / "settings.toml").is_file()
-    pool = open_pool(Project.read(directory).dataset if known else dataset, data_dir)
+    where = Project.read(directory).source if known else canonical(dataset)
+    pool = open_pool(where, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]
 
@@ -154,7 +162,7 @@ def import_labels(
 
     found = _look_at(directory, plan) if known else plan([], [], pool.classes)
     if apply and found.events:
-        with Project.open(directory, pool.name, pool.fingerprint, pool.classes) as project:
+        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=where) as project:
             store = LabelStore.open(project.store)
             try:
                 found = plan(
@@ -257,7 +265,7 @@ def _print_table(text: str) -> None:
     sys.stdout.buffer.flush()
 
 
-def _cross_validator(pool: ImagePool, checkpoint: Path | None, device: str) -> OutOfFold:
+def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFold:
     """Five-fold cross-validation with the learner of the labelling screen."""
 
     def out_of_fold(
@@ -267,11 +275,8 @@ def _cross_validator(pool: ImagePool, checkpoint: Path | None, device: str) -> O
         from tuilabel.learner.base import DEFAULT_LEARNER
         from tuilabel.learner.opening import open_learner
         from tuilabel.learner.questions import CrossValidation
-        from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 
-        path = find_checkpoint(pool.name, checkpoint)
-        check_fits(read_header(path), pool)
-        learner, _ = open_learner(DEFAULT_LEARNER, pool, path, device=device)
+        learner, _ = open_learner(DEFAULT_LEARNER, pool, encoder, device=device)
         validation = CrossValidation(learner, messages.CrossValidate(0, indices, labels, n_classes, FOLDS))
         while (found := validation.next_fold()) is None:
             pass

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from tuilabel.datasets import list_datasets, open_pool
+from tuilabel.datasets import list_datasets, open_pool, title_of
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -31,7 +31,7 @@ CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: more rows where tw
 
 def project_directory(dataset: str, named: Path | None) -> Path:
     """The project's directory: the one named, else ./DATASET.tuilabel."""
-    return named or Path(f"{dataset}.tuilabel")
+    return named or Path(f"{title_of(dataset)}.tuilabel")
 
 
 def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     audits = [event for event in standing if event.audit]
     audit = audit_estimate(audits)
     confusion = audit_confusion(audits, names)
-    pool = open_pool(project.dataset, data_dir)
+    pool = open_pool(project.source, data_dir, reading="none")
     tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
     test = list(tests.values())[-1] if tests else None
     interval = None if audit is None else (audit.value, audit.low, audit.high)

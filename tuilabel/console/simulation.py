@@ -14,16 +14,17 @@ from types import FrameType
 from rich.console import Console
 
 from tuilabel.console.curves import print_results
+from tuilabel.console.reading import reading
 from tuilabel.console.simulation_progress import encoding, running
-from tuilabel.datasets import ImagePool, announcer, open_pool
+from tuilabel.datasets import ImagePool, open_labelled
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.learner.base import needs_checkpoint
+from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.opening import open_learner
 from tuilabel.simulate.experiment import Experiment
 from tuilabel.simulate.parallel import run_experiment
 from tuilabel.simulate.plots import check_plot_file, write_plot
 from tuilabel.simulate.results import Results, describe, disagreement, read_results, write_results
-from tuilabel.vae.header import check_fits, find_checkpoint, read_header
+from tuilabel.vae.encoders import Encoder, choose_encoder
 
 STDOUT = "-"
 
@@ -35,13 +36,21 @@ class SimulationStopped(TuilabelError):
 
 
 def run_simulation(
-    experiment: Experiment, *, out: str | None, plot: Path | None, resume: bool, jobs: int | None
+    experiment: Experiment,
+    *,
+    out: str | None,
+    plot: Path | None,
+    resume: bool,
+    jobs: int | None,
+    encoder: str = "vae",
+    checkpoint: Path | None = None,
+    latents: Path | None = None,
 ) -> None:
     """Do the runs with progress on stderr, and print tables and curves, or the document alone where `out` is "-".
 
     Parameters
     ----------
-    experiment : its checkpoint is the one named, or None for the dataset's own.
+    encoder, checkpoint, latents : as they were typed; see `choose_encoder`.
     out : a file that holds the document of all finished runs at any time.
 
     Raises
@@ -57,17 +66,21 @@ def run_simulation(
     if plot is not None:
         check_plot_file(plot)
         _check_writable(plot, "--plot")
-    pool = open_pool(experiment.dataset, experiment.data_dir, announcer(lambda line: err.print(line, markup=False)))
+    with reading(err) as show:
+        pool = open_labelled(experiment.dataset, experiment.data_dir, show)
     check_pool(pool, experiment.budget)
-    experiment, latent_dim = _with_checkpoint(experiment, pool)
+    if any(map(needs_encoder, experiment.learners)):
+        experiment = replace(experiment, encoder=_encoder(pool, encoder, checkpoint, latents))
+    latent_dim = _prepare(experiment, pool, err)
     assert pool.test is not None
-    settings = describe(experiment, pool_size=len(pool.ids), test_size=len(pool.test.targets), latent_dim=latent_dim)
+    settings = describe(
+        experiment, dataset=pool.name, pool_size=len(pool.ids), test_size=len(pool.test.targets), latent_dim=latent_dim
+    )
     if earlier is not None and (difference := disagreement(earlier.settings, settings)):
         raise UsageError(f"{file} has {difference}: give its settings to go on with it, or another --json FILE")
     done = () if earlier is None else earlier.runs
     if earlier is not None and latent_dim is None:  # its runs may have needed a VAE
         settings |= {name: earlier.settings.get(name) for name in ("latent_dim", "checkpoint", "checkpoint_digest")}
-    _prepare(experiment, pool, err)
     if file is not None and not resume:
         _set_aside(file, err)
     results = _run(experiment, Results(settings, done), file, jobs, err)
@@ -87,7 +100,10 @@ def check_pool(pool: ImagePool, budget: int) -> None:
     """Raise where `pool` cannot answer for itself: without true labels, test split, or enough images."""
     if pool.targets is None or pool.test is None:
         lacking = "true labels" if pool.targets is None else "test split"
-        raise TuilabelError(f"{pool.name} has no {lacking}: a simulation needs them, name another dataset")
+        raise TuilabelError(
+            f"{pool.name} has no {lacking}, which a simulation needs; where folders are classes say "
+            "--labels-from-folders"
+        )
     if budget > len(pool.ids):
         raise UsageError(f"--budget {budget} is more than the {len(pool.ids):,} images of {pool.name}: give less")
 
@@ -126,23 +142,23 @@ def _set_aside(file: Path, err: Console) -> None:
     err.print(f"starting anew: {file} is now {kept} (--resume goes on with it)", markup=False, soft_wrap=True)
 
 
-def _with_checkpoint(experiment: Experiment, pool: ImagePool) -> tuple[Experiment, int | None]:
-    """The experiment with the VAE that its learners need, and how many dimensions that has."""
-    if not any(map(needs_checkpoint, experiment.learners)):
-        return replace(experiment, dataset=pool.name, checkpoint=None), None
-    path = find_checkpoint(pool.name, experiment.checkpoint)
-    header = read_header(path)
-    check_fits(header, pool)
-    return replace(experiment, dataset=pool.name, checkpoint=path), header.architecture["latent_dim"]
+def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:
+    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents)
+    if chosen is None:
+        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae`, or give --encoder pca")
+    return chosen
 
 
-def _prepare(experiment: Experiment, pool: ImagePool, err: Console) -> None:
-    """Encode, and make what else lies in the cache, once for all processes."""
-    for name in filter(needs_checkpoint, experiment.learners):
+def _prepare(experiment: Experiment, pool: ImagePool, err: Console) -> int | None:
+    """Encode, and make what else lies in the cache, once for all processes; returns the dimensions of the latents."""
+    dimensions = None
+    for name in filter(needs_encoder, experiment.learners):
         with encoding(err) as show:
-            learner, _ = open_learner(name, pool, experiment.checkpoint, on_progress=show)
+            learner, _ = open_learner(name, pool, experiment.encoder, on_progress=show)
         with err.status(f"preparing the learner {name}"):
             learner.prepare()
+        dimensions = int(learner.features.shape[1])
+    return dimensions
 
 
 def _run(experiment: Experiment, done: Results, file: Path | None, jobs: int | None, err: Console) -> Results:

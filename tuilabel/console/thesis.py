@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tuilabel import __version__
-from tuilabel.datasets import ImagePool, announcer, open_pool
+from tuilabel.console.reading import reading
+from tuilabel.datasets import ImagePool, open_labelled
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
 from tuilabel.simulate.claims import findings
@@ -93,10 +94,11 @@ def run_thesis(
         raise TuilabelError(f"{path} is there already: give --resume to go on with it, or another --json")
     ThesisSettings(dataset, data_dir, Path(), **options)  # what makes no sense is said before anything is decoded
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
+    with reading(err) as show:
+        pool = open_labelled(dataset, data_dir, show)
     source = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(source), pool)
-    settings = ThesisSettings(pool.name, data_dir, source, **options)
+    settings = ThesisSettings(dataset, data_dir, source, **options)
     check_size(settings, len(pool.images))
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
@@ -132,7 +134,7 @@ def _description(settings: ThesisSettings, pool: ImagePool, latents: Latents) ->
         "dataset": pool.name,
         "pool_size": len(pool.images),
         "test_size": 0 if pool.test is None else len(pool.test.targets),
-        "latents": latents.path.stem,  # named by the content of images and checkpoint
+        "latents": "" if latents.path is None else latents.path.stem,  # named by the content of images and checkpoint
         "latent_dim": int(latents.pool.shape[1]),
         "budget": settings.budget,
     }

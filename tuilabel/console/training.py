@@ -14,9 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.datasets import ImagePool, announcer, open_pool, views_of
+from tuilabel.console.reading import reading
+from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, open_pool, views_of
+from tuilabel.errors import TuilabelError
 from tuilabel.vae.device_name import check_device_name
-from tuilabel.vae.header import check_fits, find_checkpoint, read_header
+from tuilabel.vae.encoders import choose_encoder
+from tuilabel.vae.encoding import by_file, encode
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.training import TrainingStopped, TrainProgress, model_size, partial_path, train_vae
 
@@ -43,13 +46,14 @@ def run_training(
     ------
     TuilabelError, UsageError : as `open_pool` and `train_vae`.
     """
-    views = options.pop("views") or views_of(dataset)
-    settings = TrainSettings.for_views(views, **options)
     check_device_name(device)
+    TrainSettings.for_views(options["views"] or "glyphs", **_without(options, "views"))  # before anything is read
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
+    with reading(err) as show_reading:
+        pool = open_pool(dataset, data_dir, show_reading)
+    settings = _settings(dataset, pool, options)
     path = out or Path("checkpoints") / f"{pool.name}.safetensors"
-    command = _command(pool.name, settings, data_dir, out, device)
+    command = _command(dataset, pool, settings, data_dir, out, device)
     if partial_path(path).exists() and not resume:
         err.print(f"starting anew: {partial_path(path)} of an unfinished run is overwritten (--resume goes on with it)")
     height, width, channels = pool.images.shape[1:]
@@ -85,13 +89,19 @@ def run_training(
 
 
 def run_encoding(
-    dataset: str, data_dir: Path | None, checkpoint: Path | None, out: Path | None, device: str, quiet: bool
+    dataset: str,
+    data_dir: Path | None,
+    checkpoint: Path | None,
+    out: Path | None,
+    device: str,
+    quiet: bool,
+    encoder: str = "vae",
 ) -> dict[str, Any]:
     """Encode a dataset with progress on stderr, into the cache and to `out` where one is given.
 
     Returns
     -------
-    What `encode --json` prints: dataset, checkpoint, items, latent_dim, path.
+    What `encode --json` prints: dataset, encoder, checkpoint, items, latent_dim, path.
 
     Raises
     ------
@@ -100,34 +110,53 @@ def run_encoding(
     import numpy as np
 
     from tuilabel.files import atomic_write
-    from tuilabel.vae.latents import encode_pool
 
     check_device_name(device)
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    pool = open_pool(dataset, data_dir, announcer(lambda line: err.print(line, markup=False)))
-    source = find_checkpoint(pool.name, checkpoint)
-    check_fits(read_header(source), pool)
+    with reading(err) as show_reading:
+        pool = open_pool(dataset, data_dir, show_reading)
+    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint)
+    if chosen is None:
+        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae {dataset}`")
     with Progress(
         TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err
     ) as bar:
         task = bar.add_task("", total=len(pool.images))
-        latents = encode_pool(pool, source, device, lambda done, total: bar.update(task, completed=done, total=total))
+        latents = encode(chosen, pool, device, lambda done, total: bar.update(task, completed=done, total=total))
     if out is not None:
         with atomic_write(out) as temporary, temporary.open("wb") as file:
-            np.save(file, latents.pool)
+            np.save(file, by_file(pool, latents) if isinstance(pool, LibraryPool) else latents.pool)
     return {
         "dataset": pool.name,
-        "checkpoint": str(source),
+        "encoder": chosen.name,
+        "checkpoint": None if chosen.path is None else str(chosen.path),
         "items": len(latents.pool),
         "latent_dim": int(latents.pool.shape[1]),
-        "path": str(out or latents.path),
+        "path": None if (out or latents.path) is None else str(out or latents.path),
     }
 
 
-def _command(dataset: str, settings: TrainSettings, data_dir: Path | None, out: Path | None, device: str) -> str:
+def _settings(dataset: str, pool: ImagePool, options: dict[str, Any]) -> TrainSettings:
+    """Those that were given, the others as they do best for the dataset, or for a person's own images."""
+    views = options["views"] or views_of(dataset, pool)
+    given = {name: value for name, value in options.items() if name != "views" and value is not None}
+    if isinstance(pool, LibraryPool):
+        return TrainSettings.for_pool(len(pool), views, **given)
+    return TrainSettings.for_views(views, **given)
+
+
+def _without(options: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in options.items() if key != name}
+
+
+def _command(
+    dataset: str, pool: ImagePool, settings: TrainSettings, data_dir: Path | None, out: Path | None, device: str
+) -> str:
     """The command line that trains this: only what is not the default."""
-    words = ["tuilabel", "train-vae", dataset]
-    usual = replace(TrainSettings.for_views(settings.views), views=views_of(dataset))
+    words = ["tuilabel", "train-vae", dataset.removesuffix(FOLDERS)]
+    if dataset.endswith(FOLDERS):
+        words.append("--labels-from-folders")
+    usual = replace(_settings(dataset, pool, {"views": settings.views}), views=views_of(dataset, pool))
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value == getattr(usual, field.name):

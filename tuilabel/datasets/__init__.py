@@ -1,17 +1,33 @@
-"""Image sources as `ImagePool`. Reading a bundled or cached dataset needs no torch."""
+"""Images as `ImagePool`: datasets known by name, and a person's own. Reading what is here needs no torch."""
 
 from __future__ import annotations
 
-from tuilabel.datasets.catalogue import DatasetInfo, announcer, check_dataset_name, list_datasets, open_pool, views_of
+from tuilabel.datasets.catalogue import DatasetInfo, list_datasets
+from tuilabel.datasets.library import LibraryPool
+from tuilabel.datasets.opening import (
+    FOLDERS,
+    announcer,
+    canonical,
+    open_labelled,
+    open_pool,
+    source_of,
+    title_of,
+    views_of,
+)
 from tuilabel.datasets.pool import ImagePool, ImageSplit
 
 __all__ = [
+    "FOLDERS",
     "DatasetInfo",
     "ImagePool",
     "ImageSplit",
+    "LibraryPool",
     "announcer",
-    "check_dataset_name",
+    "canonical",
     "list_datasets",
+    "open_labelled",
     "open_pool",
+    "source_of",
+    "title_of",
     "views_of",
 ]

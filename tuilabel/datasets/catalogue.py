@@ -72,12 +72,12 @@ def list_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
     ]
 
 
-def open_pool(
+def open_known(
     dataset: str,
     data_dir: Path | None = None,
     on_progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
 ) -> ImagePool:
-    """The pool of a dataset: from the cache, or its files decoded into the cache, downloaded first if need be.
+    """The pool of a dataset known by name: from the cache, or its files decoded into it, downloaded first if need be.
 
     Parameters
     ----------
@@ -121,24 +121,12 @@ def open_pool(
     return cache.store(folder, spec.name, spec.classes, train, test)
 
 
-def announcer(say: Callable[[str], object]) -> Callable[[str, int, int], None]:
-    """For `open_pool`'s `on_progress`: says each stage once."""
-    said: set[str] = set()
-
-    def on_progress(stage: str, _done: int, _total: int) -> None:
-        if stage not in said:
-            said.add(stage)
-            say(f"{stage} …")
-
-    return on_progress
-
-
 def views_of(dataset: str) -> str:
     """The family of views a VAE of this dataset is trained with; raises `UsageError` where there is none."""
     return _spec(dataset).views
 
 
-def check_dataset_name(dataset: str) -> None:
+def check_known(dataset: str) -> None:
     """Raise `UsageError` where there is no dataset called `dataset`."""
     _spec(dataset)
 

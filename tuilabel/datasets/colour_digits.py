@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tuilabel.datasets.catalogue import COLOUR_DIGITS, open_pool
+from tuilabel.datasets.catalogue import COLOUR_DIGITS, open_known
 from tuilabel.datasets.formats import Arrays
 from tuilabel.datasets.photos import read_photos
 from tuilabel.errors import TuilabelError, UsageError
@@ -79,7 +79,7 @@ def make_colour_digits(
     if len(pictures) < 2:
         raise TuilabelError(f"{photos} holds {len(pictures)} photographs: give a folder or tar file with two or more")
     cut = max(1, round(TEST_SHARE * len(pictures)))
-    mnist = open_pool("mnist")
+    mnist = open_known("mnist")
     assert mnist.targets is not None
     assert mnist.test is not None
     splits = (

@@ -50,10 +50,7 @@ class ArrayFiles:
 
     def read(self, index: int) -> bytes:
         """The row as PNG."""
-        file = io.BytesIO()
-        image = self._images[index]
-        Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-        return file.getvalue()
+        return png(self._images[index])
 
 
 @dataclass(frozen=True)
@@ -101,6 +98,35 @@ class ImagePool:
         """Items."""
         return len(self.ids)
 
+    @property
+    def cache_name(self) -> str:
+        """Names what is derived from the images, up to their number where the pool `grows`."""
+        return f"{self.name}-{self.fingerprint[:16]}"
+
+    @property
+    def grows(self) -> bool:
+        """Whether there may be more items at its end tomorrow; those that there are keep their places."""
+        return False
+
+    @property
+    def gone(self) -> NDArray[np.int64]:
+        """Indices of items whose files are no more: they keep their labels, and are not asked."""
+        return np.empty(0, dtype=np.int64)
+
+    def refresh(self) -> int:
+        """Take in what has come to the end of the pool since; returns how many items that are."""
+        return 0
+
+    def size_of(self, _index: int) -> tuple[int, int]:
+        """(width, height) of the image in its source, where it may be larger than in `images`."""
+        height, width = self.images.shape[1:3]
+        return width, height
+
+    def picture(self, index: int, _longest: int) -> NDArray[np.uint8]:
+        """The image as its source has it, upright, at most `longest` pixels a side, uint8 (h, w, C)."""
+        image: NDArray[np.uint8] = self.images[index]
+        return image
+
     def indices_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """The index of each id, int64 (n,); -1 for one that is not in the pool."""
         if not len(ids) or not len(self.ids):
@@ -111,6 +137,18 @@ class ImagePool:
         wanted = np.array([item.encode() for item in ids])
         places = np.minimum(np.searchsorted(self._sorted_ids, wanted), len(self.ids) - 1)
         return np.where(self._sorted_ids[places] == wanted, self._order[places], -1)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    """An image (H, W, C) as a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
+    return file.getvalue()
+
+
+def file_id(content: bytes) -> str:
+    """The id of an image file: 128-bit BLAKE2b of its bytes, as 32 hexadecimal digits; it survives renaming."""
+    return hashlib.blake2b(content, digest_size=16, person=b"tuilabel").hexdigest()
 
 
 def content_ids(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
@@ -130,11 +168,6 @@ def content_ids(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
             digest = hashlib.blake2b(f"{digest}#{copies}".encode(), digest_size=16, person=b"tuilabel").hexdigest()
         ids.append(digest)
     return np.array(ids, dtype="S32")
-
-
-def file_id(data: bytes) -> str:
-    """Id of an image file by its bytes: 128-bit BLAKE2b, as 32 hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=16, person=b"tuilabel").hexdigest()
 
 
 def fingerprint_of(ids: NDArray[np.bytes_], test_ids: NDArray[np.bytes_] | None) -> str:

@@ -26,6 +26,8 @@ class Project:
     directory: Path
     dataset: str
     classes: tuple[str, ...]
+    source: str
+    """The dataset as `open_pool` takes it: of a person's own images their path or URL."""
     _lock: IO[str] | None = None
 
     @property
@@ -51,12 +53,14 @@ class Project:
         fingerprint: str,
         own_classes: Sequence[str],
         named: Sequence[str] | None = None,
+        source: str | None = None,
     ) -> Project:
         """Open the project at `directory` for labelling; make it where there is none.
 
         Parameters
         ----------
         dataset, fingerprint : of the pool that is labelled.
+        source : where a person's own images are; they may have moved since the last time.
         own_classes : the dataset's classes, for a new project.
         named : the classes asked for, if any. To those of an existing project they may add new ones after them; a name
             that was renamed or merged while labelling stands for what it is now.
@@ -68,12 +72,18 @@ class Project:
         """
         settings = directory / "settings.toml"
         _make(directory)
-        project = cls(directory, dataset, tuple(named or own_classes), _locked(directory))
+        project = cls(directory, dataset, tuple(named or own_classes), source or dataset, _locked(directory))
         try:
             known = _read(settings) if settings.exists() else None
             if known is not None:
                 project.classes = _classes(project, known, dataset, named)
-            document = {"dataset": dataset, "fingerprint": fingerprint, "classes": list(project.classes)}
+            document: dict[str, Any] = {
+                "dataset": dataset,
+                "fingerprint": fingerprint,
+                "classes": list(project.classes),
+            }
+            if source not in (None, dataset):
+                document["source"] = source
             _write(settings, known or {}, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
@@ -91,7 +101,7 @@ class Project:
         if not settings.is_file():
             raise TuilabelError(f"no project at {directory}: `tuilabel label` makes one, --project names another")
         known = _read(settings)
-        return cls(directory, known["dataset"], tuple(known["classes"]))
+        return cls(directory, known["dataset"], tuple(known["classes"]), known.get("source", known["dataset"]))
 
     def keep_classes(self, classes: Sequence[str]) -> None:
         """Note the classes there are now; raises `TuilabelError` where that cannot be written.
@@ -155,7 +165,8 @@ def _locked(directory: Path) -> IO[str]:
 def _read(settings: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(settings.read_text())
-        if not isinstance(document["dataset"], str) or not all(isinstance(c, str) for c in document["classes"]):
+        texts = [document["dataset"], document.get("source", ""), *document["classes"]]
+        if not all(isinstance(text, str) for text in texts):
             raise TypeError
     except OSError as error:
         raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error

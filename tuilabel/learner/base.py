@@ -71,6 +71,6 @@ def check_learner(name: str) -> None:
         raise unknown_name("learner", name, LEARNERS)
 
 
-def needs_checkpoint(name: str) -> bool:
-    """Whether the learner works on the latents of a VAE."""
+def needs_encoder(name: str) -> bool:
+    """Whether the learner works on latents."""
     return name != "cnn"

@@ -105,11 +105,29 @@ class RoundResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """What the trainer does now: "load", "encode" (with numbers), "train" or "review" (with numbers)."""
+    """What the trainer does now: "load", "train", or with numbers "encode", "review".
+
+    Or what is done behind it: "read" (images), "vae" (training it), "encode"; "idle" when that ends.
+    """
 
     stage: str
     done: int = 0
     total: int = 0
+    behind: bool = False
+    """Whether it is done in the background, while the trainer does something else."""
+
+
+@dataclass(frozen=True)
+class PoolChanged:
+    """Models see other latents, or more images, from the next result on; results that are on their way are of the old.
+
+    Whoever hears it takes in the pool's new items and submits a new request.
+    """
+
+    n_items: int
+    """Of the pool, as the trainer sees it."""
+    encoder: str
+    """What gives the latents: "pca", "vae", …"""
 
 
 @dataclass(frozen=True)
@@ -215,7 +233,7 @@ class OutOfFold:
 
 Question = InspectItem | ItemsOfClass | CrossValidate
 Answer = Inspection | ClassItems | OutOfFold
-Message = Progress | Ready | RoundResult | Failure | Answer
+Message = Progress | PoolChanged | Ready | RoundResult | Failure | Answer
 
 
 def no_answer(question: Question, error: str | None = None) -> Answer:

@@ -1,22 +1,23 @@
-"""From a dataset and a checkpoint to a learner and the test set that judges its models."""
+"""From a pool and an encoder to a learner and the test set that judges its models."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from tuilabel.datasets import ImagePool
-from tuilabel.learner.base import Learner, check_learner
+from tuilabel.learner.base import Learner, check_learner, needs_encoder
 from tuilabel.learner.round import TestSet
-from tuilabel.vae.latents import Latents, encode_pool
+from tuilabel.vae.encoders import Encoder
+from tuilabel.vae.encoding import encode
+from tuilabel.vae.latents import Latents
 
 
 def open_learner(
     name: str,
     pool: ImagePool,
-    checkpoint: Path | None,
+    encoder: Encoder | None,
     *,
     device: str = "auto",
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
@@ -25,33 +26,36 @@ def open_learner(
 
     Parameters
     ----------
-    checkpoint : the VAE; None for a learner that needs none (`needs_checkpoint`).
+    encoder : gives the latents; None for a learner that needs none (`needs_encoder`).
     on_progress : of encoding, called with (images done, images in all).
 
     Raises
     ------
     UsageError : where there is no such learner or no such device.
-    TuilabelError : as `encode_pool`.
+    TuilabelError : as `encode`.
     """
     check_learner(name)
-    if name == "cnn":
+    if not needs_encoder(name):
+        return learner_on(name, pool, None)
+    if encoder is None:
+        raise ValueError(f"the learner {name} needs an encoder")
+    return learner_on(name, pool, encode(encoder, pool, device, on_progress))
+
+
+def learner_on(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
+    """The same from latents that are there; None for a learner that needs none."""
+    if latents is None:
         from tuilabel.learner.cnn import CNNLearner, pixel_rows
 
         return CNNLearner(pool.images), None if pool.test is None else pixel_rows(pool.test.images)
-    if checkpoint is None:
-        raise ValueError(f"the learner {name} needs a checkpoint")
-    latents = encode_pool(pool, checkpoint, device, on_progress)
-    return _on_latents(name, latents), latents.test
+    from tuilabel.learner.latent import LatentLearner, MLPLearner
+
+    if name == "mlp":
+        return MLPLearner(latents.pool), latents.test
+    graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
+    return LatentLearner(latents.pool, graph), latents.test
 
 
 def test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
     """The test split, where there is one; a request says what the dataset's classes are called in its project."""
     return None if pool.test is None or features is None else TestSet(features, pool.test.targets)
-
-
-def _on_latents(name: str, latents: Latents) -> Learner:
-    from tuilabel.learner.latent import LatentLearner, MLPLearner
-
-    if name == "mlp":
-        return MLPLearner(latents.pool)
-    return LatentLearner(latents.pool, latents.path.with_suffix(".graph.npz"))

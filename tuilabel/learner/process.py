@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import Condition, Thread
 
 from tuilabel.learner.messages import Answer, Failure, Message, Question, RoundResult, TrainRequest, no_answer
+from tuilabel.vae.encoders import Encoder
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +32,15 @@ class WorkerSettings:
 
     dataset: str
     data_dir: Path | None
-    checkpoint: Path | None
-    """The VAE; None for a learner that needs none."""
+    encoder: Encoder | None
+    """Gives the latents; None for a learner that needs none, or a VAE that is trained behind the screen."""
     learner: str
     device: str
     log: Path
     """Gets everything the process prints."""
+    vae: Path | None = None
+    """Where a VAE goes that is trained behind the screen."""
+    seed: int = 0
 
 
 def spare_processors() -> int:

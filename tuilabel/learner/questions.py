@@ -44,7 +44,7 @@ class Answerer:
 
     def __init__(self, runner: RoundRunner, decode: Decode | None = None) -> None:
         self._runner = runner
-        self._decode = decode
+        self.decode = decode
 
     def answer(self, question: Question) -> Answer:
         """Answer at once, a cross-validation also."""
@@ -76,7 +76,7 @@ class Answerer:
             None if known is None else known[question.index].copy(),
             nearest,
             distances,
-            None if self._decode is None else self._decode(latent)[0],
+            None if self.decode is None else self.decode(latent)[0],
         )
 
     def _of_class(self, question: ItemsOfClass) -> Answer:

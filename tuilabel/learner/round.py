@@ -71,11 +71,17 @@ class RoundRunner:
         self._test = test
         self._last_cold: tuple[object, str, Picks, Picks] | None = None
 
+    def renew(self, learner: Learner, test: TestSet | None) -> None:
+        """Work with another learner from now on, on more items or other features."""
+        self.learner, self._test = learner, test
+        self.probabilities = None
+        self._last_cold = None
+
     def run(self, request: TrainRequest) -> RoundResult:
         """Train and pick; see `RoundResult`."""
         answered = np.zeros(len(self.learner.features), dtype=bool)
         answered[request.indices] = True
-        answered[request.excluded] = True
+        answered[request.excluded[request.excluded < len(answered)]] = True  # the session may know of newer ones
         self.served = request.serial
         self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
         if len(np.unique(request.labels)) < 2:

@@ -6,11 +6,10 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 
-from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.messages import (
     CrossValidate,
@@ -23,11 +22,11 @@ from tuilabel.learner.messages import (
     Ready,
     TrainRequest,
 )
-from tuilabel.learner.opening import open_learner, test_set
+from tuilabel.learner.preparing import Encoded, Grown
 from tuilabel.learner.process import WorkerSettings, spare_processors
 from tuilabel.learner.questions import Answerer, CrossValidation
 from tuilabel.learner.round import RoundRunner
-from tuilabel.vae.decoding import LatentDecoder
+from tuilabel.learner.stock import Stock
 
 log = logging.getLogger("tuilabel.trainer")
 
@@ -35,7 +34,7 @@ NICENESS = 10  # the screen goes first
 
 
 class Inbox:
-    """The newest request and the newest question of each kind; older ones are forgotten.
+    """The newest request, the newest question of each kind, and what was prepared; older ones are forgotten.
 
     When the other end closes, the process ends.
     """
@@ -44,17 +43,24 @@ class Inbox:
         self._connection = connection
         self._request: TrainRequest | None = None
         self._questions: dict[type, Question] = {}
+        self._news: dict[type, Grown | Encoded] = {}
         self._changed = Condition()
         Thread(target=self._read, daemon=True).start()
 
-    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question]]:
+    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[Grown | Encoded]]:
         """Take what is there, or `wait` until something is."""
         with self._changed:
             if wait:
-                self._changed.wait_for(lambda: self._request is not None or self._questions)
-            request, questions = self._request, list(self._questions.values())
-            self._request, self._questions = None, {}
-        return request, questions
+                self._changed.wait_for(lambda: self._request is not None or self._questions or self._news)
+            request, questions, news = self._request, list(self._questions.values()), list(self._news.values())
+            self._request, self._questions, self._news = None, {}, {}
+        return request, questions, news
+
+    def put(self, news: Grown | Encoded) -> None:
+        """What was prepared; from another thread."""
+        with self._changed:
+            self._news[type(news)] = news
+            self._changed.notify_all()
 
     def _read(self) -> None:
         while True:
@@ -76,10 +82,18 @@ class Worker:
     So a question waits for one round at most, and a round for one fold.
     """
 
-    def __init__(self, runner: RoundRunner, answerer: Answerer, send: Callable[[Message], None]) -> None:
+    def __init__(
+        self,
+        runner: RoundRunner,
+        answerer: Answerer,
+        send: Callable[[Message], None],
+        renew: Callable[[Grown | Encoded], bool] = lambda _: False,
+    ) -> None:
         self._runner = runner
         self._answerer = answerer
         self._send = send
+        self._renew = renew
+        """Lets the runner work with what was prepared; False where that changes nothing."""
         self._validation: CrossValidation | None = None
         self._early: dict[type, InspectItem | ItemsOfClass] = {}
         """Questions that wait for a model of the classes they are about."""
@@ -90,8 +104,15 @@ class Worker:
         """Whether there is something to do without anything new."""
         return self._validation is not None
 
-    def turn(self, request: TrainRequest | None, questions: list[Question]) -> None:
+    def turn(
+        self, request: TrainRequest | None, questions: list[Question], news: Sequence[Grown | Encoded] = ()
+    ) -> None:
         """Do one turn with what has come."""
+        for event in news:
+            if self._renew(event):
+                self._prepared = False
+                if self._validation is not None:  # half of it would be of other latents
+                    self._validation = self._answerer.cross_validation(self._validation.question)
         for question in questions:
             if isinstance(question, CrossValidate):
                 self._validation = self._answerer.cross_validation(question)
@@ -135,24 +156,20 @@ def serve(connection: Connection) -> None:
     """Load what the settings name, then answer requests until the other end closes."""
     settings: WorkerSettings = connection.recv()
     inbox = Inbox(connection)
+    sending = Lock()
 
     def send(message: Message) -> None:
-        connection.send(message)
+        with sending:
+            connection.send(message)
 
     try:
         send(Progress("load"))
-        pool = open_pool(settings.dataset, settings.data_dir)
-        learner, features = open_learner(
-            settings.learner,
-            pool,
-            settings.checkpoint,
-            device=settings.device,
-            on_progress=lambda done, total: send(Progress("encode", done, total)),
-        )
-        runner = RoundRunner(learner, test_set(pool, features))
-        decode = None if settings.checkpoint is None else LatentDecoder(settings.checkpoint)
-        worker = Worker(runner, Answerer(runner, decode), send)
+        stock = Stock(settings, send)
+        runner = RoundRunner(*stock.start())
+        answerer = Answerer(runner, stock.decode)
+        worker = Worker(runner, answerer, send, lambda news: stock.renew(news, runner, answerer))
         send(Ready())
+        stock.prepare(inbox.put)
         while True:
             worker.turn(*inbox.take(wait=not worker.busy))
     except TuilabelError as error:

@@ -52,6 +52,13 @@ def fit(height: int, width: int, columns: int, rows: int) -> tuple[int, int]:
     )
 
 
+def in_proportion(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """An image (H, W, C) that was squeezed into its shape, in the proportions of `width` × `height` again."""
+    longest = max(image.shape[:2])
+    scale = longest / max(width, height, 1)
+    return resize(image, max(1, round(width * scale)), max(1, round(height * scale)))
+
+
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """An image, uint8 (H, W, C), at another size by area averaging: (height, width, C)."""
     if image.shape[:2] == (height, width):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.segment import Segment
 
-from tuilabel.render.base import CellPicture, Drawing, Renderer
+from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
 
 CAPACITY = 1024
+FILLS = 1.2  # how much a picture's proportions may give way to fill its cells
 
 
 @dataclass
@@ -54,9 +57,22 @@ class PictureSource:
         if kept is None:
             if len(self._kept) >= self._capacity:
                 self._forget(len(self._kept) // 4 or 1)
-            kept = _Kept(self._renderer.draw(image, columns, rows))
+            kept = _Kept(self._drawn(image, columns, rows))
         self._kept[key] = kept  # the newest stands last
         return kept
+
+    def _drawn(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """The image in its proportions, in the middle of the cells; a little out of them it fills all."""
+        height, width = image.shape[:2]
+        if abs(math.log(width * 2 * rows / (height * columns))) < math.log(FILLS):
+            return self._renderer.draw(image, columns, rows)
+        wide, tall = fit(height, width, columns, rows)
+        drawing = self._renderer.draw(image, wide, tall)
+        left, top = (columns - wide) // 2, (rows - tall) // 2
+        blank = (Segment(" " * columns),)
+        middle = [(*_blanks(left), *line, *_blanks(columns - wide - left)) for line in drawing.cells]
+        lines = [*[blank] * top, *middle, *[blank] * (rows - tall - top)]
+        return Drawing(tuple(lines), drawing.before, drawing.after)
 
     def is_ready(self, index: int, columns: int, rows: int) -> bool:
         """Whether a picture is drawn already."""
@@ -81,3 +97,8 @@ class PictureSource:
             if kept.sent and kept.drawing.after:
                 self._messages.append(kept.drawing.after)
         self.generation += 1
+
+
+def _blanks(n: int) -> tuple[Segment, ...]:
+    """Cells of the background, whatever that is: their style is for the widget to say."""
+    return (Segment(" " * n),) if n else ()

@@ -33,7 +33,7 @@ class Plan:
     retrain: Literal["label", "batch"]
     start: str
     first_batch: int
-    budget: int
+    budget: int | None
     audit_share: float = AUDIT_SHARE
 
 
@@ -54,16 +54,30 @@ class Asking:
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
         self._batches, self._training = batches, training
         self._writer, self._clock = writer, clock
+        self.gone = pool.gone
+        """Pool indices of items whose files are no more."""
 
     @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return len(self._ledger.events) >= self._plan.budget
+        return len(self._ledger.events) >= self._budget
 
     @property
     def last_batch(self) -> bool:
         """Whether the batch that is asked holds every item that is left."""
-        return self._plan.budget - len(self._ledger.events) == len(self._unanswered())
+        return self._budget - len(self._ledger.events) == len(self._unanswered())
+
+    @property
+    def _budget(self) -> int:
+        """Answers there can be: of a grown pool, and without items whose files are gone."""
+        gone = sum(index not in self._ledger.events for index in self.gone.tolist())
+        most = len(self._ledger) - gone
+        return most if self._plan.budget is None else min(self._plan.budget, most)
+
+    def moved(self) -> None:
+        """The pool has grown, or models see other latents: ask for a model of these."""
+        self.gone = self._pool.gone
+        self.submit()
 
     def changed(self, touched: Iterable[int] = (), turn_to: int | None = None) -> None:
         """After answers came or went: see to it that there is a batch, and ask for a new model.
@@ -112,7 +126,9 @@ class Asking:
                 labels=labels,
                 n_classes=len(self._book.names),
                 audit=audit,
-                excluded=np.union1d(self._ledger.aside(), np.array(waiting, dtype=np.int64)),
+                excluded=np.unique(
+                    np.concatenate([self._ledger.aside(), self.gone, np.array(waiting, dtype=np.int64)])
+                ),
                 shown=np.array(self._unanswered(), dtype=np.int64),
                 strategy=self._plan.strategy if len(self._batches) else self._plan.start,
                 batch_size=max(1, self._next_size),
@@ -156,7 +172,7 @@ class Asking:
     def _next_size(self) -> int:
         """Items of the batch to come; the last may be smaller."""
         size = self._plan.batch_size if len(self._batches) else self._plan.first_batch
-        return min(size, self._plan.budget - len(self._ledger.events))
+        return min(size, self._budget - len(self._ledger.events))
 
     def _next_batch(self, fresh: bool) -> None:
         """Make a batch of the newest result's candidates.

@@ -76,6 +76,11 @@ class Figures:
                 self._tested.add(row.model, row.test_accuracy)
         self._judge(None, audits)
 
+    def moved(self) -> None:
+        """Models see other latents: whether predictions settle is seen anew, and so is the uncertainty at first."""
+        self._advisor = Advisor(self._step, self._target)
+        self.start_histogram = None
+
     def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
         """Class k is class `places[k]` of `classes` from now on; what was counted by the old ones begins anew."""
         self._classes = tuple(classes)

@@ -53,6 +53,13 @@ class Ledger:
         """Items of the pool."""
         return len(self._label)
 
+    def grow(self, n_items: int) -> None:
+        """The pool has more items now, after those there were."""
+        new = n_items - len(self._label)
+        self._label = np.append(self._label, np.full(new, -1, dtype=np.int64))
+        self._aside = np.append(self._aside, np.zeros(new, dtype=bool))
+        self._audit = np.append(self._audit, np.zeros(new, dtype=bool))
+
     def push(self, index: int, answer: Answer) -> None:
         """An answer to item `index`, on top of those before; call `show` when it is to count."""
         self._stacks.setdefault(index, []).append(answer)

@@ -24,7 +24,7 @@ from tuilabel.errors import UsageError
 from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
-from tuilabel.learner.messages import ClassItems, Inspection, Message, OutOfFold, RoundResult
+from tuilabel.learner.messages import ClassItems, Inspection, Message, OutOfFold, PoolChanged, RoundResult
 from tuilabel.learner.trainer import Trainer
 from tuilabel.session.answers import Answers, Moved
 from tuilabel.session.asking import Asking, Plan
@@ -121,7 +121,7 @@ class LabellingSession:
             retrain=retrain,
             start=start or strategy,
             first_batch=first_batch or batch_size,
-            budget=len(pool.ids) if budget is None else min(budget, len(pool.ids)),
+            budget=budget,
             audit_share=audit_share,
         )
         self._answers = Answers(pool, events, class_changes, classes, writer, annotator, clock)
@@ -228,9 +228,9 @@ class LabellingSession:
         return self._ledger.all_answers()
 
     def taken(self) -> NDArray[np.int64]:
-        """Pool indices that are answered, set aside or in an open batch, ascending."""
+        """Pool indices that are answered, set aside, gone or in an open batch, ascending."""
         asked = {item.index for item in self._batches.asked()}
-        return np.array(sorted(asked | self._ledger.events.keys()), dtype=np.int64)
+        return np.union1d(self._asking.gone, sorted(asked | self._ledger.events.keys())).astype(np.int64)
 
     def statistics(self) -> Statistics:
         """All figures of this moment."""
@@ -436,6 +436,11 @@ class LabellingSession:
         """Take in a message of the trainer; results older than the newest are dropped."""
         if isinstance(message, Inspection | ClassItems | OutOfFold):
             self.insight.take(message)
+        elif isinstance(message, PoolChanged):
+            self.pool.refresh()
+            self._ledger.grow(len(self.pool))
+            self._training.moved(message.encoder)
+            self._asking.moved()
         else:
             self._asking.hear(message)
 

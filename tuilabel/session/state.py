@@ -42,6 +42,12 @@ class TrainerState:
     total: int = 0
     failure: str | None = None
     """Why it stopped, until it is well again."""
+    behind: str | None = None
+    """What is done behind it: "read", "vae" or "encode", with the two numbers that follow."""
+    behind_done: int = 0
+    behind_total: int = 0
+    encoder: str | None = None
+    """What gives the latents, where that may change."""
     model: int | None = None
     fit_seconds: float | None = None
     query_seconds: float | None = None

@@ -67,6 +67,9 @@ class Training:
     def hear(self, message: Message) -> NDArray[np.int64] | None:
         """Take in a message; for a result that counts, the pool indices that its model was trained on."""
         match message:
+            case Progress(behind=True):
+                behind = None if message.stage == "idle" else message.stage
+                self.state = replace(self.state, behind=behind, behind_done=message.done, behind_total=message.total)
             case Ready():
                 self.state = replace(self.state, doing="idle", done=0, total=0, failure=None)
             case Progress():
@@ -77,6 +80,15 @@ class Training:
             case RoundResult() if message.serial > self._answered_serial:
                 return self._take(message)
         return None
+
+    def moved(self, encoder: str) -> None:
+        """Models see other latents from now on: results on their way do not count, predictions settle anew."""
+        self.state = replace(self.state, encoder=encoder)
+        self._answered_serial = self._serial
+        self._trained_on.clear()
+        self.figures.moved()
+        if self.result is not None:
+            self.result = replace(self.result, stop_set=None, out_of_fold=None)
 
     def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
         """Class k is class `places[k]` of `classes` from now on; results on their way do not count."""

@@ -10,6 +10,7 @@ from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
 from tuilabel.simulate.run import STARTS, Run, RunPlan, RunSettings, rounds_of
 from tuilabel.strategies import get_strategy
+from tuilabel.vae.encoders import Encoder
 
 COMMON = tuple(field.name for field in fields(RunPlan))
 
@@ -25,7 +26,7 @@ class Experiment(RunPlan):
 
     dataset: str
     data_dir: Path | None
-    checkpoint: Path | None
+    encoder: Encoder | None
     strategies: tuple[str, ...]
     learners: tuple[str, ...] = ("latent",)
     seeds: int = 10

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessP
 from contextlib import contextmanager
 from typing import Any
 
-from tuilabel.datasets import open_pool
+from tuilabel.datasets import open_labelled
 from tuilabel.errors import TuilabelError
 from tuilabel.simulate.experiment import Experiment
 from tuilabel.simulate.results import Results
@@ -121,7 +121,7 @@ def _start(experiment: Experiment, rounds: Any) -> None:
 
     global _state
     torch.set_num_threads(1)
-    _state = (experiment, rounds, open_pool(experiment.dataset, experiment.data_dir), {})
+    _state = (experiment, rounds, open_labelled(experiment.dataset, experiment.data_dir), {})
 
 
 def _end_with_the_parent() -> None:
@@ -137,7 +137,7 @@ def _work(run: RunSettings) -> Run:
 
     experiment, rounds, pool, runners = _state
     if run.learner not in runners:
-        learner, features = open_learner(run.learner, pool, experiment.checkpoint, device="cpu")
+        learner, features = open_learner(run.learner, pool, experiment.encoder, device="cpu")
         learner.prepare()
         runners[run.learner] = RoundRunner(learner, test_set(pool, features))
     return simulate_run(pool, runners[run.learner], run, lambda: rounds.put(1))

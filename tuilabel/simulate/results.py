@@ -38,14 +38,18 @@ class Results:
         return tuple(run for run in self.runs if run.key in keys)
 
 
-def describe(experiment: Experiment, *, pool_size: int, test_size: int, latent_dim: int | None) -> dict[str, Any]:
+def describe(
+    experiment: Experiment, *, dataset: str, pool_size: int, test_size: int, latent_dim: int | None
+) -> dict[str, Any]:
     """What the document says besides the runs; two experiments whose descriptions agree can be joined."""
-    path = experiment.checkpoint
+    encoder = experiment.encoder
+    path = None if encoder is None else encoder.path
     return {
         "tuilabel": __version__,
-        "dataset": experiment.dataset,
+        "dataset": dataset,
         "pool_size": pool_size,
         "test_size": test_size,
+        "encoder": None if encoder is None else encoder.name,
         "latent_dim": latent_dim,
         "checkpoint": None if path is None else str(path),
         "checkpoint_digest": None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
@@ -59,6 +63,9 @@ def disagreement(earlier: dict[str, Any], now: dict[str, Any]) -> str | None:
     for name in ("dataset", "pool_size", "test_size", *COMMON):
         if earlier.get(name) != now[name]:
             return f"{options.get(name, f'--{name}' if name in COMMON else name)} {earlier.get(name)}, not {now[name]}"
+    was_by, now_by = earlier.get("encoder", now["encoder"]), now["encoder"]
+    if was_by is not None and now_by is not None and was_by != now_by:
+        return f"--encoder {was_by}, not {now_by}"
     was, is_ = earlier.get("checkpoint_digest"), now["checkpoint_digest"]
     if was is not None and is_ is not None and was != is_:  # by content: a checkpoint may have moved, or be a new one
         if earlier["checkpoint"] == now["checkpoint"]:

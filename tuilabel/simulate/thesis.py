@@ -10,6 +10,7 @@ from typing import Any
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.experiment import Experiment
 from tuilabel.simulate.run import Key, Run
+from tuilabel.vae.encoders import Encoder
 
 CLAIMS = {
     1: "VAE latents carry a simple MLP",
@@ -122,7 +123,7 @@ def _experiment(
     return Experiment(
         settings.dataset,
         settings.data_dir,
-        settings.checkpoint,
+        Encoder.vae(settings.checkpoint),
         strategies,
         learners,
         seeds=seeds or settings.seeds,

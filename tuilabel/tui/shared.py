@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 
-from tuilabel.render import PictureSource, picture_source
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.render import PictureSource, in_proportion, picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, Action
 from tuilabel.tui.keys import class_keys, with_own_class_keys
+
+IMAGES = 2048  # that are kept in their proportions
 
 
 @dataclass
@@ -23,6 +29,25 @@ class Shared:
     """Keys of events that are on their way to the disk."""
     save_failure: str | None = None
     """Why the disk takes nothing; no answer is taken until it does."""
+
+    @cached_property
+    def image_of(self) -> Callable[[int], NDArray[np.uint8]]:
+        """The small image of an item by its index, in its own proportions, uint8 (h, w, C)."""
+        pool = self.session.pool
+        if not pool.grows:
+            return lambda index: pool.images[index]
+
+        @lru_cache(IMAGES)
+        def image_of(index: int) -> NDArray[np.uint8]:
+            return in_proportion(pool.images[index], *pool.size_of(index))
+
+        return image_of
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) that the cells of a grid are made for."""
+        height, width = self.session.pool.images.shape[1:3]
+        return height, width
 
     @property
     def keys(self) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import ImagePool, announcer, check_dataset_name, open_pool
+from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, title_of
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
-from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_checkpoint
+from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
@@ -23,8 +23,9 @@ from tuilabel.strategies import get_strategy
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys, with_own_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
+from tuilabel.tui.naming import ask_classes, class_names
 from tuilabel.vae.device_name import check_device_name
-from tuilabel.vae.header import check_fits, find_checkpoint, read_header
+from tuilabel.vae.encoders import Encoder, choose_encoder, vae_of
 
 MAX_BATCH = 1000  # images a person would ever look at as one batch
 
@@ -39,7 +40,9 @@ class LabelOptions:
     classes: str | None = None
     annotator: str | None = None
     project: Path | None = None
+    encoder: str = "vae"
     checkpoint: Path | None = None
+    latents: Path | None = None
     data_dir: Path | None = None
     device: str = "auto"
     seed: int = 0
@@ -85,7 +88,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     TuilabelError : where there is no terminal, no data, no fitting checkpoint, or no writable project.
     UsageError : where an option names something unknown.
     """
-    check_dataset_name(options.dataset)
+    title = title_of(options.dataset)
     get_strategy(options.strategy)
     check_learner(options.learner)
     if not 1 <= options.batch_size <= MAX_BATCH:
@@ -100,22 +103,37 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         raise TuilabelError(
             "TERM is dumb, which has no screen: say what the terminal is (`TERM=xterm-256color tuilabel …`)"
         )
-    pool = open_pool(options.dataset, options.data_dir, announcer(note))
-    checkpoint = None
-    if needs_checkpoint(options.learner):
-        checkpoint = find_checkpoint(pool.name, options.checkpoint)
-        check_fits(read_header(checkpoint), pool)
-    directory = options.project or Path(f"{pool.name}.tuilabel")
-    named = None if options.classes is None else _class_names(options.classes)
-    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named) as project:
+    directory = options.project or Path(f"{title}.tuilabel")
+    named = None if options.classes is None else class_names(options.classes)
+    pool = open_pool(options.dataset, options.data_dir, announcer(note), reading="first")
+    encoder = None
+    if needs_encoder(options.learner):
+        encoder = choose_encoder(
+            options.encoder, pool, checkpoint=options.checkpoint, latents=options.latents, project=directory
+        )
+    if named is None and not pool.classes and not (directory / "settings.toml").exists():
+        named = ask_classes(note)
+    source = canonical(options.dataset)
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named, source) as project:
         _check_own_keys(project)
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
+            _read_labelled(options, pool, store, note)
             with Probe(ask="auto" in forced) as probe:
-                return _run(options, pool, checkpoint, project, store, probe)
+                return _run(options, pool, encoder, project, store, probe)
         finally:
             store.close()
+
+
+def _read_labelled(options: LabelOptions, pool: ImagePool, store: LabelStore, note: Callable[[str], None]) -> None:
+    """Where the cache was deleted, labelled images may not have been read again yet: then all are read now."""
+    if not isinstance(pool, LibraryPool) or pool.library.complete:
+        return
+    items = list({event.item for event in store.events()})
+    if (pool.indices_of(items) < 0).any():
+        open_pool(options.dataset, options.data_dir, announcer(note))
+        pool.refresh()
 
 
 def _check_own_keys(project: Project) -> None:
@@ -135,13 +153,6 @@ def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return table
 
 
-def _class_names(text: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in text.split(","))
-    if "" in names or len(set(names)) < len(names):
-        raise UsageError(f"--classes {text!r}: give each class a name of its own, with commas between")
-    return names
-
-
 def _log_to(path: Path) -> None:
     """Send what would be printed to a file: nothing may paint over the screen."""
     handler = logging.FileHandler(path, delay=True)
@@ -152,7 +163,7 @@ def _log_to(path: Path) -> None:
 def _run(
     options: LabelOptions,
     pool: ImagePool,
-    checkpoint: Path | None,
+    encoder: Encoder | None,
     project: Project,
     store: LabelStore,
     probe: Probe,
@@ -162,10 +173,12 @@ def _run(
         WorkerSettings(
             dataset=options.dataset,
             data_dir=options.data_dir,
-            checkpoint=checkpoint,
+            encoder=encoder,
             learner=options.learner,
             device=options.device,
             log=project.logs / "trainer.log",
+            vae=vae_of(project.directory),
+            seed=options.seed,
         )
     )
     writer = BackgroundWriter(

@@ -21,11 +21,15 @@ ENCODE_BATCH = 1000
 
 @dataclass(frozen=True)
 class Latents:
-    """Means of the pool (N, D) and of the test split (M, D), float32, read-only, memory-mapped from `path`."""
+    """Rows of the pool (N, D) and of the test split (M, D), float32, read-only; memory-mapped from `path`, if any."""
 
     pool: NDArray[np.float32]
     test: NDArray[np.float32] | None
-    path: Path
+    path: Path | None
+
+
+Rows = Callable[[slice], Iterator[NDArray[np.float32]]]
+"""Gives the latents of some of the pool's images and, beyond its end, of the test split's, a batch at a time."""
 
 
 def cached_latents(pool: ImagePool, checkpoint: Path) -> Latents | None:
@@ -34,16 +38,7 @@ def cached_latents(pool: ImagePool, checkpoint: Path) -> Latents | None:
     The cache file is named by the content of the images and of the checkpoint, so a changed one of either never
     meets stale latents.
     """
-    path = _cache_path(pool, checkpoint)
-    n_pool = len(pool.images)
-    n_test = 0 if pool.test is None else len(pool.test.images)
-    try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
-        return None
-    if rows.ndim != 2 or rows.dtype != np.float32 or len(rows) != n_pool + n_test:
-        return None
-    return Latents(rows[:n_pool], rows[n_pool:] if n_test else None, path)
+    return read_cached(pool, cache_path(pool, digest_of(checkpoint)))
 
 
 def encode_pool(
@@ -67,24 +62,75 @@ def encode_pool(
     if cached is not None:
         return cached
     check_fits(read_header(checkpoint), pool)
-    path = _cache_path(pool, checkpoint)
-    parts = [pool.images] if pool.test is None else [pool.images, pool.test.images]
-    total = sum(map(len, parts))
 
+    def rows(part: slice) -> Iterator[NDArray[np.float32]]:
+        return chain.from_iterable(_encoded(images, checkpoint, device) for images in images_of(pool, part))
+
+    return write_cached(pool, cache_path(pool, digest_of(checkpoint)), rows, on_progress)
+
+
+def images_of(pool: ImagePool, part: slice) -> list[NDArray[np.uint8]]:
+    """The images of the pool followed by those of the test split, from `part.start` on."""
+    images = [pool.images[part.start :]]
+    if pool.test is not None:
+        images.append(pool.test.images[max(0, part.start - len(pool.images)) :])
+    return [rows for rows in images if len(rows)]
+
+
+def read_cached(pool: ImagePool, path: Path) -> Latents | None:
+    """What `write_cached` wrote for this pool, whole; None where there is nothing, or of another pool."""
+    rows = _mapped(path)
+    n_pool = len(pool.images)
+    n_test = 0 if pool.test is None else len(pool.test.images)
+    if rows is None or len(rows) != n_pool + n_test:
+        return None
+    return Latents(rows[:n_pool], rows[n_pool:] if n_test else None, path)
+
+
+def write_cached(
+    pool: ImagePool, path: Path, rows: Rows, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+) -> Latents:
+    """Write the latents that `rows` gives to `path`, whole or not at all, and open them.
+
+    Of a pool that has grown since `path` was written only what is new is encoded.
+
+    Raises
+    ------
+    TuilabelError : where the cache cannot be written or read back.
+    """
+    total = len(pool.images) + (0 if pool.test is None else len(pool.test.images))
+    known = _mapped(path) if pool.grows and pool.test is None else None
+    known = None if known is not None and len(known) > total else known
+    done = 0 if known is None else len(known)
+    on_progress(done, total)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        done = 0
-        on_progress(done, total)
-        for rows in chain.from_iterable(_encoded(images, checkpoint, device) for images in parts):
-            if not done:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (total, rows.shape[1])}
+        parts = chain([] if known is None else [known], rows(slice(done, None)))
+        written = 0
+        for part in parts:
+            if not written:
+                header = {"descr": "<f4", "fortran_order": False, "shape": (total, part.shape[1])}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(rows.astype("<f4").tobytes())
-            done += len(rows)
-            on_progress(done, total)
-    latents = cached_latents(pool, checkpoint)
+            file.write(part.astype("<f4").tobytes())
+            written += len(part)
+            on_progress(written, total)
+    latents = read_cached(pool, path)
     if latents is None:
         raise TuilabelError(f"the latents in {path} cannot be read back: check the disk, or set TUILABEL_CACHE")
     return latents
+
+
+def cache_path(pool: ImagePool, encoder: str) -> Path:
+    """The file for the latents of a pool by an encoder that is named by its content."""
+    return cache_dir() / "latents" / f"{pool.cache_name}-{encoder}.npy"
+
+
+def digest_of(file: Path) -> str:
+    """16 hexadecimal digits of a file's content; raises `TuilabelError` where it cannot be read."""
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    except OSError as error:
+        raise TuilabelError(f"cannot read {file}: {error.strerror or error}") from error
 
 
 def encode_images(images: NDArray[np.uint8], checkpoint: Path, device: str = "auto") -> NDArray[np.float32]:
@@ -119,9 +165,9 @@ def _encoded(images: NDArray[np.uint8], checkpoint: Path, device: str) -> Iterat
         yield rows
 
 
-def _cache_path(pool: ImagePool, checkpoint: Path) -> Path:
+def _mapped(path: Path) -> NDArray[np.float32] | None:
     try:
-        digest = hashlib.blake2b(checkpoint.read_bytes(), digest_size=8).hexdigest()
-    except OSError as error:
-        raise TuilabelError(f"cannot read the checkpoint {checkpoint}: {error.strerror or error}") from error
-    return cache_dir() / "latents" / f"{pool.name}-{pool.fingerprint[:16]}-{digest}.npy"
+        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return rows if rows.ndim == 2 and rows.dtype == np.float32 else None

@@ -8,6 +8,9 @@ from typing import Any
 from tuilabel.errors import UsageError
 from tuilabel.vae.views import view_family
 
+VIEWED = 600_000  # images, each time they are seen counted, from which a VAE learns enough
+FEWEST_EPOCHS, MOST_EPOCHS = 6, 200
+
 
 @dataclass(frozen=True)
 class TrainSettings:
@@ -38,6 +41,14 @@ class TrainSettings:
         """The settings that do best for a family of views, with those that are `given` (None: not given) put in."""
         view_family(views)
         return cls(views=views, **{**RECIPES[views], **{k: v for k, v in given.items() if v is not None}})
+
+    @classmethod
+    def for_pool(cls, images: int, views: str, **given: Any) -> TrainSettings:
+        """The same for a pool of so many images that nobody has tuned anything for: a few get more epochs."""
+        epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, -(-VIEWED // max(1, images))))
+        batch = 256 if images >= 20_000 else 128
+        chosen = {"epochs": epochs, "batch_size": batch, **{k: v for k, v in given.items() if v is not None}}
+        return cls.for_views(views, **chosen)
 
     def __post_init__(self) -> None:
         for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):

@@ -13,7 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 
-from tuilabel.errors import UsageError
+from tuilabel.errors import UsageError, printable
 from tuilabel.learner.messages import Failure, Inspection
 from tuilabel.learner.messages import Message as TrainerMessage
 from tuilabel.tui.actions import bindings_of, footer_of
@@ -49,7 +49,7 @@ class ItemScreen(Screen[bool]):
         self._key_time = 0.0
         self._large_on = False
         self._head = TextLine(id="head")
-        self._grid = ImageGrid(lambda index: self.session.pool.images[index], shared.pictures, id="grid")
+        self._grid = ImageGrid(shared.image_of, shared.shape, shared.pictures, id="grid")
         self._large = LargeView(shared, id="large")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
@@ -258,6 +258,8 @@ class ItemScreen(Screen[bool]):
         if 0 <= position < len(self.items):
             self.focused_item = position
             self._show_items()
+            if self._large_on:
+                self._show_head()
 
     def action_large(self) -> None:
         """One image large, or the grid again."""
@@ -416,8 +418,21 @@ class ItemScreen(Screen[bool]):
     def _show_head(self) -> None:
         page, pages = self._grid.page
         paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
-        place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")] if self._large_on else []
+        place = []
+        if self._large_on and self._shown_items:
+            place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
+            place += [(f"  ·  {text}", "dim") for text in self._file_of(self._shown_items[self.focused_item])]
         self._head.say(("tuilabel", "strong"), *self.heading(), *paged, *place)
+
+    def _file_of(self, index: int) -> list[str]:
+        """What is known of an item's file: its name, its size, its copies."""
+        pool = self.session.pool
+        if not pool.grows:
+            return []
+        names = pool.files.names(index)
+        width, height = pool.size_of(index)
+        copies = [f"{len(names)} files with this content"] if len(names) > 1 else []
+        return [printable(names[0] if names else f"{pool.files.last_name(index)} (gone)"), f"{width}×{height}", *copies]
 
     def _show_keys(self) -> None:
         keys = [key for key in self.shared.keys if key]

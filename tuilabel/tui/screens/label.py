@@ -86,6 +86,8 @@ class LabelScreen(ItemScreen):
     def empty_text(self) -> str:
         statistics = self.session.statistics()
         trainer = statistics.trainer
+        if self.session.finished and trainer.behind == "read":
+            return "Every image read so far is answered.\n\nMore are being read."
         if self.session.finished:
             return f"Every image is answered.\n\n{statistics.labelled:,} labels are on disk.  Ctrl+Q ends."
         if trainer.failure is not None and trainer.doing == "stopped":

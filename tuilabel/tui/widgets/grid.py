@@ -65,12 +65,15 @@ class ImageGrid(PaintedWidget):
     def __init__(
         self,
         image_of: Callable[[int], NDArray[np.uint8]],
+        shape: tuple[int, int],
         pictures: PictureSource | None = None,
         *,
         id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
         super().__init__(id=id)
         self._image_of = image_of
+        self._shape = shape
+        """(H, W) that the cells are made for."""
         self._pictures = pictures or picture_source("blocks")
         self._generation = 0
         self._cells: tuple[GridCell, ...] = ()
@@ -159,8 +162,7 @@ class ImageGrid(PaintedWidget):
         if not self._cells:
             self.paint(self._text_lines(width, height))
             return
-        height_px, width_px = self._image_of(self._cells[0].index).shape[:2]
-        layout = grid_layout(width, height, len(self._cells), height_px, width_px)
+        layout = grid_layout(width, height, len(self._cells), *self._shape)
         if layout != self.layout_now:
             self.layout_now = layout
             self._picture_lines.clear()
@@ -242,9 +244,9 @@ class ImageGrid(PaintedWidget):
             self._picture_lines[key] = [
                 self._padded(
                     [
-                        segment
+                        segment if segment.style else Segment(segment.text, plain)
                         for picture in pictures
-                        for segment in (Segment(" " * left, plain), *picture[y], Segment(" " * right, plain))
+                        for segment in (Segment(" " * left), *picture[y], Segment(" " * right))
                     ]
                 )
                 for y in range(layout.picture_rows)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 from numpy.typing import NDArray
 from textual import events
@@ -16,6 +18,7 @@ from tuilabel.tui.widgets.picture import Picture
 
 NEIGHBOURS = 8
 SETTLED = 0.08  # seconds without a key after which the trainer is asked about the image in focus
+LONGEST = 1024  # pixels a side of a picture that is read for it
 LARGEST_ZOOM = 5  # each step halves what is shown
 
 
@@ -27,13 +30,15 @@ class LargeView(Horizontal):
         self._shared = shared
         self._session = shared.session
         self._index: int | None = None
+        self._image: NDArray[np.uint8] = np.zeros((1, 1, 1), dtype=np.uint8)
+        """The best there is of it."""
         self._asked: tuple[int, int] | None = None
         self._zoom, self._centre = 0, (0.5, 0.5)
         self._rest: Timer | None = None
         self._original = Picture(shared.pictures, id="original")
         self._reconstruction = Picture(shared.pictures, id="reconstruction")
         self._beliefs = Beliefs(id="beliefs")
-        self._neighbours = ImageGrid(lambda index: self._session.pool.images[index], shared.pictures, id="neighbours")
+        self._neighbours = ImageGrid(shared.image_of, shared.shape, shared.pictures, id="neighbours")
 
     def compose(self) -> ComposeResult:
         yield self._original
@@ -47,12 +52,12 @@ class LargeView(Horizontal):
         """Show item `index` with a caption under it."""
         changed, self._index = index != self._index, index
         if changed:
+            self._image = self._shared.image_of(index)
             self._centre = (0.5, 0.5)
             if self._rest is not None:
                 self._rest.stop()
             self._rest = self.set_timer(SETTLED, self._ask)
-        image = self._session.pool.images[index]
-        self._original.show(_part(image, self._zoom, self._centre), caption)
+        self._original.show(_part(self._image, self._zoom, self._centre), caption)
         self._show_inspection()
         model = 0 if self._session.result is None else self._session.result.n_labels
         if not changed and self._asked is not None and self._asked != (index, model) and self._asked[0] == index:
@@ -76,8 +81,7 @@ class LargeView(Horizontal):
 
     def _redraw(self) -> None:
         if self._index is not None:
-            image = self._session.pool.images[self._index]
-            self._original.show(_part(image, self._zoom, self._centre), self._original._caption)
+            self._original.show(_part(self._image, self._zoom, self._centre), self._original._caption)
 
     @property
     def seen_at(self) -> float:
@@ -103,6 +107,15 @@ class LargeView(Horizontal):
             self._asked = (self._index, model)
             self._session.insight.inspect(self._index)
             self._show_inspection()
+            if self._session.pool.grows:
+                self.run_worker(self._load(self._index), exclusive=True)
+
+    async def _load(self, index: int) -> None:
+        """The picture as its file has it, in place of the small copy; it is the same item, so keys go on to count."""
+        image = await asyncio.to_thread(self._session.pool.picture, index, LONGEST)
+        if index == self._index and image.size > self._image.size:
+            self._image = image
+            self._original.sharpen(_part(image, self._zoom, self._centre))
 
     def _show_inspection(self) -> None:
         found, session = self._session.insight.inspection, self._session

@@ -112,7 +112,8 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
     ]
     if statistics.target is not None:
         lines.insert(2, [(f"to {100 * statistics.target:g}%: ", "dim"), *_to_target(statistics)])
-    return [*lines, _trainer(statistics.trainer, width)]
+    latents = [] if statistics.trainer.encoder is None else [_latents(statistics.trainer, width)]
+    return [*lines, _trainer(statistics.trainer, width), *latents]
 
 
 def _to_target(statistics: Statistics) -> Line:
@@ -146,6 +147,20 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     took = trainer.fit_seconds + (trainer.query_seconds or 0)
     figures = f" {took:.2f} s" if width < 34 else f" {took:.2f} s for {trainer.model:,}"
     return [*line, (figures, "dim")]
+
+
+_BEHIND = {"read": "reading", "vae": "VAE trains", "encode": "encoding"}
+
+
+def _latents(trainer: TrainerState, width: int) -> Line:
+    """What images are told apart by, and what is done behind the trainer for better or more of it."""
+    line: Line = [("latents ", "dim"), (f"{trainer.encoder}", "text")]
+    if trainer.behind is None:
+        return line
+    share = trainer.behind_done / trainer.behind_total if trainer.behind_total else 0
+    doing = _BEHIND.get(trainer.behind, trainer.behind)
+    used = sum(len(text) for text, _ in line)
+    return [*line, (f" · {doing}"[: max(0, width - used - 5)], "dim"), (f" {share:.0%}", "text")]
 
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:

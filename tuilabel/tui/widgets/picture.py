@@ -38,6 +38,11 @@ class Picture(PaintedWidget):
         self._image, self._caption = image, caption
         self._draw(anew=not same)
 
+    def sharpen(self, image: NDArray[np.uint8]) -> None:
+        """Show the same picture in more detail: whoever has seen it has seen it."""
+        self._image = image
+        self._draw(anew=False)
+
     def displayed(self, at: float) -> None:
         """The screen has been written to the terminal at `at`."""
         if self._image is not None and not self.pending and self.display and self.has_room:

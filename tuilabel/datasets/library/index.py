@@ -1,0 +1,286 @@
+"""What a library knows of its source: the files, the items they hold, and what is wrong with some. SQLite.
+
+The files are the source's own and come and go; an item, once it has a place, keeps it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+from threading import RLock
+
+from tuilabel.datasets.sources import Entry
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    name BLOB PRIMARY KEY, size INT, stamp TEXT, label TEXT, test INT, rank INT, listing INT,
+    place INT, problem TEXT, tries INT DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS unread ON files (tries, rank) WHERE place IS NULL AND problem IS NULL;
+CREATE INDEX IF NOT EXISTS by_place ON files (test, place);
+CREATE INDEX IF NOT EXISTS problems ON files (name) WHERE problem IS NOT NULL;
+CREATE TABLE IF NOT EXISTS items (
+    test INT, place INT, id TEXT, width INT, height INT, label TEXT, PRIMARY KEY (test, place)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS by_id ON items (test, id);
+CREATE TABLE IF NOT EXISTS copies (test INT, place INT, data BLOB, PRIMARY KEY (test, place));
+CREATE TABLE IF NOT EXISTS skipped (name BLOB, reason TEXT);
+"""
+_LIST = """
+INSERT INTO files (name, size, stamp, label, test, rank, listing) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET
+    place = CASE WHEN size = excluded.size AND stamp = excluded.stamp AND test = excluded.test THEN place END,
+    problem = CASE WHEN size = excluded.size AND stamp = excluded.stamp THEN problem END,
+    tries = CASE WHEN size = excluded.size AND stamp = excluded.stamp THEN tries ELSE 0 END,
+    size = excluded.size, stamp = excluded.stamp, label = excluded.label, test = excluded.test,
+    listing = excluded.listing
+"""
+_UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
+_ROWS = 5_000  # written at once
+FATAL = 2  # times that a file may have been on the table when a reading died
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file that was listed and not read yet."""
+
+    name: str
+    label: str | None
+    test: bool
+    tries: int
+    """Readings that died with this file on the table."""
+
+
+@dataclass(frozen=True)
+class NewItem:
+    """An image that the library has no copy of yet."""
+
+    test: bool
+    place: int
+    id: str
+    width: int
+    height: int
+    label: str | None
+    copy: bytes | None = None
+    """In middle size, encoded; where the file cannot be read again quickly."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file that is not asked, and why."""
+
+    name: str
+    reason: str
+
+
+class LibraryIndex:
+    """The tables of one library; safe to use from several threads and processes, one writer at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = RLock()
+        self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: what a power cut takes is read again
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def _rows(self, query: str, *values: object) -> list[tuple[object, ...]]:
+        with self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    # -- about the library ----------------------------------------------------------------------------------------
+
+    def about(self, key: str) -> object:
+        """What was noted under `key`; None for nothing."""
+        rows = self._rows("SELECT value FROM about WHERE key = ?", key)
+        return rows[0][0] if rows else None
+
+    def note(self, **values: object) -> None:
+        """Note values under their names."""
+        with self._writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
+
+    @property
+    def listing(self) -> int:
+        """Number of the newest listing; 0 before the first."""
+        number = self.about("listing")
+        return number if isinstance(number, int) else 0
+
+    # -- files ----------------------------------------------------------------------------------------------------
+
+    def take_stock(self, entries: Iterable[Entry], *, shuffled: bool) -> Iterator[int]:
+        """Take in a listing of the source as it is now, whole or, where it fails, not at all.
+
+        A file that is new or has changed is to be read. Yields the files counted so far.
+
+        Parameters
+        ----------
+        shuffled : whether files may be read in any order: then it is one that looks random, and what has been read at
+            any time is a fair sample of all.
+        """
+        number, done = self.listing + 1, 0
+        with self._writing() as connection:
+            waiting = iter(entries)
+            while chunk := list(islice(waiting, _ROWS)):
+                rows = []
+                for entry in chunk:
+                    name = encoded(entry.name)
+                    rank = int.from_bytes(blake2b(name, digest_size=6).digest()) if shuffled else done
+                    done += 1
+                    rows.append((name, entry.size, entry.stamp, entry.label, int(entry.test), rank, number))
+                connection.executemany(_LIST, rows)
+                yield done
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('listing', ?)", (number,))
+            connection.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (done,))
+
+    def note_skipped(self, skipped: Iterable[tuple[str, str]]) -> None:
+        """Keep what the newest listing passed over, with the reasons."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM skipped")
+            connection.executemany("INSERT INTO skipped VALUES (?, ?)", ((encoded(n), r) for n, r in skipped))
+
+    def n_unread(self) -> int:
+        """Files that are still to be read."""
+        return _number(self._rows(f"SELECT COUNT(*) FROM files WHERE {_UNREAD}", self.listing))
+
+    def unread(self, n: int) -> list[Unread]:
+        """The next files to be read, those that a reading died over last."""
+        query = f"SELECT name, label, test, tries FROM files WHERE {_UNREAD} ORDER BY tries, rank LIMIT ?"
+        rows = self._rows(query, self.listing, n)
+        return [Unread(decoded(name), _text(label), bool(test), int(str(tries))) for name, label, test, tries in rows]
+
+    def begin(self, names: Sequence[str], by: int = 1) -> None:
+        """Note that a reading of these files begins; with `by` -1, that it was called off."""
+        with self._writing() as connection:
+            rows = [(by, encoded(name)) for name in names]
+            connection.executemany("UPDATE files SET tries = max(0, tries + ?) WHERE name = ?", rows)
+
+    def names_at(self, place: int, *, test: bool = False) -> list[str]:
+        """The files with the content of the item at `place` that the newest listing had, by name."""
+        query = "SELECT name FROM files WHERE test = ? AND place = ? AND listing = ? ORDER BY name"
+        return [decoded(name) for (name,) in self._rows(query, int(test), place, self.listing)]
+
+    def last_name_at(self, place: int, *, test: bool = False) -> str:
+        """What the first file with that content is, or last was, called; "" where nobody knows."""
+        query = "SELECT name FROM files WHERE test = ? AND place = ? ORDER BY listing DESC, name LIMIT 1"
+        rows = self._rows(query, int(test), place)
+        return decoded(rows[0][0]) if rows else ""
+
+    def places_by_name(self) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int]:
+        """For pool and test split (row, place) of every file that was read, and the files of the newest listing.
+
+        A file's row is its place among all of them, by name.
+        """
+        query = "SELECT test, place FROM files WHERE listing = ? ORDER BY name"
+        places: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        row = -1
+        for row, (test, place) in enumerate(self._rows(query, self.listing)):
+            if place is not None:
+                places[bool(test)].append((row, int(str(place))))
+        return places, row + 1
+
+    def labels(self) -> list[str]:
+        """Every class that the newest listing named."""
+        query = "SELECT DISTINCT label FROM files WHERE listing = ? AND label IS NOT NULL"
+        return [str(label) for (label,) in self._rows(query, self.listing)]
+
+    def problems(self) -> list[Problem]:
+        """The files of the newest listing that cannot be asked, by name, then what the listing passed over."""
+        query = "SELECT name, problem FROM files WHERE problem IS NOT NULL AND listing = ? ORDER BY name"
+        rows = self._rows(query, self.listing) + self._rows("SELECT name, reason FROM skipped ORDER BY name")
+        return [Problem(decoded(name), str(reason)) for name, reason in rows]
+
+    def n_problems(self) -> int:
+        """How many those are."""
+        query = "SELECT COUNT(*) FROM files WHERE problem IS NOT NULL AND listing = ?"
+        return _number(self._rows(query, self.listing)) + _number(self._rows("SELECT COUNT(*) FROM skipped"))
+
+    def n_duplicates(self) -> int:
+        """Files whose content another file has as well."""
+        query = """SELECT COUNT(*) - COUNT(DISTINCT test * (1 << 40) + place) FROM files
+            WHERE place IS NOT NULL AND listing = ?"""
+        return _number(self._rows(query, self.listing))
+
+    # -- items ----------------------------------------------------------------------------------------------------
+
+    def n_items(self, *, test: bool) -> int:
+        """Items of the pool, or of the test split."""
+        return _number(self._rows("SELECT COALESCE(MAX(place) + 1, 0) FROM items WHERE test = ?", int(test)))
+
+    def place_of(self, item: str, *, test: bool) -> int | None:
+        """Where the item with this id is; None where it is not."""
+        rows = self._rows("SELECT place FROM items WHERE test = ? AND id = ?", int(test), item)
+        return _number(rows) if rows else None
+
+    def size_at(self, place: int, *, test: bool = False) -> tuple[int, int]:
+        """(width, height) of the image at `place` as it was before it was made small."""
+        (width, height) = self._rows("SELECT width, height FROM items WHERE test = ? AND place = ?", int(test), place)[
+            0
+        ]
+        return int(str(width)), int(str(height))
+
+    def copy_at(self, place: int, *, test: bool = False) -> bytes | None:
+        """The image at `place` in middle size, encoded; None where no copy was kept."""
+        rows = self._rows("SELECT data FROM copies WHERE test = ? AND place = ?", int(test), place)
+        return bytes(rows[0][0]) if rows else None  # type: ignore[call-overload]
+
+    def labels_of_items(self, *, test: bool) -> list[str | None]:
+        """The class of each item as the source names it, by place."""
+        return [_text(row[0]) for row in self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))]
+
+    def gone(self) -> list[int]:
+        """Places of the pool's items that no file has any more."""
+        query = """SELECT place FROM items WHERE test = 0 AND NOT EXISTS
+            (SELECT 1 FROM files WHERE files.test = 0 AND files.place = items.place AND listing = ?)"""
+        return [int(str(place)) for (place,) in self._rows(query, self.listing)]
+
+    def keep(self, items: Sequence[NewItem], read: Sequence[tuple[str, int]], problems: Sequence[Problem]) -> None:
+        """Write down what was read: new items, the place of each file's content, and what was wrong with the others."""
+        with self._writing() as connection:
+            rows = [(int(i.test), i.place, i.id, i.width, i.height, i.label) for i in items]
+            connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
+            copies = [(int(i.test), i.place, i.copy) for i in items if i.copy is not None]
+            connection.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", copies)
+            places = [(place, encoded(name)) for name, place in read]
+            connection.executemany("UPDATE files SET place = ?, tries = 0 WHERE name = ?", places)
+            reasons = [(problem.reason, encoded(problem.name)) for problem in problems]
+            connection.executemany("UPDATE files SET problem = ?, tries = 0 WHERE name = ?", reasons)
+
+
+def encoded(name: str) -> bytes:
+    """A file name as it is stored: it may hold what is no UTF-8."""
+    return name.encode("utf-8", "surrogatepass")
+
+
+def decoded(name: object) -> str:
+    """The opposite of `encoded`."""
+    assert isinstance(name, bytes)
+    return name.decode("utf-8", "surrogatepass")
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _number(rows: list[tuple[object, ...]]) -> int:
+    return int(str(rows[0][0]))

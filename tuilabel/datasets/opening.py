@@ -1,0 +1,151 @@
+"""From a DATASET as it is typed, a name or a person's own images, to its pool."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Literal
+
+import numpy as np
+
+from tuilabel.datasets import cache, catalogue
+from tuilabel.datasets.library import Library, LibraryPool
+from tuilabel.datasets.pool import ImagePool
+from tuilabel.datasets.sources import Source, is_source, open_source
+from tuilabel.errors import TuilabelError
+from tuilabel.files import cache_dir
+
+Progress = Callable[[str, int, int], None]
+Reading = Literal["all", "first", "none"]
+
+FOLDERS = "?labels=folders"
+"""Stands at the end of a DATASET whose folders are its classes."""
+FIRST_ITEMS = 512  # enough to begin with
+FIRST_SECONDS = 1.5
+FEWEST = 20  # items for which one waits, however long it takes
+
+
+def _silent(_stage: str, _done: int, _total: int) -> None:
+    pass
+
+
+def open_pool(
+    dataset: str,
+    data_dir: Path | None = None,
+    on_progress: Progress = _silent,
+    *,
+    reading: Reading = "all",
+) -> ImagePool:
+    """The pool of a dataset, known by name or a person's own.
+
+    Parameters
+    ----------
+    dataset : a name, see `list_datasets`, or a path or URL, see `is_source`; with `FOLDERS` at its end, one whose
+        folders are its classes.
+    data_dir : a torchvision root for names; `$TUILABEL_DATA` or a folder in the cache where left out.
+    on_progress : called with (what is done, steps done, steps in all); 0 in all where nobody knows.
+    reading : how much of a person's own images is read now: all; the first few hundred, so that one can begin; or
+        none, where some have been read before, and the source is not even listed.
+
+    Raises
+    ------
+    UsageError : where there is no such dataset.
+    TuilabelError : where the images are neither here nor to be had, are damaged, or the cache cannot be written.
+    """
+    source = source_of(dataset)
+    if source is None:
+        return catalogue.open_known(dataset, data_dir, on_progress)
+    library = Library(source, variant_of(dataset))
+    if reading == "none" and library.shape is not None and library.index.n_items(test=False):
+        return LibraryPool(library)
+    with library.exclusive(wait=reading == "all" or library.shape is None) as mine:
+        if mine:
+            library.take_stock(on_progress)
+            library.read(on_progress, enough=lambda _: False) if reading == "all" else _read_first(library, on_progress)
+    return LibraryPool(library)
+
+
+def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: Progress = _silent) -> ImagePool:
+    """The same, all of it, with a test split for simulations: of a source that has none a fifth of the labelled items.
+
+    Which those are depends on their content alone. The pool does not grow.
+    """
+    pool = open_pool(dataset, data_dir, on_progress)
+    if not isinstance(pool, LibraryPool) or pool.targets is None or pool.test is not None:
+        return pool
+    return split_off(pool)
+
+
+def split_off(pool: LibraryPool) -> ImagePool:
+    """A pool of four fifths of the items, and a test split of the others."""
+    assert pool.targets is not None
+    folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-split"
+    known = cache.load(folder, pool.name, pool.classes)
+    if known is not None:
+        return known
+    tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
+    if tested.all() or not tested.any():
+        raise TuilabelError(f"{pool.name} has too few images for a test split: give it one (folders train and test)")
+    train, test = ((pool.images[part], pool.targets[part]) for part in (~tested, tested))
+    return cache.store(folder, pool.name, pool.classes, train, test)
+
+
+def _read_first(library: Library, on_progress: Progress) -> None:
+    """Read until there is enough to begin with."""
+    begin, had = monotonic(), library.index.n_items(test=False)
+
+    def enough(done: int) -> bool:
+        return had + done >= FIRST_ITEMS or (had + done >= FEWEST and monotonic() - begin > FIRST_SECONDS)
+
+    while library.index.n_items(test=False) < FEWEST and library.read(on_progress, enough=enough):
+        begin, had = monotonic(), library.index.n_items(test=False)  # all of those were broken
+
+
+def source_of(dataset: str) -> Source | None:
+    """The source that a DATASET names, looked at but not listed; None for a name of the catalogue.
+
+    Raises
+    ------
+    UsageError : where there is neither.
+    """
+    if not is_source(dataset.removesuffix(FOLDERS)):
+        catalogue.check_known(dataset)
+        return None
+    return open_source(dataset.removesuffix(FOLDERS), labels_from_folders=dataset.endswith(FOLDERS))
+
+
+def variant_of(dataset: str) -> str:
+    """What else than the source a library depends on."""
+    return "folders" if dataset.endswith(FOLDERS) else ""
+
+
+def title_of(dataset: str) -> str:
+    """What a dataset is called: names its project and its checkpoint. Raises `UsageError` where there is none."""
+    source = source_of(dataset)
+    return dataset if source is None else source.title
+
+
+def canonical(dataset: str) -> str:
+    """The DATASET with the whole path of a person's own images: the same from wherever it is opened."""
+    source = source_of(dataset)
+    return dataset if source is None else source.where + (FOLDERS if dataset.endswith(FOLDERS) else "")
+
+
+def views_of(dataset: str, pool: ImagePool) -> str:
+    """The family of views a VAE of this pool is trained with: small grey images are taken for glyphs."""
+    if not isinstance(pool, LibraryPool):
+        return catalogue.views_of(dataset)
+    return "glyphs" if pool.images.shape[3] == 1 and max(pool.images.shape[1:3]) <= 32 else "photos"
+
+
+def announcer(say: Callable[[str], object]) -> Progress:
+    """For `open_pool`'s `on_progress`: says each stage once."""
+    said: set[str] = set()
+
+    def on_progress(stage: str, _done: int, _total: int) -> None:
+        if stage not in said:
+            said.add(stage)
+            say(f"{stage} …")
+
+    return on_progress

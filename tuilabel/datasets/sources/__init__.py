@@ -1,0 +1,8 @@
+"""A person's own images: in directories, archives, arrays, manifests, here or elsewhere; listed and read in place."""
+
+from __future__ import annotations
+
+from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError
+from tuilabel.datasets.sources.opening import is_source, open_source
+
+__all__ = ["Content", "Entry", "Source", "SourceError", "is_source", "open_source"]

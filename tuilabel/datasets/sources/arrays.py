@@ -1,0 +1,283 @@
+"""Images as the rows of arrays: .npy and .npz, read row by row."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+from zipfile import ZIP_STORED, ZipFile, ZipInfo
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tuilabel.datasets.decode import over_white
+from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of
+from tuilabel.datasets.sources.places import Place
+from tuilabel.datasets.sources.tables import word_of
+from tuilabel.errors import TuilabelError
+
+_IMAGES = {
+    "": ("x_train", "train_images", "images", "x", "data", "train", "arr_0"),
+    "val": ("x_val", "val_images", "x_valid"),
+    "test": ("x_test", "test_images"),
+}
+_LABELS = {
+    "": ("y_train", "train_labels", "labels", "y", "label", "targets", "arr_1"),
+    "val": ("y_val", "val_labels", "y_valid"),
+    "test": ("y_test", "test_labels"),
+}
+_LOOKED_AT = 64  # rows that tell which range the values have
+_LARGEST_ROW = 64 * 2**20  # bytes
+
+
+class Arrays:
+    """The rows of an array in a .npy, or of the arrays in a .npz: uint8 (N, H, W) or (N, H, W, C), C 1, 3 or 4.
+
+    Also (N, C, H, W); other integers and floats whose range is clear: truth values, 0…1, 0…255, uint16 up to 65535.
+    Alpha lies over white. A .npz holds images, x, x_train, data, …, with labels, y, y_train, … and x_test and y_test;
+    `x_val` counts as test where there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or `test#INDEX`.
+
+    Rows are read by their offset and not from a memory map, which kills the process when the file is cut meanwhile.
+
+    Raises
+    ------
+    TuilabelError : where the file is damaged, holds Python objects, or arrays that are no images.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.where = place.where
+        self.title = title_of(place.where)
+        self._place = place
+        self._load()
+        self.sequential = any(array.is_packed for array in self._arrays.values())
+        self.keeps = self.sequential or not place.is_here
+
+    @property
+    def rows(self) -> tuple[int, int, int]:
+        """(H, W, C) of the rows."""
+        height, width, channels = next(iter(self._arrays.values())).shape
+        return height, width, 3 if channels == 4 else channels
+
+    def list(self) -> Iterator[Entry]:
+        """Every row, in order, the test split last."""
+        if self._status() != self._stamp:
+            self._load()
+        for split, array in self._arrays.items():
+            labels = self._labels.get(split)
+            test = labels is not None and (split == "test" or (split == "val" and "test" not in self._arrays))
+            for k in range(len(array)):
+                label = None if labels is None else word_of(labels[k].item())
+                yield Entry(f"{split}#{k}", array.row_bytes, self._stamp, label, test)
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
+        """The rows, uint8 (H, W, C): in the order given, those of a packed array in its own."""
+        wanted: dict[str, list[tuple[int, str]]] = {}
+        for name in names:
+            split, _, digits = name.partition("#")
+            array = self._arrays.get(split)
+            if array is None or not (digits.isascii() and digits.isdigit()) or int(digits) >= len(array):
+                yield name, SourceError("no such row")
+            else:
+                wanted.setdefault(split, []).append((int(digits), name))
+        for split, rows in wanted.items():
+            array = self._arrays[split]
+            if array.is_packed:
+                rows.sort()
+            yield from self._read(array, rows)
+
+    def path(self, _name: str) -> Path | None:
+        """None: a row is no file."""
+        return None
+
+    def skipped(self) -> Skipped:
+        """Nothing."""
+        return []
+
+    def _read(self, array: _Array, rows: Sequence[tuple[int, str]]) -> Iterator[tuple[str, Content]]:
+        done = 0
+        try:
+            with array.open() as file:
+                for k, name in rows:
+                    row = array.row(file, k)
+                    try:
+                        image: Content = self._bytes_of(row)
+                    except SourceError as error:
+                        image = error
+                    done += 1
+                    yield name, image
+        except Exception as error:  # of a disk, a damaged .npz, a file system elsewhere
+            for _, name in rows[done:]:
+                yield name, SourceError(reason_of(error))
+
+    def _status(self) -> str:
+        try:
+            size, stamp = self._place.status()
+        except Exception as error:  # each file system has errors of its own
+            raise self._place.failure(error) from error
+        return f"{stamp}-{size}"
+
+    def _load(self) -> None:
+        self._stamp = self._status()
+        try:
+            if self._place.name.lower().endswith(".npz"):
+                self._arrays, self._labels = _in_npz(self._place)
+            else:
+                self._arrays, self._labels = {"": _Array(self._place.open, self._place.status()[0])}, {}
+            shapes = {array.shape for array in self._arrays.values()}
+            if len(shapes) > 1:
+                raise ValueError(f"its splits have rows of different shapes, {' and '.join(map(str, sorted(shapes)))}")
+            self._bytes_of = _conversion(next(iter(self._arrays.values())))
+        except TuilabelError:
+            raise
+        except Exception as error:  # damaged files make zipfile and numpy raise nearly everything
+            raise self._place.failure(error) from error
+
+
+class _Array:
+    """An array in a file: its header is read, its rows are not."""
+
+    def __init__(self, opener: Callable[[], IO[bytes]], size: int, *, is_packed: bool = False) -> None:
+        self.open = opener
+        self.is_packed = is_packed
+        with opener() as file:
+            version = np.lib.format.read_magic(file)
+            if version not in ((1, 0), (2, 0)):
+                raise ValueError("it is no plain array")
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            self.full, by_columns, self.dtype = read(file)
+            self._start = file.tell()
+        if self.dtype.hasobject:
+            raise ValueError("it holds Python objects, which are not read: save it as an array of uint8")
+        if by_columns and len(self.full) > 1:
+            raise ValueError("it is stored column by column: save it by np.save(…, np.ascontiguousarray(…))")
+        self._check(size)
+
+    def __len__(self) -> int:
+        return self.full[0]
+
+    @property
+    def _channels_first(self) -> bool:
+        return len(self.full) == 4 and self.full[3] not in (1, 3, 4) and self.full[1] in (1, 3, 4)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of a row."""
+        row = self.full[1:]
+        if len(row) == 2:
+            return row[0], row[1], 1
+        return (row[1], row[2], row[0]) if self._channels_first else (row[0], row[1], row[2])
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row as it is stored."""
+        return math.prod(self.full[1:]) * self.dtype.itemsize
+
+    def _check(self, size: int) -> None:
+        shape = " × ".join(map(str, self.full))
+        if len(self.full) not in (3, 4) or (len(self.full) == 3 and self.full[2] in (3, 4)):
+            raise ValueError(f"an array of {shape} is no stack of images (N, H, W) or (N, H, W, C)")
+        if self.shape[2] not in (1, 3, 4) or 0 in self.full[1:] or self.row_bytes > _LARGEST_ROW:
+            raise ValueError(f"an array of {shape} is no stack of images of 1, 3 or 4 channels")
+        if self.dtype.kind not in "buif":
+            raise ValueError(f"an array of {self.dtype} is no stack of images: save it as uint8")
+        there = (size - self._start) // self.row_bytes
+        if size and there < len(self):
+            raise ValueError(f"it is cut short: {there:,} of {len(self):,} rows are there")
+
+    def row(self, file: IO[bytes], k: int) -> NDArray[Any]:
+        """Row `k`, (H, W, C), from the open file."""
+        size = self.row_bytes
+        file.seek(self._start + k * size)
+        data = file.read(size)
+        if len(data) < size:
+            raise SourceError("cut short")
+        row = np.frombuffer(data, self.dtype).reshape(self.full[1:])
+        return row.transpose(1, 2, 0) if self._channels_first else row.reshape(self.shape)
+
+
+def _in_npz(place: Place) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
+    """The arrays of images and of labels in a .npz, by split."""
+    with place.open() as file, ZipFile(file) as archive:
+        members = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
+        stacks: dict[str, _Array] = {}
+        labels: dict[str, NDArray[Any]] = {}
+        for split, words in _IMAGES.items():
+            name = next((word for word in words if word in members), None)
+            if name is None and split == "" and len(members) == 1:
+                name = next(iter(members))
+            if name is None:
+                continue
+            info = members.pop(name)
+            stacks[split] = _Array(_opener(place, info), info.file_size, is_packed=info.compress_type != ZIP_STORED)
+            name = next((word for word in _LABELS[split] if word in members), None)
+            if name is not None:
+                labels[split] = _read_labels(archive, members.pop(name), len(stacks[split]))
+    if "" not in stacks:
+        there = ", ".join(sorted(members)[:6])
+        raise TuilabelError(f"{place.where} has no array called images, x_train, x or data (there is {there})")
+    return stacks, labels
+
+
+def _read_labels(archive: ZipFile, info: ZipInfo, count: int) -> NDArray[Any]:
+    with archive.open(info) as file:
+        labels = np.lib.format.read_array(file, allow_pickle=False)
+    labels = labels.reshape(-1) if labels.shape[1:] == (1,) else labels
+    if labels.shape != (count,):
+        raise ValueError(f"{info.filename} holds {labels.shape} labels for {count:,} images")
+    return labels
+
+
+def _opener(place: Place, info: ZipInfo) -> Callable[[], IO[bytes]]:
+    """What opens a member: one that is stored as it is opens at its place, so that any row is read at once."""
+    if info.compress_type != ZIP_STORED:
+        return lambda: ZipFile(place.open()).open(info)
+    return lambda: _stored(place, info)
+
+
+def _stored(place: Place, info: ZipInfo) -> IO[bytes]:
+    file = place.open()
+    file.seek(info.header_offset + 26)  # of the local header: the lengths of its name and extra field, which follow it
+    name, extra = struct.unpack("<HH", file.read(4))
+    file.seek(name + extra, 1)
+    return file
+
+
+def _conversion(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+    """What makes bytes of any row, by the range that a few of them have.
+
+    Raises
+    ------
+    ValueError : where the range is none that images have.
+    """
+    kind, low, high = array.dtype.kind, 0.0, 255.0
+    if kind != "b" and array.dtype != np.uint8 and len(array):
+        step = 1 if array.is_packed else max(1, len(array) // _LOOKED_AT)
+        with array.open() as file:
+            looked_at = [array.row(file, k) for k in itertools.islice(range(0, len(array), step), _LOOKED_AT)]
+        low, high = float(min(map(np.min, looked_at))), float(max(map(np.max, looked_at)))
+    if kind == "b" or (kind == "f" and 0 <= low <= high <= 1.001):
+        largest = 1.0
+    elif 0 <= low <= high <= 255.5:
+        largest = 255.0
+    elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
+        largest = 65535.0
+    else:
+        raise ValueError(f"its values run from {low:g} to {high:g}: save them as uint8, 0…255")
+
+    def bytes_of(row: NDArray[Any]) -> NDArray[np.uint8]:
+        if row.dtype != np.uint8:
+            values = row.astype(np.float32) * np.float32(255 / largest)
+            if not (values.min() >= -0.5 and values.max() <= 255.5):  # not: also where there is a NaN
+                raise SourceError(f"values outside 0…{largest:g}")
+            row = np.rint(values).astype(np.uint8)
+        return (
+            np.asarray(over_white(Image.fromarray(np.ascontiguousarray(row))))
+            if row.shape[2] == 4
+            else np.ascontiguousarray(row)
+        )
+
+    return bytes_of

@@ -1,0 +1,155 @@
+"""A directory of image files, with all that lies below it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tuilabel.datasets.sources.base import (
+    LARGEST,
+    Content,
+    Entry,
+    Notes,
+    Skipped,
+    is_image,
+    read_file,
+    reason_of,
+    stamp_of,
+    title_of,
+    too_large,
+)
+from tuilabel.datasets.sources.layout import Layout
+from tuilabel.errors import TuilabelError
+
+
+class Directory:
+    """The images in a directory, found by their suffixes.
+
+    Hidden files and folders are passed over, and so are projects (`*.tuilabel`). Links to files are files. A linked
+    folder is listed after all others, once, and only where it is not there by itself: a name does not depend on the
+    order in which folders are found, and no loop is walked round.
+
+    Parameters
+    ----------
+    root : the directory.
+    labels_from_folders : whether the folders say the class and the split, see `Layout`.
+    """
+
+    sequential = False
+    keeps = False
+    rows = None
+
+    def __init__(self, root: Path, *, labels_from_folders: bool = False) -> None:
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - `resolve` would lose the name the person gave
+        self.where = str(self.root)
+        self.title = title_of(self.where)
+        self._labelled = labels_from_folders
+        self._notes = Notes()
+
+    def list(self) -> Iterator[Entry]:
+        """Every image below the directory, in the order of the file system."""
+        self._notes = Notes()
+        layout = Layout(self.folders()) if self._labelled else None
+        for entry in self._walk():
+            if layout is None:
+                yield entry
+            else:
+                yield layout.sorted_in(entry)
+
+    def folders(self) -> frozenset[str]:
+        """The names of the folders at the top that are not passed over.
+
+        Raises
+        ------
+        TuilabelError : where the directory cannot be read.
+        """
+        try:
+            with os.scandir(self.root) as found:
+                return frozenset(e.name for e in found if not _is_passed_over(e.name) and e.is_dir())
+        except OSError as error:
+            raise self._unreadable(error) from error
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
+        """The bytes of the files, in the order given."""
+        for name in names:
+            yield name, read_file(f"{self.where}/{name}")
+
+    def path(self, name: str) -> Path | None:
+        """The file itself."""
+        return self.root / name
+
+    def skipped(self) -> Skipped:
+        """What the last `list` passed over: loops, unreadable folders, broken links, devices, files of over 256 MB."""
+        return self._notes.all()
+
+    def _walk(self) -> Iterator[Entry]:
+        try:
+            # A link to a folder above the root would bring in what lies around it.
+            seen = {_identity(folder.stat()) for folder in (self.root, *self.root.resolve().parents)}
+        except OSError as error:
+            raise self._unreadable(error) from error
+        folders, links = [""], list[str]()
+        while folders or links:
+            if not folders:
+                links.sort(reverse=True)
+                prefix = links.pop()
+                if not self._is_new(prefix, seen):
+                    self._notes.add(prefix.rstrip("/"), "a link to a folder that is listed already, or above")
+                    continue
+            else:
+                prefix = folders.pop()
+            try:
+                with os.scandir(f"{self.where}/{prefix}") as found:
+                    for entry in found:
+                        name = entry.name
+                        if _is_passed_over(name):
+                            continue
+                        if entry.is_dir():
+                            if entry.is_symlink():
+                                links.append(f"{prefix}{name}/")
+                            elif self._is_new(f"{prefix}{name}/", seen):
+                                folders.append(f"{prefix}{name}/")
+                        elif is_image(name):
+                            listed = self._entry(prefix + name, entry)
+                            if listed is not None:
+                                yield listed
+            except OSError as error:
+                if not prefix:
+                    raise self._unreadable(error) from error
+                self._notes.add(prefix.rstrip("/"), reason_of(error))
+
+    def _is_new(self, prefix: str, seen: set[tuple[int, int]]) -> bool:
+        try:
+            identity = _identity(os.stat(f"{self.where}/{prefix}"))  # noqa: PTH116 - a hundred thousand folders
+        except OSError:
+            return True  # reading it will say why
+        new = identity not in seen
+        seen.add(identity)
+        return new
+
+    def _entry(self, name: str, found: os.DirEntry[str]) -> Entry | None:
+        try:
+            status = found.stat()
+        except OSError as error:
+            self._notes.add(name, "a broken link" if found.is_symlink() else reason_of(error))
+            return None
+        if not stat.S_ISREG(status.st_mode):
+            self._notes.add(name, "no plain file")
+            return None
+        if status.st_size > LARGEST:
+            self._notes.add(name, str(too_large(status.st_size)))
+            return None
+        return Entry(name, status.st_size, stamp_of(status))
+
+    def _unreadable(self, error: OSError) -> TuilabelError:
+        return TuilabelError(f"cannot read the directory {self.where}: {reason_of(error)}")
+
+
+def _is_passed_over(name: str) -> bool:
+    return name[0] == "." or name.endswith(".tuilabel") or name == "__MACOSX"
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
