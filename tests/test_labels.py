@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sqlite3
 import subprocess
 import sys
@@ -26,7 +25,6 @@ from tuilabel.labels import (
     Round,
     RoundItem,
     current_answers,
-    write_csv,
 )
 from tuilabel.labels import store as store_module
 
@@ -291,15 +289,3 @@ def test_damaged_settings_are_said(tmp_path: Path, content: str) -> None:
         open_project(tmp_path)
     with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):
         Project.read(tmp_path)
-
-
-def test_export_writes_the_labels_that_stand() -> None:
-    events = [event(1), event(2, kind="skip"), event(3, class_name='say "7", please'), event(4)]
-    events.append(event(5, item=event(4).item, kind="undo", undoes=event(4).key))
-    text = io.StringIO()
-    assert write_csv(events, text, lambda item: "mnist#" + item[-1]) == 2
-    assert text.getvalue().splitlines() == [
-        "id,path,label,annotator,labelled_at,seconds",
-        f"{event(1).item},mnist#1,7,ann,2026-03-01T12:00:01.000+00:00,0.640",
-        f'{event(3).item},mnist#3,"say ""7"", please",ann,2026-03-01T12:00:03.000+00:00,0.640',
-    ]

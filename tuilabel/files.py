@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,34 @@ def atomic_write(path: Path) -> Iterator[Path]:
         raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """Yield a new directory beside `path`; on success it takes the place of `path`, and of what was there.
+
+    A run that fails half-way leaves `path` as it was. Raises `TuilabelError` where the directory cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    before = path.with_name(f".{path.name}.{os.getpid()}.old")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        if path.exists():  # no directory is ever renamed over a full one
+            path.replace(before)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if before.exists():
+                before.replace(path)
+            raise
+    except OSError as error:
+        raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def on_network(path: Path) -> bool:

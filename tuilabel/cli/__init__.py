@@ -10,11 +10,12 @@ import sys
 import typer
 
 from tuilabel.cli.app import app, mode
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, printable
 
 # isort: off
 from tuilabel.cli import vae  # noqa: F401
 from tuilabel.cli import label  # noqa: F401
+from tuilabel.cli import exchange  # noqa: F401
 from tuilabel.cli import simulate  # noqa: F401
 from tuilabel.cli import about  # noqa: F401
 
@@ -43,6 +44,6 @@ def main() -> None:
 
 
 def _fail(text: str, code: int) -> None:
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))  # it may quote names from files of others
     typer.echo(f"tuilabel: {line}", err=True)
     sys.exit(code)

@@ -1,8 +1,7 @@
-"""`label`, `review`, `stats` and `export`: a project of labels."""
+"""`label`, `review` and `stats`: a project of labels."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -149,22 +148,3 @@ def stats(
         print_json(figures)
     else:
         print_rich(statistics_table(figures))
-
-
-@app.command(epilog="Example: tuilabel export --out labels.csv")
-def export(
-    dataset: Dataset = "mnist",
-    project: ProjectDir = None,
-    out: Annotated[Path | None, typer.Option("--out", help="The file to write; else stdout.")] = None,
-    format: Annotated[  # noqa: A002
-        str, typer.Option("--format", help="csv: columns id,path,label,annotator,labelled_at,seconds.")
-    ] = "csv",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
-    data_dir: DataDir = None,
-) -> None:
-    """Write the labels of a project."""
-    from tuilabel.console.reports import export_labels
-
-    written = export_labels(dataset, project, data_dir, out, file_format=format, force=force)
-    if out is not None:
-        note(f"{written:,} labels in {out}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,6 @@ from rich.console import Group
 from rich.table import Table
 
 from tuilabel.datasets import list_datasets, open_pool, title_of
-from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -24,8 +22,7 @@ from tuilabel.estimate import (
     stopping_advice,
     wilson_interval,
 )
-from tuilabel.files import atomic_write
-from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names, write_csv
+from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names
 from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
 
@@ -139,41 +136,6 @@ def _class_table(figures: dict[str, Any]) -> Table:
     for row in range(rows):
         table.add_row(*(text for cell in cells[row::rows] for text in cell))
     return table
-
-
-def export_labels(
-    dataset: str, named: Path | None, data_dir: Path | None, out: Path | None, *, file_format: str, force: bool
-) -> int:
-    """Write the labels that stand to `out`, or to stdout; returns how many.
-
-    The path of an image of a dataset known by name is the name and its index in the pool: `mnist#123`.
-
-    Raises
-    ------
-    UsageError : where the format is unknown.
-    TuilabelError : where there is no project, or `out` is there already or cannot be written.
-    """
-    if file_format != "csv":
-        raise UsageError(f"unknown format {file_format!r}: give --format csv")
-    if out is not None and out.exists() and not force:
-        raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another --out")
-    project = Project.read(project_directory(dataset, named))
-    store = LabelStore.open(project.store, create=False)
-    try:
-        events = with_current_names(store.events(), store.class_changes())
-    finally:
-        store.close()
-    pool = open_pool(project.source, data_dir, reading="none")
-    ids = sorted({event.item for event in events})
-    places = dict(zip(ids, pool.indices_of(ids).tolist(), strict=True))
-    text = io.StringIO()
-    written = write_csv(events, text, lambda item: f"{pool.name}#{places[item]}" if places[item] >= 0 else "")
-    if out is None:
-        print(text.getvalue(), end="")
-    else:
-        with atomic_write(out) as temporary:
-            temporary.write_text(text.getvalue())
-    return written
 
 
 def dataset_rows(data_dir: Path | None) -> list[dict[str, Any]]:

@@ -1,10 +1,9 @@
-"""The label store: what was asked and answered, append-only, and projects around it."""
+"""The label store: what was asked and answered, append-only, and projects around it; `exchange` has files of others."""
 
 from __future__ import annotations
 
 from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
 from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answers, current_notes
-from tuilabel.labels.export import write_csv
 from tuilabel.labels.project import Project
 from tuilabel.labels.store import LabelStore
 from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
@@ -26,5 +25,4 @@ __all__ = [
     "current_answers",
     "current_notes",
     "with_current_names",
-    "write_csv",
 ]

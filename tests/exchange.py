@@ -1,0 +1,106 @@
+"""A pool of files, rows of an array and lost files, with labels, for the tests of export and import."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import uuid
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tuilabel.datasets import ImagePool
+from tuilabel.datasets.pool import content_ids, file_id, fingerprint_of
+from tuilabel.errors import TuilabelError
+from tuilabel.labels import Event
+
+CLASSES = ("cat", "dog", "owl")
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def library(name: str) -> ModuleType:
+    """A library that reads an export back; only where the tests are those of the project it must be there."""
+    if os.environ.get("CI"):
+        return importlib.import_module(name)
+    module: ModuleType = pytest.importorskip(name)
+    return module
+
+
+class DiskFiles:
+    """Images in a folder, some of them gone."""
+
+    def __init__(self, root: Path, names: Sequence[str]) -> None:
+        self.root, self._names = root, list(names)
+
+    def names(self, index: int) -> tuple[str, ...]:
+        return (self._names[index],) if (self.root / self._names[index]).exists() else ()
+
+    def last_name(self, index: int) -> str:
+        return self._names[index]
+
+    def path(self, index: int) -> Path | None:
+        path = self.root / self._names[index]
+        return path if path.exists() else None
+
+    def read(self, index: int) -> bytes:
+        try:
+            return (self.root / self._names[index]).read_bytes()
+        except OSError as error:
+            raise TuilabelError("gone") from error
+
+
+NAMES = [f"{kind}/{k}.png" for k in range(10) for kind in ("left", "right")]
+
+
+def disk_pool(root: Path, names: Sequence[str] = NAMES, classes: Sequence[str] = CLASSES) -> ImagePool:
+    """A pool of image files whose ids come from their bytes."""
+    rng = np.random.default_rng(3)
+    images = rng.integers(0, 255, (len(names), 8, 8, 3), dtype=np.uint8)
+    for name, image in zip(names, images, strict=True):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(root / name, "PNG")
+    ids = np.array([file_id((root / name).read_bytes()) for name in names], dtype="S32")
+    files = DiskFiles(root, names)
+    return ImagePool("toy", images, ids, None, tuple(classes), None, fingerprint_of(ids, None), files)
+
+
+def array_pool(n: int = 20, classes: Sequence[str] = CLASSES) -> ImagePool:
+    """A pool of rows of an array, like MNIST's."""
+    images = np.random.default_rng(4).integers(0, 255, (n, 8, 8, 1), dtype=np.uint8)
+    ids = content_ids(images)
+    return ImagePool("toy", images, ids, None, tuple(classes), None, fingerprint_of(ids, None))
+
+
+def answer(
+    pool: ImagePool, index: int, label: str | None, seconds: int, annotator: str = "ann", **changes: object
+) -> Event:
+    """An answer to item `index`; without a label a skip."""
+    values: dict[str, object] = {
+        "key": uuid.uuid4().hex,
+        "kind": "label" if label is not None else "skip",
+        "item": pool.ids[index].decode(),
+        "class_name": label,
+        "annotator": annotator,
+        "at": START + timedelta(seconds=seconds, milliseconds=seconds),
+        "milliseconds": 640,
+        "round": 1,
+        "strategy": "margin",
+        "query_probability": None,
+        "model": None,
+        "predicted": None,
+        "confidence": None,
+        "audit": False,
+        **changes,
+    }
+    return Event(**values)  # type: ignore[arg-type]
+
+
+def label_all(pool: ImagePool) -> list[Event]:
+    """A label for every item, the classes in turn."""
+    classes = pool.classes
+    return [answer(pool, k, classes[k % len(classes)], k) for k in range(len(pool))]

@@ -1,0 +1,126 @@
+"""Which item of a pool a row of another program means."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tuilabel.datasets import ImagePool
+from tuilabel.datasets.pool import content_ids, file_id
+from tuilabel.labels.exchange.reading import ForeignLabel
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class Matcher:
+    """Finds items by id, by name and by content.
+
+    Parameters
+    ----------
+    folder : that relative paths may be seen from: where the labels lie.
+    """
+
+    def __init__(self, pool: ImagePool, folder: Path) -> None:
+        self._pool, self._folder = pool, folder
+
+    def find(self, row: ForeignLabel) -> int:
+        """The index of the item that the row means; -1 where there is none, or more than one.
+
+        The first that says anything decides: the id; the source's own name or its absolute path; the image that came
+        with the row; a name that shares all its last parts with exactly one item (`1.jpg` means `cats/1.jpg` where no
+        other folder has a `1.jpg`, and `dogs/1.jpg` never does); the content of the file that the path names.
+        """
+        if _ID.fullmatch(row.id):
+            index = int(self._pool.indices_of([row.id])[0])
+            if index >= 0:
+                return index
+        for look in (self._exact, self._by_image, self._by_end, self._by_file):
+            index = look(row)
+            if index >= 0:
+                return index
+        return -1
+
+    @cached_property
+    def _names(self) -> dict[str, int]:
+        """Index by what the source calls an item; the first of several."""
+        files, found = self._pool.files, dict[str, int]()
+        for index in range(len(self._pool)):
+            for name in (files.last_name(index), *files.names(index)):
+                found.setdefault(name, index)
+        return found
+
+    @cached_property
+    def _ends(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
+        """Parts of the names, by the last part."""
+        found: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for name, index in self._names.items():
+            parts = _parts(name)
+            if parts:
+                found.setdefault(parts[-1], []).append((parts, index))
+        return found
+
+    def _exact(self, row: ForeignLabel) -> int:
+        index = self._names.get(row.path, -1) if row.path else -1
+        if index < 0 and row.path.startswith("/"):
+            near = {index for _, index in self._ends.get(Path(row.path).name, ())}
+            here = Path(row.path)
+            index = next((k for k in sorted(near) if self._pool.files.path(k) == here), -1)
+        return index
+
+    def _by_image(self, row: ForeignLabel) -> int:
+        return -1 if row.content is None else self._by_content(row.content)
+
+    def _by_file(self, row: ForeignLabel) -> int:
+        if not row.path or "\0" in row.path:
+            return -1
+        path = self._folder / row.path  # an absolute path stays itself
+        return self._by_content(path.read_bytes)
+
+    def _by_content(self, read: Callable[[], bytes]) -> int:
+        try:
+            data = read()
+        except OSError:
+            return -1
+        ids = [file_id(data)]
+        pixels = self._pixels(data)
+        if pixels is not None:
+            ids.append(content_ids(pixels)[0].decode())
+        return next((index for index in self._pool.indices_of(ids).tolist() if index >= 0), -1)
+
+    def _pixels(self, data: bytes) -> np.ndarray | None:
+        """The image as a row of the pool, (1, H, W, C), where it has that size."""
+        height, width, channels = self._pool.images.shape[1:]
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                if image.size != (width, height):
+                    return None
+                pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+            return None
+        return pixels.reshape(1, height, width, channels)
+
+    def _by_end(self, row: ForeignLabel) -> int:
+        wanted = _parts(row.path)
+        if not wanted:
+            return -1
+        fits = [
+            (len(parts), index)
+            for parts, index in self._ends.get(wanted[-1], ())
+            if parts[-len(wanted) :] == wanted[-len(parts) :]
+        ]
+        if not fits:
+            return -1
+        # the longest name that the row's path contains; a path shorter than all of them must fit one only
+        longest = max(min(n, len(wanted)) for n, _ in fits)
+        best = {index for n, index in fits if min(n, len(wanted)) == longest}
+        return best.pop() if len(best) == 1 else -1
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
