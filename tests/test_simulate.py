@@ -113,7 +113,7 @@ def experiment(**settings: object) -> Experiment:
 
 
 def test_the_document_comes_back_as_it_was(toy: Toy, tmp_path: Path) -> None:
-    settings = describe(experiment(), pool_size=120, test_size=60, latent_dim=None)
+    settings = describe(experiment(), dataset="toy", pool_size=120, test_size=60, latent_dim=None)
     results = Results(settings, (run_toy(toy), run_toy(toy, seed=1, strategy="random")))
     write_results(results, tmp_path / "r.json")
     assert read_results(tmp_path / "r.json") == results
@@ -132,7 +132,7 @@ def test_the_document_comes_back_as_it_was(toy: Toy, tmp_path: Path) -> None:
 
 def test_only_runs_of_the_same_settings_are_joined(tmp_path: Path) -> None:
     def described(**settings: object) -> dict[str, object]:
-        return describe(experiment(**settings), pool_size=120, test_size=60, latent_dim=None)
+        return describe(experiment(**settings), dataset="toy", pool_size=120, test_size=60, latent_dim=None)
 
     assert disagreement(described(), described(seeds=5, strategies=("entropy",))) is None
     others: dict[str, object] = {
