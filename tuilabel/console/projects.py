@@ -1,0 +1,120 @@
+"""A project's model, opened to be used: by `predict` and by `export` of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from tuilabel.datasets import ImagePool, announcer, open_pool
+from tuilabel.errors import TuilabelError
+from tuilabel.labels import LabelStore, Project
+from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_checkpoint
+from tuilabel.learner.final import FinalModel, fit_final
+from tuilabel.learner.messages import TrainRequest
+from tuilabel.session import LabellingSession
+from tuilabel.session.standing import standing
+from tuilabel.vae.device_name import check_device_name
+from tuilabel.vae.header import check_fits, find_checkpoint, read_header
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Whose model, as it was typed: the options of `tuilabel label` that make a model what it is."""
+
+    dataset: str
+    project: Path | None = None
+    data_dir: Path | None = None
+    checkpoint: Path | None = None
+    device: str = "auto"
+    learner: str = DEFAULT_LEARNER
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ProjectModel:
+    """A project, its pool and its model.
+
+    Attributes
+    ----------
+    checkpoint : the VAE; None for a learner without one.
+    session : what the labelling screen would resume.
+    test_features : of the test split, float32 (M, D), where there is one.
+    """
+
+    project: Project
+    pool: ImagePool
+    checkpoint: Path | None
+    session: LabellingSession
+    request: TrainRequest
+    learner: Learner
+    test_features: NDArray[np.float32] | None
+    final: FinalModel
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The project's classes as they are called now: the columns of probabilities."""
+        return self.session.classes
+
+
+def open_model(options: ModelOptions, err: Console) -> ProjectModel:
+    """Read a project, train its model and calibrate it; progress goes to `err`.
+
+    Raises
+    ------
+    TuilabelError : where there is no project, no fitting checkpoint, or no labels of two classes.
+    UsageError : where an option names something unknown.
+    """
+    check_learner(options.learner)
+    check_device_name(options.device)
+    project = Project.read(options.project or Path(f"{options.dataset}.tuilabel"))
+    store = LabelStore.open(project.store, create=False)
+    try:
+        pool = open_pool(project.dataset, options.data_dir, announcer(lambda line: err.print(line, markup=False)))
+        session, request = standing(pool, store, project.classes, seed=options.seed)
+    finally:
+        store.close()
+    if len(np.unique(request.labels)) < 2:  # before anything is encoded
+        raise TuilabelError(
+            f"{project.directory} has labels of fewer than two classes, so no model: go on with `tuilabel label`"
+        )
+    checkpoint = None
+    if needs_checkpoint(options.learner):
+        checkpoint = find_checkpoint(pool.name, options.checkpoint)
+        check_fits(read_header(checkpoint), pool)
+    learner, test_features = open_with_progress(options, pool, checkpoint, err)
+    with progress(err, "training") as bar:
+        task = bar.add_task("")
+        final = fit_final(learner, request, lambda done, total: bar.update(task, completed=done, total=total))
+    return ProjectModel(project, pool, checkpoint, session, request, learner, test_features, final)
+
+
+def open_with_progress(
+    options: ModelOptions, pool: ImagePool, checkpoint: Path | None, err: Console
+) -> tuple[Learner, NDArray[np.float32] | None]:
+    """The learner on `pool`, encoded with progress."""
+    from tuilabel.learner.opening import open_learner
+
+    with progress(err, "encoding") as bar:
+        task = bar.add_task("")
+        return open_learner(
+            options.learner,
+            pool,
+            checkpoint,
+            device=options.device,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+@contextmanager
+def progress(err: Console, doing: str) -> Iterator[Progress]:
+    """A bar on `err` that goes when it is done."""
+    columns = (TextColumn(doing), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
+    with Progress(*columns, console=err, transient=True) as bar:
+        yield bar
