@@ -140,12 +140,39 @@ def export(
     project: ProjectDir = None,
     out: Annotated[Path | None, typer.Option("--out", help="The file to write; else stdout.")] = None,
     format: Annotated[  # noqa: A002
-        str, typer.Option("--format", help="csv: columns id,path,label,annotator,labelled_at,seconds.")
+        str,
+        typer.Option(
+            "--format",
+            help="csv: columns id,path,label,annotator,labelled_at,seconds; onnx, torch: the model, to run elsewhere.",
+        ),
     ] = "csv",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    learner: Annotated[str, typer.Option(help="Of a model: that of `tuilabel label`, latent or mlp.")] = "latent",
+    seed: Annotated[int, typer.Option(help="Of a model: that of `tuilabel label`.")] = 0,
+    checkpoint: Checkpoint = None,
+    device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
-    """Write the labels of a project."""
+    """Write the labels of a project, or its model."""
+    from tuilabel.deploy import FORMATS
+
+    if format in FORMATS:
+        from tuilabel.console.deploying import agreement_line, export_model
+
+        result = export_model(
+            dataset,
+            project,
+            data_dir,
+            out,
+            format,
+            force=force,
+            checkpoint=checkpoint,
+            device=device,
+            learner=learner,
+            seed=seed,
+        )
+        note(agreement_line(result))
+        return
     from tuilabel.console.reports import export_labels
 
     written = export_labels(dataset, project, data_dir, out, file_format=format, force=force)

@@ -25,7 +25,7 @@ from tuilabel.report.samples import Shown
 from tuilabel.session.review import ReviewItem, review_items
 
 FOLDS = 5  # of the cross-validation that finds labels which are likely wrong
-PAIRS, EXAMPLES, DOUBTED = 5, 8, 36
+PAIRS, EXAMPLES, DOUBTED = 5, 10, 24
 
 
 def write_report(
@@ -172,10 +172,13 @@ def _mistaken(
         if opened.request.target_of is not None:
             targets = opened.request.target_of[targets]
         found = np.flatnonzero((targets == true) & (predicted == taken_for))[:EXAMPLES]
-        return [Tile(data_uri(pool.test.images[i]), f"test image {i}", f"{classes[true]}") for i in found.tolist()]
+        return [
+            Tile(data_uri(pool.test.images[i]), f"{classes[true]} taken for {classes[taken_for]}", f"test {i}")
+            for i in found.tolist()
+        ]
     wanted = [e for e in audits if e.class_name == classes[true] and e.predicted == classes[taken_for]][:EXAMPLES]
     indices = pool.indices_of([event.item for event in wanted]).tolist()
-    return [_tile(opened, i, classes[true]) for i in indices if i >= 0]
+    return [_tile(opened, i, pool.files.last_name(i)) for i in indices if i >= 0]
 
 
 def _taken(opened: ProjectModel, item: Shown) -> Tile:
@@ -184,13 +187,13 @@ def _taken(opened: ProjectModel, item: Shown) -> Tile:
 
 def _unsure(opened: ProjectModel, item: Shown) -> Tile:
     first, second = opened.classes[item.predicted], opened.classes[item.second]
-    return _tile(opened, item.index, f"{first} {item.confidence:.0%}", f"or {second}")
+    return _tile(opened, item.index, f"{first}, {item.confidence:.0%}", f"or {second}")
 
 
 def _in_doubt(opened: ProjectModel, item: ReviewItem) -> Tile:
     label = "–" if item.label is None else opened.classes[item.label]
     suggested = "–" if item.suggested is None else opened.classes[item.suggested]
-    sure = "" if item.confidence is None else f" {item.confidence:.0%}"
+    sure = "" if item.confidence is None else f", {item.confidence:.0%}"
     return _tile(opened, item.index, f"labelled {label}", f"rather {suggested}{sure}")
 
 

@@ -154,7 +154,7 @@ def export_labels(
     TuilabelError : where there is no project, or `out` is there already or cannot be written.
     """
     if file_format != "csv":
-        raise UsageError(f"unknown format {file_format!r}: give --format csv")
+        raise UsageError(f"unknown format {file_format!r}: give --format csv, onnx or torch")
     if out is not None and out.exists() and not force:
         raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another --out")
     project = Project.read(project_directory(dataset, named))

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from tuilabel.session import CurvePoint
 
 WIDTH, HEIGHT = 640, 280
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 12, 40
+LEFT, RIGHT, TOP, BOTTOM = 78, 22, 14, 52
 
 
 def learning_curve(points: Sequence[CurvePoint]) -> Markup:
@@ -35,8 +35,8 @@ def learning_curve(points: Sequence[CurvePoint]) -> Markup:
         digits = 0 if step >= 0.01 else 1
         parts.append(f'<line class="rule" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(_text(LEFT - 8, at + 4, "end", f"{100 * (floor + k * step):.{digits}f} %"))
-    parts += [_text(x(n), HEIGHT - BOTTOM + 18, "middle", f"{n:,}") for n in _ticks(first, last)]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 4, "middle", "labels"))
+    parts += [_text(x(n), HEIGHT - BOTTOM + 22, "middle", f"{n:,}") for n in _ticks(first, last)]
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6, "middle", "labels"))
     upper = [f"{x(p.labels):.1f},{y(p.high):.1f}" for p in points]
     lower = [f"{x(p.labels):.1f},{y(p.low):.1f}" for p in reversed(points)]
     parts.append(f'<polygon class="band" points="{" ".join(upper + lower)}"/>')

@@ -58,11 +58,13 @@ def _visible(character: str) -> str:
 
 
 def _matrix(page: Page) -> list[list[tuple[int, int]]] | None:
-    """Each cell's count, and how dark it is, 0…90: by its share of the row."""
+    """Each cell's count, and how strong its colour is, 0…90."""
     if page.confusion is None:
         return None
-    shares = page.confusion / np.maximum(page.confusion.sum(axis=1, keepdims=True), 1)
-    depth = np.where(page.confusion > 0, np.ceil(90 * np.sqrt(shares)), 0).astype(int)
+    right = page.confusion.diagonal()
+    mistakes = page.confusion - np.diag(right)
+    depth = np.ceil(60 * np.sqrt(mistakes / max(1, mistakes.max()))).astype(int)
+    np.fill_diagonal(depth, np.ceil(90 * right / np.maximum(page.confusion.sum(axis=1), 1)))
     return [
         list(zip(counts, depths, strict=True))
         for counts, depths in zip(page.confusion.tolist(), depth.tolist(), strict=True)
