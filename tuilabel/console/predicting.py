@@ -62,9 +62,9 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
 
     Returns
     -------
-    What `predict --json` prints: dataset, project, on, out, html, labels, items, written, classes (predictions among
-    those written), mean_confidence (of those written), expected_accuracy (the mean confidence of all unlabelled items),
-    temperature, audit_items (that told it).
+    What `predict --json` prints: dataset, project, on, out, html, labels, items, selected (by the options), written,
+    classes and mean_confidence (of those selected), expected_accuracy (the mean confidence of all items without a
+    label), temperature, audit_items (that told it).
 
     Raises
     ------
@@ -90,6 +90,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         sampler = Sampler(len(opened.classes), tally.labelled)
         watch.append(sampler.look)
     columns = opened.classes if options.probabilities else ()
+    written = 0
     with _destination(options, columns) as file, progress(err, "predicting") as bar:
         task = bar.add_task("", total=len(pool.ids))
         for start, p in opened.final.chunks(features):
@@ -98,6 +99,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
             kept = _kept(start, p, options, tally.labelled)
             tally.count(p[kept])
             if file is not None:
+                written += len(kept)
                 file.write(list(_rows(pool, opened.classes, start, p, kept, options.probabilities)))
             bar.update(task, completed=start + len(p))
     if options.html is not None:
@@ -112,7 +114,8 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         "html": None if options.html is None else str(options.html),
         "labels": len(opened.final.known.indices),
         "items": len(pool.ids),
-        "written": tally.written,
+        "selected": tally.selected,
+        "written": written,
         "classes": {name: int(n) for name, n in zip(opened.classes, tally.classes, strict=True)},
         "mean_confidence": tally.mean_confidence,
         "expected_accuracy": tally.expected_accuracy,
@@ -146,7 +149,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     counts = Counter(summary["classes"]).most_common(5)
     said = ", ".join(f"{name} {n:,}" for name, n in counts if n)
     expected, where = summary["expected_accuracy"], summary["out"]
-    lines = [f"{summary['written']:,} of {summary['items']:,} predictions" + (f" in {where}" if where else "")]
+    lines = [f"{summary['selected']:,} of {summary['items']:,} predictions" + (f" in {where}" if where else "")]
     if expected is not None:
         lines[0] += f", {expected:.1%} of the unlabelled should be right"
     if said:
@@ -157,12 +160,12 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
 
 
 class _Tally:
-    """Counts what is predicted and what is written."""
+    """Counts what is predicted and what of it is selected."""
 
     def __init__(self, n_classes: int, labelled: NDArray[np.bool_]) -> None:
         self.labelled = labelled
         self.classes = np.zeros(n_classes, dtype=np.int64)
-        self.written = 0
+        self.selected = 0
         self._confidence = self._open_confidence = 0.0
         self._open = 0
 
@@ -173,15 +176,15 @@ class _Tally:
         self._open_confidence += float(p[open_].max(axis=1, initial=0).sum(dtype=np.float64))
 
     def count(self, p: NDArray[np.float32]) -> None:
-        """Take in rows that are written."""
-        self.written += len(p)
+        """Take in rows that the options select."""
+        self.selected += len(p)
         self.classes += np.bincount(p.argmax(axis=1), minlength=len(self.classes))
         self._confidence += float(p.max(axis=1, initial=0).sum(dtype=np.float64))
 
     @property
     def mean_confidence(self) -> float | None:
-        """Of what was written."""
-        return self._confidence / self.written if self.written else None
+        """Of what was selected."""
+        return self._confidence / self.selected if self.selected else None
 
     @property
     def expected_accuracy(self) -> float | None:

@@ -116,5 +116,5 @@ def open_with_progress(
 def progress(err: Console, doing: str) -> Iterator[Progress]:
     """A bar on `err` that goes when it is done."""
     columns = (TextColumn(doing), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
-    with Progress(*columns, console=err, transient=True) as bar:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         yield bar
