@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -263,7 +264,8 @@ def _destination(options: PredictOptions, classes: Sequence[str]) -> Iterator[Pr
         with prediction_file(options.out, classes) as file:
             yield file
     elif options.html is None and not options.quiet:
-        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # file names may hold any bytes
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="surrogateescape")  # a file name may hold any bytes
         yield CsvFile(sys.stdout, classes)
     else:
         yield None
