@@ -112,7 +112,7 @@ def test_deleted_files_are_gone_but_remembered(tmp_path: Path) -> None:
     assert len(pool) == 9
     assert pool.files.names(index) == ()
     assert pool.files.last_name(index) == "red/2.jpg"
-    with pytest.raises(TuilabelError, match="red/2.jpg.*gone"):
+    with pytest.raises(TuilabelError, match=r"red/2\.jpg.*gone"):
         pool.files.read(index)
     assert pool.picture(index, 100).shape == (36, 48, 3), "the small copy is left"
 

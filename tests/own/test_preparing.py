@@ -13,7 +13,7 @@ import pytest
 
 from tests.own.folders import colour_folder
 from tuilabel.datasets import open_pool
-from tuilabel.learner.messages import Failure, InspectItem, Inspection, Message, PoolChanged, RoundResult, TrainRequest
+from tuilabel.learner.messages import Failure, Inspection, InspectItem, Message, PoolChanged, RoundResult, TrainRequest
 from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
 from tuilabel.learner.preparing import prepare
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
@@ -127,7 +127,7 @@ def test_own_latents_and_pca(tmp_path: Path) -> None:
     assert own is not None
     assert np.array_equal(encode(own, pool).pool, pca.pool)
     np.save(tmp_path / "short.npy", table[:5])
-    with pytest.raises(Exception, match="5 rows.*19 images"):
+    with pytest.raises(Exception, match=r"5 rows.*19 images"):
         choose_encoder("vae", pool, latents=tmp_path / "short.npy")
 
 
@@ -135,7 +135,9 @@ class Sitting:
     """A trainer process on a folder, and what it has said."""
 
     def __init__(self, folder: Path, place: Path, **changes: object) -> None:
-        settings = WorkerSettings(str(folder), None, None, "mlp", "cpu", place / "trainer.log", place / "vae.safetensors")
+        settings = WorkerSettings(
+            str(folder), None, None, "mlp", "cpu", place / "trainer.log", place / "vae.safetensors"
+        )
         self.trainer = ProcessTrainer(replace(settings, **changes))  # type: ignore[arg-type]
         self.said: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.said.put)

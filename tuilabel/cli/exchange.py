@@ -44,7 +44,8 @@ def export(
     split: Annotated[
         str | None, typer.Option("--split", help="Parts for training, validation, test, as 80,10,10.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the split.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the split; of a model that of `tuilabel label`.")] = 0,
+    learner: Annotated[str, typer.Option(help="Of a model: that of `tuilabel label`, latent or mlp.")] = "latent",
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file, or the folder of an export.")] = False,
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
@@ -59,10 +60,27 @@ def export(
     from tuilabel.labels.exchange.formats import MODEL_FORMATS, format_of
 
     wanted = format or format_of(out)
-    if as_json and out is None:
+    if as_json and out is None and wanted not in MODEL_FORMATS:
         raise UsageError("--json tells about a file or folder: give --out, or --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
-        _export_model(dataset, project, data_dir, out, wanted, force, checkpoint, device, as_json)
+        from tuilabel.console.deploying import agreement_line, export_model
+
+        figures = export_model(
+            dataset,
+            project,
+            data_dir,
+            out,
+            wanted,
+            force=force,
+            checkpoint=checkpoint,
+            device=device,
+            learner=learner,
+            seed=seed,
+            quiet=as_json,
+        )
+        note(agreement_line(figures))
+        if as_json:
+            print_json(figures)
         return
     figures = export_labels(
         dataset,
@@ -126,26 +144,6 @@ def import_(
             typer.echo(line)
     if not apply:
         note(f"nothing is written yet: `{printable(shlex.join(['tuilabel', *sys.argv[1:], '--apply']))}` writes it")
-
-
-def _export_model(
-    dataset: str,
-    project: Path | None,
-    data_dir: Path | None,
-    out: Path | None,
-    file_format: str,
-    force: bool,
-    checkpoint: Path | None,
-    device: str,
-    as_json: bool,
-) -> None:
-    from tuilabel.console.deploying import export_model  # type: ignore[import-not-found, import-untyped, unused-ignore]
-
-    figures = export_model(
-        dataset, project, data_dir, out, file_format, force=force, checkpoint=checkpoint, device=device
-    )
-    if as_json:
-        print_json(figures)
 
 
 def _split(text: str | None) -> tuple[int, int, int] | None:

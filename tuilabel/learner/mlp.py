@@ -112,6 +112,11 @@ class MLPEnsemble:
         self._weights[3][..., unseen] = UNSEEN  # what nobody has ever answered is not predicted
         return self
 
+    @property
+    def weights(self) -> tuple[Tensor, ...]:
+        """Of the two layers of all members: (K, D, H), (K, 1, H), (K, H, C), (K, 1, C); empty before `fit`."""
+        return tuple(self._weights)
+
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Mean class probabilities of the members, float32 (n, C); call `fit` first.
 

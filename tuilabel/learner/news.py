@@ -1,6 +1,6 @@
 """What the process that prepares is told, and what it says.
 
-Not in its own module: that is `__main__` there, and a class of `__main__` is another one in the process that hears of it.
+Not in its own module: that is `__main__` there, and a class of `__main__` is another one in who hears of it.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +13,17 @@ from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, exp
 from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.messages import Picks, RoundResult, TestMetrics, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
-from tuilabel.strategies.base import Model
 from tuilabel.strategies.uncertainty import entropy
 
 BINS = 20
 STOP_SET = 2_000  # items whose predictions say whether the model has settled (Bloodgood & Vijay-Shanker 2009)
+
+
+class Predictor(Protocol):
+    """What a test set asks of a model."""
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities, float32 (n, C)."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class TestSet:
         targets = target_of[self.targets]
         return None if (targets < 0).any() else TestSet(self.features, targets)
 
-    def judge(self, model: Model) -> TestMetrics:
+    def judge(self, model: Predictor) -> TestMetrics:
         """How `model` does on the test items."""
         probabilities = model.predict_proba(self.features)
         predicted = probabilities.argmax(axis=1)
@@ -143,18 +150,16 @@ class RoundRunner:
         features = self.learner.features
         test = None if self._test is None else self._test.under(request.target_of)
         known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
-        model = self.learner.fit(known, seed=int(self._rng(request, 2).integers(2**31)))
+        model = self.learner.fit(known, seed=model_seed(request))
         fitted = time.perf_counter()
         self.probabilities = probabilities = model.predict_proba(features)  # (N, C)
         shown = _predictions(request.shown, probabilities[request.shown])
         stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
         open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
-        context = QueryContext(
-            features, candidates, request.indices, open_, self._rng(request, 0), request.labels, model
-        )
+        context = QueryContext(features, candidates, request.indices, open_, _rng(request, 0), request.labels, model)
         strategy = get_strategy(request.strategy)
         selection = strategy.pick(context, request.ahead * request.batch_size)
-        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, self._rng(request, 1))
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, _rng(request, 1))
         queried = time.perf_counter()
         uncertainty = entropy(open_) / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
@@ -180,7 +185,7 @@ class RoundRunner:
         m = len(known.indices)
         if request.folds < 2 or m < request.folds:
             return None
-        rng = self._rng(request, 3)
+        rng = _rng(request, 3)
         fold = rng.permutation(m) % request.folds
         predicted = np.empty(m, dtype=np.int64)
         for held_out in (fold == f for f in range(request.folds)):
@@ -193,10 +198,15 @@ class RoundRunner:
             predicted[held_out] = model.predict_proba(rows).argmax(axis=1)
         return predicted
 
-    @staticmethod
-    def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
-        """A generator that depends on the request's content and on nothing else."""
-        return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
+
+def model_seed(request: TrainRequest) -> int:
+    """What the request's model is trained with."""
+    return int(_rng(request, 2).integers(2**31))
+
+
+def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
+    """A generator that depends on the request's content and on nothing else."""
+    return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
 
 
 def _joined(picks: list[Picks]) -> Picks:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from tuilabel.datasets import LibraryPool, open_pool
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.messages import Failure, Message, PoolChanged, Progress
+from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
 from tuilabel.learner.opening import learner_on, test_set
 from tuilabel.learner.preparer import Preparer
-from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
 from tuilabel.learner.process import WorkerSettings
 from tuilabel.learner.questions import Answerer, Decode
 from tuilabel.learner.round import RoundRunner, TestSet

@@ -61,9 +61,14 @@ def to_input(images: NDArray[np.uint8], config: VAEConfig, device: torch.device)
     Images of another size are resized: area averaging to smaller, bilinear to larger.
     """
     batch = torch.from_numpy(np.array(images)).to(device)  # a copy: the pool is read-only
+    return as_input(batch, config).contiguous(memory_format=torch.channels_last)
+
+
+def as_input(batch: Tensor, config: VAEConfig) -> Tensor:
+    """The same for a tensor (B, H, W, C) uint8, in whatever memory layout comes of it."""
     x = batch.permute(0, 3, 1, 2).float().div_(255)  # (B, C, H, W); the permuted view is channels_last already
     size = (config.height, config.width)
     if x.shape[-2:] != size:
         smaller = x.shape[-2] >= size[0] and x.shape[-1] >= size[1]
         x = F.interpolate(x, size, mode="area") if smaller else F.interpolate(x, size, mode="bilinear", antialias=True)
-    return x.contiguous(memory_format=torch.channels_last)
+    return x

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, LibraryPool
+from tuilabel.datasets.decode import squared
+from tuilabel.errors import TuilabelError
 from tuilabel.vae.encoders import Encoder, own_rows
 from tuilabel.vae.latents import Latents, cache_path, cached_latents, encode_pool, read_cached, write_cached
 from tuilabel.vae.pca import PCA
@@ -59,6 +61,31 @@ def at_once(encoder: Encoder, pool: ImagePool) -> Latents | None:
         case "vae":
             assert encoder.path is not None
             return cached_latents(pool, encoder.path)
+
+
+def encode_others(
+    encoder: Encoder,
+    pool: ImagePool,
+    others: ImagePool,
+    device: str = "auto",
+    on_progress: OnProgress = lambda _done, _total: None,
+) -> NDArray[np.float32]:
+    """Latents, float32 (M, D), of other images in the space of `pool`'s, whatever their size.
+
+    Raises
+    ------
+    TuilabelError : as `encode`; where the images have other channels, or the latents are the person's own.
+    """
+    if encoder.kind == "own":
+        raise TuilabelError(f"there are no latents of {others.name} in {encoder.path}: use a VAE for other images")
+    if encoder.kind == "vae":
+        assert encoder.path is not None
+        return encode_pool(others, encoder.path, device, on_progress, any_size=True).pool
+    if encoder.kind == "pca":
+        height, width, channels = pool.images.shape[1:]
+        images = np.stack([squared(image, height, width, channels) for image in others.images])
+        return PCA.of(pool.images)(images)
+    return encode(encoder, others, device, on_progress).pool
 
 
 def by_file(pool: LibraryPool, latents: Latents) -> NDArray[np.float32]:

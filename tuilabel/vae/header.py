@@ -91,10 +91,18 @@ def find_checkpoint(dataset: str, named: Path | None = None) -> Path:
     raise TuilabelError(f"no VAE for {dataset} yet: train it with `tuilabel train-vae {dataset}`")
 
 
-def check_fits(header: CheckpointHeader, pool: ImagePool) -> None:
-    """Raise `TuilabelError` where the checkpoint was made for images of another shape than the pool's."""
+def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = False) -> None:
+    """Raise `TuilabelError` where the checkpoint was made for images of another shape than the pool's.
+
+    With `any_size` only the channels must agree: the model resizes what it takes.
+    """
     shape = tuple(int(n) for n in pool.images.shape[1:])
-    if shape != header.image_shape:
+    if any_size and shape[2] != header.image_shape[2]:
+        raise TuilabelError(
+            f"the checkpoint is for images of {_channels(header.image_shape[2])} ({header.dataset}), those of "
+            f"{pool.name} have {_channels(shape[2])}: convert them first"
+        )
+    if not any_size and shape != header.image_shape:
         raise TuilabelError(
             f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), {pool.name}'s are "
             f"{_times(shape)}: train one with `tuilabel train-vae {pool.name}`"
@@ -132,6 +140,10 @@ def _header(path: Path, metadata: object) -> CheckpointHeader:
 
 def _cut_short(path: Path) -> TuilabelError:
     return TuilabelError(f"the checkpoint {path} is cut short: copy it again or train it anew")
+
+
+def _channels(n: int) -> str:
+    return "1 channel" if n == 1 else f"{n} channels"
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -46,12 +46,15 @@ def encode_pool(
     checkpoint: Path,
     device: str = "auto",
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    any_size: bool = False,
 ) -> Latents:
     """The latents of `pool` and its test split, from the cache or encoded now and cached.
 
     Parameters
     ----------
     on_progress : called with (images done, images in all).
+    any_size : take images of another size than those the checkpoint was trained on; they are resized.
 
     Raises
     ------
@@ -61,7 +64,7 @@ def encode_pool(
     cached = cached_latents(pool, checkpoint)
     if cached is not None:
         return cached
-    check_fits(read_header(checkpoint), pool)
+    check_fits(read_header(checkpoint), pool, any_size=any_size)
 
     def rows(part: slice) -> Iterator[NDArray[np.float32]]:
         return chain.from_iterable(_encoded(images, checkpoint, device) for images in images_of(pool, part))

@@ -1,0 +1,76 @@
+"""`predict`: a project's model, used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tuilabel.cli.app import app
+from tuilabel.cli.options import (
+    Checkpoint,
+    DataDir,
+    Dataset,
+    Device,
+    Encoder,
+    Json,
+    Latents,
+    ProjectDir,
+    note,
+    print_json,
+)
+
+
+@app.command(epilog="Example: tuilabel predict --min-confidence 0.95 --out predictions.csv")
+def predict(
+    dataset: Dataset = "mnist",
+    project: ProjectDir = None,
+    on: Annotated[str | None, typer.Option("--on", help="Predict these images, not those that were labelled.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet; else CSV on stdout.")
+    ] = None,
+    format: Annotated[  # noqa: A002
+        str | None, typer.Option("--format", help="Any format of `tuilabel export`; else as the file ends.")
+    ] = None,
+    min_confidence: Annotated[float, typer.Option(help="Leave out what the model is less sure of, 0 to 1.")] = 0.0,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="A column p_CLASS for each class as well.")
+    ] = False,
+    unlabelled_only: Annotated[
+        bool, typer.Option("--unlabelled-only", help="Leave out images that have a label.")
+    ] = False,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a report: one page, with pictures.")] = None,
+    learner: Annotated[str, typer.Option(help="That of `tuilabel label`: latent, mlp, cnn.")] = "latent",
+    encoder: Encoder = "vae",
+    checkpoint: Checkpoint = None,
+    latents: Latents = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="That of `tuilabel label`.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """What the model says of every image, with probabilities that mean what they say."""
+    from tuilabel.console.predicting import PredictOptions, run_predict, summary_lines
+    from tuilabel.console.projects import ModelOptions
+
+    summary = run_predict(
+        ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed),
+        PredictOptions(
+            on=on,
+            out=out,
+            html=html,
+            min_confidence=min_confidence,
+            probabilities=probabilities,
+            unlabelled_only=unlabelled_only,
+            force=force,
+            quiet=as_json,
+            file_format=format,
+        ),
+    )
+    if as_json:
+        print_json(summary)
+    else:
+        for line in summary_lines(summary):
+            note(line)

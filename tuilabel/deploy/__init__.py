@@ -1,0 +1,8 @@
+"""A project's model as one file that runs without tuilabel."""
+
+from __future__ import annotations
+
+from tuilabel.deploy.card import ModelCard
+from tuilabel.deploy.write import FORMATS, Agreement, check_format, write_model
+
+__all__ = ["FORMATS", "Agreement", "ModelCard", "check_format", "write_model"]

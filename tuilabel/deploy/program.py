@@ -1,0 +1,45 @@
+"""Encoder and classifier as one network: pixels in, probabilities and latents out."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.vae.device import as_input
+from tuilabel.vae.model import VAE
+
+FLOOR = 1e-12  # as in `tuilabel.estimate.apply_temperature`
+
+
+class Program(nn.Module):
+    """What `tuilabel predict` computes, from images of one size to calibrated probabilities.
+
+    Parameters
+    ----------
+    vae : its encoder's means are the latents.
+    ensemble : a fitted one on these latents.
+    temperature : see `FinalModel`.
+    """
+
+    w1: Tensor
+    b1: Tensor
+    w2: Tensor
+    b2: Tensor
+
+    def __init__(self, vae: VAE, ensemble: MLPEnsemble, temperature: float) -> None:
+        super().__init__()
+        self.encoder = vae.encoder
+        self.config = vae.config
+        self.temperature = temperature
+        for name, weight in zip(("w1", "b1", "w2", "b2"), ensemble.weights, strict=True):
+            self.register_buffer(name, weight.clone().contiguous())
+        self.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Probabilities (N, C) and latents (N, D), float32, of images uint8 (N, H, W, channels)."""
+        mean, _ = self.encoder(as_input(images, self.config)).chunk(2, dim=1)
+        hidden = torch.relu(mean @ self.w1 + self.b1)  # (K, N, H)
+        each = (hidden @ self.w2 + self.b2).softmax(2)  # (K, N, C)
+        said = each.mean(0).clamp_min(FLOOR).log()
+        return (said / self.temperature).softmax(1), mean

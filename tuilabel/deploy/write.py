@@ -1,0 +1,172 @@
+"""A model file, written, tried on images, and only then put in its place."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.deploy.card import ModelCard
+from tuilabel.errors import TuilabelError, unknown_name
+from tuilabel.files import atomic_write
+
+if TYPE_CHECKING:
+    from tuilabel.deploy.program import Program
+
+FORMATS = {
+    "onnx": "one ONNX graph, for onnxruntime and whatever else reads ONNX; needs the extra tuilabel[onnx]",
+    "torch": "a torch.export program (.pt2), loaded by torch alone",
+}
+OPSET = 18
+TOLERANCE = 1e-4
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How far the written file is from tuilabel's own predictions."""
+
+    images: int
+    same_class: int
+    """Of these, images that it takes for the same class."""
+    difference: float
+    """The largest of any probability."""
+    latent_difference: float
+    """The largest of any latent."""
+
+
+def check_format(file_format: str) -> None:
+    """Say at once what is wrong with a format.
+
+    Raises
+    ------
+    UsageError : where there is none of that name.
+    TuilabelError : where a package that it needs is not installed.
+    """
+    if file_format not in FORMATS:
+        raise unknown_name("format", file_format, FORMATS)
+    missing = [name for name in NEEDED if file_format == "onnx" and importlib.util.find_spec(name) is None]
+    if missing:
+        raise TuilabelError(f"ONNX needs {', '.join(missing)}: install them with `pip install 'tuilabel[onnx]'`")
+
+
+def write_model(
+    program: Program, card: ModelCard, images: NDArray[np.uint8], expected: NDArray[np.float32], out: Path, kind: str
+) -> Agreement:
+    """Write a model file, run it on `images`, and put it and `OUT.json` in their places where it says what it should.
+
+    Parameters
+    ----------
+    images : uint8 (n, H, W, C), n ≥ 1, to try it on.
+    expected : float32 (n, K), tuilabel's own probabilities for them, encoded in single precision.
+    kind : one of `FORMATS`.
+
+    Raises
+    ------
+    UsageError, TuilabelError : as `check_format`; where a file cannot be written, or says something else than tuilabel.
+    """
+    check_format(kind)
+    write, load = (_write_onnx, _load_onnx) if kind == "onnx" else (_write_torch, _load_torch)
+    with atomic_write(out) as temporary:
+        with _quietly():
+            write(program, card, images[:2], temporary)
+            agreement = _tried(load(temporary), images, expected, program)
+        if not (agreement.difference < TOLERANCE and agreement.same_class == agreement.images):
+            raise TuilabelError(
+                f"the {kind} model differs from tuilabel's predictions by {agreement.difference:.2g} and in "
+                f"{agreement.images - agreement.same_class} of {agreement.images} classes: nothing was written"
+            )
+    with atomic_write(card_path(out)) as temporary:
+        temporary.write_text(json.dumps(card.document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return agreement
+
+
+def card_path(out: Path) -> Path:
+    """Where the document beside a model file is."""
+    return out.with_name(f"{out.name}.json")
+
+
+def _write_onnx(program: Program, card: ModelCard, example: NDArray[np.uint8], path: Path) -> None:
+    import torch
+
+    images = torch.from_numpy(np.array(example))
+    exported = torch.onnx.export(
+        program,
+        (images,),
+        dynamo=True,
+        input_names=["images"],
+        output_names=["probabilities", "latents"],
+        dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}},
+        opset_version=OPSET,
+        verbose=False,
+    )
+    assert exported is not None
+    exported.model.producer_name = "tuilabel"
+    exported.model.producer_version = card.version
+    exported.model.metadata_props.update(card.properties())
+    exported.save(path, external_data=False)
+
+
+def _write_torch(program: Program, card: ModelCard, example: NDArray[np.uint8], path: Path) -> None:
+    import torch
+
+    images = torch.from_numpy(np.array(example))
+    exported = torch.export.export(program, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
+    with path.open("wb") as file:  # by a path it would insist on its name
+        torch.export.save(exported, file, extra_files={"tuilabel.json": json.dumps(card.document())})
+
+
+def _load_onnx(path: Path) -> Run:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        probabilities, latents = session.run(["probabilities", "latents"], {"images": images})
+        return probabilities, latents
+
+    return run
+
+
+def _load_torch(path: Path) -> Run:
+    import torch
+
+    with path.open("rb") as file:
+        module = torch.export.load(file).module()
+
+    def run(images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        with torch.inference_mode():
+            probabilities, latents = module(torch.from_numpy(images))
+        return probabilities.numpy(), latents.numpy()
+
+    return run
+
+
+def _tried(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32], program: Program) -> Agreement:
+    """All images at once, and the first alone: the number of images is free."""
+    import torch
+
+    with torch.inference_mode():
+        latents = program(torch.from_numpy(images))[1].numpy()
+    whole, said_latents = run(images)
+    first, _ = run(images[:1])
+    difference = max(float(np.abs(whole - expected).max()), float(np.abs(first - expected[:1]).max()))
+    same = int((whole.argmax(axis=1) == expected.argmax(axis=1)).sum())
+    return Agreement(len(images), same, difference, float(np.abs(said_latents - latents).max()))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Exporters warn of what nobody can change here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
