@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
 
 MOST_PIXELS = 100_000_000
@@ -38,8 +40,14 @@ _SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
 _HUE = 4  # between the channels of a pixel: lossy formats give grey so much of a colour
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-# For good and not per image: `catch_warnings` changes the filters of all threads, and a warning lands on the screen.
+
+# What is written to stderr lands on the screen. Silenced for good: `catch_warnings` would change the filters of all
+# threads each time, and libtiff, which Pillow's own module is linked with, writes past Python.
 warnings.filterwarnings("ignore", module=r"PIL\b")
+with contextlib.suppress(OSError, AttributeError):  # a Pillow without libtiff
+    _pillow = ctypes.CDLL(str(_imaging.__file__))
+    _pillow.TIFFSetErrorHandler(None)
+    _pillow.TIFFSetWarningHandler(None)
 
 
 class Undecodable(Exception):
