@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 # What is written to stderr lands on the screen. Silenced for good: `catch_warnings` would change the filters of all
 # threads each time, and libtiff, which Pillow's own module is linked with, writes past Python.
 warnings.filterwarnings("ignore", module=r"PIL\b")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 with contextlib.suppress(OSError, AttributeError):  # a Pillow without libtiff
     _pillow = ctypes.CDLL(str(_imaging.__file__))
     _pillow.TIFFSetErrorHandler(None)

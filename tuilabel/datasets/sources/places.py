@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+from zipfile import ZipFile
 
 from tuilabel.datasets.sources.base import LARGEST, Content, SourceError, reason_of, stamp_of, too_large
 from tuilabel.errors import TuilabelError, UsageError
@@ -128,6 +129,11 @@ def without_password(url: str) -> str:
 def stamp_of_info(info: dict[str, Any]) -> tuple[int, str]:
     """Size and stamp of what fsspec tells of a file."""
     return int(info.get("size") or 0), next((str(info[key]) for key in _STAMPS if info.get(key)), "")
+
+
+def opened_zip(place: Place) -> ZipFile:
+    """A .zip for reading; raises `BadZipFile` where it is none, and what its file system raises."""
+    return ZipFile(place.path if place.is_here else place.open())
 
 
 def fetch(files: Any, named: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Content]]:
