@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterable
@@ -689,6 +691,17 @@ def test_a_shard_that_is_none(tmp_path: Path) -> None:
 
 
 # What a DATASET names
+
+
+def test_a_directory_needs_none_of_the_large_libraries(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"a"})
+    code = (
+        "import sys; from tuilabel.datasets.sources import open_source; "
+        f"assert [*open_source({str(tmp_path)!r}).list()]; "
+        "sys.exit(str({'torch', 'pyarrow', 'fsspec', 'textual'} & {*sys.modules} or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
 
 
 def test_what_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
