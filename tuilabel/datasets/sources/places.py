@@ -111,11 +111,13 @@ def find(text: str) -> Place:
     try:
         files, path = fsspec.core.url_to_fs(text, use_listings_cache=False)
     except ImportError as error:
-        raise TuilabelError(f"cannot read {without_password(text)}: {reason_of(error)}, and start again") from error
+        raise TuilabelError(
+            f"cannot read {without_password(text)}: {without_password(reason_of(error))}, and start again"
+        ) from error
     except ValueError as error:
-        raise UsageError(f"cannot read {without_password(text)}: {reason_of(error)}") from error
+        raise UsageError(f"cannot read {without_password(text)}: {without_password(reason_of(error))}") from error
     except Exception as error:  # each file system has errors of its own
-        raise TuilabelError(f"cannot reach {without_password(text)}: {reason_of(error)}") from error
+        raise TuilabelError(f"cannot reach {without_password(text)}: {without_password(reason_of(error))}") from error
     if type(files).__name__ == "LocalFileSystem":
         return Place(path, path)
     return Place(without_password(text).rstrip("/"), path, files)
