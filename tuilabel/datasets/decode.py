@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import io
+import logging
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import ExifTags, Image, ImageChops, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
 
 MOST_PIXELS = 100_000_000
@@ -35,11 +38,19 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
-_HUE = 4  # between the channels of a pixel: lossy formats give grey so much of a colour
+# Between two channels of a pixel: lossy formats give grey a difference of up to 4.
+_IS_HUE = [difference > 4 for difference in range(256)]
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
-# For good and not per image: `catch_warnings` changes the filters of all threads, and a warning lands on the screen.
+
+# What is written to stderr lands on the screen. Silenced for good: `catch_warnings` would change the filters of all
+# threads each time, and libtiff, which Pillow's own module is linked with, writes past Python.
 warnings.filterwarnings("ignore", module=r"PIL\b")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+with contextlib.suppress(OSError, AttributeError):  # a Pillow without libtiff
+    _pillow = ctypes.CDLL(str(_imaging.__file__))
+    _pillow.TIFFSetErrorHandler(None)
+    _pillow.TIFFSetWarningHandler(None)
 
 
 class Undecodable(Exception):
@@ -95,9 +106,8 @@ def decode(data: bytes, longest: int) -> Decoded:
         small = small.transpose(turn)
     if turn in _SIDEWAYS:
         width, height = height, width
-    pixels = np.asarray(small)
-    if pixels.ndim == 3 and np.ptp(pixels, axis=-1).max() > _HUE:
-        return Decoded(pixels, width, height, grey=False)
+    if _has_colour(small):
+        return Decoded(np.asarray(small), width, height, grey=False)
     return Decoded(np.asarray(small.convert("L"))[..., None], width, height, grey=True)
 
 
@@ -160,6 +170,13 @@ def _coloured(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.mode in _ALPHA:
         return over_white(image)
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def _has_colour(image: Image.Image) -> bool:
+    if image.mode == "L":
+        return False
+    red, green, blue = image.split()
+    return any(ImageChops.difference(other, green).point(_IS_HUE).getbbox() for other in (red, blue))
 
 
 def _shallow(image: Image.Image, size: tuple[int, int]) -> Image.Image:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from tuilabel.datasets.decode import over_white
 from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of
-from tuilabel.datasets.sources.places import Place
+from tuilabel.datasets.sources.places import Place, opened_zip
 from tuilabel.datasets.sources.tables import word_of
 from tuilabel.errors import TuilabelError
 
@@ -144,6 +144,7 @@ class _Array:
         self.open = opener
         self.is_packed = is_packed
         with opener() as file:
+            end = file.tell() + size
             version = np.lib.format.read_magic(file)
             if version not in ((1, 0), (2, 0)):
                 raise ValueError("it is no plain array")
@@ -154,7 +155,7 @@ class _Array:
             raise ValueError("it holds Python objects, which are not read: save it as an array of uint8")
         if by_columns and len(self.full) > 1:
             raise ValueError("it is stored column by column: save it by np.save(…, np.ascontiguousarray(…))")
-        self._check(size)
+        self._check(end if size else None)
 
     def __len__(self) -> int:
         return self.full[0]
@@ -176,7 +177,7 @@ class _Array:
         """Bytes of a row as it is stored."""
         return math.prod(self.full[1:]) * self.dtype.itemsize
 
-    def _check(self, size: int) -> None:
+    def _check(self, end: int | None) -> None:
         shape = " × ".join(map(str, self.full))
         if len(self.full) not in (3, 4) or (len(self.full) == 3 and self.full[2] in (3, 4)):
             raise ValueError(f"an array of {shape} is no stack of images (N, H, W) or (N, H, W, C)")
@@ -184,9 +185,8 @@ class _Array:
             raise ValueError(f"an array of {shape} is no stack of images of 1, 3 or 4 channels")
         if self.dtype.kind not in "buif":
             raise ValueError(f"an array of {self.dtype} is no stack of images: save it as uint8")
-        there = (size - self._start) // self.row_bytes
-        if size and there < len(self):
-            raise ValueError(f"it is cut short: {there:,} of {len(self):,} rows are there")
+        if end is not None and end < self._start + len(self) * self.row_bytes:
+            raise ValueError(f"it is cut short: {len(self):,} rows do not fit into it")
 
     def row(self, file: IO[bytes], k: int) -> NDArray[Any]:
         """Row `k`, (H, W, C), from the open file."""
@@ -201,7 +201,7 @@ class _Array:
 
 def _in_npz(place: Place) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
     """The arrays of images and of labels in a .npz, by split."""
-    with place.open() as file, ZipFile(file) as archive:
+    with opened_zip(place) as archive:
         members = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
         stacks: dict[str, _Array] = {}
         labels: dict[str, NDArray[Any]] = {}
@@ -234,7 +234,7 @@ def _read_labels(archive: ZipFile, info: ZipInfo, count: int) -> NDArray[Any]:
 def _opener(place: Place, info: ZipInfo) -> Callable[[], IO[bytes]]:
     """What opens a member: one that is stored as it is opens at its place, so that any row is read at once."""
     if info.compress_type != ZIP_STORED:
-        return lambda: ZipFile(place.open()).open(info)
+        return lambda: opened_zip(place).open(info)
     return lambda: _stored(place, info)
 
 

@@ -131,7 +131,11 @@ def is_hidden(name: str) -> bool:
 
 def is_unsafe(name: str) -> bool:
     """Whether the path of a member leads out of its archive."""
-    return name.startswith(("/", "\\")) or ".." in re.split(r"[/\\]", name) or re.match("[A-Za-z]:", name) is not None
+    return (
+        name.startswith(("/", "\\"))
+        or ".." in re.split(r"[/\\]", name)
+        or re.match(r"[A-Za-z]:[/\\]", name) is not None
+    )
 
 
 def title_of(where: str) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
+from zipfile import ZipFile
 
 from tuilabel.datasets.sources.base import LARGEST, Content, SourceError, reason_of, stamp_of, too_large
 from tuilabel.errors import TuilabelError, UsageError
@@ -110,11 +111,13 @@ def find(text: str) -> Place:
     try:
         files, path = fsspec.core.url_to_fs(text, use_listings_cache=False)
     except ImportError as error:
-        raise TuilabelError(f"cannot read {without_password(text)}: {reason_of(error)}, and start again") from error
+        raise TuilabelError(
+            f"cannot read {without_password(text)}: {without_password(reason_of(error))}, and start again"
+        ) from error
     except ValueError as error:
-        raise UsageError(f"cannot read {without_password(text)}: {reason_of(error)}") from error
+        raise UsageError(f"cannot read {without_password(text)}: {without_password(reason_of(error))}") from error
     except Exception as error:  # each file system has errors of its own
-        raise TuilabelError(f"cannot reach {without_password(text)}: {reason_of(error)}") from error
+        raise TuilabelError(f"cannot reach {without_password(text)}: {without_password(reason_of(error))}") from error
     if type(files).__name__ == "LocalFileSystem":
         return Place(path, path)
     return Place(without_password(text).rstrip("/"), path, files)
@@ -128,6 +131,11 @@ def without_password(url: str) -> str:
 def stamp_of_info(info: dict[str, Any]) -> tuple[int, str]:
     """Size and stamp of what fsspec tells of a file."""
     return int(info.get("size") or 0), next((str(info[key]) for key in _STAMPS if info.get(key)), "")
+
+
+def opened_zip(place: Place) -> ZipFile:
+    """A .zip for reading; raises `BadZipFile` where it is none, and what its file system raises."""
+    return ZipFile(place.path if place.is_here else place.open())
 
 
 def fetch(files: Any, named: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Content]]:

@@ -59,24 +59,24 @@ def rows_of(place: Place) -> Iterator[Row]:
 
 def _csv(place: Place, file: IO[bytes]) -> Iterator[Row]:
     # Names of files need be no UTF-8; Excel writes a byte order mark, and semicolons where the comma is decimal.
-    text = io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
-    first = text.readline(_LONGEST_LINE)
-    delimiter = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
-    header = next(csv.reader([first], delimiter=delimiter), [])
-    pick = _picker(place, header)
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    while True:
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise _damaged(place, 1 + reader.line_num, reason_of(error)) from error
-        if cells is None:
-            return
-        if len(cells) != len(header) and cells:
-            reason = f"{len(cells)} columns, and {len(header)} in the first line"
-            raise _damaged(place, 1 + reader.line_num, reason)
-        if cells:
-            yield _row(place, 1 + reader.line_num, [cells[k] if k is not None else None for k in pick])
+    with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text:
+        first = text.readline(_LONGEST_LINE)
+        delimiter = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
+        header = next(csv.reader([first], delimiter=delimiter), [])
+        pick = _picker(place, header)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        while True:
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                raise _damaged(place, 1 + reader.line_num, reason_of(error)) from error
+            if cells is None:
+                return
+            if len(cells) != len(header) and cells:
+                reason = f"{len(cells)} columns, and {len(header)} in the first line"
+                raise _damaged(place, 1 + reader.line_num, reason)
+            if cells:
+                yield _row(place, 1 + reader.line_num, [cells[k] if k is not None else None for k in pick])
 
 
 def _json_lines(place: Place, file: IO[bytes]) -> Iterator[Row]:

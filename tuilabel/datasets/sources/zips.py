@@ -22,7 +22,7 @@ from tuilabel.datasets.sources.base import (
     too_large,
 )
 from tuilabel.datasets.sources.layout import Layout
-from tuilabel.datasets.sources.places import Place
+from tuilabel.datasets.sources.places import Place, opened_zip
 
 _ENCRYPTED = 1  # bit of a member's flags
 _BLOWN_UP = 200  # times its packed size: no image
@@ -109,7 +109,7 @@ class Zip:
 
     def _open(self) -> ZipFile:
         try:
-            return ZipFile(self._place.path if self._place.is_here else self._place.open())
+            return opened_zip(self._place)
         except BadZipFile as error:
             raise self._place.failure(BadZipFile("it is no .zip, damaged or cut short")) from error
         except Exception as error:  # damaged directories and file systems elsewhere raise nearly everything

@@ -1,0 +1,105 @@
+"""A person's own images: how fast they are listed and decoded, and in how much memory."""
+
+from __future__ import annotations
+
+import io
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from tuilabel.datasets.decode import decode
+from tuilabel.datasets.sources import open_source
+
+Rows = Iterator[tuple[str, str, str]]
+SIDE = 128  # pixels that are kept of the longer side
+
+
+def listing(folder: Path) -> Rows:
+    """100,000 files in 100 folders, the second time: the file system's own caches are warm."""
+    root = folder / "files"
+    tree(root, 100, 1000)
+    seconds = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        found = sum(1 for _ in open_source(str(root)).list())
+        seconds.append(time.perf_counter() - begin)
+    shutil.rmtree(root)
+    yield f"listing {found:,} files", f"{statistics.median(seconds[1:]):.2f} s", "1 s"
+
+
+def listing_a_million(folder: Path) -> Rows:
+    """Each in a process of its own, for its memory: a tree of links to one file in folders of 1,000, and a table."""
+    root = folder / "million"
+    tree(root, 1000, 1000)
+    table = folder / "million.csv"
+    with table.open("w") as file:
+        file.write("path,label\n")
+        file.writelines(f"million/{k:04}/{n:04}.jpg,{n % 10}\n" for k in range(1000) for n in range(1000))
+    for what, path in (("files of a directory", root), ("rows of a .csv", table)):
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.images", str(path)], capture_output=True, text=True, check=True
+        )
+        found, seconds, megabytes = done.stdout.split()
+        yield f"listing {int(found):,} {what}", f"{float(seconds):.1f} s", ""
+        yield "… resident memory beyond the start's", f"{float(megabytes):,.0f} MB", "under 100 MB"
+    shutil.rmtree(root)
+    table.unlink()
+
+
+def decoding(folder: Path) -> Rows:
+    """JPEGs of 500 × 375, as ImageNet's, beside a plain loop that does the same with Pillow; in turns."""
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(20):
+        coarse = Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8)).resize((500, 375))
+        grain = rng.normal(0, 6, (375, 500, 3))
+        file = io.BytesIO()
+        Image.fromarray(np.clip(np.asarray(coarse) + grain, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=85)
+        files.append(file.getvalue())
+    ours, plain = [], []
+    for _ in range(7):
+        ours.append(rate(lambda data: decode(data, SIDE), files))
+        plain.append(rate(plainly, files))
+    mean = sum(map(len, files)) / len(files) / 1000
+    yield f"decoding JPEGs of 500 × 375 ({mean:.0f} kB)", f"{statistics.median(ours):.0f} images/s", ""
+    yield "… by a plain Pillow loop", f"{statistics.median(plain):.0f} images/s", "no faster"
+
+
+def plainly(data: bytes) -> np.ndarray:
+    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    image.thumbnail((SIDE, SIDE))
+    return np.asarray(image)
+
+
+def rate(work: Callable[[bytes], object], files: list[bytes]) -> float:
+    begin = time.perf_counter()
+    for data in 3 * files:
+        work(data)
+    return 3 * len(files) / (time.perf_counter() - begin)
+
+
+def tree(root: Path, folders: int, files: int) -> None:
+    """Hard links to a few files: quick to make, and no content to speak of."""
+    for k in range(folders):
+        folder = root / f"{k:04}"
+        folder.mkdir(parents=True)
+        (folder / "0000.jpg").write_bytes(b"x")
+        for n in range(1, files):
+            os.link(folder / "0000.jpg", folder / f"{n:04}.jpg")
+
+
+if __name__ == "__main__":
+    source = open_source(sys.argv[1])
+    before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    count = sum(1 for _ in source.list())
+    took = time.perf_counter() - begin
+    print(count, took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

@@ -1,0 +1,772 @@
+"""A person's own images are found and read in place, whatever they are packed in and whatever they are called."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from tuilabel.datasets.sources import Entry, Source, SourceError, is_source, open_source
+from tuilabel.errors import TuilabelError, UsageError
+
+ODD = [
+    "a b.jpg",
+    "two\nlines.png",
+    "red\x1b[31m.gif",
+    "ünï.webp",
+    "%41[1]*?.jpg",
+    "'\".bmp",
+    os.fsdecode(b"\xff\xfe.jpg"),
+]
+FILES = {
+    "train/cat/1.jpg": b"cat 1",
+    "train/cat/deep/2.PNG": b"cat 2",
+    "train/dog/1.jpg": b"dog 1",
+    "test/dog/9.jpeg": b"dog 9",
+}
+
+
+def put(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+    return root
+
+
+def listed(source: Source) -> dict[str, Entry]:
+    entries = [*source.list()]
+    assert len({entry.name for entry in entries}) == len(entries)
+    return {entry.name: entry for entry in entries}
+
+
+def content(source: Source, names: Iterable[str] | None = None) -> dict[str, Any]:
+    names = [*listed(source)] if names is None else [*names]
+    read = [*source.read(names)]
+    assert sorted(name for name, _ in read) == sorted(names)
+    return dict(read)
+
+
+def classes(source: Source) -> dict[str, tuple[str | None, bool]]:
+    return {name: (entry.label, entry.test) for name, entry in listed(source).items()}
+
+
+def tar_of(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+    with tarfile.open(path, mode) as archive:
+        for name, data in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def zip_of(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+BY_FOLDERS = {
+    "train/cat/1.jpg": ("cat", False),
+    "train/cat/deep/2.PNG": ("cat", False),
+    "train/dog/1.jpg": ("dog", False),
+    "test/dog/9.jpeg": ("dog", True),
+}
+PACKED: dict[str, Callable[[Path], str]] = {
+    "directory": lambda root: str(put(root / "photos", FILES)),
+    "zip": lambda root: str(zip_of(root / "photos.zip", FILES)),
+    "tar": lambda root: str(tar_of(root / "photos.tar", FILES)),
+    "tar.gz": lambda root: str(tar_of(root / "photos.tar.gz", FILES, "w:gz")),
+    "tgz": lambda root: str(tar_of(root / "photos.tgz", FILES, "w:gz")),
+    "tar.bz2": lambda root: str(tar_of(root / "photos.tar.bz2", FILES, "w:bz2")),
+    "tar.xz": lambda root: str(tar_of(root / "photos.tar.xz", FILES, "w:xz")),
+    "memory": lambda root: in_memory(f"memory://{root.name}/photos", FILES),
+    "memory.zip": lambda root: in_memory(
+        f"memory://{root.name}/photos.zip", zip_of(root / "photos.zip", FILES).read_bytes()
+    ),
+    "memory.tgz": lambda root: in_memory(
+        f"memory://{root.name}/photos.tgz", tar_of(root / "photos.tgz", FILES, "w:gz").read_bytes()
+    ),
+    "file": lambda root: f"file://{put(root / 'photos', FILES)}",
+}
+
+
+def in_memory(url: str, files: dict[str, bytes] | bytes) -> str:
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    for name, data in {"": files}.items() if isinstance(files, bytes) else files.items():
+        memory.pipe_file(f"{url}/{name}".rstrip("/"), data)
+    return url
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_each_kind(kind: str, tmp_path: Path) -> None:
+    where = PACKED[kind](tmp_path)
+    assert is_source(where)
+    source = open_source(where)
+    assert source.title == "photos"
+    assert source.rows is None
+    assert source.sequential == (kind in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "memory.tgz"))
+    assert source.keeps == (source.sequential or kind.startswith("memory"))
+    assert {name: (entry.size, entry.label) for name, entry in listed(source).items()} == {
+        name: (len(data), None) for name, data in FILES.items()
+    }
+    assert source.skipped() == []
+    assert content(source) == FILES
+    assert [*source.read(["train/dog/1.jpg"])] == [("train/dog/1.jpg", b"dog 1")]
+    missing = content(open_source(where), ["train/dog/1.jpg", "nothing.jpg"])  # not listed before
+    assert missing["train/dog/1.jpg"] == b"dog 1"
+    assert isinstance(missing["nothing.jpg"], SourceError)
+    path = source.path("train/cat/1.jpg")
+    assert (path is not None) == (kind in ("directory", "file"))
+    assert path is None or (path.is_absolute() and path.read_bytes() == b"cat 1")
+    assert classes(open_source(where, labels_from_folders=True)) == BY_FOLDERS
+
+
+def test_a_change_shows_in_the_stamp(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"1", "b.jpg": b"1"})
+    source = open_source(str(tmp_path))
+    before = listed(source)
+    (tmp_path / "b.jpg").write_bytes(b"2")
+    os.utime(tmp_path / "b.jpg", ns=(1, 1))
+    (tmp_path / "c.jpg").write_bytes(b"3")
+    after = listed(source)
+    assert after["a.jpg"] == before["a.jpg"]
+    assert after["b.jpg"].stamp != before["b.jpg"].stamp
+    assert "c.jpg" in after
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "npy"])
+def test_an_archive_that_grows_is_listed_anew(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"photos.{kind}"
+
+    def write(count: int) -> None:
+        files = {f"{k}.jpg": b"x" * k for k in range(count)}
+        if kind == "npy":
+            np.save(path, np.zeros((count, 4, 5), np.uint8))
+        else:
+            (zip_of if kind == "zip" else tar_of)(path, files)
+        os.utime(path, ns=(count, count))
+
+    write(3)
+    source = open_source(str(path))
+    assert len(listed(source)) == 3
+    write(5)
+    assert len(listed(source)) == 5
+    assert not any(isinstance(found, SourceError) for found in content(source).values())
+
+
+# Directories
+
+
+def test_what_a_directory_passes_over(tmp_path: Path) -> None:
+    root = put(
+        tmp_path / "root",
+        {
+            "a.jpg": b"a",
+            "notes.txt": b"no",
+            ".hidden.jpg": b"no",
+            ".git/b.jpg": b"no",
+            "mine.tuilabel/c.jpg": b"no",
+            "real/d.jpg": b"d",
+        },
+    )
+    put(tmp_path / "outside", {"e.jpg": b"e"})
+    (root / "loop").symlink_to(root)
+    (root / "above").symlink_to(tmp_path)
+    (root / "again").symlink_to(root / "real")
+    (root / "out").symlink_to(tmp_path / "outside")
+    (root / "out2").symlink_to(tmp_path / "outside")
+    (root / "link.jpg").symlink_to(root / "a.jpg")
+    (root / "broken.jpg").symlink_to(root / "nothing")
+    os.mkfifo(root / "pipe.jpg")
+    source = open_source(str(root))
+    assert content(source) == {"a.jpg": b"a", "real/d.jpg": b"d", "link.jpg": b"a", "out/e.jpg": b"e"}
+    assert dict(source.skipped()) == {
+        "loop": "a link to a folder that is listed already, or above",
+        "above": "a link to a folder that is listed already, or above",
+        "again": "a link to a folder that is listed already, or above",
+        "out2": "a link to a folder that is listed already, or above",
+        "broken.jpg": "a broken link",
+        "pipe.jpg": "no plain file",
+    }
+    assert isinstance(content(source, ["pipe.jpg"])["pipe.jpg"], SourceError)
+
+
+def test_names_of_any_characters(tmp_path: Path) -> None:
+    files = {f"{k}{name}": name.encode(errors="surrogateescape") for k, name in enumerate(ODD)}
+    for where in (put(tmp_path / "odd", files), tar_of(tmp_path / "odd.tar", files)):
+        assert content(open_source(str(where))) == files
+    plain = {name: data for name, data in files.items() if not any("\ud800" <= c <= "\udfff" for c in name)}
+    assert content(open_source(str(zip_of(tmp_path / "odd.zip", plain)))) == plain
+    assert content(open_source(in_memory(f"memory://{tmp_path.name}", plain))) == plain
+
+
+@given(st.sets(st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=20)))
+@settings(max_examples=25, deadline=None)
+def test_any_names(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
+    root = tmp_path_factory.mktemp("any")
+    files = {f"x{name}.jpg": name.encode() for name in names}
+    assert content(open_source(str(put(root / "d", files) if files else root))) == files
+    assert content(open_source(str(tar_of(root / "d.tar", files)))) == files
+
+
+def test_a_folder_that_may_not_be_read_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, {"a.jpg": b"a", "closed/b.jpg": b"b"})
+    scandir = os.scandir
+
+    def refuses(path: str) -> Any:  # `chmod` does not keep root out
+        if str(path).rstrip("/").endswith("closed"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuses)
+    source = open_source(str(tmp_path))
+    assert [*listed(source)] == ["a.jpg"]
+    assert source.skipped() == [("closed", "Permission denied")]
+
+
+def test_an_empty_directory(tmp_path: Path) -> None:
+    for labelled in (False, True):
+        assert [*open_source(str(tmp_path), labels_from_folders=labelled).list()] == []
+
+
+def test_a_directory_that_is_gone(tmp_path: Path) -> None:
+    source = open_source(str(put(tmp_path / "x", {"a.jpg": b"a"})))
+    (tmp_path / "x/a.jpg").unlink()
+    (tmp_path / "x").rmdir()
+    with pytest.raises(TuilabelError, match=r"cannot read the directory .*/x: No such file"):
+        [*source.list()]
+    assert str(content(source, ["a.jpg"])["a.jpg"]) == "No such file or directory"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["cat/1.jpg", "dog/a/2.jpg", "3.jpg"], [("cat", False), ("dog", False), (None, False)]),
+        (["train/cat/1.jpg", "val/dog/2.jpg"], [("cat", False), ("dog", True)]),
+        (["train/cat/1.jpg", "val/dog/2.jpg", "test/cat/3.jpg"], [("cat", False), ("dog", False), ("cat", True)]),
+        (["train/cat/1.jpg", "other/dog/2.jpg"], [("train", False), ("other", False)]),
+        (["Train/cat/1.jpg", "TEST/2.jpg"], [("cat", False), (None, False)]),
+    ],
+)
+def test_classes_from_folders(tmp_path: Path, names: list[str], expected: list[tuple[str | None, bool]]) -> None:
+    files = dict.fromkeys(names, b"x")
+    directory, archive = put(tmp_path / "d", files), zip_of(tmp_path / "d.zip", files)
+    for where in (directory, archive):
+        assert classes(open_source(str(where), labels_from_folders=True)) == dict(zip(names, expected, strict=True))
+    below = {f"photos/{name}": b"x" for name in names}
+    for where in (tar_of(tmp_path / "below.tar", below), zip_of(tmp_path / "below.zip", below)):
+        found = classes(open_source(str(where), labels_from_folders=True))
+        assert [*found.values()] == expected
+
+
+# Tables
+
+TABLE = [("one.jpg", "cat", "train"), ("sub/two.png", "dog", "test"), ("three.jpg", "", "train")]
+
+
+def write_table(path: Path, rows: list[tuple[str, str, str]], names: tuple[str, str, str]) -> Path:
+    kind = path.suffix
+    if kind == ".parquet":
+        columns = list(zip(*rows, strict=True))
+        parquet.write_table(pa.table({n: list(c) for n, c in zip(names, columns, strict=True)}), path)
+    elif kind == ".jsonl":
+        path.write_text("".join(json.dumps(dict(zip(names, row, strict=True))) + "\n" for row in rows))
+    else:
+        delimiter = "\t" if kind == ".tsv" else ","
+        path.write_text("".join(delimiter.join(row) + "\n" for row in (names, *rows)))
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "parquet"])
+@pytest.mark.parametrize("names", [("path", "label", "split"), ("File_Name", "class", "subset")])
+def test_manifests(tmp_path: Path, kind: str, names: tuple[str, str, str]) -> None:
+    put(tmp_path, {"one.jpg": b"1", "sub/two.png": b"2", "three.jpg": b"3", "unnamed.jpg": b"4"})
+    rows = [*TABLE, ("nothing.jpg", "cat", "train"), ("one.jpg", "dog", "train")]
+    source = open_source(str(write_table(tmp_path / f"mine.{kind}", rows, names)))
+    assert source.title == "mine"
+    assert not source.keeps
+    assert classes(source) == {
+        "one.jpg": ("cat", False),
+        "sub/two.png": ("dog", True),
+        "three.jpg": (None, False),
+    }
+    assert source.skipped() == [("nothing.jpg", "No such file or directory"), ("one.jpg", "named before")]
+    assert content(source) == {"one.jpg": b"1", "sub/two.png": b"2", "three.jpg": b"3"}
+    assert source.path("sub/two.png") == tmp_path / "sub/two.png"
+
+
+def test_a_manifest_names_files_anywhere(tmp_path: Path) -> None:
+    put(tmp_path, {"lists/in.jpg": b"1", "out.jpg": b"2", "far/away.jpg": b"3"})
+    url = in_memory(f"memory://{tmp_path.name}", {"web.jpg": b"4"})
+    manifest = tmp_path / "lists/all.csv"
+    far = tmp_path / "far/away.jpg"
+    manifest.write_text(f"path\n./in.jpg\n{tmp_path}/lists/in.jpg\n../out.jpg\n{far}\n{url}/web.jpg\n{url}/no.jpg\n")
+    source = open_source(str(manifest))
+    assert [*listed(source)] == ["in.jpg", "../out.jpg", str(far), f"{url}/web.jpg", f"{url}/no.jpg"]
+    assert source.skipped() == [("in.jpg", "named before")]
+    found = content(source)
+    assert isinstance(found.pop(f"{url}/no.jpg"), SourceError)
+    assert found == {"in.jpg": b"1", "../out.jpg": b"2", str(far): b"3", f"{url}/web.jpg": b"4"}
+    assert source.path("../out.jpg") == tmp_path / "out.jpg"
+    assert source.path(f"{url}/web.jpg") is None
+
+
+def test_a_manifest_elsewhere(tmp_path: Path) -> None:
+    url = in_memory(f"memory://{tmp_path.name}", {"list.csv": b"file,label\nx/a.jpg,cat\n", "x/a.jpg": b"a"})
+    source = open_source(f"{url}/list.csv")
+    assert source.keeps
+    assert classes(source) == {"x/a.jpg": ("cat", False)}
+    assert content(source) == {"x/a.jpg": b"a"}
+
+
+def test_a_table_from_a_spreadsheet(tmp_path: Path) -> None:
+    put(tmp_path, {"a, b.jpg": b"1"})
+    (tmp_path / "t.csv").write_bytes('\ufeffpath;label\r\n"a, b.jpg";Käse\r\n\r\n'.encode())
+    assert classes(open_source(str(tmp_path / "t.csv"))) == {"a, b.jpg": ("Käse", False)}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("t.csv", "name,label\na.jpg,x\n", "no column of paths.*call one `path`.*name, label"),
+        ("t.csv", "", "no column of paths"),
+        ("t.csv", "path,label\na.jpg,x\nb.jpg\n", "line 3: 1 columns, and 2 in the first line"),
+        ("t.csv", 'path,label\na.jpg,x\n"b.jpg,y\n', "line 3"),
+        ("t.csv", "path,label\n,x\n", "line 2: no path"),
+        ("t.jsonl", '{"path": "a.jpg"}\n{"path": \n', "line 2: no JSON"),
+        ("t.jsonl", '{"path": "a.jpg"}\n[1]\n', "line 2: no JSON object"),
+        ("t.jsonl", '{"path": "a.jpg"}\n{"image": 3}\n', "line 2: no path"),
+        ("t.jsonl", '{"path": "a.jpg"}\n{"text": "x"}\n', "line 2.*no column of paths"),
+        ("t.jsonl", "[" * 100_000, "line 1: no JSON"),
+        ("t.parquet", "PAR1 nonsense", "cannot read .*t.parquet"),
+    ],
+)
+def test_damaged_tables_name_the_line(tmp_path: Path, name: str, text: str, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(TuilabelError, match=message) as caught:
+        [*open_source(str(tmp_path / name)).list()]
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_imagefolders(tmp_path: Path, kind: str) -> None:
+    put(tmp_path, {"a.jpg": b"a", "sub/b.jpg": b"b", "c.jpg": b"c"})
+    write_table(
+        tmp_path / f"metadata.{kind}",
+        [("a.jpg", "cat", "x"), ("sub/b.jpg", "dog", "x"), ("no.jpg", "dog", "x")],
+        ("file_name", "label", "text"),
+    )
+    source = open_source(str(tmp_path))
+    assert classes(source) == {"a.jpg": ("cat", False), "sub/b.jpg": ("dog", False), "c.jpg": (None, False)}
+    assert source.skipped() == [("no.jpg", "named by the metadata, but not there")]
+    assert content(source)["sub/b.jpg"] == b"b"
+    assert source.path("a.jpg") == tmp_path / "a.jpg"
+
+
+def test_imagefolders_with_splits(tmp_path: Path) -> None:
+    files = {"train/a.jpg": b"a", "test/b.jpg": b"b"}
+    tables = {"train/metadata.csv": b"file_name,label\na.jpg,1\n", "test/metadata.csv": b"file_name,label\nb.jpg,2\n"}
+    for where in (put(tmp_path, files | tables), in_memory(f"memory://{tmp_path.name}", files | tables)):
+        assert classes(open_source(str(where))) == {"train/a.jpg": ("1", False), "test/b.jpg": ("2", True)}
+
+
+def test_metadata_of_something_else_do_not_matter(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"a", "metadata.csv": b"key,value\nauthor,me\n"})
+    assert classes(open_source(str(tmp_path))) == {"a.jpg": (None, False)}
+
+
+# Arrays
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_npz_with_splits_and_labels(tmp_path: Path, compressed: bool) -> None:
+    rng = np.random.default_rng(0)
+    train, test = rng.integers(0, 256, (30, 8, 9), np.uint8), rng.integers(0, 256, (4, 8, 9), np.uint8)
+    save = np.savez_compressed if compressed else np.savez
+    save(tmp_path / "digits.npz", x_train=train, y_train=np.arange(30) % 3, x_test=test, y_test=np.arange(4))
+    source = open_source(str(tmp_path / "digits.npz"))
+    assert source.rows == (8, 9, 1)
+    assert source.sequential == source.keeps == compressed
+    found = listed(source)
+    assert len(found) == 34
+    assert (found["#4"].label, found["#4"].test) == ("1", False)
+    assert (found["test#3"].label, found["test#3"].test) == ("3", True)
+    rows = content(source, ["#29", "test#1", "#0", "#30", "x", "test#-1"])
+    assert np.array_equal(rows["#29"], train[29, ..., None])
+    assert np.array_equal(rows["#0"], train[0, ..., None])
+    assert np.array_equal(rows["test#1"], test[1, ..., None])
+    assert all(isinstance(rows[name], SourceError) for name in ("#30", "x", "test#-1"))
+
+
+def test_npz_of_medmnist(tmp_path: Path) -> None:
+    images = np.zeros((2, 4, 4, 3), np.uint8)
+    splits = {f"{split}_images": images for split in ("train", "val", "test")}
+    labels = {f"{split}_labels": np.array([[1], [0]]) for split in ("train", "val", "test")}
+    np.savez(tmp_path / "m.npz", **splits, **labels)
+    assert [(e.name, e.label, e.test) for e in open_source(str(tmp_path / "m.npz")).list()] == [
+        ("#0", "1", False),
+        ("#1", "0", False),
+        ("val#0", "1", False),
+        ("val#1", "0", False),
+        ("test#0", "1", True),
+        ("test#1", "0", True),
+    ]
+
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("array", "expected"),
+    [
+        (RAMP, RAMP[0, ..., None]),
+        (RAMP[..., None], RAMP[0, ..., None]),
+        (np.stack([RAMP] * 3, 1), np.stack([RAMP[0]] * 3, -1)),
+        (RAMP.astype(np.int64), RAMP[0, ..., None]),
+        (RAMP.astype(">f4"), RAMP[0, ..., None]),
+        (RAMP.astype(np.float32) / 255, RAMP[0, ..., None]),
+        (RAMP.astype(np.float16) / 255, RAMP[0, ..., None]),
+        (RAMP.astype(np.uint16) * 257, RAMP[0, ..., None]),
+        (RAMP > 100, (RAMP > 100)[0, ..., None] * 255),
+        (np.full((2, 5, 5, 4), (255, 0, 0, 0), np.uint8), np.full((5, 5, 3), 255)),
+        (np.zeros((0, 5, 5), np.uint8), None),
+    ],
+)
+def test_arrays_of_each_kind(tmp_path: Path, array: np.ndarray, expected: np.ndarray | None) -> None:
+    np.save(tmp_path / "a.npy", array)
+    source = open_source(f"{tmp_path}/a.npy")
+    found = content(source)
+    assert len(found) == len(array)
+    if expected is not None:
+        assert source.rows == found["#0"].shape
+        assert found["#0"].dtype == np.uint8
+        assert np.array_equal(found["#0"], expected)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.array([{}, []], dtype=object), "Python objects"),
+        (np.zeros((4, 8, 8, 2), np.uint8), "4 × 8 × 8 × 2"),
+        (np.zeros((640, 480, 3), np.uint8), "640 × 480 × 3 is no stack of images"),
+        (np.zeros((9, 9), np.uint8), "no stack"),
+        (np.full((2, 5, 5), -3.0), "from -3 to -3: save them as uint8"),
+        (np.full((2, 5, 5), 70_000), "from 70000 to 70000"),
+        (np.full((2, 5, 5), np.nan), "nan"),
+        (np.full((2, 5, 5), "x"), "no stack"),
+        (np.asfortranarray(np.zeros((3, 5, 5), np.uint8)), "column by column"),
+    ],
+)
+def test_arrays_that_are_no_images(tmp_path: Path, array: np.ndarray, message: str) -> None:
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    with pytest.raises(TuilabelError, match=message) as caught:
+        open_source(f"{tmp_path}/a.npy")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_row_out_of_range_is_its_own_error(tmp_path: Path) -> None:
+    array = np.zeros((1000, 3, 5), np.float32)
+    array[1], array[2], array[3] = 7, np.nan, 1
+    np.save(tmp_path / "a.npy", array)
+    found = content(open_source(f"{tmp_path}/a.npy"), ["#0", "#1", "#2", "#3"])
+    assert str(found["#1"]) == "values outside 0…1"
+    assert isinstance(found["#2"], SourceError)
+    assert found["#3"].max() == 255
+
+
+def test_damaged_arrays(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((100, 20, 20), np.uint8))
+    whole = (tmp_path / "a.npy").read_bytes()
+    for data in (b"", b"\x93NUMPY", whole[:60], whole[:-1], b"x" * 200, whole.replace(b"100", b"999")):
+        (tmp_path / "a.npy").write_bytes(data)
+        with pytest.raises(TuilabelError, match="cannot read"):
+            open_source(f"{tmp_path}/a.npy")
+    (tmp_path / "a.npy").write_bytes(whole)
+    source = open_source(f"{tmp_path}/a.npy")
+    (tmp_path / "a.npy").write_bytes(whole[:-1])  # cut while it is read
+    assert str(content(source, ["#0", "#99"])["#99"]) == "cut short"
+    (tmp_path / "b.npz").write_bytes(b"PK nonsense")
+    with pytest.raises(TuilabelError, match=r"cannot read .*b.npz"):
+        open_source(f"{tmp_path}/b.npz")
+    np.savez(tmp_path / "c.npz", a=np.zeros(3), b=np.zeros(3))
+    with pytest.raises(TuilabelError, match=r"no array called images.*a, b"):
+        open_source(f"{tmp_path}/c.npz")
+
+
+def test_arrays_elsewhere(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.save(file, RAMP)
+    source = open_source(in_memory(f"memory://{tmp_path.name}/a.npy", file.getvalue()))
+    assert source.keeps
+    assert np.array_equal(content(source)["#0"], RAMP[0, ..., None])
+
+
+# Archives
+
+
+HOSTILE = {"good.jpg": b"good", "/abs.jpg": b"x", "../up.jpg": b"x", "a/../../up.jpg": b"x", "C:/win.jpg": b"x"}
+
+
+def test_members_with_paths_out_of_the_archive(tmp_path: Path) -> None:
+    for where in (
+        zip_of(tmp_path / "h.zip", HOSTILE),
+        tar_of(tmp_path / "h.tar", HOSTILE),
+        tar_of(tmp_path / "h.tgz", HOSTILE, "w:gz"),
+    ):
+        source = open_source(str(where), labels_from_folders=True)
+        assert content(source) == {"good.jpg": b"good"}
+        assert dict(source.skipped()) == dict.fromkeys([*HOSTILE][1:], "a path out of the archive")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.tar", "h.tgz", "h.zip"]
+
+
+def test_links_and_devices_in_a_tar(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        for name, kind in (("sym.jpg", tarfile.SYMTYPE), ("hard.jpg", tarfile.LNKTYPE), ("dev.jpg", tarfile.CHRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "/etc/passwd"
+            archive.addfile(info)
+        info = tarfile.TarInfo("./dir.jpg")
+        info.type = tarfile.DIRTYPE
+        archive.addfile(info)
+        info = tarfile.TarInfo("./a.jpg")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"a"))
+        archive.addfile(info, io.BytesIO(b"b"))
+    source = open_source(str(tmp_path / "t.tar"))
+    assert content(source) == {"a.jpg": b"a"}
+    assert source.skipped() == [
+        ("sym.jpg", "a link"),
+        ("hard.jpg", "a link"),
+        ("dev.jpg", "no plain file"),
+        ("dir.jpg", "no plain file"),
+        ("a.jpg", "another file has the same name"),
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_links_and_twins_in_a_zip(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "t.zip", "w") as archive:
+        link = zipfile.ZipInfo("sym.jpg")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+        archive.writestr("a.jpg", b"old")
+        archive.writestr("a.jpg", b"new")
+        archive.writestr("__MACOSX/._a.jpg", b"no")
+    source = open_source(str(tmp_path / "t.zip"))
+    assert content(source) == {"a.jpg": b"new"}
+    assert dict(source.skipped()) == {"sym.jpg": "a link", "a.jpg": "another file has the same name"}
+
+
+def test_zip_bombs_and_encrypted_members_are_errors_of_their_file(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "b.zip", {"bomb.png": bytes(40 * 2**20), "secret.png": b"s", "good.png": bytes(10**6)})
+    data = bytearray(path.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        where = data.index(b"secret.png", data.index(signature)) if signature == b"PK\x03\x04" else 0
+        where = data.rindex(b"secret.png") if signature == b"PK\x01\x02" else where
+        data[where - (30 if signature == b"PK\x03\x04" else 46) + flags] |= 1
+    path.write_bytes(data)
+    found = content(open_source(str(path)))
+    assert "zip bomb" in str(found["bomb.png"])
+    assert str(found["secret.png"]) == "encrypted"
+    assert found["good.png"] == bytes(10**6)
+
+
+def test_a_damaged_member_of_a_zip(tmp_path: Path) -> None:
+    path = zip_of(tmp_path / "d.zip", {"a.jpg": b"a" * 50, "b.jpg": b"b" * 50}, zipfile.ZIP_STORED)
+    path.write_bytes(path.read_bytes().replace(b"aaaa", b"axaa", 1))
+    found = content(open_source(str(path)))
+    assert isinstance(found["a.jpg"], SourceError)
+    assert found["b.jpg"] == b"b" * 50
+
+
+NOISE = {f"{k}.jpg": np.random.default_rng(k).bytes(90_000) for k in range(20)}
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_tar_that_is_cut_short_gives_what_comes_before(tmp_path: Path, kind: str) -> None:
+    path = tar_of(tmp_path / f"n.{kind}", NOISE, f"w:{kind[4:]}")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(0.7 * len(whole))])
+    source = open_source(str(path))
+    found = content(source)
+    assert 0 < len(found) < 20
+    intact = {name: data for name, data in found.items() if not isinstance(data, SourceError)}
+    assert len(found) - len(intact) <= 1
+    assert intact.items() <= NOISE.items()
+    [(name, reason)] = source.skipped()
+    assert name == path.name
+    assert "cut short or damaged after" in reason
+    path.write_bytes(whole[:20])
+    with pytest.raises(TuilabelError, match="cannot read"):
+        [*open_source(str(path)).list()]
+
+
+def test_a_tar_that_is_damaged_in_the_middle(tmp_path: Path) -> None:
+    path = tar_of(tmp_path / "n.tar", NOISE)
+    data = bytearray(path.read_bytes())
+    where = data.index(b"10.jpg")
+    data[where : where + 400] = b"\xaa" * 400
+    path.write_bytes(data)
+    source = open_source(str(path))
+    assert len(content(source)) == 10
+    assert "damaged after 10 images" in source.skipped()[0][1]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
+def test_archives_that_are_none(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    for data in (b"", b"nonsense" * 200, b"\x1f\x8bnonsense" * 100):
+        path.write_bytes(data)
+        with pytest.raises(TuilabelError, match=r"cannot read .*x\.") as caught:
+            [*open_source(str(path)).list()]
+        assert "\n" not in str(caught.value)
+
+
+def test_a_header_that_claims_gigabytes(tmp_path: Path) -> None:
+    info = tarfile.TarInfo("././@LongLink")
+    info.type, info.size = tarfile.GNUTYPE_LONGNAME, 2**33
+    good = tarfile.TarInfo("a.jpg")
+    (tmp_path / "t.tar").write_bytes(good.tobuf() + info.tobuf(tarfile.GNU_FORMAT) + bytes(10_000))
+    source = open_source(str(tmp_path / "t.tar"))
+    assert [*listed(source)] == ["a.jpg"]
+    assert "damaged" in source.skipped()[0][1]
+
+
+SHARD = {
+    "0001.jpg": b"1", "0001.cls": b"3",
+    "0002.json": b'{"label": "dog", "id": 7}', "0002.jpg": b"2",
+    "a/0003.png": b"3", "a/0003.txt": b"cat\n",
+    "0004.jpg": b"4", "0004.txt": b"a long caption of what is to be seen: a cat that sits on a mat in the sun",
+    "0005.jpg": b"5", "0005.json": b"{broken",
+    "0006.cls": b"9",
+    "0007.jpg": b"7",
+}  # fmt: skip
+LABELS = {"0001.jpg": "3", "0002.jpg": "dog", "a/0003.png": "cat", "0004.jpg": None, "0005.jpg": None, "0007.jpg": None}
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_shards_of_webdataset(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for k in range(12):
+        tar_of(folder / f"part-{k:03}.{kind}", SHARD, f"w:{kind[4:]}")
+    one = open_source(f"{folder}/part-000.{kind}")
+    assert {name: entry.label for name, entry in listed(one).items()} == LABELS
+    for where, count in ((str(folder), 12), (f"{folder}/part-{{000..010}}.{kind}", 11)):
+        source = open_source(where)
+        assert source.sequential == source.keeps == (kind == "tar.gz")
+        assert {name: entry.label for name, entry in listed(source).items()} == {
+            f"part-{k:03}.{kind}/{name}": label for k in range(count) for name, label in LABELS.items()
+        }
+        assert content(source)[f"part-010.{kind}/0002.jpg"] == b"2"
+        assert isinstance(content(source, ["no.tar/x.jpg"])["no.tar/x.jpg"], SourceError)
+    assert open_source(f"{folder}/part-{{000..010}}.{kind}").title == "part"
+    with pytest.raises(UsageError, match=r"part-012.* braces"):
+        open_source(f"{folder}/part-{{000..012}}.{kind}")
+
+
+def test_a_shard_that_is_none(tmp_path: Path) -> None:
+    tar_of(tmp_path / "a.tar", SHARD)
+    (tmp_path / "b.tar").write_bytes(b"nonsense" * 100)
+    source = open_source(str(tmp_path))
+    assert len(listed(source)) == 6
+    assert source.skipped()[0][0] == "b.tar"
+
+
+# What a DATASET names
+
+
+def test_a_directory_needs_none_of_the_large_libraries(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"a"})
+    code = (
+        "import sys; from tuilabel.datasets.sources import open_source; "
+        f"assert [*open_source({str(tmp_path)!r}).list()]; "
+        "sys.exit(str({'torch', 'pyarrow', 'fsspec', 'textual'} & {*sys.modules} or ''))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
+
+
+def test_what_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "mine").mkdir()
+    for dataset in (
+        "mine",
+        "./mnist",
+        "no/where",
+        ".",
+        "..",
+        "~",
+        "s3://bucket/x",
+        "x.zip",
+        "X.TAR.GZ",
+        "a.npy",
+        "t.csv",
+    ):
+        assert is_source(dataset), dataset
+    for dataset in ("mnist", "cifar10", "minst", "", "a\0b"):
+        assert not is_source(dataset), dataset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("no/where", "there is no .*/no/where"),
+        ("no.zip", "there is no .*/no.zip"),
+        ("one.jpg", "is one image: name the folder"),
+        ("text.md", "cannot read images from .*text.md: name a folder"),
+        ("a\0b", "no path"),
+        ("nothing://x/y", "Protocol not known"),
+        ("memory://nothing/at/all", "there is no memory://nothing/at/all"),
+    ],
+)
+def test_what_cannot_be_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, message: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, {"one.jpg": b"x", "text.md": b"x"})
+    with pytest.raises(UsageError, match=message) as caught:
+        open_source(dataset)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fsspec.registry import known_implementations
+
+    known = {"class": "no_such_package.Files", "err": "Install no-such-package to access it"}
+    monkeypatch.setitem(known_implementations, "nosuch", known)
+    with pytest.raises(TuilabelError, match="nosuch://user@host/x: Install no-such-package"):
+        open_source("nosuch://user:secret@host/x")
+
+
+def test_a_server_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fsspec
+
+    url = in_memory(f"memory://{tmp_path.name}", {"a.jpg": b"a", "x/b.jpg": b"b"})
+    source = open_source(url)
+    memory = type(fsspec.filesystem("memory"))
+
+    def fails(*_args: object, **_more: object) -> None:
+        raise ConnectionResetError("the line is dead\nsince noon")
+
+    monkeypatch.setattr(memory, "cat_file", fails)
+    assert {str(found) for found in content(source).values()} == {"the line is dead since noon"}
+    monkeypatch.setattr(memory, "ls", fails)
+    with pytest.raises(TuilabelError, match=r"cannot read memory://.*: the line is dead since noon"):
+        [*source.list()]
