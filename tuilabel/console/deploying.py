@@ -13,7 +13,7 @@ from rich.console import Console
 from tuilabel import __version__
 from tuilabel.console.projects import ModelOptions, ProjectModel, open_model
 from tuilabel.datasets import title_of
-from tuilabel.deploy import FORMATS, ModelCard, check_format, write_model
+from tuilabel.deploy import FORMATS, TOLERANCE, ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import DEFAULT_LEARNER, needs_encoder
 
@@ -107,10 +107,13 @@ def export_model(
 
 def agreement_line(result: dict[str, Any]) -> str:
     """What `export` says of the file on stderr."""
-    return (
+    line = (
         f"{result['model']}: {len(result['classes'])} classes; on {result['images']} images the same classes as "
-        f"tuilabel, probabilities within {result['difference']:.1g}; classes and preprocessing in {result['card']}"
+        f"tuilabel in single precision, probabilities within {result['difference']:.1g}"
     )
+    if result["differs_from_predict"] >= TOLERANCE:
+        line += f" (`predict` encodes in half precision here: within {result['differs_from_predict']:.1g})"
+    return f"{line}; classes and preprocessing in {result['card']}"
 
 
 def _own_predictions(opened: ProjectModel, checkpoint: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:

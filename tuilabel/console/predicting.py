@@ -84,10 +84,8 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         watch.append(sampler.look)
     columns = opened.classes if options.probabilities else ()
     written = 0
-    with (
-        _destination(options if form is None else replace(options, out=None, quiet=True), columns) as file,
-        progress(err, "predicting") as bar,
-    ):
+    tables = options if form is None else replace(options, out=None, quiet=True)
+    with _destination(tables, columns) as file, progress(err, "predicting") as bar:
         task = bar.add_task("", total=len(pool.ids))
         for start, p in opened.final.chunks(features):
             for look in watch:
