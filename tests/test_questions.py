@@ -12,6 +12,7 @@ from tests.test_learner import request
 from tests.test_session import answer_all
 from tuilabel.datasets import open_pool
 from tuilabel.learner.base import LabelSet
+from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.messages import (
     Answer,
     ClassItems,
@@ -25,6 +26,7 @@ from tuilabel.learner.messages import (
     RoundResult,
 )
 from tuilabel.learner.questions import Answerer, nearest_items, stratified_folds
+from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.worker import Worker
 from tuilabel.vae.decoding import LatentDecoder
 from tuilabel.vae.latents import encode_images
@@ -120,6 +122,16 @@ def test_what_cannot_be_judged_is_left_out(toy: Toy) -> None:
     empty = answerer.answer(CrossValidate(2, indices, np.zeros(13, dtype=np.int64), 3, 5))
     assert isinstance(empty, OutOfFold)
     assert empty.probabilities.shape == (0, 3)
+
+
+def test_near_copies_are_told_from_neighbours(toy: Toy) -> None:
+    latents = toy.latents.copy()
+    latents[7] = latents[5] + 0.001
+    runner = RoundRunner(MLPLearner(latents))
+    found = Answerer(runner).answer(InspectItem(1, 5))
+    assert isinstance(found, Inspection)
+    assert found.neighbours[0] == 7
+    assert found.near.tolist() == [True, *[False] * 7]
 
 
 def test_an_error_is_the_answers_own(toy: Toy) -> None:

@@ -86,7 +86,10 @@ def scripted_answer(toy: Toy, question: Question) -> Answer:
             near = np.array([index for index in range(9) if index != question.index][:8])
             chances = np.array([0.7, 0.2, 0.1], dtype=np.float32)
             image = toy.pool.images[question.index]
-            return Inspection(question.serial, question.index, chances, near, np.arange(8, dtype=np.float32), image)
+            far = np.zeros(8, dtype=np.bool_)
+            return Inspection(
+                question.serial, question.index, chances, near, np.arange(8, dtype=np.float32), far, image
+            )
         case ItemsOfClass():
             left = np.setdiff1d(np.arange(len(toy.latents)), question.excluded)
             found = left[[toy.truth(int(index)) == question.class_index for index in left]]

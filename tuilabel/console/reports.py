@@ -10,7 +10,9 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from tuilabel.datasets import list_datasets, open_pool, title_of
+from tuilabel.console.files import file_figures, files_text
+from tuilabel.datasets import LibraryPool, list_datasets, open_pool, title_of
+from tuilabel.errors import several
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -91,6 +93,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
             {"true": names[c.true], "taken_for": names[c.taken_for], "n": c.n} for c in most_confused(confusion)
         ],
         "advice": {"gain": advice.gain, "text": advice_text(interval, advice)},
+        "files": file_figures(pool) if isinstance(pool, LibraryPool) else None,
     }
 
 
@@ -99,7 +102,9 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     accuracy, audit, lure = figures["accuracy"], figures["accuracy"]["audit"], figures["lure"]
     table.add_row("project", f"{figures['project']} ({figures['dataset']}, {figures['pool_size']:,} images)")
-    table.add_row("labelled", f"{figures['labelled']:,} in {figures['rounds']:,} rounds")
+    if figures["files"] is not None:
+        table.add_row("files", files_text(figures["files"]))
+    table.add_row("labelled", f"{figures['labelled']:,} in {several(figures['rounds'], 'round')}")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
     table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")

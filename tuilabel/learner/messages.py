@@ -168,6 +168,8 @@ class Inspection:
     """Pool indices of the items nearest in latent space (k,), nearest first, the item itself left out."""
     distances: NDArray[np.float32]
     """How far they are (k,)."""
+    near: NDArray[np.bool_]
+    """Which of them are so near that they show the same, or nearly (k,)."""
     reconstruction: NDArray[np.uint8] | None
     """What the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None for a learner without one."""
     error: str | None = None
@@ -241,7 +243,8 @@ def no_answer(question: Question, error: str | None = None) -> Answer:
     nothing, no_numbers = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     match question:
         case InspectItem():
-            return Inspection(question.serial, question.index, None, nothing, no_numbers, None, error)
+            no_one = np.empty(0, dtype=np.bool_)
+            return Inspection(question.serial, question.index, None, nothing, no_numbers, no_one, None, error)
         case ItemsOfClass():
             return ClassItems(question.serial, question.class_index, nothing, no_numbers, 0.0, error)
         case CrossValidate():

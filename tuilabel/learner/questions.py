@@ -28,6 +28,8 @@ log = logging.getLogger("tuilabel.trainer")
 Decode = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 """Latents (n, D) to images (n, H, W, C)."""
 CHUNK = 16_384  # rows of latents whose distances are taken at once
+NEAR = 0.3  # of the usual distance to the nearest item: nearer ones are taken for copies of a sort
+SAMPLE = 24  # items that tell what is usual
 SPARE = 8  # candidates measured again: a difference of squares is exact to a few digits only
 
 
@@ -45,6 +47,7 @@ class Answerer:
     def __init__(self, runner: RoundRunner, decode: Decode | None = None) -> None:
         self._runner = runner
         self.decode = decode
+        self._typical: tuple[NDArray[np.float32], float] | None = None
 
     def answer(self, question: Question) -> Answer:
         """Answer at once, a cross-validation also."""
@@ -76,8 +79,19 @@ class Answerer:
             None if known is None else known[question.index].copy(),
             nearest,
             distances,
+            distances < NEAR * self._typical_distance(),
             None if self.decode is None else self.decode(latent)[0],
         )
+
+    def _typical_distance(self) -> float:
+        """How far an item usually is from the one nearest to it: the median of a sample, taken once."""
+        features = self._runner.learner.features
+        if self._typical is None or self._typical[0] is not features:
+            sample = np.random.default_rng(0).permutation(len(features))[:SAMPLE].tolist()
+            nearest = [nearest_items(features, index, 1)[1] for index in sample]
+            found = np.concatenate(nearest) if nearest else np.zeros(0)
+            self._typical = (features, float(np.median(found)) if len(found) else 0.0)
+        return self._typical[1]
 
     def _of_class(self, question: ItemsOfClass) -> Answer:
         known = self._runner.probabilities

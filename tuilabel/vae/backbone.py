@@ -56,7 +56,7 @@ def _image(pool: ImagePool, k: int) -> NDArray[np.uint8]:
 
 def _square(image: NDArray[np.uint8]) -> Tensor:
     """An image (H, W, C) as the network wants it, (3, 224, 224); its proportions give way, nothing is cut off."""
-    pixels = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     pixels = F.interpolate(pixels, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
     return (pixels[0].expand(3, -1, -1) - torch.tensor(_MEAN)[:, None, None]) / torch.tensor(_STD)[:, None, None]
 

@@ -9,7 +9,7 @@ from tuilabel.errors import UsageError
 from tuilabel.vae.views import view_family
 
 VIEWED = 600_000  # images, each time they are seen counted, from which a VAE learns enough
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 200
+FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
 
 
 @dataclass(frozen=True)

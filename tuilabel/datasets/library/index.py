@@ -159,6 +159,11 @@ class LibraryIndex:
             connection.execute("DELETE FROM skipped")
             connection.executemany("INSERT INTO skipped VALUES (?, ?)", ((encoded(n), r) for n, r in skipped))
 
+    def n_files(self) -> int:
+        """Files that the newest listing had."""
+        number = self.about("files")
+        return number if isinstance(number, int) else 0
+
     def n_unread(self) -> int:
         """Files that are still to be read."""
         return _number(self._rows(f"SELECT COUNT(*) FROM files WHERE {_UNREAD}", self.listing))

@@ -127,17 +127,19 @@ class LargeView(Horizontal):
         self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
         chances = found.probabilities
         self._beliefs.show(session.classes, None if chances is None else chances.tolist())
-        cells = [self._neighbour(index) for index in found.neighbours.tolist()[:NEIGHBOURS]]
+        pairs = list(zip(found.neighbours.tolist(), found.near.tolist(), strict=True))[:NEIGHBOURS]
+        cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)
 
-    def _neighbour(self, index: int) -> GridCell:
+    def _neighbour(self, index: int, near: bool) -> GridCell:
         event = self._session.answer_at(index)
+        mark = "≈ " if near else ""
         if event is None:
-            return GridCell(index, "unlabelled", "prediction")
+            return GridCell(index, "near copy" if near else "unlabelled", "prediction")
         if event.class_name is None:
-            return GridCell(index, "skipped" if event.kind == "skip" else "flagged", "aside")
-        return GridCell(index, f"✓ {event.class_name}", "saved")
+            return GridCell(index, mark + ("skipped" if event.kind == "skip" else "flagged"), "aside")
+        return GridCell(index, f"{mark}✓ {event.class_name}", "saved")
 
 
 def _part(image: NDArray[np.uint8], zoom: int, centre: tuple[float, float]) -> NDArray[np.uint8]:
