@@ -2,7 +2,8 @@
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
 benchmarks `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
-rivals`), `strategies` (the cost of each) and `hands` (keys a label) take minutes and run only when they are named.
+rivals`), `strategies` (the cost of each), `hands` (keys a label), `own` (100,000 photographs to the first batch) and
+`listing-million` take minutes and run only when they are named.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import hands, learning, program, rivals, training
+from tests.benchmarks import hands, images, learning, own, program, rivals, training
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -30,10 +31,17 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
     "hands": hands.hands,
+    "own": own.first_batch,
+    "reading": own.reading,
+    "own-keys": own.keys_meanwhile,
+    "hostile": own.hostile,
+    "listing": images.listing,
+    "listing-million": images.listing_a_million,
+    "decoding": images.decoding,
 }
 
 
-SLOW = ("rivals", "strategies", "hands")
+SLOW = ("rivals", "strategies", "hands", "own", "listing-million")
 
 
 def main(names: list[str]) -> int:
