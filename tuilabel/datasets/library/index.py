@@ -31,9 +31,17 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE UNIQUE INDEX IF NOT EXISTS by_id ON items (test, id);
 CREATE TABLE IF NOT EXISTS copies (test INT, place INT, data BLOB, PRIMARY KEY (test, place));
 CREATE TABLE IF NOT EXISTS skipped (name BLOB, reason TEXT);
+CREATE TEMP TABLE listed (name BLOB PRIMARY KEY, size INT, stamp TEXT, label TEXT, test INT, rank INT) WITHOUT ROWID;
 """
+_NEW = "INSERT OR REPLACE INTO files (name, size, stamp, label, test, rank, listing) VALUES (?, ?, ?, ?, ?, ?, 1)"
+_SAME = """
+UPDATE files SET listing = ? FROM listed WHERE files.name = listed.name AND files.size = listed.size
+AND files.stamp = listed.stamp AND files.test = listed.test AND files.label IS listed.label
+"""  # of most files nothing has changed: one column is written, and no index
 _LIST = """
-INSERT INTO files (name, size, stamp, label, test, rank, listing) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO files (name, size, stamp, label, test, rank, listing)
+SELECT name, size, stamp, label, test, rank, ?1 FROM listed
+WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.name = listed.name AND files.listing = ?1)
 ON CONFLICT (name) DO UPDATE SET
     place = CASE WHEN size = excluded.size AND stamp = excluded.stamp AND test = excluded.test THEN place END,
     problem = CASE WHEN size = excluded.size AND stamp = excluded.stamp THEN problem END,
@@ -147,8 +155,15 @@ class LibraryIndex:
                     name = encoded(entry.name)
                     rank = int.from_bytes(blake2b(name, digest_size=6).digest()) if shuffled else done
                     done += 1
-                    rows.append((name, entry.size, entry.stamp, entry.label, int(entry.test), rank, number))
-                connection.executemany(_LIST, rows)
+                    rows.append((name, entry.size, entry.stamp, entry.label, int(entry.test), rank))
+                rows.sort(key=lambda row: row[0])  # neighbours in the table's tree
+                if number == 1:
+                    connection.executemany(_NEW, rows)
+                else:
+                    connection.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?)", rows)
+                    connection.execute(_SAME, (number,))
+                    connection.execute(_LIST, (number,))
+                    connection.execute("DELETE FROM listed")
                 yield done
             connection.execute("INSERT OR REPLACE INTO about VALUES ('listing', ?)", (number,))
             connection.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (done,))
