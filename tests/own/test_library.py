@@ -12,7 +12,7 @@ import pytest
 from tests.own.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import FOLDERS, LibraryPool, canonical, open_labelled, open_pool, title_of
 from tuilabel.datasets.library import Library
-from tuilabel.datasets.library.index import FATAL
+from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
 from tuilabel.datasets.opening import FIRST_ITEMS
 from tuilabel.datasets.pool import file_id
 from tuilabel.datasets.sources import open_source
@@ -178,13 +178,25 @@ def test_a_file_that_kills_its_reader_is_given_up(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "deadly", each=2)
     library = Library(open_source(str(folder)))
     list(library.index.take_stock(library.source.list(), shuffled=True))
-    for _ in range(FATAL):
+    deadly = next(tries for tries in range(10) if at_once(CHUNK, tries) == 1) + 1
+    for _ in range(deadly):
         library.index.begin(["red/0.jpg"])  # as a reading that died has left it
     library.read()
     assert library.index.n_items(test=False) == 5
     (problem,) = library.index.problems()
     assert problem.name == "red/0.jpg"
     assert "crashed" in problem.reason
+
+
+def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "beside", each=8)
+    library = Library(open_source(str(folder)))
+    library.take_stock()
+    library.index.begin([file.name for file in library.index.unread(100)])
+    library.read()
+    assert library.index.n_items(test=False) == 24
+    assert not library.index.problems()
+    assert SEQUENTIAL_CHUNK > 16 * CHUNK
 
 
 def test_a_reading_that_is_stopped_blames_nobody(tmp_path: Path) -> None:

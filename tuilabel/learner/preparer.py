@@ -16,7 +16,7 @@ from tuilabel.learner.news import Failed, News, PrepareSettings
 
 log = logging.getLogger("tuilabel.trainer")
 
-RESTARTS = 5  # a file that kills its decoder is given up after two of them
+RESTARTS = 8  # a file that kills its decoder is given up after three to five of them
 RESTART_AFTER = 1.0  # seconds
 
 

@@ -51,7 +51,6 @@ ON CONFLICT (name) DO UPDATE SET
 """
 _UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
 _ROWS = 5_000  # written at once
-FATAL = 2  # times that a file may have been on the table when a reading died
 
 
 @dataclass(frozen=True)

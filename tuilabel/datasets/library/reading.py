@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets.decode import Undecodable, decode, squared
-from tuilabel.datasets.library.index import FATAL, LibraryIndex, NewItem, Problem, Unread
+from tuilabel.datasets.library.index import LibraryIndex, NewItem, Problem, Unread
 from tuilabel.datasets.library.shelf import Shelf
 from tuilabel.datasets.pool import content_ids, file_id
 from tuilabel.datasets.sources import Content, Source, SourceError
 
 CHUNK = 256  # files taken from the index at once
+SEQUENTIAL_CHUNK = 16_384  # of a source that is gone through from its start each time
 WRITE_EVERY = 0.5  # seconds: what was read is on disk and in the pool then
 COPY_SIDE = 384  # pixels of a kept copy's longer side
 
@@ -47,7 +48,8 @@ def read_files(
 ) -> int:
     """Read what the index says is unread, until there is nothing left or it is `enough`.
 
-    A file that a decoder dies over, with its process, is read alone the next time, and given up after that.
+    Files that were on the table when a reading died are read a sixteenth at a time, until the one that a decoder dies
+    over has died alone; it is given up.
 
     Parameters
     ----------
@@ -64,18 +66,17 @@ def read_files(
     OSError : where the library cannot be written.
     """
     done = 0
+    chunk = SEQUENTIAL_CHUNK if source.sequential else CHUNK
     while not enough(done):
-        files = index.unread(CHUNK)
-        fatal = [file for file in files if file.tries >= FATAL]
+        files = index.unread(chunk)
+        fatal = [file for file in files if file.tries and at_once(chunk, file.tries - 1) == 1]
         index.keep([], [], [Problem(file.name, "the decoder crashed over it") for file in fatal])
-        files = [file for file in files if file.tries < FATAL]
-        if files and files[0].tries:
-            files = files[:1]
-        elif files:
-            files = [file for file in files if not file.tries]
+        done += len(fatal)
+        files = [file for file in files if file not in fatal]
+        files = [file for file in files if file.tries == files[0].tries]
         if not files and not fatal:
             break
-        done += len(fatal)
+        files = files[: at_once(chunk, files[0].tries)] if files else []
         with _Batch(index, shelves, files) as batch:
             for name, small in _small(source, [file.name for file in files], shape):
                 batch.take(name, small)
@@ -87,6 +88,11 @@ def read_files(
                     break
         on_progress(done)
     return done
+
+
+def at_once(chunk: int, tries: int) -> int:
+    """How many files are read at once that so many readings died over."""
+    return max(1, chunk >> 4 * tries)
 
 
 class _Batch:
