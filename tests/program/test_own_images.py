@@ -59,8 +59,16 @@ def test_from_a_folder_to_labels_by_file_name(tmp_path: Path, run: Runner) -> No
     assert all((folder / row["path"]).is_file() for row in rows)
     assert all(row["label"] == row["path"].split("/")[0] for row in rows if "/" in row["path"])
     assert {row["annotator"] for row in rows} == {"ada"}
+    (folder / rows[0]["path"]).unlink()
+    exported = run("export", "shots")
+    assert len(list(csv.DictReader(io.StringIO(exported.stdout)))) == 15
+    assert "1 labelled image" in exported.stderr
+    folder.rename(tmp_path / "away")
+    away = run("export", "--project", "shots.tuilabel")
+    assert list(csv.DictReader(io.StringIO(away.stdout))) == rows, "labels outlive their images"
+    (tmp_path / "away").rename(folder)
     figures = json.loads(run("stats", "shots", "--json").stdout)
-    assert figures["files"] == {"listed": 52, "unread": 0, "copies": 0, "gone": 0, "problems": 1}
+    assert figures["files"] == {"listed": 51, "unread": 0, "copies": 0, "gone": 1, "problems": 1}
     assert "broken.jpg" in run("stats", "shots", "--problems").stdout
 
 

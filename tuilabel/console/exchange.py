@@ -73,7 +73,7 @@ def export_labels(
     finally:
         store.close()
     classes = ClassBook(changes).names or project.classes
-    pool = open_pool(project.source, data_dir, reading="none")
+    pool = open_pool(project.source, data_dir, reading="listed")
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
@@ -99,6 +99,7 @@ def export_labels(
         "labels": written.labels,
         "undecided": resolved.left_out,
         "without_image": written.left_out,
+        "gone": sum(row.index < 0 or not pool.files.names(row.index) for row in rows),
         "notes": list(written.notes),
     }
 
@@ -110,6 +111,8 @@ def export_notes(figures: dict[str, Any]) -> list[str]:
         lines.append(f"{several(figures['undecided'], 'image')} left out: annotators do not agree")
     if figures["without_image"]:
         lines.append(f"{several(figures['without_image'], 'label')} left out: the image cannot be had any more")
+    if figures["gone"]:
+        lines.append(f"{several(figures['gone'], 'labelled image')} of {figures['dataset']} gone: by their last names")
     lines += figures["notes"]
     if figures["out"] is not None:
         lines.append(f"{several(figures['labels'], 'label')} in {figures['out']}")

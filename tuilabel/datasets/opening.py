@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -12,12 +13,14 @@ import numpy as np
 from tuilabel.datasets import cache, catalogue
 from tuilabel.datasets.library import Library, LibraryPool
 from tuilabel.datasets.pool import ImagePool
-from tuilabel.datasets.sources import Source, is_source, open_source
+from tuilabel.datasets.sources import Missing, Source, is_source, open_source
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
+log = logging.getLogger(__name__)
+
 Progress = Callable[[str, int, int], None]
-Reading = Literal["all", "first", "none"]
+Reading = Literal["all", "first", "listed", "none"]
 
 FOLDERS = "?labels=folders"
 """Stands at the end of a DATASET whose folders are its classes."""
@@ -45,24 +48,51 @@ def open_pool(
         folders are its classes.
     data_dir : a torchvision root for names; `$TUILABEL_DATA` or a folder in the cache where left out.
     on_progress : called with (what is done, steps done, steps in all); 0 in all where nobody knows.
-    reading : how much of a person's own images is read now: all; the first few hundred, so that one can begin; or
-        none, where some have been read before, and the source is not even listed.
+    reading : how much of a person's own images is read now: all; the first few hundred, so that one can begin; none,
+        but they are listed, to see what is gone; or the source is not even looked at. With the last two a library that
+        was read before is enough, wherever the images are now.
 
     Raises
     ------
     UsageError : where there is no such dataset.
     TuilabelError : where the images are neither here nor to be had, are damaged, or the cache cannot be written.
     """
+    kept = _kept(dataset, list_it=reading == "listed") if reading in ("listed", "none") else None
+    if kept is not None:
+        return kept
     source = source_of(dataset)
     if source is None:
         return catalogue.open_known(dataset, data_dir, on_progress)
     library = Library(source, variant_of(dataset))
-    if reading == "none" and library.shape is not None and library.index.n_items(test=False):
-        return LibraryPool(library)
     with library.exclusive(wait=reading == "all" or library.shape is None) as mine:
         if mine:
             library.take_stock(on_progress)
-            library.read(on_progress, enough=lambda _: False) if reading == "all" else _read_first(library, on_progress)
+            if reading == "first":
+                _read_first(library, on_progress)
+            else:
+                library.read(on_progress)
+    return LibraryPool(library)
+
+
+def _kept(dataset: str, *, list_it: bool) -> LibraryPool | None:
+    """What was read before of a person's own images; None where nothing was, or they are no person's own."""
+    where = dataset.removesuffix(FOLDERS)
+    if not is_source(where):
+        return None
+    try:
+        source: Source = open_source(where, labels_from_folders=dataset.endswith(FOLDERS))
+    except TuilabelError:
+        source = Missing(where)
+    library = Library(source, variant_of(dataset))
+    if library.shape is None or not library.index.n_items(test=False):
+        return None
+    if list_it and not isinstance(source, Missing):
+        with library.exclusive(wait=False) as mine:
+            if mine:
+                try:
+                    library.take_stock()
+                except TuilabelError as error:
+                    log.info("%s: going by what was there before", error)
     return LibraryPool(library)
 
 

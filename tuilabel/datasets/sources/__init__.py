@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError
+from tuilabel.datasets.sources.missing import Missing
 from tuilabel.datasets.sources.opening import is_source, open_source
 
-__all__ = ["Content", "Entry", "Source", "SourceError", "is_source", "open_source"]
+__all__ = ["Content", "Entry", "Missing", "Source", "SourceError", "is_source", "open_source"]
