@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tuilabel.datasets.catalogue import DATASETS
-from tuilabel.datasets.sources.arrays import Arrays
 from tuilabel.datasets.sources.base import IMAGE_SUFFIXES, Source
-from tuilabel.datasets.sources.directory import Directory
-from tuilabel.datasets.sources.elsewhere import Elsewhere
-from tuilabel.datasets.sources.manifest import Manifest, described
 from tuilabel.datasets.sources.places import Place, find, is_url
 from tuilabel.datasets.sources.tables import TABLES
-from tuilabel.datasets.sources.tars import Shards, Tar, braces
-from tuilabel.datasets.sources.zips import Zip
 from tuilabel.errors import UsageError
+
+if TYPE_CHECKING:  # each kind is loaded where it is met: whoever labels MNIST does not wait for them
+    from tuilabel.datasets.sources.tars import Tar
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 _KNOWN = (*_TARS, ".zip", ".npy", ".npz", *TABLES)
@@ -56,6 +54,8 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
         raise UsageError(f"{dataset!r} is no path: name {_READABLE}")
     name = dataset.partition("?")[0].lower() if is_url(dataset) else dataset.lower()
     if name.endswith(_TARS) and "{" in dataset and not _exists(dataset):
+        from tuilabel.datasets.sources.tars import Shards, braces
+
         where = find(dataset).where
         return Shards(where, [_tar(find(shard), labels_from_folders) for shard in braces(dataset)])
     place = find(dataset)
@@ -68,10 +68,16 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
     if name.endswith(_TARS):
         return _tar(place, labels_from_folders)
     if name.endswith(".zip"):
+        from tuilabel.datasets.sources.zips import Zip
+
         return Zip(place, labels_from_folders=labels_from_folders)
     if name.endswith((".npy", ".npz")):
+        from tuilabel.datasets.sources.arrays import Arrays
+
         return Arrays(place)
     if name.endswith(TABLES):
+        from tuilabel.datasets.sources.manifest import Manifest
+
         return Manifest(place)
     if name.rpartition(".")[2] in IMAGE_SUFFIXES:
         raise UsageError(f"{place.where} is one image: name the folder that holds it")
@@ -79,10 +85,16 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
 
 
 def _folder(place: Place, labels_from_folders: bool) -> Source:
+    from tuilabel.datasets.sources.directory import Directory
+    from tuilabel.datasets.sources.elsewhere import Elsewhere
+    from tuilabel.datasets.sources.manifest import described
+
     if place.is_here:
         directory = Directory(Path(place.path), labels_from_folders=labels_from_folders)
         shards = _only_tars(Path(place.path))
         if shards:
+            from tuilabel.datasets.sources.tars import Shards
+
             return Shards(place.where, [_tar(place.below(shard), labels_from_folders) for shard in shards])
         return described(directory, place)
     return described(Elsewhere(place, labels_from_folders=labels_from_folders), place)
@@ -105,6 +117,8 @@ def _only_tars(folder: Path) -> list[str]:
 
 
 def _tar(place: Place, labels_from_folders: bool) -> Tar:
+    from tuilabel.datasets.sources.tars import Tar
+
     if not place.exists():
         raise UsageError(f"there is no {place.where}: check the numbers in the braces")
     return Tar(place, labels_from_folders=labels_from_folders)
