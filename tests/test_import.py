@@ -20,9 +20,10 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
 from tuilabel.labels.exchange import ExportOptions, get_format, rows_of
+from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions
 from tuilabel.labels.exchange.importing import ImportPlan, plan_import
 from tuilabel.labels.exchange.matching import Matcher
-from tuilabel.labels.exchange.reading import ForeignLabel, ImportOptions, read_labels
+from tuilabel.labels.exchange.reading import read_labels
 
 
 @pytest.fixture(params=["files", "rows of an array"])

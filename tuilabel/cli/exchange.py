@@ -124,7 +124,7 @@ def import_(
 ) -> None:
     """Take labels from a file or class folders into a project; without --apply only tell what would be written."""
     from tuilabel.console.exchange import import_labels, import_lines
-    from tuilabel.labels.exchange.reading import ImportOptions
+    from tuilabel.labels.exchange.foreign import ImportOptions
 
     figures = import_labels(
         source,

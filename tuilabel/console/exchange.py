@@ -19,9 +19,10 @@ from tuilabel.errors import TuilabelError, UsageError, printable, several, unkno
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
 from tuilabel.labels.exchange.folder import OutOfFold
+from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions
 from tuilabel.labels.exchange.importing import ImportPlan, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
-from tuilabel.labels.exchange.reading import ForeignLabel, ImportOptions, read_labels
+from tuilabel.labels.exchange.reading import read_labels
 from tuilabel.labels.exchange.rows import rows_from
 from tuilabel.vae.encoders import Encoder, choose_encoder
 

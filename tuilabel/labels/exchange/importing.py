@@ -13,7 +13,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import ClassBook, ClassChange, clean_class_name, with_current_names
 from tuilabel.labels.events import Event, current_answers
-from tuilabel.labels.exchange.reading import ForeignLabel
+from tuilabel.labels.exchange.foreign import ForeignLabel
 from tuilabel.labels.store import LabelStore
 
 STRATEGY = "import"

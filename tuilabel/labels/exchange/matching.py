@@ -13,7 +13,7 @@ from PIL import Image
 
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.pool import content_ids, file_id
-from tuilabel.labels.exchange.reading import ForeignLabel
+from tuilabel.labels.exchange.foreign import ForeignLabel
 
 _ID = re.compile(r"[0-9a-f]{32}")
 

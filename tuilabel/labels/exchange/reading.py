@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
 from tuilabel.labels.exchange.folder import MANIFEST
+from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions, json_lines, text_of, time_of
 from tuilabel.labels.exchange.images import SUFFIXES
+from tuilabel.labels.exchange.reading_tools import read_label_studio, read_prodigy
 
 LABEL_COLUMNS = ("label", "class", "class_name", "category", "choice", "target")
 PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file", "image")
 SPLITS = {"train", "val", "valid", "validation", "test"}
-
-
-@dataclass(frozen=True)
-class ForeignLabel:
-    """What a file of another program says of one image."""
-
-    where: str
-    """For people: a line, a task, a file."""
-    label: str
-    """Empty where there is none."""
-    id: str = ""
-    path: str = ""
-    annotator: str = ""
-    """As the row names who; empty where it does not."""
-    at: datetime | None = None
-    content: Callable[[], bytes] | None = None
-    """The image itself, where the row comes with it."""
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """Which columns of a table to read; by default those that are called as is usual."""
-
-    path_column: str | None = None
-    label_column: str | None = None
 
 
 Reader = Callable[[Path, ImportOptions], Iterable[ForeignLabel]]
@@ -60,8 +34,6 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
     UsageError : where the format is unknown or a table lacks a column.
     TuilabelError : where the source cannot be read, or is not what the format says.
     """
-    from tuilabel.labels.exchange.reading_tools import read_label_studio, read_prodigy
-
     readers: dict[str, Reader] = {
         "csv": read_csv,
         "jsonl": read_jsonl,
@@ -152,30 +124,6 @@ def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[ForeignL
         )
 
 
-def json_lines(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a jsonl file with their lines; raises `TuilabelError` where a line is none."""
-    with source.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise TuilabelError(f"{source}, line {number}, is no JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise TuilabelError(f"{source}, line {number}, is no JSON object")
-            yield f"line {number}", row
-
-
-def text_of(value: object) -> str:
-    """A cell as text: a number that is whole without a point, and nothing for what is missing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).strip()
-
-
 def _columns(names: Iterable[str], options: ImportOptions, source: Path) -> tuple[str | None, str]:
     """The columns with the path, if there is one, and with the label."""
     names = list(names)
@@ -204,15 +152,6 @@ def _from_row(row: Mapping[str, Any], where: str, path: str | None, label: str) 
         annotator=text_of(row.get("annotator")),
         at=time_of(row.get("labelled_at")),
     )
-
-
-def time_of(value: object) -> datetime | None:
-    """A time in UTC; None where the cell holds none."""
-    try:
-        time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def _look(source: Path) -> str:

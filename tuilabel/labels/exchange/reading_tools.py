@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tuilabel.errors import TuilabelError
-from tuilabel.labels.exchange.reading import ForeignLabel, ImportOptions, json_lines, text_of, time_of
+from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions, json_lines, text_of, time_of
 
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-")  # what Label Studio puts before the name of an uploaded file
 
