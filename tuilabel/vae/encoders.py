@@ -129,9 +129,11 @@ def own_rows(file: Path, pool: ImagePool) -> NDArray[np.float32]:
     n, m = len(pool.images), 0 if pool.test is None else len(pool.test.images)
     allowed = (pool.places_by_name()[1],) if isinstance(pool, LibraryPool) else (n, n + m)
     if len(rows) not in allowed:
-        what = "file, in the order of their names" if isinstance(pool, LibraryPool) else "image"
+        kind, what = "images", "image"
+        if isinstance(pool, LibraryPool):
+            kind, what = "files", "file, readable or not, in the order of their names"
         raise TuilabelError(
-            f"{file} has {len(rows):,} rows and {pool.name} {allowed[0]:,} images: give a row for each {what} "
+            f"{file} has {len(rows):,} rows and {pool.name} {allowed[0]:,} {kind}: give a row for each {what} "
             "(`tuilabel encode` writes such a file)"
         )
     return rows if rows.dtype == np.float32 else rows.astype(np.float32)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, several
 from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
@@ -98,7 +98,9 @@ def train_vae(
     UsageError : a device that is not here.
     """
     if len(images) < 2:
-        raise TuilabelError(f"a VAE cannot learn from {len(images)} images: give at least 2, better thousands")
+        raise TuilabelError(
+            f"a VAE cannot learn from {several(len(images), 'image')}: give at least 2, better thousands"
+        )
     where = resolve_device(device)
     run = _Run.start(images, settings, out, dataset, fingerprint, command, where)
     if resume:
