@@ -138,11 +138,25 @@ def _sit(options: LabelOptions) -> None:
 
 @app.command(epilog="Example: tuilabel stats --json")
 def stats(
-    dataset: Dataset = "mnist", project: ProjectDir = None, data_dir: DataDir = None, as_json: Json = False
+    dataset: Dataset = "mnist",
+    project: ProjectDir = None,
+    problems: Annotated[
+        bool, typer.Option("--problems", help="List the files of your own images that cannot be asked, and why.")
+    ] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
 ) -> None:
     """What a project holds: labels by class and annotator, accuracy with its interval."""
-    from tuilabel.console.reports import project_statistics, statistics_table
+    from tuilabel.console.reports import file_problems, problem_lines, project_statistics, statistics_table
 
+    if problems:
+        found = file_problems(dataset, project, note)
+        if as_json:
+            print_json(found)
+        else:
+            for line in problem_lines(found):
+                typer.echo(line)
+        return
     figures = project_statistics(dataset, project, data_dir)
     if as_json:
         print_json(figures)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tuilabel.console.prediction_files import CsvFile, PredictionFile, check_out
 from tuilabel.console.projects import ModelOptions, ProjectModel, open_model, progress
 from tuilabel.console.reading import reading
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange import ExportOptions
 from tuilabel.labels.exchange.formats import Format, get_format
 from tuilabel.labels.exchange.rows import LabelRow
@@ -270,6 +270,17 @@ def _destination(options: PredictOptions, classes: Sequence[str]) -> Iterator[Pr
     elif options.html is None and not options.quiet:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # a file name may hold any bytes
-        yield CsvFile(sys.stdout, classes)
+        yield CsvFile(_Safe(sys.stdout) if sys.stdout.isatty() else sys.stdout, classes)
     else:
         yield None
+
+
+class _Safe(io.TextIOBase):
+    """A terminal that no text written to it commands."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        self._terminal.write("".join(printable(line) + "\n" for line in text.split("\n")[:-1]))
+        return len(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,17 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from tuilabel.datasets import list_datasets, open_pool, title_of
+from tuilabel.datasets import (
+    FOLDERS,
+    ImagePool,
+    LibraryPool,
+    announcer,
+    list_datasets,
+    open_pool,
+    problems_of,
+    title_of,
+)
+from tuilabel.errors import printable, several
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -26,12 +37,47 @@ from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, wit
 from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
 
+_STATES = {
+    "unread": "not read yet",
+    "copies": "the same as another",
+    "gone": "gone",
+    "problems": "cannot be asked (--problems)",
+}
 CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: more rows where two side by side are too few
 
 
 def project_directory(dataset: str, named: Path | None) -> Path:
-    """The project's directory: the one named, else ./DATASET.tuilabel."""
-    return named or Path(f"{title_of(dataset)}.tuilabel")
+    """The project's directory: the one named, else ./DATASET.tuilabel.
+
+    A project is found by its own name too, wherever its images are.
+    """
+    if named is not None:
+        return named
+    mine = Path(f"{dataset.removesuffix('/').removesuffix('.tuilabel')}.tuilabel")
+    return mine if mine.is_dir() else Path(f"{title_of(dataset)}.tuilabel")
+
+
+def file_problems(dataset: str, named: Path | None, say: Callable[[str], object]) -> dict[str, Any]:
+    """What `stats --problems --json` prints; of a project's images, or where there is no project yet, of DATASET.
+
+    Raises
+    ------
+    TuilabelError, UsageError : as `problems_of`.
+    """
+    directory = project_directory(dataset, named)
+    source = Project.read(directory).source if named is not None or directory.is_dir() else dataset
+    problems = problems_of(source, announcer(say))
+    return {"dataset": source, "problems": [{"file": one.name, "reason": one.reason} for one in problems]}
+
+
+def problem_lines(found: dict[str, Any]) -> list[str]:
+    """The same for people: a line for each file, and how many there are."""
+    problems = found["problems"]
+    lines = [printable(f"{one['file']}: {one['reason']}") for one in problems]
+    return [
+        *lines,
+        f"{several(len(problems), 'file')} of {printable(found['dataset'].removesuffix(FOLDERS))} cannot be asked",
+    ]
 
 
 def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
@@ -72,6 +118,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
         "dataset": project.dataset,
         "project": str(project.directory),
         "pool_size": len(pool.ids),
+        "files": _files(pool),
         "labelled": kinds["label"],
         "skipped": kinds["skip"],
         "flagged": kinds["flag"],
@@ -99,7 +146,10 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     accuracy, audit, lure = figures["accuracy"], figures["accuracy"]["audit"], figures["lure"]
     table.add_row("project", f"{figures['project']} ({figures['dataset']}, {figures['pool_size']:,} images)")
-    table.add_row("labelled", f"{figures['labelled']:,} in {figures['rounds']:,} rounds")
+    files = figures["files"]
+    if files is not None and any(files.values()):
+        table.add_row("files", ", ".join(f"{n:,} {_STATES[state]}" for state, n in files.items() if n))
+    table.add_row("labelled", f"{figures['labelled']:,} in {several(figures['rounds'], 'round')}")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
     table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")
@@ -110,6 +160,19 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     if mistakes:
         table.add_row("mistaken", mistakes)
     return Group(table, "", _class_table(figures))
+
+
+def _files(pool: ImagePool) -> dict[str, int] | None:
+    """Of a person's own images: files that are no item of their own, and items without a file."""
+    if not isinstance(pool, LibraryPool):
+        return None
+    index = pool.library.index
+    return {
+        "unread": index.n_unread(),
+        "copies": index.n_duplicates(),
+        "gone": len(pool.gone),
+        "problems": index.n_problems(),
+    }
 
 
 def _interval(estimate: dict[str, Any] | None) -> str:

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 
 from tuilabel.datasets import cache, catalogue
-from tuilabel.datasets.library import Library, LibraryPool
+from tuilabel.datasets.library import Library, LibraryPool, Problem
 from tuilabel.datasets.pool import ImagePool
 from tuilabel.datasets.sources import Source, is_source, open_source
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import cache_dir
 
 Progress = Callable[[str, int, int], None]
@@ -100,6 +100,24 @@ def _read_first(library: Library, on_progress: Progress) -> None:
 
     while library.index.n_items(test=False) < FEWEST and library.read(on_progress, enough=enough):
         begin, had = monotonic(), library.index.n_items(test=False)  # all of those were broken
+
+
+def problems_of(dataset: str, on_progress: Progress = _silent) -> list[Problem]:
+    """The files of a person's own images that cannot be asked, by name, and why; all are read first.
+
+    Raises
+    ------
+    UsageError : where there is no such dataset, or it is one of the catalogue, which has no files of its own.
+    TuilabelError : as `open_pool`; one without a single good image is no error here.
+    """
+    source = source_of(dataset)
+    if source is None:
+        raise UsageError(f"{dataset} is no folder of your own images: --problems lists what is wrong with their files")
+    library = Library(source, variant_of(dataset))
+    with library.exclusive(wait=True):
+        library.take_stock(on_progress)
+        library.read(on_progress)
+    return library.index.problems()
 
 
 def source_of(dataset: str) -> Source | None:

@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, title_of
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, several
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
@@ -65,6 +66,8 @@ class Outcome:
     unsaved: int
     failure: str | None
     exit_code: int
+    problems: int = 0
+    """Files of the person's own images that cannot be asked."""
 
     def lines(self) -> list[str]:
         """What to tell the person after the screen has closed."""
@@ -75,6 +78,9 @@ class Outcome:
             lines.append(f"tuilabel: {what} could not be written and must be given again: make room on the disk first")
         labels = "label" if self.labelled == 1 else "labels"
         lines = [*lines, f"{self.labelled:,} {labels} in {self.project}{accuracy}"]
+        if self.problems:
+            listed = f"`tuilabel stats --project {quote(str(self.project))} --problems` lists them"
+            lines.append(f"{several(self.problems, 'file')} cannot be asked: {listed}")
         return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 
@@ -235,4 +241,5 @@ def _run(
         unsaved=len(unsaved),
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
+        problems=pool.library.index.n_problems() if isinstance(pool, LibraryPool) else 0,
     )
