@@ -275,7 +275,7 @@ def _destination(options: PredictOptions, classes: Sequence[str]) -> Iterator[Pr
         yield None
 
 
-class _Safe(io.TextIOBase):
+class _Safe:
     """A terminal that no text written to it commands."""
 
     def __init__(self, terminal: TextIO) -> None:
