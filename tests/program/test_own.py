@@ -78,6 +78,34 @@ def test_a_project_is_found_by_its_name_wherever_its_images_are(shots: Path, run
         assert "project     shots.tuilabel (shots, 61 images)" in done.stdout, done.stderr
 
 
+def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run: Runner, tmp_path: Path) -> None:
+    shots.rename(tmp_path / "holiday")
+    for command in ("stats", "export", "predict", "review"):
+        done = run(command, "shots")
+        assert done.returncode == 1
+        assert "`tuilabel label NEW_PLACE --project shots.tuilabel` once" in done.stderr
+    again = [*TUILABEL, "label", "holiday", "--project", "shots.tuilabel", "--encoder", "pca"]
+    with Terminal(again, directory=tmp_path) as terminal:
+        assert terminal.wait_for_exit() == 1
+        assert "write holiday for its dataset into its settings.toml" in " ".join(terminal.text.split())
+    settings = labelled / "settings.toml"
+    settings.write_text(settings.read_text().replace('dataset = "shots"', 'dataset = "holiday"'))
+    with Terminal(again, directory=tmp_path) as terminal:
+        terminal.wait_for("12 of 61 labelled")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    assert "holiday, 61 images" in run("stats", "shots").stdout
+
+
+def test_images_that_are_gone_are_not_predicted(labelled: Path, shots: Path, run: Runner) -> None:
+    (shots / "blue" / "0.jpg").unlink()
+    done = run("predict", "shots")
+    assert done.returncode == 0, done.stderr
+    assert "60 of 61 predictions" in done.stderr
+    assert "blue/0.jpg" not in done.stdout
+    assert "blue/1.jpg" in done.stdout
+
+
 def test_a_sitting_ends_with_a_word_on_broken_files(labelled: Path, tmp_path: Path) -> None:
     with Terminal([*TUILABEL, "label", "shots", "--encoder", "pca"], directory=tmp_path) as terminal:
         terminal.wait_for("round")

@@ -101,14 +101,14 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
-    from tuilabel.console.reports import project_directory
+    from tuilabel.console.reports import images_of, project_directory
     from tuilabel.labels import Project
     from tuilabel.tui.start import LabelOptions
 
     known = Project.read(project_directory(dataset, project))
     _sit(
         LabelOptions(
-            dataset=known.source,
+            dataset=images_of(known),
             strategy="auto",
             batch_size=20,
             annotator=annotator,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.console.reports import project_directory
+from tuilabel.console.reports import images_of, project_directory
 from tuilabel.datasets import ImagePool, canonical, open_pool
 from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
@@ -73,7 +73,7 @@ def export_labels(
     finally:
         store.close()
     classes = ClassBook(changes).names or project.classes
-    pool = open_pool(project.source, data_dir, reading="none")
+    pool = open_pool(images_of(project), data_dir, reading="none")
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
@@ -149,7 +149,7 @@ def import_labels(
     name, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, named)
     known = (directory / "settings.toml").is_file()
-    where = Project.read(directory).source if known else canonical(dataset)
+    where = images_of(Project.read(directory)) if known else canonical(dataset)
     pool = open_pool(where, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]

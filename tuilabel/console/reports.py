@@ -19,9 +19,10 @@ from tuilabel.datasets import (
     list_datasets,
     open_pool,
     problems_of,
+    source_of,
     title_of,
 )
-from tuilabel.errors import printable, several
+from tuilabel.errors import TuilabelError, UsageError, printable, several
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -57,6 +58,23 @@ def project_directory(dataset: str, named: Path | None) -> Path:
     return mine if mine.is_dir() else Path(f"{title_of(dataset)}.tuilabel")
 
 
+def images_of(project: Project) -> str:
+    """The project's DATASET, after a look at whether its images are still there.
+
+    Raises
+    ------
+    TuilabelError : where they are not, with how they are found again.
+    """
+    try:
+        source_of(project.source)
+    except UsageError as error:
+        raise TuilabelError(
+            f"the images of {project.directory} are not in {project.source.removesuffix(FOLDERS)} any more: "
+            f"start `tuilabel label NEW_PLACE --project {project.directory}` once, and they are found again"
+        ) from error
+    return project.source
+
+
 def file_problems(dataset: str, named: Path | None, say: Callable[[str], object]) -> dict[str, Any]:
     """What `stats --problems --json` prints; of a project's images, or where there is no project yet, of DATASET.
 
@@ -65,7 +83,7 @@ def file_problems(dataset: str, named: Path | None, say: Callable[[str], object]
     TuilabelError, UsageError : as `problems_of`.
     """
     directory = project_directory(dataset, named)
-    source = Project.read(directory).source if named is not None or directory.is_dir() else dataset
+    source = images_of(Project.read(directory)) if named is not None or directory.is_dir() else dataset
     problems = problems_of(source, announcer(say))
     return {"dataset": source, "problems": [{"file": one.name, "reason": one.reason} for one in problems]}
 
@@ -102,7 +120,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     audits = [event for event in standing if event.audit]
     audit = audit_estimate(audits)
     confusion = audit_confusion(audits, names)
-    pool = open_pool(project.source, data_dir, reading="none")
+    pool = open_pool(images_of(project), data_dir, reading="none")
     tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
     test = list(tests.values())[-1] if tests else None
     interval = None if audit is None else (audit.value, audit.low, audit.high)

@@ -188,8 +188,12 @@ def _write(settings: Path, known: dict[str, Any], changed: dict[str, Any]) -> No
 def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
     """The classes of an existing project, after a look at whether it is the right one."""
     if known["dataset"] != dataset:
+        renamed = ""
+        if "source" in known:
+            renamed = f", or where that folder was renamed, write {dataset} for its dataset into its settings.toml"
         raise TuilabelError(
-            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: name another --project"
+            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: "
+            f"name another --project{renamed}"
         )
     book = _class_book(project.store)
     before = book.names or tuple(known["classes"])
