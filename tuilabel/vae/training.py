@@ -234,7 +234,8 @@ class _Run:
         model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         try:
             self.model.load_state_dict(model)
-            for name, parameter in self.model.named_parameters():
+            begun = header.epochs_done or header.steps_done  # before the first step there are no moments
+            for name, parameter in self.model.named_parameters() if begun else ():
                 # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
                 moments = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
                 for key, moment in moments.items():
