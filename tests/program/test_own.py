@@ -97,6 +97,16 @@ def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run
     assert "holiday, 61 images" in run("stats", "shots").stdout
 
 
+def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) -> None:
+    done = run("encode", "shots")
+    assert "no VAE for shots yet" in done.stderr
+    checkpoint = tmp_path / "shots.tuilabel" / "vae.safetensors"
+    checkpoint.parent.mkdir()
+    done = run("train-vae", "shots", "--epochs", "1", "--latent-dim", "4", "--out", checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert "61 latents of 4 dimensions" in run("encode", "shots").stdout
+
+
 def test_images_that_are_gone_are_not_predicted(labelled: Path, shots: Path, run: Runner) -> None:
     (shots / "blue" / "0.jpg").unlink()
     done = run("predict", "shots")
