@@ -10,6 +10,8 @@ import pytest
 from tests.own.folders import colour_folder, jpeg, picture
 from tests.program.conftest import Runner
 from tests.terminal import TUILABEL, Terminal
+from tuilabel.errors import UsageError
+from tuilabel.tui.naming import ask_classes, class_names
 
 ESCAPE = "\x1b[31mred\x07.jpg"
 
@@ -131,3 +133,16 @@ def test_predictions_on_a_terminal_do_not_command_it(labelled: Path, tmp_path: P
         assert terminal.wait_for_exit() == 0
         assert b"\x1b[31mred\x07" not in terminal.output
         assert rb"\x1b[31mred\x07.jpg" in terminal.output
+
+
+def test_classes_are_asked_until_there_are_two(tmp_path: Path) -> None:
+    said: list[str] = []
+    typed = iter(["a,a", "cat", "cat, dog"])
+    assert ask_classes(said.append, lambda _: next(typed)) == ("cat", "dog")
+    assert said[1:] == [
+        "give each class a name of its own, with commas between",
+        "a classifier needs at least two classes",
+    ]
+    (tmp_path / "classes.txt").write_text("cat\ncat\n")
+    with pytest.raises(UsageError, match=r"classes\.txt: give each class a name of its own, one a line"):
+        class_names(str(tmp_path / "classes.txt"))
