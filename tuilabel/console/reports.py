@@ -85,17 +85,14 @@ def file_problems(dataset: str, named: Path | None, say: Callable[[str], object]
     directory = project_directory(dataset, named)
     source = images_of(Project.read(directory)) if named is not None or directory.is_dir() else dataset
     problems = problems_of(source, announcer(say))
-    return {"dataset": source, "problems": [{"file": one.name, "reason": one.reason} for one in problems]}
+    return {"dataset": title_of(source), "problems": [{"file": one.name, "reason": one.reason} for one in problems]}
 
 
 def problem_lines(found: dict[str, Any]) -> list[str]:
     """The same for people: a line for each file, and how many there are."""
     problems = found["problems"]
     lines = [printable(f"{one['file']}: {one['reason']}") for one in problems]
-    return [
-        *lines,
-        f"{several(len(problems), 'file')} of {printable(found['dataset'].removesuffix(FOLDERS))} cannot be asked",
-    ]
+    return [*lines, f"{several(len(problems), 'file')} of {found['dataset']} cannot be asked"]
 
 
 def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
