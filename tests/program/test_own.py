@@ -109,6 +109,16 @@ def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) 
     assert "61 latents of 4 dimensions" in run("encode", "shots").stdout
 
 
+def test_a_deleted_cache_costs_no_label(
+    labelled: Path, shots: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    colour_folder(shots, each=300, first=20)  # more than are read to begin with
+    before = run("export", "shots").stdout
+    assert before.count(".jpg,") == 12
+    monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "empty"))
+    assert run("export", "shots").stdout == before
+
+
 def test_images_that_are_gone_are_not_predicted(labelled: Path, shots: Path, run: Runner) -> None:
     (shots / "blue" / "0.jpg").unlink()
     done = run("predict", "shots")

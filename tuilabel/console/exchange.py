@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.console.reports import images_of, project_directory
-from tuilabel.datasets import ImagePool, canonical, open_pool
+from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, read_missing
 from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
@@ -73,7 +73,9 @@ def export_labels(
     finally:
         store.close()
     classes = ClassBook(changes).names or project.classes
-    pool = open_pool(images_of(project), data_dir, reading="none")
+    images = images_of(project)
+    pool = open_pool(images, data_dir, reading="none")
+    read_missing(pool, {event.item for event in events}, images, data_dir, announcer(note))
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -64,6 +64,24 @@ def open_pool(
             library.take_stock(on_progress)
             library.read(on_progress, enough=lambda _: False) if reading == "all" else _read_first(library, on_progress)
     return LibraryPool(library)
+
+
+def read_missing(
+    pool: ImagePool,
+    items: Iterable[str],
+    dataset: str,
+    data_dir: Path | None = None,
+    on_progress: Progress = _silent,
+) -> None:
+    """Read all of DATASET into its `pool` where one of the items, by id, may not have been read again yet.
+
+    Labelled images have been read; they are missing where the cache was deleted since. Raises as `open_pool`.
+    """
+    if not isinstance(pool, LibraryPool) or pool.library.complete:
+        return
+    if (pool.indices_of(list(items)) < 0).any():
+        open_pool(dataset, data_dir, on_progress)
+        pool.refresh()
 
 
 def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: Progress = _silent) -> ImagePool:

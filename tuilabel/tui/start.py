@@ -12,7 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, title_of
+from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, read_missing, title_of
 from tuilabel.errors import TuilabelError, UsageError, several
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
@@ -125,21 +125,12 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            _read_labelled(options, pool, store, note)
+            labelled = {event.item for event in store.events()}
+            read_missing(pool, labelled, options.dataset, options.data_dir, announcer(note))
             with Probe(ask="auto" in forced) as probe:
                 return _run(options, pool, encoder, project, store, probe)
         finally:
             store.close()
-
-
-def _read_labelled(options: LabelOptions, pool: ImagePool, store: LabelStore, note: Callable[[str], None]) -> None:
-    """Where the cache was deleted, labelled images may not have been read again yet: then all are read now."""
-    if not isinstance(pool, LibraryPool) or pool.library.complete:
-        return
-    items = list({event.item for event in store.events()})
-    if (pool.indices_of(items) < 0).any():
-        open_pool(options.dataset, options.data_dir, announcer(note))
-        pool.refresh()
 
 
 def _check_own_keys(project: Project) -> None:
