@@ -726,6 +726,14 @@ def test_what_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert not is_source(dataset), dataset
 
 
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.tar.xz", "x.npy", "x.npz", "x.parquet"])
+@pytest.mark.parametrize("content", [b"hello", b"\x1f\x8bhello", b""])
+def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(TuilabelError, match=r"it is no \.\w+, damaged or cut short: make or fetch it again$"):
+        list(open_source(str(tmp_path / name)).list())
+
+
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [

@@ -173,7 +173,7 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
     assert weights_differ(one, other) > 0
 
 
-@pytest.mark.parametrize("stop_after", [1, 5, 7, 12])
+@pytest.mark.parametrize("stop_after", [0, 1, 5, 7, 12])
 def test_stopped_and_resumed_is_as_never_stopped(tmp_path: Path, stop_after: int) -> None:
     whole = train(tmp_path / "whole")
     asked = 0

@@ -11,6 +11,7 @@ import pytest
 
 from tests.own.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import FOLDERS, LibraryPool, canonical, open_labelled, open_pool, title_of
+from tuilabel.datasets.decode import Decoded, decode
 from tuilabel.datasets.library import Library
 from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
 from tuilabel.datasets.opening import FIRST_ITEMS
@@ -161,6 +162,19 @@ def test_without_one_good_image_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").unlink()
     with pytest.raises(TuilabelError, match="no images"):
         open_pool(str(tmp_path))
+
+
+def test_one_look_settles_the_shape_of_large_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = colour_folder(tmp_path / "large", each=10, size=lambda k: (300, 200 + k))
+    looked: list[int] = []
+
+    def look(content: bytes, longest: int) -> Decoded:
+        looked.append(longest)
+        return decode(content, longest)
+
+    monkeypatch.setattr("tuilabel.datasets.library.library.decode", look)
+    assert pool_of(folder).images.shape == (30, 64, 64, 3)
+    assert len(looked) == 1
 
 
 def test_only_the_first_are_read_where_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_own_latents_and_pca(tmp_path: Path) -> None:
     assert own is not None
     assert np.array_equal(encode(own, pool).pool, pca.pool)
     np.save(tmp_path / "short.npy", table[:5])
-    with pytest.raises(Exception, match=r"5 rows.*19 images"):
+    with pytest.raises(Exception, match=r"5 rows.*19 files"):
         choose_encoder("vae", pool, latents=tmp_path / "short.npy")
 
 

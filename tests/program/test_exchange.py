@@ -66,6 +66,7 @@ def test_export_to_a_file_says_what_it_wrote_and_overwrites_nothing(
         "labels": 100,
         "undecided": 0,
         "without_image": 0,
+        "gone": 0,
         "notes": [],
     }
     assert done.stderr == "100 labels in labels.jsonl\n"

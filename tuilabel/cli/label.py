@@ -101,14 +101,14 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
-    from tuilabel.console.reports import project_directory
+    from tuilabel.console.reports import images_of, project_directory
     from tuilabel.labels import Project
     from tuilabel.tui.start import LabelOptions
 
     known = Project.read(project_directory(dataset, project))
     _sit(
         LabelOptions(
-            dataset=known.source,
+            dataset=images_of(known),
             strategy="auto",
             batch_size=20,
             annotator=annotator,
@@ -147,15 +147,14 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """What a project holds: labels by class and annotator, accuracy with its interval."""
-    from tuilabel.console.files import problem_lines, problem_report
-    from tuilabel.console.reports import project_statistics, statistics_table
+    from tuilabel.console.reports import file_problems, problem_lines, project_statistics, statistics_table
 
     if problems:
-        report = problem_report(dataset, project, note)
+        found = file_problems(dataset, project, note)
         if as_json:
-            print_json(report)
+            print_json(found)
         else:
-            for line in problem_lines(report):
+            for line in problem_lines(found):
                 typer.echo(line)
         return
     figures = project_statistics(dataset, project, data_dir)

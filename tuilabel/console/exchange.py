@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.console.reports import project_directory
-from tuilabel.datasets import ImagePool, canonical, open_pool
+from tuilabel.console.reports import images_of, project_directory, project_pool
+from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, read_missing
 from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
@@ -74,7 +74,8 @@ def export_labels(
     finally:
         store.close()
     classes = ClassBook(changes).names or project.classes
-    pool = open_pool(project.source, data_dir, reading="listed")
+    pool = project_pool(project, data_dir)
+    read_missing(pool, {event.item for event in events}, project.source, data_dir, announcer(note))
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
@@ -153,7 +154,7 @@ def import_labels(
     name, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, named)
     known = (directory / "settings.toml").is_file()
-    where = Project.read(directory).source if known else canonical(dataset)
+    where = images_of(Project.read(directory)) if known else canonical(dataset)
     pool = open_pool(where, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]

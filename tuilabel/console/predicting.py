@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from tuilabel.console.prediction_files import CsvFile, PredictionFile, check_out
 from tuilabel.console.projects import ModelOptions, ProjectModel, open_model, progress
 from tuilabel.console.reading import reading
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange import ExportOptions
 from tuilabel.labels.exchange.formats import Format, get_format
 from tuilabel.labels.exchange.rows import LabelRow
@@ -76,6 +76,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
     opened = open_model(model_options, err)
     pool, features = _what_to_predict(opened, model_options, options.on, err)
     tally = _Tally(len(opened.classes), _labelled(opened, pool))
+    leave_out = _left_out(pool, options, tally.labelled)
     watch: list[Callable[[int, NDArray[np.float32]], None]] = [tally.look]
     if options.html is not None:
         from tuilabel.report import Sampler
@@ -90,7 +91,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         for start, p in opened.final.chunks(features):
             for look in watch:
                 look(start, p)
-            kept = _kept(start, p, options, tally.labelled)
+            kept = _kept(start, p, options, leave_out)
             tally.count(p[kept])
             if file is not None:
                 written += len(kept)
@@ -132,9 +133,9 @@ def predicted_rows(
     ----------
     features : of the pool, float32 (N, D).
     """
-    labelled = _labelled(opened, pool)
+    leave_out = _left_out(pool, options, _labelled(opened, pool))
     for start, p in opened.final.chunks(features):
-        kept = _kept(start, p, options, labelled)
+        kept = _kept(start, p, options, leave_out)
         yield from _rows(pool, opened.classes, start, p, kept, options.probabilities)
 
 
@@ -235,13 +236,18 @@ def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:
     return labelled
 
 
+def _left_out(pool: ImagePool, options: PredictOptions, labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Items of which nothing is said, (N,): their files are gone, or they have a label and only others are wanted."""
+    left_out = labelled.copy() if options.unlabelled_only else np.zeros(len(pool.ids), dtype=np.bool_)
+    left_out[pool.gone] = True
+    return left_out
+
+
 def _kept(
-    start: int, p: NDArray[np.float32], options: PredictOptions, labelled: NDArray[np.bool_]
+    start: int, p: NDArray[np.float32], options: PredictOptions, left_out: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """The rows of a chunk that are written."""
-    kept = p.max(axis=1, initial=0) >= options.min_confidence
-    if options.unlabelled_only:
-        kept &= ~labelled[start : start + len(p)]
+    kept = (p.max(axis=1, initial=0) >= options.min_confidence) & ~left_out[start : start + len(p)]
     return np.flatnonzero(kept)
 
 
@@ -270,6 +276,17 @@ def _destination(options: PredictOptions, classes: Sequence[str]) -> Iterator[Pr
     elif options.html is None and not options.quiet:
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="surrogateescape")  # a file name may hold any bytes
-        yield CsvFile(sys.stdout, classes)
+        yield CsvFile(_Safe(sys.stdout) if sys.stdout.isatty() else sys.stdout, classes)
     else:
         yield None
+
+
+class _Safe:
+    """A terminal that no text written to it commands."""
+
+    def __init__(self, terminal: TextIO) -> None:
+        self._terminal = terminal
+
+    def write(self, text: str) -> int:
+        self._terminal.write("".join(printable(line) + "\n" for line in text.split("\n")[:-1]))
+        return len(text)

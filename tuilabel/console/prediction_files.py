@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 SUFFIXES = (".csv", ".jsonl", ".parquet")
 DIGITS = 6  # of a probability
@@ -90,7 +93,7 @@ def prediction_file(out: Path, classes: Sequence[str]) -> Iterator[PredictionFil
 class CsvFile:
     """A header and a line for each row."""
 
-    def __init__(self, file: IO[str], classes: Sequence[str]) -> None:
+    def __init__(self, file: SupportsWrite[str], classes: Sequence[str]) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
         self._with_probabilities = bool(classes)
         self._writer.writerow(columns(classes))

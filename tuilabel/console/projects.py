@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.console.reading import reading
-from tuilabel.console.reports import project_directory
+from tuilabel.console.reports import images_of, project_directory
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
@@ -81,7 +81,7 @@ def open_model(options: ModelOptions, err: Console) -> ProjectModel:
     store = LabelStore.open(project.store, create=False)
     try:
         with reading(err) as show:
-            pool = open_pool(project.source, options.data_dir, show)
+            pool = open_pool(images_of(project), options.data_dir, show)
         session, request = standing(pool, store, project.classes, seed=options.seed)
     finally:
         store.close()

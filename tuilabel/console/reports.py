@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,18 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from tuilabel.console.files import file_figures, files_text
-from tuilabel.datasets import LibraryPool, list_datasets, open_pool, title_of
-from tuilabel.errors import several
+from tuilabel.datasets import (
+    FOLDERS,
+    ImagePool,
+    LibraryPool,
+    announcer,
+    list_datasets,
+    open_pool,
+    problems_of,
+    source_of,
+    title_of,
+)
+from tuilabel.errors import TuilabelError, UsageError, printable, several
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -28,12 +38,77 @@ from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, wit
 from tuilabel.session.honesty import as_asked
 from tuilabel.strategies import get_strategy, strategy_names
 
+_STATES = {
+    "listed": "in all",
+    "unread": "not read yet",
+    "copies": "the same as another",
+    "gone": "gone",
+    "problems": "cannot be asked (--problems)",
+}
 CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: more rows where two side by side are too few
 
 
 def project_directory(dataset: str, named: Path | None) -> Path:
-    """The project's directory: the one named, else ./DATASET.tuilabel."""
-    return named or Path(f"{title_of(dataset)}.tuilabel")
+    """The project's directory: the one named, else ./DATASET.tuilabel.
+
+    A project is found by its own name too, wherever its images are.
+    """
+    if named is not None:
+        return named
+    mine = Path(f"{dataset.removesuffix('/').removesuffix('.tuilabel')}.tuilabel")
+    return mine if mine.is_dir() else Path(f"{title_of(dataset)}.tuilabel")
+
+
+def images_of(project: Project) -> str:
+    """The project's DATASET, after a look at whether its images are still there.
+
+    Raises
+    ------
+    TuilabelError : where they are not, with how they are found again.
+    """
+    try:
+        source_of(project.source)
+    except UsageError as error:
+        raise TuilabelError(
+            f"the images of {project.directory} are not in {project.source.removesuffix(FOLDERS)} any more: "
+            f"start `tuilabel label NEW_PLACE --project {project.directory}` once, and they are found again"
+        ) from error
+    return project.source
+
+
+def project_pool(project: Project, data_dir: Path | None) -> ImagePool:
+    """The project's pool, to look at: what was read before, without what is gone; no new image is read.
+
+    Where the images are not there any more, what is kept of them in the cache is enough.
+
+    Raises
+    ------
+    TuilabelError : where nothing is, with how the images are found again.
+    """
+    try:
+        return open_pool(project.source, data_dir, reading="listed")
+    except UsageError:
+        return open_pool(images_of(project), data_dir)
+
+
+def file_problems(dataset: str, named: Path | None, say: Callable[[str], object]) -> dict[str, Any]:
+    """What `stats --problems --json` prints; of a project's images, or where there is no project yet, of DATASET.
+
+    Raises
+    ------
+    TuilabelError, UsageError : as `problems_of`.
+    """
+    directory = project_directory(dataset, named)
+    source = images_of(Project.read(directory)) if named is not None or directory.is_dir() else dataset
+    problems = problems_of(source, announcer(say))
+    return {"dataset": title_of(source), "problems": [{"file": one.name, "reason": one.reason} for one in problems]}
+
+
+def problem_lines(found: dict[str, Any]) -> list[str]:
+    """The same for people: a line for each file, and how many there are."""
+    problems = found["problems"]
+    lines = [printable(f"{one['file']}: {one['reason']}") for one in problems]
+    return [*lines, f"{several(len(problems), 'file')} of {found['dataset']} cannot be asked"]
 
 
 def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
@@ -58,7 +133,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     audits = [event for event in standing if event.audit]
     audit = audit_estimate(audits)
     confusion = audit_confusion(audits, names)
-    pool = open_pool(project.source, data_dir, reading="none")
+    pool = project_pool(project, data_dir)
     tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
     test = list(tests.values())[-1] if tests else None
     interval = None if audit is None else (audit.value, audit.low, audit.high)
@@ -74,6 +149,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
         "dataset": project.dataset,
         "project": str(project.directory),
         "pool_size": len(pool.ids),
+        "files": _files(pool),
         "labelled": kinds["label"],
         "skipped": kinds["skip"],
         "flagged": kinds["flag"],
@@ -93,7 +169,6 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
             {"true": names[c.true], "taken_for": names[c.taken_for], "n": c.n} for c in most_confused(confusion)
         ],
         "advice": {"gain": advice.gain, "text": advice_text(interval, advice)},
-        "files": file_figures(pool) if isinstance(pool, LibraryPool) else None,
     }
 
 
@@ -102,8 +177,9 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     table = Table("", "", show_header=False, box=None, pad_edge=False)
     accuracy, audit, lure = figures["accuracy"], figures["accuracy"]["audit"], figures["lure"]
     table.add_row("project", f"{figures['project']} ({figures['dataset']}, {figures['pool_size']:,} images)")
-    if figures["files"] is not None:
-        table.add_row("files", files_text(figures["files"]))
+    files = figures["files"]
+    if files is not None and any(files.values()):
+        table.add_row("files", ", ".join(f"{n:,} {_STATES[state]}" for state, n in files.items() if n))
     table.add_row("labelled", f"{figures['labelled']:,} in {several(figures['rounds'], 'round')}")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
@@ -115,6 +191,20 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     if mistakes:
         table.add_row("mistaken", mistakes)
     return Group(table, "", _class_table(figures))
+
+
+def _files(pool: ImagePool) -> dict[str, int] | None:
+    """Of a person's own images: files that are no item of their own, and items without a file."""
+    if not isinstance(pool, LibraryPool):
+        return None
+    index = pool.library.index
+    return {
+        "listed": index.n_files(),
+        "unread": index.n_unread(),
+        "copies": index.n_duplicates(),
+        "gone": len(pool.gone),
+        "problems": index.n_problems(),
+    }
 
 
 def _interval(estimate: dict[str, Any] | None) -> str:

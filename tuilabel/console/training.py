@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.console.reading import reading
+from tuilabel.console.reports import project_directory
 from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, open_pool, views_of
 from tuilabel.errors import TuilabelError
 from tuilabel.vae.device_name import check_device_name
@@ -115,7 +116,8 @@ def run_encoding(
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with reading(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
-    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint)
+    project = project_directory(dataset.removesuffix(FOLDERS), None)
+    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, project=project)
     if chosen is None:
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae {dataset}`")
     with Progress(

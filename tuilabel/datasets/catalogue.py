@@ -15,7 +15,7 @@ from typing import Literal
 from tuilabel.datasets import cache, formats
 from tuilabel.datasets.formats import Arrays, FormatError
 from tuilabel.datasets.pool import ImagePool
-from tuilabel.errors import TuilabelError, unknown_name
+from tuilabel.errors import TuilabelError, UsageError, unknown_name
 from tuilabel.files import cache_dir
 
 State = Literal["bundled", "cached", "here", "to be downloaded", "to be made"]
@@ -133,7 +133,8 @@ def check_known(dataset: str) -> None:
 
 def _spec(dataset: str) -> DatasetSpec:
     if dataset not in DATASETS:
-        raise unknown_name("dataset", dataset, DATASETS)
+        unknown = unknown_name("dataset", dataset, DATASETS)
+        raise UsageError(f"{unknown}, and what is yours: name a folder, archive or table that is here")
     return DATASETS[dataset]
 
 

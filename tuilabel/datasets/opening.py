@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from tuilabel.datasets import cache, catalogue
-from tuilabel.datasets.library import Library, LibraryPool
+from tuilabel.datasets.library import Library, LibraryPool, Problem
 from tuilabel.datasets.pool import ImagePool
 from tuilabel.datasets.sources import Missing, Source, is_source, open_source
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import cache_dir
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,24 @@ def _kept(dataset: str, *, list_it: bool) -> LibraryPool | None:
     return LibraryPool(library)
 
 
+def read_missing(
+    pool: ImagePool,
+    items: Iterable[str],
+    dataset: str,
+    data_dir: Path | None = None,
+    on_progress: Progress = _silent,
+) -> None:
+    """Read all of DATASET into its `pool` where one of the items, by id, may not have been read again yet.
+
+    Labelled images have been read; they are missing where the cache was deleted since. Raises as `open_pool`.
+    """
+    if not isinstance(pool, LibraryPool) or pool.library.complete or isinstance(pool.library.source, Missing):
+        return
+    if (pool.indices_of(list(items)) < 0).any():
+        open_pool(dataset, data_dir, on_progress)
+        pool.refresh()
+
+
 def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: Progress = _silent) -> ImagePool:
     """The same, all of it, with a test split for simulations: of a source that has none a fifth of the labelled items.
 
@@ -130,6 +148,24 @@ def _read_first(library: Library, on_progress: Progress) -> None:
 
     while library.index.n_items(test=False) < FEWEST and library.read(on_progress, enough=enough):
         begin, had = monotonic(), library.index.n_items(test=False)  # all of those were broken
+
+
+def problems_of(dataset: str, on_progress: Progress = _silent) -> list[Problem]:
+    """The files of a person's own images that cannot be asked, by name, and why; all are read first.
+
+    Raises
+    ------
+    UsageError : where there is no such dataset, or it is one of the catalogue, which has no files of its own.
+    TuilabelError : as `open_pool`; one without a single good image is no error here.
+    """
+    source = source_of(dataset)
+    if source is None:
+        raise UsageError(f"{dataset} is no folder of your own images: --problems lists what is wrong with their files")
+    library = Library(source, variant_of(dataset))
+    with library.exclusive(wait=True):
+        library.take_stock(on_progress)
+        library.read(on_progress)
+    return library.index.problems()
 
 
 def source_of(dataset: str) -> Source | None:

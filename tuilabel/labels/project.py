@@ -54,6 +54,8 @@ class Project:
         own_classes: Sequence[str],
         named: Sequence[str] | None = None,
         source: str | None = None,
+        *,
+        moved: bool = False,
     ) -> Project:
         """Open the project at `directory` for labelling; make it where there is none.
 
@@ -61,6 +63,7 @@ class Project:
         ----------
         dataset, fingerprint : of the pool that is labelled.
         source : where a person's own images are; they may have moved since the last time.
+        moved : whether they are not where the project knew them: then they may have another name, too.
         own_classes : the dataset's classes, for a new project.
         named : the classes asked for, if any. To those of an existing project they may add new ones after them; a name
             that was renamed or merged while labelling stands for what it is now.
@@ -76,7 +79,7 @@ class Project:
         try:
             known = _read(settings) if settings.exists() else None
             if known is not None:
-                project.classes = _classes(project, known, dataset, named)
+                project.classes = _classes(project, known, known["dataset"] if moved else dataset, named)
             document: dict[str, Any] = {
                 "dataset": dataset,
                 "fingerprint": fingerprint,

@@ -25,8 +25,10 @@ def class_names(text: str) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is no text"
             raise UsageError(f"cannot read the class names in {path}: {reason}") from error
-        return _checked([line for line in lines if line.strip() and not line.startswith("#")], f"--classes {path}")
-    return _checked(text.split(","), f"--classes {text!r}")
+        return _checked(
+            [line for line in lines if line.strip() and not line.startswith("#")], f"--classes {path}: ", "one a line"
+        )
+    return _checked(text.split(","), f"--classes {text!r}: ")
 
 
 def ask_classes(say: Callable[[str], object], read: Callable[[str], str] = input) -> tuple[str, ...]:
@@ -39,7 +41,7 @@ def ask_classes(say: Callable[[str], object], read: Callable[[str], str] = input
     say("Which classes are there? Type their names, with commas between; more can be added while you label (:).")
     for _ in range(TRIES):
         try:
-            names = _checked(read("classes: ").split(","), "that")
+            names = _checked(read("classes: ").split(","))
         except EOFError:
             break
         except UsageError as error:
@@ -51,10 +53,10 @@ def ask_classes(say: Callable[[str], object], read: Callable[[str], str] = input
     raise UsageError("a new project needs classes: name them with --classes a,b or --classes FILE")
 
 
-def _checked(names: list[str], where: str) -> tuple[str, ...]:
+def _checked(names: list[str], where: str = "", how: str = "with commas between") -> tuple[str, ...]:
     clean: list[str] = []
     for name in names:
         if not name.strip() or name.strip() in clean:
-            raise UsageError(f"{where}: give each class a name of its own, with commas between")
+            raise UsageError(f"{where}give each class a name of its own, {how}")
         clean.append(clean_class_name(name, clean))
     return tuple(clean)

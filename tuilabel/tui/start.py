@@ -9,10 +9,11 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
-from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, title_of
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, read_missing, source_of, title_of
+from tuilabel.errors import TuilabelError, UsageError, several
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
@@ -65,6 +66,8 @@ class Outcome:
     unsaved: int
     failure: str | None
     exit_code: int
+    problems: int = 0
+    """Files of the person's own images that cannot be asked."""
 
     def lines(self) -> list[str]:
         """What to tell the person after the screen has closed."""
@@ -75,6 +78,9 @@ class Outcome:
             lines.append(f"tuilabel: {what} could not be written and must be given again: make room on the disk first")
         labels = "label" if self.labelled == 1 else "labels"
         lines = [*lines, f"{self.labelled:,} {labels} in {self.project}{accuracy}"]
+        if self.problems:
+            listed = f"`tuilabel stats --project {quote(str(self.project))} --problems` lists them"
+            lines.append(f"{several(self.problems, 'file')} cannot be asked: {listed}")
         return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 
@@ -114,26 +120,29 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     if named is None and not pool.classes and not (directory / "settings.toml").exists():
         named = ask_classes(note)
     source = canonical(options.dataset)
-    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named, source) as project:
+    moved = pool.grows and options.project is not None and _have_moved(directory)
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named, source, moved=moved) as project:
         _check_own_keys(project)
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            _read_labelled(options, pool, store, note)
+            labelled = {event.item for event in store.events()}
+            read_missing(pool, labelled, options.dataset, options.data_dir, announcer(note))
             with Probe(ask="auto" in forced) as probe:
                 return _run(options, pool, encoder, project, store, probe)
         finally:
             store.close()
 
 
-def _read_labelled(options: LabelOptions, pool: ImagePool, store: LabelStore, note: Callable[[str], None]) -> None:
-    """Where the cache was deleted, labelled images may not have been read again yet: then all are read now."""
-    if not isinstance(pool, LibraryPool) or pool.library.complete:
-        return
-    items = list({event.item for event in store.events()})
-    if (pool.indices_of(items) < 0).any():
-        open_pool(options.dataset, options.data_dir, announcer(note))
-        pool.refresh()
+def _have_moved(project: Path) -> bool:
+    """Whether the images that the project knew are not there any more."""
+    if not (project / "settings.toml").exists():
+        return False
+    known = Project.read(project)
+    try:
+        return known.source != known.dataset and source_of(known.source) is None
+    except UsageError:
+        return True
 
 
 def _check_own_keys(project: Project) -> None:
@@ -235,4 +244,5 @@ def _run(
         unsaved=len(unsaved),
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
+        problems=pool.library.index.n_problems() if isinstance(pool, LibraryPool) else 0,
     )

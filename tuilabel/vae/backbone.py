@@ -94,8 +94,10 @@ def _had(name: str, get: Callable[[], Any]) -> Any:
     try:
         return get()
     except (URLError, OSError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        cause = getattr(error, "reason", None) or error  # of a URLError, whose own text is for programmers
+        reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:200] or type(error).__name__
+        # What to do comes before the cause: a screen of 80 columns shows the beginning.
         raise TuilabelError(
-            f"the weights of {name} are not here and cannot be downloaded ({reason}): put them into "
-            f"{torch.hub.get_dir()}/checkpoints, set TORCH_HOME (HF_HOME for dinov2), or use --encoder vae"
+            f"no weights of {name} here, and no download: give --encoder vae, or put them into "
+            f"{torch.hub.get_dir()}/checkpoints, or set TORCH_HOME (HF_HOME for dinov2): {reason}"
         ) from error

@@ -63,7 +63,7 @@ def choose_encoder(
     Parameters
     ----------
     encoder : "vae", "pca", or the name of a backbone.
-    checkpoint : the VAE's, where one was named; else the project's own or the dataset's, see `find_checkpoint`.
+    checkpoint : the VAE's, where one was named; else the dataset's, see `find_checkpoint`, or the project's own.
     latents : the person's own, which go before all else; see `own_rows`.
     project : the project's directory.
 
@@ -81,18 +81,24 @@ def choose_encoder(
         return PCA_ENCODER
     if encoder != "vae":
         return Encoder("backbone", encoder)
-    mine = None if project is None else vae_of(project)
-    if checkpoint is None and mine is not None and mine.is_file():
-        checkpoint = mine
     if checkpoint is None and isinstance(pool, LibraryPool):
-        try:
-            checkpoint = find_checkpoint(pool.name)
-            check_fits(read_header(checkpoint), pool)
-        except TuilabelError:
-            return None
+        return _vae_of_own(pool, project)
     path = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(path), pool)
     return Encoder.vae(path)
+
+
+def _vae_of_own(pool: LibraryPool, project: Path | None) -> Encoder | None:
+    """The VAE that somebody trained for a person's own images, else the one from behind the screen; None for neither."""
+    for find in (lambda: find_checkpoint(pool.name), lambda: None if project is None else vae_of(project)):
+        try:
+            path = find()
+            if path is not None and path.is_file():
+                check_fits(read_header(path), pool)
+                return Encoder.vae(path)
+        except TuilabelError:
+            continue  # none, or of other images
+    return None
 
 
 def check_encoder(name: str) -> None:
@@ -129,9 +135,11 @@ def own_rows(file: Path, pool: ImagePool) -> NDArray[np.float32]:
     n, m = len(pool.images), 0 if pool.test is None else len(pool.test.images)
     allowed = (pool.places_by_name()[1],) if isinstance(pool, LibraryPool) else (n, n + m)
     if len(rows) not in allowed:
-        what = "file, in the order of their names" if isinstance(pool, LibraryPool) else "image"
+        kind, what = "images", "image"
+        if isinstance(pool, LibraryPool):
+            kind, what = "files", "file, readable or not, in the order of their names"
         raise TuilabelError(
-            f"{file} has {len(rows):,} rows and {pool.name} {allowed[0]:,} images: give a row for each {what} "
+            f"{file} has {len(rows):,} rows and {pool.name} {allowed[0]:,} {kind}: give a row for each {what} "
             "(`tuilabel encode` writes such a file)"
         )
     return rows if rows.dtype == np.float32 else rows.astype(np.float32)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, several
 from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
@@ -98,7 +98,9 @@ def train_vae(
     UsageError : a device that is not here.
     """
     if len(images) < 2:
-        raise TuilabelError(f"a VAE cannot learn from {len(images)} images: give at least 2, better thousands")
+        raise TuilabelError(
+            f"a VAE cannot learn from {several(len(images), 'image')}: give at least 2, better thousands"
+        )
     where = resolve_device(device)
     run = _Run.start(images, settings, out, dataset, fingerprint, command, where)
     if resume:
@@ -232,7 +234,8 @@ class _Run:
         model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         try:
             self.model.load_state_dict(model)
-            for name, parameter in self.model.named_parameters():
+            begun = header.epochs_done or header.steps_done  # before the first step there are no moments
+            for name, parameter in self.model.named_parameters() if begun else ():
                 # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
                 moments = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
                 for key, moment in moments.items():

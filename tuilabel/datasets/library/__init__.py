@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tuilabel.datasets.library.index import Problem
 from tuilabel.datasets.library.library import Library, Progress
 from tuilabel.datasets.library.pool import LibraryPool
 
-__all__ = ["Library", "LibraryPool", "Progress"]
+__all__ = ["Library", "LibraryPool", "Problem", "Progress"]

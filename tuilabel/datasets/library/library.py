@@ -8,17 +8,14 @@ import logging
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from itertools import islice
-
-import numpy as np
 
 from tuilabel.datasets.decode import Undecodable, decode
-from tuilabel.datasets.library.index import LibraryIndex
+from tuilabel.datasets.library.index import LibraryIndex, Problem
 from tuilabel.datasets.library.reading import Shape, read_files
 from tuilabel.datasets.library.shelf import Shelf
-from tuilabel.datasets.sources import Source
+from tuilabel.datasets.sources import Content, Source, SourceError
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -165,24 +162,24 @@ class Library:
             height, width, channels = self.source.rows
             sizes, coloured = {(height, width)}, channels == 3
         else:
-            sizes, coloured = set[tuple[int, int]](), False
+            sizes, coloured, problems = set[tuple[int, int]](), False, list[Problem]()
             names = [file.name for file in self.index.unread(SAMPLE)]
-            for _, content in islice(self.source.read(names), SAMPLE):
-                if isinstance(content, bytes):
-                    try:
-                        image = decode(content, 2 * SIDE)
-                    except Undecodable:
-                        continue
-                    sizes.add((image.height, image.width))
-                    coloured = coloured or not image.grey
-                elif isinstance(content, np.ndarray):
-                    sizes.add((content.shape[0], content.shape[1]))
-                    coloured = coloured or content.shape[2] == 3
-        if not sizes and self.index.n_unread() > len(names):
-            sizes, coloured = {(SIDE, SIDE)}, True  # a sample without one good image says nothing
-        if not sizes:
-            return None
-        (height, width) = sizes.pop() if len(sizes) == 1 and max(max(s) for s in sizes) <= SIDE else (SIDE, SIDE)
+            for name, content in self.source.read(names):
+                try:
+                    size, is_coloured = _looked_at(content)
+                except (Undecodable, SourceError) as error:
+                    problems.append(Problem(name, str(error)))
+                    continue
+                sizes.add(size)
+                coloured = coloured or is_coloured
+                if coloured and not _keeps_size(sizes):
+                    break  # no other image can change that
+            if not sizes and self.index.n_unread() > len(names):
+                sizes, coloured = {(SIDE, SIDE)}, True  # a sample without one good image says nothing
+            if not sizes:
+                self.index.keep([], [], problems)
+                return None
+        (height, width) = sizes.pop() if _keeps_size(sizes) else (SIDE, SIDE)
         shape = (height, width, 3 if coloured else 1)
         self.index.note(shape="x".join(map(str, shape)))
         return shape
@@ -196,3 +193,18 @@ class Library:
             raise TuilabelError(
                 f"cannot use the cache {self.folder}: {reason} (make room, or set TUILABEL_CACHE)"
             ) from error
+
+
+def _looked_at(content: Content) -> tuple[tuple[int, int], bool]:
+    """(height, width) of an image, and whether it is coloured; raises what is wrong with it."""
+    if isinstance(content, SourceError):
+        raise content
+    if isinstance(content, bytes):
+        image = decode(content, 2 * SIDE)
+        return (image.height, image.width), not image.grey
+    return (content.shape[0], content.shape[1]), content.shape[2] == 3
+
+
+def _keeps_size(sizes: Collection[tuple[int, int]]) -> bool:
+    """Whether the copies have the images' own size: where all are small and of one."""
+    return len(sizes) == 1 and max(max(size) for size in sizes) <= SIDE

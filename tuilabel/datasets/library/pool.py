@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ class LibraryPool(ImagePool):
         if shape is None or not n:
             raise TuilabelError(
                 f"there is no readable image in {library.source.where}: "
-                f"`tuilabel stats {library.source.title} --problems` lists what is wrong"
+                f"`tuilabel stats {quote(library.source.where)} --problems` lists what is wrong"
             )
         classes = tuple(sorted(library.index.labels(), key=natural_order))
         n_test = library.index.n_items(test=True)

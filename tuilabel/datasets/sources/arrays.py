@@ -8,14 +8,14 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
-from zipfile import ZIP_STORED, ZipFile, ZipInfo
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets.decode import over_white
-from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of
+from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, no_such_format, reason_of, title_of
 from tuilabel.datasets.sources.places import Place, opened_zip
 from tuilabel.datasets.sources.tables import word_of
 from tuilabel.errors import TuilabelError
@@ -133,6 +133,8 @@ class Arrays:
             self._bytes_of = _conversion(next(iter(self._arrays.values())))
         except TuilabelError:
             raise
+        except BadZipFile as error:
+            raise self._place.failure(no_such_format(".npz")) from error
         except Exception as error:  # damaged files make zipfile and numpy raise nearly everything
             raise self._place.failure(error) from error
 
@@ -145,7 +147,10 @@ class _Array:
         self.is_packed = is_packed
         with opener() as file:
             end = file.tell() + size
-            version = np.lib.format.read_magic(file)
+            try:
+                version = np.lib.format.read_magic(file)
+            except ValueError as error:
+                raise no_such_format(".npy") from error
             if version not in ((1, 0), (2, 0)):
                 raise ValueError("it is no plain array")
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -170,6 +170,11 @@ def too_large(size: int) -> SourceError:
     return SourceError(f"{size / 1e6:,.0f} MB are too large for an image")
 
 
+def no_such_format(suffix: str) -> ValueError:
+    """The error of a file that is not what its name says."""
+    return ValueError(f"it is no {suffix}, damaged or cut short: make or fetch it again")
+
+
 def reason_of(error: Exception) -> str:
     """A short reason, printable and in one line."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__

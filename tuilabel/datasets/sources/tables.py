@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from tuilabel.datasets.sources.base import reason_of
+from tuilabel.datasets.sources.base import no_such_format, reason_of
 from tuilabel.datasets.sources.places import Place
 from tuilabel.errors import TuilabelError, UsageError
 
@@ -96,9 +96,12 @@ def _json_lines(place: Place, file: IO[bytes]) -> Iterator[Row]:
 
 
 def _parquet(place: Place, file: IO[bytes]) -> Iterator[Row]:
-    from pyarrow import parquet  # takes 0.1 s, and is seldom needed
+    from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is seldom needed
 
-    table = parquet.ParquetFile(file)
+    try:
+        table = parquet.ParquetFile(file)
+    except ArrowInvalid as error:
+        raise no_such_format(".parquet") from error
     names = table.schema_arrow.names
     pick = _picker(place, names)
     columns = [names[k] for k in pick if k is not None]

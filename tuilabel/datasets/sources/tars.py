@@ -8,6 +8,7 @@ import json
 import lzma
 import re
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from tuilabel.datasets.sources.base import (
     is_hidden,
     is_image,
     is_unsafe,
+    no_such_format,
     reason_of,
     title_of,
     too_large,
@@ -33,6 +35,7 @@ from tuilabel.datasets.sources.tables import word_of
 from tuilabel.errors import TuilabelError
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+_DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 _SIDECARS = (".cls", ".json", ".txt")  # the first of them that says a class wins
 _LONGEST_LABEL = 64  # characters: a longer text is a caption
 _MOST_OF_A_KEY = 1000
@@ -171,7 +174,7 @@ class Tar:
             raise
         except Exception as error:  # damaged archives raise nearly everything
             if not count:
-                raise self._place.failure(error) from error
+                raise self._place.failure(no_such_format(".tar") if isinstance(error, _DAMAGES) else error) from error
             self._notes.add(self._place.name, f"cut short or damaged after {count:,} images: {reason_of(error)}")
         yield from _with_class(waiting, labels)
 

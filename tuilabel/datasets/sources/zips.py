@@ -17,6 +17,7 @@ from tuilabel.datasets.sources.base import (
     is_hidden,
     is_image,
     is_unsafe,
+    no_such_format,
     reason_of,
     title_of,
     too_large,
@@ -111,7 +112,7 @@ class Zip:
         try:
             return opened_zip(self._place)
         except BadZipFile as error:
-            raise self._place.failure(BadZipFile("it is no .zip, damaged or cut short")) from error
+            raise self._place.failure(no_such_format(".zip")) from error
         except Exception as error:  # damaged directories and file systems elsewhere raise nearly everything
             raise self._place.failure(error) from error
 

@@ -1,0 +1,155 @@
+"""A person's own images in the real program: what a newcomer meets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.own.folders import colour_folder, jpeg, picture
+from tests.program.conftest import Runner
+from tests.terminal import TUILABEL, Terminal
+from tuilabel.errors import UsageError
+from tuilabel.tui.naming import ask_classes, class_names
+
+ESCAPE = "\x1b[31mred\x07.jpg"
+
+
+@pytest.fixture
+def shots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Sixty pictures with a copy, two broken ones, and a name that would command a terminal; a cache of its own."""
+    monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "cache"))
+    folder = colour_folder(tmp_path / "shots")
+    (folder / "copy.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
+    (folder / ESCAPE).write_bytes(jpeg(picture("red", 99)))
+    (folder / f"broken {ESCAPE}").write_text("no image")
+    (folder / "empty.png").touch()
+    return folder
+
+
+@pytest.fixture
+def labelled(shots: Path, run: Runner, tmp_path: Path) -> Path:
+    """The project of a dozen labels."""
+    lines = [f"{colour}/{k}.jpg,{colour}" for colour in ("red", "green") for k in range(6)]
+    (tmp_path / "some.csv").write_text("\n".join(["path,label", *lines]) + "\n")
+    done = run("import", "some.csv", "shots", "--apply")
+    assert done.returncode == 0, done.stderr
+    return tmp_path / "shots.tuilabel"
+
+
+def test_what_is_wrong_with_files_is_listed(shots: Path, run: Runner) -> None:
+    done = run("stats", "shots", "--problems")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        r"broken \x1b[31mred\x07.jpg: no image of a known format",
+        "empty.png: an empty file",
+        "2 files of shots cannot be asked",
+    ]
+    found = json.loads(run("stats", "shots", "--problems", "--json").stdout)
+    assert found["problems"][1] == {"file": "empty.png", "reason": "an empty file"}
+    refused = run("stats", "mnist", "--problems")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "no folder of your own" in refused.stderr
+
+
+def test_a_folder_of_broken_files_says_what_lists_them(tmp_path: Path, run: Runner) -> None:
+    folder = tmp_path / "old disk"
+    folder.mkdir()
+    (folder / "a.jpg").write_text("no image")
+    done = run("encode", folder, "--encoder", "pca")
+    assert done.returncode == 1
+    assert f"`tuilabel stats '{folder}' --problems` lists what is wrong" in done.stderr
+    assert "a.jpg: no image of a known format" in run("stats", folder, "--problems").stdout
+
+
+def test_a_project_counts_its_files(labelled: Path, shots: Path, run: Runner) -> None:
+    (shots / "blue" / "0.jpg").unlink()
+    run("encode", "shots", "--encoder", "pca")  # takes stock
+    assert "1 the same as another, 1 gone, 2 cannot be asked (--problems)" in run("stats", "shots").stdout
+
+
+def test_a_project_is_found_by_its_name_wherever_its_images_are(shots: Path, run: Runner, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    shots.rename(disk / "shots")
+    (tmp_path / "one.csv").write_text("path,label\nred/0.jpg,red\nblue/0.jpg,blue\n")
+    assert run("import", "one.csv", disk / "shots", "--apply").returncode == 0
+    for name in (disk / "shots", "shots", "shots.tuilabel", "shots.tuilabel/"):
+        done = run("stats", name)
+        assert "project     shots.tuilabel (shots, 61 images)" in done.stdout, done.stderr
+
+
+def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run: Runner, tmp_path: Path) -> None:
+    shots.rename(tmp_path / "holiday")
+    assert "12 in" in run("stats", "shots").stdout, "what is known is told"
+    assert len(run("export", "shots").stdout.splitlines()) == 13, "labels outlive their images"
+    for command in ("predict", "review"):
+        done = run(command, "shots")
+        assert done.returncode == 1
+        assert "`tuilabel label NEW_PLACE --project shots.tuilabel` once" in done.stderr
+    again = [*TUILABEL, "label", "holiday", "--project", "shots.tuilabel", "--encoder", "pca"]
+    with Terminal(again, directory=tmp_path) as terminal:
+        terminal.wait_for("12 of 61 labelled")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+    assert "holiday, 61 images" in run("stats", "shots").stdout
+
+
+def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) -> None:
+    done = run("encode", "shots")
+    assert "no VAE for shots yet" in done.stderr
+    checkpoint = tmp_path / "shots.tuilabel" / "vae.safetensors"
+    checkpoint.parent.mkdir()
+    done = run("train-vae", "shots", "--epochs", "1", "--latent-dim", "4", "--out", checkpoint)
+    assert done.returncode == 0, done.stderr
+    assert "61 latents of 4 dimensions" in run("encode", "shots").stdout
+
+
+def test_a_deleted_cache_costs_no_label(
+    labelled: Path, shots: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    colour_folder(shots, each=300, first=20)  # more than are read to begin with
+    before = run("export", "shots").stdout
+    assert before.count(".jpg,") == 12
+    monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "empty"))
+    assert run("export", "shots").stdout == before
+
+
+def test_images_that_are_gone_are_not_predicted(labelled: Path, shots: Path, run: Runner) -> None:
+    (shots / "blue" / "0.jpg").unlink()
+    done = run("predict", "shots")
+    assert done.returncode == 0, done.stderr
+    assert "60 of 61 predictions" in done.stderr
+    assert "blue/0.jpg" not in done.stdout
+    assert "blue/1.jpg" in done.stdout
+
+
+def test_a_sitting_ends_with_a_word_on_broken_files(labelled: Path, tmp_path: Path) -> None:
+    with Terminal([*TUILABEL, "label", "shots", "--encoder", "pca"], directory=tmp_path) as terminal:
+        terminal.wait_for("round")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+        assert "2 files cannot be asked: `tuilabel stats --project shots.tuilabel --problems` lists them" in (
+            " ".join(terminal.text.split())
+        )
+
+
+def test_predictions_on_a_terminal_do_not_command_it(labelled: Path, tmp_path: Path) -> None:
+    with Terminal([*TUILABEL, "predict", "shots"], directory=tmp_path) as terminal:
+        assert terminal.wait_for_exit() == 0
+        assert b"\x1b[31mred\x07" not in terminal.output
+        assert rb"\x1b[31mred\x07.jpg" in terminal.output
+
+
+def test_classes_are_asked_until_there_are_two(tmp_path: Path) -> None:
+    said: list[str] = []
+    typed = iter(["a,a", "cat", "cat, dog"])
+    assert ask_classes(said.append, lambda _: next(typed)) == ("cat", "dog")
+    assert said[1:] == [
+        "give each class a name of its own, with commas between",
+        "a classifier needs at least two classes",
+    ]
+    (tmp_path / "classes.txt").write_text("cat\ncat\n")
+    with pytest.raises(UsageError, match=r"classes\.txt: give each class a name of its own, one a line"):
+        class_names(str(tmp_path / "classes.txt"))
