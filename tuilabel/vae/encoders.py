@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -89,15 +90,14 @@ def choose_encoder(
 
 
 def _vae_of_own(pool: LibraryPool, project: Path | None) -> Encoder | None:
-    """The VAE that somebody trained for a person's own images, else the one from behind the screen; None for neither."""
-    for find in (lambda: find_checkpoint(pool.name), lambda: None if project is None else vae_of(project)):
-        try:
-            path = find()
-            if path is not None and path.is_file():
-                check_fits(read_header(path), pool)
-                return Encoder.vae(path)
-        except TuilabelError:
-            continue  # none, or of other images
+    """The VAE that somebody trained for these images, else the one from behind the screen; None for neither."""
+    places = [] if project is None else [vae_of(project)]
+    with suppress(TuilabelError):
+        places.insert(0, find_checkpoint(pool.name))
+    for path in filter(Path.is_file, places):
+        with suppress(TuilabelError):  # one for other images, or damaged: another is trained
+            check_fits(read_header(path), pool)
+            return Encoder.vae(path)
     return None
 
 
