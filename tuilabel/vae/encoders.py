@@ -84,15 +84,26 @@ def choose_encoder(
     mine = None if project is None else vae_of(project)
     if checkpoint is None and mine is not None and mine.is_file():
         checkpoint = mine
+        if isinstance(pool, LibraryPool) and not _fits(mine, pool):
+            return None  # the images are others now, or the copies of another size: it is trained anew
     if checkpoint is None and isinstance(pool, LibraryPool):
         try:
             checkpoint = find_checkpoint(pool.name)
-            check_fits(read_header(checkpoint), pool)
         except TuilabelError:
+            return None
+        if not _fits(checkpoint, pool):
             return None
     path = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(path), pool)
     return Encoder.vae(path)
+
+
+def _fits(checkpoint: Path, pool: ImagePool) -> bool:
+    try:
+        check_fits(read_header(checkpoint), pool)
+    except TuilabelError:
+        return False
+    return True
 
 
 def check_encoder(name: str) -> None:
