@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.own.folders import colour_folder
+from tests.own.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import open_pool
 from tuilabel.learner.messages import Failure, Inspection, InspectItem, Message, PoolChanged, RoundResult, TrainRequest
 from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
 from tuilabel.learner.preparing import prepare
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
-from tuilabel.vae.encoders import PCA_ENCODER, Encoder, choose_encoder
+from tuilabel.vae.encoders import PCA_ENCODER, Encoder, choose_encoder, vae_of
 from tuilabel.vae.encoding import at_once, by_file, encode
 from tuilabel.vae.header import read_header
 from tuilabel.vae.settings import TrainSettings
@@ -129,6 +130,25 @@ def test_own_latents_and_pca(tmp_path: Path) -> None:
     np.save(tmp_path / "short.npy", table[:5])
     with pytest.raises(Exception, match=r"5 rows.*19 files"):
         choose_encoder("vae", pool, latents=tmp_path / "short.npy")
+
+
+def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "grown", each=4, size=lambda _: (16, 16))
+    project = tmp_path / "grown.tuilabel"
+    project.mkdir()
+    pool = open_pool(str(folder))
+    vae = vae_of(project)
+    prepare(settings_for(folder, vae), lambda _: None, lambda: False)
+    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
+    (folder / "large.jpg").write_bytes(jpeg(picture("red", 0, 300, 200)))
+    shutil.rmtree(pool.library.folder)  # type: ignore[attr-defined]
+    pool = open_pool(str(folder))
+    assert pool.images.shape[1:] == (64, 64, 3)
+    assert choose_encoder("vae", pool, project=project) is None
+    with pytest.raises(Exception, match="16×16"):
+        choose_encoder("vae", pool, project=project, checkpoint=vae)  # what was named is not left aside
+    prepare(settings_for(folder, vae), lambda _: None, lambda: False)
+    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
 
 
 class Sitting:

@@ -9,6 +9,7 @@ import typer
 
 from tuilabel.cli.app import app
 from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, print_json, with_folders
+from tuilabel.errors import several
 
 
 @app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
@@ -93,4 +94,4 @@ def encode(
         print_json(result)
     else:
         where = f" in {result['path']}" if result["path"] else ""
-        typer.echo(f"{result['items']:,} latents of {result['latent_dim']} dimensions{where}")
+        typer.echo(f"{several(result['items'], 'latent')} of {result['latent_dim']} dimensions{where}")

@@ -67,7 +67,8 @@ def images_of(project: Project) -> str:
     TuilabelError : where they are not, with how they are found again.
     """
     try:
-        source_of(project.source)
+        if project.source != project.dataset:  # a person's own images, by their whole path
+            source_of(project.source)
     except UsageError as error:
         raise TuilabelError(
             f"the images of {project.directory} are not in {project.source.removesuffix(FOLDERS)} any more: "

@@ -125,6 +125,7 @@ def run_encoding(
     ) as bar:
         task = bar.add_task("", total=len(pool.images))
         latents = encode(chosen, pool, device, lambda done, total: bar.update(task, completed=done, total=total))
+        bar.update(task, completed=len(pool.images))  # what was cached, or takes no time, has not been counted
     if out is not None:
         with atomic_write(out) as temporary, temporary.open("wb") as file:
             np.save(file, by_file(pool, latents) if isinstance(pool, LibraryPool) else latents.pool)

@@ -81,7 +81,8 @@ class Place:
 
     def failure(self, error: Exception) -> TuilabelError:
         """What to tell where it cannot be read."""
-        return TuilabelError(f"cannot read {self.where}: {reason_of(error)}")
+        instead = "" if self.is_here else "; try again, or download it and name the copy"
+        return TuilabelError(f"cannot read {self.where}: {reason_of(error)}{instead}")
 
     def _asked(self, question: str) -> object:
         try:
