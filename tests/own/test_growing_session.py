@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tests.conftest import SessionMaker, Toy, make_toy
 from tuilabel.datasets import ImagePool
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.messages import PoolChanged
+from tuilabel.learner.messages import Failure, PoolChanged
 from tuilabel.learner.questions import Answerer
 from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.trainer import InlineTrainer
@@ -150,3 +150,14 @@ def test_any_growth_is_taken(make_session: SessionMaker, n: int) -> None:
     sitting.grow(n)
     sitting.answer(n - 11)
     assert sitting.session.finished
+
+
+def test_what_goes_wrong_behind_the_trainer_leaves_it_as_it_was(make_session: SessionMaker) -> None:
+    sitting = Sitting(make_session)
+    sitting.answer(12)
+    before = sitting.session.statistics().trainer.doing
+    sitting.session.handle(Failure("the VAE cannot be trained", fatal=False, behind=True))
+    assert sitting.session.statistics().trainer.doing == before
+    assert sitting.session.trouble == "the VAE cannot be trained"
+    sitting.answer(1)
+    assert sitting.session.trouble is None, "told until the next model"

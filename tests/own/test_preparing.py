@@ -213,6 +213,7 @@ def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -
         failure = sitting.wait_for(Failure)
         assert isinstance(failure, Failure)
         assert not failure.fatal
+        assert failure.behind, "the trainer is as well as before"
         assert sitting.ask(1, 12).n_labels == 12
     finally:
         sitting.trainer.close()

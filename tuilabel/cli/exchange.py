@@ -76,6 +76,8 @@ def export(
             device=device,
             learner=learner,
             seed=seed,
+            encoder=encoder,
+            latents=latents,
             quiet=as_json,
         )
         note(agreement_line(figures))

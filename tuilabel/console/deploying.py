@@ -35,6 +35,8 @@ def export_model(
     device: str = "auto",
     learner: str = DEFAULT_LEARNER,
     seed: int = 0,
+    encoder: str = "vae",
+    latents: Path | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Write encoder and classifier as one file, tried on images of the pool before it is put in its place.
@@ -43,7 +45,7 @@ def export_model(
     ----------
     out : else ./DATASET.onnx or ./DATASET.pt2; `OUT.json` beside it holds classes and preprocessing.
     file_format : "onnx" or "torch".
-    learner, seed : those of `tuilabel label`.
+    learner, encoder, latents, seed : those of `tuilabel label`; only a VAE can be written.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def export_model(
             raise TuilabelError(f"{file} is a directory: name a file in it")
         if file.exists() and not force:
             raise TuilabelError(f"{file} is there already: give --force to overwrite it, or another --out")
-    options = ModelOptions(dataset, project_dir, data_dir, checkpoint, device, learner, seed=seed)
+    options = ModelOptions(dataset, project_dir, data_dir, checkpoint, device, learner, encoder, latents, seed)
     opened = open_model(options, Console(stderr=True, quiet=quiet, highlight=False))
     if opened.encoder is None or opened.encoder.kind != "vae" or opened.encoder.path is None:
         raise TuilabelError(

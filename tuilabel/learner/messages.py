@@ -141,6 +141,8 @@ class Failure:
 
     message: str
     fatal: bool
+    behind: bool = False
+    """Whether it went wrong in the background, and the trainer goes on as it was."""
 
 
 @dataclass(frozen=True)

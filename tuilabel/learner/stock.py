@@ -66,8 +66,7 @@ class Stock:
                 case Progress():
                     self._send(news)
                 case Failed():
-                    self._send(Progress("idle", behind=True))
-                    self._send(Failure(news.reason, fatal=False))
+                    self._send(Failure(news.reason, fatal=False, behind=True))
                 case Grown() | Encoded():
                     hear(news)
 

@@ -74,6 +74,8 @@ class Training:
                 self.state = replace(self.state, doing="idle", done=0, total=0, failure=None)
             case Progress():
                 self.state = replace(self.state, doing=message.stage, done=message.done, total=message.total)
+            case Failure(behind=True):
+                self.state = replace(self.state, behind=None, failure=message.message)
             case Failure():
                 doing = "stopped" if message.fatal else "starting"
                 self.state = replace(self.state, doing=doing, failure=message.message)

@@ -80,7 +80,8 @@ class LabelScreen(ItemScreen):
             origin = "no model yet" if batch.model is None else f"model of {batch.model} labels"
             pieces.append((f"  ·  round {batch.round} by {batch.strategy}, {origin}", "dim"))
             if len(batch.items) < self.session.batch_size and self.session.last_batch:
-                pieces.append((f"  ·  the last {len(batch.items)} images", "text"))
+                last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"
+                pieces.append((f"  ·  {last}", "text"))
         return pieces
 
     def empty_text(self) -> str:
