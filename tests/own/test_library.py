@@ -281,3 +281,16 @@ def test_titles_and_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert canonical(f"My Photos{FOLDERS}") == f"{tmp_path / 'My Photos'}{FOLDERS}"
     with pytest.raises(TuilabelError, match="unknown dataset 'nowhere'"):
         title_of("nowhere")
+
+
+def test_a_folder_whose_files_were_all_renamed_is_there_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilabel.datasets.opening.FIRST_ITEMS", 24)
+    folder = colour_folder(tmp_path / "renamed", each=20)
+    ids = pool_of(folder).ids.copy()
+    for path in list(folder.rglob("*.jpg")):
+        path.rename(path.with_name(f"new-{path.name}"))
+    pool = pool_of(folder, reading="first")
+    assert np.array_equal(pool.ids, ids), "their places are the same"
+    assert len(pool) - len(pool.gone) >= 24, "enough of them are found again to begin with"

@@ -234,3 +234,19 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
 
     Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
     assert done.wait(PATIENCE)
+
+
+def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "found", each=20, size=lambda _: (16, 16))
+    open_pool(str(folder))
+    for path in list(folder.rglob("*.jpg")):
+        path.rename(path.with_name(f"new-{path.name}"))
+    pool = open_pool(str(folder), reading="first")
+    assert len(pool.gone)
+    sitting = Sitting(folder, tmp_path, encoder=PCA_ENCODER)
+    try:
+        sitting.wait_for(PoolChanged)
+        sitting.wait_for(PoolChanged)
+        assert not len(pool.gone)
+    finally:
+        sitting.trainer.close()

@@ -141,13 +141,17 @@ def split_off(pool: LibraryPool) -> ImagePool:
 
 def _read_first(library: Library, on_progress: Progress) -> None:
     """Read until there is enough to begin with."""
-    begin, had = monotonic(), library.index.n_items(test=False)
+
+    def there() -> int:
+        return library.index.n_items(test=False) - len(library.index.gone())
+
+    begin, had = monotonic(), there()
 
     def enough(done: int) -> bool:
         return had + done >= FIRST_ITEMS or (had + done >= FEWEST and monotonic() - begin > FIRST_SECONDS)
 
-    while library.index.n_items(test=False) < FEWEST and library.read(on_progress, enough=enough):
-        begin, had = monotonic(), library.index.n_items(test=False)  # all of those were broken
+    while library.read(on_progress, enough=enough) and there() < FEWEST:
+        begin, had = monotonic(), there()  # nearly all of those were broken
 
 
 def problems_of(dataset: str, on_progress: Progress = _silent) -> list[Problem]:

@@ -85,17 +85,17 @@ class Stock:
 
     def renew(self, news: Grown | Encoded, runner: RoundRunner, answerer: Answerer) -> bool:
         """Let `runner` and `answerer` work with what was prepared; False where that changes nothing."""
-        if isinstance(news, Grown) and self._encoder not in (None, PCA_ENCODER):
-            return False  # what is new has no latents yet
-        grown = self._pool.refresh()
+        if isinstance(news, Grown) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
+            if news.complete:  # nothing new has latents yet, but files of known items may have been found again
+                self._send(PoolChanged(len(self._pool), self._name))
+            return False
         if isinstance(news, Encoded):
+            self._pool.refresh()
             latents = at_once(news.encoder, self._pool)
             if latents is None:  # more was read since, by another sitting: it is encoded the next time
                 return False
             self._encoder = news.encoder
             self._send(Progress("idle", behind=True))
-        elif not grown:
-            return False
         else:
             latents = None if self._encoder is None else encode(self._encoder, self._pool)
         runner.renew(*self._on(latents))

@@ -115,7 +115,7 @@ class LibraryPool(ImagePool):
         self.fingerprint = fingerprint_of(self.ids, test_ids)
 
     def _targets(self, classes: tuple[str, ...], *, test: bool) -> NDArray[np.int64] | None:
-        labels = self.library.index.labels_of_items(test=test)
+        labels = self.library.index.labels_of_items(test=test) if classes else []
         if not classes or None in labels:
             return None
         place = {name: k for k, name in enumerate(classes)}
