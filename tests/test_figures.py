@@ -194,3 +194,38 @@ def test_advice_in_a_line(
     accuracy: tuple[float, float, float] | None, stop: bool, gain: float | None, words: str
 ) -> None:
     assert advice_text(accuracy, StoppingAdvice(stop, "", 1.0, gain)) == words
+
+
+def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) -> None:
+    session = without_test(toy, audit_share=0.5)
+    for _ in range(40):
+        batch = session.batch
+        assert batch is not None
+        position = next(p for p, item in enumerate(batch.items) if session.answer_to(item) is None)
+        session.label(position, toy.truth(batch.items[position].index))
+    judged = [figure.n for figure in session.statistics().class_figures]
+    assert sum(judged) > 5
+    session.add_class("new")
+    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0], "at once"
+    session.rename_class(0, "first")
+    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0]
+    batch = session.batch
+    assert batch is not None
+    for position, item in enumerate(batch.items):
+        if session.answer_to(item) is None:
+            session.label(position, toy.truth(item.index))
+    later = [figure.n for figure in session.statistics().class_figures]
+    assert sum(later) > sum(judged), "audit items count under the new name too"
+    assert all(now >= before for now, before in zip(later, judged, strict=False))
+
+
+def test_a_result_from_before_a_class_was_added_is_no_trouble(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    late = session.result
+    assert late is not None
+    session.add_class("new")
+    session.handle(replace(late, serial=late.serial + 100))
+    figures = session.statistics().class_figures
+    assert len(figures) == 4
+    assert figures[3].n == 0

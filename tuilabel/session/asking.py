@@ -101,6 +101,8 @@ class Asking:
         if places != list(range(len(slots))):
             self._batches.renumber(places)
             self._training.renumber(places, self._book.names)
+        else:
+            self._training.figures.renumber(places, self._book.names)
         self.submit()
 
     def hear(self, message: Message) -> None:

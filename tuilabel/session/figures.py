@@ -82,10 +82,14 @@ class Figures:
         self.start_histogram = None
 
     def renumber(self, places: Sequence[int | None], classes: Sequence[str]) -> None:
-        """Class k is class `places[k]` of `classes` from now on; what was counted by the old ones begins anew."""
+        """Class k is class `places[k]` of `classes` from now on: counts move along.
+
+        Whether predictions settle is seen anew, unless all keep their places: some are new then, or have another name.
+        """
         self._classes = tuple(classes)
-        self._advisor = Advisor(self._step, self._target)
         self._audited = []
+        if list(places) != list(range(len(places))):
+            self._advisor = Advisor(self._step, self._target)
         if self.confusion is not None:
             moved = np.zeros((len(classes), len(classes)), dtype=np.int64)
             kept = [(old, new) for old, new in enumerate(places[: len(self.confusion)]) if new is not None]
@@ -106,7 +110,8 @@ class Figures:
 
     def _judge(self, result: RoundResult | None, audits: Collection[Event]) -> None:
         if result is not None and result.test is not None and result.test.confusion is not None:
-            self.confusion = result.test.confusion
+            new = len(self._classes) - len(result.test.confusion)  # classes that came while it was made
+            self.confusion = np.pad(result.test.confusion, (0, max(0, new)))
             self.confusions = most_confused(self.confusion)
             return
         keys = [event.key for event in audits]
