@@ -24,6 +24,7 @@ from tuilabel.estimate import (
 )
 from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.questions import Answerer
 from tuilabel.learner.round import RoundRunner
 from tuilabel.learner.trainer import InlineTrainer
@@ -219,13 +220,33 @@ def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) 
     assert all(now >= before for now, before in zip(later, judged, strict=False))
 
 
+class Slow(InlineTrainer):
+    """Keeps requests until it is told to answer one."""
+
+    def __init__(self, runner: RoundRunner) -> None:
+        super().__init__(runner.run, Answerer(runner).answer)
+        self.requests: list[TrainRequest] = []
+
+    def submit(self, request: TrainRequest) -> None:
+        self.requests.append(request)
+
+    def answer_one(self, k: int = -1) -> None:
+        super().submit(self.requests[k])
+
+
 def test_a_result_from_before_a_class_was_added_is_no_trouble(toy: Toy, make_session: SessionMaker) -> None:
-    session = make_session(toy)
-    answer_all(session, toy, 2)
-    late = session.result
-    assert late is not None
+    trainer = Slow(toy.runner())
+    session = make_session(toy, trainer=trainer)
+    trainer.answer_one()
+    batch = session.batch
+    assert batch is not None
+    for position, item in enumerate(batch.items):
+        session.label(position, toy.truth(item.index))
+    trainer.answer_one()
+    session.undo()
     session.add_class("new")
-    session.handle(replace(late, serial=late.serial + 100))
+    trainer.answer_one(-2)  # was on its way when the class came
     figures = session.statistics().class_figures
     assert len(figures) == 4
     assert figures[3].n == 0
+    assert sum(figure.n for figure in figures) == 60
