@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from tuilabel.datasets.decode import decode
+from tuilabel.datasets.library import Library
 from tuilabel.datasets.sources import open_source
 
 Rows = Iterator[tuple[str, str, str]]
@@ -51,6 +52,16 @@ def listing_a_million(folder: Path) -> Rows:
         found, seconds, megabytes = done.stdout.split()
         yield f"listing {int(found):,} {what}", f"{float(seconds):.1f} s", ""
         yield "… resident memory beyond the start's", f"{float(megabytes):,.0f} MB", "under 100 MB"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.images", str(root), "index"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TUILABEL_CACHE": str(folder / "cache-million")},
+    )
+    found, seconds, megabytes = done.stdout.split()
+    yield f"listing {int(found):,} files into a library's index", f"{float(seconds):.1f} s", ""
+    yield "… resident memory beyond the start's", f"{float(megabytes):,.0f} MB", "under 100 MB"
     shutil.rmtree(root)
     table.unlink()
 
@@ -100,6 +111,6 @@ def tree(root: Path, folders: int, files: int) -> None:
 if __name__ == "__main__":
     source = open_source(sys.argv[1])
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    count = sum(1 for _ in source.list())
+    count = Library(source).take_stock() if sys.argv[2:] else sum(1 for _ in source.list())
     took = time.perf_counter() - begin
     print(count, took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
