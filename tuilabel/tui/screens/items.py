@@ -418,11 +418,13 @@ class ItemScreen(Screen[bool]):
     def _show_head(self) -> None:
         page, pages = self._grid.page
         paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
-        place = []
+        heading, place = self.heading(), []
         if self._large_on and self._shown_items:
+            file = self._file_of(self._shown_items[self.focused_item])
+            heading = heading[:1] if file else heading  # the file's name needs the room
             place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
-            place += [(f"  ·  {text}", "dim") for text in self._file_of(self._shown_items[self.focused_item])]
-        self._head.say(("tuilabel", "strong"), *self.heading(), *paged, *place)
+            place += [(f"  ·  {text}", "dim") for text in file]
+        self._head.say(("tuilabel", "strong"), *heading, *paged, *place)
 
     def _file_of(self, index: int) -> list[str]:
         """What is known of an item's file: its name, its size, its copies."""
