@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import RLock
 
 from tuilabel.datasets.sources import Entry
+from tuilabel.files import on_network
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -92,7 +93,7 @@ class LibraryIndex:
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path) else 'WAL'}")
         self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: what a power cut takes is read again
         self._connection.executescript(_SCHEMA)
 
