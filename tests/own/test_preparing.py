@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import shutil
+import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +18,7 @@ from tests.own.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import open_pool
 from tuilabel.learner.messages import Failure, Inspection, InspectItem, Message, PoolChanged, RoundResult, TrainRequest
 from tuilabel.learner.news import Encoded, Failed, Grown, News, PrepareSettings
+from tuilabel.learner.preparer import Preparer
 from tuilabel.learner.preparing import prepare
 from tuilabel.learner.process import ProcessTrainer, WorkerSettings
 from tuilabel.vae.encoders import PCA_ENCODER, Encoder, choose_encoder, vae_of
@@ -220,8 +223,6 @@ def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -
 
 
 def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
-    from tuilabel.learner.preparer import Preparer
-
     folder = colour_folder(tmp_path / "end", each=4)
     open_pool(str(folder))
     heard: queue.Queue[News] = queue.Queue()
@@ -234,6 +235,22 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
 
     Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
     assert done.wait(PATIENCE)
+
+
+def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
+    begun = open_pool(str(folder), reading="first")
+    heard: queue.Queue[News] = queue.Queue()
+    preparer = Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), heard.put)
+    first = heard.get(timeout=PATIENCE)
+    assert preparer.pid is not None
+    os.kill(preparer.pid, signal.SIGKILL)
+    news = [first]
+    while not isinstance(news[-1], Encoded):
+        news.append(heard.get(timeout=PATIENCE))
+        assert not isinstance(news[-1], Failed)
+    begun.refresh()
+    assert len(begun) == 360
 
 
 def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:

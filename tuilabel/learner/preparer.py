@@ -33,6 +33,8 @@ class Preparer:
     def __init__(self, settings: PrepareSettings, hear: Callable[[News], None]) -> None:
         self._settings = settings
         self._hear = hear
+        self.pid: int | None = None
+        """Of the child, once there is one."""
         Thread(target=self._run, name="preparer", daemon=True).start()
 
     def _run(self) -> None:
@@ -58,6 +60,7 @@ class Preparer:
                 pass_fds=[theirs.fileno()],
                 env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # waiting threads leave the processor to others
             )
+        self.pid = process.pid
         with Connection(ours.detach()) as connection:
             connection.send(self._settings)
             while True:
