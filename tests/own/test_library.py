@@ -241,6 +241,16 @@ def test_folders_are_classes_where_that_was_asked_for(tmp_path: Path) -> None:
     assert pool.test is None
 
 
+def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    for name in ("plain", "\x1b]0;owned\x07"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "0.jpg").write_bytes(jpeg(picture("red", len(name))))
+    pool = pool_of(f"{folder}{FOLDERS}")
+    assert set(pool.classes) == {"plain", "\\x1b]0;owned\\x07"}
+    assert pool.targets is not None
+
+
 def test_a_test_folder_is_the_test_split(tmp_path: Path) -> None:
     colour_folder(tmp_path / "split/train", each=3)
     colour_folder(tmp_path / "split/test", each=2, first=100)

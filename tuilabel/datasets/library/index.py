@@ -15,6 +15,7 @@ from pathlib import Path
 from threading import RLock
 
 from tuilabel.datasets.sources import Entry
+from tuilabel.errors import printable
 from tuilabel.files import on_network
 
 _SCHEMA = """
@@ -155,7 +156,8 @@ class LibraryIndex:
                     name = encoded(entry.name)
                     rank = int.from_bytes(blake2b(name, digest_size=6).digest()) if shuffled else done
                     done += 1
-                    rows.append((name, entry.size, entry.stamp, entry.label, int(entry.test), rank))
+                    label = printable(entry.label) if entry.label else None  # it comes to the screen as a class
+                    rows.append((name, entry.size, entry.stamp, label, int(entry.test), rank))
                 rows.sort(key=lambda row: row[0])  # neighbours in the table's tree
                 if number == 1:
                     connection.executemany(_NEW, rows)
