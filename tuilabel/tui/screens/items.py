@@ -379,7 +379,7 @@ class ItemScreen(Screen[bool]):
         self._grid.displayed(at)
         self._large.displayed(at)
         if unseen and self.seen_at != NOT_SEEN:
-            self._asked_at, self._early_keys = at, 0
+            self._asked_at = at  # keys that came too early may still be waiting: their count goes on
 
     # -- showing -------------------------------------------------------------------------------------------------
 
