@@ -25,6 +25,7 @@ from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.shared import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
+from tuilabel.tui.widgets.panel import panel_lines
 from tuilabel.vae.encoders import PCA_ENCODER
 from tuilabel.vae.encoding import encode
 
@@ -100,6 +101,15 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
         await pilot.press("1")
         assert sitting.session.answer_at(index) is not None, "a sharper picture is the same picture"
         assert seen_at != NOT_SEEN
+
+
+@pytest.mark.parametrize(("width", "text"), [(24, "pca · VAE trains 25%"), (32, "latents pca · VAE trains 25%")])
+def test_what_goes_on_behind_is_whole_in_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
+    session = Sitting(colour_folder(tmp_path / "narrow", each=5)).session
+    session.handle(PoolChanged(15, "pca"))
+    session.handle(Progress("vae", 25, 100, behind=True))
+    lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
+    assert text in ["".join(piece for piece, _ in line) for line in lines]
 
 
 def test_a_panorama_is_not_squeezed_into_its_cell() -> None:

@@ -158,9 +158,9 @@ def _latents(trainer: TrainerState, width: int) -> Line:
     if trainer.behind is None:
         return line
     share = trainer.behind_done / trainer.behind_total if trainer.behind_total else 0
-    doing = _BEHIND.get(trainer.behind, trainer.behind)
-    used = sum(len(text) for text, _ in line)
-    return [*line, (f" · {doing}"[: max(0, width - used - 5)], "dim"), (f" {share:.0%}", "text")]
+    line += [(f" · {_BEHIND.get(trainer.behind, trainer.behind)}", "dim"), (f" {share:.0%}", "text")]
+    narrow = sum(len(text) for text, _ in line[:3]) + len(" 100%") > width
+    return line[1:] if narrow else line
 
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
