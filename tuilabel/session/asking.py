@@ -70,8 +70,7 @@ class Asking:
     @property
     def _budget(self) -> int:
         """Answers there can be: of a grown pool, and without items whose files are gone."""
-        gone = sum(index not in self._ledger.events for index in self.gone.tolist())
-        most = len(self._ledger) - gone
+        most = len(self._ledger) - self._ledger.count_unanswered(self.gone)
         return most if self._plan.budget is None else min(self._plan.budget, most)
 
     def moved(self) -> None:

@@ -133,6 +133,10 @@ class Ledger:
         indices = np.flatnonzero(self._label >= 0)
         return indices, self._label[indices], self._audit[indices]
 
+    def count_unanswered(self, indices: NDArray[np.int64]) -> int:
+        """How many of these items have no answer."""
+        return int(np.count_nonzero((self._label[indices] < 0) & ~self._aside[indices]))
+
     def aside(self) -> NDArray[np.int64]:
         """Pool indices of skipped and flagged items, growing."""
         return np.flatnonzero(self._aside)

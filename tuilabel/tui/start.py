@@ -126,8 +126,9 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            labelled = {event.item for event in store.events()}
-            read_missing(pool, labelled, options.dataset, options.data_dir, announcer(note))
+            if pool.grows:
+                labelled = {event.item for event in store.events()}
+                read_missing(pool, labelled, options.dataset, options.data_dir, announcer(note))
             with Probe(ask="auto" in forced) as probe:
                 return _run(options, pool, encoder, project, store, probe)
         finally:
