@@ -12,7 +12,8 @@ from rich.console import Console
 
 from tests.conftest import Toy, make_toy
 from tuilabel.console.curves import print_results, shown_counts
-from tuilabel.console.simulation import _set_aside, check_pool
+from tuilabel.console.results_file import set_aside
+from tuilabel.console.simulation import check_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.estimates import compare_estimates
 from tuilabel.simulate.experiment import COMMON, Experiment, total_rounds
@@ -167,14 +168,14 @@ def test_what_is_done_is_not_done_again() -> None:
     assert total_rounds(compared, done[:3]) == (4, 8)
 
 
-def test_results_that_are_not_gone_on_with_are_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_results_that_are_not_gone_on_with_areset_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "r.json"
     file.write_text("hours")
-    _set_aside(file, Console(stderr=True))
+    set_aside(file, Console(stderr=True))
     assert not file.exists()
     assert (tmp_path / "r.json.bak").read_text() == "hours"
     assert "--resume goes on with it" in capsys.readouterr().err
-    _set_aside(file, Console(stderr=True))
+    set_aside(file, Console(stderr=True))
     assert capsys.readouterr().err == ""
 
 

@@ -24,8 +24,6 @@ def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_pat
     assert [finding.claim for finding in found] == [1, 5]
     assert [run["n_labels"] for run in first["blocks"]["strategies"]] == [[20, 40]] * 2
     assert first["blocks"]["supervised"][0]["n_labels"] == [100, 300]
-    with pytest.raises(TuilabelError, match="is there already: give --resume"):
-        run_thesis(*arguments, jobs=1, path=kept, resume=False, quiet=True)
     with pytest.raises(TuilabelError, match="was made with budget 40, not 60"):
         run_thesis(*arguments, jobs=1, path=kept, resume=True, quiet=True, budget=60)
     command = ["thesis", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", tiny.checkpoint, "--claim", "1"]
@@ -39,3 +37,20 @@ def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_pat
         assert len(second["blocks"][block]) == 2 * len(runs)
         assert all(run in second["blocks"][block] for run in runs)
     assert second["claims"][1]["figures"][0]["low"] is not None
+
+
+def test_without_resume_an_earlier_file_is_set_aside_and_another_one_left_alone(tiny: Tiny, tmp_path: Path) -> None:
+    kept, arguments = tmp_path / "thesis.json", ("fashion-mnist", tiny.data_dir, tiny.checkpoint)
+
+    def again() -> None:
+        run_thesis(*arguments, jobs=1, path=kept, resume=False, quiet=True, claims=(5,), budget=20, seeds=1)
+
+    again()
+    first = kept.read_text()
+    again()
+    assert (tmp_path / "thesis.json.bak").read_text() == first
+    for other in ("my diary", "[1, 2]", '{"runs": []}'):
+        kept.write_text(other)
+        with pytest.raises(TuilabelError, match="holds no results of `tuilabel thesis`"):
+            again()
+        assert kept.read_text() == other

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from rich.console import Console
 
 from tuilabel.console.curves import print_results
 from tuilabel.console.reading import reading
+from tuilabel.console.results_file import check_writable, has_results, set_aside
 from tuilabel.console.simulation_progress import encoding, running
 from tuilabel.datasets import ImagePool, open_labelled
 from tuilabel.errors import TuilabelError, UsageError
@@ -65,7 +65,7 @@ def run_simulation(
     earlier = _earlier(file, resume)
     if plot is not None:
         check_plot_file(plot)
-        _check_writable(plot, "--plot")
+        check_writable(plot, "--plot")
     with reading(err) as show:
         pool = open_labelled(experiment.dataset, experiment.data_dir, show)
     check_pool(pool, experiment.budget)
@@ -82,7 +82,7 @@ def run_simulation(
     if earlier is not None and latent_dim is None:  # its runs may have needed a VAE
         settings |= {name: earlier.settings.get(name) for name in ("latent_dim", "checkpoint", "checkpoint_digest")}
     if file is not None and not resume:
-        _set_aside(file, err)
+        set_aside(file, err)
     results = _run(experiment, Results(settings, done), file, jobs, err)
     shown = results.of({run.key for run in experiment.runs()})
     if plot is not None:
@@ -114,32 +114,11 @@ def _earlier(file: Path | None, resume: bool) -> Results | None:
         if resume:
             raise UsageError("--resume goes on with a file: name it with --json FILE")
         return None
-    _check_writable(file, "--json")
-    if not file.exists() or not file.stat().st_size:
+    check_writable(file, "--json")
+    if not has_results(file):
         return None
     results = read_results(file)  # also where it is not gone on with: nobody wants another file overwritten
     return results if resume else None
-
-
-def _check_writable(path: Path, option: str) -> None:
-    if not path.parent.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {path.parent}, make it or name another")
-    if path.exists() and not path.is_file():
-        raise UsageError(f"{option} {path} is no file: name another")
-    if not os.access(path.parent, os.W_OK):
-        raise UsageError(f"{option} {path}: the folder {path.parent} cannot be written to, name another")
-
-
-def _set_aside(file: Path, err: Console) -> None:
-    """Keep the results of an earlier command, which may have taken hours."""
-    if not file.exists() or not file.stat().st_size:
-        return
-    kept = file.with_name(f"{file.name}.bak")
-    try:
-        file.replace(kept)
-    except OSError as error:
-        raise TuilabelError(f"cannot rename {file} to {kept}: {error.strerror or error}") from error
-    err.print(f"starting anew: {file} is now {kept} (--resume goes on with it)", markup=False, soft_wrap=True)
 
 
 def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from tuilabel import __version__
 from tuilabel.console.reading import reading
+from tuilabel.console.results_file import check_writable, has_results, set_aside
 from tuilabel.datasets import ImagePool, open_labelled
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
@@ -75,8 +76,8 @@ def run_thesis(
 
     Parameters
     ----------
-    path : keeps the results after each run.
-    resume : take over the runs that are in it.
+    path : keeps the results after each run; what an earlier command left there is set aside.
+    resume : take over the runs that are in it instead.
 
     Returns
     -------
@@ -84,14 +85,17 @@ def run_thesis(
 
     Raises
     ------
-    TuilabelError, UsageError : as `open_pool`, `encode_pool`, `run_experiment`; where `path` is there already.
+    TuilabelError, UsageError : as `open_pool`, `encode_pool`, `run_experiment`; where `path` holds something else.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} is too small: give 1 or more")
     if resume and path is None:
         raise UsageError("--resume needs the file to go on with: give --json FILE")
-    if path is not None and path.exists() and not resume:
-        raise TuilabelError(f"{path} is there already: give --resume to go on with it, or another --json")
+    earlier = None
+    if path is not None:
+        check_writable(path, "--json")
+        if has_results(path):
+            earlier = _read(path)  # also where it is not gone on with: nobody wants another file overwritten
     ThesisSettings(dataset, data_dir, Path(), **options)  # what makes no sense is said before anything is decoded
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with reading(err) as show:
@@ -105,8 +109,11 @@ def run_thesis(
         task = bar.add_task("encoding", total=len(pool.images))
         latents = encode_pool(pool, source, on_progress=lambda n, of: bar.update(task, completed=n, total=of))
         kept = _Kept(_description(settings, pool, latents), path)
-        if resume and path is not None and path.exists():
-            kept.runs = from_document(_read(path), kept.description, path)
+        if path is not None and earlier is not None:
+            if resume:
+                kept.runs = from_document(earlier, kept.description, path)
+            else:
+                set_aside(path, err)
         kept.write()
         try:
             if 1 in settings.claims:
@@ -142,10 +149,12 @@ def _description(settings: ThesisSettings, pool: ImagePool, latents: Latents) ->
 
 def _read(path: Path) -> Any:
     try:
-        return json.loads(path.read_text())
+        document = json.loads(path.read_text())
+        document["blocks"]
+        return document
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise TuilabelError(f"{path} holds no results of `tuilabel thesis`: name another file") from error
 
 
