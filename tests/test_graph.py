@@ -13,7 +13,7 @@ from tests.conftest import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.learner import graph as graph_module
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.graph import ALPHA, NeighbourGraph
+from tuilabel.learner.graph import ALPHA, MOST_WEIGHT, NeighbourGraph
 from tuilabel.learner.latent import MOST_TRUST, LatentLearner, MLPLearner
 
 
@@ -53,7 +53,7 @@ def test_labels_spread_as_the_linear_system_says() -> None:
     labels = known([0, 1, 2, 30], [0, 1, 2, 0])
     start = np.zeros((60, 3))
     for i, c in zip(labels.indices, labels.labels, strict=True):
-        start[i, c] = (np.median(graph.scale) / graph.scale[i]) ** 2
+        start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MOST_WEIGHT)
     start /= start.sum(axis=0)
     spread = np.linalg.solve(np.eye(60) - ALPHA * graph.weights.toarray(), start)
     spread /= spread.sum(axis=0)
@@ -61,6 +61,19 @@ def test_labels_spread_as_the_linear_system_says() -> None:
     (got,) = graph.propagate(points, labels)
     assert np.allclose(got, expected, atol=0.02)
     assert (got.argmax(axis=1) == truth).mean() > 0.9
+
+
+def test_a_label_in_a_crowd_does_not_speak_for_its_class_alone() -> None:
+    """Class 0 lies in a crowd and, loosely, beside class 1: its label there must keep its neighbours."""
+    rng = np.random.default_rng(0)
+    crowd = np.array([50.0, 0.0]) + 0.01 * rng.normal(size=(100, 2))
+    loose = np.array([0.0, 0.0]) + rng.normal(size=(100, 2))
+    other = np.array([5.0, 0.0]) + rng.normal(size=(100, 2))
+    points = np.concatenate([crowd, loose, other]).astype(np.float32)
+    nearest = [int(np.argmin(np.linalg.norm(points - centre, axis=1))) for centre in ([50, 0], [0, 0], [5, 0])]
+    (got,) = NeighbourGraph.of(points).propagate(points, known(nearest, [0, 0, 1], n_classes=2))
+    assert (got[100:200].argmax(axis=1) == 0).mean() > 0.8
+    assert (got[200:].argmax(axis=1) == 1).mean() > 0.8
 
 
 def test_several_sets_of_labels_at_once_are_as_each_alone() -> None:

@@ -21,6 +21,7 @@ ALPHA = 0.99  # how far labels reach: at 0.9 they stay with their neighbours
 ITERATIONS = 20  # of conjugate gradients; they reach as far as 100 plain products, and more change nothing
 LIFTED = 1e12  # so that what is small far from a label is no denormal number: those take three times as long
 ANCHORS = 200_000  # items of a larger pool that are in the graph
+MOST_WEIGHT = 2.0  # of a label, where an item with the median scale has 1
 _SCALE_AT = 7  # the neighbour whose distance is an item's local scale (Zelnik-Manor & Perona 2004)
 _EXACT = 4_000  # items up to which every distance is taken
 _LISTS, _PROBES = 256, 16  # recall above .99 on 60,000 latents of MNIST
@@ -87,7 +88,8 @@ class NeighbourGraph:
 
         Solves (I - αS) F = Y. In Y each class has the same mass, whatever its number of labels, and it has in F (class
         mass normalisation, Zhu, Ghahramani & Lafferty 2003). A label weighs as 1/σ²: an odd item, far from all others,
-        says little about them. Anchors that no label reaches get 1/C for each class.
+        says little about them. It weighs `MOST_WEIGHT` at most: one in a crowd must not speak for its class alone.
+        Anchors that no label reaches get 1/C for each class.
 
         Parameters
         ----------
@@ -103,7 +105,8 @@ class NeighbourGraph:
     def _start(self, latents: NDArray[np.float32], known: LabelSet) -> NDArray[np.float32]:
         start = np.zeros((len(self.anchors), known.n_classes), dtype=np.float32)
         places = self.places(latents, known.indices)
-        np.add.at(start, (places, known.labels), (np.median(self.scale) / self.scale[places]) ** 2)
+        weights = np.minimum((np.median(self.scale) / self.scale[places]) ** 2, MOST_WEIGHT)
+        np.add.at(start, (places, known.labels), weights)
         return np.asarray(start / np.maximum(start.sum(axis=0), 1e-12), dtype=np.float32)
 
     def places(self, latents: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
