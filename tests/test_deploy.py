@@ -99,7 +99,7 @@ def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndar
     ensemble = MLPEnsemble(3).fit(rng.normal(size=(30, 4)).astype(np.float32), np.arange(30) % 3)
     images = rng.integers(0, 255, (6, height, width, channels), dtype=np.uint8)
     with torch.inference_mode():
-        means = vae.encode(to_input(images, vae.config, torch.device("cpu")))[0].numpy()
+        means = vae.latents(to_input(images, vae.config, torch.device("cpu"))).numpy()
     said = ensemble.predict_proba(means) ** (1 / 1.5)
     return Program(vae, ensemble, 1.5).eval(), vae, images, said / said.sum(axis=1, keepdims=True)
 

@@ -13,13 +13,22 @@ from tests.conftest import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.vae import latents as latents_module
-from tuilabel.vae.checkpoint import load_checkpoint
+from tuilabel.vae.checkpoint import load_checkpoint, load_tensors, save_tensors
 from tuilabel.vae.device import resolve_device, to_input
 from tuilabel.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.vae.latents import cached_latents, encode_pool
-from tuilabel.vae.model import TEMPERATURE, VAE, VAEConfig, contrastive_loss, kl_divergence, mutual_information
+from tuilabel.vae.model import (
+    TEMPERATURE,
+    VAE,
+    VAEConfig,
+    contrastive_loss,
+    kl_divergence,
+    mutual_information,
+    smoothed,
+)
 from tuilabel.vae.preview import preview, reconstruct
 from tuilabel.vae.settings import TrainSettings
+from tuilabel.vae.smoothing import SHARES, best_smoothing
 from tuilabel.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae
 from tuilabel.vae.views import FAMILIES, random_views
 
@@ -122,6 +131,19 @@ def test_colour_changes_where_there_is_colour_only() -> None:
     assert 0 <= views.min() <= views.max() <= 1
 
 
+def test_light_and_shade_leave_black_black_and_nothing_where_it_is_not() -> None:
+    still = replace(FAMILIES["objects"], rotation=0, scale=0, shear=0, shift=0, elastic=0, light=0, shade=0)
+    images = torch.zeros(64, 1, 16, 16)
+    images[..., 4:12, 4:12] = 0.5
+    for family, within in ((replace(still, light=0.5), 1e-5), (replace(still, shade=0.3), 0.02)):
+        views = random_views(images, torch.Generator().manual_seed(0), family)
+        assert views[..., :2].abs().max() < 0.01
+        assert views[..., 8, 8].min() < 0.4 < 0.6 < views[..., 8, 8].max() <= 1
+        across = views[..., 6:10, 6:10].flatten(1)
+        spread = (across.amax(1) - across.amin(1)).max()
+        assert spread < within if family.light else spread > within
+
+
 def test_views_differ_stay_in_range_and_follow_the_generator() -> None:
     images = torch.rand(8, 3, 20, 30)
     one = random_views(images, torch.Generator().manual_seed(1))
@@ -165,6 +187,51 @@ def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: 
     x = to_input(blobs(5), loaded.config, torch.device("cpu"))
     with torch.no_grad():
         assert torch.equal(loaded.encode(x)[0], model.encode(x)[0])
+
+
+def test_smoothing_gives_to_the_neighbours_and_loses_nothing() -> None:
+    point = torch.zeros(1, 1, 5, 5)
+    point[..., 2, 2] = 1
+    one = torch.tensor([0, 0.1, 0.8, 0.1, 0])
+    assert torch.allclose(smoothed(point, 0.1)[0, 0], torch.outer(one, one))
+    flat = torch.full((1, 3, 4, 4), 0.7)
+    assert torch.allclose(smoothed(flat, 0.2), flat), "also at the edges"
+    assert torch.equal(smoothed(point, 0.0), point)
+
+
+def test_whole_images_are_encoded_where_their_views_lie() -> None:
+    """The encoder has only met resampled views: sharp images would lie elsewhere."""
+    model, _ = load_checkpoint(find_checkpoint("mnist"))
+    images = to_input(open_pool("mnist").images[-200:], model.config, torch.device("cpu"))
+    draw = torch.Generator().manual_seed(5)
+    with torch.inference_mode():
+        views = torch.stack([model.encode(random_views(images, draw))[0] for _ in range(8)]).mean(0)
+        sharp, _ = model.encode(images)
+        soft = model.latents(images)
+    assert float((soft - views).square().mean() / (sharp - views).square().mean()) < 0.4
+
+
+def test_the_best_smoothing_makes_images_as_soft_as_views() -> None:
+    class Sharpness(VAE):
+        def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            steps = x.diff(dim=-1).square().mean((1, 2, 3))[:, None]
+            return steps, steps
+
+    model, images, draw = Sharpness(VAEConfig(16, 16, 1)), torch.rand(64, 1, 16, 16), torch.Generator().manual_seed(0)
+    still = replace(FAMILIES["glyphs"], rotation=0, scale=0, shear=0, shift=0, elastic=0)
+    assert best_smoothing(model, images, still, draw) == 0
+    share = best_smoothing(model, images, FAMILIES["glyphs"], draw)
+    assert 0 < share < max(SHARES)
+
+
+def test_a_checkpoint_keeps_its_smoothing_and_an_old_one_has_none(tmp_path: Path) -> None:
+    model = train(tmp_path / "new")
+    assert float(load_checkpoint(tmp_path / "new")[0].smoothing) == float(model.smoothing)
+    assert float(train(tmp_path / "clean", replace(SETTINGS, augment=False)).smoothing) == 0
+    tensors, header = load_tensors(tmp_path / "new")
+    del tensors["smoothing"]
+    save_tensors(tmp_path / "old", tensors, replace(header, version=1))
+    assert float(load_checkpoint(tmp_path / "old")[0].smoothing) == 0
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

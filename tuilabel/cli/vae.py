@@ -12,14 +12,15 @@ from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, 
 from tuilabel.errors import several
 
 
-@app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 20 --out my-vae.safetensors")
+@app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 40 --out my-vae.safetensors")
 def train_vae(
     dataset: Dataset = "mnist",
     latent_dim: Annotated[
         int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over the images; else 20, of your own images more the fewer they are.")
+        int | None,
+        typer.Option(help="Passes over the images; else 28 (photos 20), of your own more the fewer they are."),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; else 256, or 128 of few images.")] = None,

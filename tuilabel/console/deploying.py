@@ -127,7 +127,7 @@ def _own_predictions(opened: ProjectModel, checkpoint: Path, images: NDArray[np.
 
     vae, _ = load_checkpoint(checkpoint)
     with torch.inference_mode():
-        means, _ = vae.encode(to_input(images, vae.config, torch.device("cpu")))
+        means = vae.latents(to_input(images, vae.config, torch.device("cpu")))
     return opened.final.predict_proba(means.numpy())
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.vae.device import as_input
-from tuilabel.vae.model import VAE
+from tuilabel.vae.model import VAE, smoothed
 
 FLOOR = 1e-12  # as in `tuilabel.estimate.apply_temperature`
 
@@ -30,6 +30,7 @@ class Program(nn.Module):
     def __init__(self, vae: VAE, ensemble: MLPEnsemble, temperature: float) -> None:
         super().__init__()
         self.encoder = vae.encoder
+        self.smoothing = float(vae.smoothing)
         self.config = vae.config
         self.temperature = temperature
         for name, weight in zip(("w1", "b1", "w2", "b2"), ensemble.weights, strict=True):
@@ -38,7 +39,7 @@ class Program(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (N, C) and latents (N, D), float32, of images uint8 (N, H, W, channels)."""
-        mean, _ = self.encoder(as_input(images, self.config)).chunk(2, dim=1)
+        mean, _ = self.encoder(smoothed(as_input(images, self.config), self.smoothing)).chunk(2, dim=1)
         hidden = torch.relu(mean @ self.w1 + self.b1)  # (K, N, H)
         each = (hidden @ self.w2 + self.b2).softmax(2)  # (K, N, C)
         said = each.mean(0).clamp_min(FLOOR).log()

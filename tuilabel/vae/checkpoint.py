@@ -55,7 +55,7 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE
     tensors, header = load_tensors(path)
     try:
         model = VAE(VAEConfig.from_json(header.architecture))
-        model.load_state_dict(tensors)
+        model.load_state_dict({"smoothing": torch.zeros(()), **tensors})
     except (RuntimeError, ValueError, TypeError) as error:
         raise TuilabelError(f"the weights in {path} do not fit its header: train the checkpoint anew") from error
     model = model.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -16,7 +16,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError
 
 FORMAT = "tuilabel-vae"
-VERSION = 1
+VERSION = 2  # 1 had no smoothing
 _MAX_HEADER = 16 * 1024 * 1024
 
 

@@ -161,8 +161,8 @@ def _encoded(images: NDArray[np.uint8], checkpoint: Path, device: str) -> Iterat
     model, _ = load_checkpoint(checkpoint, where)
     for start in range(0, len(images), ENCODE_BATCH):
         with torch.inference_mode(), precision(where):
-            means, _ = model.encode(to_input(images[start : start + ENCODE_BATCH], model.config, where))
-        rows: NDArray[np.float32] = means.float().cpu().numpy()
+            means = model.latents(to_input(images[start : start + ENCODE_BATCH], model.config, where))
+        rows: NDArray[np.float32] = means.cpu().numpy()
         if not np.isfinite(rows).all():
             raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
         yield rows

@@ -91,6 +91,8 @@ class VAE(nn.Module):
     summed over the pixels of an image, in nats.
     """
 
+    smoothing: Tensor
+
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()
         self.config = config
@@ -111,6 +113,7 @@ class VAE(nn.Module):
             nn.Linear(config.hidden, 2 * config.latent_dim),  # (B, 64): means and log variances
         )
         self.decoder = _Decoder(config)
+        self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training is done
         self.cluster = nn.Linear(config.latent_dim, config.clusters) if config.clusters else None
         self.project = None
         if config.projection:  # what only tells single images apart stays in this head (Chen et al. 2020)
@@ -124,6 +127,14 @@ class VAE(nn.Module):
         """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
         return mean, log_variance.clamp(*_LOG_VARIANCE)
+
+    def latents(self, x: Tensor) -> Tensor:
+        """What stands for whole images (B, C, H, W) in [0, 1]: their posterior means (B, D), float32.
+
+        They are made as soft as the views that the encoder was trained on; see `tuilabel.vae.smoothing`.
+        """
+        mean, _ = self.encode(smoothed(x, float(self.smoothing)))
+        return mean
 
     def decode(self, z: Tensor) -> Tensor:
         """Pixel logits (B, C, H, W), float32, of latents (B, D)."""
@@ -154,6 +165,15 @@ class VAE(nn.Module):
         if second is not None and self.project is not None:
             contrast = contrastive_loss(*self.project(mean).float().chunk(2))
         return Terms(reconstruction, kl_divergence(mean, log_variance), information, contrast)
+
+
+def smoothed(x: Tensor, share: float) -> Tensor:
+    """Images (B, C, H, W) in which each pixel has given `share` of itself to either neighbour, along both axes."""
+    if not share:
+        return x
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = (1 - 2 * share) * x[..., 1:-1, :] + share * (x[..., :-2, :] + x[..., 2:, :])
+    return (1 - 2 * share) * x[..., 1:-1] + share * (x[..., :-2] + x[..., 2:])
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

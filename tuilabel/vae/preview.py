@@ -18,8 +18,7 @@ def reconstruct(model: VAE, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Encode images (B, H, W, C) and decode the means: (B, height, width, C) uint8 in the model's size."""
     device = next(model.parameters()).device
     with torch.inference_mode():
-        mean, _ = model.encode(to_input(images, model.config, device))
-        pixels = model.decode(mean).sigmoid()  # (B, C, height, width)
+        pixels = model.decode(model.latents(to_input(images, model.config, device))).sigmoid()  # (B, C, height, width)
     return (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -70,8 +70,8 @@ class TrainSettings:
 
 
 RECIPES: dict[str, dict[str, Any]] = {
-    "glyphs": {},
+    "glyphs": {"epochs": 28},
     # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
-    "objects": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
+    "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "information": 5.0},
     "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
 }

@@ -22,9 +22,12 @@ from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
 from tuilabel.vae.settings import TrainSettings
+from tuilabel.vae.smoothing import best_smoothing
 from tuilabel.vae.views import random_views, view_family
 
 log = logging.getLogger(__name__)
+
+MEASURED = 1_000  # images on which the smoothing is measured
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,11 @@ def train_vae(
     while run.epoch < settings.epochs:
         run.train_epoch(on_progress, should_stop)
         run.save_state()
+    run.measure_smoothing()
     header = replace(run.header, created=datetime.now(UTC).isoformat(timespec="seconds"))
     save_checkpoint(out, run.model, header)
     partial_path(out).unlink(missing_ok=True)
-    return run.model.eval(), header
+    return run.model, header
 
 
 @dataclass
@@ -192,6 +196,16 @@ class _Run:
             meter.read(torch.stack(terms), on_progress)
         self.epoch, self.step = self.epoch + 1, 0
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
+
+    def measure_smoothing(self) -> None:
+        """How soft the model wants whole images, which it has not met in training."""
+        self.model.eval()
+        if not self.settings.augment:
+            return
+        draw = self._generator(0)
+        chosen = torch.randperm(len(self.images), generator=draw)[:MEASURED].sort().values.numpy()
+        images = to_input(self.images[chosen], self.model.config, self.device)
+        self.model.smoothing.fill_(best_smoothing(self.model, images, view_family(self.settings.views), draw))
 
     def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
         """A view, another where two are needed, the clean images, and a generator on the device."""
