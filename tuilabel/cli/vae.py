@@ -16,11 +16,11 @@ from tuilabel.errors import several
 def train_vae(
     dataset: Dataset = "mnist",
     latent_dim: Annotated[
-        int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 for objects and photos.")
+        int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 otherwise.")
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the images; else 28 (photos 20), of your own more the fewer they are."),
+        typer.Option(help="Passes over the images; else 28 or, in colour, 20, of your own more the fewer they are."),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; else 256, or 128 of few images.")] = None,
@@ -30,7 +30,7 @@ def train_vae(
     ] = True,
     views: Annotated[
         str | None,
-        typer.Option(help="Which changes leave a class alone: glyphs, objects, photos; else the dataset's own."),
+        typer.Option(help="Which changes leave a class alone: glyphs, signs, objects, photos; else the dataset's own."),
     ] = None,
     information: Annotated[
         float | None,

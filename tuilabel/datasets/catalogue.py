@@ -204,6 +204,7 @@ COLOUR_DIGITS = DatasetSpec(
     files=("colour-digits/train_32x32.mat", "colour-digits/test_32x32.mat"),
     read=_read_svhn,
     made_by="tuilabel make-colour-digits --photos FOLDER_OR_TAR",
+    views="signs",
 )
 DATASETS = {
     spec.name: spec
@@ -275,6 +276,7 @@ DATASETS = {
             torchvision="SVHN",
             files=("train_32x32.mat", "test_32x32.mat"),
             read=_read_svhn,
+            views="signs",
         ),
         COLOUR_DIGITS,
         DatasetSpec(

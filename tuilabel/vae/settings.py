@@ -71,6 +71,8 @@ class TrainSettings:
 
 RECIPES: dict[str, dict[str, Any]] = {
     "glyphs": {"epochs": 28},
+    # Of a tight code the background would take everything.
+    "signs": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
     # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
     "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "information": 5.0},
     "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0},

@@ -38,9 +38,10 @@ class ViewFamily:
     mirror: bool = False
 
 
+_GLYPHS = ViewFamily(math.radians(15), 0.10, 0.15, 2 / 14, 0.10, colour=0.4)  # a mirrored digit is another or none
 FAMILIES = {
-    # A mirrored digit is another digit or none.
-    "glyphs": ViewFamily(math.radians(15), 0.10, 0.15, 2 / 14, 0.10, colour=0.4),
+    "glyphs": _GLYPHS,
+    "signs": _GLYPHS,  # glyphs before a background; only the recipe differs, see `tuilabel.vae.settings`
     "objects": ViewFamily(math.radians(7.5), 0.05, 0.075, 1 / 14, 0.05, light=0.5, shade=0.3, colour=0.4),
     "photos": ViewFamily(math.radians(10), 0.10, 0.05, 1 / 14, 0.03, zoom=0.4, colour=0.4, mirror=True),
 }
