@@ -232,6 +232,12 @@ def test_a_checkpoint_keeps_its_smoothing_and_an_old_one_has_none(tmp_path: Path
     del tensors["smoothing"]
     save_tensors(tmp_path / "old", tensors, replace(header, version=1))
     assert float(load_checkpoint(tmp_path / "old")[0].smoothing) == 0
+    with pytest.raises(TrainingStopped):
+        train(tmp_path / "begun", should_stop=lambda: True)
+    tensors, header = load_tensors(partial_path(tmp_path / "begun"))
+    del tensors["model.smoothing"]
+    save_tensors(partial_path(tmp_path / "begun"), tensors, replace(header, version=1))
+    assert weights_differ(train(tmp_path / "begun", resume=True), model) < 1e-6
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader]:
         raise TuilabelError(f"the checkpoint {path} is damaged ({error}): copy it again or train it anew") from error
 
 
+def with_smoothing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A model's tensors, with the smoothing that files of format 1 do not have yet: none."""
+    return {"smoothing": torch.zeros(()), **tensors}
+
+
 def save_checkpoint(path: Path, model: VAE, header: CheckpointHeader) -> None:
     """Write a model's weights and its header to `path`."""
     save_tensors(path, model.state_dict(), header)
@@ -55,7 +60,7 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE
     tensors, header = load_tensors(path)
     try:
         model = VAE(VAEConfig.from_json(header.architecture))
-        model.load_state_dict({"smoothing": torch.zeros(()), **tensors})
+        model.load_state_dict(with_smoothing(tensors))
     except (RuntimeError, ValueError, TypeError) as error:
         raise TuilabelError(f"the weights in {path} do not fit its header: train the checkpoint anew") from error
     model = model.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]

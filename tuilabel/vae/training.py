@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuilabel.errors import TuilabelError, several
-from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
+from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors, with_smoothing
 from tuilabel.vae.device import precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
@@ -247,7 +247,7 @@ class _Run:
                 )
         model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
         try:
-            self.model.load_state_dict(model)
+            self.model.load_state_dict(with_smoothing(model))
             begun = header.epochs_done or header.steps_done  # before the first step there are no moments
             for name, parameter in self.model.named_parameters() if begun else ():
                 # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
