@@ -56,6 +56,20 @@ def test_every_round_has_the_labels_that_were_asked_for(settings: dict[str, obje
     assert rounds_of(full) == len(expected)
 
 
+def test_a_round_tells_the_accuracy_on_the_pool_and_files_of_before_did_not(toy: Toy) -> None:
+    runner = toy.runner()
+    settings = RunSettings(strategy="margin", learner="mlp", seed=0, budget=40)
+    run = simulate_run(toy.pool, runner, settings)
+    assert runner.probabilities is not None
+    assert toy.pool.targets is not None
+    right = runner.probabilities.argmax(axis=1) == toy.pool.targets
+    assert run.points[-1].pool_accuracy == pytest.approx(right.mean())
+    document = run.to_json()
+    assert Run.from_json(document) == run
+    del document["pool_accuracy"]
+    assert Run.from_json(document).points[0].pool_accuracy is None
+
+
 def test_a_first_batch_of_one_class_counts_as_that_class(toy: Toy) -> None:
     first = run_toy(toy, initial=1, batch=1, budget=3).points[0]
     shares = [float(np.mean(toy.test.targets == c)) for c in range(3)]
@@ -232,6 +246,13 @@ def test_estimates_are_held_against_the_truth() -> None:
     assert row.audit.bias == pytest.approx((0.05 - 0.06) / 2)
     assert row.audit.width == pytest.approx(0.15)
     assert row.confidence.bias == pytest.approx((0.02 - 0.02) / 2)
+    known = dataclasses.replace(
+        runs[0], points=tuple(dataclasses.replace(point, pool_accuracy=0.93) for point in runs[0].points)
+    )
+    (row,) = compare_estimates([known], counts=(60,))
+    assert row.accuracy == pytest.approx(0.93), "what they are estimates of, where it is known"
+    assert row.audit is not None
+    assert row.audit.bias == pytest.approx(0.02)
     assert [row.n_labels for row in compare_estimates(runs)] == [40]  # the nearest to 50, of two the first
     assert [row.n_labels for row in compare_estimates(runs, counts=(100,))] == [60]  # the last, for want of a count
 

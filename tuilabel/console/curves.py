@@ -46,7 +46,7 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     for line in _footnotes(rows):
         out.print(line, markup=False, style="dim")
     if estimates:
-        _titled(out, "Estimates of accuracy against the accuracy on the test split, in points")
+        _titled(out, "Estimates of accuracy against the accuracy on the pool, in points")
         compared = compare_estimates(runs)
         _print_tables(out, compared, estimate_columns(compared))
         out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from tuilabel.datasets import ImagePool
+from tuilabel.estimate import accuracy
 from tuilabel.labels import NullWriter
 from tuilabel.learner.messages import RoundResult, TestMetrics
 from tuilabel.learner.round import RoundRunner
@@ -73,6 +74,8 @@ class Point:
     """Mean calibrated confidence over the unanswered pool."""
     agreement: float | None
     """Of the predictions of successive models (Bloodgood & Vijay-Shanker 2009)."""
+    pool_accuracy: float | None = None
+    """On all items of the pool, which is what estimates are of; None without a model, and in files of before."""
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,14 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """An entry of `runs` in the document of `tuilabel simulate --json`: a column for each figure."""
-        names = Point.__dataclass_fields__
+        names = [field.name for field in fields(Point)]
         columns = {name: [getattr(point, name) for point in self.points] for name in names}
         return {"strategy": self.strategy, "learner": self.learner, "seed": self.seed, **columns}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Run:
         """The run of such an entry; raises KeyError, TypeError or ValueError where it is none."""
-        names = list(Point.__dataclass_fields__)
+        names = [field.name for field in fields(Point) if field.name in document or field.default is MISSING]
         rows = zip(*(document[name] for name in names), strict=True)
         points = (Point(**dict(zip(names, map(_tupled, row), strict=True))) for row in rows)
         return cls(str(document["strategy"]), str(document["learner"]), int(document["seed"]), tuple(points))
@@ -143,7 +146,8 @@ def simulate_run(
             session.label(position, int(pool.targets[item.index]))
         result = session.result
         assert result is not None
-        points.append(_point(session.statistics(), result, result.test or _one_class(session)))
+        on_pool = None if runner.probabilities is None else accuracy(pool.targets, runner.probabilities.argmax(axis=1))
+        points.append(_point(session.statistics(), result, result.test or _one_class(session), on_pool))
         on_round()
     return Run(settings.strategy, settings.learner, settings.seed, tuple(points))
 
@@ -153,7 +157,7 @@ def rounds_of(settings: RunSettings) -> int:
     return 1 + math.ceil(max(0, settings.budget - settings.initial) / settings.batch)
 
 
-def _point(statistics: Statistics, result: RoundResult, test: TestMetrics) -> Point:
+def _point(statistics: Statistics, result: RoundResult, test: TestMetrics, on_pool: float | None) -> Point:
     audit, lure = statistics.audit, statistics.lure
     return Point(
         n_labels=statistics.labelled,
@@ -166,6 +170,7 @@ def _point(statistics: Statistics, result: RoundResult, test: TestMetrics) -> Po
         lure=None if lure is None else (lure.value, lure.low, lure.high),
         confidence=result.mean_confidence,
         agreement=statistics.advice.agreement,
+        pool_accuracy=on_pool,
     )
 
 
