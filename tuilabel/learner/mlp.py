@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-CHUNK = 4096  # rows scored at once: the hidden layer of a chunk stays in the cache
+CHUNK = 1024  # rows scored at once: the hidden layers of a chunk stay in the cache
 UNSEEN = -1e4  # the logit of a class without a label
 TAUGHT = 256  # of the teacher's items a step
 
