@@ -31,9 +31,11 @@ def run_toy(toy: Toy, **settings: object) -> Run:
 
 
 def made(accuracies: list[float], *, strategy: str = "margin", seed: int = 0, **figures: object) -> Run:
-    """A run with these accuracies at 20, 40, … labels."""
+    """A run with these accuracies at 20, 40, … labels, on the test split and on the pool."""
     point = Point(0, 0, 0.5, 0.1, 1.0, 0.5, None, None, None, None)
-    points = [dataclasses.replace(point, n_labels=20 * (i + 1), accuracy=y) for i, y in enumerate(accuracies)]
+    points = [
+        dataclasses.replace(point, n_labels=20 * (i + 1), accuracy=y, pool_accuracy=y) for i, y in enumerate(accuracies)
+    ]
     return Run(strategy, "mlp", seed, tuple(dataclasses.replace(p, **figures) for p in points))  # type: ignore[arg-type]
 
 
@@ -64,6 +66,8 @@ def test_a_round_tells_the_accuracy_on_the_pool_and_files_of_before_did_not(toy:
     assert toy.pool.targets is not None
     right = runner.probabilities.argmax(axis=1) == toy.pool.targets
     assert run.points[-1].pool_accuracy == pytest.approx(right.mean())
+    first = run_toy(toy, initial=1, batch=1, budget=1).points[0]
+    assert first.pool_accuracy in [float(np.mean(toy.pool.targets == c)) for c in range(3)], "of the only class"
     document = run.to_json()
     assert Run.from_json(document) == run
     del document["pool_accuracy"]
@@ -246,11 +250,9 @@ def test_estimates_are_held_against_the_truth() -> None:
     assert row.audit.bias == pytest.approx((0.05 - 0.06) / 2)
     assert row.audit.width == pytest.approx(0.15)
     assert row.confidence.bias == pytest.approx((0.02 - 0.02) / 2)
-    known = dataclasses.replace(
-        runs[0], points=tuple(dataclasses.replace(point, pool_accuracy=0.93) for point in runs[0].points)
-    )
-    (row,) = compare_estimates([known], counts=(60,))
-    assert row.accuracy == pytest.approx(0.93), "what they are estimates of, where it is known"
+    harder = made([0.8, 0.9, 0.95], audit=(0.95, 0.85, 1.0), pool_accuracy=0.93)
+    (row,) = compare_estimates([harder, made([0.8, 0.9, 0.95], pool_accuracy=None)], counts=(60,))
+    assert (row.runs, row.accuracy) == (1, 0.93), "what they are estimates of; runs that do not tell it are left out"
     assert row.audit is not None
     assert row.audit.bias == pytest.approx(0.02)
     assert [row.n_labels for row in compare_estimates(runs)] == [40]  # the nearest to 50, of two the first

@@ -45,9 +45,8 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     _print_tables(out, rows, comparison_columns(rows))
     for line in _footnotes(rows):
         out.print(line, markup=False, style="dim")
-    if estimates:
+    if estimates and (compared := compare_estimates(runs)):
         _titled(out, "Estimates of accuracy against the accuracy on the pool, in points")
-        compared = compare_estimates(runs)
         _print_tables(out, compared, estimate_columns(compared))
         out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")
     if plot := terminal_plot(runs, out.width, out.is_terminal and not out.no_color):

@@ -150,12 +150,13 @@ def _description(settings: ThesisSettings, pool: ImagePool, latents: Latents) ->
 def _read(path: Path) -> Any:
     try:
         document = json.loads(path.read_text())
-        document["blocks"]
-        return document
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, TypeError, KeyError) as error:
-        raise TuilabelError(f"{path} holds no results of `tuilabel thesis`: name another file") from error
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or "blocks" not in document:
+        raise TuilabelError(f"{path} holds no results of `tuilabel thesis`: name another file")
+    return document
 
 
 def _supervise(

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from tuilabel.datasets import ImagePool
-from tuilabel.estimate import accuracy
 from tuilabel.labels import NullWriter
 from tuilabel.learner.messages import RoundResult, TestMetrics
 from tuilabel.learner.round import RoundRunner
@@ -75,7 +74,7 @@ class Point:
     agreement: float | None
     """Of the predictions of successive models (Bloodgood & Vijay-Shanker 2009)."""
     pool_accuracy: float | None = None
-    """On all items of the pool, which is what estimates are of; None without a model, and in files of before."""
+    """On all items of the pool, which is what estimates are of; None in files of before."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +145,8 @@ def simulate_run(
             session.label(position, int(pool.targets[item.index]))
         result = session.result
         assert result is not None
-        on_pool = None if runner.probabilities is None else accuracy(pool.targets, runner.probabilities.argmax(axis=1))
-        points.append(_point(session.statistics(), result, result.test or _one_class(session), on_pool))
+        test = result.test or _one_class(session)
+        points.append(_point(session.statistics(), result, test, _on_pool(session, runner)))
         on_round()
     return Run(settings.strategy, settings.learner, settings.seed, tuple(points))
 
@@ -172,6 +171,12 @@ def _point(statistics: Statistics, result: RoundResult, test: TestMetrics, on_po
         agreement=statistics.advice.agreement,
         pool_accuracy=on_pool,
     )
+
+
+def _on_pool(session: LabellingSession, runner: RoundRunner) -> float:
+    """Accuracy on the pool of the newest model, or of the one class there is."""
+    predicted = int(session.labels()[1][0]) if runner.probabilities is None else runner.probabilities.argmax(axis=1)
+    return float(np.mean(session.pool.targets == predicted))
 
 
 def _one_class(session: LabellingSession) -> TestMetrics:

@@ -61,7 +61,12 @@ def to_input(images: NDArray[np.uint8], config: VAEConfig, device: torch.device)
     Images of another size are resized: area averaging to smaller, bilinear to larger.
     """
     batch = torch.from_numpy(np.array(images)).to(device)  # a copy: the pool is read-only
-    return as_input(batch, config).contiguous(memory_format=torch.channels_last)
+    return channels_last(as_input(batch, config))
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """The same images (B, C, H, W) in the memory layout in which convolutions are fastest."""
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def as_input(batch: Tensor, config: VAEConfig) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tuilabel.errors import TuilabelError, several
 from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors, with_smoothing
-from tuilabel.vae.device import precision, resolve_device, to_input
+from tuilabel.vae.device import channels_last, precision, resolve_device, to_input
 from tuilabel.vae.header import CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
 from tuilabel.vae.settings import TrainSettings
@@ -218,7 +218,7 @@ class _Run:
             view = random_views(clean, draw, family) if self.settings.augment else clean
             second = random_views(clean, draw, family) if self.settings.two_views else None
             noise = torch.Generator(self.device).manual_seed(draw.initial_seed())
-            yield _channels_last(view), None if second is None else _channels_last(second), clean, noise
+            yield channels_last(view), None if second is None else channels_last(second), clean, noise
 
     def _generator(self, number: int) -> torch.Generator:
         sequence = np.random.SeedSequence([self.settings.seed, self.epoch, number])
@@ -329,10 +329,6 @@ class _Meter:
             **{name: round(float(mean), 4) for name, mean in zip(names, means, strict=True)},
             "seconds": round(self.run.seconds, 1),
         }
-
-
-def _channels_last(images: Tensor) -> Tensor:
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def _compiled(model: VAE, device: torch.device) -> Callable[..., Terms]:
