@@ -26,6 +26,7 @@ from tuilabel.vae.model import (
     mutual_information,
     smoothed,
 )
+from tuilabel.vae.optimizer import DECAY, Muon
 from tuilabel.vae.preview import preview, reconstruct
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.smoothing import SHARES, best_smoothing
@@ -108,6 +109,8 @@ def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None
         name: value for name, value in header.architecture.items() if name not in ("clusters", "projection")
     }
     assert VAEConfig.from_json(architecture) == model.config
+    assert VAEConfig.from_json({**architecture, "clusters": 64}).clusters == (64,)
+    assert VAEConfig.from_json({**architecture, "clusters": 0}).clusters == ()
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -232,12 +235,34 @@ def test_a_checkpoint_keeps_its_smoothing_and_an_old_one_has_none(tmp_path: Path
     del tensors["smoothing"]
     save_tensors(tmp_path / "old", tensors, replace(header, version=1))
     assert float(load_checkpoint(tmp_path / "old")[0].smoothing) == 0
+
+
+def test_what_an_earlier_version_began_is_not_gone_on_with(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped):
         train(tmp_path / "begun", should_stop=lambda: True)
     tensors, header = load_tensors(partial_path(tmp_path / "begun"))
-    del tensors["model.smoothing"]
-    save_tensors(partial_path(tmp_path / "begun"), tensors, replace(header, version=1))
-    assert weights_differ(train(tmp_path / "begun", resume=True), model) < 1e-6
+    save_tensors(partial_path(tmp_path / "begun"), tensors, replace(header, version=2))
+    with pytest.raises(TuilabelError, match=r"earlier tuilabel.*without --resume"):
+        train(tmp_path / "begun", resume=True)
+
+
+@pytest.mark.parametrize("shape", [(20, 33), (33, 20), (24, 16, 3, 3)])
+def test_muon_moves_every_direction_of_a_matrix_alike(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    start = torch.randn(shape).to(memory_format=torch.channels_last if len(shape) == 4 else torch.contiguous_format)
+    weight, momentum = torch.nn.Parameter(start.clone(memory_format=torch.preserve_format)), torch.zeros(shape)
+    muon, lr = Muon([weight], lr=0.01, momentum=0.8), 0.01
+    for _ in range(3):
+        weight.grad = torch.randn(shape) * torch.logspace(0, -2, shape[1]).view(-1, *[1] * (len(shape) - 2))
+        before = weight.detach().clone()
+        momentum = 0.8 * momentum + weight.grad
+        u, _, v = torch.linalg.svd((weight.grad + 0.8 * momentum).flatten(1), full_matrices=False)
+        muon.step()
+        step = (before * (1 - lr * DECAY) - weight.detach()).flatten(1) / (
+            0.2 * lr * max(u.shape[0], v.shape[1]) ** 0.5
+        )
+        assert torch.nn.functional.cosine_similarity(step.flatten(), (u @ v).flatten(), dim=0) > 0.95
+        assert 0.6 < torch.linalg.svdvals(step).min() <= torch.linalg.svdvals(step).max() < 1.3
 
 
 def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:

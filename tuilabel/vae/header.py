@@ -16,7 +16,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError
 
 FORMAT = "tuilabel-vae"
-VERSION = 2  # 1 had no smoothing
+VERSION = 3  # 1 had no smoothing, 2 one head of clusters
 _MAX_HEADER = 16 * 1024 * 1024
 
 
@@ -28,7 +28,7 @@ class CheckpointHeader:
     resized to the model's height and width by area averaging and scaled from 0…255 to 0…1.
     """
 
-    architecture: dict[str, int]
+    architecture: dict[str, Any]
     image_shape: tuple[int, int, int]
     dataset: str
     fingerprint: str

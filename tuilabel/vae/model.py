@@ -33,8 +33,8 @@ class VAEConfig:
     latent_dim: int = 32
     hidden: int = 256
     decoder_width: int = 64
-    clusters: int = 64
-    """Of the head that the mutual information is measured on; 0 for none."""
+    clusters: tuple[int, ...] = (16, 64, 256)
+    """Of each head that the mutual information is measured on, from coarse to fine."""
     projection: int = 64
     """Dimensions in which views are told apart from those of other images; 0 for none."""
 
@@ -45,8 +45,8 @@ class VAEConfig:
             )
         if self.channels not in (1, 3):
             raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
-        if self.clusters < 0 or self.clusters == 1:
-            raise ValueError("clusters must be 0 or at least 2")
+        if any(clusters < 2 for clusters in self.clusters):
+            raise ValueError("a head needs at least 2 clusters")
         if self.projection < 0:
             raise ValueError("projection must be 0 or more")
         if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
@@ -62,15 +62,18 @@ class VAEConfig:
             sizes.append((height, width))
         return tuple(sizes)
 
-    def to_json(self) -> dict[str, int]:
+    def to_json(self) -> dict[str, int | list[int]]:
         """A JSON object that `from_json` reads."""
-        return asdict(self)
+        return {**asdict(self), "clusters": list(self.clusters)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
         """The configuration of a header; raises ValueError or TypeError where it is none."""
-        known = {name: int(value) for name, value in document.items()}
-        return cls(**{"clusters": 0, "projection": 0, **known})  # checkpoints of before have no such heads
+        heads = document.get("clusters", 0)
+        if isinstance(heads, int):  # checkpoints of before have one head or none
+            heads = [heads] if heads else []
+        rest = {name: int(value) for name, value in document.items() if name != "clusters"}
+        return cls(**{"projection": 0, **rest}, clusters=tuple(int(clusters) for clusters in heads))
 
 
 class Terms(NamedTuple):
@@ -79,7 +82,7 @@ class Terms(NamedTuple):
     reconstruction: Tensor
     kl: Tensor
     information: Tensor
-    """Between the clusters of two views; 0 without a second view."""
+    """Between the clusters of two views, mean of the heads; 0 without a second view."""
     contrast: Tensor
     """Cross-entropy of finding the other view of an image among all views; 0 without a second view."""
 
@@ -114,7 +117,7 @@ class VAE(nn.Module):
         )
         self.decoder = _Decoder(config)
         self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training is done
-        self.cluster = nn.Linear(config.latent_dim, config.clusters) if config.clusters else None
+        self.cluster = nn.Linear(config.latent_dim, sum(config.clusters)) if config.clusters else None
         self.project = None
         if config.projection:  # what only tells single images apart stays in this head (Chen et al. 2020)
             self.project = nn.Sequential(
@@ -160,8 +163,8 @@ class VAE(nn.Module):
         reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
         information = contrast = mean.new_zeros(())
         if second is not None and self.cluster is not None:
-            one, two = self.cluster(mean).float().softmax(1).chunk(2)  # (B, K) each
-            information = mutual_information(one, two)
+            heads = self.cluster(mean).float().split(self.config.clusters, dim=1)  # (2B, K) each
+            information = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
         if second is not None and self.project is not None:
             contrast = contrastive_loss(*self.project(mean).float().chunk(2))
         return Terms(reconstruction, kl_divergence(mean, log_variance), information, contrast)

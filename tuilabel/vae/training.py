@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -17,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuilabel.errors import TuilabelError, several
-from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors, with_smoothing
+from tuilabel.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.vae.device import channels_last, precision, resolve_device, to_input
-from tuilabel.vae.header import CheckpointHeader
+from tuilabel.vae.header import VERSION, CheckpointHeader
 from tuilabel.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
+from tuilabel.vae.optimizer import OneCycle
 from tuilabel.vae.settings import TrainSettings
 from tuilabel.vae.smoothing import best_smoothing
 from tuilabel.vae.views import random_views, view_family
@@ -126,8 +126,7 @@ class _Run:
     device: torch.device
     model: VAE
     step_model: Callable[..., Terms]
-    optimizer: torch.optim.AdamW
-    schedule: torch.optim.lr_scheduler.OneCycleLR
+    optimizer: OneCycle
     header: CheckpointHeader
     epoch: int = 0
     step: int = 0
@@ -148,14 +147,13 @@ class _Run:
         size = model_size(height, width)
         config = VAEConfig(*size, channels, settings.latent_dim)
         if not (settings.two_views and settings.information):
-            config = replace(config, clusters=0)
+            config = replace(config, clusters=())
         if not (settings.two_views and settings.contrast):
             config = replace(config, projection=0)
         torch.manual_seed(settings.seed)
         model = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.AdamW(model.parameters(), settings.lr, fused=device.type in ("cpu", "cuda"))
         steps = settings.epochs * cls.steps_per_epoch(len(images), settings)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.lr, total_steps=max(2, steps))
+        optimizer = OneCycle(model, settings.lr, steps)
         header = CheckpointHeader(
             architecture=config.to_json(),
             image_shape=(height, width, channels),
@@ -166,7 +164,7 @@ class _Run:
             command=command,
             created="",
         )
-        return cls(images, settings, out, device, model, _compiled(model, device), optimizer, schedule, header)
+        return cls(images, settings, out, device, model, _compiled(model, device), optimizer, header)
 
     @staticmethod
     def steps_per_epoch(n_images: int, settings: TrainSettings) -> int:
@@ -188,10 +186,7 @@ class _Run:
                 weight = self.settings
                 loss = terms.reconstruction + weight.beta * terms.kl
                 loss = loss - weight.information * terms.information + weight.contrast * terms.contrast
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
-            self.schedule.step()
+            self.optimizer.step(loss)
             self.step += 1
             meter.read(torch.stack(terms), on_progress)
         self.epoch, self.step = self.epoch + 1, 0
@@ -228,9 +223,7 @@ class _Run:
 
     def save_state(self) -> None:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for name, parameter in self.model.named_parameters():
-            for key, value in self.optimizer.state[parameter].items():
-                tensors[f"optimizer.{key}.{name}"] = value
+        tensors.update({f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()})
         save_tensors(partial_path(self.out), tensors, replace(self.header, steps_done=self.step))
 
     def resume(self) -> None:
@@ -238,6 +231,10 @@ class _Run:
         if not path.is_file():
             raise TuilabelError(f"nothing to resume at {path}: start without --resume")
         tensors, header = load_tensors(path)
+        if header.version < VERSION:
+            raise TuilabelError(
+                f"{path} was begun by an earlier tuilabel, which trained otherwise: start without --resume"
+            )
         mine, theirs = self._identity(self.header), self._identity(header)
         for name, value in mine.items():
             if theirs.get(name) != value:
@@ -245,25 +242,18 @@ class _Run:
                     f"{path} was trained with {name} {theirs.get(name)}, not {value}: give the same options, "
                     "or start without --resume"
                 )
-        model = {k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")}
+        model, moments = (
+            {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
+            for part in ("model.", "optimizer.")
+        )
+        done = header.epochs_done * self.steps_per_epoch(len(self.images), self.settings) + header.steps_done
         try:
-            self.model.load_state_dict(with_smoothing(model))
-            begun = header.epochs_done or header.steps_done  # before the first step there are no moments
-            for name, parameter in self.model.named_parameters() if begun else ():
-                # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
-                moments = {key: torch.empty_like(parameter) for key in ("exp_avg", "exp_avg_sq")}
-                for key, moment in moments.items():
-                    moment.copy_(tensors[f"optimizer.{key}.{name}"])
-                self.optimizer.state[parameter] = {"step": tensors[f"optimizer.step.{name}"], **moments}
+            self.model.load_state_dict(model)
+            self.optimizer.restore(moments, done)
         except (KeyError, RuntimeError) as error:
             raise TuilabelError(f"the training state in {path} is damaged: start without --resume") from error
         self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
-        done = self.epoch * self.steps_per_epoch(len(self.images), self.settings) + self.step
-        self.schedule.last_epoch = done - 1
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-            self.schedule.step()
 
     @staticmethod
     def _identity(header: CheckpointHeader) -> dict[str, Any]:
