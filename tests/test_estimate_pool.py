@@ -96,6 +96,13 @@ def test_no_error_among_a_few_items_is_no_certainty() -> None:
     assert estimate.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's, of 10 of 10
 
 
+def test_a_model_of_all_labels_may_be_better_than_those_of_four_fifths() -> None:
+    right, q = [True, False, True, True, True] * 6, 1 / (100 - np.arange(30))
+    judged, whole = lure_accuracy(right, q, 100), lure_accuracy(right, q, 100, learnt=0.8)
+    assert (whole.value, whole.low) == (judged.value, judged.low)
+    assert whole.high == pytest.approx(1 - 0.8 * (1 - judged.high))
+
+
 def test_cross_validation_judges_each_item_by_a_model_that_has_not_seen_it() -> None:
     rng = np.random.default_rng(0)
     X = np.arange(12, dtype=np.float32)[:, None]

@@ -80,7 +80,7 @@ def lure_risk(losses: ArrayLike, query_probability: ArrayLike, n_pool: int) -> L
     return LureEstimate(value, value - half, value + half, len(terms), effective_sample_size(weights))
 
 
-def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int) -> LureEstimate:
+def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *, learnt: float = 1.0) -> LureEstimate:
     """The accuracy over the pool, of a fixed model or fixed predictions: 1 - the unbiased risk of the 0/1 loss.
 
     The risk is that of being wrong because wrong items are few: their weights add less noise than those of the right.
@@ -92,6 +92,9 @@ def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int) -
     ----------
     right : bool (M,), whether each drawn item is predicted right, in the order of drawing.
     query_probability, n_pool : see `lure_weights`.
+    learnt : the share of the labels that the judged models had learnt, where the accuracy of a model of all is wanted.
+        It is no worse, and errs `learnt` times as much if errors are as one over the number of labels: so far up the
+        interval then reaches. The value stays that of the models judged.
 
     Raises
     ------
@@ -104,7 +107,8 @@ def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int) -
         raise ValueError("right: expected only true and false")
     value = float(np.clip(1 - (weights * wrong).mean(), 0, 1))
     size = effective_sample_size(weights)
-    return LureEstimate(value, *korn_graubard_interval(value * size, size), len(weights), size)
+    low, high = korn_graubard_interval(value * size, size)
+    return LureEstimate(value, low, 1 - learnt * (1 - high), len(weights), size)
 
 
 def lure_cross_validation(
@@ -118,9 +122,9 @@ def lure_cross_validation(
 ) -> LureEstimate:
     """Out-of-fold accuracy on the labelled items, weighted so that it speaks for the pool.
 
-    The models have seen 1 - 1/folds of the labels and are a little worse than the one trained on all. Choices made
-    by a model that knew an item's label reach its fold through the later items; the estimate is therefore unbiased only
-    up to that.
+    The models have seen 1 - 1/folds of the labels and are a little worse than the one trained on all, for which the
+    interval allows. Choices made by a model that knew an item's label reach its fold through the later items; the
+    estimate is therefore unbiased only up to that.
 
     Parameters
     ----------
@@ -145,4 +149,4 @@ def lure_cross_validation(
     for fold in range(min(folds, len(classes))):
         held_out = fold_of == fold
         predicted[held_out] = fit_predict(features[~held_out], classes[~held_out], features[held_out])
-    return lure_accuracy(predicted == classes, query_probability, n_pool)
+    return lure_accuracy(predicted == classes, query_probability, n_pool, learnt=1 - 1 / min(folds, len(classes)))

@@ -56,8 +56,8 @@ class Advisor:
             self.labels_for_target = None if curve is None else curve.labels_for(self._target)
 
 
-def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int) -> LureEstimate | None:
-    """Accuracy on the pool from out-of-fold predictions of the labelled items.
+def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int, folds: int) -> LureEstimate | None:
+    """Accuracy on the pool from out-of-fold predictions, in so many folds, of the labelled items.
 
     Items that were picked without chance say nothing about the rest: they count as taken out of the pool before.
 
@@ -71,7 +71,7 @@ def cross_validated(ledger: Ledger, predicted: Mapping[int, int], pool_size: int
     """
     chosen = sum(event.query_probability is None for event in ledger.events.values())
     judged = [(e, predicted[i] == ledger.label_of(i)) for i, e in ledger.events.items() if i in predicted]
-    return _weighted(judged, pool_size - chosen)
+    return _weighted(judged, pool_size - chosen, learnt=1 - 1 / folds)
 
 
 def as_asked(answers: Collection[Event], pool_size: int) -> LureEstimate | None:
@@ -88,10 +88,11 @@ def as_asked(answers: Collection[Event], pool_size: int) -> LureEstimate | None:
     return _weighted(judged, pool_size - (len(answers) - drawn))
 
 
-def _weighted(judged: Collection[tuple[Event, bool]], pool_size: int) -> LureEstimate | None:
+def _weighted(judged: Collection[tuple[Event, bool]], pool_size: int, learnt: float = 1.0) -> LureEstimate | None:
     """The accuracy on the pool, from whether each item was predicted right; only what was drawn counts."""
     drawn = [(event, right) for event, right in judged if event.query_probability is not None]
     drawn.sort(key=lambda pair: (pair[0].round, pair[0].at))
     if not drawn:
         return None
-    return lure_accuracy([right for _, right in drawn], [float(e.query_probability or 0) for e, _ in drawn], pool_size)
+    probabilities = [float(event.query_probability or 0) for event, _ in drawn]
+    return lure_accuracy([right for _, right in drawn], probabilities, pool_size, learnt=learnt)

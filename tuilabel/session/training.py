@@ -126,7 +126,7 @@ class Training:
         if result.out_of_fold is not None:
             self._validated = result.n_labels
             answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
-            self.lure = cross_validated(self._ledger, answers, len(self._ledger))
+            self.lure = cross_validated(self._ledger, answers, len(self._ledger), FOLDS)
         return trained_on
 
 
