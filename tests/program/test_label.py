@@ -246,7 +246,7 @@ def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp
             terminal.settle(0.05)
         terminal.wait_for("5 of 300 labelled")
         terminal.wait_for(r"trainer idle +\d", FIRST_START)
-        assert "ACCURACY test –" in terminal.text
+        assert "ACCURACY by audit –" in terminal.text
         assert "1 old" in terminal.text
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 0

@@ -54,6 +54,11 @@ class Figures:
         return self._tested.points() or self._audit_curve
 
     @property
+    def by_test(self) -> bool:
+        """Whether the curve is that of the test split, or will be: before there is any, as far as that is known."""
+        return bool(self._tested.points()) if self.curve else self._test_size is not None
+
+    @property
     def advisor(self) -> Advisor:
         """What it says of the models so far."""
         return self._advisor

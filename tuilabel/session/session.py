@@ -253,6 +253,7 @@ class LabellingSession:
             trainer=training.state,
             test_accuracy=test,
             curve=figures.curve,
+            by_test=figures.by_test,
             audit=audit,
             lure=training.lure,
             confidence=None if result is None else result.mean_confidence,

@@ -77,6 +77,8 @@ class Statistics:
     test_accuracy: float | None
     curve: tuple[CurvePoint, ...]
     """Accuracy of every model so far, by growing number of labels: on the test split, else by the audit items."""
+    by_test: bool
+    """Whether the curve is, or will be, that of the test split."""
     audit: AuditEstimate | None
     lure: LureEstimate | None
     """Accuracy by cross-validation, weighted by the query probabilities (Farquhar et al. 2021)."""

@@ -84,12 +84,13 @@ class OneCycle:
 
     def __init__(self, model: nn.Module, lr: float, steps: int) -> None:
         self._names = {parameter: name for name, parameter in model.named_parameters()}
-        matrices = [p for p in self._names if p.ndim > 1 and min(p.shape[:2]) >= LEAST]
-        others = [p for p in self._names if not any(p is matrix for matrix in matrices)]
+        matrices = [parameter for parameter in self._names if _is_matrix(parameter)]
+        others = [parameter for parameter in self._names if not _is_matrix(parameter)]
         fused = others[0].device.type in ("cpu", "cuda")
-        self._optimizers: list[torch.optim.Optimizer] = [torch.optim.AdamW(others, lr, fused=fused)]
-        if matrices:
-            self._optimizers.append(Muon(matrices, lr * FASTER))
+        self._optimizers: tuple[torch.optim.Optimizer, ...] = (
+            Muon(matrices, lr * FASTER),
+            torch.optim.AdamW(others, lr, fused=fused),
+        )
         self._schedules = [
             OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=max(2, steps)) for optimizer in self._optimizers
         ]
@@ -124,13 +125,19 @@ class OneCycle:
             for parameter in _parameters(optimizer) if steps else ():
                 for key in keys:
                     kept = state[f"{key}.{self._names[parameter]}"]
-                    # In the parameter's own memory layout: the fused optimizer walks both as flat memory.
-                    mine = torch.empty_like(parameter) if kept.ndim else torch.empty_like(kept)
+                    # In the parameter's own memory layout: the fused optimizer walks both as flat memory, and counts
+                    # its steps where the parameter is.
+                    device = parameter.device if optimizer.defaults.get("fused") else kept.device
+                    mine = torch.empty_like(parameter) if kept.ndim else torch.empty_like(kept, device=device)
                     optimizer.state[parameter][key] = mine.copy_(kept)
             schedule.last_epoch = steps - 1
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
                 schedule.step()
+
+
+def _is_matrix(parameter: nn.Parameter) -> bool:
+    return parameter.ndim > 1 and min(parameter.shape[:2]) >= LEAST
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

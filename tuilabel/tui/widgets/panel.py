@@ -165,7 +165,7 @@ def _latents(trainer: TrainerState, width: int) -> Line:
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
     test, curve = statistics.test_accuracy, statistics.curve
-    head: Line = [("ACCURACY ", "title"), ("test " if test is not None or not curve else "by audit ", "dim")]
+    head: Line = [("ACCURACY ", "title"), ("test " if statistics.by_test else "by audit ", "dim")]
     if not curve:
         chart: list[Line] = [[("from the first model on", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
         return [[*head, ("–", "dim")], *chart, _audit(statistics)]
