@@ -24,7 +24,9 @@ def train_vae(
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step; else 256, or 128 of few images.")] = None,
-    lr: Annotated[float, typer.Option(help="Peak learning rate of the one-cycle schedule.")] = 3e-3,
+    lr: Annotated[
+        float, typer.Option(help="Peak learning rate of the one-cycle schedule: AdamW's, and half of Muon's.")
+    ] = 3e-3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
     ] = True,
