@@ -39,7 +39,8 @@ def train_vae(
         typer.Option(help="Weight of the mutual information between two views' clusters; else 20 for glyphs, or 5."),
     ] = None,
     contrast: Annotated[
-        float | None, typer.Option(help="Weight of telling an image's views from those of others; else 0.")
+        float | None,
+        typer.Option(help="Weight of telling an image's views from those of others; else 10, or 0 for glyphs."),
     ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,

@@ -32,8 +32,7 @@ class TrainSettings:
     information: float = 20.0
     """Weight of the mutual information between the clusters of two views; needs `augment`."""
     contrast: float = 0.0
-    """Weight of telling the views of an image from those of others; needs `augment`. See docs/architecture.md for what
-    it is worth."""
+    """Weight of telling the views of an image from those of others; needs `augment`."""
     seed: int = 0
 
     @classmethod
@@ -72,8 +71,8 @@ class TrainSettings:
 RECIPES: dict[str, dict[str, Any]] = {
     "glyphs": {"epochs": 28},
     # Of a tight code the background would take everything.
-    "signs": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
+    "signs": {"latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
     # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
-    "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "information": 5.0},
-    "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0},
+    "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
+    "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
 }
