@@ -17,11 +17,11 @@ from tests.benchmarks.learning import NONE, mnist
 from tuilabel.learner.cnn import CNNLearner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.messages import TrainRequest
+from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.process import spare_processors
 from tuilabel.learner.round import RoundRunner
 
 LABELS, BATCH = 500, 20
-MEMBERS, HIDDEN = 3, 64  # of the plain MLP: an ensemble of three
 Rows = Iterator[tuple[str, str, str]]
 
 
@@ -52,7 +52,8 @@ def rounds_of_others(folder: Path) -> Rows:
     taught = RoundRunner(learner)
     default = median_seconds(lambda: taught.run(request), 9, warm=2)
     yield "… of the default learner with its teacher", f"{1000 * default:.0f} ms", "500 ms"
-    for units, same in ((HIDDEN, "one member"), (MEMBERS * HIDDEN, "all members")):
+    ensemble = MLPEnsemble(10)
+    for units, same in ((ensemble.hidden, "one member"), (ensemble.members * ensemble.hidden, "all members")):
         others = median_seconds(scikit_activeml(np.array(latents.pool), targets, indices, units), 5)
         yield f"… of scikit-activeml, scikit-learn's MLP of {units} units, as {same}", f"{1000 * others:.0f} ms", ""
         yield "… over the plain MLP", f"{others / ours:.1f} ×", "5 ×"

@@ -24,8 +24,8 @@ class Muon(torch.optim.Optimizer):
 
     Gradients of a network's matrices have few strong directions, and what is rare is learnt late. Jordan et al. 2024,
     https://kellerjordan.github.io/posts/muon/; steps as large as AdamW's by Liu et al. 2025, https://arxiv.org/abs/2502.16982.
-    PyTorch has a Muon too, but for plain matrices only, and always in bfloat16: on processors without instructions for
-    it a step of the default network takes 2 s in place of 60 ms.
+    PyTorch has a Muon too, but for plain matrices only, and always in bfloat16: on a processor without instructions for
+    it a step of the default network takes 1.4 s, and 45 ms by this one.
 
     Parameters
     ----------
