@@ -14,14 +14,14 @@ import pytest
 # One thread: torch's wait for each other by spinning, and beside other work a test of seconds takes minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from tests.toys import write_idx
+from tests.helpers.toys import write_idx
 from tuilabel.datasets import ImagePool, ImageSplit
 from tuilabel.datasets.pool import content_ids, fingerprint_of
 from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.questions import Answerer
-from tuilabel.learner.round import RoundRunner, TestSet
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.round import RoundRunner, TestSet
 from tuilabel.session import LabellingSession
 
 
@@ -127,8 +127,8 @@ class Tiny:
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Tiny:
     from tuilabel.datasets import open_pool
-    from tuilabel.vae.settings import TrainSettings
-    from tuilabel.vae.training import train_vae
+    from tuilabel.encoders.vae.settings import TrainSettings
+    from tuilabel.encoders.vae.training import train_vae
 
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(1)

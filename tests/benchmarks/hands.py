@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.program import truth
-from tests.terminal import TUILABEL, Terminal
+from tests.helpers.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
-from tuilabel.learner.opening import open_learner, test_set
-from tuilabel.learner.questions import Answerer
-from tuilabel.learner.round import RoundRunner
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.open import open_learner, test_set
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
-from tuilabel.vae.encoders import Encoder
-from tuilabel.vae.header import find_checkpoint
 
 A_KEY = 0.3  # seconds between the keys of the scripted annotator
 COLUMNS, PAGE = 7, 28  # of a page by class on 120 × 40

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.encoders.cache import Latents, encode_pool
+from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.messages import TrainRequest
-from tuilabel.learner.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.round import RoundRunner, TestSet
 from tuilabel.strategies import strategy_names
-from tuilabel.vae.header import find_checkpoint
-from tuilabel.vae.latents import Latents, encode_pool
 
 Rows = Iterator[tuple[str, str, str]]
 NONE = np.array([], dtype=np.int64)

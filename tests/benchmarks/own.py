@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.benchmarks.images import SIDE, plainly
 from tests.benchmarks.program import p95
-from tests.terminal import TUILABEL, Terminal
+from tests.helpers.terminal import TUILABEL, Terminal
 from tuilabel.datasets import LibraryPool, open_pool
 
 Rows = Iterator[tuple[str, str, str]]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.terminal import TUILABEL, Terminal
-from tests.test_labels import event
+from tests.helpers.terminal import TUILABEL, Terminal
+from tests.unit.test_labels import event
 from tuilabel.datasets import open_pool
+from tuilabel.encoders.cache import encode_pool
+from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
-from tuilabel.vae.header import find_checkpoint
-from tuilabel.vae.latents import encode_pool
 
 Rows = Iterator[tuple[str, str, str]]
 

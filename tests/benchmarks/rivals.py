@@ -16,10 +16,10 @@ import torch
 from tests.benchmarks.learning import NONE, mnist
 from tuilabel.learner.cnn import CNNLearner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
-from tuilabel.learner.messages import TrainRequest
 from tuilabel.learner.mlp import MLPEnsemble
-from tuilabel.learner.process import spare_processors
-from tuilabel.learner.round import RoundRunner
+from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.process import spare_processors
+from tuilabel.learner.trainer.round import RoundRunner
 
 LABELS, BATCH = 500, 20
 Rows = Iterator[tuple[str, str, str]]

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from tuilabel.datasets import open_pool
-from tuilabel.vae.device import precision, to_input
-from tuilabel.vae.header import find_checkpoint, read_header
-from tuilabel.vae.model import VAE, VAEConfig
-from tuilabel.vae.optimizer import OneCycle
-from tuilabel.vae.settings import TrainSettings
-from tuilabel.vae.training import train_vae
-from tuilabel.vae.views import random_views
+from tuilabel.encoders.device import precision, to_input
+from tuilabel.encoders.vae.augmentations import random_views
+from tuilabel.encoders.vae.header import find_checkpoint, read_header
+from tuilabel.encoders.vae.model import VAE, VAEConfig
+from tuilabel.encoders.vae.optimizer import OneCycle
+from tuilabel.encoders.vae.settings import TrainSettings
+from tuilabel.encoders.vae.training import train_vae
 
 IMAGES = 10_000
 TURNS = 5

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import TUILABEL
+from tests.helpers.terminal import TUILABEL
 
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 

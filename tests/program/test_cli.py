@@ -17,8 +17,8 @@ from PIL import Image
 from scipy.io import savemat
 
 from tests.conftest import Tiny
+from tests.helpers.terminal import TUILABEL
 from tests.program.conftest import Runner
-from tests.terminal import TUILABEL
 
 
 def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -278,7 +278,7 @@ def test_the_wheel_works_outside_the_checkout(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(place)!r}); import tuilabel; from pathlib import Path; "
         f"assert Path(tuilabel.__file__).is_relative_to({str(place)!r}); "
         "from tuilabel.datasets import open_pool; "
-        "from tuilabel.vae.header import check_fits, find_checkpoint, read_header; "
+        "from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header; "
         f"path = find_checkpoint('mnist'); assert path.is_relative_to({str(place)!r}), path; "
         "check_fits(read_header(path), open_pool('mnist')); print('good')"
     )

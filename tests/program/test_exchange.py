@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import Tiny
-from tests.exchange import label_all
+from tests.helpers.exchange import label_all
 from tests.program.conftest import Runner
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.labels import LabelStore, Project

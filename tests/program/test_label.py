@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tiny
+from tests.helpers.terminal import TUILABEL, Terminal
 from tests.program.conftest import Runner
-from tests.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
+from tuilabel.encoders.cache import encode_pool
+from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
-from tuilabel.vae.header import find_checkpoint
-from tuilabel.vae.latents import encode_pool
 
 IMAGES = r"\n {3,}· "  # the caption under an image without a prediction: the images are there
 FIRST_START = 120.0  # seconds: also on a machine that is busy with other things

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.own.folders import colour_folder, jpeg, picture
+from tests.helpers.folders import colour_folder, jpeg, picture
+from tests.helpers.terminal import TUILABEL, Terminal
 from tests.program.conftest import Runner
-from tests.terminal import TUILABEL, Terminal
+from tuilabel.cli.class_names import ask_classes, class_names
 from tuilabel.errors import UsageError
-from tuilabel.tui.naming import ask_classes, class_names
 
 ESCAPE = "\x1b[31mred\x07.jpg"
 

@@ -8,10 +8,10 @@ import json
 import sqlite3
 from pathlib import Path
 
-from tests.own.folders import COLOURS, colour_folder, jpeg, picture
+from tests.helpers.folders import COLOURS, colour_folder, jpeg, picture
+from tests.helpers.terminal import TUILABEL, Terminal
 from tests.program.conftest import Runner
 from tests.program.test_label import FIRST_START, IMAGES
-from tests.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
 from tuilabel.labels import LabelStore, current_answers
 

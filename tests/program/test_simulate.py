@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tiny
+from tests.helpers.terminal import TUILABEL, Terminal
 from tests.program.conftest import Runner
-from tests.terminal import TUILABEL, Terminal
 
 OWN = '''import numpy as np
 def first(context, k):

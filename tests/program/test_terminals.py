@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Tiny
+from tests.helpers.terminal import TUILABEL, Terminal
 from tests.program.conftest import Runner
 from tests.program.test_label import FIRST_START, IMAGES, tiny_command
-from tests.terminal import TUILABEL, Terminal
 
 KITTY = {
     b"\x1b[>q": b"\x1bP>|kitty(0.35.2)\x1b\\",

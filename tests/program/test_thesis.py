@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Tiny
 from tests.program.conftest import Runner
-from tuilabel.console.thesis import run_thesis
+from tuilabel.cli.render.thesis import run_thesis
 from tuilabel.errors import TuilabelError
 
 

@@ -14,19 +14,19 @@ from textual.pilot import Pilot
 
 from tests.screens.paint import picture
 from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.decode import LatentDecoder
+from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
-from tuilabel.learner.opening import open_learner, test_set
-from tuilabel.learner.questions import Answerer
-from tuilabel.learner.round import RoundRunner
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.open import open_learner, test_set
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.themes import DARK, LIGHT
-from tuilabel.vae.decoding import LatentDecoder
-from tuilabel.vae.encoders import Encoder
-from tuilabel.vae.header import find_checkpoint
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 WRONG = (31, 47)  # labels of the sitting that are wrong, so that there is something to review

@@ -12,7 +12,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
-from tuilabel.learner.messages import (
+from tuilabel.learner.trainer.messages import (
     Answer,
     ClassItems,
     CrossValidate,
@@ -29,7 +29,7 @@ from tuilabel.learner.messages import (
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"

@@ -10,10 +10,10 @@ from textual import events
 from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
-from tests.test_session import SlowTrainer, with_trainer
+from tests.integration.test_session import SlowTrainer, with_trainer
 from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted
-from tuilabel.learner.messages import Failure, Message, Progress
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.trainer.messages import Failure, Message, Progress
+from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Saved, SaveFailed
 

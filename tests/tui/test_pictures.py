@@ -10,7 +10,7 @@ from tuilabel.render import PictureSource, get_renderer
 from tuilabel.render.kitty import PLACEHOLDER
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 
 def numbers_on_the_screen(app: LabelApp) -> set[int]:

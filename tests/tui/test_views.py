@@ -14,7 +14,7 @@ from textual.widgets import Input, OptionList
 from tests.conftest import SessionMaker, Toy
 from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted, scripted_answer
 from tuilabel.errors import UsageError
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_own_keys
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.keys import class_keys, with_own_class_keys
@@ -24,7 +24,7 @@ from tuilabel.tui.screens.classes import ClassesScreen
 from tuilabel.tui.screens.figures import FiguresScreen
 from tuilabel.tui.screens.history import HistoryScreen
 from tuilabel.tui.screens.review import ReviewScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 

@@ -9,7 +9,7 @@ from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, print
 @app.command(epilog="Example: tuilabel datasets --json")
 def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List the datasets known by name, and which are here."""
-    from tuilabel.console.reports import dataset_rows, datasets_table
+    from tuilabel.project.reports import dataset_rows, datasets_table
 
     rows = dataset_rows(data_dir)
     if as_json:
@@ -21,7 +21,7 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
 @app.command(epilog="Example: tuilabel strategies")
 def strategies(as_json: Json = False) -> None:
     """List the query strategies."""
-    from tuilabel.console.reports import strategies_table, strategy_rows
+    from tuilabel.project.reports import strategies_table, strategy_rows
 
     rows = strategy_rows()
     if as_json:
@@ -39,7 +39,7 @@ def doctor(
     as_json: Json = False,
 ) -> None:
     """What is here: terminal, colours, pictures, device, data, disks; and a test card to look at."""
-    from tuilabel.console.doctor import examine, show
+    from tuilabel.cli.render.doctor import examine, show
 
     report = examine(project, data_dir, images, color)
     if as_json:

@@ -55,15 +55,15 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write the labels of a project for other programs, or the model that learnt from them."""
-    from tuilabel.console.exchange import export_labels, export_notes
     from tuilabel.labels.exchange import ExportOptions
     from tuilabel.labels.exchange.formats import MODEL_FORMATS, format_of
+    from tuilabel.project.exchange import export_labels, export_notes
 
     wanted = format or format_of(out)
     if as_json and out is None and wanted not in MODEL_FORMATS:
         raise UsageError("--json tells about a file or folder: give --out, or --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
-        from tuilabel.console.deploying import agreement_line, export_model
+        from tuilabel.project.export_model import agreement_line, export_model
 
         figures = export_model(
             dataset,
@@ -125,8 +125,8 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take labels from a file or class folders into a project; without --apply only tell what would be written."""
-    from tuilabel.console.exchange import import_labels, import_lines
     from tuilabel.labels.exchange.foreign import ImportOptions
+    from tuilabel.project.exchange import import_labels, import_lines
 
     figures = import_labels(
         source,

@@ -29,7 +29,7 @@ from tuilabel.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tuilabel.tui.start import LabelOptions
+    from tuilabel.cli.label_app import LabelOptions
 
 
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
@@ -61,7 +61,7 @@ def label(
     data_dir: DataDir = None,
 ) -> None:
     """Label images by keypress while a classifier learns along."""
-    from tuilabel.tui.start import LabelOptions
+    from tuilabel.cli.label_app import LabelOptions
 
     _sit(
         LabelOptions(
@@ -101,9 +101,9 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
-    from tuilabel.console.reports import images_of, project_directory
+    from tuilabel.cli.label_app import LabelOptions
     from tuilabel.labels import Project
-    from tuilabel.tui.start import LabelOptions
+    from tuilabel.project.reports import images_of, project_directory
 
     known = Project.read(project_directory(dataset, project))
     _sit(
@@ -128,7 +128,7 @@ def review(
 
 def _sit(options: LabelOptions) -> None:
     """Run the screen, and say how it ended."""
-    from tuilabel.tui.start import run
+    from tuilabel.cli.label_app import run
 
     outcome = run(options, note)
     for line in outcome.lines():
@@ -147,7 +147,7 @@ def stats(
     as_json: Json = False,
 ) -> None:
     """What a project holds: labels by class and annotator, accuracy with its interval."""
-    from tuilabel.console.reports import file_problems, problem_lines, project_statistics, statistics_table
+    from tuilabel.project.reports import file_problems, problem_lines, project_statistics, statistics_table
 
     if problems:
         found = file_problems(dataset, project, note)

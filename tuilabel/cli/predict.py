@@ -52,8 +52,8 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """What the model says of every image, with probabilities that mean what they say."""
-    from tuilabel.console.predicting import PredictOptions, run_predict, summary_lines
-    from tuilabel.console.projects import ModelOptions
+    from tuilabel.project.model import ModelOptions
+    from tuilabel.project.predict import PredictOptions, run_predict, summary_lines
 
     summary = run_predict(
         ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed),

@@ -63,7 +63,7 @@ def simulate(
     data_dir: DataDir = None,
 ) -> None:
     """Replay active learning with the true labels and compare strategies."""
-    from tuilabel.console.simulation import run_simulation
+    from tuilabel.cli.render.simulation import run_simulation
     from tuilabel.session.rounds import AUDIT_SHARE
     from tuilabel.simulate.experiment import Experiment
 
@@ -111,8 +111,8 @@ def thesis(
     data_dir: DataDir = None,
 ) -> None:
     """Try the six claims of Tonnaer 2017 on a dataset, with true labels as the oracle."""
-    from tuilabel.console.findings import findings_report
-    from tuilabel.console.thesis import run_thesis
+    from tuilabel.cli.render.findings import findings_report
+    from tuilabel.cli.render.thesis import run_thesis
 
     printed = json_file == "-"
     document, found = run_thesis(
@@ -151,7 +151,7 @@ def make_colour_digits(
     as_json: Json = False,
 ) -> None:
     """Make `colour-digits`, a stand-in for SVHN: MNIST's digits over photographs."""
-    from tuilabel.console.making import run_making
+    from tuilabel.cli.render.making import run_making
 
     made = run_making(photos, out, train=train, test=test, seed=seed, force=force, quiet=as_json)
     if as_json:

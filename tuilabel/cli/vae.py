@@ -53,7 +53,7 @@ def train_vae(
     as_json: Json = False,
 ) -> None:
     """Train the VAE on all images of a dataset, without labels."""
-    from tuilabel.console.training import run_training
+    from tuilabel.cli.render.training import run_training
 
     result = run_training(
         with_folders(dataset, labels_from_folders),
@@ -89,7 +89,7 @@ def encode(
     as_json: Json = False,
 ) -> None:
     """Encode a dataset with its VAE and cache the latents."""
-    from tuilabel.console.training import run_encoding
+    from tuilabel.cli.render.training import run_encoding
 
     result = run_encoding(
         with_folders(dataset, labels_from_folders), data_dir, checkpoint, out, device, quiet=as_json, encoder=encoder

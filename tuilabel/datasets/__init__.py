@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tuilabel.datasets.catalogue import DatasetInfo, list_datasets
+from tuilabel.datasets.builtin.catalogue import DatasetInfo, list_datasets
 from tuilabel.datasets.library import LibraryPool
-from tuilabel.datasets.opening import (
+from tuilabel.datasets.open import (
     FOLDERS,
     announcer,
     canonical,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from tuilabel.encoders.device import as_input
+from tuilabel.encoders.vae.model import VAE, smoothed
 from tuilabel.learner.mlp import MLPEnsemble
-from tuilabel.vae.device import as_input
-from tuilabel.vae.model import VAE, smoothed
 
 FLOOR = 1e-12  # as in `tuilabel.estimate.apply_temperature`
 

@@ -16,10 +16,10 @@ from tuilabel.estimate import (
     wilson_interval,
 )
 from tuilabel.labels import Event, Round
-from tuilabel.learner.messages import RoundResult
-from tuilabel.session.honesty import Advisor
+from tuilabel.learner.trainer.messages import RoundResult
 from tuilabel.session.ledger import Curve
 from tuilabel.session.state import CurvePoint
+from tuilabel.session.stopping_advisor import Advisor
 
 AUDIT_POINTS = 64  # of the curve made of audit items; more no chart can show
 

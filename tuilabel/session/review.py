@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate import likely_wrong, self_confidence
 from tuilabel.labels import Event
-from tuilabel.learner.messages import OutOfFold
+from tuilabel.learner.trainer.messages import OutOfFold
 
 REVIEW = "review"
 """The strategy that an answer given in review carries."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import ClassTimeline, Round, RoundItem
-from tuilabel.learner.messages import Picks, RoundResult
+from tuilabel.learner.trainer.messages import Picks, RoundResult
 from tuilabel.session.state import Batch, QueryItem
 
 AUDIT_SHARE = 0.1

@@ -24,15 +24,15 @@ from tuilabel.errors import UsageError
 from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
-from tuilabel.learner.messages import ClassItems, Inspection, Message, OutOfFold, PoolChanged, RoundResult
-from tuilabel.learner.trainer import Trainer
+from tuilabel.learner.trainer.messages import ClassItems, Inspection, Message, OutOfFold, PoolChanged, RoundResult
+from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.answers import Answers, Moved
-from tuilabel.session.asking import Asking, Plan
+from tuilabel.session.batch_scheduler import Asking, Plan
 from tuilabel.session.batches import Batches
-from tuilabel.session.drafts import AnswerKind, Drafts
+from tuilabel.session.event_factory import AnswerKind, Drafts
 from tuilabel.session.figures import Figures
 from tuilabel.session.history import History, HistoryEntry
-from tuilabel.session.insight import Insight
+from tuilabel.session.model_queries import Insight
 from tuilabel.session.rounds import AUDIT_SHARE, batch_of
 from tuilabel.session.state import Batch, QueryItem, Statistics
 from tuilabel.session.training import Training

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.estimate import LureEstimate
-from tuilabel.learner.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
-from tuilabel.learner.trainer import Trainer
+from tuilabel.learner.trainer.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.figures import Figures
-from tuilabel.session.honesty import cross_validated
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.state import TrainerState
+from tuilabel.session.stopping_advisor import cross_validated
 
 FOLDS = 5
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
 from tuilabel.simulate.run import STARTS, Run, RunPlan, RunSettings, rounds_of
 from tuilabel.strategies import get_strategy
-from tuilabel.vae.encoders import Encoder
 
 COMMON = tuple(field.name for field in fields(RunPlan))
 

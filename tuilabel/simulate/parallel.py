@@ -132,8 +132,8 @@ def _end_with_the_parent() -> None:
 
 
 def _work(run: RunSettings) -> Run:
-    from tuilabel.learner.opening import open_learner, test_set
-    from tuilabel.learner.round import RoundRunner
+    from tuilabel.learner.open import open_learner, test_set
+    from tuilabel.learner.trainer.round import RoundRunner
 
     experiment, rounds, pool, runners = _state
     if run.learner not in runners:

@@ -11,9 +11,9 @@ import numpy as np
 
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import NullWriter
-from tuilabel.learner.messages import RoundResult, TestMetrics
-from tuilabel.learner.round import RoundRunner
-from tuilabel.learner.trainer import InlineTrainer
+from tuilabel.learner.trainer.messages import RoundResult, TestMetrics
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.session.state import Statistics
 from tuilabel.strategies import get_strategy

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.experiment import Experiment
 from tuilabel.simulate.run import Key, Run
-from tuilabel.vae.encoders import Encoder
 
 CLAIMS = {
     1: "VAE latents carry a simple MLP",

@@ -19,14 +19,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
-from tuilabel.learner.messages import Failure, RoundResult
+from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import actions_of
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
 from tuilabel.tui.screens.items import ItemScreen
 from tuilabel.tui.screens.label import LabelScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.themes import DARK, LIGHT
 
 log = logging.getLogger(__name__)

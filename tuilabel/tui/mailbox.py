@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from tuilabel.learner.messages import Message
+from tuilabel.learner.trainer.messages import Message
 
 
 @dataclass(frozen=True)

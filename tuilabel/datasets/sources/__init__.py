@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError
 from tuilabel.datasets.sources.missing import Missing
-from tuilabel.datasets.sources.opening import is_source, open_source
+from tuilabel.datasets.sources.resolve import is_source, open_source
 
 __all__ = ["Content", "Entry", "Missing", "Source", "SourceError", "is_source", "open_source"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuilabel.learner.messages import ClassItems
-from tuilabel.learner.messages import Message as TrainerMessage
+from tuilabel.learner.trainer.messages import ClassItems
+from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 ASKED = 100  # images at once, on as many pages as it takes
 

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from tuilabel.errors import UsageError
 from tuilabel.tui.screens.dialogs import AskText, Dialog, PickClass
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 
 class ClassesScreen(Dialog):

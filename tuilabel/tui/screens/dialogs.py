@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 
 class Dialog(ModalScreen[object]):

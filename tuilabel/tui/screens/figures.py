@@ -16,7 +16,7 @@ from textual.widgets import Static
 from textual_plot import HiResMode, PlotWidget
 
 from tuilabel.session import Statistics
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 EVERY = 1.0  # seconds between two looks at the session
 

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuilabel.tui.actions import actions_of
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 _SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from tuilabel.tui.actions import HISTORY
 from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 SHOWN = 1000  # answers; older ones are found by review or in the export
 

@@ -11,7 +11,7 @@ from textual import events
 
 from tuilabel.errors import UsageError
 from tuilabel.tui.screens.page import PageScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 LONGEST = 3_600_000  # milliseconds an answer can have taken: whoever comes back after lunch has not looked for an hour

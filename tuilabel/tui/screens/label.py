@@ -8,13 +8,13 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from tuilabel.learner.messages import Message as TrainerMessage
-from tuilabel.learner.messages import Progress
+from tuilabel.learner.trainer.messages import Message as TrainerMessage
+from tuilabel.learner.trainer.messages import Progress
 from tuilabel.session import Batch
 from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
 from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 

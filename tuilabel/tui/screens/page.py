@@ -11,10 +11,10 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 
 from tuilabel.errors import printable
-from tuilabel.learner.messages import Failure, Inspection
-from tuilabel.learner.messages import Message as TrainerMessage
+from tuilabel.learner.trainer.messages import Failure, Inspection
+from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui.actions import bindings_of, footer_of
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tuilabel.learner.messages import Message as TrainerMessage
-from tuilabel.learner.messages import OutOfFold
+from tuilabel.learner.trainer.messages import Message as TrainerMessage
+from tuilabel.learner.trainer.messages import OutOfFold
 from tuilabel.session.review import ReviewItem
 from tuilabel.tui.actions import REVIEW
 from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 
 
 class ReviewScreen(ItemScreen):

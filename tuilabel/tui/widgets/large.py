@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.beliefs import Beliefs
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture

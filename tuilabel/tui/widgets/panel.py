@@ -12,7 +12,7 @@ from textual import events
 from textual.strip import Strip
 
 from tuilabel.session import Statistics, TrainerState
-from tuilabel.tui.shared import Shared
+from tuilabel.tui.state import Shared
 from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
 from tuilabel.tui.widgets.painted import PaintedWidget
 

@@ -1,0 +1,70 @@
+"""Features of networks that others have trained: in place of the VAE where their weights are here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+import torch
+from torchvision import models
+
+from tests.helpers.folders import colour_folder
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import choose_encoder
+from tuilabel.encoders.encode import encode
+from tuilabel.errors import TuilabelError, UsageError
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Weights of a resnet18 where torchvision looks for them; these were drawn and not trained."""
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    torch.manual_seed(0)
+    url = models.get_model_weights("resnet18").DEFAULT.url
+    file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
+    file.parent.mkdir(parents=True)
+    torch.save(models.resnet18().state_dict(), file)
+    return file
+
+
+def test_its_features_are_latents_of_every_image(tmp_path: Path, weights: Path) -> None:
+    pool = open_pool(str(colour_folder(tmp_path / "shots", each=3)))
+    encoder = choose_encoder("resnet18", pool)
+    assert encoder is not None
+    latents = encode(encoder, pool, "cpu").pool
+    assert latents.shape == (9, 512)
+    assert np.allclose(np.square(latents).mean(axis=1), 1, atol=1e-4)
+    weights.unlink()
+    assert np.array_equal(encode(encoder, pool, "cpu").pool, latents), "from the cache"
+
+
+def test_damaged_weights_and_missing_ones_are_one_clear_line(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
+    encoder = choose_encoder("resnet18", pool)
+    assert encoder is not None
+    torch.save({"conv1.weight": torch.zeros(1)}, weights)
+    with pytest.raises(TuilabelError, match="damaged"):
+        encode(encoder, pool, "cpu")
+
+    def unreachable(*_: object, **__: object) -> object:
+        raise URLError("no network")
+
+    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
+    with pytest.raises(TuilabelError, match=r"no weights of resnet18 here, and no download.*no network"):
+        encode(encoder, pool, "cpu")
+
+
+def test_unknown_ones_and_missing_packages_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
+    with pytest.raises(UsageError, match="unknown encoder 'resnet'"):
+        choose_encoder("resnet", pool)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    encoder = choose_encoder("dinov2", pool)
+    assert encoder is not None
+    with pytest.raises(TuilabelError, match=r"tuilabel\[encoders\]"):
+        encode(encoder, pool, "cpu")

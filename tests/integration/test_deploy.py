@@ -1,0 +1,153 @@
+"""A model file that runs without tuilabel."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+
+from tests.conftest import Tiny
+from tests.integration.test_predict import able, labelled
+from tuilabel.datasets import open_pool
+from tuilabel.deploy import ModelCard, write_model
+from tuilabel.deploy.program import Program
+from tuilabel.encoders.device import to_input
+from tuilabel.encoders.vae.model import VAE, VAEConfig
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.project.export_model import export_model
+from tuilabel.project.model import ModelOptions
+from tuilabel.project.predict import PredictOptions, run_predict
+
+__all__ = ["able", "labelled"]
+DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
+
+
+def exported(labelled: ModelOptions, out: Path, file_format: str, **options: object) -> dict[str, object]:
+    return export_model(
+        labelled.dataset, labelled.project, labelled.data_dir, out, file_format,
+        checkpoint=labelled.checkpoint, device="cpu", learner="mlp", quiet=True, **options,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def onnx(labelled: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("onnx") / "mnist.onnx"
+    result = exported(labelled, out, "onnx")
+    assert result["difference"] < 1e-4  # type: ignore[operator]
+    assert result["images"] == result["same_class"] == 256
+    return out
+
+
+def test_onnx_says_what_predict_says(onnx: Path, labelled: ModelOptions, tmp_path: Path) -> None:
+    run_predict(labelled, PredictOptions(out=tmp_path / "p.jsonl", quiet=True))
+    said = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    (given,) = session.get_inputs()
+    assert (given.name, given.type, given.shape[1:]) == ("images", "tensor(uint8)", [28, 28, 1])
+    pool = open_pool("fashion-mnist", labelled.data_dir)
+    for n in (1, 300):  # any number of images
+        probabilities, latents = session.run(["probabilities", "latents"], {"images": np.asarray(pool.images[:n])})
+        assert probabilities.shape == (n, 10)
+        assert latents.shape == (n, 8)
+    labels = [pool.classes[k] for k in probabilities.argmax(axis=1)]
+    same = np.mean([label == row["label"] for label, row in zip(labels, said, strict=True)])
+    assert same > 0.99  # `predict` may encode in half precision
+    assert np.abs(probabilities.max(axis=1) - [row["confidence"] for row in said]).mean() < 0.01
+
+
+def test_a_model_says_what_it_wants_and_gives(onnx: Path, labelled: ModelOptions) -> None:
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    inside = session.get_modelmeta().custom_metadata_map
+    beside = json.loads(onnx.with_name("mnist.onnx.json").read_text())
+    assert (
+        json.loads(inside["classes"])
+        == beside["classes"]
+        == list(open_pool("fashion-mnist", labelled.data_dir).classes)
+    )
+    assert json.loads(inside["input"]) == beside["input"]
+    assert beside["input"]["shape"] == ["N", 28, 28, 1]
+    assert "greyscale" in inside["preprocessing"]
+    assert len(inside["checkpoint"]) == 32
+    assert (beside["dataset"], beside["labels"]) == ("fashion-mnist", 100)
+    assert inside["tuilabel"]
+
+
+def test_a_torch_program_is_loaded_by_torch_alone(onnx: Path, labelled: ModelOptions, tmp_path: Path) -> None:
+    result = exported(labelled, tmp_path / "m.pt2", "torch")
+    assert result["difference"] < 1e-4  # type: ignore[operator]
+    extra = {"tuilabel.json": ""}
+    module = torch.export.load(tmp_path / "m.pt2", extra_files=extra).module()
+    assert json.loads(extra["tuilabel.json"]) == json.loads((tmp_path / "m.pt2.json").read_text())
+    images = np.array(open_pool("fashion-mnist", labelled.data_dir).images[:5])
+    probabilities, _ = module(torch.from_numpy(images))
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    assert np.allclose(probabilities, session.run(["probabilities"], {"images": images})[0], atol=1e-5)
+
+
+def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndarray, np.ndarray]:
+    """A program that resizes images of that size, images, and tuilabel's own probabilities for them."""
+    torch.manual_seed(0)
+    vae = VAE(VAEConfig(height=24, width=24, channels=channels, latent_dim=4, hidden=16)).eval()
+    rng = np.random.default_rng(0)
+    ensemble = MLPEnsemble(3).fit(rng.normal(size=(30, 4)).astype(np.float32), np.arange(30) % 3)
+    images = rng.integers(0, 255, (6, height, width, channels), dtype=np.uint8)
+    with torch.inference_mode():
+        means = vae.latents(to_input(images, vae.config, torch.device("cpu"))).numpy()
+    said = ensemble.predict_proba(means) ** (1 / 1.5)
+    return Program(vae, ensemble, 1.5).eval(), vae, images, said / said.sum(axis=1, keepdims=True)
+
+
+def card(height: int, width: int, channels: int) -> ModelCard:
+    return ModelCard(("a", "b", "ü"), height, width, channels, "toy", 30, 1.5, "0" * 32, "1")
+
+
+@pytest.mark.parametrize("shape", [(40, 61, 3), (18, 20, 1)], ids=["smaller", "larger"])
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_images_are_resized_in_the_graph(shape: tuple[int, int, int], kind: str, tmp_path: Path) -> None:
+    program, _, images, expected = small(*shape)
+    agreement = write_model(program, card(*shape), images, expected, tmp_path / "m", kind)
+    assert agreement.difference < 1e-5
+    assert agreement.images == agreement.same_class == 6
+
+
+def test_a_model_that_says_something_else_is_not_put_in_place(tmp_path: Path) -> None:
+    program, _, images, expected = small(24, 24, 1)
+    (tmp_path / "m.pt2").write_text("old")
+    with pytest.raises(TuilabelError, match="nothing was written"):
+        write_model(program, card(24, 24, 1), images, expected[:, ::-1].copy(), tmp_path / "m.pt2", "torch")
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt2"]
+    assert (tmp_path / "m.pt2").read_text() == "old"
+
+
+def test_what_cannot_be_done_is_told(labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UsageError, match="no VAE to export"):
+        export_model("mnist", None, None, None, "onnx", learner="cnn")
+    with pytest.raises(UsageError, match="did you mean onnx"):
+        export_model("mnist", None, None, None, "onx")
+    (tmp_path / "m.onnx.json").write_text("mine")
+    with pytest.raises(TuilabelError, match=r"m\.onnx\.json is there already"):
+        exported(labelled, tmp_path / "m.onnx", "onnx")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TuilabelError, match=r"onnxruntime: install them with `pip install 'tuilabel\[onnx\]'`"):
+        exported(labelled, tmp_path / "n.onnx", "onnx")
+
+
+def test_the_example_of_the_documentation_runs(
+    onnx: Path, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    assert pool.targets is not None
+    Image.fromarray(np.asarray(pool.images[5, ..., 0])).save(tmp_path / "image.png")
+    for name in ("mnist.onnx", "mnist.onnx.json"):
+        (tmp_path / name).write_bytes(onnx.with_name(name).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    exec(compile(block, str(DOCUMENT), "exec"), {})
+    assert capsys.readouterr().out.startswith(pool.classes[int(pool.targets[5])])

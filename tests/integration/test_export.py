@@ -1,0 +1,475 @@
+"""What `export` writes is read by the programs it is for, with every label."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.exchange import CLASSES, NAMES, answer, array_pool, disk_pool, label_all, library
+from tuilabel.datasets import ImagePool
+from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.labels.exchange import FORMATS, ExportOptions, LabelRow, Written, get_format, resolve_answers, rows_of
+from tuilabel.labels.exchange.images import safe_name
+from tuilabel.labels.exchange.tables import write_csv
+
+DIRECTORIES = [name for name, form in FORMATS.items() if form.kind == "directory"]
+
+
+@pytest.fixture(params=["files", "rows of an array"])
+def pool(request: pytest.FixtureRequest, tmp_path: Path) -> ImagePool:
+    return disk_pool(tmp_path / "source") if request.param == "files" else array_pool()
+
+
+def truth(pool: ImagePool) -> dict[str, str]:
+    return {row.id: row.label for row in rows_of(label_all(pool), pool)}
+
+
+def out_of_fold(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    return indices, (0.7 * np.eye(n_classes)[labels] + 0.3 / n_classes).astype(np.float32)
+
+
+def export(
+    pool: ImagePool, file_format: str, out: Path, rows: list[LabelRow] | None = None, **options: object
+) -> Written:
+    rows = rows_of(label_all(pool), pool) if rows is None else rows
+    chosen = ExportOptions(**{"out_of_fold": out_of_fold, **options})  # type: ignore[arg-type]
+    return get_format(file_format).write(rows, pool.classes, pool.files, out, chosen)
+
+
+# -- which labels ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_the_labels_that_stand_in_the_order_of_labelling(pool: ImagePool) -> None:
+    events = [answer(pool, 3, "cat", 9), answer(pool, 1, "dog", 2), answer(pool, 2, None, 3), answer(pool, 4, "owl", 4)]
+    events.append(answer(pool, 4, None, 5, kind="undo", undoes=events[-1].key))
+    events.append(replace(answer(pool, 0, "cat", 7), item="f" * 32))
+    rows = rows_of(events, pool)
+    assert [(row.index, row.label) for row in rows] == [(1, "dog"), (-1, "cat"), (3, "cat")]
+    assert [row.path for row in rows] == [pool.files.last_name(1), "", pool.files.last_name(3)]
+    assert (rows[0].annotator, rows[0].seconds, rows[0].labelled_at) == ("ann", 0.64, events[1].at)
+
+
+def test_several_annotators_are_resolved() -> None:
+    pool = array_pool(6)
+    says = {0: "cat cat cat", 1: "cat dog cat", 2: "cat dog", 3: "cat - dog", 4: "cat - cat", 5: "- -"}
+    events = [
+        answer(pool, index, None if word == "-" else word, 10 * index + k, "xyz"[k])
+        for index, words in says.items()
+        for k, word in enumerate(words.split())
+    ]
+
+    def found(rule: str) -> dict[int, tuple[str, str]]:
+        return {row.index: (row.label, row.annotator) for row in rows_of(events, pool, rule)}
+
+    assert {i: label for i, (label, _) in found("latest").items()} == {0: "cat", 1: "cat", 2: "dog", 3: "dog", 4: "cat"}
+    assert found("majority") == {0: ("cat", "x+y+z"), 1: ("cat", "x+z"), 4: ("cat", "x+z")}
+    assert found("unanimous") == {0: ("cat", "x+y+z"), 4: ("cat", "x+z")}
+    assert [resolve_answers(events, rule).left_out for rule in ("latest", "majority", "unanimous")] == [0, 2, 3]
+    with pytest.raises(UsageError, match="unknown rule 'newest'"):
+        rows_of(events, pool, "newest")
+
+
+def test_an_annotator_votes_once_with_the_last_answer() -> None:
+    pool = array_pool(2)
+    events = [answer(pool, 0, "cat", k, "x") for k in range(3)] + [answer(pool, 0, "dog", 5, "x")]
+    events += [answer(pool, 0, "dog", 6, "y"), answer(pool, 0, "cat", 7, "z")]
+    assert [(row.label, row.annotator) for row in rows_of(events, pool, "majority")] == [("dog", "x+y")]
+    events.append(answer(pool, 0, None, 8, "y", kind="undo", undoes=events[-2].key))
+    assert rows_of(events, pool, "majority") == []
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+def test_csv_has_the_columns_that_it_always_had(pool: ImagePool) -> None:
+    rows = rows_of([answer(pool, 1, "dog", 1), replace(answer(pool, 0, 'say "7", please', 3), item="e" * 32)], pool)
+    file = io.StringIO()
+    assert write_csv(rows, CLASSES, file) == 2
+    assert file.getvalue().splitlines() == [
+        "id,path,label,annotator,labelled_at,seconds",
+        f"{rows[0].id},{rows[0].path},dog,ann,2026-03-01T12:00:01.001+00:00,0.640",
+        f'{"e" * 32},,"say ""7"", please",ann,2026-03-01T12:00:03.003+00:00,0.640',
+    ]
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_pandas_reads_the_tables(pool: ImagePool, tmp_path: Path, name: str) -> None:
+    pandas = library("pandas")
+    out = tmp_path / f"labels.{name}"
+    assert export(pool, name, out).labels == len(pool)
+    read = {"csv": pandas.read_csv, "jsonl": lambda p: pandas.read_json(p, lines=True), "parquet": pandas.read_parquet}
+    table = read[name](out)
+    assert list(table.columns) == ["id", "path", "label", "annotator", "labelled_at", "seconds"]
+    assert dict(zip(table["id"], table["label"], strict=True)) == truth(pool)
+    assert pandas.to_datetime(table["labelled_at"])[3].isoformat() == "2026-03-01T12:00:03.003000+00:00"
+    assert set(table["seconds"]) == {0.64}
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_predictions_bring_their_confidence_and_probabilities(tmp_path: Path, name: str) -> None:
+    pandas = library("pandas")
+    pool = array_pool(3)
+    rows = [
+        LabelRow(pool.ids[k].decode(), k, f"toy#{k}", "dog", "model", None, None, 0.5, (0.25, 0.5, 0.25))
+        for k in range(3)
+    ]
+    out = tmp_path / f"predictions.{name}"
+    export(pool, name, out, rows)
+    if name == "jsonl":
+        first = json.loads(out.read_text().splitlines()[0])
+        assert first["probabilities"] == {"cat": 0.25, "dog": 0.5, "owl": 0.25}
+        return
+    table = pandas.read_csv(out) if name == "csv" else pandas.read_parquet(out)
+    assert list(table.columns)[6:] == ["confidence", "p_cat", "p_dog", "p_owl"]
+    assert table["p_dog"].tolist() == [0.5] * 3
+    assert table["labelled_at"].isna().all()
+
+
+def test_nothing_to_write_is_a_table_without_rows(tmp_path: Path) -> None:
+    pandas = library("pandas")
+    export(array_pool(2), "parquet", tmp_path / "a.parquet", [])
+    assert len(pandas.read_parquet(tmp_path / "a.parquet")) == 0
+
+
+# -- folders -----------------------------------------------------------------------------------------------------------
+
+
+def pixels(pool: ImagePool, image: object) -> str:
+    """The id of the item whose pixels these are."""
+    found = np.asarray(image).reshape(pool.images.shape[1:])
+    return next(pool.ids[k].decode() for k in range(len(pool)) if (pool.images[k] == found).all())
+
+
+def test_torchvision_reads_the_imagefolder(pool: ImagePool, tmp_path: Path) -> None:
+    datasets = library("torchvision.datasets")
+    from PIL import Image
+
+    export(pool, "imagefolder", tmp_path / "out")
+    folder = datasets.ImageFolder(tmp_path / "out", loader=Image.open)
+    assert folder.classes == list(CLASSES)
+    assert {pixels(pool, image): folder.classes[target] for image, target in folder} == truth(pool)
+
+
+def test_datasets_reads_the_huggingface_folder(pool: ImagePool, tmp_path: Path) -> None:
+    datasets = library("datasets")
+    export(pool, "huggingface", tmp_path / "out")
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert list(read) == ["train"]
+    assert {row["id"]: row["label"] for row in read["train"]} == truth(pool)
+    assert all(pixels(pool, row["image"]) == row["id"] for row in read["train"])
+
+
+def test_datasets_reads_the_splits(tmp_path: Path) -> None:
+    datasets = library("datasets")
+    pool = array_pool(60)
+    export(pool, "huggingface", tmp_path / "out", split=(50, 25, 25))
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(part) for name, part in read.items()} == {"train": 30, "validation": 15, "test": 15}
+    assert {row["id"]: row["label"] for part in read.values() for row in part} == truth(pool)
+
+
+def test_the_split_for_ultralytics_is_stratified_and_the_same_for_a_seed(tmp_path: Path) -> None:
+    pool = array_pool(90)
+
+    def parts(out: str, seed: int) -> dict[str, list[str]]:
+        export(pool, "ultralytics", tmp_path / out, split=(80, 10, 10), seed=seed)
+        return {
+            p: sorted(f"{f.parent.name}/{f.name}" for f in (tmp_path / out / p).rglob("*.png"))
+            for p in ["train", "val", "test"]
+        }
+
+    first = parts("a", 1)
+    assert {part: len(files) for part, files in first.items()} == {"train": 72, "val": 9, "test": 9}
+    assert all(sum(name in file for file in first["val"]) == 3 for name in CLASSES)
+    assert parts("b", 1) == first
+    assert parts("c", 2) != first
+
+
+def test_every_part_for_ultralytics_has_all_classes_as_their_order_numbers_them(tmp_path: Path) -> None:
+    datasets = library("torchvision.datasets")
+    pool = array_pool(8)
+    rows = rows_of([*label_all(pool)[:7], answer(pool, 7, "yak", 9)], pool)  # a class of one item
+    export(pool, "ultralytics", tmp_path / "out", rows)
+    read = [datasets.ImageFolder(tmp_path / "out" / part, allow_empty=True) for part in ("train", "val", "test")]
+    assert all(part.classes == ["cat", "dog", "owl", "yak"] for part in read)
+    assert sum(map(len, read)) == 8
+    assert 3 in {target for _, target in read[0].samples}
+
+
+@pytest.mark.parametrize("split", [(0, 50, 50), (80, -10, 30)])
+def test_a_split_without_training_is_refused(tmp_path: Path, split: tuple[int, int, int]) -> None:
+    with pytest.raises(UsageError, match="--split"):
+        export(array_pool(), "ultralytics", tmp_path / "out", split=split)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_fiftyone_finds_each_image_under_its_name(pool: ImagePool, tmp_path: Path) -> None:
+    """As FiftyOneImageClassificationDataset is documented: names without endings, classes by number."""
+    export(pool, "fiftyone", tmp_path / "out")
+    document = json.loads((tmp_path / "out/labels.json").read_text())
+    from PIL import Image
+
+    images = {path.stem: path for path in (tmp_path / "out/data").iterdir()}
+    assert set(images) == set(document["labels"])
+    found = {pixels(pool, Image.open(images[k])): document["classes"][n] for k, n in document["labels"].items()}
+    assert found == truth(pool)
+
+
+def test_label_studio_takes_the_tasks(pool: ImagePool, tmp_path: Path) -> None:
+    interface = library("label_studio_sdk.label_interface")
+    converter = library("label_studio_sdk.converter")
+    export(pool, "label-studio", tmp_path / "out")
+    config = (tmp_path / "out/label_config.xml").read_text()
+    tasks = json.loads((tmp_path / "out/tasks.json").read_text())
+    label_interface = interface.LabelInterface(config)
+    for task in tasks:
+        assert label_interface._validate_object({"result": task["annotations"][0]["result"]}, return_errors=True) == []
+        address = task["data"]["image"]
+        assert address.startswith("/data/local-files/?d=")
+        assert (tmp_path / address.split("?d=")[1]).is_file()
+    conversion = converter.Converter(config, None, download_resources=False)
+    (tmp_path / "exported.json").write_text(json.dumps([{"id": k, **task} for k, task in enumerate(tasks)]))
+    conversion.convert_to_csv(
+        str(tmp_path / "exported.json"), str(tmp_path / "converted"), is_dir=False, sep=",", header=True
+    )
+    with next((tmp_path / "converted").glob("*.csv")).open() as file:
+        assert {row["item"]: row["label"] for row in csv.DictReader(file)} == truth(pool)
+
+
+def test_a_prediction_is_no_annotation_for_label_studio(tmp_path: Path) -> None:
+    pool = array_pool(1)
+    row = LabelRow(pool.ids[0].decode(), 0, "toy#0", "dog", "model", None, None, 0.9)
+    export(pool, "label-studio", tmp_path / "out", [row])
+    (task,) = json.loads((tmp_path / "out/tasks.json").read_text())
+    assert "annotations" not in task
+    assert task["predictions"][0]["score"] == 0.9
+
+
+def test_prodigy_answers_name_images_that_can_be_opened(pool: ImagePool, tmp_path: Path) -> None:
+    export(pool, "prodigy", tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out/annotations.jsonl").read_text().splitlines()]
+    assert {line["meta"]["id"]: line["accept"][0] for line in lines} == truth(pool)
+    from PIL import Image
+
+    for line in lines:
+        assert Path(line["image"]).is_absolute()
+        assert pixels(pool, Image.open(line["image"])) == line["meta"]["id"]
+        assert {option["id"] for option in line["options"]} == set(CLASSES)
+
+
+def test_cleanlab_finds_the_wrong_label(tmp_path: Path) -> None:
+    cleanlab = library("cleanlab.filter")
+    pool = array_pool(60, (*CLASSES, "yak"))
+    rows = [replace(row, label=CLASSES[row.index % 3]) for row in rows_of(label_all(pool), pool)]  # no yak
+    sure = {row.index: CLASSES.index(row.label) for row in rows}
+    rows[5] = replace(rows[5], label="cat")
+
+    def judge(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        classes = np.array([sure[index] for index in indices.tolist()])
+        return indices, (0.8 * np.eye(n_classes)[classes] + 0.2 / n_classes).astype(np.float32)
+
+    export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=judge)
+    labels, probabilities = np.load(tmp_path / "out/labels.npy"), np.load(tmp_path / "out/pred_probs.npy")
+    assert (labels.dtype, probabilities.dtype, probabilities.shape) == (np.int64, np.float32, (60, 3))
+    assert np.allclose(probabilities.sum(axis=1), 1)
+    assert (tmp_path / "out/classes.txt").read_text().split() == list(CLASSES)
+    (issue,) = cleanlab.find_label_issues(labels, probabilities, return_indices_ranked_by="self_confidence")
+    with (tmp_path / "out/ids.csv").open() as file:
+        assert list(csv.DictReader(file))[issue]["id"] == rows[5].id
+
+
+def test_cleanlab_leaves_out_what_nothing_else_tells_of(tmp_path: Path) -> None:
+    pool = array_pool(7)
+    rows = rows_of([*label_all(pool)[:6], answer(pool, 6, "owl", 9)], pool)
+
+    def judge(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        return out_of_fold(indices[1:], labels[1:], n_classes)
+
+    written = export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=judge)
+    assert written.labels == 6
+    assert "1 label left out" in written.notes[0]
+
+
+# -- files that come along ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("link", "same"), [("copy", False), ("hard", True), ("symlink", True)])
+def test_images_are_copied_or_linked(tmp_path: Path, link: str, same: bool) -> None:
+    pool = disk_pool(tmp_path / "source")
+    written = export(pool, "imagefolder", tmp_path / "out", link=link)
+    assert written.notes == ()
+    files = list((tmp_path / "out").rglob("*.png"))
+    assert len(files) == len(pool)
+    sources = [tmp_path / "source" / name for name in NAMES]
+    assert all(any(file.samefile(source) for source in sources) for file in files) == same
+    assert all(file.is_symlink() == (link == "symlink") for file in files)
+
+
+def test_a_hard_link_that_cannot_be_is_a_copy_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_link(_source: object, _target: object) -> None:
+        raise OSError("cross-device")
+
+    monkeypatch.setattr("os.link", no_link)
+    written = export(disk_pool(tmp_path / "source"), "imagefolder", tmp_path / "out", link="hard")
+    assert len(list((tmp_path / "out").rglob("*.png"))) == 20
+    assert "20 images copied" in written.notes[0]
+
+
+@pytest.mark.parametrize("name", [*FORMATS])
+def test_a_lost_image_keeps_its_label_where_no_image_is_needed(tmp_path: Path, name: str) -> None:
+    pool = disk_pool(tmp_path / "source")
+    rows = [*rows_of(label_all(pool), pool), LabelRow("f" * 32, -1, "", "dog", "ann", None, None)]
+    (tmp_path / "source" / NAMES[4]).unlink()
+    out = tmp_path / "out"
+    written = export(pool, name, out, rows)
+    without, gone = (0, 0) if FORMATS[name].kind == "file" else ((1, 0) if name == "cleanlab" else (2, 0))
+    assert (written.labels + written.left_out, written.left_out) == (21, without + gone)
+
+
+HOSTILE = [
+    "../up.png", "a\x1b[31mb.png", "a\nb.png", "x/CON.png", "y/con.png", "same.png", "z/Same.png",
+    "z/" + "é" * 80 + ".png", ".hidden.png", "no ending", "space and #% ?.png", "b\udcff.png",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_hostile_names_come_out_safe_and_apart(tmp_path: Path, name: str) -> None:
+    pool = disk_pool(tmp_path / "a" / "source", HOSTILE, ("cat", "../dog", "a/b", "A_b", ".", "owl\x07"))
+    before = sorted(tmp_path.iterdir())
+    written = export(pool, name, tmp_path / "out")
+    assert written.left_out == 0
+    assert sorted(tmp_path.iterdir()) == sorted([*before, tmp_path / "out"])
+    files = [path.relative_to(tmp_path / "out") for path in (tmp_path / "out").rglob("*")]
+    for path in files:
+        assert str(path).isprintable()
+        assert not any(part.startswith(".") or set(part) & set('\\:*?"<>|#%') for part in path.parts)
+    if name in ("imagefolder", "ultralytics", "huggingface", "fiftyone", "label-studio"):
+        manifest = json.loads((tmp_path / "out/tuilabel.json").read_text())
+        assert {item["path"] for item in manifest["items"].values()} == set(HOSTILE)
+    if name == "imagefolder":
+        assert {manifest["classes"][path.parent.name] for path in files if path.suffix == ".png"} == set(
+            pool.classes
+        ) & truth_labels(pool)
+        assert "class folders of another name" in written.notes[0]
+
+
+def truth_labels(pool: ImagePool) -> set[str]:
+    return set(truth(pool).values())
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_hostile_names_are_kept_in_tables(tmp_path: Path, name: str) -> None:
+    pool = disk_pool(tmp_path / "a" / "source", HOSTILE)
+    out = tmp_path / "labels"
+    export(pool, name, out)
+    if name == "csv":
+        with out.open(newline="", errors="surrogateescape") as file:
+            assert [row["path"] for row in csv.DictReader(file)] == HOSTILE
+    elif name == "jsonl":
+        assert [json.loads(line)["path"] for line in out.read_text().splitlines()] == HOSTILE
+    else:
+        paths = library("pandas").read_parquet(out)["path"].tolist()
+        assert paths[:-1] == HOSTILE[:-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [("..", "_"), ("a/b", "a_b"), ("nul.txt", "_nul.txt"), (" x. ", "x"), ("\x1b[0m", "_[0m"), ("", "_")],
+)
+def test_safe_names(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_printable_shows_what_a_terminal_would_obey() -> None:
+    assert printable("a\x1b[31mb\n\udcffé猫") == "a\\x1b[31mb\\n\\udcffé猫"
+
+
+# -- all or nothing ----------------------------------------------------------------------------------------------------
+
+
+def snapshot(folder: Path) -> dict[str, bytes | None]:
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_nothing_is_overwritten_without_force(tmp_path: Path, name: str) -> None:
+    pool = array_pool()
+    out = tmp_path / "out"
+    export(pool, name, out)
+    before = snapshot(tmp_path)
+    with pytest.raises(TuilabelError, match="--force"):
+        export(pool, name, out, rows_of(label_all(pool)[:9], pool))
+    assert snapshot(tmp_path) == before
+    assert export(pool, name, out, rows_of(label_all(pool)[:9], pool), force=True).labels == 9
+    assert snapshot(tmp_path) != before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+def test_force_replaces_no_folder_that_is_no_export(tmp_path: Path, name: str) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/mine.jpg").write_text("mine")
+    with pytest.raises(TuilabelError, match="no export of tuilabel"):
+        export(array_pool(), name, tmp_path / "photos", force=True)
+    assert (tmp_path / "photos/mine.jpg").read_text() == "mine"
+
+
+class Breaks:
+    """Files that can be read a few times only."""
+
+    def __init__(self, pool: ImagePool, times: int) -> None:
+        self._files, self._left = pool.files, times
+        self.names, self.last_name, self.path = pool.files.names, pool.files.last_name, pool.files.path
+
+    def read(self, index: int) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise RuntimeError("out of luck")
+        return self._files.read(index)
+
+
+@pytest.mark.parametrize("name", [name for name in DIRECTORIES if name != "cleanlab"])
+@pytest.mark.parametrize("there", [False, True])
+def test_a_failure_half_way_leaves_what_was_there(tmp_path: Path, name: str, there: bool) -> None:
+    pool = array_pool()
+    out = tmp_path / "out"
+    if there:
+        export(pool, name, out)
+    before = snapshot(tmp_path)
+    rows = rows_of(label_all(pool)[:9], pool)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        get_format(name).write(rows, pool.classes, Breaks(pool, 4), out, ExportOptions(force=True))  # type: ignore[arg-type]
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
+def test_a_table_that_fails_half_way_leaves_the_one_before(tmp_path: Path, name: str) -> None:
+    pool = array_pool()
+    rows = rows_of(label_all(pool), pool)
+
+    def broken() -> object:
+        yield from rows[:5]
+        raise RuntimeError("out of luck")
+
+    out = tmp_path / "labels"
+    out.write_text("before")
+    with pytest.raises(RuntimeError, match="out of luck"):
+        get_format(name).write(broken(), CLASSES, pool.files, out, ExportOptions(force=True))  # type: ignore[arg-type]
+    assert snapshot(tmp_path) == {"labels": b"before"}
+
+
+def test_an_unknown_format_names_the_near_one() -> None:
+    with pytest.raises(UsageError, match=r"did you mean imagefolder\?"):
+        get_format("image-folder")
+
+
+def test_the_help_names_every_format() -> None:
+    from tuilabel.cli import exchange
+
+    assert exchange.FORMATS.split(", ") == list(FORMATS)

@@ -1,0 +1,252 @@
+"""The live figures: the curve with its band, classes, the way to the target, advice in words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import SessionMaker, Toy, make_toy
+from tests.integration.test_review import event
+from tests.integration.test_session import answer_all
+from tuilabel.errors import UsageError
+from tuilabel.estimate import (
+    ClassFigure,
+    Confusion,
+    StoppingAdvice,
+    advice_text,
+    audit_confusion,
+    class_figures,
+    fit_learning_curve,
+    most_confused,
+    wilson_interval,
+)
+from tuilabel.labels import NullWriter
+from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.session import LabellingSession
+from tuilabel.session.figures import audit_curve
+
+
+def without_test(toy: Toy, **options: object) -> LabellingSession:
+    """A session over a pool that has no test split."""
+    pool = replace(toy.pool, test=None)
+    runner = RoundRunner(MLPLearner(toy.latents))
+    trainer = InlineTrainer(runner.run, Answerer(runner).answer)
+    arguments: dict[str, object] = {"batch_size": 10, "audit_share": 0.3, **options}
+    session = LabellingSession(
+        pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, **arguments
+    )  # type: ignore[arg-type]
+    trainer.start(session.handle)
+    session.start()
+    return session
+
+
+def test_the_curve_has_the_interval_of_the_test_split(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 3)
+    point = session.statistics().curve[-1]
+    assert point.labels == 30
+    assert (point.low, point.high) == pytest.approx(wilson_interval(point.accuracy * 60, 60))
+    again = make_session(toy)  # also of an earlier sitting
+    assert all(p.low < p.accuracy <= p.high for p in again.statistics().curve)
+
+
+def test_without_a_test_split_the_audit_items_make_the_curve(toy: Toy) -> None:
+    session = without_test(toy)
+    assert session.statistics().curve == ()
+    answer_all(session, toy, 5)
+    statistics = session.statistics()
+    assert statistics.test_accuracy is None
+    assert len(statistics.curve) >= 3
+    assert [p.labels for p in statistics.curve] == sorted({p.labels for p in statistics.curve})
+    assert statistics.audit is not None
+    last = statistics.curve[-1]
+    assert (last.accuracy, last.low, last.high) == (
+        statistics.audit.value,
+        statistics.audit.low,
+        statistics.audit.high,
+    )
+    assert sum(figure.n for figure in statistics.class_figures) == 12
+    assert [figure.count for figure in statistics.class_figures] == list(statistics.class_counts)
+    assert statistics.advice_text.startswith(f"{100 * last.accuracy:.0f} % ±")
+
+
+def test_a_long_audit_curve_is_thinned_and_skips_do_not_count() -> None:
+    audits = [event(i, audit=True, model=10 + 5 * i, predicted="ab"[i % 7 == 0]) for i in range(300)]
+    audits.append(event(301, audit=True, model=3, predicted="a", kind="skip", class_name=None))
+    points = audit_curve(audits)
+    assert len(points) == 64
+    assert (points[0].labels, points[-1].labels) == (10, 10 + 5 * 299)
+    assert audit_curve([]) == ()
+
+
+def test_the_first_models_histogram_stays(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, retrain="batch")
+    assert session.statistics().start_histogram is None
+    answer_all(session, toy, 1)
+    first = session.statistics()
+    assert first.start_histogram == first.histogram
+    answer_all(session, toy, 3)
+    later = session.statistics()
+    assert later.start_histogram == first.start_histogram != later.histogram
+
+
+def test_classes_are_judged_on_the_test_split(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    figures = session.statistics().class_figures
+    assert [figure.n for figure in figures] == np.bincount(toy.test.targets).tolist()
+    mean = sum((f.accuracy or 0) * f.n for f in figures) / 60
+    assert mean == pytest.approx(session.statistics().test_accuracy)
+    wrong = sum(confusion.n for confusion in session.statistics().confusions)
+    assert wrong == round(60 * (1 - mean))
+
+
+def test_figures_and_confusions_by_hand() -> None:
+    audits = [
+        *(event(i, class_name="a", predicted="b") for i in range(3)),
+        event(3, class_name="b", predicted="b"),
+        event(4, class_name="a", predicted="a"),
+        event(5, class_name="b", predicted=None),
+        event(6, class_name=None, kind="skip", predicted="a"),
+    ]
+    matrix = audit_confusion(audits, ("a", "b", "c"))
+    assert matrix.tolist() == [[1, 3, 0], [0, 1, 0], [0, 0, 0]]
+    assert class_figures((4, 2, 0), matrix) == (
+        ClassFigure(4, 0.25, 4),
+        ClassFigure(2, 1.0, 1),
+        ClassFigure(0, None, 0),
+    )
+    assert most_confused(matrix) == (Confusion(0, 1, 3),)
+    assert class_figures((1, 2), None) == (ClassFigure(1, None, 0), ClassFigure(2, None, 0))
+    assert most_confused(None) == ()
+    assert len(most_confused(np.arange(16).reshape(4, 4))) == 5
+
+
+def test_the_way_to_the_target_gets_shorter_and_does_not_jump() -> None:
+    toy = make_toy(600)
+    rng = np.random.default_rng(0)
+    toy.latents += rng.normal(size=toy.latents.shape).astype(np.float32) * 1.2
+    session = without_test(toy, target=0.9999, retrain="batch", clock=_clock())
+    answer_all(session, toy, 3)
+    assert session.statistics().target == 0.9999
+    lefts = []
+    for _ in range(15):
+        batch = session.batch
+        assert batch is not None
+        before = session.statistics().labels_to_target
+        for position, item in enumerate(batch.items[:5]):
+            session.label(position, toy.truth(item.index), 500)
+        after = session.statistics()
+        if before is not None:
+            assert after.labels_to_target == max(0, before - 5)  # between two models only the answers count
+            assert after.minutes_left == pytest.approx(after.labels_to_target / (after.per_minute or 1))
+        lefts.append(after.labels_to_target)
+        for position, item in enumerate(batch.items[5:], 5):
+            session.label(position, toy.truth(item.index), 500)
+    assert without_test(toy).statistics().labels_to_target is None
+    with pytest.raises(UsageError, match="target"):
+        without_test(toy, target=95)
+
+
+def _clock() -> object:
+    from tests.conftest import Clock
+
+    return Clock()
+
+
+def test_a_curve_says_how_many_labels_an_accuracy_takes() -> None:
+    n = np.array([20, 40, 80, 160, 320])
+    curve = fit_learning_curve(n, 1 - 0.8 * n**-0.5 - 0.01)
+    assert curve is not None
+    needed = curve.labels_for(0.96)
+    assert needed is not None
+    assert curve.predict(needed) >= 0.96 - 1e-6 > curve.predict(needed - 2)
+    assert curve.labels_for(0.5) == 320  # there already
+    assert curve.labels_for(0.99) is None  # never
+    assert curve.labels_for(0.985) is None  # too far away to say
+    flat = fit_learning_curve(n, np.full(5, 0.9))
+    assert flat is not None
+    assert flat.labels_for(0.9) == 320
+    assert flat.labels_for(0.95) is None
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "stop", "gain", "words"),
+    [
+        ((0.93, 0.91, 0.95), False, 0.012, "93 % ± 2; the next 100 labels should bring about +1"),
+        ((0.9891, 0.987, 0.991), False, 0.003, "98.9 % ± 0.2; the next 100 labels should bring about +0.3"),
+        (None, False, None, "too early to say what more labels bring"),
+        ((0.9, 0.8, 0.96), False, None, "90 % ± 8; too early to say what more labels bring"),
+        (
+            (0.99, 0.988, 0.992),
+            True,
+            0.0001,
+            "99.0 % ± 0.2; the next 100 labels should bring next to nothing; predictions have settled: you may stop",
+        ),
+    ],
+)
+def test_advice_in_a_line(
+    accuracy: tuple[float, float, float] | None, stop: bool, gain: float | None, words: str
+) -> None:
+    assert advice_text(accuracy, StoppingAdvice(stop, "", 1.0, gain)) == words
+
+
+def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) -> None:
+    session = without_test(toy, audit_share=0.5)
+    for _ in range(40):
+        batch = session.batch
+        assert batch is not None
+        position = next(p for p, item in enumerate(batch.items) if session.answer_to(item) is None)
+        session.label(position, toy.truth(batch.items[position].index))
+    judged = [figure.n for figure in session.statistics().class_figures]
+    assert sum(judged) > 5
+    session.add_class("new")
+    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0], "at once"
+    session.rename_class(0, "first")
+    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0]
+    batch = session.batch
+    assert batch is not None
+    for position, item in enumerate(batch.items):
+        if session.answer_to(item) is None:
+            session.label(position, toy.truth(item.index))
+    later = [figure.n for figure in session.statistics().class_figures]
+    assert sum(later) > sum(judged), "audit items count under the new name too"
+    assert all(now >= before for now, before in zip(later, judged, strict=False))
+
+
+class Slow(InlineTrainer):
+    """Keeps requests until it is told to answer one."""
+
+    def __init__(self, runner: RoundRunner) -> None:
+        super().__init__(runner.run, Answerer(runner).answer)
+        self.requests: list[TrainRequest] = []
+
+    def submit(self, request: TrainRequest) -> None:
+        self.requests.append(request)
+
+    def answer_one(self, k: int = -1) -> None:
+        super().submit(self.requests[k])
+
+
+def test_a_result_from_before_a_class_was_added_is_no_trouble(toy: Toy, make_session: SessionMaker) -> None:
+    trainer = Slow(toy.runner())
+    session = make_session(toy, trainer=trainer)
+    trainer.answer_one()
+    batch = session.batch
+    assert batch is not None
+    for position, item in enumerate(batch.items):
+        session.label(position, toy.truth(item.index))
+    trainer.answer_one()
+    session.undo()
+    session.add_class("new")
+    trainer.answer_one(-2)  # was on its way when the class came
+    figures = session.statistics().class_figures
+    assert len(figures) == 4
+    assert figures[3].n == 0
+    assert sum(figure.n for figure in figures) == 60

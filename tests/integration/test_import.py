@@ -1,0 +1,419 @@
+"""Labels come in from other programs: all that can be matched, none over another unasked, and never twice."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SessionMaker, Toy, make_toy
+from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
+from tuilabel.datasets import ImagePool
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.estimate import audit_estimate
+from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
+from tuilabel.labels.exchange import ExportOptions, get_format, rows_of
+from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions
+from tuilabel.labels.exchange.importing import ImportPlan, plan_import
+from tuilabel.labels.exchange.matching import Matcher
+from tuilabel.labels.exchange.reading import read_labels
+from tuilabel.project import exchange
+
+
+@pytest.fixture(params=["files", "rows of an array"])
+def pool(request: pytest.FixtureRequest, tmp_path: Path) -> ImagePool:
+    return disk_pool(tmp_path / "source") if request.param == "files" else array_pool()
+
+
+Importer = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
+    """Import into the project `p` of a pool."""
+
+    def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
+        monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
+        monkeypatch.setattr(exchange, "canonical", lambda name: name)
+        return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options)
+
+    return run
+
+
+def stored(directory: Path) -> tuple[list[Event], list[ClassChange]]:
+    store = LabelStore.open(directory / "labels.db", create=False)
+    try:
+        return store.events(), store.class_changes()
+    finally:
+        store.close()
+
+
+def labels_in(directory: Path) -> dict[str, str | None]:
+    events, changes = stored(directory)
+    return {item: event.class_name for item, event in current_answers(with_current_names(events, changes)).items()}
+
+
+def csv_file(tmp_path: Path, *lines: str, name: str = "labels.csv") -> Path:
+    path = tmp_path / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# -- there and back ----------------------------------------------------------------------------------------------------
+
+ROUND_TRIPS = ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "ultralytics"]
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+def test_every_label_comes_back(pool: ImagePool, tmp_path: Path, into: Importer, name: str) -> None:
+    rows = rows_of(label_all(pool), pool)
+    out = tmp_path / ("labels." + name if name in ("csv", "jsonl", "parquet") else "out")
+    get_format(name).write(rows, pool.classes, pool.files, out, ExportOptions())
+    figures = into(out, pool)
+    assert (figures["rows"], figures["labels"], figures["unknown"]) == (20, 20, 0)
+    assert labels_in(tmp_path / "p") == {row.id: row.label for row in rows}
+    events, _ = stored(tmp_path / "p")
+    source = "imagefolder" if name == "ultralytics" else name
+    assert {event.annotator for event in events} == {f"{source}:ann"}
+    made = {event.item: event.at for event in events}
+    tolerance = 1 if name == "prodigy" else 0.001  # Prodigy keeps whole seconds
+    assert all(abs((made[row.id] - row.labelled_at).total_seconds()) <= tolerance for row in rows if row.labelled_at)
+    assert into(out, pool)["same"] == 20
+    assert stored(tmp_path / "p")[0] == events
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+def test_classes_with_odd_names_come_back(tmp_path: Path, into: Importer, name: str) -> None:
+    pool = disk_pool(tmp_path / "source", NAMES[:6], ("a/b", "a_b", "..", "ünï <&> 猫", "CON", "train"))
+    rows = rows_of(label_all(pool), pool)
+    out = tmp_path / ("labels." + name if name in ("csv", "jsonl", "parquet") else "out")
+    get_format(name).write(rows, pool.classes, pool.files, out, ExportOptions())
+    into(out, replace(pool, classes=CLASSES))
+    assert labels_in(tmp_path / "p") == {row.id: row.label for row in rows}
+
+
+def test_an_image_moved_to_another_class_folder_is_of_that_class(
+    pool: ImagePool, tmp_path: Path, into: Importer
+) -> None:
+    rows = rows_of(label_all(pool), pool)
+    out = tmp_path / "out"
+    get_format("imagefolder").write(rows, pool.classes, pool.files, out, ExportOptions())
+    moved = next((out / "cat").iterdir())
+    item = json.loads((out / "tuilabel.json").read_text())["items"][moved.name]["id"]
+    moved.rename(out / "owl" / moved.name)
+    into(out, pool)
+    assert labels_in(tmp_path / "p") == {row.id: "owl" if row.id == item else row.label for row in rows}
+
+
+def test_class_folders_of_others_are_matched_by_their_images(pool: ImagePool, tmp_path: Path, into: Importer) -> None:
+    for k in range(6):
+        path = tmp_path / "theirs" / ("yak" if k % 2 else "dog") / f"whatever {k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(pool.files.read(k))
+    (tmp_path / "theirs/loose.png").write_bytes(pool.files.read(9))
+    (tmp_path / "theirs/dog/other.png").write_bytes(disk_pool(tmp_path / "x", ["a"], CLASSES).files.read(0)[:50])
+    figures = into(tmp_path / "theirs", pool)
+    assert (figures["matched"], figures["unknown"], figures["without_label"]) == (6, 1, 1)
+    assert figures["new_classes"] == ["yak"]
+    assert figures["annotators"] == {"import:theirs": 6}
+    assert list(labels_in(tmp_path / "p").values()).count("yak") == 3
+
+
+# -- what other programs write -----------------------------------------------------------------------------------------
+
+
+def read(path: Path, file_format: str = "auto", **columns: str) -> list[ForeignLabel]:
+    return read_labels(path, file_format, ImportOptions(**columns))[1]
+
+
+def test_label_studio_exports(tmp_path: Path) -> None:
+    def choice(*names: str, **extra: object) -> dict[str, object]:
+        return {"result": [{"type": "choices", "value": {"choices": list(names)}}], **extra}
+
+    tasks = [
+        {"id": 7, "data": {"image": "/data/upload/3/1a2b3c4d-cat%201.jpg"}, "annotations": [
+            choice("cat", completed_by={"id": 4, "email": "alice@example.org"}, created_at="2026-03-01T12:00:00Z"),
+            choice("dog", completed_by=5), choice("owl", was_cancelled=True)]},
+        {"id": 8, "data": {"img": "https://example.org/a/b.jpg?x=1"}, "annotations": [choice("cat", "dog")]},
+        {"id": 9, "data": {"image": "/data/local-files/?d=left%2F1.png"}, "annotations": []},
+        {"id": 10, "image": "s3://bucket/left/2.png", "choice": "owl", "annotator": 1},
+    ]  # fmt: skip
+    path = tmp_path / "export.json"
+    path.write_text(json.dumps(tasks))
+    rows = read(path)
+    assert [(row.path, row.label, row.annotator) for row in rows] == [
+        ("cat 1.jpg", "cat", "alice@example.org"),
+        ("cat 1.jpg", "dog", "5"),
+        ("/a/b.jpg", "", ""),
+        ("left/1.png", "", ""),
+        ("/left/2.png", "owl", "1"),
+    ]
+    assert rows[0].at == START
+
+
+def test_prodigy_answers(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    embedded = "data:image/png;base64," + base64.b64encode(pool.files.read(3)).decode()
+    options = [{"id": name, "text": name} for name in CLASSES]
+    lines = [
+        {"image": "/elsewhere/left/0.png", "options": options, "accept": ["cat"], "answer": "accept",
+         "_timestamp": int(START.timestamp()), "_annotator_id": "set-alice"},
+        {"image": embedded, "label": "dog", "answer": "accept"},
+        {"image": "right/2.png", "label": "dog", "answer": "reject"},
+        {"image": "right/2.png", "options": options, "accept": ["cat", "dog"], "answer": "accept"},
+        {"image": "right/2.png", "options": options, "accept": [], "answer": "ignore"},
+    ]  # fmt: skip
+    path = csv_file(tmp_path, *map(json.dumps, lines), name="answers.jsonl")
+    figures = into(path, pool)
+    assert (figures["format"], figures["labels"], figures["without_label"]) == ("prodigy", 2, 3)
+    assert labels_in(tmp_path / "p") == {pool.ids[0].decode(): "cat", pool.ids[3].decode(): "dog"}
+    events, _ = stored(tmp_path / "p")
+    assert (events[0].annotator, events[0].at) == ("prodigy:set-alice", START)
+    assert events[1].annotator == "import:answers.jsonl"
+
+
+def test_tables_of_all_kinds(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "\ufefffilename;class", '"a;b.png";cat', "c.png;", "d.png;7.0")
+    assert [(row.path, row.label) for row in read(path)] == [("a;b.png", "cat"), ("c.png", ""), ("d.png", "7.0")]
+    path = csv_file(tmp_path, '{"img": "a.png", "y": 3, "label": "no"}', name="rows.jsonl")
+    assert [(r.path, r.label) for r in read(path, path_column="img", label_column="y")] == [("a.png", "3")]
+    with pytest.raises(UsageError, match="no column 'x' for --label-column: there are img, y, label"):
+        read(path, path_column="img", label_column="x")
+    with pytest.raises(UsageError, match="--path-column"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", "path\na.png", "--label-column"),
+        ("a.jsonl", '{"path": "a", "label": "b"}\nnot', "line 2, is no JSON"),
+        ("a.jsonl", "[1]", "no JSON object"),
+        ("a.json", "{", "is no JSON"),
+        ("a.json", "[3]", "entry 1 is no task"),
+        ("a.json", '[{"data": {}, "annotations": [4]}]', "not built as label-studio is"),
+        ("a.jsonl", '{"answer": "accept", "accept": 3}', "not built as prodigy is"),
+        ("a.parquet", "PAR1 no", "is no Parquet table"),
+        ("a.jsonl", b"\xff\xfe{", "no text in UTF-8"),
+        ("a.xls", "", "say what with --format"),
+    ],
+)
+def test_a_file_that_is_something_else_is_one_clear_line(
+    tmp_path: Path, into: Importer, name: str, content: str | bytes, words: str
+) -> None:
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(TuilabelError, match=words):
+        into(tmp_path / name, array_pool())
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# -- which item --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("left/3.png", "left/3.png"),
+        ("/old/place/left/3.png", "left/3.png"),
+        ("C:\\old\\left\\3.png", "left/3.png"),
+        ("./right/0.png", "right/0.png"),
+        ("3.png", None),  # of two folders
+        ("top.png", "top.png"),
+        ("deep.png", "a/b/deep.png"),
+        ("b/deep.png", "a/b/deep.png"),
+        ("x/deep.png", None),
+        ("ft/3.png", None),
+        ("", None),
+        ("a\0b.png", None),
+        ("\udcff.png", None),
+    ],
+)
+def test_an_item_is_found_by_its_path(tmp_path: Path, path: str, name: str | None) -> None:
+    names = [*NAMES, "top.png", "a/b/deep.png"]
+    pool = disk_pool(tmp_path, names)
+    index = Matcher(pool, tmp_path / "nowhere").find(ForeignLabel("", "cat", path=path))
+    assert index == (-1 if name is None else names.index(name))
+
+
+def test_an_item_is_found_by_id_absolute_path_or_content(tmp_path: Path) -> None:
+    pool = disk_pool(tmp_path / "source")
+    (tmp_path / "renamed.png").write_bytes(pool.files.read(5))
+    matcher = Matcher(pool, tmp_path)
+    assert matcher.find(ForeignLabel("", "cat", id=pool.ids[4].decode(), path=NAMES[2])) == 4
+    assert matcher.find(ForeignLabel("", "cat", id="17", path=NAMES[2])) == 2
+    assert matcher.find(ForeignLabel("", "cat", path=str(tmp_path / "source" / NAMES[7]))) == 7
+    assert matcher.find(ForeignLabel("", "cat", path="renamed.png")) == 5
+    assert matcher.find(ForeignLabel("", "cat", path="source")) == -1  # a folder
+
+
+# -- what is written ---------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_changes_nothing_and_tells_all(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    path = csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,yak", "toy#99,cat", "toy#3,")
+    figures = into(path, pool, apply=False)
+    assert [item.name for item in tmp_path.iterdir()] == ["labels.csv"]
+    assert (figures["matched"], figures["unknown"], figures["without_label"], figures["labels"]) == (2, 1, 1, 2)
+    assert (figures["applied"], figures["new_classes"]) == (False, ["yak"])
+    into(path, pool)
+    before = {item: item.read_bytes() for item in (tmp_path / "p").rglob("*") if item.is_file()}
+    figures = into(csv_file(tmp_path, "path,label", "toy#1,owl", "toy#5,elk"), pool, apply=False)
+    assert (figures["conflicting"], figures["new_classes"]) == (1, ["elk"])
+    assert {item: item.read_bytes() for item in (tmp_path / "p").rglob("*") if item.is_file()} == before
+
+
+def test_another_label_stands_unless_it_is_to_be_replaced(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    into(csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,dog"), pool)
+    path = csv_file(tmp_path, "path,label", "toy#1,owl", "toy#2,dog", "toy#3,cat", name="second.csv")
+    figures = into(path, pool)
+    assert (figures["conflicting"], figures["same"], figures["labels"]) == (1, 1, 1)
+    assert figures["examples"]["conflicting"] == [{"where": "line 2", "path": "toy#1", "there": "cat", "here": "owl"}]
+    assert labels_in(tmp_path / "p")[pool.ids[1].decode()] == "cat"
+    figures = into(path, pool, on_conflict="replace")
+    assert (figures["conflicting"], figures["same"], figures["labels"]) == (1, 2, 1)
+    assert labels_in(tmp_path / "p")[pool.ids[1].decode()] == "owl"
+    with pytest.raises(UsageError, match="on-conflict"):
+        into(path, pool, on_conflict="overwrite")
+
+
+def plan(
+    pool: ImagePool,
+    rows: Sequence[ForeignLabel],
+    events: Sequence[Event] = (),
+    changes: Sequence[ClassChange] = (),
+    **options: Any,
+) -> ImportPlan:
+    matcher = Matcher(pool, Path("/nowhere"))
+    pairs = [(row, matcher.find(row)) for row in rows]
+    return plan_import(pairs, pool, events, changes, pool.classes, lambda row: row.annotator or "file", **options)
+
+
+def test_a_skipped_or_flagged_item_is_no_free_one() -> None:
+    pool = array_pool()
+    events = [answer(pool, 0, None, 1), answer(pool, 1, None, 2, kind="flag")]
+    found = plan(pool, [ForeignLabel("", "cat", path=f"toy#{k}") for k in range(3)], events)
+    assert [conflict.there for conflict in found.conflicts] == ["skipped", "flagged"]
+    assert len(found.events) == 1
+
+
+def test_annotators_of_one_file_may_disagree_but_nobody_with_himself() -> None:
+    pool = array_pool()
+    said = [("cat", "x"), ("dog", "y"), ("owl", "x"), ("cat", "x")]
+    rows = [ForeignLabel("", label, path="toy#0", annotator=who) for label, who in said]
+    found = plan(pool, rows)
+    assert [(event.annotator, event.class_name) for event in found.events] == [("x", "cat"), ("y", "dog")]
+    assert (len(found.conflicts), found.same) == (1, 1)
+    found = plan(pool, rows[:3], on_conflict="replace")
+    assert [event.class_name for event in found.events] == ["cat", "dog", "owl"]
+
+
+def test_a_class_that_was_renamed_does_not_come_back() -> None:
+    pool = array_pool()
+    changes = [ClassChange(f"{k}", "begin", name, None, "ann", START, 0) for k, name in enumerate(CLASSES)]
+    changes += [ClassChange("r", "rename", "cat", "kitten", "ann", START, 0)]
+    changes += [ClassChange("m", "merge", "dog", "owl", "ann", START, 0)]
+    names = ["cat", "dog", "kitten", "elk"]
+    found = plan(pool, [ForeignLabel("", name, path=f"toy#{k}") for k, name in enumerate(names)], (), changes)
+    assert [event.class_name for event in found.events] == ["kitten", "owl", "kitten", "elk"]
+    assert found.new_classes == ["elk"]
+    assert [(change.kind, change.name) for change in found.changes] == [("add", "elk")]
+
+
+@pytest.mark.parametrize("label", ["a,b", "a\x1b[31m", "a\nb", "\udcff"])
+def test_a_label_that_no_class_can_be_called_is_no_label(label: str) -> None:
+    found = plan(array_pool(), [ForeignLabel("", label, path="toy#0")])
+    assert (len(found.without_label), found.events, found.new_classes) == (1, [], [])
+
+
+def test_imported_labels_are_answers_that_nobody_drew() -> None:
+    pool = array_pool()
+    found = plan(pool, [ForeignLabel("", "cat", path="toy#0"), ForeignLabel("", "dog", path="toy#1", at=START)])
+    first, second = found.events
+    assert (first.kind, first.strategy, first.milliseconds, first.round, first.audit) == (
+        "label",
+        "import",
+        0,
+        0,
+        False,
+    )
+    assert (first.query_probability, first.model, first.predicted) == (None, None, None)
+    assert first.step == second.step
+    assert second.at == START
+    assert abs((first.at - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_a_project_in_use_or_of_another_dataset_is_left_alone(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    path = csv_file(tmp_path, "path,label", "toy#1,cat")
+    with Project.open(tmp_path / "p", pool.name, pool.fingerprint, pool.classes):
+        with pytest.raises(TuilabelError, match="is being labelled by process"):
+            into(path, pool)
+        assert into(path, pool, apply=False)["labels"] == 1
+    assert not (tmp_path / "p/labels.db").exists()
+
+
+def test_nothing_to_write_makes_no_project(tmp_path: Path, into: Importer) -> None:
+    into(csv_file(tmp_path, "path,label", "other#1,cat"), array_pool())
+    assert not (tmp_path / "p").exists()
+
+
+# -- a sitting afterwards ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def imported(tmp_path: Path) -> Toy:
+    """A toy whose store has 30 imported labels, with a class that it did not have."""
+    toy = make_toy(classes=("a", "b", "c"))
+    rows = [ForeignLabel("", "abc"[toy.truth(k)] if k else "d", path=f"toy#{k}", annotator="bot") for k in range(30)]
+    found = plan(toy.pool, rows)
+    store = LabelStore.open(tmp_path / "labels.db")
+    store.add_class_changes(found.changes)
+    store.append(found.events)
+    store.close()
+    return toy
+
+
+def test_a_sitting_counts_imported_labels_and_never_audits_them(imported: Toy, make_session: SessionMaker) -> None:
+    session = make_session(imported, audit_share=0.5)
+    assert session.classes == ("a", "b", "c", "d")
+    assert session.statistics().labelled == 30
+    assert session.result is not None
+    assert session.result.n_labels == 30  # the first model has learnt them
+    for _ in range(3):
+        assert session.batch is not None
+        assert not {item.index for item in session.batch.items} & set(range(30))
+        for position, item in enumerate(session.batch.items):
+            session.label(position, imported.truth(item.index))
+    audit = session.statistics().audit
+    assert audit is not None
+    audited = [event.item for event in session.events if event.audit]
+    assert 0 < audit.n <= len(audited)
+    assert not set(audited) & {imported.pool.ids[k].decode() for k in range(30)}
+
+
+def test_imported_labels_alone_are_no_audit(imported: Toy, tmp_path: Path) -> None:
+    events, _ = stored(tmp_path)
+    assert audit_estimate([event for event in events if event.audit]) is None
+
+
+def test_one_undo_of_their_annotator_takes_back_the_import(imported: Toy, make_session: SessionMaker) -> None:
+    other = make_session(imported)
+    assert other.undo() is None
+    assert other.statistics().labelled == 30
+    session = make_session(imported, annotator="bot")
+    session.undo()
+    assert session.statistics().labelled == 0
+    session.redo()
+    assert session.statistics().labelled == 30
+
+
+def test_the_book_of_the_store_has_the_new_class(imported: Toy, tmp_path: Path) -> None:
+    assert ClassBook(stored(tmp_path)[1]).names == ("a", "b", "c", "d")

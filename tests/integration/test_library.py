@@ -1,0 +1,306 @@
+"""Libraries: what was read stays in its place, whatever happens to the files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pytest
+
+from tests.helpers.folders import colour_folder, jpeg, picture
+from tuilabel.datasets import FOLDERS, LibraryPool, canonical, open_labelled, open_pool, title_of
+from tuilabel.datasets.decode import Decoded, decode
+from tuilabel.datasets.library import Library
+from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
+from tuilabel.datasets.open import FIRST_ITEMS
+from tuilabel.datasets.pool import file_id
+from tuilabel.datasets.sources import open_source
+from tuilabel.errors import TuilabelError
+
+
+def pool_of(path: Path | str, **options: object) -> LibraryPool:
+    pool = open_pool(str(path), **options)  # type: ignore[arg-type]
+    assert isinstance(pool, LibraryPool)
+    return pool
+
+
+def names(pool: LibraryPool) -> list[str]:
+    return [pool.files.last_name(k) for k in range(len(pool))]
+
+
+def test_every_image_is_an_item_with_its_content_as_id(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "shots", each=5)
+    pool = pool_of(folder)
+    assert pool.name == "shots"
+    assert sorted(names(pool)) == sorted(str(p.relative_to(folder)) for p in folder.rglob("*.jpg"))
+    for k, name in enumerate(names(pool)):
+        assert pool.ids[k].decode() == file_id((folder / name).read_bytes())
+        assert pool.files.path(k) == folder / name
+        assert pool.files.read(k) == (folder / name).read_bytes()
+    assert pool.images.shape == (15, 36, 48, 3), "small images of one size keep it"
+    assert pool.targets is None
+    assert pool.classes == ()
+
+
+def test_the_order_is_a_fair_sample_and_the_same_each_time(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "many", each=40)
+    order = names(pool_of(folder))
+    assert {name.split("/")[0] for name in order[:30]} == {"blue", "green", "red"}
+    shutil.rmtree(pool_of(folder).library.folder)
+    assert names(pool_of(folder)) == order
+
+
+def test_images_of_many_sizes_are_squeezed_and_know_their_proportions(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "sizes", each=4, size=lambda k: (300, 100 + k))
+    pool = pool_of(folder)
+    assert pool.images.shape[1:] == (64, 64, 3)
+    assert {pool.size_of(k) for k in range(len(pool))} == {(300, 100 + k) for k in range(4)}
+    assert pool.picture(0, 150).shape[1] == 150
+    assert pool.picture(0, 1000).shape[1] == 300, "never larger than the file"
+
+
+def test_grey_images_have_one_channel(tmp_path: Path) -> None:
+    for k in range(3):
+        picture("red", k).convert("L").save(tmp_path / f"{k}.png")
+    assert pool_of(tmp_path).images.shape == (3, 36, 48, 1)
+
+
+def test_copies_share_an_item(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "copies", each=2)
+    (folder / "again.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
+    pool = pool_of(folder)
+    assert len(pool) == 6
+    (where,) = pool.indices_of([file_id((folder / "again.jpg").read_bytes())])
+    assert pool.files.names(int(where)) == ("again.jpg", "red/0.jpg")
+    assert pool.library.index.n_duplicates() == 1
+
+
+def test_new_files_come_to_the_end_and_what_was_there_keeps_its_place(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "growing", each=4)
+    pool = pool_of(folder)
+    before, ids, images = names(pool), pool.ids.copy(), pool.images.copy()
+    colour_folder(folder, each=3, first=50)
+    assert pool.refresh() == 0, "nobody has read them yet"
+    pool_of(folder)
+    assert pool.refresh() == 9
+    assert names(pool)[:12] == before
+    assert np.array_equal(pool.ids[:12], ids)
+    assert np.array_equal(pool.images[:12], images)
+    assert (pool.indices_of([item.decode() for item in pool.ids]) == np.arange(21)).all()
+
+
+def test_renamed_and_moved_files_are_the_same_items(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "moving", each=3)
+    ids = pool_of(folder).ids.copy()
+    (folder / "elsewhere").mkdir()
+    (folder / "red/1.jpg").rename(folder / "elsewhere/one.jpg")
+    pool = pool_of(folder)
+    assert np.array_equal(pool.ids, ids)
+    (index,) = [k for k, name in enumerate(names(pool)) if name == "elsewhere/one.jpg"]
+    assert pool.files.names(index) == ("elsewhere/one.jpg",)
+    assert not len(pool.gone)
+
+
+def test_deleted_files_are_gone_but_remembered(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "losing", each=3)
+    pool = pool_of(folder)
+    (index,) = [k for k, name in enumerate(names(pool)) if name == "red/2.jpg"]
+    (folder / "red/2.jpg").unlink()
+    pool = pool_of(folder)
+    assert pool.gone.tolist() == [index]
+    assert len(pool) == 9
+    assert pool.files.names(index) == ()
+    assert pool.files.last_name(index) == "red/2.jpg"
+    with pytest.raises(TuilabelError, match=r"red/2\.jpg.*gone"):
+        pool.files.read(index)
+    assert pool.picture(index, 100).shape == (36, 48, 3), "the small copy is left"
+
+
+def test_a_file_that_has_changed_is_another_item(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "changing", each=2)
+    old = pool_of(folder).ids.copy()
+    (folder / "red/0.jpg").write_bytes(jpeg(picture("green", 99)))
+    pool = pool_of(folder)
+    assert len(pool) == 7
+    assert np.array_equal(pool.ids[:6], old)
+    assert len(pool.gone) == 1
+
+
+def test_broken_files_are_told_and_never_items(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "broken", each=2)
+    whole = (folder / "red/0.jpg").read_bytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.gif").write_text("no picture")
+    pool = pool_of(folder)
+    assert len(pool) == 6
+    assert {problem.name for problem in pool.library.index.problems()} == {"cut.jpg", "empty.png", "text.gif"}
+    (folder / "cut.jpg").write_bytes(jpeg(picture("blue", 77)))
+    assert len(pool_of(folder)) == 7, "a mended file is read"
+
+
+def test_names_may_hold_anything(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    odd = ["new\nline.jpg", "esc\x1b[31m.jpg", "ünïcode.jpg", "%s {0}.jpg"]
+    for k, name in enumerate(odd):
+        (folder / name).write_bytes(jpeg(picture("red", k)))
+    with open(bytes(folder) + b"/\xff\xfe.jpg", "wb") as file:  # noqa: PTH123 - no str
+        file.write(jpeg(picture("red", 9)))
+    pool = pool_of(folder)
+    assert len(pool) == 5
+    assert set(odd) < set(names(pool))
+    assert all(pool.files.read(k) for k in range(5))
+
+
+def test_without_one_good_image_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_text("nothing")
+    with pytest.raises(TuilabelError, match="no readable image"):
+        open_pool(str(tmp_path))
+    (tmp_path / "a.jpg").unlink()
+    with pytest.raises(TuilabelError, match="no images"):
+        open_pool(str(tmp_path))
+
+
+def test_one_look_settles_the_shape_of_large_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = colour_folder(tmp_path / "large", each=10, size=lambda k: (300, 200 + k))
+    looked: list[int] = []
+
+    def look(content: bytes, longest: int) -> Decoded:
+        looked.append(longest)
+        return decode(content, longest)
+
+    monkeypatch.setattr("tuilabel.datasets.library.library.decode", look)
+    assert pool_of(folder).images.shape == (30, 64, 64, 3)
+    assert len(looked) == 1
+
+
+def test_only_the_first_are_read_where_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
+    folder = colour_folder(tmp_path / "first", each=20)
+    pool = pool_of(folder, reading="first")
+    assert 24 <= len(pool) < 60
+    assert not pool.library.complete
+    assert len(pool_of(folder, reading="none")) == len(pool)
+    assert len(pool_of(folder)) == 60
+    assert FIRST_ITEMS >= 24
+
+
+def test_a_file_that_kills_its_reader_is_given_up(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "deadly", each=2)
+    library = Library(open_source(str(folder)))
+    list(library.index.take_stock(library.source.list(), shuffled=True))
+    deadly = next(tries for tries in range(10) if at_once(CHUNK, tries) == 1) + 1
+    for _ in range(deadly):
+        library.index.begin(["red/0.jpg"])  # as a reading that died has left it
+    library.read()
+    assert library.index.n_items(test=False) == 5
+    (problem,) = library.index.problems()
+    assert problem.name == "red/0.jpg"
+    assert "crashed" in problem.reason
+
+
+def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "beside", each=8)
+    library = Library(open_source(str(folder)))
+    library.take_stock()
+    library.index.begin([file.name for file in library.index.unread(100)])
+    library.read()
+    assert library.index.n_items(test=False) == 24
+    assert not library.index.problems()
+    assert SEQUENTIAL_CHUNK > 16 * CHUNK
+
+
+def test_a_reading_that_is_stopped_blames_nobody(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "stopped", each=10)
+    library = Library(open_source(str(folder)))
+    library.take_stock()
+    library.read(enough=lambda done: done >= 3)
+    assert 3 <= library.index.n_items(test=False) < 30
+    assert all(file.tries == 0 for file in library.index.unread(100))
+
+
+def test_a_damaged_library_is_made_anew(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "damaged", each=2)
+    library = pool_of(folder).library
+    library.index.close()
+    (library.folder / "index.db").write_bytes(b"no database" * 100)
+    for more in library.folder.glob("index.db-*"):
+        more.unlink()
+    assert len(pool_of(folder)) == 6
+
+
+def test_folders_are_classes_where_that_was_asked_for(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "labelled", each=3)
+    pool = pool_of(f"{folder}{FOLDERS}")
+    assert pool.classes == ("blue", "green", "red")
+    assert pool.targets is not None
+    assert [pool.classes[t] for t in pool.targets] == [name.split("/")[0] for name in names(pool)]
+    assert pool.test is None
+
+
+def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    for name in ("plain", "\x1b]0;owned\x07"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "0.jpg").write_bytes(jpeg(picture("red", len(name))))
+    pool = pool_of(f"{folder}{FOLDERS}")
+    assert set(pool.classes) == {"plain", "\\x1b]0;owned\\x07"}
+    assert pool.targets is not None
+
+
+def test_a_test_folder_is_the_test_split(tmp_path: Path) -> None:
+    colour_folder(tmp_path / "split/train", each=3)
+    colour_folder(tmp_path / "split/test", each=2, first=100)
+    pool = pool_of(f"{tmp_path / 'split'}{FOLDERS}")
+    assert len(pool) == 9
+    assert pool.test is not None
+    assert len(pool.test.images) == 6
+    assert sorted(pool.test.targets) == [0, 0, 1, 1, 2, 2]
+    assert pool.classes == ("blue", "green", "red")
+
+
+def test_a_simulation_gets_a_test_split_by_content(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "whole", each=20)
+    pool = open_labelled(f"{folder}{FOLDERS}")
+    assert pool.test is not None
+    assert pool.targets is not None
+    assert len(pool.ids) + len(pool.test.images) == 60
+    assert 3 <= len(pool.test.images) <= 25
+    again = open_labelled(f"{folder}{FOLDERS}")
+    assert again.fingerprint == pool.fingerprint
+
+
+def test_what_lies_elsewhere_is_kept_in_middle_size() -> None:
+    memory = fsspec.filesystem("memory")
+    for k in range(3):
+        memory.pipe(f"/bucket/shots/{k}.jpg", jpeg(picture("red", k, 800, 600)))
+    pool = pool_of("memory://bucket/shots")
+    memory.rm("/bucket/shots", recursive=True)
+    assert max(pool.picture(0, 1000).shape) > 300
+    assert pool.files.path(0) is None
+
+
+def test_titles_and_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    colour_folder(tmp_path / "My Photos", each=1)
+    monkeypatch.chdir(tmp_path)
+    assert title_of("mnist") == "mnist"
+    assert title_of("My Photos/") == "My-Photos"
+    assert canonical(f"My Photos{FOLDERS}") == f"{tmp_path / 'My Photos'}{FOLDERS}"
+    with pytest.raises(TuilabelError, match="unknown dataset 'nowhere'"):
+        title_of("nowhere")
+
+
+def test_a_folder_whose_files_were_all_renamed_is_there_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
+    folder = colour_folder(tmp_path / "renamed", each=20)
+    ids = pool_of(folder).ids.copy()
+    for path in list(folder.rglob("*.jpg")):
+        path.rename(path.with_name(f"new-{path.name}"))
+    pool = pool_of(folder, reading="first")
+    assert np.array_equal(pool.ids, ids), "their places are the same"
+    assert len(pool) - len(pool.gone) >= 24, "enough of them are found again to begin with"

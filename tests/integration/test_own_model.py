@@ -1,0 +1,118 @@
+"""The model of one's own images, used: predictions in any format, on other folders, exported."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import Clock
+from tests.helpers.folders import COLOURS, colour_folder
+from tuilabel.datasets import canonical, open_pool
+from tuilabel.encoders.choose import PCA_ENCODER, vae_of
+from tuilabel.encoders.encode import encode
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import InlineWriter, LabelStore, Project
+from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.project.export_model import export_model
+from tuilabel.project.model import ModelOptions
+from tuilabel.project.predict import PredictOptions, run_predict
+from tuilabel.session import LabellingSession
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> ModelOptions:
+    """A project of colours with 20 labels, and no VAE yet."""
+    folder = colour_folder(tmp_path / "shots", each=20)
+    pool = open_pool(str(folder))
+    directory = tmp_path / "shots.tuilabel"
+    with Project.open(directory, pool.name, pool.fingerprint, tuple(COLOURS), source=canonical(str(folder))) as project:
+        store = LabelStore.open(project.store)
+        trainer = InlineTrainer(RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool)).run)
+        session = LabellingSession(
+            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=tuple(COLOURS),
+            annotator="ann", retrain="batch", budget=20, clock=Clock(),
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        while (batch := session.batch) is not None:
+            for position, item in enumerate(batch.items):
+                colour = pool.files.last_name(item.index).split("/")[0]
+                session.label(position, list(COLOURS).index(colour))
+        store.close()
+    return ModelOptions(str(folder), directory, learner="mlp", device="cpu")
+
+
+def predict(model: ModelOptions, **options: object) -> dict[str, object]:
+    return run_predict(model, PredictOptions(quiet=True, **options))  # type: ignore[arg-type]
+
+
+def test_every_file_is_predicted_by_its_name(labelled: ModelOptions, tmp_path: Path) -> None:
+    summary = predict(labelled, out=tmp_path / "p.csv")
+    rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    assert summary["written"] == len(rows) == 60
+    right = [row["path"].split("/")[0] == row["label"] for row in rows]
+    assert np.mean(right) > 0.9, "colours are easily told apart by their thumbnails"
+
+
+def test_predictions_go_into_any_format_of_labels(labelled: ModelOptions, tmp_path: Path) -> None:
+    summary = predict(labelled, out=tmp_path / "sorted", file_format="imagefolder", unlabelled_only=True)
+    assert summary["written"] == 40
+    files = list((tmp_path / "sorted").rglob("*.jpg"))
+    assert len(files) == 40
+    assert {path.relative_to(tmp_path / "sorted").parts[0] for path in files} <= set(COLOURS)
+    predict(labelled, out=tmp_path / "ls", file_format="label-studio", min_confidence=0.5, probabilities=True)
+    tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
+    assert all("predictions" in task for task in tasks)
+    with pytest.raises(UsageError, match="give --out"):
+        predict(labelled, file_format="imagefolder")
+    with pytest.raises(UsageError, match="cleanlab"):
+        predict(labelled, out=tmp_path / "c", file_format="cleanlab")
+    with pytest.raises(TuilabelError, match="--force"):
+        predict(labelled, out=tmp_path / "sorted", file_format="imagefolder")
+
+
+def test_another_folder_of_other_sizes_is_predicted(labelled: ModelOptions, tmp_path: Path) -> None:
+    other = colour_folder(tmp_path / "other", each=4, first=500, size=lambda k: (90 + k % 7, 120))
+    predict(labelled, on=str(other), out=tmp_path / "other.csv")
+    rows = list(csv.DictReader((tmp_path / "other.csv").read_text().splitlines()))
+    assert len(rows) == 12
+    assert np.mean([row["path"].split("/")[0] == row["label"] for row in rows]) > 0.8
+
+
+def test_a_model_on_thumbnails_is_not_exported_and_one_on_a_vae_is(labelled: ModelOptions, tmp_path: Path) -> None:
+    from tuilabel.encoders.vae.settings import TrainSettings
+    from tuilabel.encoders.vae.training import train_vae
+
+    def export(out: Path) -> dict[str, object]:
+        return export_model(
+            labelled.dataset, labelled.project, None, out, "onnx", device="cpu", learner="mlp", quiet=True
+        )
+
+    with pytest.raises(TuilabelError, match=r"pca cannot be exported.*train-vae"):
+        export(tmp_path / "model.onnx")
+    pool = open_pool(labelled.dataset)
+    assert labelled.project is not None
+    settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=8)
+    train_vae(pool.images, settings, vae_of(labelled.project), dataset=pool.name, fingerprint=pool.fingerprint)
+    result = export(tmp_path / "model.onnx")
+    assert result["classes"] == list(COLOURS)
+    assert result["same_class"]
+    assert predict(replace(labelled, encoder="vae"))["items"] == 60, "it is the project's own VAE that is used"
+
+
+def test_a_project_finds_its_images_by_itself(
+    labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    summary = predict(replace(labelled, dataset="mnist"))
+    assert summary["dataset"] == "shots"
+    Image.new("RGB", (48, 36), (250, 10, 10)).save(tmp_path / "shots" / "new.png")
+    assert predict(replace(labelled, dataset="shots", project=None))["items"] == 61, "new files are read first"

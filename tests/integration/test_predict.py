@@ -1,0 +1,333 @@
+"""`tuilabel predict`: files of predictions, and the page."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from tests.conftest import Clock, Tiny
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets.pool import content_ids
+from tuilabel.encoders.choose import Encoder
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import InlineWriter, LabelStore, Project
+from tuilabel.learner import open as opening
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.project.model import ModelOptions, open_model
+from tuilabel.project.predict import PredictOptions, predicted_rows, run_predict
+from tuilabel.report import ClassRow, Page, Pair, Tile, render
+from tuilabel.session import CurvePoint, LabellingSession
+
+QUIET = PredictOptions(quiet=True)
+
+
+def make_project(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:
+    """Labels of the tiny dataset, one in 25 wrong."""
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
+        store = LabelStore.open(project.store)
+        test = opening.test_set(pool, features) if with_test else None
+        trainer = InlineTrainer(RoundRunner(learner, test).run)
+        session = LabellingSession(
+            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
+            strategy="margin", annotator="ann", retrain="batch", budget=budget, audit_share=0.3, clock=Clock(),
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        assert pool.targets is not None
+        while (batch := session.batch) is not None:
+            for position, item in enumerate(batch.items):
+                session.label(position, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
+        store.close()
+    return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")
+
+
+@pytest.fixture(scope="module")
+def able(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    """The tiny dataset, and a VAE whose latents tell its classes apart."""
+    from tuilabel.encoders.vae.settings import TrainSettings
+    from tuilabel.encoders.vae.training import train_vae
+
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    checkpoint = tmp_path_factory.mktemp("vae") / "able.safetensors"
+    settings = TrainSettings(latent_dim=8, epochs=6, batch_size=25, beta=0.05)
+    train_vae(pool.images, settings, checkpoint, dataset=pool.name, fingerprint=pool.fingerprint)
+    return Tiny(tiny.data_dir, checkpoint)
+
+
+@pytest.fixture(scope="module")
+def labelled(able: Tiny, tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
+    return make_project(able, tmp_path_factory.mktemp("predict") / "p.tuilabel")
+
+
+def test_every_item_comes_once_with_its_class_and_confidence(
+    labelled: ModelOptions, tiny: Tiny, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = run_predict(labelled, PredictOptions(probabilities=True))
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    assert [row["id"] for row in rows] == [item.decode() for item in pool.ids]
+    assert rows[7]["path"] == "fashion-mnist#7"
+    for row in rows:
+        probabilities = {name: float(row[f"p_{name}"]) for name in pool.classes}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
+        assert max(probabilities, key=lambda name: probabilities[name]) == row["label"]
+        assert float(row["confidence"]) == max(probabilities.values())
+    assert (summary["items"], summary["written"], summary["labels"]) == (300, 300, 100)
+    assert sum(summary["classes"].values()) == 300
+    assert 0.7 < summary["expected_accuracy"] <= 1
+    right = np.mean([row["label"] == pool.classes[t] for row, t in zip(rows, pool.targets, strict=True)])  # type: ignore[arg-type]
+    assert right > 0.9
+
+
+def test_formats_say_the_same(labelled: ModelOptions, tmp_path: Path) -> None:
+    for name in ("p.csv", "p.jsonl", "p.parquet"):
+        run_predict(labelled, replace(QUIET, out=tmp_path / name, probabilities=True))
+    with (tmp_path / "p.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    table = parquet.read_table(tmp_path / "p.parquet").to_pylist()
+    assert len(rows) == len(lines) == len(table) == 300
+    for row, line, cells in zip(rows, lines, table, strict=True):
+        assert list(row) == list(line) == list(cells)
+        assert (row["id"], row["path"], row["label"]) == tuple(line.values())[:3] == tuple(cells.values())[:3]
+        for column in list(row)[3:]:
+            assert float(row[column]) == pytest.approx(line[column], abs=1e-9) == pytest.approx(cells[column], abs=1e-6)
+    assert list(rows[0])[:5] == ["id", "path", "label", "confidence", "p_T-shirt/top"]
+
+
+def test_only_the_sure_and_the_unlabelled(labelled: ModelOptions, tmp_path: Path) -> None:
+    out = tmp_path / "p.parquet"
+    run_predict(labelled, replace(QUIET, out=out))
+    middle = float(np.median(parquet.read_table(out)["confidence"].to_numpy()))
+    summary = run_predict(labelled, replace(QUIET, out=out, min_confidence=middle, unlabelled_only=True, force=True))
+    table = parquet.read_table(out)
+    assert table.column_names == ["id", "path", "label", "confidence"]
+    assert 0 < len(table) == summary["written"] < 200
+    assert min(table["confidence"].to_pylist()) >= middle
+    assert summary["mean_confidence"] == pytest.approx(np.mean(table["confidence"].to_pylist()), abs=1e-5)
+    nobody = run_predict(labelled, replace(QUIET, out=out, min_confidence=1.0, unlabelled_only=True, force=True))
+    assert parquet.read_table(out).num_rows == nobody["written"]
+
+
+def test_predictions_as_rows_of_labels(labelled: ModelOptions) -> None:
+    from rich.console import Console
+
+    opened = open_model(labelled, Console(quiet=True))
+    options = PredictOptions(unlabelled_only=True, probabilities=True)
+    rows = list(predicted_rows(opened, opened.pool, opened.learner.features, options))
+    assert len(rows) == 200
+    assert {row.annotator for row in rows} == {"model"}
+    assert rows[0].labelled_at is rows[0].seconds is None
+    assert rows[0].probabilities is not None
+    assert max(rows[0].probabilities) == rows[0].confidence
+    assert not {row.index for row in rows} & set(opened.final.known.indices.tolist())
+
+
+def other(pool: ImagePool, images: np.ndarray) -> ImagePool:
+    return replace(pool, name="other", images=images, ids=content_ids(images), targets=None, test=None,
+                   fingerprint=hashlib.sha256(images.tobytes()).hexdigest()[:32])  # fmt: skip
+
+
+def test_other_images_are_predicted_too_and_resized(
+    labelled: ModelOptions, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    assert pool.targets is not None
+    same = np.asarray(pool.images[:40])
+    pools = {"same": same, "twice": same.repeat(2, axis=1).repeat(2, axis=2), "colour": same.repeat(3, axis=3)}
+
+    def open_(name: str, *_: object) -> ImagePool:
+        return other(pool, pools[name])
+
+    monkeypatch.setattr("tuilabel.project.predict.open_pool", open_)
+    said = {}
+    for name in ("same", "twice"):
+        run_predict(labelled, replace(QUIET, on=name, out=tmp_path / f"{name}.jsonl"))
+        said[name] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in said["same"]] == [row["label"] for row in said["twice"]]
+    assert [row["id"] for row in said["same"]] == [item.decode() for item in pool.ids[:40]]
+    unlabelled = run_predict(labelled, replace(QUIET, on="same", unlabelled_only=True))
+    assert 0 < unlabelled["selected"] < 40  # images are known again by their content
+    with pytest.raises(TuilabelError, match=r"1 channel .*other have 3 channels"):
+        run_predict(labelled, replace(QUIET, on="colour"))
+    with pytest.raises(UsageError, match="leave out --on"):
+        run_predict(labelled, replace(QUIET, on="same", html=tmp_path / "r.html"))
+    monkeypatch.setattr("tuilabel.learner.calibrated.ENOUGH", 1000)
+    monkeypatch.setattr("tuilabel.learner.cnn.EPOCHS", 1)
+    cnn = replace(labelled, learner="cnn", checkpoint=None)
+    assert run_predict(cnn, replace(QUIET, on="same"))["selected"] == 40
+    with pytest.raises(TuilabelError, match="as large as"):
+        run_predict(cnn, replace(QUIET, on="twice"))
+
+
+def test_what_cannot_be_done_is_told_and_harms_nothing(labelled: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
+    there = tmp_path / "there.csv"
+    there.write_text("mine")
+    for options, error, words in (
+        (replace(QUIET, out=there), TuilabelError, "give --force"),
+        (replace(QUIET, out=tmp_path), UsageError, r"end its name in \.csv, \.jsonl, \.parquet"),
+        (replace(QUIET, out=tmp_path / "p.xlsx"), UsageError, r"end its name in"),
+        (replace(QUIET, html=tmp_path / "p.csv"), UsageError, r"end its name in \.html"),
+        (replace(QUIET, min_confidence=95), UsageError, "give 0 to 1"),
+    ):
+        with pytest.raises(error, match=words):
+            run_predict(labelled, options)
+    assert there.read_text() == "mine"
+    with pytest.raises(TuilabelError, match="no project at"):
+        run_predict(replace(labelled, project=tmp_path / "none"), QUIET)
+    with pytest.raises(UsageError, match="unknown learner"):
+        run_predict(replace(labelled, learner="latnt"), QUIET)
+    empty = make_project(tiny, tmp_path / "empty", budget=1)
+    with pytest.raises(TuilabelError, match="fewer than two classes"):
+        run_predict(empty, QUIET)
+
+
+def test_a_broken_off_run_leaves_the_old_file(
+    labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "p.csv"
+    out.write_text("old")
+
+    def broken(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tuilabel.project.prediction_files.CsvFile.write", broken)
+    with pytest.raises(KeyboardInterrupt):
+        run_predict(labelled, replace(QUIET, out=out, force=True))
+    assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
+    assert out.read_text() == "old"
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+VOID = {"meta", "img", "br", "line", "polygon", "polyline", "circle", "hr", "link"}
+
+
+class Checked(HTMLParser):
+    """Every element is closed in its order, and nothing is fetched from anywhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.ids: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        values = dict(attrs)
+        assert not any(name.startswith("on") for name in values)
+        for name in ("src", "href", "action", "srcset"):
+            assert (values.get(name) or "data:").startswith("data:")
+        if tag == "img":
+            self.images.append(values)
+        if "id" in values:
+            self.ids.append(values["id"] or "")
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] != ["style"]:
+            self.text += data
+
+
+@pytest.fixture(params=[True, False], ids=["with a test split", "without one"])
+def report(
+    request: pytest.FixtureRequest, labelled: ModelOptions, able: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    options = labelled
+    if not request.param:
+        options = make_project(able, tmp_path / "p", with_test=False)
+        pool = replace(open_pool("fashion-mnist", able.data_dir), test=None)
+        pool.fingerprint = pool.fingerprint[::-1]
+        monkeypatch.setattr("tuilabel.project.model.open_pool", lambda *_: pool)
+    run_predict(options, replace(QUIET, html=tmp_path / "r.html"))
+    return (tmp_path / "r.html").read_text()
+
+
+def test_the_report_is_one_page_without_anything_from_elsewhere(report: str, request: pytest.FixtureRequest) -> None:
+    page = Checked(report)
+    assert not {"script", "iframe", "link"} & set(page.tags)
+    assert not re.findall(r"https?:|url\(|@import", report)
+    assert len(page.ids) == len(set(page.ids))
+    assert page.images
+    assert all(image["alt"] for image in page.images)
+    on = "audit images drawn at random" if "without one" in request.node.name else "60 test images"
+    for words in (
+        "95 % interval",
+        on,
+        "Learning curve",
+        "mistaken for",
+        "least sure",
+        "likely wrong",
+        "Sneaker",
+        "ann",
+    ):
+        assert words in page.text, words
+    assert "polyline" in page.tags
+    assert len(report) < 500_000
+
+
+def page_of(name: str, n: int = 3) -> Page:
+    tile = Tile("data:image/png;base64,AAAA", name, name, name)
+    classes = [ClassRow(f"{name}{k}", 1, 0.5, 2, 3, [tile]) for k in range(n)]
+    return Page(
+        dataset=name, project=name, made=Clock().now, pool_size=9, labelled=3, skipped=0, flagged=0, rounds=1,
+        annotators=[(name, 3)], accuracy=None, judged_on=name, expected_accuracy=None, calibration=name, advice=name,
+        curve=[CurvePoint(20, 0.9, 0.8, 0.95)], confusion=np.ones((n, n), dtype=np.int64),
+        pairs=[Pair(name, name, 1, [tile])], classes=classes, least_sure=[tile], doubted=[], doubted_in_all=0,
+        version="1",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name", ["</style><script>alert(1)</script>", "\" onerror='x' <b>", "a\x1b[2J\u202eb\x00&amp;"]
+)
+def test_names_are_text_whatever_is_in_them(name: str) -> None:
+    page = Checked(render(page_of(name)))
+    assert not {"script", "b"} & set(page.tags)
+    assert not re.search("[\x00\x1b\u202e]", page.text)
+    assert name.replace("\x1b", "\\x1b").replace("\u202e", "\\x202e").replace("\x00", "\\x00") in page.text
+    assert all(image["src"] == "data:image/png;base64,AAAA" for image in page.images)
+
+
+def test_many_classes_make_no_endless_page() -> None:
+    text = render(page_of("class ", 1000))
+    page = Checked(text)
+    assert "880 classes more" in page.text
+    assert len(page.images) < 150
+    assert 'class="matrix"' not in text
+
+
+@pytest.mark.parametrize("points", [[(20, 0.5)], [(2, 0.98), (3, 1.0)], [(20, 0.1), (30_000, 0.9999)]])
+def test_the_curve_fits_whatever_there_is(points: list[tuple[int, float]]) -> None:
+    curve = [CurvePoint(n, y, max(0, y - 0.05), min(1, y + 0.05)) for n, y in points]
+    text = render(replace(page_of("a"), curve=curve))
+    for x, y in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', text):
+        assert 0 <= float(x) <= 640
+        assert 0 <= float(y) <= 280
+    ticks = re.findall(r"<text[^>]*>([\d,.]+) %</text>", text)
+    assert 2 <= len(ticks) <= 8

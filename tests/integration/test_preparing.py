@@ -1,0 +1,277 @@
+"""From a folder to latents behind the screen: reading, training, encoding, and moving over."""
+
+from __future__ import annotations
+
+import os
+import queue
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.folders import colour_folder, jpeg, picture
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder, vae_of
+from tuilabel.encoders.encode import at_once, by_file, encode
+from tuilabel.encoders.vae.header import read_header
+from tuilabel.encoders.vae.settings import TrainSettings
+from tuilabel.learner.trainer.messages import (
+    Failure,
+    Inspection,
+    InspectItem,
+    Message,
+    PoolChanged,
+    RoundResult,
+    TrainRequest,
+)
+from tuilabel.learner.trainer.prepare_messages import Encoded, Failed, Grown, News, PrepareSettings
+from tuilabel.learner.trainer.prepare_process import Preparer
+from tuilabel.learner.trainer.prepare_worker import prepare
+from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
+
+PATIENCE = 120.0
+NONE = np.array([], dtype=np.int64)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.FEWEST_EPOCHS", 1)
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.MOST_EPOCHS", 2)
+    monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
+
+
+def settings_for(folder: Path, vae: Path, encoder: Encoder | None = None) -> PrepareSettings:
+    return PrepareSettings(str(folder), None, encoder, vae, encodes=True, device="cpu", seed=0)
+
+
+def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "shots", each=12)
+    first = open_pool(str(folder), reading="first")
+    assert 24 <= len(first) < 36
+    said: list[News] = []
+    prepare(settings_for(folder, tmp_path / "vae.safetensors"), said.append, lambda: False)
+    assert Grown(complete=True) in said
+    last = said[-1]
+    assert isinstance(last, Encoded)
+    assert first.refresh()
+    latents = at_once(last.encoder, first)
+    assert latents is not None
+    assert latents.pool.shape == (36, 64)
+    assert read_header(tmp_path / "vae.safetensors").dataset == "shots"
+
+
+def test_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "again", each=8)
+    open_pool(str(folder))
+    vae = tmp_path / "vae.safetensors"
+    stops = iter([False, False, True] + [True] * 100)
+    with pytest.raises(Exception, match="stopped"):
+        prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
+    assert vae.with_name("vae.safetensors.partial").exists()
+    said: list[News] = []
+    prepare(settings_for(folder, vae), said.append, lambda: False)
+    assert isinstance(said[-1], Encoded)
+    assert not vae.with_name("vae.safetensors.partial").exists()
+
+
+def test_an_unfinished_training_of_other_images_is_begun_anew(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "grown", each=8)
+    open_pool(str(folder))
+    vae = tmp_path / "vae.safetensors"
+    stops = iter([False, False, True] + [True] * 100)
+    with pytest.raises(Exception, match="stopped"):
+        prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
+    colour_folder(folder, each=2, first=90)
+    open_pool(str(folder))
+    said: list[News] = []
+    prepare(settings_for(folder, vae), said.append, lambda: False)
+    assert isinstance(said[-1], Encoded)
+
+
+def test_only_new_images_are_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = colour_folder(tmp_path / "few", each=8)
+    pool = open_pool(str(folder))
+    prepare(settings_for(folder, tmp_path / "vae.safetensors"), lambda _: None, lambda: False)
+    encoder = Encoder.vae(tmp_path / "vae.safetensors")
+    before = np.array(encode(encoder, pool).pool)
+    colour_folder(folder, each=2, first=70)
+    open_pool(str(folder))
+    pool.refresh()
+    seen: list[int] = []
+    import tuilabel.encoders.cache as latents_module
+
+    real = latents_module._encoded
+
+    def counting(images: np.ndarray, *rest: object) -> Iterator[np.ndarray]:
+        seen.append(len(images))
+        return real(images, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(latents_module, "_encoded", counting)
+    after = encode(encoder, pool).pool
+    assert seen == [6]
+    assert np.array_equal(after[:24], before)
+    assert len(after) == 30
+
+
+def test_few_images_get_more_epochs() -> None:
+    small, large = (TrainSettings.for_pool(n, "photos") for n in (2_000, 200_000))
+    assert small.epochs >= large.epochs
+    assert TrainSettings.for_pool(100, "photos", epochs=7).epochs == 7
+
+
+def test_own_latents_and_pca(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "mine", each=6)
+    (folder / "broken.jpg").write_text("no")
+    pool = open_pool(str(folder))
+    pca = encode(PCA_ENCODER, pool)
+    assert pca.pool.shape == (18, 32)
+    table = by_file(pool, pca)  # type: ignore[arg-type]
+    assert table.shape == (19, 32)
+    files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg"))
+    assert np.isnan(table[files.index("broken.jpg")]).all()
+    np.save(tmp_path / "mine.npy", table)
+    own = choose_encoder("vae", pool, latents=tmp_path / "mine.npy")
+    assert own is not None
+    assert np.array_equal(encode(own, pool).pool, pca.pool)
+    np.save(tmp_path / "short.npy", table[:5])
+    with pytest.raises(Exception, match=r"5 rows.*19 files"):
+        choose_encoder("vae", pool, latents=tmp_path / "short.npy")
+
+
+def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "grown", each=4, size=lambda _: (16, 16))
+    project = tmp_path / "grown.tuilabel"
+    project.mkdir()
+    pool = open_pool(str(folder))
+    vae = vae_of(project)
+    prepare(settings_for(folder, vae), lambda _: None, lambda: False)
+    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
+    (folder / "large.jpg").write_bytes(jpeg(picture("red", 0, 300, 200)))
+    shutil.rmtree(pool.library.folder)  # type: ignore[attr-defined]
+    pool = open_pool(str(folder))
+    assert pool.images.shape[1:] == (64, 64, 3)
+    assert choose_encoder("vae", pool, project=project) is None
+    with pytest.raises(Exception, match="16×16"):
+        choose_encoder("vae", pool, project=project, checkpoint=vae)  # what was named is not left aside
+    prepare(settings_for(folder, vae), lambda _: None, lambda: False)
+    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
+
+
+class Sitting:
+    """A trainer process on a folder, and what it has said."""
+
+    def __init__(self, folder: Path, place: Path, **changes: object) -> None:
+        settings = WorkerSettings(
+            str(folder), None, None, "mlp", "cpu", place / "trainer.log", place / "vae.safetensors"
+        )
+        self.trainer = ProcessTrainer(replace(settings, **changes))  # type: ignore[arg-type]
+        self.said: queue.Queue[Message] = queue.Queue()
+        self.trainer.start(self.said.put)
+
+    def wait_for(self, kind: type) -> Message:
+        while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
+            if isinstance(message, Failure):
+                assert not message.fatal, message
+        return message
+
+    def ask(self, serial: int, n: int) -> RoundResult:
+        indices = np.arange(n, dtype=np.int64)
+        self.trainer.submit(TrainRequest(serial, indices, indices % 3, 3, indices < 0, NONE, NONE, "margin", 5, 1, 0))
+        message = self.wait_for(RoundResult)
+        assert isinstance(message, RoundResult)
+        return message
+
+
+def test_a_sitting_begins_on_pca_and_moves_over(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "live", each=20, size=lambda _: (16, 16))
+    begun = open_pool(str(folder), reading="first")
+    sitting = Sitting(folder, tmp_path)
+    try:
+        first = sitting.wait_for(PoolChanged)
+        assert first == PoolChanged(len(begun), "pca")
+        assert sitting.ask(1, 0).n_labels == 0
+        changes = [first]
+        while changes[-1].encoder != "vae":  # type: ignore[union-attr]
+            changes.append(sitting.wait_for(PoolChanged))
+        assert changes[-1] == PoolChanged(60, "vae")
+        result = sitting.ask(2, 12)
+        assert result.n_labels == 12
+        sitting.trainer.ask(InspectItem(1, 3))
+        inspection = sitting.wait_for(Inspection)
+        assert isinstance(inspection, Inspection)
+        assert inspection.reconstruction is not None
+    finally:
+        sitting.trainer.close()
+    again = Sitting(folder, tmp_path, encoder=Encoder.vae(tmp_path / "vae.safetensors"))
+    try:
+        assert again.wait_for(PoolChanged) == PoolChanged(60, "vae"), "the next time it is there at once"
+    finally:
+        again.trainer.close()
+
+
+def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "one", each=8, size=lambda _: (16, 16))
+    open_pool(str(folder))
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    sitting = Sitting(folder, tmp_path, vae=blocked / "vae.safetensors")
+    try:
+        failure = sitting.wait_for(Failure)
+        assert isinstance(failure, Failure)
+        assert not failure.fatal
+        assert failure.behind, "the trainer is as well as before"
+        assert sitting.ask(1, 12).n_labels == 12
+    finally:
+        sitting.trainer.close()
+
+
+def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "end", each=4)
+    open_pool(str(folder))
+    heard: queue.Queue[News] = queue.Queue()
+    done = threading.Event()
+
+    def hear(news: News) -> None:
+        heard.put(news)
+        if isinstance(news, Encoded | Failed):
+            done.set()
+
+    Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
+    assert done.wait(PATIENCE)
+
+
+def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
+    begun = open_pool(str(folder), reading="first")
+    heard: queue.Queue[News] = queue.Queue()
+    preparer = Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), heard.put)
+    first = heard.get(timeout=PATIENCE)
+    assert preparer.pid is not None
+    os.kill(preparer.pid, signal.SIGKILL)
+    news = [first]
+    while not isinstance(news[-1], Encoded):
+        news.append(heard.get(timeout=PATIENCE))
+        assert not isinstance(news[-1], Failed)
+    begun.refresh()
+    assert len(begun) == 360
+
+
+def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "found", each=20, size=lambda _: (16, 16))
+    open_pool(str(folder))
+    for path in list(folder.rglob("*.jpg")):
+        path.rename(path.with_name(f"new-{path.name}"))
+    pool = open_pool(str(folder), reading="first")
+    assert len(pool.gone)
+    sitting = Sitting(folder, tmp_path, encoder=PCA_ENCODER)
+    try:
+        sitting.wait_for(PoolChanged)
+        sitting.wait_for(PoolChanged)
+        assert not len(pool.gone)
+    finally:
+        sitting.trainer.close()

@@ -1,0 +1,270 @@
+"""The trainer process: answers, may die, is started again, ends with the screen."""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import Tiny
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.cache import encode_pool
+from tuilabel.encoders.choose import Encoder
+from tuilabel.learner.trainer.messages import (
+    ClassItems,
+    CrossValidate,
+    Failure,
+    Inspection,
+    InspectItem,
+    ItemsOfClass,
+    Message,
+    OutOfFold,
+    Progress,
+    Ready,
+    RoundResult,
+    TrainRequest,
+)
+from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
+
+PATIENCE = 60.0
+NONE = np.array([], dtype=np.int64)
+
+
+class Client:
+    """A trainer with what it has said."""
+
+    def __init__(self, tiny: Tiny, log: Path, **changes: object) -> None:
+        arguments = {
+            "dataset": "fashion-mnist",
+            "data_dir": tiny.data_dir,
+            "encoder": Encoder.vae(tiny.checkpoint),
+            "learner": "mlp",
+            "device": "cpu",
+            "log": log,
+            **changes,
+        }
+        self.trainer = ProcessTrainer(WorkerSettings(**arguments))  # type: ignore[arg-type]
+        self.said: queue.Queue[Message] = queue.Queue()
+        self.trainer.start(self.said.put)
+
+    def wait_for(self, kind: type) -> Message:
+        while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
+            if isinstance(message, Failure):
+                assert not message.fatal, message
+        return message
+
+    def ask(self, serial: int, n: int) -> None:
+        indices = np.arange(n, dtype=np.int64)
+        self.trainer.submit(
+            TrainRequest(serial, indices, indices % 10, 10, indices < 0, NONE, NONE, "margin", 20, 2, 0)
+        )
+
+    def result(self, serial: int) -> RoundResult:
+        while True:
+            message = self.wait_for(RoundResult)
+            assert isinstance(message, RoundResult)
+            if message.serial == serial:
+                return message
+
+
+@pytest.fixture
+def client(tiny: Tiny, tmp_path: Path) -> Iterator[Client]:
+    client = Client(tiny, tmp_path / "trainer.log")
+    yield client
+    client.trainer.close()
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_it_encodes_says_so_and_answers(client: Client, tmp_path: Path) -> None:
+    client.ask(1, 0)
+    assert client.wait_for(Progress) == Progress("load")
+    client.wait_for(Ready)
+    first = client.result(1)
+    assert (first.n_labels, len(first.picks.indices)) == (0, 40)
+    client.ask(2, 50)
+    second = client.result(2)
+    assert second.n_labels == 50
+    assert second.test_accuracy is not None
+
+
+def test_the_newest_request_wins(client: Client) -> None:
+    client.ask(1, 0)
+    client.result(1)
+    for serial in range(2, 40):
+        client.ask(serial, 20 + serial)
+    serials = []
+    while not serials or serials[-1] != 39:
+        message = client.wait_for(RoundResult)
+        assert isinstance(message, RoundResult)
+        serials.append(message.serial)
+    assert serials == sorted(serials)
+    assert len(serials) < 38  # some were overtaken
+
+
+def test_it_is_started_again_when_it_dies(client: Client) -> None:
+    client.ask(1, 0)
+    client.result(1)
+    before = client.trainer.pid
+    assert before is not None
+    client.ask(2, 30)
+    client.result(2)
+    os.kill(before, signal.SIGKILL)
+    failure = client.wait_for(Failure)
+    assert isinstance(failure, Failure)
+    assert not failure.fatal
+    assert "signal 9" in failure.message
+    assert client.result(2).n_labels == 30  # the last request is sent again
+    assert client.trainer.pid != before
+
+
+def test_it_gives_up_when_it_dies_again_and_again(client: Client) -> None:
+    client.wait_for(Ready)  # idle: nothing it says sets the count back
+    client.trainer._failures = 3
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    failure = client.said.get(timeout=PATIENCE)
+    assert isinstance(failure, Failure)
+    assert failure.fatal
+    assert "trainer.log" in failure.message
+
+
+def test_closing_ends_the_process_at_once(client: Client) -> None:
+    client.wait_for(Progress)
+    pid = client.trainer.pid
+    assert pid is not None
+    client.trainer.close()
+    assert not alive(pid)
+
+
+def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Tiny, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(tiny.checkpoint.read_bytes()[:-10])
+    client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=Encoder.vae(broken))
+    while not isinstance(message := client.said.get(timeout=PATIENCE), Failure):
+        pass
+    client.trainer.close()
+    assert message.fatal
+    assert "cut short" in message.message
+    assert (tmp_path / "logs" / "trainer.log").exists()
+
+
+def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
+    client = Client(tiny, tmp_path / "trainer.log")
+    try:
+        client.trainer.submit(
+            TrainRequest(
+                1, np.arange(20), np.arange(20) % 2, 2, np.zeros(20, dtype=bool), NONE, NONE, "margin", 20, 2, 0,
+                target_of=np.array([0, 1, *[-1] * 8]),
+            )
+        )  # fmt: skip
+        result = client.result(1)
+    finally:
+        client.trainer.close()
+    assert result.n_labels == 20
+    assert result.test_accuracy is None
+
+
+def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path: Path) -> None:
+    encode_pool(open_pool("fashion-mnist", tiny.data_dir), tiny.checkpoint)  # else encoding has loaded it before
+    client = Client(tiny, tmp_path / "trainer.log")
+    try:
+        client.ask(1, 0)
+        client.result(1)
+        assert client.wait_for(Progress) == Progress("load")
+        client.wait_for(Ready)
+    finally:
+        client.trainer.close()
+
+
+def test_questions_are_answered_by_the_process(client: Client) -> None:
+    for question in (InspectItem(1, 4), ItemsOfClass(2, 3, 5, NONE)):
+        client.trainer.ask(question)
+    before = client.wait_for(Inspection)
+    assert isinstance(before, Inspection)
+    assert before.probabilities is None
+    assert before.reconstruction is not None
+    assert before.reconstruction.shape == (28, 28, 1)
+    assert before.neighbours.shape == (8,)
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(50, dtype=np.int64)
+    client.trainer.ask(InspectItem(3, 4))
+    client.trainer.ask(ItemsOfClass(4, 3, 5, indices))
+    client.trainer.ask(CrossValidate(5, indices, indices % 10, 10))
+    inspected, listed, validated = (client.wait_for(kind) for kind in (Inspection, ClassItems, OutOfFold))
+    assert isinstance(inspected, Inspection)
+    assert inspected.probabilities is not None
+    assert inspected.probabilities.shape == (10,)
+    assert isinstance(listed, ClassItems)
+    assert not set(listed.indices.tolist()) & set(indices.tolist())
+    assert isinstance(validated, OutOfFold)
+    assert validated.probabilities.shape == (50, 10)
+    assert inspected.error is listed.error is validated.error is None
+
+
+def test_a_question_is_asked_again_when_the_process_dies_over_it(client: Client) -> None:
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(300, dtype=np.int64)
+    client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=20))
+    while client.wait_for(Progress) != Progress("review", 1, 20):
+        pass
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    answer = client.wait_for(OutOfFold)
+    assert isinstance(answer, OutOfFold)
+    assert (answer.serial, answer.error, len(answer.indices)) == (1, None, 300)
+    assert client.trainer.pid != pid
+
+
+def test_nobody_waits_for_an_answer_of_a_trainer_that_has_stopped(client: Client) -> None:
+    client.wait_for(Ready)
+    client.trainer._failures = 3
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    client.trainer.ask(InspectItem(1, 4))
+    os.kill(pid, signal.SIGKILL)
+    answer = wait_past_failures(client, Inspection)
+    assert answer.error == "the trainer has stopped"
+    client.trainer.ask(InspectItem(2, 4))
+    assert wait_past_failures(client, Inspection).serial == 2
+
+
+def wait_past_failures(client: Client, kind: type) -> Inspection:
+    while not isinstance(message := client.said.get(timeout=PATIENCE), kind):
+        pass
+    assert isinstance(message, Inspection)
+    return message
+
+
+def test_a_question_that_ends_the_process_twice_is_given_up(client: Client) -> None:
+    client.ask(1, 50)
+    client.result(1)
+    indices = np.arange(300, dtype=np.int64)
+    client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=200))
+    for _ in range(2):
+        while client.wait_for(Progress) != Progress("review", 0, 200):
+            pass
+        pid = client.trainer.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    answer = client.wait_for(OutOfFold)
+    assert isinstance(answer, OutOfFold)
+    assert answer.error is not None
+    assert "twice" in answer.error
+    assert client.result(1).n_labels == 50  # and the trainer goes on

@@ -1,0 +1,278 @@
+"""What is asked beside training: one item, the items of a class, a cross-validation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import SessionMaker, Tiny, Toy
+from tests.integration.test_session import answer_all
+from tests.unit.test_learner import request
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.cache import encode_images
+from tuilabel.encoders.vae.decode import LatentDecoder
+from tuilabel.encoders.vae.preview import reconstruct
+from tuilabel.learner.base import LabelSet
+from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.messages import (
+    Answer,
+    ClassItems,
+    CrossValidate,
+    Inspection,
+    InspectItem,
+    ItemsOfClass,
+    OutOfFold,
+    Progress,
+    Question,
+    RoundResult,
+)
+from tuilabel.learner.trainer.questions import Answerer, nearest_items, stratified_folds
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.learner.trainer.worker import Worker
+
+NONE = np.array([], dtype=np.int64)
+
+
+def validate(toy: Toy, n: int, serial: int = 1) -> CrossValidate:
+    return CrossValidate(serial, np.arange(n), np.array([toy.truth(i) for i in range(n)]), 3, 5)
+
+
+def test_the_nearest_are_those_that_a_look_at_all_distances_finds() -> None:
+    latents = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
+    latents[7] = latents[3]  # a double is a neighbour, the item itself is none
+    distances = np.linalg.norm(latents.astype(np.float64) - latents[3], axis=1)
+    expected = [i for i in np.argsort(distances, kind="stable").tolist() if i != 3][:8]
+    nearest, far = nearest_items(latents, 3, 8)
+    assert nearest.tolist() == expected
+    assert far == pytest.approx(distances[expected], abs=1e-6)
+    assert len(nearest_items(latents[:4], 0, 8)[0]) == 3
+    assert len(nearest_items(latents[:1], 0, 8)[0]) == 0
+
+
+def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
+    runner = toy.runner()
+    answerer = Answerer(runner)
+    before = answerer.answer(InspectItem(1, 5))
+    assert isinstance(before, Inspection)
+    assert before.probabilities is None
+    assert before.reconstruction is None
+    assert {toy.truth(i) for i in before.neighbours.tolist()} == {toy.truth(5)}
+    runner.run(request(toy, list(range(30))))
+    after = answerer.answer(InspectItem(2, 5, neighbours=3))
+    assert isinstance(after, Inspection)
+    assert after.probabilities is not None
+    assert after.probabilities.argmax() == toy.truth(5)
+    assert after.neighbours.shape == after.distances.shape == (3,)
+    runner.run(request(toy, [0], labels=np.array([0])))  # all but one label taken back: no model any more
+    again = answerer.answer(InspectItem(3, 5))
+    assert isinstance(again, Inspection)
+    assert again.probabilities is None
+
+
+@pytest.mark.parametrize("order", ["sure", "unsure"])
+def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: str) -> None:
+    runner = toy.runner()
+    answerer = Answerer(runner)
+    nothing = answerer.answer(ItemsOfClass(1, 1, 10, NONE))
+    assert isinstance(nothing, ClassItems)
+    assert len(nothing.indices) == 0
+    runner.run(request(toy, list(range(30))))
+    found = answerer.answer(ItemsOfClass(2, 1, 10, np.arange(40), order))  # type: ignore[arg-type]
+    assert isinstance(found, ClassItems)
+    assert len(found.indices) == 10
+    assert found.indices.min() >= 40
+    assert np.mean([toy.truth(i) == 1 for i in found.indices.tolist()]) >= 0.9
+    steps = np.diff(found.confidence)
+    assert (steps <= 0).all() if order == "sure" else (steps >= 0).all()
+    assert found.expected_wrong == pytest.approx(float((1 - found.confidence).sum()), abs=1e-5)
+
+
+def test_folds_are_stratified_and_the_only_item_of_a_class_is_in_none() -> None:
+    labels = np.array([0] * 11 + [1] * 6 + [2] + [3] * 2)
+    fold = stratified_folds(labels, 5, np.random.default_rng(0))
+    assert fold[17] == -1
+    assert (np.delete(fold, 17) >= 0).all()
+    for label, n in ((0, 11), (1, 6), (3, 2)):
+        counts = np.bincount(fold[labels == label], minlength=5)
+        assert counts.max() - counts.min() <= 1
+        assert counts.sum() == n
+
+
+def test_out_of_fold_models_have_not_learnt_the_labels_they_judge(toy: Toy) -> None:
+    question = validate(toy, 40)
+    labels = question.labels.copy()
+    labels[8] = (labels[8] + 1) % 3
+    found = Answerer(toy.runner()).answer(CrossValidate(1, question.indices, labels, 3, 5))
+    assert isinstance(found, OutOfFold)
+    assert found.indices.tolist() == list(range(40))
+    assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+    assert found.probabilities[8].argmax() == toy.truth(8)
+
+
+def test_what_cannot_be_judged_is_left_out(toy: Toy) -> None:
+    of_two = [i for i in range(60) if toy.truth(i) != 2][:12]
+    lonely = next(i for i in range(60) if toy.truth(i) == 2)
+    indices = np.array([*of_two, lonely])
+    answerer = Answerer(toy.runner())
+    found = answerer.answer(CrossValidate(1, indices, np.array([toy.truth(i) for i in indices]), 3, 5))
+    assert isinstance(found, OutOfFold)
+    assert found.indices.tolist() == of_two
+    empty = answerer.answer(CrossValidate(2, indices, np.zeros(13, dtype=np.int64), 3, 5))
+    assert isinstance(empty, OutOfFold)
+    assert empty.probabilities.shape == (0, 3)
+
+
+def test_near_copies_are_told_from_neighbours(toy: Toy) -> None:
+    latents = toy.latents.copy()
+    latents[7] = latents[5] + 0.001
+    runner = RoundRunner(MLPLearner(latents))
+    found = Answerer(runner).answer(InspectItem(1, 5))
+    assert isinstance(found, Inspection)
+    assert found.neighbours[0] == 7
+    assert found.near.tolist() == [True, *[False] * 7]
+
+
+def test_an_error_is_the_answers_own(toy: Toy) -> None:
+    def broken(_: np.ndarray) -> np.ndarray:
+        raise RuntimeError("no picture")
+
+    for question in (InspectItem(4, 5), InspectItem(5, 10_000)):
+        answer = Answerer(toy.runner(), broken).answer(question)
+        assert isinstance(answer, Inspection)
+        assert (answer.serial, answer.index, len(answer.neighbours)) == (question.serial, question.index, 0)
+        assert answer.error is not None
+
+    class Broken:
+        features = toy.latents
+
+        def prepare(self) -> None: ...
+
+        def fit(self, known: LabelSet, seed: int) -> None:
+            raise MemoryError("too much")
+
+    runner = toy.runner()
+    runner.learner = Broken()  # type: ignore[assignment]
+    answer = Answerer(runner).answer(validate(toy, 20))
+    assert isinstance(answer, OutOfFold)
+    assert answer.error == "MemoryError: too much"
+
+
+def test_a_round_waits_for_one_fold_at_most(toy: Toy) -> None:
+    runner = toy.runner()
+    said: list[object] = []
+    worker = Worker(runner, Answerer(runner), said.append)
+    train = request(toy, list(range(20)))
+    worker.turn(train, [validate(toy, 30), InspectItem(2, 3)])
+    while worker.busy:
+        worker.turn(train, [])
+    kinds = [type(m) for m in said if not isinstance(m, Progress) and isinstance(m, Answer | RoundResult)]
+    assert kinds == [Inspection, *[RoundResult] * 5, OutOfFold]
+    assert [m.done for m in said if isinstance(m, Progress) and m.stage == "review"] == [0, 1, 2, 3, 4]
+    worker.turn(None, [validate(toy, 30, 3)])
+    worker.turn(None, [validate(toy, 30, 4)])  # the newest wins
+    while worker.busy:
+        worker.turn(None, [])
+    assert [m.serial for m in said if isinstance(m, OutOfFold)] == [1, 4]
+
+
+def test_a_latent_is_drawn_as_the_vae_draws_its_image(tiny: Tiny) -> None:
+    from tuilabel.encoders.vae.checkpoint import load_checkpoint
+
+    images = np.asarray(open_pool("fashion-mnist", tiny.data_dir).images[:3])
+    drawn = LatentDecoder(tiny.checkpoint)(encode_images(images, tiny.checkpoint, "cpu"))
+    assert drawn.shape == images.shape
+    expected = reconstruct(load_checkpoint(tiny.checkpoint)[0], images)
+    assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 2
+
+
+def test_a_session_asks_and_keeps_the_newest_answers(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    insight = session.insight
+    insight.ask_class(1, 5)
+    assert insight.class_items is not None
+    assert len(insight.class_items.indices) == 0
+    answer_all(session, toy, 3)
+    insight.inspect(7)
+    assert insight.inspection is not None
+    assert insight.inspection.index == 7
+    old = insight.inspection
+    insight.inspect(8)
+    session.handle(old)
+    assert insight.inspection.index == 8
+    insight.ask_class(1, 200)
+    assert session.batch is not None
+    there = set(insight.class_items.indices.tolist())
+    assert there
+    assert not there & {item.index for item in session.batch.items}
+    assert not there & set(session.labels()[0].tolist())
+    assert insight.review() is None
+    insight.ask_review()
+    assert insight.review() is not None
+
+
+def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    asked: list[Question] = []
+    session.insight._trainer.ask = asked.append  # type: ignore[method-assign]
+    session.insight.inspect(7)
+    assert session.insight.inspection is None
+    session.insight.inspect(9)
+    answerer = Answerer(toy.runner())
+    for question in asked:
+        session.handle(answerer.answer(question))
+    assert session.insight.inspection is not None
+    assert session.insight.inspection.index == 9
+
+
+def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, tmp_path: Path) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 3)
+    assert session.batch is not None
+    item = session.batch.items[0]
+    session.label(0, (toy.truth(item.index) + 1) % 3)
+    session.insight.ask_review()
+    found = session.insight.review()
+    assert found
+    first = found[0]
+    assert (first.index, first.reason, first.suggested) == (item.index, "likely wrong", toy.truth(item.index))
+    session.undo()
+    assert item.index not in {one.index for one in session.insight.review() or []}
+
+
+def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> None:
+    runner = toy.runner()
+    said: list[object] = []
+    worker = Worker(runner, Answerer(runner), said.append)
+    worker.turn(request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
+    assert [type(m) for m in said if isinstance(m, Answer | RoundResult)] == [RoundResult, Inspection]
+    said.clear()
+    worker.turn(None, [InspectItem(2, 5, since=4), ItemsOfClass(3, 0, 5, NONE)])
+    assert [m.serial for m in said if isinstance(m, Answer)] == [3]
+    worker.turn(request(toy, list(range(20)), serial=4), [])
+    answer = said[-1]
+    assert isinstance(answer, Inspection)
+    assert (answer.serial, answer.probabilities is None) == (2, False)
+
+
+def test_merged_classes_leave_no_answer_in_terms_of_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 3)
+    insight = session.insight
+    insight.inspect(7)
+    insight.ask_class(2, 5)
+    insight.ask_review()
+    session.merge_classes(0, 2)  # b and c are left
+    assert insight.class_items is None
+    assert insight.inspection is not None
+    assert insight.inspection.probabilities is not None
+    assert insight.inspection.probabilities.argmax() == (0 if toy.truth(7) == 1 else 1)
+    assert insight.out_of_fold is not None
+    assert insight.out_of_fold.probabilities.shape[1] == 2
+    session.add_class("new")
+    held = insight.out_of_fold
+    session.answer_item(int(held.indices[0]), "label", 2)
+    assert insight.out_of_fold is held  # classes that were added change nothing for the others
+    assert int(held.indices[0]) not in {item.index for item in insight.review() or [] if item.reason == "likely wrong"}

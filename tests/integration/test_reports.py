@@ -1,0 +1,82 @@
+"""What `tuilabel stats` says of a project."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.conftest import Clock, Tiny
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import Encoder
+from tuilabel.labels import InlineWriter, LabelStore, Project
+from tuilabel.learner import open as opening
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.project.reports import project_statistics, statistics_table
+from tuilabel.session import LabellingSession
+
+
+def text_of(figures: dict[str, object], columns: int = 80) -> str:
+    console = Console(width=columns)
+    with console.capture() as captured:
+        console.print(statistics_table(figures))
+    return captured.get()
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with a test split", "without one"])
+def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A project of 120 labels drawn at random, a third of them audited, one in fifteen wrong."""
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
+    directory = tmp_path_factory.mktemp("stats") / "p.tuilabel"
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
+        store = LabelStore.open(project.store)
+        test = opening.test_set(pool, features) if request.param else None
+        trainer = InlineTrainer(RoundRunner(learner, test).run)
+        session = LabellingSession(
+            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
+            strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, clock=Clock(),
+            cross_validate=False,
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        assert pool.targets is not None
+        while (batch := session.batch) is not None:
+            for position, item in enumerate(batch.items):
+                session.label(position, int(pool.targets[item.index] + (item.index % 15 == 0)) % 10)
+        store.close()
+    return directory
+
+
+def test_the_figures_of_a_project(labelled: Path, tiny: Tiny, request: pytest.FixtureRequest) -> None:
+    figures = project_statistics("fashion-mnist", labelled, tiny.data_dir)
+    json.dumps(figures)
+    assert (figures["labelled"], figures["rounds"], sum(figures["classes"].values())) == (120, 6, 120)
+    audit, lure = figures["accuracy"]["audit"], figures["lure"]
+    assert audit["n"] == 35
+    assert lure["n"] == 100  # the first batch was drawn before there was a model
+    assert lure["low"] < lure["value"] < lure["high"]
+    assert sum(recall["n"] for recall in figures["class_accuracy"].values()) == 35
+    assert figures["confusions"]
+    best = max(confusion["n"] for confusion in figures["confusions"])
+    assert figures["confusions"][0]["n"] == best
+    assert (figures["accuracy"]["test"] is None) == ("without" in request.node.name)
+    assert "the next 100 labels should bring" in figures["advice"]["text"]
+
+
+def test_they_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
+    figures = project_statistics("fashion-mnist", labelled, tiny.data_dir)
+    figures["project"] = "p.tuilabel"
+    lines = text_of(figures).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("advice") and "±" in line for line in lines)
+    assert any(line.startswith("Ankle boot") and "%" in line for line in lines)
+    many = {f"class {k}": k for k in range(47)}
+    figures["classes"], figures["class_accuracy"] = many, {name: {"value": None, "n": 0} for name in many}
+    wide = text_of(figures).splitlines()
+    assert max(map(len, wide)) <= 80
+    assert len(wide) < 40  # two classes in a row
+    assert any("class 46" in line for line in wide)

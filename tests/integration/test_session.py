@@ -1,0 +1,481 @@
+"""The whole loop without a screen: ask, answer, learn, come back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import Clock, SessionMaker, Toy, make_toy
+from tuilabel.errors import UsageError
+from tuilabel.labels import InlineWriter, LabelStore, NullWriter
+from tuilabel.learner.trainer.messages import Failure, Message, RoundResult, TrainRequest
+from tuilabel.session import LabellingSession
+from tuilabel.session.ledger import Curve
+
+
+def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
+    for _ in range(rounds):
+        batch = session.batch
+        assert batch is not None
+        for position, item in enumerate(batch.items):
+            session.label(position, toy.truth(item.index), 500)
+
+
+def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert session.batch is not None
+    assert (session.batch.round, session.batch.strategy, session.batch.model) == (1, "coverage", None)
+    assert session.statistics().test_accuracy is None
+    answer_all(session, toy, 2)
+    after = session.statistics()
+    assert (after.labelled, after.round) == (20, 3)
+    assert after.test_accuracy is not None
+    assert after.test_accuracy > 0.9
+    assert after.mean_uncertainty is not None
+    assert after.histogram is not None
+    assert sum(after.histogram) == 120 - 20 - 10
+    assert sum(after.class_counts) == 20
+    assert session.batch.round == 3
+    assert session.batch.strategy == "weighted-kmeans"
+    assert [labels for labels, *_ in after.curve] == sorted({labels for labels, *_ in after.curve})
+    assert after.per_minute == pytest.approx(60 / 2, rel=0.2)
+
+
+def test_nothing_is_asked_twice_and_in_the_end_everything_was(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, batch_size=7)
+    asked: list[int] = []
+    while session.batch is not None:
+        assert not session.finished
+        asked += [item.index for item in session.batch.items]
+        if len(asked) == 120:
+            assert session.last_batch
+            assert len(session.batch.items) == 1
+        answer_all(session, toy, 1)
+    assert sorted(asked) == list(range(120))
+    assert session.finished
+    assert session.statistics().labelled == 120
+
+
+def test_a_batch_larger_than_the_pool_asks_what_there_is(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, batch_size=500)
+    assert session.batch is not None
+    assert len(session.batch.items) == 120
+    assert session.last_batch
+
+
+@pytest.mark.parametrize(("batch_size", "per_round"), [(2, 1), (10, 1), (20, 2), (30, 3)])
+def test_a_tenth_of_each_batch_is_audit_from_the_second_on(
+    toy: Toy, make_session: SessionMaker, batch_size: int, per_round: int
+) -> None:
+    session = make_session(toy, batch_size=batch_size)
+    for number in (1, 2, 3):
+        assert session.batch is not None
+        audits = [item for item in session.batch.items if item.audit]
+        assert len(audits) == (0 if number == 1 else per_round)
+        assert all(item.query_probability is not None for item in audits)
+        answer_all(session, toy, 1)
+
+
+def test_of_single_items_every_tenth_is_audit(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, batch_size=1)
+    audits = []
+    for number in range(1, 31):
+        assert session.batch is not None
+        if session.batch.items[0].audit:
+            audits.append(number)
+        answer_all(session, toy, 1)
+    assert audits == [10, 20, 30]
+
+
+def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
+    toy: Toy, make_session: SessionMaker, tmp_path: Path
+) -> None:
+    requests: list[TrainRequest] = []
+    session = make_session(toy)
+    submit = session._training._trainer.submit
+    session._training._trainer.submit = lambda request: (requests.append(request), submit(request))  # type: ignore[method-assign]
+    answer_all(session, toy, 6)
+    estimate = session.statistics().audit
+    assert estimate is not None
+    assert (estimate.n, session.statistics().labelled) == (5, 60)
+    store = LabelStore.open(tmp_path / "labels.db")
+    audits = [event for event in store.events() if event.audit]
+    store.close()
+    assert len(audits) == 5
+    for event in audits:
+        index = int(toy.pool.indices_of([event.item])[0])
+        seen = [len(r.indices) for r in requests if index in r.indices]
+        assert event.model is not None
+        assert all(event.model < n for n in seen)
+
+
+def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    session.label(0, 0)
+    session.skip(3)
+    batch, before = session.batch, session.statistics()
+
+    again = make_session(toy)
+    assert again.batch is not None
+    assert batch is not None
+    assert [i.index for i in again.batch.items] == [i.index for i in batch.items]
+    assert again.answer_to(again.batch.items[0]) is not None
+    assert again.answer_to(again.batch.items[1]) is None
+    after = again.statistics()
+    assert (after.labelled, after.skipped, after.class_counts) == (before.labelled, before.skipped, before.class_counts)
+    assert after.trainer.model == 21  # retrained from the labels on disk at once
+    assert after.test_accuracy is not None
+    assert {labels for labels, *_ in after.curve} <= {labels for labels, *_ in before.curve} | {21}
+    asked_before = {event.item for event in session._ledger.events.values()}
+    left = [item for item in again.batch.items if again.answer_to(item) is None]
+    assert not asked_before & {item.id for item in left}
+
+
+def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
+    toy: Toy, make_session: SessionMaker
+) -> None:
+    session = make_session(toy)
+    first = session.batch
+    assert first is not None
+    assert first.items[5].predicted is None
+    models = []
+    for position in range(9):
+        session.label(position, toy.truth(first.items[position].index))
+        now = session.batch
+        assert now is not None
+        assert [i.index for i in now.items] == [i.index for i in first.items]
+        models.append(now.model)
+    assert now.items[9].predicted is not None
+    assert len(set(models)) <= 4  # none, then at two labels or so, four, eight: not with every key
+
+
+def test_confirm_takes_the_prediction(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert session.confirm(0) is False
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    item = session.batch.items[2]
+    assert session.confirm(2)
+    event = session.answer_to(item)
+    assert event is not None
+    assert item.predicted is not None
+    assert event.class_name == event.predicted == session.classes[item.predicted]
+
+
+def test_skips_and_flags_are_answers_that_teach_nothing(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert session.batch is not None
+    items = session.batch.items
+    session.skip(0)
+    session.flag(1)
+    for position in range(2, 10):
+        session.label(position, toy.truth(items[position].index))
+    indices, _ = session.labels()
+    assert len(indices) == 8
+    statistics = session.statistics()
+    assert (statistics.labelled, statistics.skipped, statistics.flagged) == (8, 1, 1)
+    assert not {i.index for i in session.batch.items} & {i.index for i in items}
+
+
+def test_a_new_answer_replaces_the_one_before(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert session.batch is not None
+    session.label(0, 0)
+    session.label(0, 2)
+    assert session.statistics().class_counts == (0, 0, 1)
+    session.undo()
+    assert session.statistics().class_counts == (1, 0, 0)
+
+
+def test_undo_goes_back_across_batches_and_sittings(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    first = session.batch
+    answer_all(session, toy, 1)
+    session.label(0, 1)
+    second = session.batch
+    session = make_session(toy)
+    assert session.undo() is not None
+    assert session.statistics().labelled == 10
+    item = session.undo()
+    assert session.statistics().labelled == 9
+    assert session.batch is not None
+    assert first is not None
+    assert second is not None
+    assert session.batch.round == first.round
+    assert item is not None
+    assert item.index == first.items[9].index
+    session.label(9, 0)
+    assert session.batch.round == second.round
+    for _ in range(10):
+        assert session.can_undo
+        session.undo()
+    assert not session.can_undo
+    assert session.undo() is None
+    assert session.statistics().labelled == 0
+    assert sum(session.statistics().class_counts) == 0
+
+
+def test_the_oldest_result_never_overwrites_the_newest(toy: Toy, make_session: SessionMaker) -> None:
+    results: list[RoundResult] = []
+    session = make_session(toy)
+    handle = session.handle
+
+    def note(message: Message) -> None:
+        if isinstance(message, RoundResult):
+            results.append(message)
+        handle(message)
+
+    session._training._trainer.start(note)  # type: ignore[attr-defined]
+    answer_all(session, toy, 1)
+    newest = session.result
+    session.handle(results[2])
+    assert session.result is newest
+
+
+def test_a_failure_of_the_trainer_is_shown_and_passes(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    session.handle(Failure("the trainer was ended by signal 9; starting it again", fatal=False))
+    assert session.statistics().trainer.failure is not None
+    session.label(0, 0)
+    assert session.statistics().trainer.failure is None
+
+
+class SlowTrainer:
+    """Answers when it is told to."""
+
+    def __init__(self, toy: Toy) -> None:
+        self.run = toy.runner().run
+        self.requests: list[TrainRequest] = []
+
+    def start(self, deliver: object) -> None:
+        pass
+
+    def submit(self, request: TrainRequest) -> None:
+        self.requests.append(request)
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_session: SessionMaker) -> None:
+    trainer = SlowTrainer(toy)
+    session = with_trainer(trainer, toy, make_session(toy))
+    assert session.batch is None
+    session.handle(trainer.run(trainer.requests[-1]))
+    answer_all(session, toy, 1)
+    second = session.batch
+    assert second is not None
+    assert second.round == 2
+    assert sum(item.audit for item in second.items) == 1
+    assert all(item.predicted is None for item in second.items)
+    session.handle(trainer.run(trainer.requests[-1]))
+    assert session.batch is not None
+    assert all(item.predicted is not None for item in session.batch.items)
+    assert session.batch.model == 10
+
+
+def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
+    toy: Toy, make_session: SessionMaker
+) -> None:
+    trainer = SlowTrainer(toy)
+    session = with_trainer(trainer, toy, make_session(toy))
+    session.handle(trainer.run(trainer.requests[-1]))
+    batch = session.batch
+    assert batch is not None
+    for position in range(6):
+        session.label(position, toy.truth(batch.items[position].index))
+    learnt = trainer.requests[-1]
+    session.undo()
+    session.handle(trainer.run(learnt))
+    assert session.batch is not None
+    assert session.batch.items[5].predicted is None
+
+
+def with_trainer(trainer: SlowTrainer, toy: Toy, reference: LabellingSession) -> LabellingSession:
+    session = LabellingSession(
+        toy.pool,
+        events=[],
+        rounds=[],
+        writer=reference._answers._writer,
+        trainer=trainer,
+        classes=toy.pool.classes,
+        batch_size=10,
+        clock=Clock(),
+    )
+    session.start()
+    return session
+
+
+def test_retraining_by_batch_waits_for_the_model_of_the_batch(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, retrain="batch")
+    answer_all(session, toy, 3)
+    assert session.batch is not None
+    assert session.batch.model == 30
+    assert [labels for labels, *_ in session.statistics().curve] == [10, 20, 30]
+
+
+def test_images_that_left_the_pool_keep_their_labels_on_disk(make_session: SessionMaker, tmp_path: Path) -> None:
+    big, small = make_toy(120), make_toy(120)
+    session = make_session(big)
+    answer_all(session, big, 2)
+    keep = np.arange(60)
+    small.pool = type(big.pool)(
+        "toy", big.pool.images[keep], big.pool.ids[keep], big.pool.targets[keep], big.pool.classes, None, "0" * 32
+    )
+    small.latents = big.latents[keep]
+    again = make_session(small)
+    known = {int(i) for i in big.pool.indices_of([e.item for e in session._ledger.events.values()])}
+    assert again.statistics().labelled == len([i for i in known if i < 60])
+    store = LabelStore.open(tmp_path / "labels.db")
+    assert Counter(event.kind for event in store.events())["label"] == 20
+    store.close()
+
+
+def test_two_annotators_one_after_the_other_answer_each_image_once(toy: Toy, make_session: SessionMaker) -> None:
+    answer_all(make_session(toy, annotator="ann"), toy, 1)
+    bob = make_session(toy, annotator="bob")
+    assert not bob.can_undo
+    answer_all(bob, toy, 1)
+    assert bob.statistics().labelled == 20
+
+
+def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionMaker) -> None:
+    with pytest.raises(UsageError, match="--batch 1"):
+        make_session(toy, batch_size=0)
+    with pytest.raises(UsageError, match="two classes"):
+        make_session(toy, classes=("a",))
+    session = make_session(toy)
+    with pytest.raises(UsageError, match="class 3 is none"):
+        session.label(0, 3)
+    with pytest.raises(IndexError):
+        session.label(10, 0)
+    assert session.statistics().labelled == 0
+
+
+def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
+    asked = []
+    for run in ("one", "two"):
+        from tuilabel.learner.trainer.protocol import InlineTrainer
+
+        store = LabelStore.open(tmp_path / f"{run}.db")
+        trainer = InlineTrainer(toy.runner().run)
+        session = LabellingSession(
+            toy.pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes
+        )
+        trainer.start(session.handle)
+        session.start()
+        answer_all(session, toy, 2)
+        assert session.batch is not None
+        asked.append([item.index for item in session.batch.items])
+        store.close()
+    assert asked[0] == asked[1]
+
+
+def test_the_curve_stays_small_over_hours_of_labels() -> None:
+    curve = Curve()
+    for labels in range(1, 30_001):
+        curve.add(labels, 0.5)
+    points = curve.points()
+    assert len(points) < 1300
+    assert points[-1][0] == 30_000
+    assert [labels for labels, *_ in points[:200]] == list(range(1, 201))
+
+
+def test_a_budget_ends_the_session_with_a_last_small_batch(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, batch_size=10, first_batch=7, budget=32, retrain="batch")
+    sizes = []
+    while session.batch is not None:
+        sizes.append(len(session.batch.items))
+        answer_all(session, toy, 1)
+    assert sizes == [7, 10, 10, 5]
+    assert session.finished
+    assert session.result is not None
+    assert session.result.n_labels == 32
+
+
+@pytest.mark.parametrize("start", ["random", "coverage"])
+def test_the_same_start_for_every_strategy(toy: Toy, make_session: SessionMaker, start: str) -> None:
+    first = []
+    for strategy in ("margin", "random", "k-center"):
+        session = make_session(
+            toy, strategy=strategy, start=start, retrain="batch", seed=4, events=[], rounds=[], writer=NullWriter()
+        )
+        assert session.batch is not None
+        assert session.batch.strategy == start
+        first.append([item.index for item in session.batch.items])
+    assert first[0] == first[1] == first[2]
+
+
+def test_without_an_audit_share_nothing_is_audited(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, audit_share=0, budget=40)
+    while session.batch is not None:
+        assert not any(item.audit for item in session.batch.items)
+        answer_all(session, toy, 1)
+    assert session.statistics().audit is None
+
+
+def test_cross_validation_speaks_for_the_pool_where_items_were_drawn(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, strategy="random", retrain="batch", budget=60)
+    answer_all(session, toy, 2)
+    assert session.statistics().lure is not None
+    answer_all(session, toy, 4)
+    lure = session.statistics().lure
+    assert lure is not None
+    assert lure.n == 60  # random from the first item on
+    assert lure.low < 0.97 <= lure.high
+    chosen = make_session(toy, strategy="margin", retrain="batch", events=[], rounds=[], writer=NullWriter())
+    answer_all(chosen, toy, 3)
+    assert chosen.statistics().lure is None
+    asked = make_session(
+        toy, strategy="margin", retrain="batch", cross_validate=True, events=[], rounds=[], writer=NullWriter()
+    )
+    answer_all(asked, toy, 3)
+    lure = asked.statistics().lure
+    assert lure is not None
+    assert lure.n == 2  # the audit items
+
+
+def test_advice_to_stop_comes_when_predictions_have_settled(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy, retrain="batch")
+    assert not session.statistics().advice.stop
+    assert "too early" in session.statistics().advice.reason
+    answer_all(session, toy, 8)
+    advice = session.statistics().advice
+    assert advice.agreement is not None
+    assert advice.agreement > 0.95
+    assert advice.stop
+    assert "settled" in advice.reason
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"budget": 0}, "--budget 0"), ({"first_batch": 0}, "--initial 0"), ({"audit_share": 2}, "audit share of 2")],
+)
+def test_numbers_that_ask_nothing_are_refused(
+    toy: Toy, make_session: SessionMaker, options: dict[str, int], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        make_session(toy, **options)
+
+
+def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
+    """A person types on while the trainer works, and a newer request makes the one between two batches void."""
+    trainer = SlowTrainer(toy)
+    session = LabellingSession(
+        toy.pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
+        strategy="random", batch_size=10,
+    )  # fmt: skip
+    session.start()
+    session.handle(trainer.run(trainer.requests[-1]))
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    session.label(0, toy.truth(session.batch.items[0].index))
+    assert trainer.requests[-1].folds > 0
+    session.handle(trainer.run(trainer.requests[-1]))
+    assert session.statistics().lure is not None
+    session.label(1, toy.truth(session.batch.items[1].index))
+    assert trainer.requests[-1].folds == 0  # once a batch is enough

@@ -1,0 +1,225 @@
+"""Answers from outside the batch: history, review, whole classes at once; notes; several annotators."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import SessionMaker, Toy
+from tests.integration.test_session import answer_all
+from tuilabel.session import LabellingSession
+
+
+def not_asked(session: LabellingSession, n: int) -> list[int]:
+    """Items with no answer that are in no batch."""
+    asked = {item.index for item in session._batches.asked()}
+    return [i for i in range(len(session.pool.ids)) if i not in asked and session.answer_at(i) is None][:n]
+
+
+def test_an_earlier_answer_is_changed_from_history_and_undone(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    first = session.batch
+    answer_all(session, toy, 2)
+    batch = session.batch
+    assert first is not None
+    index, truth = first.items[0].index, toy.truth(first.items[0].index)
+    session.answer_item(index, "label", (truth + 1) % 3)
+    answer = session.answer_at(index)
+    assert answer is not None
+    assert (answer.class_name, answer.strategy, answer.round) == (session.classes[(truth + 1) % 3], "history", 1)
+    assert session.batch is not None
+    assert batch is not None
+    assert session.batch.round == batch.round
+    item = session.undo()
+    assert item is not None
+    assert item.index == index
+    assert session.batch.round == batch.round  # nothing of the old batch is open: it is not shown again
+    answer = session.answer_at(index)
+    assert answer is not None
+    assert answer.class_name == session.classes[truth]
+    session.redo()
+    assert session.statistics().labelled == 20
+
+
+def test_an_item_of_the_batch_answered_from_elsewhere_counts_there(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert session.batch is not None
+    for item in session.batch.items:
+        session.answer_item(item.index, "label", toy.truth(item.index), strategy="review")
+    assert session.batch.round == 2
+    assert session.statistics().labelled == 10
+
+
+def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 3)
+    index, before = next(iter(session._ledger.audits.items()))
+    wrong = (toy.truth(index) + 1) % 3
+    session.answer_item(index, "label", wrong)
+    after = session.answer_at(index)
+    assert after is not None
+    assert (after.audit, after.predicted, after.confidence, after.model, after.query_probability, after.round) == (
+        True, before.predicted, before.confidence, before.model, before.query_probability, before.round,
+    )  # fmt: skip
+    estimate = session.statistics().audit
+    assert estimate is not None
+    assert estimate.n == 2
+    assert estimate.value < 1  # it is judged by the new answer
+
+
+def test_a_class_is_confirmed_at_once_and_undone_at_once(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    items, audit, batch = not_asked(session, 15), session.statistics().audit, session.batch
+    answered = int(session.labels()[0][0])
+    n = session.confirm_class([*items, answered], 1, 3000, predicted=[1] * 16, confidence=[0.9] * 16)
+    assert n == 15
+    statistics = session.statistics()
+    assert (statistics.labelled, statistics.audit) == (35, audit)
+    event = session.answer_at(items[0])
+    assert event is not None
+    assert (event.strategy, event.audit, event.query_probability, event.predicted) == ("by-class", False, None, "b")
+    assert (event.milliseconds, event.model) == (200, 20)
+    assert session.batch is not None
+    assert batch is not None
+    assert session.batch.round == batch.round
+    session.undo()
+    assert session.statistics().labelled == 20
+    session.redo()
+    assert session.statistics().labelled == 35
+    again = make_session(toy)
+    again.undo()
+    assert again.statistics().labelled == 20
+
+
+def test_confirming_a_class_leaves_randomly_drawn_items_to_their_batch(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    audits = [item.index for item in session.batch.items if item.audit]
+    chosen = [item.index for item in session.batch.items if not item.audit][:2]
+    assert session.confirm_class([*audits, *chosen], 1) == len(chosen)
+    assert all(session.answer_at(index) is None for index in audits)
+    assert session.statistics().labelled == 10 + len(chosen)
+
+
+def test_a_withdrawn_item_is_asked_again_in_its_batch(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    first = session.batch
+    answer_all(session, toy, 1)
+    second = session.batch
+    assert first is not None
+    assert second is not None
+    index = first.items[3].index
+    session.answer_item(index, "label", 0)
+    assert session.withdraw(index)
+    assert session.answer_at(index) is None  # also the answer before is gone
+    assert not session.withdraw(index)
+    assert session.batch is second
+    answer_all(session, toy, 1)
+    assert session.batch.round == first.round
+    session.label(3, 2)
+    assert session.batch.round > second.round
+
+
+def test_a_withdrawal_is_undone_like_an_answer(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    index = int(session.labels()[0][0])
+    before = session.answer_at(index)
+    session.withdraw(index)
+    session = make_session(toy)
+    session.undo()
+    after = session.answer_at(index)
+    assert before is not None
+    assert after is not None
+    assert (after.class_name, after.at, after.audit) == (before.class_name, before.at, before.audit)
+    session.redo()
+    assert session.answer_at(index) is None
+
+
+def test_a_new_answer_ends_redo(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    assert not session.can_redo
+    assert session.redo() is None
+    session.label(0, 0)
+    session.undo()
+    session.note(5, "odd")
+    assert session.can_redo  # a note is no answer
+    session.label(1, 0)
+    assert not session.can_redo
+    session.undo()
+    assert not make_session(toy).can_redo
+
+
+def test_redo_goes_forward_across_batches(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    session.label(0, 1)
+    second = session.batch
+    assert second is not None
+    for _ in range(4):
+        session.undo()
+    assert session.statistics().labelled == 7
+    while session.can_redo:
+        session.redo()
+    assert session.statistics().labelled == 11
+    assert session.batch is not None
+    assert session.batch.round == second.round
+
+
+def test_notes_are_kept_and_removed(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    session.note(4, "  a 7\nor a 1? \ud800 ")
+    session.note(5, "x")
+    session.note(5, "  ")
+    assert session.notes() == {4: "a 7 or a 1?"}
+    assert session.note_on(4) == "a 7 or a 1?"
+    again = make_session(toy)
+    assert again.notes() == {4: "a 7 or a 1?"}
+    assert (again.statistics().labelled, again.statistics().skipped, again.can_undo) == (0, 0, False)
+    with pytest.raises(IndexError, match="no item 500"):
+        again.note(500, "x")
+
+
+def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    first = session.batch
+    answer_all(session, toy, 1)
+    assert first is not None
+    assert session.batch is not None
+    session.flag(0)
+    session.note(session.batch.items[0].index, "two digits")
+    history = session.history()
+    assert len(history) == 11
+    newest = history[0]
+    assert (newest.index, newest.kind, newest.class_index, newest.note) == (
+        session.batch.items[0].index, "flag", None, "two digits",
+    )  # fmt: skip
+    assert [entry.index for entry in history[1:]] == [item.index for item in reversed(first.items)]
+    oldest = history[-1]
+    assert oldest.class_name == session.classes[toy.truth(oldest.index)]
+    assert oldest.class_index == toy.truth(oldest.index)
+    session.answer_item(oldest.index, "skip")
+    assert session.history()[0].index == oldest.index
+    assert history[-1].kind == "label"  # a history is of one moment
+
+
+def test_each_annotators_answer_is_there_for_review(toy: Toy, make_session: SessionMaker) -> None:
+    ann = make_session(toy)
+    assert ann.batch is not None
+    index = ann.batch.items[0].index
+    ann.label(0, 0)
+    bob = make_session(toy, annotator="bob")
+    bob.answer_item(index, "label", 1, strategy="review")
+    said = bob.answers_by_item(index)
+    assert {name: event.class_name for name, event in said.items()} == {"ann": "a", "bob": "b"}
+    assert bob.statistics().class_counts == (0, 1, 0)
+    ann = make_session(toy)
+    assert not ann.can_undo  # bob has answered since
+    assert ann.withdraw(index)
+    answer = ann.answer_at(index)
+    assert answer is not None
+    assert (answer.annotator, answer.class_name) == ("ann", "a")
+    ann.undo()
+    assert ann.statistics().class_counts == (0, 1, 0)
+    assert list(ann.answers_by_item(index)) == ["ann", "bob"]

@@ -1,0 +1,215 @@
+"""Whatever is done to a session, the store tells the next one the same; what is undone and redone is as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import Clock, make_toy
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
+from tuilabel.learner.trainer.messages import Message, Picks, RoundResult, TrainRequest
+from tuilabel.session import LabellingSession
+
+TOY = make_toy(24)
+
+
+class GuessingTrainer:
+    """Answers at once: picks the first items there are and takes everything for a class that changes."""
+
+    def __init__(self) -> None:
+        self.requests: list[TrainRequest] = []
+        self._deliver: Callable[[Message], object] = lambda _: None
+
+    def start(self, deliver: Callable[[Message], object]) -> None:
+        self._deliver = deliver
+
+    def close(self) -> None:
+        pass
+
+    def submit(self, request: TrainRequest) -> None:
+        self.requests.append(request)
+        assert request.labels.size == 0 or request.labels.max() < request.n_classes
+        left = np.setdiff1d(np.arange(len(TOY.pool.ids)), np.union1d(request.indices, request.excluded))
+
+        def guessed(indices: np.ndarray) -> Picks:
+            guess = (indices + len(request.indices)) % request.n_classes
+            return Picks(indices, guess, np.full(len(indices), 0.5, np.float32))
+
+        n = request.ahead * request.batch_size
+        audit = guessed(left[::-1][: request.ahead * request.audit_size])
+        model = len(request.indices)
+        self._deliver(
+            RoundResult(request.serial, model, "margin", guessed(left[:n]), audit, guessed(request.shown),
+                        None, None, None, None, None, None, 0.0, 0.0)
+        )  # fmt: skip
+
+
+class Log:
+    """A store in memory, for speed: what a session writes, in order."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.changes: list[ClassChange] = []
+        self.rounds: list[Round] = []
+
+    def put(self, *events: Event) -> None:
+        self.events.extend(events)
+
+    def put_class_changes(self, *changes: ClassChange) -> None:
+        self.changes.extend(changes)
+
+    def put_round(self, asked: Round) -> None:
+        self.rounds.append(asked)
+
+
+class Sitting:
+    """A session over a log that can be left and taken up again."""
+
+    def __init__(self) -> None:
+        self.log, self.clock = Log(), Clock()
+        self.sit_down("ann")
+
+    def sit_down(self, annotator: str) -> None:
+        self.annotator, self.trainer = annotator, GuessingTrainer()
+        self.session = LabellingSession(
+            TOY.pool, events=list(self.log.events), rounds=list(self.log.rounds),
+            class_changes=list(self.log.changes), writer=self.log, trainer=self.trainer,
+            classes=TOY.pool.classes, batch_size=4, annotator=annotator, clock=self.clock,
+        )  # fmt: skip
+        self.trainer.start(self.session.handle)
+        self.session.start()
+
+
+def said(session: LabellingSession) -> dict[str, Any]:
+    """Everything that must be the same after a restart."""
+    statistics = session.statistics()
+    indices, labels = session.labels()
+    answers = {
+        index: (e.kind, e.class_name, e.predicted, e.confidence, e.model, e.audit, e.at, e.round, e.annotator)
+        for index in range(len(session.pool.ids))
+        if (e := session.answer_at(index)) is not None
+    }
+    return {
+        "labels": dict(zip(indices.tolist(), labels.tolist(), strict=True)),
+        "answers": answers,
+        "counts": (statistics.labelled, statistics.skipped, statistics.flagged, statistics.class_counts),
+        "audit": statistics.audit,
+        "notes": session.notes(),
+        "classes": (session.classes, session.class_slots),
+        "all": [sorted(session.answers_by_item(i)) for i in range(len(session.pool.ids))],
+    }
+
+
+def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
+    """Carry out an action, or its nearest that makes sense."""
+    session, (what, a, b) = sitting.session, action
+    index, c, d = a % len(session.pool.ids), a % len(session.classes), b % len(session.classes)
+    batch = session.batch
+    try:
+        match what:
+            case "label" if batch is not None:
+                session.label(a % len(batch.items), d)
+            case "skip" if batch is not None:
+                session.skip(a % len(batch.items))
+            case "confirm" if batch is not None:
+                session.confirm(a % len(batch.items))
+            case "relabel":
+                session.answer_item(index, "label", d)
+            case "flag":
+                session.answer_item(index, "flag")
+            case "by class":
+                session.confirm_class([index, (index + 5) % 24, b % 24], d, predicted=[d, d, d])
+            case "withdraw":
+                session.withdraw(index)
+            case "undo":
+                session.undo()
+            case "redo":
+                session.redo()
+            case "note":
+                session.note(index, "" if b % 3 == 0 else f"note {b}")
+            case "add":
+                session.add_class("abcxyz"[b % 6])
+            case "rename":
+                session.rename_class(c, "abcxyz"[b % 6])
+            case "merge":
+                session.merge_classes(c, d)
+            case "other":
+                sitting.sit_down("bob" if sitting.annotator == "ann" else "ann")
+    except UsageError:
+        pass
+
+
+VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
+         "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
+ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
+QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@QUIET
+@given(ACTIONS)
+def test_a_restart_tells_the_same_as_the_session_that_wrote(actions: list[tuple[str, int, int]]) -> None:
+    sitting = Sitting()
+    for action in actions:
+        act(sitting, action)
+    before, can_undo = said(sitting.session), sitting.session.can_undo
+    events = with_current_names(sitting.log.events, sitting.log.changes)
+    read = {int(TOY.pool.indices_of([i])[0]): (e.kind, e.class_name) for i, e in current_answers(events).items()}
+    assert read == {index: answer[:2] for index, answer in before["answers"].items()}
+    assert sorted(current_notes(events).values()) == sorted(before["notes"].values())
+    sitting.sit_down(sitting.annotator)
+    assert said(sitting.session) == before
+    assert sitting.session.can_undo == can_undo
+
+
+@QUIET
+@given(ACTIONS, st.integers(1, 6))
+def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, int]], n: int) -> None:
+    sitting = Sitting()
+    for action in actions:
+        act(sitting, action)
+    session = sitting.session
+    while session.can_redo:
+        session.redo()
+    states = [said(session)]
+    while len(states) <= n and session.can_undo:
+        session.undo()
+        states.append(said(session))
+    for state in reversed(states[:-1]):
+        assert session.can_redo
+        session.redo()
+        assert said(session) == state
+    assert not session.can_redo
+    for state in states[1:]:
+        session.undo()
+        assert said(session) == state
+    sitting.sit_down(sitting.annotator)
+    assert said(sitting.session) == states[-1]
+
+
+def test_what_cannot_be_written_does_not_happen() -> None:
+    sitting = Sitting()
+    session = sitting.session
+    session.label(0, 0)
+    session.merge_classes(0, 1)
+    session.label(1, 1)
+    session.undo()
+    before, can_redo = said(session), session.can_redo
+    put, put_class_changes = sitting.log.put, sitting.log.put_class_changes
+
+    def refuse(*_entries: object) -> None:
+        raise TuilabelError("disk is full")
+
+    sitting.log.put = sitting.log.put_class_changes = refuse  # type: ignore[method-assign,assignment]
+    for attempt in (session.undo, session.redo):
+        with pytest.raises(TuilabelError, match="full"):
+            attempt()
+    sitting.log.put, sitting.log.put_class_changes = put, put_class_changes  # type: ignore[method-assign]
+    assert (said(session), session.can_redo) == (before, can_redo)
+    session.redo()
+    assert session.statistics().labelled == 2

@@ -1,0 +1,128 @@
+"""The screen over a folder of images: the file's name, the picture as the file has it, a pool that grows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.conftest import Clock
+from tests.helpers.folders import COLOURS, colour_folder
+from tests.tui.conftest import running, screen_text
+from tuilabel.datasets import LibraryPool, open_pool
+from tuilabel.encoders.choose import PCA_ENCODER
+from tuilabel.encoders.encode import encode
+from tuilabel.labels import NullWriter
+from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.messages import PoolChanged, Progress
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.render.base import in_proportion
+from tuilabel.render.registry import picture_source
+from tuilabel.session import LabellingSession
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.mailbox import Mailbox
+from tuilabel.tui.state import Shared
+from tuilabel.tui.widgets.grid import NOT_SEEN
+from tuilabel.tui.widgets.panel import panel_lines
+
+
+class Sitting:
+    """The app over a folder, on PCA, with the inline trainer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        pool = open_pool(str(folder))
+        assert isinstance(pool, LibraryPool)
+        self.pool = pool
+        self.runner = RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool))
+        trainer = InlineTrainer(self.runner.run, Answerer(self.runner).answer)
+        session = LabellingSession(
+            pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
+            annotator="ann", clock=Clock(),
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        self.app = LabelApp(Shared(session), Mailbox())
+
+    @property
+    def session(self) -> LabellingSession:
+        return self.app.session
+
+    def read_more(self) -> None:
+        """The folder has more files: they are read, and the trainer says so."""
+        colour_folder(self.folder, each=5, first=50)
+        whole = open_pool(str(self.folder))
+        self.runner.renew(MLPLearner(encode(PCA_ENCODER, whole).pool), None)
+        self.app.mailbox.put(PoolChanged(len(whole), "vae"))
+
+
+async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
+    sitting = Sitting(colour_folder(tmp_path / "live", each=10))
+    app = sitting.app
+    async with running(app) as pilot:
+        app.mailbox.put(PoolChanged(30, "pca"))
+        app.mailbox.put(Progress("vae", 30, 120, behind=True))
+        await pilot.press("1", "2")
+        await pilot.pause()
+        assert "of 30 labelled" in screen_text(app)
+        assert "VAE trains 25%" in screen_text(app)
+        batch = sitting.session.batch
+        sitting.read_more()
+        await pilot.pause()
+        assert sitting.session.batch is batch
+        await pilot.press("3")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "3 of 45 labelled" in text, "the key counted: its image was on the screen all the time"
+        assert "latents vae" in text
+
+
+async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
+    sitting = Sitting(colour_folder(tmp_path / "large", each=4, size=lambda k: (400 + k, 200)))
+    app = sitting.app
+    async with running(app) as pilot:
+        await pilot.press("tab")
+        large = app.label_screen._large
+        while max(large._image.shape) < 400:
+            await asyncio.sleep(0.02)
+        while app.label_screen.seen_at == NOT_SEEN:
+            await pilot.pause()
+        batch = sitting.session.batch
+        assert batch is not None
+        index = batch.items[0].index
+        text = screen_text(app)
+        assert sitting.pool.files.last_name(index) in text
+        assert "×200" in text
+        seen_at = app.label_screen.seen_at
+        await pilot.press("1")
+        assert sitting.session.answer_at(index) is not None, "a sharper picture is the same picture"
+        assert seen_at != NOT_SEEN
+
+
+@pytest.mark.parametrize(("width", "text"), [(24, "pca · VAE trains 25%"), (32, "latents pca · VAE trains 25%")])
+def test_what_goes_on_behind_is_whole_in_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
+    session = Sitting(colour_folder(tmp_path / "narrow", each=5)).session
+    session.handle(PoolChanged(15, "pca"))
+    session.handle(Progress("vae", 25, 100, behind=True))
+    lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
+    assert text in ["".join(piece for piece, _ in line) for line in lines]
+
+
+def test_a_panorama_is_not_squeezed_into_its_cell() -> None:
+    image = np.full((16, 64, 3), 200, dtype=np.uint8)
+    cells = picture_source("halfblock").picture(0, image, 20, 10)
+    assert len(cells) == 10
+    assert all(sum(segment.cell_length for segment in line) == 20 for line in cells)
+    painted = [line for line in cells if any(segment.style for segment in line)]
+    assert len(painted) in (2, 3), "20 wide means 2.5 rows of cells"
+    assert not any(segment.style for segment in cells[0])
+
+
+@pytest.mark.parametrize(("width", "height", "shape"), [(640, 360, (36, 64)), (100, 400, (64, 16)), (1, 9000, (64, 1))])
+def test_proportions_come_back(width: int, height: int, shape: tuple[int, int]) -> None:
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    assert in_proportion(image, width, height).shape[:2] == shape

@@ -1,0 +1,59 @@
+"""The default strategy, and the clusters that its first batch is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.helpers.pools import random_context
+from tuilabel.strategies import get_strategy
+from tuilabel.strategies.auto import SURE
+from tuilabel.strategies.geometry import kmeans
+from tuilabel.strategies.spectral import spectral_clusters
+
+
+def sure(confidence: float, n: int) -> np.ndarray:
+    rest = (1 - confidence) / 2
+    return np.tile(np.array([confidence, rest, rest], dtype=np.float32), (n, 1))
+
+
+@pytest.mark.parametrize(("confidence", "by"), [(SURE - 0.05, "coverage"), (SURE + 0.05, "weighted-kmeans")])
+def test_it_looks_at_how_sure_the_model_is(confidence: float, by: str) -> None:
+    context = random_context()
+    context = replace(context, probabilities=sure(confidence, len(context.candidates)))
+    seeded = [replace(context, rng=np.random.default_rng(5)) for _ in range(2)]
+    picked, expected = get_strategy("auto").pick(seeded[0], 6), get_strategy(by).pick(seeded[1], 6)
+    assert picked.by == by
+    assert picked.positions.tolist() == expected.positions.tolist()
+
+
+def test_without_a_model_it_covers() -> None:
+    assert get_strategy("auto").pick(replace(random_context(), probabilities=None, model=None), 4).by == "coverage"
+
+
+def rings(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    """Three rings around one another: no centre tells them apart."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(n) % 3
+    angle, radius = rng.uniform(0, 2 * np.pi, n), 1.0 + 2.0 * truth + 0.1 * rng.normal(size=n)
+    return (radius * np.stack([np.cos(angle), np.sin(angle)])).T.astype(np.float32), truth
+
+
+def purity(cluster: np.ndarray, truth: np.ndarray) -> float:
+    return sum(np.bincount(truth[cluster == c]).max() for c in np.unique(cluster)) / len(truth)
+
+
+def test_clusters_are_cut_where_little_lies_between_them() -> None:
+    points, truth = rings()
+    assert purity(spectral_clusters(points, 3, np.random.default_rng(0)), truth) > 0.95
+    assert purity(kmeans(points, 3, np.random.default_rng(0)), truth) < 0.7
+
+
+@pytest.mark.parametrize("points", [np.zeros((500, 3)), np.repeat(np.eye(3), 200, axis=0), np.zeros((3, 2))])
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_equal_points_make_clusters_all_the_same(points: np.ndarray, k: int) -> None:
+    cluster = spectral_clusters(points.astype(np.float32), k, np.random.default_rng(0))
+    assert cluster.shape == (len(points),)
+    assert set(cluster.tolist()) <= set(range(k))

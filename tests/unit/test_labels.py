@@ -1,0 +1,291 @@
+"""Labels are trusted with hours of work: never lost, never changed, never written twice."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import (
+    BackgroundWriter,
+    Event,
+    LabelStore,
+    Project,
+    Round,
+    RoundItem,
+    current_answers,
+)
+from tuilabel.labels import store as store_module
+
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def event(number: int, item: str = "", kind: str = "label", **changes: object) -> Event:
+    base = Event(
+        key=f"{number:032x}",
+        kind=kind,  # type: ignore[arg-type]
+        item=item or f"{number:032x}",
+        class_name="7" if kind == "label" else None,
+        annotator="ann",
+        at=START + timedelta(seconds=number, microseconds=number),
+        milliseconds=640,
+        round=1,
+        strategy="margin",
+        query_probability=None,
+        model=20,
+        predicted="1",
+        confidence=0.25,
+        audit=False,
+    )
+    return replace(base, **changes)
+
+
+ROUND = Round(
+    3, START, "margin", 20, 0.93, 0.1, (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None))
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path):  # type: ignore[no-untyped-def]
+    opened = LabelStore.open(tmp_path / "labels.db")
+    yield opened
+    opened.close()
+
+
+def test_what_is_written_is_read_back(store: LabelStore, tmp_path: Path) -> None:
+    events = [
+        event(1),
+        event(2, kind="skip", query_probability=0.5, audit=True),
+        event(3, kind="undo", undoes=event(1).key),
+    ]
+    store.append(events)
+    store.add_round(ROUND)
+    again = LabelStore.open(tmp_path / "labels.db")
+    assert again.events() == events
+    assert again.rounds() == [ROUND]
+    again.close()
+
+
+def test_an_event_is_never_written_twice(store: LabelStore) -> None:
+    store.append([event(1)])
+    store.append([event(1), event(2)])
+    assert store.events() == [event(1), event(2)]
+
+
+@pytest.mark.parametrize(
+    "statement", ["UPDATE events SET class_name='0'", "DELETE FROM events", "DELETE FROM round_items"]
+)
+def test_nothing_is_ever_changed(store: LabelStore, tmp_path: Path, statement: str) -> None:
+    store.append([event(1)])
+    store.add_round(ROUND)
+    with (
+        sqlite3.connect(tmp_path / "labels.db") as connection,
+        pytest.raises(sqlite3.IntegrityError, match="never changed"),
+    ):
+        connection.execute(statement)
+    connection.close()
+
+
+def test_commits_are_flushed_to_disk(store: LabelStore, tmp_path: Path) -> None:
+    with store._engine.connect() as connection:
+        assert connection.scalar(sa.text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(sa.text("PRAGMA synchronous")) == 2
+
+
+def test_no_write_ahead_log_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "_on_network", lambda _: True)
+    store = LabelStore.open(tmp_path / "labels.db")
+    with store._engine.connect() as connection:
+        assert connection.scalar(sa.text("PRAGMA journal_mode")) == "delete"
+    store.close()
+
+
+def test_labels_written_are_there_after_the_process_was_killed(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from tuilabel.labels import LabelStore; "
+        "sys.path.insert(0, sys.argv[2]); from tests.unit.test_labels import event; "
+        "LabelStore.open(Path(sys.argv[1])).append([event(1), event(2)]); os.kill(os.getpid(), 9)"
+    )
+    root = str(Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "labels.db"), root], check=False)
+    store = LabelStore.open(tmp_path / "labels.db")
+    assert store.events() == [event(1), event(2)]
+    store.close()
+
+
+def fill_disk(store: LabelStore) -> None:
+    """From now on SQLite finds no more room."""
+
+    @sa.event.listens_for(store._engine, "begin")
+    def _limit(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")
+
+
+def test_a_full_disk_is_said_and_keeps_what_was_there(store: LabelStore) -> None:
+    store.append([event(1)])
+    fill_disk(store)
+    with pytest.raises(TuilabelError, match=r"cannot write .*labels\.db: database or disk is full; make room"):
+        store.append([event(k, annotator="x" * 9000) for k in range(2, 9)])
+    assert store.events() == [event(1)]
+
+
+def test_a_file_that_is_no_store_is_said(tmp_path: Path) -> None:
+    (tmp_path / "labels.db").write_text("not a database" * 1000)
+    with pytest.raises(TuilabelError, match="file is not a database"):
+        LabelStore.open(tmp_path / "labels.db")
+    with pytest.raises(TuilabelError, match="no labels at"):
+        LabelStore.open(tmp_path / "other.db", create=False)
+
+
+def test_a_store_of_a_newer_version_is_left_alone(store: LabelStore, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "labels.db") as connection:
+        connection.execute("UPDATE about SET version = 99")
+    connection.close()
+    with pytest.raises(TuilabelError, match="newer tuilabel"):
+        LabelStore.open(tmp_path / "labels.db")
+
+
+# -- what stands -------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["label", "skip", "undo"])), max_size=25))
+def test_current_answers_are_those_of_a_stack_for_each_item(actions: list[tuple[str, str]]) -> None:
+    stacks: dict[str, list[Event]] = {name: [] for name in "abc"}
+    events: list[Event] = []
+    for number, (item, kind) in enumerate(actions):
+        if kind == "undo":
+            if stacks[item]:
+                events.append(event(number, item, "undo", undoes=stacks[item].pop().key))
+            continue
+        events.append(event(number, item, kind))
+        stacks[item].append(events[-1])
+    assert current_answers(events) == {item: stack[-1] for item, stack in stacks.items() if stack}
+
+
+# -- the writer --------------------------------------------------------------------------------------------------------
+
+
+class ShakyStore:
+    """Fails as often as it is told to, then writes."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.entries: list[Event | Round] = []
+
+    def append(self, events: Sequence[Event]) -> None:
+        self._fail()
+        self.entries.extend(events)
+
+    def add_round(self, asked: Round) -> None:
+        self._fail()
+        self.entries.append(asked)
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise TuilabelError("disk is full")
+
+
+def test_the_background_writer_keeps_the_order_and_tells_what_is_saved() -> None:
+    store, saved = ShakyStore(0), []
+    writer = BackgroundWriter(store, on_saved=saved.extend)
+    entries: list[Event | Round] = [event(1), event(2), ROUND, event(3)]
+    for entry in entries:
+        writer.put_round(entry) if isinstance(entry, Round) else writer.put(entry)
+    writer.flush()
+    assert store.entries == entries
+    assert writer.close() == []
+    assert saved == [event(1), event(2), event(3)]
+
+
+def test_a_failed_write_is_told_and_tried_again() -> None:
+    store, told = ShakyStore(2), []
+    failed = threading.Event()
+    writer = BackgroundWriter(
+        store, on_failed=lambda reason, waiting: (told.append((reason, waiting)), failed.set()), retry_after=0.01
+    )
+    writer.put(event(1))
+    assert failed.wait(5)
+    writer.put(event(2))
+    writer.flush()
+    assert store.entries == [event(1), event(2)]
+    assert told[0] == ("disk is full", 1)
+    assert writer.close() == []
+
+
+def test_a_round_that_could_be_written_at_last_ends_the_trouble_too() -> None:
+    """The screen takes no answer while it is told of trouble: without a word it would never take one again."""
+    saved: list[Sequence[Event]] = []
+    writer = BackgroundWriter(ShakyStore(1), on_saved=saved.append, retry_after=0.01)
+    writer.put_round(ROUND)
+    writer.flush()
+    writer.close()
+    assert saved == [[]]
+
+
+def test_closing_gives_back_what_could_not_be_written() -> None:
+    writer = BackgroundWriter(ShakyStore(10**9), retry_after=0.01)
+    writer.put(event(1))
+    writer.put_round(ROUND)
+    assert writer.close() == [event(1)]
+
+
+# -- projects ----------------------------------------------------------------------------------------------------------
+
+
+def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...] | None = None) -> Project:
+    return Project.open(directory, dataset, "f" * 32, ("a", "b"), named)
+
+
+def test_a_project_keeps_its_classes_and_takes_new_ones_at_the_end(tmp_path: Path) -> None:
+    with open_project(tmp_path / "p", named=("cat", "dog")) as project:
+        assert project.classes == ("cat", "dog")
+        assert project.logs.is_dir()
+    with open_project(tmp_path / "p") as project:
+        assert project.classes == ("cat", "dog")
+    with open_project(tmp_path / "p", named=("cat", "dog", "owl")):
+        pass
+    assert Project.read(tmp_path / "p").classes == ("cat", "dog", "owl")
+    with pytest.raises(UsageError, match="has the classes cat,dog,owl"):
+        open_project(tmp_path / "p", named=("dog", "cat", "owl"))
+
+
+def test_a_project_of_another_dataset_is_refused(tmp_path: Path) -> None:
+    open_project(tmp_path / "p").close()
+    with pytest.raises(TuilabelError, match="holds labels of mnist, not svhn"):
+        open_project(tmp_path / "p", "svhn")
+    open_project(tmp_path / "p").close()
+
+
+def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
+    with open_project(tmp_path / "p"), pytest.raises(TuilabelError, match=r"labelled by process \d+"):
+        open_project(tmp_path / "p")
+    open_project(tmp_path / "p").close()
+
+
+def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TuilabelError, match="name another --project"):
+        open_project(tmp_path / "file" / "p")
+    with pytest.raises(TuilabelError, match="cannot make the project"):
+        open_project(tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", ["dataset = ", "dataset = 3\nclasses = []", "classes = ['a']", "\xff"])
+def test_damaged_settings_are_said(tmp_path: Path, content: str) -> None:
+    (tmp_path / "settings.toml").write_bytes(content.encode("latin1"))
+    with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):
+        open_project(tmp_path)
+    with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):
+        Project.read(tmp_path)

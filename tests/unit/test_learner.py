@@ -1,0 +1,178 @@
+"""The classifier on latents and one round of learning and asking."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import Toy, make_toy
+from tuilabel.learner.base import LabelSet
+from tuilabel.learner.cnn import CNNLearner, pixel_rows
+from tuilabel.learner.latent import LatentLearner, MLPLearner
+from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.round import RoundRunner, TestSet
+
+NONE = np.array([], dtype=np.int64)
+
+
+def request(toy: Toy, labelled: list[int], **changes: object) -> TrainRequest:
+    indices = np.array(sorted(labelled), dtype=np.int64)
+    labels = np.array([toy.truth(i) for i in sorted(labelled)], dtype=np.int64)
+    base = TrainRequest(1, indices, labels, 3, indices < 0, NONE, NONE, "margin", 10, 2, 0)
+    return replace(base, **changes)
+
+
+def test_the_ensemble_learns_what_can_be_learnt(toy: Toy) -> None:
+    assert toy.pool.targets is not None
+    model = MLPEnsemble(3).fit(toy.latents[:30], toy.pool.targets[:30])
+    p = model.predict_proba(toy.test.features)
+    assert p.shape == (60, 3)
+    assert p.dtype == np.float32
+    assert np.allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert (p.argmax(axis=1) == toy.test.targets).mean() > 0.95
+
+
+def test_the_same_seed_gives_the_same_probabilities(toy: Toy) -> None:
+    assert toy.pool.targets is not None
+    x, y = toy.latents[:200], toy.pool.targets[:200]
+    one, same, other = (MLPEnsemble(3, seed=s).fit(x, y).predict_proba(x) for s in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.allclose(one, other)
+
+
+def test_rows_do_not_depend_on_how_many_are_scored(toy: Toy) -> None:
+    model = MLPEnsemble(3).fit(toy.latents[:30], toy.pool.targets[:30])  # type: ignore[index]
+    many = np.tile(toy.latents, (100, 1))
+    assert np.allclose(model.predict_proba(many)[:120], model.predict_proba(toy.latents), atol=1e-5)
+
+
+def test_misuse_is_told_with_the_call_that_mends_it(toy: Toy) -> None:
+    with pytest.raises(ValueError, match="call fit"):
+        MLPEnsemble(3).predict_proba(toy.latents)
+    with pytest.raises(ValueError, match="do not belong together"):
+        MLPEnsemble(3).fit(toy.latents[:3], np.array([0, 1]))
+    with pytest.raises(ValueError, match="finite"):
+        MLPEnsemble(3).fit(np.full((2, 3), np.nan, dtype=np.float32), np.array([0, 1]))
+    model = MLPEnsemble(3).fit(toy.latents[:9], np.arange(9) % 3)
+    with pytest.raises(ValueError, match=r"not \(n, 8\)"):
+        model.predict_proba(toy.latents[:, :4])
+
+
+@pytest.mark.parametrize("labelled", [[], [0], [0, 1, 2]])
+def test_without_two_classes_coverage_asks_and_nothing_is_predicted(toy: Toy, labelled: list[int]) -> None:
+    asked = request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
+    result = toy.runner().run(asked)
+    assert (result.n_labels, result.strategy) == (0, "coverage")
+    assert result.picks.predicted is None
+    assert result.test_accuracy is None
+    assert not set(result.picks.indices.tolist()) & set(labelled)
+    assert len(result.picks.indices) == 20
+
+
+def test_random_stays_random_from_the_start(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, [], strategy="random"))
+    assert result.strategy == "random"
+    assert result.picks.query_probability is not None
+
+
+def test_a_round_measures_predicts_and_picks(toy: Toy) -> None:
+    labelled = list(range(30))
+    result = toy.runner().run(request(toy, labelled, excluded=np.array([40, 41]), shown=np.array([40, 41])))
+    assert result.n_labels == 30
+    assert result.test_accuracy is not None
+    assert result.test_accuracy > 0.95
+    assert result.uncertainty_histogram is not None
+    assert result.uncertainty_histogram.sum() == 120 - 32
+    assert result.mean_uncertainty is not None
+    assert 0 < result.mean_uncertainty < 0.5
+    for picks in (result.picks, result.audit):
+        assert not set(picks.indices.tolist()) & {*labelled, 40, 41}
+        assert picks.confidence is not None
+        assert (picks.confidence >= 1 / 3 - 1e-6).all()
+    assert result.shown.indices.tolist() == [40, 41]
+    assert result.shown.predicted is not None
+
+
+def test_the_same_request_gives_the_same_round(toy: Toy) -> None:
+    one, two = (toy.runner().run(request(toy, list(range(12)))) for _ in range(2))
+    assert one.picks.indices.tolist() == two.picks.indices.tolist()
+    assert one.audit.indices.tolist() == two.audit.indices.tolist()
+    assert one.test_accuracy == two.test_accuracy
+
+
+def test_audit_items_are_drawn_uniformly() -> None:
+    toy = make_toy(40)
+    counts = np.zeros(40)
+    for seed in range(400):
+        result = RoundRunner(MLPLearner(toy.latents)).run(
+            request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0]))
+        )
+        counts[result.audit.indices] += 1
+    assert counts[:2].sum() == 0
+    expected = 4 * 400 / 38
+    chi2 = ((counts[2:] - expected) ** 2 / expected).sum()
+    assert chi2 < 70  # 37 degrees of freedom: p about 0.001
+
+
+def test_a_pool_with_nothing_left_is_no_error(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, list(range(120))))
+    assert len(result.picks.indices) == len(result.audit.indices) == 0
+    assert result.mean_uncertainty is None
+    assert result.test_accuracy is not None
+
+
+def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
+    """Not only together with the batch that is ranked behind it."""
+    result = toy.runner().run(request(toy, [], batch_size=3))
+    first, second = result.picks.indices[:3].tolist(), result.picks.indices[3:].tolist()
+    assert {toy.truth(index) for index in first} == {0, 1, 2}
+    assert len(second) == 3
+    assert not set(first) & set(second)
+
+
+def test_cross_validation_predicts_every_label_without_having_seen_it(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, list(range(30)), folds=5))
+    assert result.out_of_fold is not None
+    truth = np.array([toy.truth(i) for i in range(30)])
+    assert (result.out_of_fold == truth).mean() > 0.85
+    assert toy.runner().run(request(toy, list(range(30)))).out_of_fold is None
+    noise = np.random.default_rng(0).permutation(truth)
+    shuffled = toy.runner().run(request(toy, list(range(30)), labels=noise, folds=5)).out_of_fold
+    assert shuffled is not None
+    assert (shuffled == noise).mean() < 0.8
+
+
+def test_a_round_brings_balanced_accuracy_calibration_and_what_the_model_expects(toy: Toy) -> None:
+    result = toy.runner().run(request(toy, list(range(30))))
+    assert result.test is not None
+    assert result.test.balanced_accuracy == pytest.approx(result.test.accuracy, abs=0.05)
+    assert result.test.calibration_error < 0.15
+    assert result.mean_confidence is not None
+    assert 0.8 < result.mean_confidence <= 1
+    assert result.stop_set is not None
+    assert result.stop_set.shape == (120,)
+
+
+def test_a_class_without_a_label_is_not_predicted_and_no_error(toy: Toy) -> None:
+    labelled = [i for i in range(120) if toy.truth(i) != 2][:20]
+    for learner in (MLPLearner(toy.latents), LatentLearner(toy.latents)):
+        result = RoundRunner(learner, toy.test).run(request(toy, labelled))
+        assert result.test is not None
+        assert result.test.accuracy == pytest.approx((toy.test.targets != 2).mean(), abs=0.1)
+
+
+def test_the_cnn_learns_from_pixels_and_serves_every_strategy(toy: Toy) -> None:
+    learner = CNNLearner(toy.pool.images)
+    test = TestSet(pixel_rows(toy.pool.test.images), toy.test.targets)  # type: ignore[union-attr]
+    result = RoundRunner(learner, test).run(request(toy, list(range(60)), strategy="bald"))
+    assert result.test is not None
+    assert result.test.accuracy > 0.9
+    assert len(set(result.picks.indices.tolist())) == 20
+    known = LabelSet(np.arange(60), np.array([toy.truth(i) for i in range(60)]), 3, np.zeros(60, dtype=bool))
+    model = learner.fit(known, 0)
+    assert model.member_probabilities(learner.features[:7]).shape == (3, 7, 3)
+    assert model.embed(learner.features[:7]).shape == (7, 128)
+    assert np.array_equal(model.predict_proba(learner.features), learner.fit(known, 0).predict_proba(learner.features))

@@ -1,0 +1,1 @@
+"""What the commands print: progress, tables and summaries, by Rich."""

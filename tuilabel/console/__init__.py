@@ -1,1 +1,0 @@
-"""What the commands without a screen print: progress, tables, summaries."""

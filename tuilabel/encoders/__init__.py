@@ -1,0 +1,1 @@
+"""Encoders: images to latents, by a VAE, principal components, a pretrained backbone or a table of your own."""

@@ -1,0 +1,1 @@
+"""The convolutional VAE: model, training, checkpoints."""

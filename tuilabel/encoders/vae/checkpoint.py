@@ -1,0 +1,67 @@
+"""Models to and from safetensors files; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tuilabel.encoders.vae.header import FORMAT, CheckpointHeader, read_header
+from tuilabel.encoders.vae.model import VAE, VAEConfig
+from tuilabel.errors import TuilabelError
+from tuilabel.files import atomic_write
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: CheckpointHeader) -> None:
+    """Write tensors under a header, whole or not at all.
+
+    Raises
+    ------
+    TuilabelError : where the file cannot be written.
+    """
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic_write(path) as temporary:
+        try:
+            save_file(plain, temporary, {"format": FORMAT, "header": header.to_json()})
+        except SafetensorError as error:
+            raise TuilabelError(f"cannot write {path}: {error}") from error
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader]:
+    """Tensors and header of a checkpoint; raises `TuilabelError` where it is damaged."""
+    header = read_header(path)
+    try:
+        return load_file(path), header
+    except (SafetensorError, OSError, ValueError) as error:
+        raise TuilabelError(f"the checkpoint {path} is damaged ({error}): copy it again or train it anew") from error
+
+
+def with_smoothing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A model's tensors, with the smoothing that files of format 1 do not have yet: none."""
+    return {"smoothing": torch.zeros(()), **tensors}
+
+
+def save_checkpoint(path: Path, model: VAE, header: CheckpointHeader) -> None:
+    """Write a model's weights and its header to `path`."""
+    save_tensors(path, model.state_dict(), header)
+
+
+def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE, CheckpointHeader]:
+    """The model of a checkpoint, ready to encode (evaluation mode), and its header.
+
+    Raises
+    ------
+    TuilabelError : where the file is missing, cut short, damaged or no VAE of ours.
+    """
+    tensors, header = load_tensors(path)
+    try:
+        model = VAE(VAEConfig.from_json(header.architecture))
+        model.load_state_dict(with_smoothing(tensors))
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise TuilabelError(f"the weights in {path} do not fit its header: train the checkpoint anew") from error
+    model = model.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model.eval(), header

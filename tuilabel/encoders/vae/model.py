@@ -1,0 +1,247 @@
+"""The convolutional variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
+
+Beside the evidence lower bound it maximises what two views of an image say of each other, by the clusters in which they
+fall and by which of many images they belong to: latents in which classes lie apart, from images alone.
+
+Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+MIN_SIZE, MAX_SIZE = 16, 128
+_WIDTHS = (32, 64, 128, 128, 128, 128)
+_SMALLEST = 4  # stages halve a dimension until it is this small
+TEMPERATURE = 0.2
+_LOG_VARIANCE = (-12.0, 12.0)
+
+
+@dataclass(frozen=True)
+class VAEConfig:
+    """Everything the network's shape depends on; stands in the checkpoint's header."""
+
+    height: int = 28
+    width: int = 28
+    channels: int = 1
+    latent_dim: int = 32
+    hidden: int = 256
+    decoder_width: int = 64
+    clusters: tuple[int, ...] = (16, 64, 256)
+    """Of each head that the mutual information is measured on, from coarse to fine."""
+    projection: int = 64
+    """Dimensions in which views are told apart from those of other images; 0 for none."""
+
+    def __post_init__(self) -> None:
+        if not (MIN_SIZE <= self.height <= MAX_SIZE and MIN_SIZE <= self.width <= MAX_SIZE):
+            raise ValueError(
+                f"the model takes images of {MIN_SIZE} to {MAX_SIZE} pixels, not {self.height}×{self.width}"
+            )
+        if self.channels not in (1, 3):
+            raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
+        if any(clusters < 2 for clusters in self.clusters):
+            raise ValueError("a head needs at least 2 clusters")
+        if self.projection < 0:
+            raise ValueError("projection must be 0 or more")
+        if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
+            raise ValueError("latent_dim, hidden and decoder_width must be at least 1")
+
+    @property
+    def stages(self) -> tuple[tuple[int, int], ...]:
+        """(height, width) after each stage of the encoder: ((14, 14), (7, 7), (4, 4))."""
+        sizes, height, width = [], self.height, self.width
+        while height > _SMALLEST or width > _SMALLEST:
+            height = -(-height // 2) if height > _SMALLEST else height
+            width = -(-width // 2) if width > _SMALLEST else width
+            sizes.append((height, width))
+        return tuple(sizes)
+
+    def to_json(self) -> dict[str, int | list[int]]:
+        """A JSON object that `from_json` reads."""
+        return {**asdict(self), "clusters": list(self.clusters)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
+        """The configuration of a header; raises ValueError or TypeError where it is none."""
+        heads = document.get("clusters", 0)
+        if isinstance(heads, int):  # checkpoints of before have one head or none
+            heads = [heads] if heads else []
+        rest = {name: int(value) for name, value in document.items() if name != "clusters"}
+        return cls(**{"projection": 0, **rest}, clusters=tuple(int(clusters) for clusters in heads))
+
+
+class Terms(NamedTuple):
+    """What training weighs against each other: scalars in nats per image."""
+
+    reconstruction: Tensor
+    kl: Tensor
+    information: Tensor
+    """Between the clusters of two views, mean of the heads; 0 without a second view."""
+    contrast: Tensor
+    """Cross-entropy of finding the other view of an image among all views; 0 without a second view."""
+
+
+class VAE(nn.Module):
+    """Encoder to a diagonal Gaussian over D latents, decoder to Bernoulli logits of the pixels.
+
+    A pixel is taken as the probability of a white one: its negative log-likelihood is the binary cross-entropy,
+    summed over the pixels of an image, in nats.
+    """
+
+    smoothing: Tensor
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.config = config
+        sizes = ((config.height, config.width), *config.stages)
+        widths = (config.channels, *_WIDTHS[: len(config.stages)])
+        stages = [
+            _stage(
+                widths[i], widths[i + 1], (_stride(sizes[i][0], sizes[i + 1][0]), _stride(sizes[i][1], sizes[i + 1][1]))
+            )
+            for i in range(len(config.stages))
+        ]
+        height, width = sizes[-1]
+        self.encoder = nn.Sequential(
+            *stages,  # (B, 1, 28, 28) → (B, 32, 14, 14) → (B, 64, 7, 7) → (B, 128, 4, 4)
+            nn.Flatten(),  # (B, 2048)
+            nn.Linear(widths[-1] * height * width, config.hidden),
+            nn.SiLU(),
+            nn.Linear(config.hidden, 2 * config.latent_dim),  # (B, 64): means and log variances
+        )
+        self.decoder = _Decoder(config)
+        self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training is done
+        self.cluster = nn.Linear(config.latent_dim, sum(config.clusters)) if config.clusters else None
+        self.project = None
+        if config.projection:  # what only tells single images apart stays in this head (Chen et al. 2020)
+            self.project = nn.Sequential(
+                nn.Linear(config.latent_dim, 2 * config.projection),
+                nn.SiLU(),
+                nn.Linear(2 * config.projection, config.projection),
+            )
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
+        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
+        return mean, log_variance.clamp(*_LOG_VARIANCE)
+
+    def latents(self, x: Tensor) -> Tensor:
+        """What stands for whole images (B, C, H, W) in [0, 1]: their posterior means (B, D), float32.
+
+        They are made as soft as the views that the encoder was trained on; see `tuilabel.encoders.vae.smoothing`.
+        """
+        mean, _ = self.encode(smoothed(x, float(self.smoothing)))
+        return mean
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Pixel logits (B, C, H, W), float32, of latents (B, D)."""
+        logits: Tensor = self.decoder(z)
+        return logits.float()
+
+    def forward(
+        self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
+    ) -> Terms:
+        """Reconstruction error of `clean` from `view`, KL term, mutual information, contrast.
+
+        Parameters
+        ----------
+        view, clean : (B, C, H, W) in [0, 1]; without augmentation the same images.
+        generator : of the posterior sample.
+        second : another view of each image, for the last two; without one they are 0.
+        """
+        views = view if second is None else torch.cat([view, second])
+        mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
+        first, spread = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
+        noise = torch.randn(first.shape, device=mean.device, generator=generator)
+        logits = self.decode(first + spread * noise)  # (B, C, H, W)
+        reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
+        information = contrast = mean.new_zeros(())
+        if second is not None and self.cluster is not None:
+            heads = self.cluster(mean).float().split(self.config.clusters, dim=1)  # (2B, K) each
+            information = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
+        if second is not None and self.project is not None:
+            contrast = contrastive_loss(*self.project(mean).float().chunk(2))
+        return Terms(reconstruction, kl_divergence(mean, log_variance), information, contrast)
+
+
+def smoothed(x: Tensor, share: float) -> Tensor:
+    """Images (B, C, H, W) in which each pixel has given `share` of itself to either neighbour, along both axes."""
+    if not share:
+        return x
+    x = F.pad(x, (1, 1, 1, 1), mode="replicate")
+    x = (1 - 2 * share) * x[..., 1:-1, :] + share * (x[..., :-2, :] + x[..., 2:, :])
+    return (1 - 2 * share) * x[..., 1:-1] + share * (x[..., :-2] + x[..., 2:])
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) summed over (B, D) and divided by B: nats per image."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / len(mean)
+
+
+def mutual_information(one: Tensor, two: Tensor) -> Tensor:
+    """Mutual information of two soft assignments (B, K) of the same images to clusters, in nats; at most log K.
+
+    High where a view tells the cluster of another view of its image, and all clusters are used: invariant information
+    clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
+    """
+    joint = one.T @ two / len(one)  # (K, K)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-8)
+    rows, columns = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
+    return (joint * (joint.log() - rows.log() - columns.log())).sum()
+
+
+def contrastive_loss(one: Tensor, two: Tensor) -> Tensor:
+    """Cross-entropy, in nats, of telling the other view of an image among the 2B - 1 other views of a batch.
+
+    By cosine similarity over `TEMPERATURE`; views are rows of (B, P). log(2B - 1) less the loss is a lower bound of the
+    mutual information of two views: InfoNCE (van den Oord, Li & Vinyals 2018, https://arxiv.org/abs/1807.03748), as in
+    SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709).
+    """
+    views = F.normalize(torch.cat([one, two]), dim=1)  # (2B, P)
+    similarity = views @ views.T / TEMPERATURE  # (2B, 2B)
+    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
+    partner = torch.arange(len(views), device=views.device).roll(len(one))
+    return F.cross_entropy(similarity.masked_fill(itself, -torch.inf), partner)
+
+
+class _Decoder(nn.Module):
+    """A small decoder: what it cannot draw the latents need not hold."""
+
+    def __init__(self, config: VAEConfig) -> None:
+        super().__init__()
+        self.size = (config.height, config.width)
+        self.start = (-(-config.height // 4), -(-config.width // 4))  # (7, 7)
+        wide, narrow = config.decoder_width, config.decoder_width // 2 or 1
+        self.project = nn.Linear(config.latent_dim, wide * self.start[0] * self.start[1])
+        self.upsample = nn.Sequential(
+            nn.SiLU(),
+            nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1),  # (B, 32, 14, 14)
+            nn.SiLU(),
+            nn.ConvTranspose2d(narrow, config.channels, 4, stride=2, padding=1),  # (B, 1, 28, 28)
+        )
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.project(z).unflatten(1, (-1, *self.start))  # (B, 64, 7, 7)
+        logits: Tensor = self.upsample(x)
+        return logits[..., : self.size[0], : self.size[1]]
+
+
+def _stride(before: int, after: int) -> int:
+    return 1 if before == after else 2
+
+
+def _stage(channels_in: int, channels_out: int, stride: tuple[int, int]) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.SiLU(),
+        nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.SiLU(),
+    )

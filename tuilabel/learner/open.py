@@ -1,0 +1,61 @@
+"""From a pool and an encoder to a learner and the test set that judges its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tuilabel.datasets import ImagePool
+from tuilabel.encoders.cache import Latents
+from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.encode import encode
+from tuilabel.learner.base import Learner, check_learner, needs_encoder
+from tuilabel.learner.trainer.round import TestSet
+
+
+def open_learner(
+    name: str,
+    pool: ImagePool,
+    encoder: Encoder | None,
+    *,
+    device: str = "auto",
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> tuple[Learner, np.ndarray | None]:
+    """The learner called `name` on `pool`, and the features of the test split, float32 (M, D), where there is one.
+
+    Parameters
+    ----------
+    encoder : gives the latents; None for a learner that needs none (`needs_encoder`).
+    on_progress : of encoding, called with (images done, images in all).
+
+    Raises
+    ------
+    UsageError : where there is no such learner or no such device.
+    TuilabelError : as `encode`.
+    """
+    check_learner(name)
+    if not needs_encoder(name):
+        return learner_on(name, pool, None)
+    if encoder is None:
+        raise ValueError(f"the learner {name} needs an encoder")
+    return learner_on(name, pool, encode(encoder, pool, device, on_progress))
+
+
+def learner_on(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
+    """The same from latents that are there; None for a learner that needs none."""
+    if latents is None:
+        from tuilabel.learner.cnn import CNNLearner, pixel_rows
+
+        return CNNLearner(pool.images), None if pool.test is None else pixel_rows(pool.test.images)
+    from tuilabel.learner.latent import LatentLearner, MLPLearner
+
+    if name == "mlp":
+        return MLPLearner(latents.pool), latents.test
+    graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
+    return LatentLearner(latents.pool, graph), latents.test
+
+
+def test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
+    """The test split, where there is one; a request says what the dataset's classes are called in its project."""
+    return None if pool.test is None or features is None else TestSet(features, pool.test.targets)

@@ -1,0 +1,139 @@
+"""`python -m tuilabel.learner.trainer.prepare_worker`: reads, trains the VAE and encodes while a person labels already.
+
+It is the trainer's child. Settings come as a pickle over the connection whose file descriptor is the first argument;
+what happens is told there. When the other end closes, training stops with its state saved, and the process ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from threading import Event, Thread, Timer
+
+from tuilabel.datasets import ImagePool, LibraryPool, open_pool, views_of
+from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.encode import encode
+from tuilabel.encoders.vae.settings import TrainSettings
+from tuilabel.errors import TuilabelError
+from tuilabel.learner.trainer.messages import Progress
+from tuilabel.learner.trainer.prepare_messages import Encoded, Failed, Grown, News, PrepareSettings
+
+log = logging.getLogger("tuilabel.preparing")
+
+NICENESS = 9  # on top of the trainer's 10
+GRACE = 20.0  # seconds to save what has been trained
+GROWN_BY = 1.5  # times as many items as were told of last are worth telling
+
+
+def prepare(settings: PrepareSettings, say: Callable[[News], None], should_stop: Callable[[], bool]) -> None:
+    """Read the rest of the images, train a VAE where there is none, encode.
+
+    Raises
+    ------
+    TuilabelError : where one of these is impossible.
+    """
+    pool = open_pool(settings.dataset, settings.data_dir, reading="none")
+    if isinstance(pool, LibraryPool):
+        _read(pool, say, should_stop)
+    if should_stop() or not settings.encodes:
+        return
+    encoder = settings.encoder or _train(settings, pool, say, should_stop)
+    encode(encoder, pool, settings.device, lambda done, total: say(Progress("encode", done, total, behind=True)))
+    say(Encoded(encoder))
+
+
+def _read(pool: LibraryPool, say: Callable[[News], None], should_stop: Callable[[], bool]) -> None:
+    library, told = pool.library, len(pool.ids)
+
+    def on_progress(_stage: str, done: int, total: int) -> None:
+        nonlocal told
+        say(Progress("read", done, total, behind=True))
+        if library.index.n_items(test=False) > GROWN_BY * told:
+            told = library.index.n_items(test=False)
+            say(Grown(complete=False))
+
+    with library.exclusive(wait=True):
+        library.read(on_progress, enough=lambda _done: should_stop())
+    pool.refresh()
+    if not should_stop():
+        say(Grown(complete=True))
+
+
+def _train(
+    settings: PrepareSettings, pool: ImagePool, say: Callable[[News], None], should_stop: Callable[[], bool]
+) -> Encoder:
+    from tuilabel.encoders.vae.training import partial_path, train_vae
+
+    recipe = TrainSettings.for_pool(len(pool.images), views_of(settings.dataset, pool), seed=settings.seed)
+
+    def train(*, resume: bool) -> None:
+        train_vae(
+            pool.images,
+            recipe,
+            settings.vae,
+            dataset=pool.name,
+            fingerprint=pool.fingerprint,
+            device=settings.device,
+            resume=resume,
+            on_progress=lambda now: say(
+                Progress(
+                    "vae",
+                    (now.epoch - 1) * now.images_total + now.images_done,
+                    now.epochs * now.images_total,
+                    behind=True,
+                )
+            ),
+            should_stop=should_stop,
+        )
+
+    try:
+        train(resume=partial_path(settings.vae).exists())
+    except TuilabelError as error:
+        if should_stop() or not partial_path(settings.vae).exists():
+            raise
+        log.info("the unfinished training is of no use (%s): starting anew", error)
+        partial_path(settings.vae).unlink(missing_ok=True)
+        train(resume=False)
+    return Encoder.vae(settings.vae)
+
+
+def main() -> None:
+    """Prepare over the connection whose file descriptor is the first argument."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    os.nice(NICENESS)
+    connection = Connection(int(sys.argv[1]))
+    settings: PrepareSettings = connection.recv()
+    closed = Event()
+
+    def watch() -> None:
+        try:
+            connection.recv()
+        except (EOFError, OSError):
+            closed.set()
+            timer = Timer(GRACE, os._exit, [1])
+            timer.daemon = True
+            timer.start()
+
+    def say(news: News) -> None:
+        if not closed.is_set():
+            connection.send(news)
+
+    Thread(target=watch, daemon=True).start()
+    try:
+        prepare(settings, say, closed.is_set)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    except TuilabelError as error:
+        log.info("stopped: %s", error)
+        say(Failed(str(error)))
+    except Exception as error:
+        traceback.print_exc()
+        say(Failed(f"{type(error).__name__}: {' '.join(str(error).split())}"))
+
+
+if __name__ == "__main__":
+    main()

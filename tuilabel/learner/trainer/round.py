@@ -1,0 +1,223 @@
+"""One round of active learning: train on the labels there are, measure, and pick what to ask next."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, expected_calibration_error
+from tuilabel.learner.base import LabelSet, Learner
+from tuilabel.learner.trainer.messages import Picks, RoundResult, TestMetrics, TrainRequest
+from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
+from tuilabel.strategies.uncertainty import entropy
+
+BINS = 20
+STOP_SET = 2_000  # items whose predictions say whether the model has settled (Bloodgood & Vijay-Shanker 2009)
+
+
+class Predictor(Protocol):
+    """What a test set asks of a model."""
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities, float32 (n, C)."""
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """Features (M, D) float32 and the dataset's classes (M,) int64 that judge the model and never teach it."""
+
+    __test__ = False  # not for pytest
+
+    features: NDArray[np.float32]
+    targets: NDArray[np.int64]
+
+    def under(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
+        """The same in terms of other classes, see `TrainRequest`; None where an item's class is none of them."""
+        if target_of is None:
+            return self
+        targets = target_of[self.targets]
+        return None if (targets < 0).any() else TestSet(self.features, targets)
+
+    def judge(self, model: Predictor) -> TestMetrics:
+        """How `model` does on the test items."""
+        probabilities = model.predict_proba(self.features)
+        predicted = probabilities.argmax(axis=1)
+        return TestMetrics(
+            accuracy(self.targets, predicted),
+            balanced_accuracy(self.targets, predicted),
+            expected_calibration_error(probabilities, self.targets),
+            confusion_matrix(self.targets, predicted, probabilities.shape[1]),
+        )
+
+
+class RoundRunner:
+    """Answers training requests over one pool.
+
+    Without labels of two classes there is no model: strategies that need one give way to the cold start, and torch is
+    not imported. The same request always gives the same result.
+
+    Parameters
+    ----------
+    learner : makes models of labels; its features are what strategies see.
+    test : judges every model, where there is one.
+
+    Attributes
+    ----------
+    probabilities : of the pool by the newest model, float32 (N, C); None without a model.
+    served : serial of the newest request that was run.
+    """
+
+    def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
+        self.learner = learner
+        self.probabilities: NDArray[np.float32] | None = None
+        self.served = 0
+        self._test = test
+        self._last_cold: tuple[object, str, Picks, Picks] | None = None
+
+    def renew(self, learner: Learner, test: TestSet | None) -> None:
+        """Work with another learner from now on, on more items or other features."""
+        self.learner, self._test = learner, test
+        self.probabilities = None
+        self._last_cold = None
+
+    def run(self, request: TrainRequest) -> RoundResult:
+        """Train and pick; see `RoundResult`."""
+        answered = np.zeros(len(self.learner.features), dtype=bool)
+        answered[request.indices] = True
+        answered[request.excluded[request.excluded < len(answered)]] = True  # the session may know of newer ones
+        self.served = request.serial
+        self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
+        if len(np.unique(request.labels)) < 2:
+            return self._cold(request, answered)
+        return self._trained(request, np.flatnonzero(~answered))
+
+    def _cold(self, request: TrainRequest, answered: NDArray[np.bool_]) -> RoundResult:
+        """Items on the screen count as covered, labelled or not: all keys of a first batch get the same answer."""
+        begin = time.perf_counter()
+        key = (
+            answered.tobytes(),
+            request.strategy,
+            request.batch_size,
+            request.ahead,
+            request.audit_size,
+            request.seed,
+        )
+        if self._last_cold is None or self._last_cold[0] != key:
+            self._last_cold = (key, *self._cold_picks(request, answered))
+        _, strategy, picks, audit = self._last_cold
+        return RoundResult(
+            serial=request.serial,
+            n_labels=0,
+            strategy=strategy,
+            picks=picks,
+            audit=audit,
+            shown=Picks(request.shown),
+            test=None,
+            mean_uncertainty=None,
+            uncertainty_histogram=None,
+            mean_confidence=None,
+            stop_set=None,
+            out_of_fold=None,
+            fit_seconds=0.0,
+            query_seconds=time.perf_counter() - begin,
+        )
+
+    def _cold_picks(self, request: TrainRequest, answered: NDArray[np.bool_]) -> tuple[str, Picks, Picks]:
+        """Who picked, the picks, and the audit items, without a model."""
+        strategy = get_strategy(request.strategy)
+        if strategy.needs_model:
+            strategy = COVERAGE
+        features = self.learner.features
+        rng, audit_rng = (np.random.default_rng([request.seed, int(answered.sum()), 0, stream]) for stream in (0, 1))
+        candidates, known = np.flatnonzero(~answered), np.flatnonzero(answered)
+        picks: list[Picks] = []
+        left, by = candidates, strategy.name
+        for _ in range(request.ahead):  # one batch after the other: the first must cover everything by itself
+            selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
+            by = selection.by or by
+            picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
+            known = np.concatenate([known, picks[-1].indices])
+            left = np.delete(left, selection.positions)
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, audit_rng)
+        return by, _joined(picks), Picks(candidates[audit.positions], query_probability=audit.query_probability)
+
+    def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
+        begin = time.perf_counter()
+        features = self.learner.features
+        test = None if self._test is None else self._test.under(request.target_of)
+        known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
+        model = self.learner.fit(known, seed=model_seed(request))
+        fitted = time.perf_counter()
+        self.probabilities = probabilities = model.predict_proba(features)  # (N, C)
+        shown = _predictions(request.shown, probabilities[request.shown])
+        stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
+        open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
+        context = QueryContext(features, candidates, request.indices, open_, _rng(request, 0), request.labels, model)
+        strategy = get_strategy(request.strategy)
+        selection = strategy.pick(context, request.ahead * request.batch_size)
+        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, _rng(request, 1))
+        queried = time.perf_counter()
+        uncertainty = entropy(open_) / np.log(request.n_classes)  # (n,)
+        bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
+        return RoundResult(
+            serial=request.serial,
+            n_labels=len(request.indices),
+            strategy=selection.by or strategy.name,
+            picks=_picked(selection, candidates, open_),
+            audit=_picked(audit, candidates, open_),
+            shown=shown,
+            test=None if test is None else test.judge(model),
+            mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
+            uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
+            mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,
+            stop_set=stop_set,
+            out_of_fold=self._cross_validated(known, request),
+            fit_seconds=fitted - begin,
+            query_seconds=queried - fitted,
+        )
+
+    def _cross_validated(self, known: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
+        """The predicted class of each labelled item (m,), by a model trained without its fold; None for no folds."""
+        m = len(known.indices)
+        if request.folds < 2 or m < request.folds:
+            return None
+        rng = _rng(request, 3)
+        fold = rng.permutation(m) % request.folds
+        predicted = np.empty(m, dtype=np.int64)
+        for held_out in (fold == f for f in range(request.folds)):
+            rest = known.only(~held_out)
+            if len(np.unique(rest.labels)) < 2:
+                predicted[held_out] = rest.labels[0]
+                continue
+            model = self.learner.fit(rest, seed=int(rng.integers(2**31)))
+            rows = self.learner.features[known.indices[held_out]]
+            predicted[held_out] = model.predict_proba(rows).argmax(axis=1)
+        return predicted
+
+
+def model_seed(request: TrainRequest) -> int:
+    """What the request's model is trained with."""
+    return int(_rng(request, 2).integers(2**31))
+
+
+def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
+    """A generator that depends on the request's content and on nothing else."""
+    return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
+
+
+def _joined(picks: list[Picks]) -> Picks:
+    drawn = [p.query_probability for p in picks if p.query_probability is not None]
+    return Picks(np.concatenate([p.indices for p in picks]), query_probability=np.concatenate(drawn) if drawn else None)
+
+
+def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Picks:
+    picks = _predictions(candidates[selection.positions], probabilities[selection.positions])
+    return Picks(picks.indices, picks.predicted, picks.confidence, selection.query_probability)
+
+
+def _predictions(indices: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Picks:
+    return Picks(indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0))

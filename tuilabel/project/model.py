@@ -1,0 +1,136 @@
+"""A project's model, opened to be used: by `predict` and by `export` of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from tuilabel.cli.render.reading import reading
+from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder
+from tuilabel.encoders.device_check import check_device_name
+from tuilabel.errors import TuilabelError
+from tuilabel.labels import LabelStore, Project
+from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
+from tuilabel.learner.calibrated import FinalModel, fit_final
+from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.project.reports import images_of, project_directory
+from tuilabel.project.resume import standing
+from tuilabel.session import LabellingSession
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Whose model, as it was typed: the options of `tuilabel label` that make a model what it is."""
+
+    dataset: str
+    project: Path | None = None
+    data_dir: Path | None = None
+    checkpoint: Path | None = None
+    device: str = "auto"
+    learner: str = DEFAULT_LEARNER
+    encoder: str = "vae"
+    latents: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class ProjectModel:
+    """A project, its pool and its model.
+
+    Attributes
+    ----------
+    encoder : gives the latents; None for a learner that needs none.
+    session : what the labelling screen would resume.
+    test_features : of the test split, float32 (M, D), where there is one.
+    """
+
+    project: Project
+    pool: ImagePool
+    encoder: Encoder | None
+    session: LabellingSession
+    request: TrainRequest
+    learner: Learner
+    test_features: NDArray[np.float32] | None
+    final: FinalModel
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The project's classes as they are called now: the columns of probabilities."""
+        return self.session.classes
+
+
+def open_model(options: ModelOptions, err: Console) -> ProjectModel:
+    """Read a project, train its model and calibrate it; progress goes to `err`.
+
+    Raises
+    ------
+    TuilabelError : where there is no project, no fitting checkpoint, or no labels of two classes.
+    UsageError : where an option names something unknown.
+    """
+    check_learner(options.learner)
+    check_device_name(options.device)
+    project = Project.read(project_directory(options.dataset, options.project))
+    store = LabelStore.open(project.store, create=False)
+    try:
+        with reading(err) as show:
+            pool = open_pool(images_of(project), options.data_dir, show)
+        session, request = standing(pool, store, project.classes, seed=options.seed)
+    finally:
+        store.close()
+    if len(np.unique(request.labels)) < 2:  # before anything is encoded
+        raise TuilabelError(
+            f"{project.directory} has labels of fewer than two classes, so no model: go on with `tuilabel label`"
+        )
+    encoder = _encoder(options, pool, project, err) if needs_encoder(options.learner) else None
+    learner, test_features = open_with_progress(options, pool, encoder, err)
+    with progress(err, "training") as bar:
+        task = bar.add_task("")
+        final = fit_final(learner, request, lambda done, total: bar.update(task, completed=done, total=total))
+    return ProjectModel(project, pool, encoder, session, request, learner, test_features, final)
+
+
+def _encoder(options: ModelOptions, pool: ImagePool, project: Project, err: Console) -> Encoder:
+    """What the labelling screen would use; where its VAE is not trained yet that is the thumbnails."""
+    chosen = choose_encoder(
+        options.encoder,
+        pool,
+        checkpoint=options.checkpoint,
+        latents=options.latents,
+        project=project.directory,
+    )
+    if chosen is None:
+        err.print(f"no VAE for {pool.name} yet: images are told apart by their thumbnails (pca)", markup=False)
+    return chosen or PCA_ENCODER
+
+
+def open_with_progress(
+    options: ModelOptions, pool: ImagePool, encoder: Encoder | None, err: Console
+) -> tuple[Learner, NDArray[np.float32] | None]:
+    """The learner on `pool`, encoded with progress."""
+    from tuilabel.learner.open import open_learner
+
+    with progress(err, "encoding") as bar:
+        task = bar.add_task("")
+        return open_learner(
+            options.learner,
+            pool,
+            encoder,
+            device=options.device,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+
+
+@contextmanager
+def progress(err: Console, doing: str) -> Iterator[Progress]:
+    """A bar on `err` that goes when it is done."""
+    columns = (TextColumn(doing), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        yield bar

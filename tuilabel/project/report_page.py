@@ -1,0 +1,202 @@
+"""`predict --html`: gathers what a project's report says, and writes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tuilabel import __version__
+from tuilabel.estimate import audit_confusion, most_confused, wilson_interval
+from tuilabel.files import atomic_write
+from tuilabel.labels import Event
+from tuilabel.learner.trainer.messages import CrossValidate, OutOfFold, Picks, RoundResult, TestMetrics
+from tuilabel.learner.trainer.questions import CrossValidation
+from tuilabel.learner.trainer.round import STOP_SET
+from tuilabel.project.model import ProjectModel, progress
+from tuilabel.report import ClassRow, Page, Pair, Samples, Tile, render
+from tuilabel.report.pictures import data_uri
+from tuilabel.report.samples import Shown
+from tuilabel.session.review import ReviewItem, review_items
+
+FOLDS = 5  # of the cross-validation that finds labels which are likely wrong
+PAIRS, EXAMPLES, DOUBTED = 5, 10, 24
+
+
+def write_report(
+    opened: ProjectModel, samples: Samples, expected_accuracy: float | None, out: Path, err: Console
+) -> None:
+    """Judge the model, look for wrong labels, and write the page.
+
+    Raises
+    ------
+    TuilabelError : where the file cannot be written.
+    """
+    test, predicted = _judged(opened)
+    opened.session.handle(_as_result(opened, test))
+    doubted = _doubted(opened, err)
+    text = render(_page(opened, samples, expected_accuracy, test, predicted, doubted))
+    with atomic_write(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _page(
+    opened: ProjectModel,
+    samples: Samples,
+    expected_accuracy: float | None,
+    test: TestMetrics | None,
+    predicted: NDArray[np.int64] | None,
+    doubted: Sequence[ReviewItem],
+) -> Page:
+    session, pool, classes = opened.session, opened.pool, opened.classes
+    figures = session.statistics()
+    audits = [event for event in session.answers.values() if event.audit]
+    confusion = audit_confusion(audits, classes) if test is None else test.confusion
+    if confusion is not None and not confusion.any():
+        confusion = None
+    accuracy = None if figures.audit is None else (figures.audit.value, figures.audit.low, figures.audit.high)
+    judged_on = "audit images" if figures.audit is None else f"{figures.audit.n:,} audit images drawn at random"
+    if test is not None and pool.test is not None:
+        n = len(pool.test.images)
+        accuracy = (test.accuracy, *wilson_interval(test.accuracy * n, n))
+        judged_on = f"{n:,} test images"
+    pairs = [
+        Pair(classes[c.true], classes[c.taken_for], c.n, _mistaken(opened, c.true, c.taken_for, predicted, audits))
+        for c in most_confused(confusion, PAIRS)
+    ]
+    return Page(
+        dataset=pool.name,
+        project=opened.project.directory.resolve().name,
+        made=datetime.now().astimezone(),
+        pool_size=len(pool.ids),
+        labelled=figures.labelled,
+        skipped=figures.skipped,
+        flagged=figures.flagged,
+        rounds=figures.round,
+        annotators=Counter(e.annotator for e in session.answers.values() if e.kind == "label").most_common(),
+        accuracy=accuracy,
+        judged_on=judged_on,
+        expected_accuracy=expected_accuracy,
+        calibration=_calibration(opened, test),
+        advice=figures.advice_text,
+        curve=figures.curve,
+        confusion=confusion,
+        pairs=pairs,
+        classes=[
+            ClassRow(name, f.count, f.accuracy, f.n, count, [_taken(opened, item) for item in items])
+            for name, f, count, items in zip(
+                classes, figures.class_figures, samples.counts.tolist(), samples.of_class, strict=True
+            )
+        ],
+        least_sure=[_unsure(opened, item) for item in samples.least_sure],
+        doubted=[_in_doubt(opened, item) for item in doubted[:DOUBTED]],
+        doubted_in_all=len(doubted),
+        version=__version__,
+    )
+
+
+def _judged(opened: ProjectModel) -> tuple[TestMetrics | None, NDArray[np.int64] | None]:
+    """How the calibrated model does on the test split, and what it predicts there (M,); None for no test split."""
+    from tuilabel.learner.open import test_set
+
+    split = test_set(opened.pool, opened.test_features)
+    under = None if split is None else split.under(opened.request.target_of)
+    if under is None:
+        return None, None
+    return under.judge(opened.final), opened.final.predict_proba(under.features).argmax(axis=1)
+
+
+def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
+    """What the session hears of the model: all its figures follow from that, as on the screen."""
+    features = opened.learner.features
+    sample = np.ascontiguousarray(features[:: max(1, len(features) // STOP_SET)])
+    nothing = Picks(np.empty(0, dtype=np.int64))
+    return RoundResult(
+        serial=opened.request.serial,
+        n_labels=len(opened.request.indices),
+        strategy="",
+        picks=nothing,
+        audit=nothing,
+        shown=nothing,
+        test=test,
+        mean_uncertainty=None,
+        uncertainty_histogram=None,
+        mean_confidence=None,
+        stop_set=opened.final.predict_proba(sample).argmax(axis=1).astype(np.int16),
+        out_of_fold=None,
+        fit_seconds=0.0,
+        query_seconds=0.0,
+    )
+
+
+def _doubted(opened: ProjectModel, err: Console) -> list[ReviewItem]:
+    """Labels that models which have not learnt them doubt, the worst first."""
+    request = opened.request
+    question = CrossValidate(1, request.indices, request.labels, request.n_classes, FOLDS)
+    validation = CrossValidation(opened.learner, question)
+    with progress(err, "looking for wrong labels") as bar:
+        task = bar.add_task("", total=FOLDS)
+        while (found := validation.next_fold()) is None:
+            bar.advance(task)
+    if not isinstance(found, OutOfFold) or found.error is not None:
+        return []
+    session = opened.session
+    items = review_items(session.answers, session.events, opened.classes, found)
+    return [item for item in items if item.reason == "likely wrong"]
+
+
+def _calibration(opened: ProjectModel, test: TestMetrics | None) -> str:
+    judges = opened.final.judges
+    said = (
+        f"Confidence is calibrated on {judges} audit images" if judges else "Confidence is as the learner calibrates it"
+    )
+    return said + (f"; on the test images it is off by {test.calibration_error:.1%} on average." if test else ".")
+
+
+def _mistaken(
+    opened: ProjectModel,
+    true: int,
+    taken_for: int,
+    predicted: NDArray[np.int64] | None,
+    audits: Sequence[Event],
+) -> list[Tile]:
+    """Examples of one mistake: test images, or audited ones."""
+    pool, classes = opened.pool, opened.classes
+    if predicted is not None and pool.test is not None:
+        targets = pool.test.targets
+        if opened.request.target_of is not None:
+            targets = opened.request.target_of[targets]
+        found = np.flatnonzero((targets == true) & (predicted == taken_for))[:EXAMPLES]
+        return [
+            Tile(data_uri(pool.test.images[i]), f"{classes[true]} taken for {classes[taken_for]}", f"test {i}")
+            for i in found.tolist()
+        ]
+    wanted = [e for e in audits if e.class_name == classes[true] and e.predicted == classes[taken_for]][:EXAMPLES]
+    indices = pool.indices_of([event.item for event in wanted]).tolist()
+    return [_tile(opened, i, pool.files.last_name(i)) for i in indices if i >= 0]
+
+
+def _taken(opened: ProjectModel, item: Shown) -> Tile:
+    return _tile(opened, item.index, f"{item.confidence:.1%}")
+
+
+def _unsure(opened: ProjectModel, item: Shown) -> Tile:
+    first, second = opened.classes[item.predicted], opened.classes[item.second]
+    return _tile(opened, item.index, f"{first}, {item.confidence:.0%}", f"or {second}")
+
+
+def _in_doubt(opened: ProjectModel, item: ReviewItem) -> Tile:
+    label = "–" if item.label is None else opened.classes[item.label]
+    suggested = "–" if item.suggested is None else opened.classes[item.suggested]
+    sure = "" if item.confidence is None else f", {item.confidence:.0%}"
+    return _tile(opened, item.index, f"labelled {label}", f"rather {suggested}{sure}")
+
+
+def _tile(opened: ProjectModel, index: int, text: str, below: str = "") -> Tile:
+    pool = opened.pool
+    return Tile(data_uri(pool.images[index]), pool.files.last_name(index), text, below)

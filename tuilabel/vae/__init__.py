@@ -1,1 +1,0 @@
-"""The VAE: model, training, checkpoints, encoding to latents."""
