@@ -36,6 +36,6 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
-def several(n: int, noun: str) -> str:
-    """`1 label`, `2,000 labels`."""
+def pluralize(n: int, noun: str) -> str:
+    """The count with its noun: `1 label`, `2,000 labels`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

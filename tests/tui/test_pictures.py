@@ -32,7 +32,7 @@ async def test_no_image_on_the_screen_was_forgotten(toy: Toy, make_session: Sess
     here: set[int] = set()
     async with running(app) as pilot:
         for _ in range(35):
-            for action, number in re.findall(r"\x1b_Ga=([Td])[^;\x1b]*?i=(\d+)", source.take_messages()):
+            for action, number in re.findall(r"\x1b_Ga=([Td])[^;\x1b]*?i=(\d+)", source.pop_escapes()):
                 (here.add if action == "T" else here.discard)(int(number))
             shown = numbers_on_the_screen(app)
             assert len(shown) == 10

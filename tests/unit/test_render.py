@@ -231,12 +231,12 @@ def test_a_picture_is_drawn_once_and_the_terminal_hears_of_it_when_it_is_shown()
     source = picture_source("kitty")
     source.prepare(3, IMAGE, 4, 2)
     assert source.is_ready(3, 4, 2)
-    assert source.take_messages() == ""
+    assert source.pop_escapes() == ""
     cells = source.picture(3, IMAGE, 4, 2)
-    assert source.take_messages().startswith("\x1b_Ga=T")
+    assert source.pop_escapes().startswith("\x1b_Ga=T")
     assert source.picture(3, IMAGE, 4, 2) is cells
-    assert source.take_messages() == ""
-    assert source.farewell().count("a=d") == 1
+    assert source.pop_escapes() == ""
+    assert source.cleanup_sequence().count("a=d") == 1
 
 
 def test_what_was_shown_last_is_kept_and_the_rest_taken_back() -> None:
@@ -244,12 +244,12 @@ def test_what_was_shown_last_is_kept_and_the_rest_taken_back() -> None:
     for index in range(8):
         source.picture(index, IMAGE, 4, 2)
     first = source.picture(0, IMAGE, 4, 2)
-    source.take_messages()
+    source.pop_escapes()
     source.picture(8, IMAGE, 4, 2)
     assert source.generation == 1
     assert source.picture(0, IMAGE, 4, 2) is first
     assert not source.is_ready(1, 4, 2)
-    kinds = [kind for kind, _ in groupby(re.findall(r"a=([dT])", source.take_messages()))]
+    kinds = [kind for kind, _ in groupby(re.findall(r"a=([dT])", source.pop_escapes()))]
     assert kinds == ["d", "T"]
 
 

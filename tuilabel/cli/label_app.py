@@ -16,7 +16,7 @@ from tuilabel.cli.class_names import ask_classes, class_names
 from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, read_missing, source_of, title_of
 from tuilabel.encoders.choose import Encoder, choose_encoder, vae_of
 from tuilabel.encoders.device_check import check_device_name
-from tuilabel.errors import TuilabelError, UsageError, several
+from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
@@ -80,7 +80,7 @@ class Outcome:
         lines = [*lines, f"{self.labelled:,} {labels} in {self.project}{accuracy}"]
         if self.problems:
             listed = f"`tuilabel stats --project {quote(str(self.project))} --problems` lists them"
-            lines.append(f"{several(self.problems, 'file')} cannot be asked: {listed}")
+            lines.append(f"{pluralize(self.problems, 'file')} cannot be asked: {listed}")
         return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 

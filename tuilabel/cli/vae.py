@@ -9,7 +9,7 @@ import typer
 
 from tuilabel.cli.app import app
 from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, print_json, with_folders
-from tuilabel.errors import several
+from tuilabel.errors import pluralize
 
 
 @app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 40 --out my-vae.safetensors")
@@ -98,4 +98,4 @@ def encode(
         print_json(result)
     else:
         where = f" in {result['path']}" if result["path"] else ""
-        typer.echo(f"{several(result['items'], 'latent')} of {result['latent_dim']} dimensions{where}")
+        typer.echo(f"{pluralize(result['items'], 'latent')} of {result['latent_dim']} dimensions{where}")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, read_missing
 from tuilabel.encoders.choose import Encoder, choose_encoder
-from tuilabel.errors import TuilabelError, UsageError, printable, several, unknown_name
+from tuilabel.errors import TuilabelError, UsageError, pluralize, printable, unknown_name
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
 from tuilabel.labels.exchange.folder import OutOfFold
@@ -110,14 +110,16 @@ def export_notes(figures: dict[str, Any]) -> list[str]:
     """What to say of an export beside its file, a line each."""
     lines = []
     if figures["undecided"]:
-        lines.append(f"{several(figures['undecided'], 'image')} left out: annotators do not agree")
+        lines.append(f"{pluralize(figures['undecided'], 'image')} left out: annotators do not agree")
     if figures["without_image"]:
-        lines.append(f"{several(figures['without_image'], 'label')} left out: the image cannot be had any more")
+        lines.append(f"{pluralize(figures['without_image'], 'label')} left out: the image cannot be had any more")
     if figures["gone"]:
-        lines.append(f"{several(figures['gone'], 'labelled image')} of {figures['dataset']} gone: by their last names")
+        lines.append(
+            f"{pluralize(figures['gone'], 'labelled image')} of {figures['dataset']} gone: by their last names"
+        )
     lines += figures["notes"]
     if figures["out"] is not None:
-        lines.append(f"{several(figures['labels'], 'label')} in {figures['out']}")
+        lines.append(f"{pluralize(figures['labels'], 'label')} in {figures['out']}")
     return [printable(line) for line in lines]
 
 
@@ -227,7 +229,9 @@ def import_lines(figures: dict[str, Any]) -> list[str]:
         counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
     done = f"label{'' if figures['labels'] == 1 else 's'} {'written' if figures['applied'] else 'to write'}"
     counts.append((figures["labels"], done + (f" ({whose})" if whose else ""), []))
-    lines = [f"{several(figures['rows'], 'row')} in {figures['source']} ({figures['format']}) for {figures['project']}"]
+    lines = [
+        f"{pluralize(figures['rows'], 'row')} in {figures['source']} ({figures['format']}) for {figures['project']}"
+    ]
     for n, words, shown in counts:
         lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]
     return [printable(line) for line in lines]

@@ -22,7 +22,7 @@ from tuilabel.datasets import (
     source_of,
     title_of,
 )
-from tuilabel.errors import TuilabelError, UsageError, printable, several
+from tuilabel.errors import TuilabelError, UsageError, pluralize, printable
 from tuilabel.estimate import (
     StabilisingPredictions,
     advice_text,
@@ -109,7 +109,7 @@ def problem_lines(found: dict[str, Any]) -> list[str]:
     """The same for people: a line for each file, and how many there are."""
     problems = found["problems"]
     lines = [printable(f"{one['file']}: {one['reason']}") for one in problems]
-    return [*lines, f"{several(len(problems), 'file')} of {found['dataset']} cannot be asked"]
+    return [*lines, f"{pluralize(len(problems), 'file')} of {found['dataset']} cannot be asked"]
 
 
 def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     files = figures["files"]
     if files is not None and any(files.values()):
         table.add_row("files", ", ".join(f"{n:,} {_STATES[state]}" for state, n in files.items() if n))
-    table.add_row("labelled", f"{figures['labelled']:,} in {several(figures['rounds'], 'round')}")
+    table.add_row("labelled", f"{figures['labelled']:,} in {pluralize(figures['rounds'], 'round')}")
     table.add_row("put aside", f"{figures['skipped']:,} skipped, {figures['flagged']:,} flagged")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items()) or "–")
     table.add_row("test", "–" if accuracy["test"] is None else f"{accuracy['test']:.1%} when the last batch was picked")

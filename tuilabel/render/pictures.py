@@ -25,7 +25,7 @@ class PictureSource:
     """The pictures of a pool's items by item and size, the least recently shown forgotten first.
 
     Where the terminal draws the images itself, an image goes to it when it is first shown, not when it is drawn
-    ahead: `take_messages` has what must be written before the cells.
+    ahead: `pop_escapes` has what must be written before the cells.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class PictureSource:
         """Whether a picture is drawn already."""
         return (index, columns, rows) in self._kept
 
-    def take_messages(self) -> str:
+    def pop_escapes(self) -> str:
         """What must be written to the terminal before anything else; said once."""
         if not self._messages:
             return ""
@@ -86,7 +86,7 @@ class PictureSource:
         self._messages.clear()
         return messages
 
-    def farewell(self) -> str:
+    def cleanup_sequence(self) -> str:
         """What makes the terminal forget every image, at the end."""
         self._messages.clear()
         return "".join(kept.drawing.after for kept in self._kept.values() if kept.sent)

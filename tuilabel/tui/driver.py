@@ -65,13 +65,13 @@ class QuietDriver(LinuxDriver):
 
     def write(self, data: str) -> None:
         """Write `data`, after the images whose cells it may hold."""
-        super().write(self.pictures.take_messages() + data)
+        super().write(self.pictures.pop_escapes() + data)
 
     def stop_application_mode(self) -> None:
         """Leave the terminal as it was."""
-        farewell = self.pictures.farewell()
-        if farewell:
-            super().write(farewell)
+        cleanup_sequence = self.pictures.cleanup_sequence()
+        if cleanup_sequence:
+            super().write(cleanup_sequence)
         super().stop_application_mode()
 
 

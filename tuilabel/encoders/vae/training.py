@@ -23,7 +23,7 @@ from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfi
 from tuilabel.encoders.vae.optimizer import OneCycle
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import best_smoothing
-from tuilabel.errors import TuilabelError, several
+from tuilabel.errors import TuilabelError, pluralize
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +102,7 @@ def train_vae(
     """
     if len(images) < 2:
         raise TuilabelError(
-            f"a VAE cannot learn from {several(len(images), 'image')}: give at least 2, better thousands"
+            f"a VAE cannot learn from {pluralize(len(images), 'image')}: give at least 2, better thousands"
         )
     where = resolve_device(device)
     run = _Run.start(images, settings, out, dataset, fingerprint, command, where)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets.pool import ItemFiles
-from tuilabel.errors import TuilabelError, UsageError, several
+from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.files import atomic_directory
 from tuilabel.labels.exchange.images import ImageLost, Images
 from tuilabel.labels.exchange.rows import LabelRow
@@ -83,7 +83,9 @@ class Folder:
     def written(self, labels: int) -> Written:
         """The report."""
         if self.images.copied:
-            self.notes.append(f"{several(self.images.copied, 'image')} copied: no hard link reaches from there to here")
+            self.notes.append(
+                f"{pluralize(self.images.copied, 'image')} copied: no hard link reaches from there to here"
+            )
         return Written(labels, self.left_out, tuple(self.notes))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tuilabel.datasets.pool import ItemFiles
-from tuilabel.errors import several
+from tuilabel.errors import pluralize
 from tuilabel.labels.exchange.folder import (
     MANIFEST,
     ExportOptions,
@@ -124,5 +124,5 @@ def _class_folders(folder: Folder, classes: Sequence[str]) -> dict[str, str]:
     folder.classes.update({name: label for label, name in folder_of.items()})
     changed = [name for name, safe in folder_of.items() if name != safe]
     if changed:
-        folder.notes.append(f"{several(len(changed), 'class folder')} of another name: {MANIFEST} says which")
+        folder.notes.append(f"{pluralize(len(changed), 'class folder')} of another name: {MANIFEST} says which")
     return folder_of

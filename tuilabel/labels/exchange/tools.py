@@ -12,7 +12,7 @@ from xml.sax.saxutils import quoteattr
 import numpy as np
 
 from tuilabel.datasets.pool import ItemFiles
-from tuilabel.errors import TuilabelError, several
+from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels.exchange.folder import ExportOptions, Folder, Written, about, all_classes, new_folder
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.tables import open_text, write_csv
@@ -101,7 +101,7 @@ def write_cleanlab(
             file.writelines(f"{classes[k]}\n" for k in used)
         single = len(here) - len(kept)
         if single:
-            folder.notes.append(f"{several(single, 'label')} left out, alone in a class: nothing else tells of it")
+            folder.notes.append(f"{pluralize(single, 'label')} left out, alone in a class: nothing else tells of it")
     folder.left_out = len(rows) - len(here)
     return folder.written(len(kept))
 
