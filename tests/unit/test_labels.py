@@ -282,6 +282,61 @@ def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
         open_project(tmp_path / "file")
 
 
+HAND_WRITTEN = """\
+# labels for the zoo
+classes = [
+    "a",   # ants
+    "b",   # bears
+    # nocturnal
+    "owl",
+]   # in the order of the keys
+dataset = "mnist"   # see the wiki
+
+fingerprint = "ffffffffffffffffffffffffffffffff"
+
+[keys]   # mine
+undo = "backspace"
+"""
+
+
+@pytest.mark.parametrize(
+    ("classes", "before", "after"),
+    [
+        (("a", "b", "owl", "yak"), '    "owl",\n', '    "owl",\n    "yak",\n'),
+        (("ant", "b", "owl"), '"a",   # ants', '"ant",   # ants'),
+        (("a", "owl"), '    "b",   # bears\n', ""),
+    ],
+)
+def test_a_class_change_keeps_comments_and_layout_of_the_settings(
+    tmp_path: Path, classes: tuple[str, ...], before: str, after: str
+) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(HAND_WRITTEN)
+    with open_project(tmp_path) as project:
+        assert settings.read_text() == HAND_WRITTEN
+        project.keep_classes(classes)
+    assert settings.read_text() == HAND_WRITTEN.replace(before, after)
+    assert Project.read(tmp_path).classes == classes
+
+
+def test_images_that_moved_are_noted_above_the_tables_of_the_settings(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(HAND_WRITTEN)
+    Project.open(tmp_path, "zoo", "e" * 32, ("a", "b"), source="/pictures/zoo", moved=True).close()
+    text = settings.read_text()
+    assert 'dataset = "zoo"   # see the wiki\n' in text
+    assert Project.read(tmp_path).source == "/pictures/zoo"
+    assert text.partition("[keys]")[2] == HAND_WRITTEN.partition("[keys]")[2]
+
+
+def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_bytes(HAND_WRITTEN.replace("\n", "\r\n").encode())
+    with open_project(tmp_path) as project:
+        project.keep_classes(("ant", "b", "owl"))
+    assert settings.read_bytes() == HAND_WRITTEN.replace('"a"', '"ant"').replace("\n", "\r\n").encode()
+
+
 @pytest.mark.parametrize("content", ["dataset = ", "dataset = 3\nclasses = []", "classes = ['a']", "\xff"])
 def test_damaged_settings_are_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "settings.toml").write_bytes(content.encode("latin1"))

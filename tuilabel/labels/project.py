@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 import tomllib
@@ -10,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
-
-import tomli_w
 
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
@@ -87,7 +86,7 @@ class Project:
             }
             if source not in (None, dataset):
                 document["source"] = source
-            _write(settings, known or {}, document)
+            _write(settings, known, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
             project.close()
@@ -167,7 +166,7 @@ def _locked(directory: Path) -> IO[str]:
 
 def _read(settings: Path) -> dict[str, Any]:
     try:
-        document = tomllib.loads(settings.read_text())
+        document = tomllib.loads(_text(settings))
         texts = [document["dataset"], document.get("source", ""), *document["classes"]]
         if not all(isinstance(text, str) for text in texts):
             raise TypeError
@@ -175,17 +174,47 @@ def _read(settings: Path) -> dict[str, Any]:
         raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise TuilabelError(
-            f"{settings} is damaged: mend it (dataset, fingerprint, classes) or name another --project"
+            f"{settings} is damaged: fix it (dataset, fingerprint, classes) or name another --project"
         ) from error
     return document
 
 
-def _write(settings: Path, known: dict[str, Any], changed: dict[str, Any]) -> None:
-    """Write the settings with what has changed; what else a person put there stays."""
-    document = {**known, **changed}
-    if document != known:
-        with atomic_write(settings) as temporary:
-            temporary.write_text(tomli_w.dumps(document))
+def _text(settings: Path) -> str:
+    return settings.read_bytes().decode()  # not read_text, which would change the ends of lines
+
+
+def _write(settings: Path, before: dict[str, Any] | None, changed: dict[str, Any]) -> None:
+    """Set the keys in `changed`; comments, layout and the user's own keys stay. `before` is None for a new file."""
+    if before is not None and before.items() >= changed.items():
+        return
+    import tomlkit  # 25 ms, and most starts change nothing
+
+    try:
+        document = tomlkit.document() if before is None else tomlkit.parse(_text(settings))
+    except tomlkit.exceptions.TOMLKitError as error:
+        raise TuilabelError(f"cannot edit {settings}: {error}; fix that line") from error
+    for key, value in changed.items():
+        if isinstance(value, list) and key in document:
+            _update_list(document[key], value)
+        else:
+            document[key] = value
+    with atomic_write(settings) as temporary:
+        temporary.write_bytes(tomlkit.dumps(document).encode())
+
+
+def _update_list(current: Any, wanted: Sequence[str]) -> None:
+    """Make a TOML array equal to `wanted`, entry by entry, so that each kept entry keeps its comment."""
+    changes = difflib.SequenceMatcher(None, list(current), wanted, autojunk=False).get_opcodes()
+    for _, start, end, new_start, new_end in reversed(changes):  # from the end on, so that positions stay valid
+        new = wanted[new_start:new_end]
+        shared = min(end - start, len(new))
+        for offset in range(shared):
+            if current[start + offset] != new[offset]:
+                current[start + offset] = new[offset]
+        for position in reversed(range(start + shared, end)):
+            del current[position]
+        for offset in range(shared, len(new)):
+            current.insert(start + offset, new[offset])
 
 
 def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
