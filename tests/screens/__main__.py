@@ -25,7 +25,7 @@ from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.themes import DARK, LIGHT
 
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -89,7 +89,7 @@ VIEWS = {
 
 
 async def _take(view: str, made: LabellingSession, size: tuple[int, int], theme: str, out: Path) -> None:
-    app = LabelApp(Shared(made), Mailbox(), theme=theme)
+    app = LabelApp(AppState(made), Mailbox(), theme=theme)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await VIEWS[view](pilot)

@@ -29,7 +29,7 @@ from tuilabel.learner.trainer.messages import (
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -110,7 +110,7 @@ def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
     """An app over a session with the inline trainer; the session's answers are saved at once."""
 
     def make(session: LabellingSession | None = None, **options: object) -> LabelApp:
-        return LabelApp(Shared(session or make_session(toy, **options)), Mailbox())
+        return LabelApp(AppState(session or make_session(toy, **options)), Mailbox())
 
     return make
 

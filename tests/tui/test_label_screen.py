@@ -25,7 +25,7 @@ def status(app: LabelApp) -> str:
 def deliver(app: LabelApp, message: Message) -> None:
     """What the app does with a message of the trainer."""
     app.session.handle(message)
-    app.item_screen.take_in(message)
+    app.annotation_screen.handle(message)
 
 
 def focused(app: LabelApp) -> int:
@@ -184,7 +184,7 @@ async def test_help_opens_over_the_screen_and_its_key_labels_nothing(make_app: A
 async def test_a_click_moves_the_focus(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
-        layout = app.label_screen._grid.layout_now
+        layout = app.label_screen._grid.current_layout
         assert layout is not None
         await pilot.click("#grid", offset=(layout.cell_width + 3, layout.cell_height + 2))
         assert focused(app) == layout.columns + 1
@@ -215,7 +215,7 @@ async def test_a_resize_lays_the_screen_out_anew(make_app: AppMaker) -> None:
         for size in ((200, 60), (120, 40), (80, 24), (50, 20), (120, 40)):
             await pilot.resize_terminal(*size)
             await pilot.pause()
-            layout = app.label_screen._grid.layout_now
+            layout = app.label_screen._grid.current_layout
             assert layout is not None
             assert min(layout.picture_columns, 2 * layout.picture_rows) >= 14
             shapes.append((layout.columns, layout.rows))

@@ -25,7 +25,7 @@ from tuilabel.render.registry import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import panel_lines
 
@@ -46,7 +46,7 @@ class Sitting:
         )  # fmt: skip
         trainer.start(session.handle)
         session.start()
-        self.app = LabelApp(Shared(session), Mailbox())
+        self.app = LabelApp(AppState(session), Mailbox())
 
     @property
     def session(self) -> LabellingSession:

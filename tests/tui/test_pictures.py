@@ -10,7 +10,7 @@ from tuilabel.render import PictureSource, get_renderer
 from tuilabel.render.kitty import PLACEHOLDER
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Mailbox
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 
 
 def numbers_on_the_screen(app: LabelApp) -> set[int]:
@@ -28,7 +28,7 @@ def numbers_on_the_screen(app: LabelApp) -> set[int]:
 async def test_no_image_on_the_screen_was_forgotten(toy: Toy, make_session: SessionMaker) -> None:
     """Each answer draws the next batch ahead, so that a small store is soon full."""
     source = PictureSource(get_renderer("kitty"), capacity=14)
-    app = LabelApp(Shared(make_session(toy), pictures=source), Mailbox())
+    app = LabelApp(AppState(make_session(toy), pictures=source), Mailbox())
     here: set[int] = set()
     async with running(app) as pilot:
         for _ in range(35):

@@ -15,16 +15,16 @@ from tests.conftest import SessionMaker, Toy
 from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted, scripted_answer
 from tuilabel.errors import UsageError
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_own_keys
+from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_user_keys
 from tuilabel.tui.app import LabelApp
-from tuilabel.tui.keys import class_keys, with_own_class_keys
+from tuilabel.tui.keys import class_keys, with_user_class_keys
 from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.screens.by_class import ByClassScreen
 from tuilabel.tui.screens.classes import ClassesScreen
 from tuilabel.tui.screens.figures import FiguresScreen
 from tuilabel.tui.screens.history import HistoryScreen
 from tuilabel.tui.screens.review import ReviewScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 
@@ -38,7 +38,7 @@ async def answer(pilot: Pilot[None], app: LabelApp, toy: Toy, n: int) -> None:
 
 async def seen(pilot: Pilot[None], app: LabelApp) -> None:
     """Wait until the images of the topmost screen have been painted."""
-    while app.item_screen.seen_at == NOT_SEEN:
+    while app.annotation_screen.seen_at == NOT_SEEN:
         await pilot.pause()
 
 
@@ -167,7 +167,7 @@ async def test_review_keeps_with_enter(make_app: AppMaker, toy: Toy) -> None:
         item = batch.items[app.label_screen.focused_item]
         await pilot.press("abc"[(toy.truth(item.index) + 1) % 3], "full_stop")
         await seen(pilot, app)
-        n = len(app.item_screen.items)
+        n = len(app.annotation_screen.items)
         await pilot.press("enter")
         assert f"{n - 1} to look at" in screen_text(app)
 
@@ -333,8 +333,8 @@ async def test_keys_that_come_together_close_a_dialog_once(make_app: AppMaker) -
 
 
 async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> None:
-    shared = Shared(make_session(toy), with_own_keys({"skip": ["*"]}), own_class_keys={"b": "x"})
-    app = LabelApp(shared, Mailbox())
+    state = AppState(make_session(toy), with_user_keys({"skip": ["*"]}), user_class_keys={"b": "x"})
+    app = LabelApp(state, Mailbox())
     async with running(app) as pilot:
         await pilot.press("asterisk")
         assert app.session.statistics().skipped == 1
@@ -355,7 +355,7 @@ async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> N
 )
 def test_own_keys_that_clash_are_refused(own: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
-        with_own_keys(own)
+        with_user_keys(own)
 
 
 def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:
@@ -380,9 +380,9 @@ def test_a_digit_always_means_the_digit() -> None:
 
 
 def test_own_class_keys_win_and_clashes_are_told() -> None:
-    assert with_own_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
+    assert with_user_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
     with pytest.raises(UsageError, match=r"gives x to"):
-        with_own_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
+        with_user_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
 
 
 def test_the_documents_show_the_keys_there_are() -> None:

@@ -25,7 +25,7 @@ from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
-from tuilabel.tui.keys import class_keys, with_own_class_keys
+from tuilabel.tui.keys import class_keys, with_user_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 
 MAX_BATCH = 1000  # images a person would ever look at as one batch
@@ -150,10 +150,10 @@ def _check_own_keys(project: Project) -> None:
     """Say at once what is wrong with a person's own keys; a newcomer, who has none, does not wait for it."""
     own = _table(project.settings, "keys")
     if own:
-        from tuilabel.tui.actions import with_own_keys
+        from tuilabel.tui.actions import with_user_keys
 
-        with_own_keys(own)
-    with_own_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
+        with_user_keys(own)
+    with_user_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
 
 
 def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -213,18 +213,18 @@ def _run(
         )
         trainer.start(mailbox.put)
         session.start()
-        from tuilabel.tui.actions import with_own_keys
+        from tuilabel.tui.actions import with_user_keys
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.driver import quiet_driver, use_colours
-        from tuilabel.tui.state import Shared
+        from tuilabel.tui.state import AppState
 
         terminal = detect(options.images, options.colour, probe.replies)
         use_colours(terminal)
         pictures = picture_source(terminal.images, colours=terminal.colours)
         settings = project.settings
-        shared = Shared(session, with_own_keys(_table(settings, "keys")), pictures, _table(settings, "class-keys"))
+        state = AppState(session, with_user_keys(_table(settings, "keys")), pictures, _table(settings, "class-keys"))
         app = LabelApp(
-            shared,
+            state,
             mailbox,
             review=options.review,
             theme=options.theme or settings.get("theme"),

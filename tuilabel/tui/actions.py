@@ -191,7 +191,7 @@ def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[st
     return [(_COMPACT.get(action.keys[0], action.shown_keys), action.word) for action in shown]
 
 
-def with_own_keys(own: Mapping[str, object]) -> tuple[Action, ...]:
+def with_user_keys(own: Mapping[str, object]) -> tuple[Action, ...]:
     """The registry with a person's own keys: `own` maps names of commands to a key or a list of keys.
 
     A key is a character (";") or Textual's name for it ("ctrl+z").

@@ -24,15 +24,15 @@ from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import actions_of
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
-from tuilabel.tui.screens.items import ItemScreen
+from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.screens.label import LabelScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.themes import DARK, LIGHT
 
 log = logging.getLogger(__name__)
 
 
-class Heard(Message):
+class MailReceived(Message):
     """Mail from another thread, now in the app's."""
 
     def __init__(self, mail: Mail) -> None:
@@ -57,7 +57,7 @@ class LabelApp(App[None]):
 
     def __init__(
         self,
-        shared: Shared,
+        state: AppState,
         mailbox: Mailbox,
         *,
         review: bool = False,
@@ -65,11 +65,11 @@ class LabelApp(App[None]):
         notice: str | None = None,
     ) -> None:
         super().__init__()
-        self.shared = shared
+        self.state = state
         self.mailbox = mailbox
         self.failure: str | None = None
         """Why the app ended by itself, if it did."""
-        self.label_screen = LabelScreen(shared, notice)
+        self.label_screen = LabelScreen(state, notice)
         self._review = review
         for own in (DARK, LIGHT):
             self.register_theme(own)
@@ -78,7 +78,7 @@ class LabelApp(App[None]):
     @property
     def session(self) -> LabellingSession:
         """The session that is shown."""
-        return self.shared.session
+        return self.state.session
 
     def get_default_screen(self) -> LabelScreen:
         """The labelling screen, under all others."""
@@ -86,7 +86,7 @@ class LabelApp(App[None]):
 
     def on_ready(self) -> None:
         """Hear what other threads say, and let a hang-up end the app as Ctrl+Q does."""
-        self.mailbox.open(lambda mail: self.post_message(Heard(mail)))
+        self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
             gc.freeze()  # what the start has made stays: else a full collection holds up a key for 60 ms
         loop = asyncio.get_running_loop()
@@ -97,8 +97,8 @@ class LabelApp(App[None]):
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command of the screen from the registry, and Textual's themes."""
-        if isinstance(screen, ItemScreen):
-            for action in actions_of(screen.NAME, self.shared.actions):
+        if isinstance(screen, AnnotationScreen):
+            for action in actions_of(screen.NAME, self.state.actions):
                 if action.group != "Move" and action.name not in ("palette", "theme"):
                     run = action.run
                     yield SystemCommand(
@@ -115,20 +115,20 @@ class LabelApp(App[None]):
 
     def action_help_quit(self) -> None:
         """Ctrl+C: a word in the status line, where Textual's own would cover images."""
-        if isinstance(self.screen, ItemScreen):
-            self.screen.tell("Ctrl+Q quits; every answer is on disk already")
+        if isinstance(self.screen, AnnotationScreen):
+            self.screen.show_status("Ctrl+Q quits; every answer is on disk already")
 
     @property
-    def item_screen(self) -> ItemScreen:
+    def annotation_screen(self) -> AnnotationScreen:
         """The topmost screen of images."""
-        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, ItemScreen))
+        return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, AnnotationScreen))
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         if isinstance(renderable, ChopsUpdate):
             renderable = SparseUpdate(renderable)
         at = monotonic()
         super()._display(screen, renderable)
-        if renderable is not None and isinstance(screen, ItemScreen):
+        if renderable is not None and isinstance(screen, AnnotationScreen):
             screen.displayed(at)
 
     def _fatal_error(self) -> None:
@@ -138,27 +138,27 @@ class LabelApp(App[None]):
         self.failure = f"the screen failed ({type(error).__name__}: {error}); every answer shown as saved is on disk"
         self._close_messages_no_wait()
 
-    @on(Heard)
-    def _take_in(self, message: Heard) -> None:
+    @on(MailReceived)
+    def _handle_mail(self, message: MailReceived) -> None:
         match message.mail:
             case Saved(keys):
                 self._saved(keys)
             case SaveFailed(reason, waiting):
                 answers = "answer waits" if waiting == 1 else "answers wait"
-                self.shared.save_failure = f"{reason} · {waiting} {answers} to be saved; trying again"
-                self.item_screen.tell(self.shared.save_failure, "error")
+                self.state.save_failure = f"{reason} · {waiting} {answers} to be saved; trying again"
+                self.annotation_screen.show_status(self.state.save_failure, "error")
             case Failure(message=reason, fatal=True) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)
             case mail:
                 self.session.handle(mail)
-                self.item_screen.take_in(mail)
+                self.annotation_screen.handle(mail)
                 if isinstance(mail, RoundResult):
                     self.label_screen.draw_ahead()
 
     def _saved(self, keys: tuple[str, ...]) -> None:
-        self.shared.unsaved.difference_update(keys)
-        if self.shared.save_failure is not None:
-            self.shared.save_failure = None
-            self.item_screen.tell("saved: go on", "dim")
-        self.item_screen.mark_saved()
+        self.state.unsaved.difference_update(keys)
+        if self.state.save_failure is not None:
+            self.state.save_failure = None
+            self.annotation_screen.show_status("saved: go on", "dim")
+        self.annotation_screen.mark_saved()

@@ -39,7 +39,7 @@ def _is_key(name: str) -> bool:
     return len(name) == 1 and name.isascii() and name.isalnum()
 
 
-def with_own_class_keys(keys: Sequence[str], classes: Sequence[str], own: Mapping[str, object]) -> tuple[str, ...]:
+def with_user_class_keys(keys: Sequence[str], classes: Sequence[str], own: Mapping[str, object]) -> tuple[str, ...]:
     """The keys with those that a person wants otherwise; who had a key that is taken loses it.
 
     Parameters

@@ -12,36 +12,36 @@ from numpy.typing import NDArray
 from tuilabel.render import PictureSource, in_proportion, picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, Action
-from tuilabel.tui.keys import class_keys, with_own_class_keys
+from tuilabel.tui.keys import class_keys, with_user_class_keys
 
 IMAGES = 2048  # that are kept in their proportions
 
 
 @dataclass
-class Shared:
-    """One object for the app and its screens."""
+class AppState:
+    """What the app and its screens share: the session, the keys, the commands, the answers not yet saved."""
 
     session: LabellingSession
     actions: Sequence[Action] = ACTIONS
     pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
-    own_class_keys: Mapping[str, object] = field(default_factory=dict)
+    user_class_keys: Mapping[str, object] = field(default_factory=dict)
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are on their way to the disk."""
     save_failure: str | None = None
     """Why the disk takes nothing; no answer is taken until it does."""
 
     @cached_property
-    def image_of(self) -> Callable[[int], NDArray[np.uint8]]:
+    def thumbnail(self) -> Callable[[int], NDArray[np.uint8]]:
         """The small image of an item by its index, in its own proportions, uint8 (h, w, C)."""
         pool = self.session.pool
         if not pool.grows:
             return lambda index: pool.images[index]
 
         @lru_cache(IMAGES)
-        def image_of(index: int) -> NDArray[np.uint8]:
+        def thumbnail(index: int) -> NDArray[np.uint8]:
             return in_proportion(pool.images[index], *pool.size_of(index))
 
-        return image_of
+        return thumbnail
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -53,8 +53,8 @@ class Shared:
     def keys(self) -> tuple[str, ...]:
         """The key of each class, "" where there are more classes than keys."""
         names = self.session.classes
-        own = {name: key for name, key in self.own_class_keys.items() if name in names}
-        return with_own_class_keys(class_keys(names, self.session.class_slots), names, own)
+        own = {name: key for name, key in self.user_class_keys.items() if name in names}
+        return with_user_class_keys(class_keys(names, self.session.class_slots), names, own)
 
     def class_of_key(self, character: str) -> int | None:
         """The class that a typed character means; a capital means its small letter where that is a key."""

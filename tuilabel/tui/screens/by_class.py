@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui.actions import BY_CLASS
-from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.state import AppState
 
 ASKED = 100  # images at once, on as many pages as it takes
 
 
-class ByClassScreen(ItemScreen):
+class ByClassScreen(AnnotationScreen):
     """Unanswered items whose predicted class is the chosen one, those first of which the model is most sure."""
 
     NAME = BY_CLASS
 
-    def __init__(self, shared: Shared, class_index: int = 0) -> None:
-        super().__init__(shared)
+    def __init__(self, state: AppState, class_index: int = 0) -> None:
+        super().__init__(state)
         self.class_index = class_index
         self._wrong: set[int] = set()
 
@@ -74,7 +74,7 @@ class ByClassScreen(ItemScreen):
             return
         index = self.items[self.focused_item]
         if self.session.answer_at(index) is not None:
-            self.tell("this one is answered already", "dim")
+            self.show_status("this one is answered already", "dim")
             return
         self._wrong ^= {index}
         self.focused_item = min(len(self.items) - 1, self.focused_item + 1)
@@ -85,16 +85,16 @@ class ByClassScreen(ItemScreen):
         if not self.may_answer():
             return
         if self._large_on:
-            self.tell("Esc shows the page: only what is on the screen is confirmed", "warn")
+            self.show_status("Esc shows the page: only what is on the screen is confirmed", "warn")
             return
         meant = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
         name = self.session.classes[self.class_index]
         if meant:
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
             self._confirm(meant, spent)
-            self.shared.unsaved.update(e.key for i in meant if (e := self.session.answer_at(i)) is not None)
+            self.state.unsaved.update(e.key for i in meant if (e := self.session.answer_at(i)) is not None)
             plural = "image" if len(meant) == 1 else "images"
-            self.tell(f"{len(meant)} {plural} labelled {name}; Backspace takes all of them back", "text")
+            self.show_status(f"{len(meant)} {plural} labelled {name}; Backspace takes all of them back", "text")
         if all(self.is_done(position) for position in range(len(self.items))):
             self._ask()
         else:
@@ -122,11 +122,11 @@ class ByClassScreen(ItemScreen):
         """On to the grid of the batch, or back to its large view."""
         self.dismiss(step < 0)
 
-    def take_in(self, message: TrainerMessage) -> None:
+    def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, ClassItems):
             self.refresh_view()
             return
-        super().take_in(message)
+        super().handle(message)
 
     def refresh_view(self, index: int | None = None) -> None:
         self.class_index = min(self.class_index, len(self.session.classes) - 1)

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 
 from tuilabel.errors import UsageError
 from tuilabel.tui.screens.dialogs import AskText, Dialog, PickClass
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 
 
 class ClassesScreen(Dialog):
@@ -26,9 +26,9 @@ class ClassesScreen(Dialog):
         Binding("minus", "merge", show=False),
     ]
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__()
-        self._shared, self._session = shared, shared.session
+        self._state, self._session = state, state.session
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -78,7 +78,7 @@ class ClassesScreen(Dialog):
                     target, lambda: self._session.merge_classes(place, into), f"{name} is part of {target} now"
                 )
 
-        self.app.push_screen(PickClass(f"Merge {name} into", self._shared, without=place), merge)
+        self.app.push_screen(PickClass(f"Merge {name} into", self._state, without=place), merge)
 
     def _change(self, given: object, change: Callable[[], object], done: str) -> None:
         if not given:
@@ -95,6 +95,6 @@ class ClassesScreen(Dialog):
         counts = self._session.statistics().class_counts
         options.clear_options()
         width = max(map(len, self._session.classes))
-        rows = zip(self._shared.keys, self._session.classes, counts, strict=True)
+        rows = zip(self._state.keys, self._session.classes, counts, strict=True)
         options.add_options([Option(Text(f"{key or ' '}  {name:<{width}}  {n:>7,}")) for key, name, n in rows])
         options.highlighted = min(chosen, len(counts) - 1)

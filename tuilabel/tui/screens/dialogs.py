@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 
 
 class Dialog(ModalScreen[object]):
@@ -48,9 +48,9 @@ class AskText(Dialog):
 class PickClass(Dialog):
     """Asks for a class by part of its name; gives its position, None where Esc was pressed."""
 
-    def __init__(self, question: str, shared: Shared, without: int | None = None) -> None:
+    def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
         super().__init__()
-        self._question, self._shared, self._without = question, shared, without
+        self._question, self._state, self._without = question, state, without
         self._found: list[int] = []
 
     def compose(self) -> ComposeResult:
@@ -87,11 +87,11 @@ class PickClass(Dialog):
     def _search(self, text: str) -> None:
         """Names that begin with the text first, then those that hold it."""
         wanted = text.strip().casefold()
-        names = self._shared.session.classes
+        names = self._state.session.classes
         hits = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]
         self._found = sorted(hits, key=lambda c: (not names[c].casefold().startswith(wanted), c))
         options = self.query_one(OptionList)
         options.clear_options()
-        keys = self._shared.keys
+        keys = self._state.keys
         options.add_options([Option(Text(f"{keys[c] or ' '}  {names[c]}")) for c in self._found])
         options.highlighted = 0 if self._found else None

@@ -16,7 +16,7 @@ from textual.widgets import Static
 from textual_plot import HiResMode, PlotWidget
 
 from tuilabel.session import Statistics
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 
 EVERY = 1.0  # seconds between two looks at the session
 
@@ -28,9 +28,9 @@ class FiguresScreen(Screen[None]):
         Binding(key, "app.pop_screen", show=False) for key in ("escape", "equals_sign", "tab")
     ]
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__()
-        self._shared = shared
+        self._state = state
         self._shown: Statistics | None = None
         self._accuracy, self._uncertainty = PlotWidget(allow_pan_and_zoom=False), PlotWidget(allow_pan_and_zoom=False)
         self._words, self._side = Static(markup=False, id="figures-words"), Static(id="figures-classes")
@@ -59,12 +59,12 @@ class FiguresScreen(Screen[None]):
             event.prevent_default()
 
     def _show(self) -> None:
-        statistics = self._shared.session.statistics()
+        statistics = self._state.session.statistics()
         if statistics == self._shown:
             return
         self._shown = statistics
         self._words.update(words(statistics))
-        self._side.update(class_table(statistics, self._shared.session.classes))
+        self._side.update(class_table(statistics, self._state.session.classes))
         self._draw_curve(statistics)
         self._draw_uncertainty(statistics)
 

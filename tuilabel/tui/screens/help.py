@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuilabel.tui.actions import actions_of
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 
 _SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
 
@@ -24,21 +24,21 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "app.quit", show=False)]
 
-    def __init__(self, shared: Shared, screen: str) -> None:
+    def __init__(self, state: AppState, screen: str) -> None:
         super().__init__()
-        self._shared, self._of = shared, screen
+        self._state, self._of = state, screen
 
     def compose(self) -> ComposeResult:
         table = Table.grid(padding=(0, 2))
         group = ""
-        for action in actions_of(self._of, self._shared.actions):
+        for action in actions_of(self._of, self._state.actions):
             if action.group != group:
                 group = action.group
                 table.add_row(Text(group.upper(), style="bold"), "")
             table.add_row(Text(action.shown_keys, style="bold"), action.help)
         names = "   ".join(
             key if key == name else f"{key or '/'} {name}"
-            for key, name in zip(self._shared.keys, self._shared.session.classes, strict=True)
+            for key, name in zip(self._state.keys, self._state.session.classes, strict=True)
         )
         with VerticalScroll(id="help"):
             yield Static("One key labels the marked image and moves on.\n", markup=False)

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from itertools import islice
 
 from tuilabel.tui.actions import HISTORY
-from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.state import AppState
 
 SHOWN = 1000  # answers; older ones are found by review or in the export
 
 
-class HistoryScreen(ItemScreen):
+class HistoryScreen(AnnotationScreen):
     """A class key changes the answer in focus; the order stays while the screen is open."""
 
     NAME = HISTORY
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__(shared)
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
         self._indices = [entry.index for entry in islice(self.session.history(), SHOWN)]
 
     @property

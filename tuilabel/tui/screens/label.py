@@ -13,26 +13,26 @@ from tuilabel.learner.trainer.messages import Progress
 from tuilabel.session import Batch
 from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
-from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 
 HINTED = 3  # answers after which a newcomer knows how it goes
 
 
-class LabelScreen(ItemScreen):
+class LabelScreen(AnnotationScreen):
     """Shows the session's batch."""
 
     NAME = LABEL
 
-    def __init__(self, shared: Shared, notice: str | None = None) -> None:
-        super().__init__(shared)
+    def __init__(self, state: AppState, notice: str | None = None) -> None:
+        super().__init__(state)
         self._batch: Batch | None = None
         self._predictions_seen_at = NOT_SEEN
         self._to_draw: list[int] = []
         self._notice = notice
-        self._panel = StatisticsPanel(shared, id="panel")
+        self._panel = StatisticsPanel(state, id="panel")
 
     def compose(self) -> ComposeResult:
         yield self._head
@@ -46,7 +46,7 @@ class LabelScreen(ItemScreen):
     def on_mount(self) -> None:
         self._fit_panel(self.app.size.width)
         super().on_mount()
-        self.tell_trouble()
+        self.show_trouble()
 
     def on_resize(self, event: events.Resize) -> None:
         super().on_resize(event)
@@ -116,10 +116,10 @@ class LabelScreen(ItemScreen):
         if not self.may_answer():
             return
         if self._batch is None or self._batch.items[self.focused_item].predicted is None:
-            self.tell("no prediction to accept yet: a model needs labels of two classes", "warn")
+            self.show_status("no prediction to accept yet: a model needs labels of two classes", "warn")
             return
         if self._key_time < self._predictions_seen_at:
-            self.tell("the prediction has just changed: look, and press Enter again", "warn")
+            self.show_status("the prediction has just changed: look, and press Enter again", "warn")
             return
         self.answered(lambda spent: self.session.confirm(self.focused_item, spent))
 
@@ -135,25 +135,25 @@ class LabelScreen(ItemScreen):
         from tuilabel.tui.screens.by_class import ByClassScreen
 
         believed = None if self._batch is None else self._batch.items[self.focused_item].predicted
-        self.app.push_screen(ByClassScreen(self.shared, believed or 0), lambda large: self.show_large(bool(large)))
+        self.app.push_screen(ByClassScreen(self.state, believed or 0), lambda large: self.show_large(bool(large)))
 
     def action_figures(self) -> None:
         """Plots and figures, large."""
         from tuilabel.tui.screens.figures import FiguresScreen
 
-        self.app.push_screen(FiguresScreen(self.shared))
+        self.app.push_screen(FiguresScreen(self.state))
 
     def action_history(self) -> None:
         """Every answer, newest first."""
         from tuilabel.tui.screens.history import HistoryScreen
 
-        self.app.push_screen(HistoryScreen(self.shared))
+        self.app.push_screen(HistoryScreen(self.state))
 
     def action_review(self) -> None:
         """Answers most likely wrong, first."""
         from tuilabel.tui.screens.review import ReviewScreen
 
-        self.app.push_screen(ReviewScreen(self.shared))
+        self.app.push_screen(ReviewScreen(self.state))
 
     # -- showing -------------------------------------------------------------------------------------------------
 
@@ -161,11 +161,11 @@ class LabelScreen(ItemScreen):
         super().show_large(on)
         self._fit_panel(self.app.size.width)
 
-    def take_in(self, message: TrainerMessage) -> None:
+    def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, Progress) and self._batch is not None:
             self._show_panel()
             return
-        super().take_in(message)
+        super().handle(message)
 
     def refresh_view(self, index: int | None = None) -> None:
         batch = self.session.batch
@@ -182,15 +182,15 @@ class LabelScreen(ItemScreen):
         if self.seen_at != NOT_SEEN and not self._grid.pending:
             self._predictions_seen_at = min(self._predictions_seen_at, at)
 
-    def tell_trouble(self) -> None:
+    def show_trouble(self) -> None:
         """What is wrong; else, to a newcomer, how it goes."""
-        super().tell_trouble()
+        super().show_trouble()
         if self.session.trouble is None:
             if self._notice is not None:
-                self.tell(self._notice, "warn")
+                self.show_status(self._notice, "warn")
                 self._notice = None
             elif len(self.session.answers) < HINTED:
-                self.tell("Press the key of the class you see in the marked image; ? shows all keys", "dim")
+                self.show_status("Press the key of the class you see in the marked image; ? shows all keys", "dim")
 
     def _show_panel(self) -> None:
         if self._panel.display:

@@ -8,17 +8,17 @@ from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import OutOfFold
 from tuilabel.session.review import ReviewItem
 from tuilabel.tui.actions import REVIEW
-from tuilabel.tui.screens.items import ItemScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.state import AppState
 
 
-class ReviewScreen(ItemScreen):
+class ReviewScreen(AnnotationScreen):
     """Enter keeps a label, a class key changes it; either moves on."""
 
     NAME = REVIEW
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__(shared)
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
         self._list: list[ReviewItem] | None = None
         self._dealt_with: set[int] = set()
 
@@ -34,10 +34,10 @@ class ReviewScreen(ItemScreen):
     def caption(self, position: int) -> tuple[str, str]:
         assert self._list is not None
         item = self._list[position]
-        text, look = super().caption(position)
+        text, style = super().caption(position)
         said = item.suggested
         if item.index in self._dealt_with or said is None or said == item.label or said >= len(self.session.classes):
-            return text, look
+            return text, style
         return f"{text} → {self.session.classes[said]}?", "prediction"
 
     def heading(self) -> list[tuple[str, str]]:
@@ -70,16 +70,16 @@ class ReviewScreen(ItemScreen):
         index = self.items[self.focused_item]
         event = self.session.answer_at(index)
         if event is None or event.kind != "label" or event.class_name is None:
-            self.tell("no label to keep here: a class key gives one", "warn")
+            self.show_status("no label to keep here: a class key gives one", "warn")
             return
         class_index = self.session.classes.index(event.class_name)
         self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
 
-    def take_in(self, message: TrainerMessage) -> None:
+    def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, OutOfFold):
             self._take_list()
             return
-        super().take_in(message)
+        super().handle(message)
 
     def _take_list(self) -> None:
         if not self._dealt_with:

@@ -18,24 +18,24 @@ def area_chart(values: Sequence[float | None], rows: int) -> list[str]:
 
 
 def band_chart(
-    lower: Sequence[float | None], upper: Sequence[float | None], rows: int, looks: tuple[str, str]
+    lower: Sequence[float | None], upper: Sequence[float | None], rows: int, styles: tuple[str, str]
 ) -> list[list[tuple[str, str]]]:
-    """Two filled charts, one behind the other: up to `lower` in the first look, on to `upper` in the second.
+    """Two filled charts, one behind the other: up to `lower` in the first style, on to `upper` in the second.
 
     Returns
     -------
-    `rows` lines from top to bottom, each in pieces of (text, look).
+    `rows` lines from top to bottom, each in pieces of (text, style).
     """
     front, behind = area_chart(lower, rows), area_chart(upper, rows)
     lines: list[list[tuple[str, str]]] = []
     for near, far in zip(front, behind, strict=True):
         pieces: list[tuple[str, str]] = []
         for a, b in zip(near, far, strict=True):
-            character, look = (a, looks[0]) if a != " " else (b, looks[1])
-            if pieces and pieces[-1][1] == look:
-                pieces[-1] = (pieces[-1][0] + character, look)
+            character, style = (a, styles[0]) if a != " " else (b, styles[1])
+            if pieces and pieces[-1][1] == style:
+                pieces[-1] = (pieces[-1][0] + character, style)
             else:
-                pieces.append((character, look))
+                pieces.append((character, style))
         lines.append(pieces)
     return lines
 

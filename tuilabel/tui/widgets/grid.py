@@ -26,11 +26,11 @@ MIN_SIDE = 3  # characters
 
 @dataclass(frozen=True)
 class GridCell:
-    """What a cell shows: the item's image, a caption, and how the caption is meant (a component class)."""
+    """What a cell shows: the item's image, a caption, and the name of its style (a component class)."""
 
     index: int
     caption: str
-    look: str
+    style: str
 
 
 class ImageGrid(PaintedWidget):
@@ -59,19 +59,19 @@ class ImageGrid(PaintedWidget):
             """The grid."""
             return self.grid
 
-    class Arranged(Message):
+    class LayoutChanged(Message):
         """The cells have another arrangement: other pages, another size."""
 
     def __init__(
         self,
-        image_of: Callable[[int], NDArray[np.uint8]],
+        thumbnail: Callable[[int], NDArray[np.uint8]],
         shape: tuple[int, int],
         pictures: PictureSource | None = None,
         *,
         id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
         super().__init__(id=id)
-        self._image_of = image_of
+        self._thumbnail = thumbnail
         self._shape = shape
         """(H, W) that the cells are made for."""
         self._pictures = pictures or picture_source("blocks")
@@ -84,14 +84,14 @@ class ImageGrid(PaintedWidget):
         self._shown: list[int] = []
         self.seen_at = NOT_SEEN
         """The moment at which the images that are shown now went to the terminal."""
-        self.layout_now: GridLayout | None = None
+        self.current_layout: GridLayout | None = None
 
     def show(self, cells: Sequence[GridCell], focused: int) -> None:
         """Show `cells` with the one at position `focused` marked, on the page that holds it."""
         self._cells, self._focused, self._text = tuple(cells), focused, ""
         self._arrange()
 
-    def say(self, text: str) -> None:
+    def show_text(self, text: str) -> None:
         """Show a few lines of text in place of images."""
         self._cells, self._text = (), text
         self._shown, self.seen_at = [], NOT_SEEN
@@ -104,28 +104,28 @@ class ImageGrid(PaintedWidget):
 
     def is_drawn(self, index: int) -> bool:
         """Whether the picture of item `index` is ready in the size that is shown now."""
-        layout = self.layout_now
+        layout = self.current_layout
         return layout is None or self._pictures.is_ready(index, layout.picture_columns, layout.picture_rows)
 
     def draw(self, index: int) -> None:
         """Draw a picture ahead of the moment it is shown."""
-        if self.layout_now is not None:
+        if self.current_layout is not None:
             self._pictures.prepare(
-                index, self._image_of(index), self.layout_now.picture_columns, self.layout_now.picture_rows
+                index, self._thumbnail(index), self.current_layout.picture_columns, self.current_layout.picture_rows
             )
 
     @property
     def page(self) -> tuple[int, int]:
         """(page shown, pages), counted from 1; (1, 1) without images."""
-        if self.layout_now is None or not self._cells:
+        if self.current_layout is None or not self._cells:
             return 1, 1
-        per_page = self.layout_now.per_page
+        per_page = self.current_layout.per_page
         return max(0, self._focused) // per_page + 1, -(-len(self._cells) // per_page)
 
     @property
     def on_page(self) -> range:
         """Positions of the cells on the page that is shown."""
-        per_page = 0 if self.layout_now is None else self.layout_now.per_page
+        per_page = 0 if self.current_layout is None else self.current_layout.per_page
         first = (self.page[0] - 1) * per_page
         return range(first, min(first + per_page, len(self._cells)))
 
@@ -138,7 +138,7 @@ class ImageGrid(PaintedWidget):
         self._arrange()
 
     def on_click(self, event: events.Click) -> None:
-        layout = self.layout_now
+        layout = self.current_layout
         if layout is None or not self._cells:
             return
         column, row = event.x // layout.cell_width, event.y // layout.cell_height
@@ -163,11 +163,11 @@ class ImageGrid(PaintedWidget):
             self.paint(self._text_lines(width, height))
             return
         layout = grid_layout(width, height, len(self._cells), *self._shape)
-        if layout != self.layout_now:
-            self.layout_now = layout
+        if layout != self.current_layout:
+            self.current_layout = layout
             self._picture_lines.clear()
             self._rows.clear()
-            self.post_message(self.Arranged())
+            self.post_message(self.LayoutChanged())
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
         for cell in shown:
@@ -185,14 +185,14 @@ class ImageGrid(PaintedWidget):
         before, self._shown = self._shown, [cell.index for cell in shown]
         if self._shown != before:
             self.seen_at = NOT_SEEN
-        self.paint(lines + [self._blank] * (height - len(lines)), anew=self._shown != before)
+        self.paint(lines + [self._blank] * (height - len(lines)), full=self._shown != before)
 
     @property
     def _blank(self) -> Strip:
         return Strip.blank(self.size.width, self.rich_style)
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
-        style = self.look("grid--message")
+        style = self.component_style("grid--message")
         texts = self._text.splitlines()
         top = max(0, (height - len(texts)) // 2)
         lines = [self._blank] * top
@@ -215,7 +215,7 @@ class ImageGrid(PaintedWidget):
 
     def _bar_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
         plain = self.rich_style
-        accent = Style(color=self.look("grid--focus").bgcolor, bgcolor=plain.bgcolor)
+        accent = Style(color=self.component_style("grid--focus").bgcolor, bgcolor=plain.bgcolor)
         segments = []
         for column in range(len(cells)):
             bar = "▄" * (layout.cell_width - 1) if column == focused else " " * (layout.cell_width - 1)
@@ -226,9 +226,9 @@ class ImageGrid(PaintedWidget):
         plain = self.rich_style
         segments = []
         for column, cell in enumerate(cells):
-            style = self.look(f"grid--{cell.look}")
+            style = self.component_style(f"grid--{cell.style}")
             if column == focused:
-                style = self.look("grid--focus")
+                style = self.component_style("grid--focus")
             segments += [centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 
@@ -254,7 +254,7 @@ class ImageGrid(PaintedWidget):
         return self._picture_lines[key]
 
     def _picture(self, index: int, layout: GridLayout) -> CellPicture:
-        return self._pictures.picture(index, self._image_of(index), layout.picture_columns, layout.picture_rows)
+        return self._pictures.picture(index, self._thumbnail(index), layout.picture_columns, layout.picture_rows)
 
     def _padded(self, segments: list[Segment]) -> Strip:
         used = sum(segment.cell_length for segment in segments)

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
-from tuilabel.tui.state import Shared
-from tuilabel.tui.widgets.beliefs import Beliefs
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture
+from tuilabel.tui.widgets.probabilities import ProbabilityBars
 
 NEIGHBOURS = 8
 SETTLED = 0.08  # seconds without a key after which the trainer is asked about the image in focus
@@ -25,34 +25,34 @@ LARGEST_ZOOM = 5  # each step halves what is shown
 class LargeView(Horizontal):
     """Shows one item of the pool; the trainer is asked about it when the focus rests on it."""
 
-    def __init__(self, shared: Shared, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._shared = shared
-        self._session = shared.session
+        self._state = state
+        self._session = state.session
         self._index: int | None = None
         self._image: NDArray[np.uint8] = np.zeros((1, 1, 1), dtype=np.uint8)
         """The best there is of it."""
         self._asked: tuple[int, int] | None = None
         self._zoom, self._centre = 0, (0.5, 0.5)
         self._rest: Timer | None = None
-        self._original = Picture(shared.pictures, id="original")
-        self._reconstruction = Picture(shared.pictures, id="reconstruction")
-        self._beliefs = Beliefs(id="beliefs")
-        self._neighbours = ImageGrid(shared.image_of, shared.shape, shared.pictures, id="neighbours")
+        self._original = Picture(state.pictures, id="original")
+        self._reconstruction = Picture(state.pictures, id="reconstruction")
+        self._probabilities = ProbabilityBars(id="probabilities")
+        self._neighbours = ImageGrid(state.thumbnail, state.shape, state.pictures, id="neighbours")
 
     def compose(self) -> ComposeResult:
         yield self._original
         with Vertical(id="large-side"):
             with Horizontal(id="large-model"):
                 yield self._reconstruction
-                yield self._beliefs
+                yield self._probabilities
             yield self._neighbours
 
-    def show(self, index: int, caption: str, _look: str) -> None:
+    def show(self, index: int, caption: str) -> None:
         """Show item `index` with a caption under it."""
         changed, self._index = index != self._index, index
         if changed:
-            self._image = self._shared.image_of(index)
+            self._image = self._state.thumbnail(index)
             self._centre = (0.5, 0.5)
             if self._rest is not None:
                 self._rest.stop()
@@ -121,12 +121,12 @@ class LargeView(Horizontal):
         found, session = self._session.insight.inspection, self._session
         if found is None or found.index != self._index:
             self._reconstruction.show(None, "VAE …")
-            self._beliefs.show(session.classes, None)
-            self._neighbours.say("nearest in latent space …")
+            self._probabilities.show(session.classes, None)
+            self._neighbours.show_text("nearest in latent space …")
             return
         self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
         chances = found.probabilities
-        self._beliefs.show(session.classes, None if chances is None else chances.tolist())
+        self._probabilities.show(session.classes, None if chances is None else chances.tolist())
         pairs = list(zip(found.neighbours.tolist(), found.near.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:

@@ -13,14 +13,14 @@ from textual.strip import Strip
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Pieces = Sequence[tuple[str, str]]
-"""Text with its look: "text", "dim", "strong", "key", "warn", "error"."""
+"""Text with its style: "text", "dim", "strong", "key", "warn", "error"."""
 
 
 class TextLine(PaintedWidget):
-    """A line of pieces, each with a look; what does not fit is left out piece by piece from the right."""
+    """A line of pieces, each with a style; what does not fit is left out piece by piece from the right."""
 
-    LOOKS = ("text", "dim", "strong", "key", "warn", "error")
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{look}" for look in LOOKS}
+    STYLES = ("text", "dim", "strong", "key", "warn", "error")
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{style}" for style in STYLES}
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -28,10 +28,10 @@ class TextLine(PaintedWidget):
 
     @property
     def text(self) -> str:
-        """The line without its looks."""
+        """The line without its styles."""
         return "".join(text for text, _ in self._pieces)
 
-    def say(self, *pieces: tuple[str, str]) -> None:
+    def set_text(self, *pieces: tuple[str, str]) -> None:
         """Show `pieces` from now on."""
         self._pieces = pieces
         self._draw()
@@ -48,10 +48,10 @@ class TextLine(PaintedWidget):
         if width < 2:
             return
         segments, used = [Segment(" ", self.rich_style)], 1
-        for text, look in self._pieces:
+        for text, style in self._pieces:
             if used + cell_len(text) > width:
                 text = set_cell_size(text, max(0, width - used - 1)) + "…" if width - used > 1 else ""
-            segments.append(Segment(text, self.look(f"line--{look}")))
+            segments.append(Segment(text, self.component_style(f"line--{style}")))
             used += cell_len(text)
             if used >= width:
                 break

@@ -23,23 +23,23 @@ class PaintedWidget(Widget):
         self._lines: list[Strip] = []
         self.pending = False
         """Whether what was painted last has yet to be rendered."""
-        self._looks: dict[str, Style] = {}
+        self._styles_by_name: dict[str, Style] = {}
 
-    def look(self, name: str) -> Style:
+    def component_style(self, name: str) -> Style:
         """The style of the component class `name`; kept, for a key asks for dozens of them."""
-        if name not in self._looks:
-            self._looks[name] = self.get_component_rich_style(name)
-        return self._looks[name]
+        if name not in self._styles_by_name:
+            self._styles_by_name[name] = self.get_component_rich_style(name)
+        return self._styles_by_name[name]
 
     def notify_style_update(self) -> None:
         """Textual says that the styles have changed."""
         super().notify_style_update()
-        self._looks = {}
+        self._styles_by_name = {}
 
-    def paint(self, lines: Sequence[Strip], *, anew: bool = False) -> None:
-        """Show `lines` from now on, each as wide as the widget; `anew` where nearly all have changed."""
+    def paint(self, lines: Sequence[Strip], *, full: bool = False) -> None:
+        """Show `lines` from now on, each as wide as the widget; `full` where nearly all have changed."""
         old, self._lines = self._lines, list(lines)
-        if anew or len(old) != len(self._lines):
+        if full or len(old) != len(self._lines):
             self.pending = True
             self.refresh()
             return

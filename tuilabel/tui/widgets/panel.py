@@ -12,24 +12,24 @@ from textual import events
 from textual.strip import Strip
 
 from tuilabel.session import Statistics, TrainerState
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Line = list[tuple[str, str]]
-"""Pieces of text with their look: "text", "dim", "strong", "good", "bad", "chart", "band", "title"."""
+"""Pieces of text with their style: "text", "dim", "strong", "good", "bad", "chart", "band", "title"."""
 
 
 class StatisticsPanel(PaintedWidget):
     """Shows a `Statistics` snapshot; repaints what changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"panel--{look}" for look in ("text", "dim", "strong", "good", "bad", "chart", "band", "title")
+        f"panel--{style}" for style in ("text", "dim", "strong", "good", "bad", "chart", "band", "title")
     }
 
-    def __init__(self, shared: Shared, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self._shared = shared
+        self._state = state
         self._statistics: Statistics | None = None
         self._strips: dict[tuple[object, ...], Strip] = {}
 
@@ -39,7 +39,7 @@ class StatisticsPanel(PaintedWidget):
         width, height = self.size
         if width < 4 or height < 1:
             return
-        lines = panel_lines(statistics, self._shared.session.classes, self._shared.keys, width - 2, height)
+        lines = panel_lines(statistics, self._state.session.classes, self._state.keys, width - 2, height)
         strips = [self._strip(line, width) for line in lines]
         blank = Strip.blank(width, self.rich_style)
         self.paint((strips + [blank] * height)[:height])
@@ -51,10 +51,10 @@ class StatisticsPanel(PaintedWidget):
             if len(self._strips) > 1000:
                 self._strips.clear()
             segments, used = [Segment(" ", self.rich_style)], 1
-            for text, look in line:
+            for text, style in line:
                 text = set_cell_size(text, min(cell_len(text), width - used))
                 used += cell_len(text)
-                segments.append(Segment(text, self.look(f"panel--{look}")))
+                segments.append(Segment(text, self.component_style(f"panel--{style}")))
             segments.append(Segment(" " * (width - used), self.rich_style))
             self._strips[key] = Strip(segments, width)
         return self._strips[key]

@@ -36,12 +36,12 @@ class Picture(PaintedWidget):
         if not same:
             self.seen_at = NOT_SEEN
         self._image, self._caption = image, caption
-        self._draw(anew=not same)
+        self._draw(full=not same)
 
     def sharpen(self, image: NDArray[np.uint8]) -> None:
         """Show the same picture in more detail: whoever has seen it has seen it."""
         self._image = image
-        self._draw(anew=False)
+        self._draw(full=False)
 
     def displayed(self, at: float) -> None:
         """The screen has been written to the terminal at `at`."""
@@ -54,13 +54,13 @@ class Picture(PaintedWidget):
         return self.size.width >= MIN_SIDE and self.size.height >= MIN_SIDE
 
     def on_resize(self, _: events.Resize) -> None:
-        self._draw(anew=True)
+        self._draw(full=True)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
-        self.call_later(self._draw, anew=True)
+        self.call_later(self._draw, full=True)
 
-    def _draw(self, *, anew: bool) -> None:
+    def _draw(self, *, full: bool) -> None:
         width, height = self.size
         if not self.has_room:
             return
@@ -74,6 +74,6 @@ class Picture(PaintedWidget):
             for segments in self._pictures.picture(name, self._image, columns, rows):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
-        lines.append(Strip([centred(self._caption, width, self.look("picture--caption"))], width))
+        lines.append(Strip([centred(self._caption, width, self.component_style("picture--caption"))], width))
         lines += [Strip.blank(width, plain)] * (height - len(lines))
-        self.paint(lines[:height], anew=anew)
+        self.paint(lines[:height], full=full)

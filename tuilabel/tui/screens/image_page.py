@@ -14,13 +14,13 @@ from tuilabel.errors import printable
 from tuilabel.learner.trainer.messages import Failure, Inspection
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui.actions import bindings_of, footer_of
-from tuilabel.tui.state import Shared
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine
 
 
-class PageScreen(Screen[bool]):
+class ImagePageScreen(Screen[bool]):
     """Shows items of the pool as a grid or one of them large, with one in focus.
 
     Subclasses say which items there are (`items`), what stands under each (`caption`), and what the first line says.
@@ -29,19 +29,19 @@ class PageScreen(Screen[bool]):
     NAME = ""
     """Of the screen in the registry of actions."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, state: AppState) -> None:
         super().__init__()
-        self.shared = shared
-        self.session = shared.session
+        self.state = state
+        self.session = state.session
         self.focused_item = 0
         self._shown_items: tuple[int, ...] = ()
         self._large_on = False
         self._head = TextLine(id="head")
-        self._grid = ImageGrid(shared.image_of, shared.shape, shared.pictures, id="grid")
-        self._large = LargeView(shared, id="large")
+        self._grid = ImageGrid(state.thumbnail, state.shape, state.pictures, id="grid")
+        self._large = LargeView(state, id="large")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
-        for binding in bindings_of(self.NAME, shared.actions):
+        for binding in bindings_of(self.NAME, state.actions):
             self._bindings.key_to_bindings[binding.key] = [binding]
 
     def compose(self) -> ComposeResult:
@@ -73,16 +73,16 @@ class PageScreen(Screen[bool]):
         raise NotImplementedError
 
     def caption(self, position: int) -> tuple[str, str]:
-        """What stands under item `position`, and how it is meant (a look of the grid)."""
+        """The caption of the item at `position`, and its style (a component class of the grid)."""
         index = self.items[position]
         event = self.session.answer_at(index)
         if event is None:
             return "·", "prediction"
-        look = "saving" if event.key in self.shared.unsaved else "saved"
+        style = "saving" if event.key in self.state.unsaved else "saved"
         note = " …" if self.session.note_on(index) else ""
         match event.kind:
             case "label":
-                return f"✓ {event.class_name}{note}", look
+                return f"✓ {event.class_name}{note}", style
             case "skip":
                 return f"skipped{note}", "aside"
             case _:
@@ -108,7 +108,7 @@ class PageScreen(Screen[bool]):
 
     def action_move_row(self, step: int) -> None:
         """Move the focus up or down a row."""
-        layout = self._grid.layout_now
+        layout = self._grid.current_layout
         if self._large_on:
             self.action_move(step)
         elif layout is not None:
@@ -116,7 +116,7 @@ class PageScreen(Screen[bool]):
 
     def action_move_page(self, step: int) -> None:
         """Move the focus a page."""
-        layout = self._grid.layout_now
+        layout = self._grid.current_layout
         if layout is not None and self.items:
             self._focus(max(0, min(len(self.items) - 1, self.focused_item + step * layout.per_page)))
 
@@ -160,7 +160,7 @@ class PageScreen(Screen[bool]):
         """Show what the keys do."""
         from tuilabel.tui.screens.help import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.shared, self.NAME))
+        self.app.push_screen(HelpScreen(self.state, self.NAME))
 
     @on(ImageGrid.Clicked)
     def _focus_clicked(self, message: ImageGrid.Clicked) -> None:
@@ -169,10 +169,10 @@ class PageScreen(Screen[bool]):
 
     # -- what others say -----------------------------------------------------------------------------------------
 
-    def take_in(self, message: TrainerMessage) -> None:
+    def handle(self, message: TrainerMessage) -> None:
         """The session has heard a message of the trainer."""
         if isinstance(message, Failure):
-            self.tell_trouble()
+            self.show_trouble()
         if isinstance(message, Inspection):
             self._show_large()
             return
@@ -182,16 +182,16 @@ class PageScreen(Screen[bool]):
         """Some answers have reached the disk."""
         self._show_items()
 
-    def tell(self, text: str, look: str = "text") -> None:
+    def show_status(self, text: str, style: str = "text") -> None:
         """Show a word in the status line, until the next answer."""
-        self._status.say((text, look))
+        self._status.set_text((text, style))
 
-    def tell_trouble(self) -> None:
+    def show_trouble(self) -> None:
         """Say what is wrong with the trainer; nothing where it is well."""
         if self.session.trouble is not None:
-            self.tell(f"{self.session.trouble}; labels are safe", "warn")
+            self.show_status(f"{self.session.trouble}; labels are safe", "warn")
         elif self._status.text:
-            self.tell("", "dim")
+            self.show_status("", "dim")
 
     @property
     def seen_at(self) -> float:
@@ -222,7 +222,7 @@ class PageScreen(Screen[bool]):
 
     def _show_items(self) -> None:
         if not self._shown_items:
-            self._grid.say(self.empty_text())
+            self._grid.show_text(self.empty_text())
         else:
             cells = [GridCell(index, *self.caption(position)) for position, index in enumerate(self._shown_items)]
             self._grid.show(cells, self.focused_item)
@@ -234,9 +234,9 @@ class PageScreen(Screen[bool]):
         if not self._shown_items:
             self.show_large(False)
             return
-        self._large.show(self._shown_items[self.focused_item], *self.caption(self.focused_item))
+        self._large.show(self._shown_items[self.focused_item], self.caption(self.focused_item)[0])
 
-    @on(ImageGrid.Arranged)
+    @on(ImageGrid.LayoutChanged)
     def _show_head(self) -> None:
         page, pages = self._grid.page
         paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
@@ -246,7 +246,7 @@ class PageScreen(Screen[bool]):
             heading = heading[:1] if file else heading  # the file's name needs the room
             place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
             place += [(f"  ·  {text}", "dim") for text in file]
-        self._head.say(("tuilabel", "strong"), *heading, *paged, *place)
+        self._head.set_text(("tuilabel", "strong"), *heading, *paged, *place)
 
     def _file_of(self, index: int) -> list[str]:
         """What is known of an item's file: its name, its size, its copies."""
@@ -259,12 +259,12 @@ class PageScreen(Screen[bool]):
         return [printable(names[0] if names else f"{pool.files.last_name(index)} (gone)"), f"{width}×{height}", *copies]
 
     def _show_keys(self) -> None:
-        keys = [key for key in self.shared.keys if key]
+        keys = [key for key in self.state.keys if key]
         label = f"{keys[0]}–{keys[-1]}" if len(keys) > 2 else " ".join(keys)
-        footer = [(label, "label"), *footer_of(self.NAME, self.shared.actions)]
+        footer = [(label, "label"), *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
             del footer[-3]  # help and quit stay
         pieces = []
         for key, word in footer:
             pieces += [(key, "key"), (f" {word}  ", "dim")]
-        self._key_line.say(*pieces)
+        self._key_line.set_text(*pieces)

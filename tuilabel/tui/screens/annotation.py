@@ -10,22 +10,22 @@ from typing import Literal
 from textual import events
 
 from tuilabel.errors import UsageError
-from tuilabel.tui.screens.page import PageScreen
-from tuilabel.tui.state import Shared
+from tuilabel.tui.screens.image_page import ImagePageScreen
+from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
 LONGEST = 3_600_000  # milliseconds an answer can have taken: whoever comes back after lunch has not looked for an hour
 
 
-class ItemScreen(PageScreen):
+class AnnotationScreen(ImagePageScreen):
     """Passes answers to the items of a page on to the session.
 
     A key answers only what was on the screen when it was typed: each key carries the moment it arrived, and one
     that came before its images went to the terminal is dropped with a word.
     """
 
-    def __init__(self, shared: Shared) -> None:
-        super().__init__(shared)
+    def __init__(self, state: AppState) -> None:
+        super().__init__(state)
         self._asked_at = 0.0
         self._early_keys = 0
         self._key_time = 0.0
@@ -46,16 +46,16 @@ class ItemScreen(PageScreen):
             return
         event.stop()
         event.prevent_default()
-        class_index = self.shared.class_of_key(character)
+        class_index = self.state.class_of_key(character)
         if class_index is None:
-            self.tell(f"{character} is no class key", "warn")
+            self.show_status(f"{character} is no class key", "warn")
         else:
             self.label_focused(class_index)
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text labels nothing: whoever pastes has not looked at the images."""
         event.stop()
-        self.tell(f"{len(event.text)} pasted characters were not taken as labels", "warn")
+        self.show_status(f"{len(event.text)} pasted characters were not taken as labels", "warn")
 
     def label_focused(self, class_index: int) -> None:
         """Answer the item in focus with a class."""
@@ -87,10 +87,10 @@ class ItemScreen(PageScreen):
         if self.refuse_while_unsaved():
             return
         if not can:
-            self.tell(nothing, "dim")
+            self.show_status(nothing, "dim")
             return
         item = step()
-        self.tell(done, "dim")
+        self.show_status(done, "dim")
         self.refresh_view(getattr(item, "index", None))
 
     def action_withdraw(self) -> None:
@@ -98,10 +98,10 @@ class ItemScreen(PageScreen):
         if self.may_answer():
             index = self.items[self.focused_item]
             if self.session.answer_at(index) is None:
-                self.tell("nothing to take back here", "dim")
+                self.show_status("nothing to take back here", "dim")
                 return
             self.session.withdraw(index)
-            self.tell("took back the answer", "dim")
+            self.show_status("took back the answer", "dim")
             self.refresh_view()
 
     def action_note(self) -> None:
@@ -115,7 +115,7 @@ class ItemScreen(PageScreen):
         def keep(text: object) -> None:
             if isinstance(text, str):
                 self.session.note(index, text)
-                self.tell("noted" if text else "the note is gone", "dim")
+                self.show_status("noted" if text else "the note is gone", "dim")
                 self.refresh_view()
 
         self.app.push_screen(AskText("Note on this image", self.session.note_on(index) or ""), keep)
@@ -133,13 +133,13 @@ class ItemScreen(PageScreen):
                 self.focused_item = list(self.items).index(index)
                 self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
 
-        self.app.push_screen(PickClass("Label this image as", self.shared), answer)
+        self.app.push_screen(PickClass("Label this image as", self.state), answer)
 
     def action_classes(self) -> None:
         """Add, rename, merge classes."""
         from tuilabel.tui.screens.classes import ClassesScreen
 
-        self.app.push_screen(ClassesScreen(self.shared), lambda _: self.refresh_view())
+        self.app.push_screen(ClassesScreen(self.state), lambda _: self.refresh_view())
 
     async def run_from_palette(self, action: str) -> None:
         """Run a command that was chosen by name: whoever chose it has seen the images."""
@@ -154,19 +154,21 @@ class ItemScreen(PageScreen):
             return False
         if not self.items or self._key_time < self.seen_at:
             if self.items and not (self._large if self._large_on else self._grid).has_room:
-                self.tell("too small to show images: enlarge the terminal", "warn")
+                self.show_status("too small to show images: enlarge the terminal", "warn")
                 return False
             self._early_keys += 1
             plural = "key" if self._early_keys == 1 else "keys"
-            self.tell(f"{self._early_keys} {plural} came too early, before the images: not taken as labels", "warn")
+            self.show_status(
+                f"{self._early_keys} {plural} came too early, before the images: not taken as labels", "warn"
+            )
             return False
         return True
 
     def refuse_while_unsaved(self) -> bool:
         """Say so where the disk takes nothing."""
-        if self.shared.save_failure is not None:
-            self.tell(self.shared.save_failure, "error")
-        return self.shared.save_failure is not None
+        if self.state.save_failure is not None:
+            self.show_status(self.state.save_failure, "error")
+        return self.state.save_failure is not None
 
     def answered(self, answer: Callable[[int], object]) -> None:
         """Carry out `answer` with the milliseconds it took, and move on."""
@@ -176,13 +178,13 @@ class ItemScreen(PageScreen):
         try:
             answer(spent)
         except UsageError as error:
-            self.tell(str(error), "warn")
+            self.show_status(str(error), "warn")
             return
         event = self.session.answer_at(index)
         if event is not None:
-            self.shared.unsaved.add(event.key)
+            self.state.unsaved.add(event.key)
         if not self._early_keys:
-            self.tell_trouble()
+            self.show_trouble()
         self._early_keys = 0 if tuple(self.items) == shown else self._early_keys
         self.advance()
         self.refresh_view()
@@ -194,7 +196,7 @@ class ItemScreen(PageScreen):
         self.focused_item = next((p for p in order if not self.is_done(p)), min(self.focused_item, max(0, n - 1)))
 
     def displayed(self, at: float) -> None:
-        """As `PageScreen.displayed`; an answer's time begins when its image is there."""
+        """As `ImagePageScreen.displayed`; an answer's time begins when its image is there."""
         unseen = self.seen_at == NOT_SEEN
         super().displayed(at)
         if unseen and self.seen_at != NOT_SEEN:

@@ -13,10 +13,10 @@ from tuilabel.tui.widgets.charts import bar
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 
-class Beliefs(PaintedWidget):
+class ProbabilityBars(PaintedWidget):
     """What the model makes of one image: its classes by falling probability, as many as fit."""
 
-    COMPONENT_CLASSES = {"beliefs--title", "beliefs--name", "beliefs--bar", "beliefs--dim"}  # noqa: RUF012
+    COMPONENT_CLASSES = {"probabilities--title", "probabilities--name", "probabilities--bar", "probabilities--dim"}  # noqa: RUF012
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -56,4 +56,4 @@ class Beliefs(PaintedWidget):
         self.paint((lines + [blank] * height)[:height])
 
     def _line(self, *pieces: tuple[str, str]) -> Strip:
-        return Strip([Segment(text, self.look(f"beliefs--{look}")) for text, look in pieces])
+        return Strip([Segment(text, self.component_style(f"probabilities--{style}")) for text, style in pieces])
