@@ -20,7 +20,7 @@ from tuilabel.datasets.pool import content_ids, fingerprint_of
 from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner, TestSet
 from tuilabel.session import LabellingSession
 
@@ -92,7 +92,7 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
         store = LabelStore.open(tmp_path / "labels.db")
         stores.append(store)
         runner = toy.runner()
-        trainer = options.pop("trainer", None) or InlineTrainer(runner.run, Answerer(runner).answer)
+        trainer = options.pop("trainer", None) or InlineTrainer(runner.run, QuestionHandler(runner).answer)
         assert isinstance(trainer, InlineTrainer)
         arguments: dict[str, object] = {
             "events": store.events(),

@@ -12,9 +12,9 @@ from tuilabel.datasets import open_pool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
-from tuilabel.learner.open import open_learner, test_set
+from tuilabel.learner.open import open_learner, open_test_set
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 
@@ -51,8 +51,8 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
     learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
-    runner = RoundRunner(learner, test_set(pool, features))
-    trainer = InlineTrainer(runner.run, Answerer(runner).answer)
+    runner = RoundRunner(learner, open_test_set(pool, features))
+    trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     session = LabellingSession(
         pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, retrain="batch"
     )

@@ -74,7 +74,7 @@ def every_strategy(folder: Path) -> Rows:
     targets = np.array(pool.targets)
     indices = np.sort(np.random.default_rng(0).choice(len(targets), 500, replace=False))
     for name in strategy_names():
-        request = TrainRequest(1, indices, targets[indices], 10, indices < 0, NONE, NONE, name, 20, 2, 0, ahead=1)
+        request = TrainRequest(1, indices, targets[indices], 10, indices < 0, NONE, NONE, name, 20, 2, 0, n_batches=1)
         seconds = [runner.run(request).query_seconds for _ in range(4)]
         yield f"scoring 60,000 and picking 20 by {name}", f"{1000 * statistics.median(seconds[1:]):.0f} ms", ""
 

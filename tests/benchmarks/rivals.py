@@ -42,7 +42,7 @@ def rounds_of_others(folder: Path) -> Rows:
     targets = np.array(pool.targets)
     indices = np.sort(np.random.default_rng(0).choice(len(targets), LABELS, replace=False))
     audit = np.random.default_rng(1).random(LABELS) < 0.1
-    request = TrainRequest(1, indices, targets[indices], 10, audit, NONE, NONE, "margin", BATCH, 2, 0, ahead=1)
+    request = TrainRequest(1, indices, targets[indices], 10, audit, NONE, NONE, "margin", BATCH, 2, 0, n_batches=1)
 
     plain = RoundRunner(MLPLearner(latents.pool))
     ours = median_seconds(lambda: plain.run(request), 15, warm=3)

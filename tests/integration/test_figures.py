@@ -26,7 +26,7 @@ from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.session.figures import audit_curve
@@ -36,7 +36,7 @@ def without_test(toy: Toy, **options: object) -> LabellingSession:
     """A session over a pool that has no test split."""
     pool = replace(toy.pool, test=None)
     runner = RoundRunner(MLPLearner(toy.latents))
-    trainer = InlineTrainer(runner.run, Answerer(runner).answer)
+    trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     arguments: dict[str, object] = {"batch_size": 10, "audit_share": 0.3, **options}
     session = LabellingSession(
         pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, **arguments
@@ -224,7 +224,7 @@ class Slow(InlineTrainer):
     """Keeps requests until it is told to answer one."""
 
     def __init__(self, runner: RoundRunner) -> None:
-        super().__init__(runner.run, Answerer(runner).answer)
+        super().__init__(runner.run, QuestionHandler(runner).answer)
         self.requests: list[TrainRequest] = []
 
     def submit(self, request: TrainRequest) -> None:

@@ -11,7 +11,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import Failure, PoolChanged
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 
@@ -43,14 +43,14 @@ class Sitting:
         self.toy = make_toy()
         self.pool = GrowingPool(self.toy, n)
         self.runner = RoundRunner(MLPLearner(self.toy.latents[:n]))
-        trainer = InlineTrainer(self.runner.run, Answerer(self.runner).answer)
+        trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         whole, self.toy.pool = self.toy.pool, self.pool
         self.session: LabellingSession = make_session(self.toy, trainer=trainer, **options)
         self.toy.pool = whole
 
     def grow(self, n: int) -> None:
         self.pool.n = n
-        self.runner.renew(MLPLearner(self.toy.latents[:n] + 1), None)
+        self.runner.replace_learner(MLPLearner(self.toy.latents[:n] + 1), None)
         self.session.handle(PoolChanged(n, "vae"))
 
     def answer(self, n: int) -> list[int]:
@@ -156,7 +156,7 @@ def test_what_goes_wrong_behind_the_trainer_leaves_it_as_it_was(make_session: Se
     sitting = Sitting(make_session)
     sitting.answer(12)
     before = sitting.session.statistics().trainer.doing
-    sitting.session.handle(Failure("the VAE cannot be trained", fatal=False, behind=True))
+    sitting.session.handle(Failure("the VAE cannot be trained", fatal=False, background=True))
     assert sitting.session.statistics().trainer.doing == before
     assert sitting.session.trouble == "the VAE cannot be trained"
     sitting.answer(1)

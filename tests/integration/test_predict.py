@@ -133,7 +133,7 @@ def test_predictions_as_rows_of_labels(labelled: ModelOptions) -> None:
     assert rows[0].labelled_at is rows[0].seconds is None
     assert rows[0].probabilities is not None
     assert max(rows[0].probabilities) == rows[0].confidence
-    assert not {row.index for row in rows} & set(opened.final.known.indices.tolist())
+    assert not {row.index for row in rows} & set(opened.final.labelled.indices.tolist())
 
 
 def other(pool: ImagePool, images: np.ndarray) -> ImagePool:

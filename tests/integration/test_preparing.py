@@ -29,8 +29,14 @@ from tuilabel.learner.trainer.messages import (
     RoundResult,
     TrainRequest,
 )
-from tuilabel.learner.trainer.prepare_messages import Encoded, Failed, Grown, News, PrepareSettings
-from tuilabel.learner.trainer.prepare_process import Preparer
+from tuilabel.learner.trainer.prepare_messages import (
+    ImagesRead,
+    LatentsReady,
+    PrepareFailed,
+    PrepareMessage,
+    PrepareSettings,
+)
+from tuilabel.learner.trainer.prepare_process import PrepareProcess
 from tuilabel.learner.trainer.prepare_worker import prepare
 from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
 
@@ -53,11 +59,11 @@ def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "shots", each=12)
     first = open_pool(str(folder), reading="first")
     assert 24 <= len(first) < 36
-    said: list[News] = []
+    said: list[PrepareMessage] = []
     prepare(settings_for(folder, tmp_path / "vae.safetensors"), said.append, lambda: False)
-    assert Grown(complete=True) in said
+    assert ImagesRead(complete=True) in said
     last = said[-1]
-    assert isinstance(last, Encoded)
+    assert isinstance(last, LatentsReady)
     assert first.refresh()
     latents = at_once(last.encoder, first)
     assert latents is not None
@@ -73,9 +79,9 @@ def test_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="stopped"):
         prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
     assert vae.with_name("vae.safetensors.partial").exists()
-    said: list[News] = []
+    said: list[PrepareMessage] = []
     prepare(settings_for(folder, vae), said.append, lambda: False)
-    assert isinstance(said[-1], Encoded)
+    assert isinstance(said[-1], LatentsReady)
     assert not vae.with_name("vae.safetensors.partial").exists()
 
 
@@ -88,9 +94,9 @@ def test_an_unfinished_training_of_other_images_is_begun_anew(tmp_path: Path) ->
         prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
     colour_folder(folder, each=2, first=90)
     open_pool(str(folder))
-    said: list[News] = []
+    said: list[PrepareMessage] = []
     prepare(settings_for(folder, vae), said.append, lambda: False)
-    assert isinstance(said[-1], Encoded)
+    assert isinstance(said[-1], LatentsReady)
 
 
 def test_only_new_images_are_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -224,7 +230,7 @@ def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -
         failure = sitting.wait_for(Failure)
         assert isinstance(failure, Failure)
         assert not failure.fatal
-        assert failure.behind, "the trainer is as well as before"
+        assert failure.background, "the trainer is as well as before"
         assert sitting.ask(1, 12).n_labels == 12
     finally:
         sitting.trainer.close()
@@ -233,30 +239,30 @@ def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -
 def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "end", each=4)
     open_pool(str(folder))
-    heard: queue.Queue[News] = queue.Queue()
+    heard: queue.Queue[PrepareMessage] = queue.Queue()
     done = threading.Event()
 
-    def hear(news: News) -> None:
+    def hear(news: PrepareMessage) -> None:
         heard.put(news)
-        if isinstance(news, Encoded | Failed):
+        if isinstance(news, LatentsReady | PrepareFailed):
             done.set()
 
-    Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
+    PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
     assert done.wait(PATIENCE)
 
 
 def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
-    heard: queue.Queue[News] = queue.Queue()
-    preparer = Preparer(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), heard.put)
+    heard: queue.Queue[PrepareMessage] = queue.Queue()
+    preparer = PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), heard.put)
     first = heard.get(timeout=PATIENCE)
     assert preparer.pid is not None
     os.kill(preparer.pid, signal.SIGKILL)
     news = [first]
-    while not isinstance(news[-1], Encoded):
+    while not isinstance(news[-1], LatentsReady):
         news.append(heard.get(timeout=PATIENCE))
-        assert not isinstance(news[-1], Failed)
+        assert not isinstance(news[-1], PrepareFailed)
     begun.refresh()
     assert len(begun) == 360
 

@@ -23,10 +23,10 @@ from tuilabel.learner.trainer.messages import (
     InspectItem,
     ItemsOfClass,
     Message,
-    OutOfFold,
-    Progress,
+    OutOfFoldPredictions,
     Ready,
     RoundResult,
+    TrainerProgress,
     TrainRequest,
 )
 from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
@@ -89,7 +89,7 @@ def alive(pid: int) -> bool:
 
 def test_it_encodes_says_so_and_answers(client: Client, tmp_path: Path) -> None:
     client.ask(1, 0)
-    assert client.wait_for(Progress) == Progress("load")
+    assert client.wait_for(TrainerProgress) == TrainerProgress("load")
     client.wait_for(Ready)
     first = client.result(1)
     assert (first.n_labels, len(first.picks.indices)) == (0, 40)
@@ -142,7 +142,7 @@ def test_it_gives_up_when_it_dies_again_and_again(client: Client) -> None:
 
 
 def test_closing_ends_the_process_at_once(client: Client) -> None:
-    client.wait_for(Progress)
+    client.wait_for(TrainerProgress)
     pid = client.trainer.pid
     assert pid is not None
     client.trainer.close()
@@ -183,7 +183,7 @@ def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path
     try:
         client.ask(1, 0)
         client.result(1)
-        assert client.wait_for(Progress) == Progress("load")
+        assert client.wait_for(TrainerProgress) == TrainerProgress("load")
         client.wait_for(Ready)
     finally:
         client.trainer.close()
@@ -204,13 +204,13 @@ def test_questions_are_answered_by_the_process(client: Client) -> None:
     client.trainer.ask(InspectItem(3, 4))
     client.trainer.ask(ItemsOfClass(4, 3, 5, indices))
     client.trainer.ask(CrossValidate(5, indices, indices % 10, 10))
-    inspected, listed, validated = (client.wait_for(kind) for kind in (Inspection, ClassItems, OutOfFold))
+    inspected, listed, validated = (client.wait_for(kind) for kind in (Inspection, ClassItems, OutOfFoldPredictions))
     assert isinstance(inspected, Inspection)
     assert inspected.probabilities is not None
     assert inspected.probabilities.shape == (10,)
     assert isinstance(listed, ClassItems)
     assert not set(listed.indices.tolist()) & set(indices.tolist())
-    assert isinstance(validated, OutOfFold)
+    assert isinstance(validated, OutOfFoldPredictions)
     assert validated.probabilities.shape == (50, 10)
     assert inspected.error is listed.error is validated.error is None
 
@@ -220,13 +220,13 @@ def test_a_question_is_asked_again_when_the_process_dies_over_it(client: Client)
     client.result(1)
     indices = np.arange(300, dtype=np.int64)
     client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=20))
-    while client.wait_for(Progress) != Progress("review", 1, 20):
+    while client.wait_for(TrainerProgress) != TrainerProgress("review", 1, 20):
         pass
     pid = client.trainer.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    answer = client.wait_for(OutOfFold)
-    assert isinstance(answer, OutOfFold)
+    answer = client.wait_for(OutOfFoldPredictions)
+    assert isinstance(answer, OutOfFoldPredictions)
     assert (answer.serial, answer.error, len(answer.indices)) == (1, None, 300)
     assert client.trainer.pid != pid
 
@@ -258,13 +258,13 @@ def test_a_question_that_ends_the_process_twice_is_given_up(client: Client) -> N
     indices = np.arange(300, dtype=np.int64)
     client.trainer.ask(CrossValidate(1, indices, indices % 10, 10, folds=200))
     for _ in range(2):
-        while client.wait_for(Progress) != Progress("review", 0, 200):
+        while client.wait_for(TrainerProgress) != TrainerProgress("review", 0, 200):
             pass
         pid = client.trainer.pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-    answer = client.wait_for(OutOfFold)
-    assert isinstance(answer, OutOfFold)
+    answer = client.wait_for(OutOfFoldPredictions)
+    assert isinstance(answer, OutOfFoldPredictions)
     assert answer.error is not None
     assert "twice" in answer.error
     assert client.result(1).n_labels == 50  # and the trainer goes on

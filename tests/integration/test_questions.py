@@ -17,18 +17,18 @@ from tuilabel.encoders.vae.preview import reconstruct
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import (
-    Answer,
     ClassItems,
     CrossValidate,
     Inspection,
     InspectItem,
     ItemsOfClass,
-    OutOfFold,
-    Progress,
+    OutOfFoldPredictions,
     Question,
+    Reply,
     RoundResult,
+    TrainerProgress,
 )
-from tuilabel.learner.trainer.questions import Answerer, nearest_items, stratified_folds
+from tuilabel.learner.trainer.questions import QuestionHandler, nearest_items, stratified_folds
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.learner.trainer.worker import Worker
 
@@ -53,7 +53,7 @@ def test_the_nearest_are_those_that_a_look_at_all_distances_finds() -> None:
 
 def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
     runner = toy.runner()
-    answerer = Answerer(runner)
+    answerer = QuestionHandler(runner)
     before = answerer.answer(InspectItem(1, 5))
     assert isinstance(before, Inspection)
     assert before.probabilities is None
@@ -74,7 +74,7 @@ def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
 @pytest.mark.parametrize("order", ["sure", "unsure"])
 def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: str) -> None:
     runner = toy.runner()
-    answerer = Answerer(runner)
+    answerer = QuestionHandler(runner)
     nothing = answerer.answer(ItemsOfClass(1, 1, 10, NONE))
     assert isinstance(nothing, ClassItems)
     assert len(nothing.indices) == 0
@@ -104,8 +104,8 @@ def test_out_of_fold_models_have_not_learnt_the_labels_they_judge(toy: Toy) -> N
     question = validate(toy, 40)
     labels = question.labels.copy()
     labels[8] = (labels[8] + 1) % 3
-    found = Answerer(toy.runner()).answer(CrossValidate(1, question.indices, labels, 3, 5))
-    assert isinstance(found, OutOfFold)
+    found = QuestionHandler(toy.runner()).answer(CrossValidate(1, question.indices, labels, 3, 5))
+    assert isinstance(found, OutOfFoldPredictions)
     assert found.indices.tolist() == list(range(40))
     assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
     assert found.probabilities[8].argmax() == toy.truth(8)
@@ -115,12 +115,12 @@ def test_what_cannot_be_judged_is_left_out(toy: Toy) -> None:
     of_two = [i for i in range(60) if toy.truth(i) != 2][:12]
     lonely = next(i for i in range(60) if toy.truth(i) == 2)
     indices = np.array([*of_two, lonely])
-    answerer = Answerer(toy.runner())
+    answerer = QuestionHandler(toy.runner())
     found = answerer.answer(CrossValidate(1, indices, np.array([toy.truth(i) for i in indices]), 3, 5))
-    assert isinstance(found, OutOfFold)
+    assert isinstance(found, OutOfFoldPredictions)
     assert found.indices.tolist() == of_two
     empty = answerer.answer(CrossValidate(2, indices, np.zeros(13, dtype=np.int64), 3, 5))
-    assert isinstance(empty, OutOfFold)
+    assert isinstance(empty, OutOfFoldPredictions)
     assert empty.probabilities.shape == (0, 3)
 
 
@@ -128,10 +128,10 @@ def test_near_copies_are_told_from_neighbours(toy: Toy) -> None:
     latents = toy.latents.copy()
     latents[7] = latents[5] + 0.001
     runner = RoundRunner(MLPLearner(latents))
-    found = Answerer(runner).answer(InspectItem(1, 5))
+    found = QuestionHandler(runner).answer(InspectItem(1, 5))
     assert isinstance(found, Inspection)
     assert found.neighbours[0] == 7
-    assert found.near.tolist() == [True, *[False] * 7]
+    assert found.near_duplicates.tolist() == [True, *[False] * 7]
 
 
 def test_an_error_is_the_answers_own(toy: Toy) -> None:
@@ -139,7 +139,7 @@ def test_an_error_is_the_answers_own(toy: Toy) -> None:
         raise RuntimeError("no picture")
 
     for question in (InspectItem(4, 5), InspectItem(5, 10_000)):
-        answer = Answerer(toy.runner(), broken).answer(question)
+        answer = QuestionHandler(toy.runner(), broken).answer(question)
         assert isinstance(answer, Inspection)
         assert (answer.serial, answer.index, len(answer.neighbours)) == (question.serial, question.index, 0)
         assert answer.error is not None
@@ -154,27 +154,27 @@ def test_an_error_is_the_answers_own(toy: Toy) -> None:
 
     runner = toy.runner()
     runner.learner = Broken()  # type: ignore[assignment]
-    answer = Answerer(runner).answer(validate(toy, 20))
-    assert isinstance(answer, OutOfFold)
+    answer = QuestionHandler(runner).answer(validate(toy, 20))
+    assert isinstance(answer, OutOfFoldPredictions)
     assert answer.error == "MemoryError: too much"
 
 
 def test_a_round_waits_for_one_fold_at_most(toy: Toy) -> None:
     runner = toy.runner()
     said: list[object] = []
-    worker = Worker(runner, Answerer(runner), said.append)
+    worker = Worker(runner, QuestionHandler(runner), said.append)
     train = request(toy, list(range(20)))
     worker.turn(train, [validate(toy, 30), InspectItem(2, 3)])
     while worker.busy:
         worker.turn(train, [])
-    kinds = [type(m) for m in said if not isinstance(m, Progress) and isinstance(m, Answer | RoundResult)]
-    assert kinds == [Inspection, *[RoundResult] * 5, OutOfFold]
-    assert [m.done for m in said if isinstance(m, Progress) and m.stage == "review"] == [0, 1, 2, 3, 4]
+    kinds = [type(m) for m in said if not isinstance(m, TrainerProgress) and isinstance(m, Reply | RoundResult)]
+    assert kinds == [Inspection, *[RoundResult] * 5, OutOfFoldPredictions]
+    assert [m.done for m in said if isinstance(m, TrainerProgress) and m.stage == "review"] == [0, 1, 2, 3, 4]
     worker.turn(None, [validate(toy, 30, 3)])
     worker.turn(None, [validate(toy, 30, 4)])  # the newest wins
     while worker.busy:
         worker.turn(None, [])
-    assert [m.serial for m in said if isinstance(m, OutOfFold)] == [1, 4]
+    assert [m.serial for m in said if isinstance(m, OutOfFoldPredictions)] == [1, 4]
 
 
 def test_a_latent_is_drawn_as_the_vae_draws_its_image(tiny: Tiny) -> None:
@@ -220,7 +220,7 @@ def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: Sessio
     session.insight.inspect(7)
     assert session.insight.inspection is None
     session.insight.inspect(9)
-    answerer = Answerer(toy.runner())
+    answerer = QuestionHandler(toy.runner())
     for question in asked:
         session.handle(answerer.answer(question))
     assert session.insight.inspection is not None
@@ -245,12 +245,12 @@ def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, 
 def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> None:
     runner = toy.runner()
     said: list[object] = []
-    worker = Worker(runner, Answerer(runner), said.append)
+    worker = Worker(runner, QuestionHandler(runner), said.append)
     worker.turn(request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
-    assert [type(m) for m in said if isinstance(m, Answer | RoundResult)] == [RoundResult, Inspection]
+    assert [type(m) for m in said if isinstance(m, Reply | RoundResult)] == [RoundResult, Inspection]
     said.clear()
     worker.turn(None, [InspectItem(2, 5, since=4), ItemsOfClass(3, 0, 5, NONE)])
-    assert [m.serial for m in said if isinstance(m, Answer)] == [3]
+    assert [m.serial for m in said if isinstance(m, Reply)] == [3]
     worker.turn(request(toy, list(range(20)), serial=4), [])
     answer = said[-1]
     assert isinstance(answer, Inspection)

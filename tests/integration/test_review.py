@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from tuilabel.labels import Event
-from tuilabel.learner.trainer.messages import OutOfFold
+from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session.review import ReviewItem, review_items
 
 CLASSES = ("a", "b")
@@ -23,13 +23,13 @@ def event(index: int, key: str = "", **changes: object) -> Event:
     return replace(BASE, key=key or f"e{index}", item=f"i{index}", **changes)  # type: ignore[arg-type]
 
 
-def out_of_fold(p: dict[int, float]) -> OutOfFold:
+def out_of_fold(p: dict[int, float]) -> OutOfFoldPredictions:
     """Probability of class b by pool index."""
     b = np.array(list(p.values()), dtype=np.float32)
-    return OutOfFold(1, np.array(list(p), dtype=np.int64), np.stack([1 - b, b], axis=1))
+    return OutOfFoldPredictions(1, np.array(list(p), dtype=np.int64), np.stack([1 - b, b], axis=1))
 
 
-def review(events: list[Event], found: OutOfFold | None = None) -> list[ReviewItem]:
+def review(events: list[Event], found: OutOfFoldPredictions | None = None) -> list[ReviewItem]:
     """As it stands after `events`, in their order; item i7 is pool index 7."""
     undone = {e.undoes for e in events if e.kind == "undo"}
     answers = {int(e.item[1:]): e for e in events if e.kind != "undo" and e.key not in undone}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.conftest import Clock, make_toy
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
-from tuilabel.learner.trainer.messages import Message, Picks, RoundResult, TrainRequest
+from tuilabel.learner.trainer.messages import ItemPredictions, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 
 TOY = make_toy(24)
@@ -37,12 +37,12 @@ class GuessingTrainer:
         assert request.labels.size == 0 or request.labels.max() < request.n_classes
         left = np.setdiff1d(np.arange(len(TOY.pool.ids)), np.union1d(request.indices, request.excluded))
 
-        def guessed(indices: np.ndarray) -> Picks:
+        def guessed(indices: np.ndarray) -> ItemPredictions:
             guess = (indices + len(request.indices)) % request.n_classes
-            return Picks(indices, guess, np.full(len(indices), 0.5, np.float32))
+            return ItemPredictions(indices, guess, np.full(len(indices), 0.5, np.float32))
 
-        n = request.ahead * request.batch_size
-        audit = guessed(left[::-1][: request.ahead * request.audit_size])
+        n = request.n_batches * request.batch_size
+        audit = guessed(left[::-1][: request.n_batches * request.audit_size])
         model = len(request.indices)
         self._deliver(
             RoundResult(request.serial, model, "margin", guessed(left[:n]), audit, guessed(request.shown),

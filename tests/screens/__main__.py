@@ -18,9 +18,9 @@ from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.vae.decode import LatentDecoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
-from tuilabel.learner.open import open_learner, test_set
+from tuilabel.learner.open import open_learner, open_test_set
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
@@ -37,8 +37,8 @@ def session() -> LabellingSession:
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
     learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
-    runner = RoundRunner(learner, test_set(pool, features))
-    trainer = InlineTrainer(runner.run, Answerer(runner, LatentDecoder(checkpoint)).answer)
+    runner = RoundRunner(learner, open_test_set(pool, features))
+    trainer = InlineTrainer(runner.run, QuestionHandler(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(
         pool,
         events=[],

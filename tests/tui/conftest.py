@@ -13,15 +13,15 @@ from textual.pilot import Pilot
 
 from tests.conftest import SessionMaker, Toy
 from tuilabel.learner.trainer.messages import (
-    Answer,
     ClassItems,
     CrossValidate,
     Inspection,
     InspectItem,
+    ItemPredictions,
     ItemsOfClass,
-    OutOfFold,
-    Picks,
+    OutOfFoldPredictions,
     Question,
+    Reply,
     RoundResult,
     TestMetrics,
     TrainRequest,
@@ -55,11 +55,11 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
     n = len(request.indices)
     left = np.setdiff1d(np.arange(len(toy.latents)), np.concatenate([request.indices, request.excluded]))
 
-    def picks(indices: np.ndarray) -> Picks:
+    def picks(indices: np.ndarray) -> ItemPredictions:
         if n < 2:
-            return Picks(indices)
+            return ItemPredictions(indices)
         truth = np.array([toy.truth(int(index)) for index in indices], dtype=np.int64)
-        return Picks(indices, truth, (0.4 + indices % 60 / 100).astype(np.float32))
+        return ItemPredictions(indices, truth, (0.4 + indices % 60 / 100).astype(np.float32))
 
     return RoundResult(
         serial=request.serial,
@@ -79,7 +79,7 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
     )
 
 
-def scripted_answer(toy: Toy, question: Question) -> Answer:
+def scripted_answer(toy: Toy, question: Question) -> Reply:
     """Answers with made-up figures to what the screens ask of the model."""
     match question:
         case InspectItem():
@@ -99,7 +99,7 @@ def scripted_answer(toy: Toy, question: Question) -> Answer:
         case CrossValidate():
             sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
             sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8
-            return OutOfFold(question.serial, question.indices, sure)
+            return OutOfFoldPredictions(question.serial, question.indices, sure)
 
 
 AppMaker = Callable[..., LabelApp]

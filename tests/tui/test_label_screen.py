@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from tests.conftest import SessionMaker, Toy
 from tests.integration.test_session import SlowTrainer, with_trainer
 from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted
-from tuilabel.learner.trainer.messages import Failure, Message, Progress
+from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Saved, SaveFailed
@@ -297,7 +297,7 @@ async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(
 ) -> None:
     app = make_app(with_trainer(SlowTrainer(toy), toy, make_session(toy)))
     async with running(app) as pilot:
-        app.mailbox.put(Progress("encode", 30, 120))
+        app.mailbox.put(TrainerProgress("encode", 30, 120))
         await pilot.pause()
         assert "Encoding 120 images with the VAE, once: 25%" in screen_text(app)
         app.mailbox.put(Failure("the checkpoint is damaged", fatal=True))

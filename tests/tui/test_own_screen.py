@@ -16,9 +16,9 @@ from tuilabel.encoders.choose import PCA_ENCODER
 from tuilabel.encoders.encode import encode
 from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.trainer.messages import PoolChanged, Progress
+from tuilabel.learner.trainer.messages import PoolChanged, TrainerProgress
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.render.base import in_proportion
 from tuilabel.render.registry import picture_source
@@ -39,7 +39,7 @@ class Sitting:
         assert isinstance(pool, LibraryPool)
         self.pool = pool
         self.runner = RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool))
-        trainer = InlineTrainer(self.runner.run, Answerer(self.runner).answer)
+        trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
             annotator="ann", clock=Clock(),
@@ -56,7 +56,7 @@ class Sitting:
         """The folder has more files: they are read, and the trainer says so."""
         colour_folder(self.folder, each=5, first=50)
         whole = open_pool(str(self.folder))
-        self.runner.renew(MLPLearner(encode(PCA_ENCODER, whole).pool), None)
+        self.runner.replace_learner(MLPLearner(encode(PCA_ENCODER, whole).pool), None)
         self.app.mailbox.put(PoolChanged(len(whole), "vae"))
 
 
@@ -65,7 +65,7 @@ async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
     app = sitting.app
     async with running(app) as pilot:
         app.mailbox.put(PoolChanged(30, "pca"))
-        app.mailbox.put(Progress("vae", 30, 120, behind=True))
+        app.mailbox.put(TrainerProgress("vae", 30, 120, background=True))
         await pilot.press("1", "2")
         await pilot.pause()
         assert "of 30 labelled" in screen_text(app)
@@ -107,7 +107,7 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
 def test_what_goes_on_behind_is_whole_in_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
     session = Sitting(colour_folder(tmp_path / "narrow", each=5)).session
     session.handle(PoolChanged(15, "pca"))
-    session.handle(Progress("vae", 25, 100, behind=True))
+    session.handle(TrainerProgress("vae", 25, 100, background=True))
     lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
     assert text in ["".join(piece for piece, _ in line) for line in lines]
 

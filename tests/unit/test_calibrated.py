@@ -13,17 +13,17 @@ from tuilabel.errors import TuilabelError
 from tuilabel.estimate import expected_calibration_error
 from tuilabel.labels import LabelStore
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.calibrated import ENOUGH, fit_final
+from tuilabel.learner.calibrated import ENOUGH, fit_calibrated
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.project.resume import standing
 
 
 def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMaker, tmp_path: object) -> None:
     runner = toy.runner()
-    session = make_session(toy, trainer=InlineTrainer(runner.run, Answerer(runner).answer), seed=3)
+    session = make_session(toy, trainer=InlineTrainer(runner.run, QuestionHandler(runner).answer), seed=3)
     for _ in range(3):
         assert session.batch is not None
         for position, item in enumerate(session.batch.items):
@@ -37,17 +37,17 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
     finally:
         store.close()
     assert resumed.classes == ("zero", "b", "c")
-    final = fit_final(MLPLearner(toy.latents), asked)
+    final = fit_calibrated(MLPLearner(toy.latents), asked)
     assert runner.probabilities is not None
     assert np.array_equal(final.model.predict_proba(toy.latents), runner.probabilities)
-    assert len(final.known.indices) == 31
+    assert len(final.labelled.indices) == 31
 
 
 def test_few_audit_items_do_not_calibrate(toy: Toy) -> None:
     labelled = list(range(30))
     asked = request(toy, labelled, audit=np.arange(30) < ENOUGH - 1)
-    final = fit_final(MLPLearner(toy.latents), asked)
-    assert (final.temperature, final.judges) == (1.0, 0)
+    final = fit_calibrated(MLPLearner(toy.latents), asked)
+    assert (final.temperature, final.n_calibration) == (1.0, 0)
 
 
 class Timid:
@@ -71,9 +71,9 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
     toy = make_toy(300)
     labelled = list(range(90))
     asked = request(toy, labelled, audit=np.arange(90) % 2 == 0)
-    final = fit_final(Timid(toy.latents), asked)  # type: ignore[arg-type]
+    final = fit_calibrated(Timid(toy.latents), asked)  # type: ignore[arg-type]
     before, after = final.model.predict_proba(toy.test.features), final.predict_proba(toy.test.features)
-    assert final.judges == 45
+    assert final.n_calibration == 45
     assert final.temperature < 0.7
     assert after.dtype == np.float32
     assert np.allclose(after.sum(axis=1), 1, atol=1e-5)
@@ -84,7 +84,7 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
 
 def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.learner.calibrated.CHUNK", 50)
-    final = fit_final(MLPLearner(toy.latents), request(toy, list(range(30))))
+    final = fit_calibrated(MLPLearner(toy.latents), request(toy, list(range(30))))
     chunks = list(final.chunks(toy.latents))
     assert [start for start, _ in chunks] == [0, 50, 100]
     assert np.allclose(np.concatenate([p for _, p in chunks]), final.predict_proba(toy.latents), atol=1e-6)
@@ -94,6 +94,6 @@ def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None
 def test_labels_of_one_class_make_no_model(toy: Toy) -> None:
     asked = replace(request(toy, [1, 2, 3]), labels=np.zeros(3, dtype=np.int64))
     with pytest.raises(TuilabelError, match="labels of two classes"):
-        fit_final(MLPLearner(toy.latents), asked)
+        fit_calibrated(MLPLearner(toy.latents), asked)
     with pytest.raises(TuilabelError, match="labels of two classes"):
-        fit_final(MLPLearner(toy.latents), replace(asked, indices=NONE, labels=NONE, audit=NONE < 0))
+        fit_calibrated(MLPLearner(toy.latents), replace(asked, indices=NONE, labels=NONE, audit=NONE < 0))

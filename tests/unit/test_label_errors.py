@@ -14,8 +14,8 @@ from tuilabel.estimate import (
     normalised_margin,
     self_confidence,
 )
-from tuilabel.learner.trainer.messages import CrossValidate, OutOfFold
-from tuilabel.learner.trainer.questions import Answerer
+from tuilabel.learner.trainer.messages import CrossValidate, OutOfFoldPredictions
+from tuilabel.learner.trainer.questions import QuestionHandler
 
 
 def slow_joint(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -66,8 +66,8 @@ def test_flipped_labels_are_found() -> None:
     labels = toy.pool.targets[:400].copy()
     flipped = rng.choice(400, 20, replace=False)
     labels[flipped] = (labels[flipped] + rng.integers(1, 3, size=20)) % 3
-    found = Answerer(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
-    assert isinstance(found, OutOfFold)
+    found = QuestionHandler(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
+    assert isinstance(found, OutOfFoldPredictions)
     worst = likely_wrong(found.probabilities, labels)
     assert len(worst) >= 16
     assert set(worst[:16].tolist()) <= set(flipped.tolist())

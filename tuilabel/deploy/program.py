@@ -19,7 +19,7 @@ class Program(nn.Module):
     ----------
     vae : its encoder's means are the latents.
     ensemble : a fitted one on these latents.
-    temperature : see `FinalModel`.
+    temperature : see `CalibratedModel`.
     """
 
     w1: Tensor

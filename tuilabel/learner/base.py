@@ -36,7 +36,7 @@ class LabelSet:
     n_classes: int
     audit: NDArray[np.bool_]
 
-    def only(self, kept: NDArray[np.bool_]) -> LabelSet:
+    def subset(self, kept: NDArray[np.bool_]) -> LabelSet:
         """The items where `kept`, bool (m,), is true."""
         return LabelSet(self.indices[kept], self.labels[kept], self.n_classes, self.audit[kept])
 

@@ -21,21 +21,21 @@ CHUNK = 16_384  # rows scored at once
 
 
 @dataclass(frozen=True)
-class FinalModel:
+class CalibratedModel:
     """A model and the temperature that calibrates it.
 
     Attributes
     ----------
     model : the one that the labelling screen has for the same labels and seed.
-    known : what it has learnt.
+    labelled : what it has learnt.
     temperature : its probabilities are raised to 1/T; no prediction changes by that.
-    judges : audit items that told the temperature; 0 where there were too few, and it is 1.
+    n_calibration : audit items that told the temperature; 0 where there were too few, and it is 1.
     """
 
     model: Model
-    known: LabelSet
+    labelled: LabelSet
     temperature: float
-    judges: int
+    n_calibration: int
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated class probabilities, float32 (n, C), of features (n, D)."""
@@ -48,11 +48,11 @@ class FinalModel:
             yield start, self.predict_proba(np.asarray(X[start : start + CHUNK]))
 
 
-def fit_final(
+def fit_calibrated(
     learner: Learner,
     request: TrainRequest,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> FinalModel:
+) -> CalibratedModel:
     """Train on the labels of `request`, and calibrate on audit items.
 
     Audit items were drawn at random, so what holds on them holds on the pool; labels that a strategy chose for being
@@ -82,14 +82,14 @@ def fit_final(
     for k in range(folds):
         held_out = np.zeros(len(known.indices), dtype=bool)
         held_out[audits[fold == k]] = True
-        rest, judged = known.only(~held_out), known.only(held_out)
+        rest, judged = known.subset(~held_out), known.subset(held_out)
         seed = int(rng.integers(2**31))
         if len(np.unique(rest.labels)) == len(np.unique(known.labels)):  # of a class not learnt nothing can be said
             said.append(learner.fit(rest, seed).predict_proba(learner.features[judged.indices]))
             true.append(judged.labels)
         on_progress(k + 2, folds + 1)
     if not said:
-        return FinalModel(model, known, 1.0, 0)
+        return CalibratedModel(model, known, 1.0, 0)
     targets = np.concatenate(true)
     temperature = fit_temperature(np.log(np.maximum(np.concatenate(said), 1e-12)), targets)
-    return FinalModel(model, known, temperature, len(targets))
+    return CalibratedModel(model, known, temperature, len(targets))

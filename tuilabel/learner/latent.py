@@ -100,7 +100,7 @@ class LatentLearner:
         if not held_out.any():
             (spread,) = self._graph.propagate(self.features, known)
             return Teacher(_calibrated(spread, 1.0), MOST_TRUST, 1.0)
-        rest, judges = known.only(~held_out), known.only(held_out)
+        rest, judges = known.subset(~held_out), known.subset(held_out)
         spread, without = self._graph.propagate(self.features, known, rest)
         said = without[self._graph.places(self.features, judges.indices)]
         temperature = _temperature(said, judges)

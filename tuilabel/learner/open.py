@@ -36,13 +36,13 @@ def open_learner(
     """
     check_learner(name)
     if not needs_encoder(name):
-        return learner_on(name, pool, None)
+        return learner_for(name, pool, None)
     if encoder is None:
         raise ValueError(f"the learner {name} needs an encoder")
-    return learner_on(name, pool, encode(encoder, pool, device, on_progress))
+    return learner_for(name, pool, encode(encoder, pool, device, on_progress))
 
 
-def learner_on(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
+def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
     """The same from latents that are there; None for a learner that needs none."""
     if latents is None:
         from tuilabel.learner.cnn import CNNLearner, pixel_rows
@@ -56,6 +56,6 @@ def learner_on(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Lea
     return LatentLearner(latents.pool, graph), latents.test
 
 
-def test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
+def open_test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
     """The test split, where there is one; a request says what the dataset's classes are called in its project."""
     return None if pool.test is None or features is None else TestSet(features, pool.test.targets)

@@ -289,7 +289,7 @@ def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFol
         validation = CrossValidation(learner, messages.CrossValidate(0, indices, labels, n_classes, FOLDS))
         while (found := validation.next_fold()) is None:
             pass
-        assert isinstance(found, messages.OutOfFold)
+        assert isinstance(found, messages.OutOfFoldPredictions)
         if found.error is not None:
             raise TuilabelError(f"cannot judge the labels: {found.error}")
         return found.indices, found.probabilities

@@ -139,7 +139,7 @@ def _card(opened: ProjectModel, checkpoint: Path) -> ModelCard:
         width=width,
         channels=channels,
         dataset=opened.pool.name,
-        labels=len(opened.final.known.indices),
+        labels=len(opened.final.labelled.indices),
         temperature=opened.final.temperature,
         checkpoint=hashlib.blake2b(checkpoint.read_bytes(), digest_size=16).hexdigest(),
         version=__version__,

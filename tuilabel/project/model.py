@@ -19,7 +19,7 @@ from tuilabel.encoders.device_check import check_device_name
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
-from tuilabel.learner.calibrated import FinalModel, fit_final
+from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.project.reports import images_of, project_directory
 from tuilabel.project.resume import standing
@@ -59,7 +59,7 @@ class ProjectModel:
     request: TrainRequest
     learner: Learner
     test_features: NDArray[np.float32] | None
-    final: FinalModel
+    final: CalibratedModel
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ def open_model(options: ModelOptions, err: Console) -> ProjectModel:
     learner, test_features = open_with_progress(options, pool, encoder, err)
     with progress(err, "training") as bar:
         task = bar.add_task("")
-        final = fit_final(learner, request, lambda done, total: bar.update(task, completed=done, total=total))
+        final = fit_calibrated(learner, request, lambda done, total: bar.update(task, completed=done, total=total))
     return ProjectModel(project, pool, encoder, session, request, learner, test_features, final)
 
 

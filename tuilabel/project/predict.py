@@ -110,7 +110,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         "on": pool.name,
         "out": None if options.out is None else str(options.out),
         "html": None if options.html is None else str(options.html),
-        "labels": len(opened.final.known.indices),
+        "labels": len(opened.final.labelled.indices),
         "items": len(pool.ids),
         "selected": tally.selected,
         "written": written,
@@ -118,7 +118,7 @@ def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[st
         "mean_confidence": tally.mean_confidence,
         "expected_accuracy": tally.expected_accuracy,
         "temperature": opened.final.temperature,
-        "audit_items": opened.final.judges,
+        "audit_items": opened.final.n_calibration,
     }
 
 
@@ -229,7 +229,7 @@ def _what_to_predict(
 def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:
     """Which items of `pool` have a label in the project, bool (N,); one of another pool by its content."""
     labelled = np.zeros(len(pool.ids), dtype=bool)
-    known = opened.final.known.indices
+    known = opened.final.labelled.indices
     if pool is not opened.pool:
         known = pool.indices_of([item.decode() for item in opened.pool.ids[known].tolist()])
     labelled[known[known >= 0]] = True

@@ -15,7 +15,13 @@ from tuilabel import __version__
 from tuilabel.estimate import audit_confusion, most_confused, wilson_interval
 from tuilabel.files import atomic_write
 from tuilabel.labels import Event
-from tuilabel.learner.trainer.messages import CrossValidate, OutOfFold, Picks, RoundResult, TestMetrics
+from tuilabel.learner.trainer.messages import (
+    CrossValidate,
+    ItemPredictions,
+    OutOfFoldPredictions,
+    RoundResult,
+    TestMetrics,
+)
 from tuilabel.learner.trainer.questions import CrossValidation
 from tuilabel.learner.trainer.round import STOP_SET
 from tuilabel.project.model import ProjectModel, progress
@@ -102,20 +108,20 @@ def _page(
 
 def _judged(opened: ProjectModel) -> tuple[TestMetrics | None, NDArray[np.int64] | None]:
     """How the calibrated model does on the test split, and what it predicts there (M,); None for no test split."""
-    from tuilabel.learner.open import test_set
+    from tuilabel.learner.open import open_test_set
 
-    split = test_set(opened.pool, opened.test_features)
-    under = None if split is None else split.under(opened.request.target_of)
+    split = open_test_set(opened.pool, opened.test_features)
+    under = None if split is None else split.with_classes(opened.request.target_of)
     if under is None:
         return None, None
-    return under.judge(opened.final), opened.final.predict_proba(under.features).argmax(axis=1)
+    return under.evaluate(opened.final), opened.final.predict_proba(under.features).argmax(axis=1)
 
 
 def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
     """What the session hears of the model: all its figures follow from that, as on the screen."""
     features = opened.learner.features
     sample = np.ascontiguousarray(features[:: max(1, len(features) // STOP_SET)])
-    nothing = Picks(np.empty(0, dtype=np.int64))
+    nothing = ItemPredictions(np.empty(0, dtype=np.int64))
     return RoundResult(
         serial=opened.request.serial,
         n_labels=len(opened.request.indices),
@@ -143,7 +149,7 @@ def _doubted(opened: ProjectModel, err: Console) -> list[ReviewItem]:
         task = bar.add_task("", total=FOLDS)
         while (found := validation.next_fold()) is None:
             bar.advance(task)
-    if not isinstance(found, OutOfFold) or found.error is not None:
+    if not isinstance(found, OutOfFoldPredictions) or found.error is not None:
         return []
     session = opened.session
     items = review_items(session.answers, session.events, opened.classes, found)
@@ -151,7 +157,7 @@ def _doubted(opened: ProjectModel, err: Console) -> list[ReviewItem]:
 
 
 def _calibration(opened: ProjectModel, test: TestMetrics | None) -> str:
-    judges = opened.final.judges
+    judges = opened.final.n_calibration
     said = (
         f"Confidence is calibrated on {judges} audit images" if judges else "Confidence is as the learner calibrates it"
     )

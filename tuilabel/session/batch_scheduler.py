@@ -135,7 +135,7 @@ class Asking:
                 batch_size=max(1, self._next_size),
                 audit_size=audits,
                 seed=self._plan.seed,
-                ahead=AHEAD[self._plan.retrain],
+                n_batches=AHEAD[self._plan.retrain],
                 target_of=self._target_of(),
             ),
             batch_is_due=self._batches.now is None,

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import (
-    Answer,
     ClassItems,
     CrossValidate,
     Inspection,
     InspectItem,
     ItemsOfClass,
-    OutOfFold,
+    OutOfFoldPredictions,
+    Reply,
 )
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.review import ReviewItem, review_items
@@ -63,7 +63,7 @@ class Insight:
         """The answer to the newest `inspect`."""
         self.class_items: ClassItems | None = None
         """The answer to the newest `ask_class`."""
-        self.out_of_fold: OutOfFold | None = None
+        self.out_of_fold: OutOfFoldPredictions | None = None
         """The answer to the newest `ask_review`."""
 
     def inspect(self, index: int, neighbours: int = 8) -> None:
@@ -111,14 +111,14 @@ class Insight:
         if self._validating:
             self.ask_review()
 
-    def take(self, answer: Answer) -> None:
+    def take(self, answer: Reply) -> None:
         """Keep an answer; one to an older question is dropped."""
         match answer:
             case Inspection() if answer.serial == self._inspecting:
                 self.inspection = answer
             case ClassItems() if answer.serial == self._listing:
                 self.class_items = answer
-            case OutOfFold() if answer.serial == self._validating:
+            case OutOfFoldPredictions() if answer.serial == self._validating:
                 self.out_of_fold = answer
             case _:
                 pass

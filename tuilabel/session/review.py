@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate import likely_wrong, self_confidence
 from tuilabel.labels import Event
-from tuilabel.learner.trainer.messages import OutOfFold
+from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 
 REVIEW = "review"
 """The strategy that an answer given in review carries."""
@@ -42,7 +42,7 @@ def review_items(
     answers: Mapping[int, Event],
     events: Sequence[Event],
     classes: Sequence[str],
-    out_of_fold: OutOfFold | None,
+    out_of_fold: OutOfFoldPredictions | None,
 ) -> list[ReviewItem]:
     """What to look at again: likely wrong labels, the worst first; then flags, disagreements and audit mistakes.
 
@@ -75,7 +75,7 @@ def review_items(
 
 
 def _likely_wrong(
-    answers: Mapping[int, Event], place: Mapping[str, int], out_of_fold: OutOfFold | None
+    answers: Mapping[int, Event], place: Mapping[str, int], out_of_fold: OutOfFoldPredictions | None
 ) -> list[ReviewItem]:
     """Confident learning over all labels that models have judged, also those that were looked at already."""
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:

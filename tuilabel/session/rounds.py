@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import ClassTimeline, Round, RoundItem
-from tuilabel.learner.trainer.messages import Picks, RoundResult
+from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult
 from tuilabel.session.state import Batch, QueryItem
 
 AUDIT_SHARE = 0.1
@@ -27,7 +27,7 @@ def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
 
 
 def query_items(
-    picks: Picks, pool: ImagePool, answered: Collection[int], *, audit: bool, model: int | None
+    picks: ItemPredictions, pool: ImagePool, answered: Collection[int], *, audit: bool, model: int | None
 ) -> list[QueryItem]:
     """The picks that are not answered yet, with their predictions by the model of `model` labels."""
     predicted, confidence, drawn = picks.predicted, picks.confidence, picks.query_probability

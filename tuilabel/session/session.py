@@ -24,7 +24,14 @@ from tuilabel.errors import UsageError
 from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
-from tuilabel.learner.trainer.messages import ClassItems, Inspection, Message, OutOfFold, PoolChanged, RoundResult
+from tuilabel.learner.trainer.messages import (
+    ClassItems,
+    Inspection,
+    Message,
+    OutOfFoldPredictions,
+    PoolChanged,
+    RoundResult,
+)
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.answers import Answers, Moved
 from tuilabel.session.batch_scheduler import Asking, Plan
@@ -435,7 +442,7 @@ class LabellingSession:
 
     def handle(self, message: Message) -> None:
         """Take in a message of the trainer; results older than the newest are dropped."""
-        if isinstance(message, Inspection | ClassItems | OutOfFold):
+        if isinstance(message, Inspection | ClassItems | OutOfFoldPredictions):
             self.insight.take(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.estimate import LureEstimate
-from tuilabel.learner.trainer.messages import Failure, Message, Picks, Progress, Ready, RoundResult, TrainRequest
+from tuilabel.learner.trainer.messages import (
+    Failure,
+    ItemPredictions,
+    Message,
+    Ready,
+    RoundResult,
+    TrainerProgress,
+    TrainRequest,
+)
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.figures import Figures
 from tuilabel.session.ledger import Ledger
@@ -67,14 +75,14 @@ class Training:
     def hear(self, message: Message) -> NDArray[np.int64] | None:
         """Take in a message; for a result that counts, the pool indices that its model was trained on."""
         match message:
-            case Progress(behind=True):
+            case TrainerProgress(background=True):
                 behind = None if message.stage == "idle" else message.stage
                 self.state = replace(self.state, behind=behind, behind_done=message.done, behind_total=message.total)
             case Ready():
                 self.state = replace(self.state, doing="idle", done=0, total=0, failure=None)
-            case Progress():
+            case TrainerProgress():
                 self.state = replace(self.state, doing=message.stage, done=message.done, total=message.total)
-            case Failure(behind=True):
+            case Failure(background=True):
                 self.state = replace(self.state, behind=None, failure=message.message)
             case Failure():
                 doing = "stopped" if message.fatal else "starting"
@@ -130,7 +138,7 @@ class Training:
         return trained_on
 
 
-def _renumbered(picks: Picks, places: Sequence[int | None]) -> Picks:
+def _renumbered(picks: ItemPredictions, places: Sequence[int | None]) -> ItemPredictions:
     """A prediction of a class that is no more takes all of them away: a half is of no use."""
     if picks.predicted is None:
         return picks

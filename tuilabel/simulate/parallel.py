@@ -132,12 +132,12 @@ def _end_with_the_parent() -> None:
 
 
 def _work(run: RunSettings) -> Run:
-    from tuilabel.learner.open import open_learner, test_set
+    from tuilabel.learner.open import open_learner, open_test_set
     from tuilabel.learner.trainer.round import RoundRunner
 
     experiment, rounds, pool, runners = _state
     if run.learner not in runners:
         learner, features = open_learner(run.learner, pool, experiment.encoder, device="cpu")
         learner.prepare()
-        runners[run.learner] = RoundRunner(learner, test_set(pool, features))
+        runners[run.learner] = RoundRunner(learner, open_test_set(pool, features))
     return simulate_run(pool, runners[run.learner], run, lambda: rounds.put(1))

@@ -44,7 +44,7 @@ def supervised_run(
             model = MLPEnsemble(n_classes, seed=seed, steps=LONG if n >= FROM else None)
             model.fit(latents[chosen], targets[chosen])
             seconds = time.perf_counter() - begin
-            found = test.judge(model)
+            found = test.evaluate(model)
             points.append(
                 Point(
                     n_labels=n,

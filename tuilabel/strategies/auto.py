@@ -20,7 +20,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
     p = context.probabilities
     knows = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= SURE
     chosen = WEIGHTED_KMEANS if knows else COVERAGE
-    return replace(chosen.pick(context, k), by=chosen.name)
+    return replace(chosen.pick(context, k), picked_by=chosen.name)
 
 
 AUTO = register(

@@ -53,12 +53,12 @@ class Selection:
     """Positions in `candidates`, int64 (k,), in the order in which they are to be asked.
 
     `query_probability`, float64 (k,), is the probability with which each was drawn among those left; None where the
-    pick was not at random. `by` names the strategy that picked where that is another than the one asked.
+    pick was not at random. `picked_by` names the strategy that picked where that is another than the one asked.
     """
 
     positions: NDArray[np.int64]
     query_probability: NDArray[np.float64] | None = None
-    by: str | None = None
+    picked_by: str | None = None
 
 
 @dataclass(frozen=True)

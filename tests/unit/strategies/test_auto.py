@@ -25,12 +25,14 @@ def test_it_looks_at_how_sure_the_model_is(confidence: float, by: str) -> None:
     context = replace(context, probabilities=sure(confidence, len(context.candidates)))
     seeded = [replace(context, rng=np.random.default_rng(5)) for _ in range(2)]
     picked, expected = get_strategy("auto").pick(seeded[0], 6), get_strategy(by).pick(seeded[1], 6)
-    assert picked.by == by
+    assert picked.picked_by == by
     assert picked.positions.tolist() == expected.positions.tolist()
 
 
 def test_without_a_model_it_covers() -> None:
-    assert get_strategy("auto").pick(replace(random_context(), probabilities=None, model=None), 4).by == "coverage"
+    assert (
+        get_strategy("auto").pick(replace(random_context(), probabilities=None, model=None), 4).picked_by == "coverage"
+    )
 
 
 def rings(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:

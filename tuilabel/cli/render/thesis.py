@@ -162,9 +162,9 @@ def _read(path: Path) -> Any:
 def _supervise(
     settings: ThesisSettings, pool: ImagePool, latents: Latents, kept: _Kept, bar: Progress, task: TaskID
 ) -> None:
-    from tuilabel.learner.open import test_set
+    from tuilabel.learner.open import open_test_set
 
-    test = test_set(pool, latents.test)
+    test = open_test_set(pool, latents.test)
     if test is None or pool.targets is None:
         raise TuilabelError(f"{pool.name} has no true labels to try claims with: name a dataset of `tuilabel datasets`")
     bar.reset(task, description="with all labels", total=settings.seeds)

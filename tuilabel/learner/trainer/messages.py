@@ -31,7 +31,7 @@ class TrainRequest:
     audit_size: int
     """Audit items a batch."""
     seed: int
-    ahead: int = 2
+    n_batches: int = 2
     """Batches of candidates the result brings: with two, the next is there while the trainer still works."""
     folds: int = 0
     """Of a cross-validation on the labelled items; 0 for none."""
@@ -42,7 +42,7 @@ class TrainRequest:
 
 
 @dataclass(frozen=True)
-class Picks:
+class ItemPredictions:
     """Items with what the model makes of them; without a model the last three are None."""
 
     indices: NDArray[np.int64]
@@ -79,10 +79,10 @@ class RoundResult:
     """Labels the model was trained on; 0 where there is no model, for want of labels of two classes."""
     strategy: str
     """The one that picked: the cold start's where there was no model."""
-    picks: Picks
-    audit: Picks
+    picks: ItemPredictions
+    audit: ItemPredictions
     """Drawn uniformly from the unanswered items."""
-    shown: Picks
+    shown: ItemPredictions
     test: TestMetrics | None
     mean_uncertainty: float | None
     """Mean entropy over the unanswered pool, divided by log C."""
@@ -104,7 +104,7 @@ class RoundResult:
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainerProgress:
     """What the trainer does now: "load", "train", or with numbers "encode", "review".
 
     Or what is done behind it: "read" (images), "vae" (training it), "encode"; "idle" when that ends.
@@ -113,7 +113,7 @@ class Progress:
     stage: str
     done: int = 0
     total: int = 0
-    behind: bool = False
+    background: bool = False
     """Whether it is done in the background, while the trainer does something else."""
 
 
@@ -141,7 +141,7 @@ class Failure:
 
     message: str
     fatal: bool
-    behind: bool = False
+    background: bool = False
     """Whether it went wrong in the background, and the trainer goes on as it was."""
 
 
@@ -170,7 +170,7 @@ class Inspection:
     """Pool indices of the items nearest in latent space (k,), nearest first, the item itself left out."""
     distances: NDArray[np.float32]
     """How far they are (k,)."""
-    near: NDArray[np.bool_]
+    near_duplicates: NDArray[np.bool_]
     """Which of them are so near that they show the same, or nearly (k,)."""
     reconstruction: NDArray[np.uint8] | None
     """What the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None for a learner without one."""
@@ -223,7 +223,7 @@ class CrossValidate:
 
 
 @dataclass(frozen=True)
-class OutOfFold:
+class OutOfFoldPredictions:
     """The answer to `CrossValidate`."""
 
     serial: int
@@ -236,11 +236,11 @@ class OutOfFold:
 
 
 Question = InspectItem | ItemsOfClass | CrossValidate
-Answer = Inspection | ClassItems | OutOfFold
-Message = Progress | PoolChanged | Ready | RoundResult | Failure | Answer
+Reply = Inspection | ClassItems | OutOfFoldPredictions
+Message = TrainerProgress | PoolChanged | Ready | RoundResult | Failure | Reply
 
 
-def no_answer(question: Question, error: str | None = None) -> Answer:
+def empty_reply(question: Question, error: str | None = None) -> Reply:
     """The answer that says nothing, and why."""
     nothing, no_numbers = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     match question:
@@ -250,4 +250,6 @@ def no_answer(question: Question, error: str | None = None) -> Answer:
         case ItemsOfClass():
             return ClassItems(question.serial, question.class_index, nothing, no_numbers, 0.0, error)
         case CrossValidate():
-            return OutOfFold(question.serial, nothing, np.empty((0, question.n_classes), dtype=np.float32), error)
+            return OutOfFoldPredictions(
+                question.serial, nothing, np.empty((0, question.n_classes), dtype=np.float32), error
+            )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilabel.encoders.choose import Encoder
-from tuilabel.learner.trainer.messages import Progress
+from tuilabel.learner.trainer.messages import TrainerProgress
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PrepareSettings:
 
 
 @dataclass(frozen=True)
-class Grown:
+class ImagesRead:
     """More images have been read."""
 
     complete: bool
@@ -36,17 +36,17 @@ class Grown:
 
 
 @dataclass(frozen=True)
-class Encoded:
+class LatentsReady:
     """The latents of all images lie in the cache."""
 
     encoder: Encoder
 
 
 @dataclass(frozen=True)
-class Failed:
+class PrepareFailed:
     """It cannot go on; labelling can."""
 
     reason: str
 
 
-News = Progress | Grown | Encoded | Failed
+PrepareMessage = TrainerProgress | ImagesRead | LatentsReady | PrepareFailed

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Thread
 
-from tuilabel.learner.trainer.prepare_messages import Failed, News, PrepareSettings
+from tuilabel.learner.trainer.prepare_messages import PrepareFailed, PrepareMessage, PrepareSettings
 
 log = logging.getLogger("tuilabel.trainer")
 
@@ -20,7 +20,7 @@ RESTARTS = 8  # a file that kills its decoder is given up after three to five of
 RESTART_AFTER = 1.0  # seconds
 
 
-class Preparer:
+class PrepareProcess:
     """Runs `prepare_worker` in a child process and hears what it says; restarted when it crashes.
 
     The child ends when this process does.
@@ -30,7 +30,7 @@ class Preparer:
     hear : gets the news, in a thread.
     """
 
-    def __init__(self, settings: PrepareSettings, hear: Callable[[News], None]) -> None:
+    def __init__(self, settings: PrepareSettings, hear: Callable[[PrepareMessage], None]) -> None:
         self._settings = settings
         self._hear = hear
         self.pid: int | None = None
@@ -44,12 +44,12 @@ class Preparer:
             try:
                 code = self._once()
             except OSError as error:
-                self._hear(Failed(f"cannot start reading in the background: {error.strerror or error}"))
+                self._hear(PrepareFailed(f"cannot start reading in the background: {error.strerror or error}"))
                 return
             if code == 0:
                 return
             log.info("the process that prepares ended with %s", code)
-        self._hear(Failed("reading in the background crashed again and again: see the log"))
+        self._hear(PrepareFailed("reading in the background crashed again and again: see the log"))
 
     def _once(self) -> int:
         ours, theirs = socket.socketpair()
@@ -65,7 +65,7 @@ class Preparer:
             connection.send(self._settings)
             while True:
                 try:
-                    news: News = connection.recv()
+                    news: PrepareMessage = connection.recv()
                 except (EOFError, OSError):
                     break
                 self._hear(news)

@@ -19,8 +19,14 @@ from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.encode import encode
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
-from tuilabel.learner.trainer.messages import Progress
-from tuilabel.learner.trainer.prepare_messages import Encoded, Failed, Grown, News, PrepareSettings
+from tuilabel.learner.trainer.messages import TrainerProgress
+from tuilabel.learner.trainer.prepare_messages import (
+    ImagesRead,
+    LatentsReady,
+    PrepareFailed,
+    PrepareMessage,
+    PrepareSettings,
+)
 
 log = logging.getLogger("tuilabel.preparing")
 
@@ -29,7 +35,7 @@ GRACE = 20.0  # seconds to save what has been trained
 GROWN_BY = 1.5  # times as many items as were told of last are worth telling
 
 
-def prepare(settings: PrepareSettings, say: Callable[[News], None], should_stop: Callable[[], bool]) -> None:
+def prepare(settings: PrepareSettings, say: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
     """Read the rest of the images, train a VAE where there is none, encode.
 
     Raises
@@ -42,29 +48,31 @@ def prepare(settings: PrepareSettings, say: Callable[[News], None], should_stop:
     if should_stop() or not settings.encodes:
         return
     encoder = settings.encoder or _train(settings, pool, say, should_stop)
-    encode(encoder, pool, settings.device, lambda done, total: say(Progress("encode", done, total, behind=True)))
-    say(Encoded(encoder))
+    encode(
+        encoder, pool, settings.device, lambda done, total: say(TrainerProgress("encode", done, total, background=True))
+    )
+    say(LatentsReady(encoder))
 
 
-def _read(pool: LibraryPool, say: Callable[[News], None], should_stop: Callable[[], bool]) -> None:
+def _read(pool: LibraryPool, say: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
     library, told = pool.library, len(pool.ids)
 
     def on_progress(_stage: str, done: int, total: int) -> None:
         nonlocal told
-        say(Progress("read", done, total, behind=True))
+        say(TrainerProgress("read", done, total, background=True))
         if library.index.n_items(test=False) > GROWN_BY * told:
             told = library.index.n_items(test=False)
-            say(Grown(complete=False))
+            say(ImagesRead(complete=False))
 
     with library.exclusive(wait=True):
         library.read(on_progress, enough=lambda _done: should_stop())
     pool.refresh()
     if not should_stop():
-        say(Grown(complete=True))
+        say(ImagesRead(complete=True))
 
 
 def _train(
-    settings: PrepareSettings, pool: ImagePool, say: Callable[[News], None], should_stop: Callable[[], bool]
+    settings: PrepareSettings, pool: ImagePool, say: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]
 ) -> Encoder:
     from tuilabel.encoders.vae.training import partial_path, train_vae
 
@@ -80,11 +88,11 @@ def _train(
             device=settings.device,
             resume=resume,
             on_progress=lambda now: say(
-                Progress(
+                TrainerProgress(
                     "vae",
                     (now.epoch - 1) * now.images_total + now.images_done,
                     now.epochs * now.images_total,
-                    behind=True,
+                    background=True,
                 )
             ),
             should_stop=should_stop,
@@ -118,7 +126,7 @@ def main() -> None:
             timer.daemon = True
             timer.start()
 
-    def say(news: News) -> None:
+    def say(news: PrepareMessage) -> None:
         if not closed.is_set():
             connection.send(news)
 
@@ -129,10 +137,10 @@ def main() -> None:
         pass
     except TuilabelError as error:
         log.info("stopped: %s", error)
-        say(Failed(str(error)))
+        say(PrepareFailed(str(error)))
     except Exception as error:
         traceback.print_exc()
-        say(Failed(f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        say(PrepareFailed(f"{type(error).__name__}: {' '.join(str(error).split())}"))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Condition, Thread
 
 from tuilabel.encoders.choose import Encoder
-from tuilabel.learner.trainer.messages import Answer, Failure, Message, Question, RoundResult, TrainRequest, no_answer
+from tuilabel.learner.trainer.messages import Failure, Message, Question, Reply, RoundResult, TrainRequest, empty_reply
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ class ProcessTrainer:
                 self._questions[type(question)] = question
                 self._changed.notify_all()
         if ended:
-            self._deliver(no_answer(question, "the trainer has stopped"))
+            self._deliver(empty_reply(question, "the trainer has stopped"))
 
     def close(self) -> None:
         """End the process. What it was doing is lost, and nothing else: it keeps no state."""
@@ -178,9 +178,9 @@ class ProcessTrainer:
                 continue
             if self._closing:
                 return
-            if isinstance(message, RoundResult | Answer):
+            if isinstance(message, RoundResult | Reply):
                 self._failures = 0
-            if isinstance(message, Answer):
+            if isinstance(message, Reply):
                 with self._changed:
                     self._questions = {k: q for k, q in self._questions.items() if q.serial != message.serial}
             self._deliver(message)
@@ -228,7 +228,7 @@ class ProcessTrainer:
             deadly = [question for question in waiting if self._deaths[question.serial] > ASKED_AGAIN]
             self._questions = {k: q for k, q in self._questions.items() if q.serial not in {d.serial for d in deadly}}
         for question in deadly:
-            self._deliver(no_answer(question, "the trainer ended over this question, twice"))
+            self._deliver(empty_reply(question, "the trainer ended over this question, twice"))
 
     def _end(self) -> None:
         """There is no trainer any more: nobody waits for an answer."""
@@ -237,7 +237,7 @@ class ProcessTrainer:
             waiting, self._questions = list(self._questions.values()), {}
             self._changed.notify_all()
         for question in waiting:
-            self._deliver(no_answer(question, "the trainer has stopped"))
+            self._deliver(empty_reply(question, "the trainer has stopped"))
 
 
 def _reason(code: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from tuilabel.learner.trainer.messages import Answer, Message, Question, Ready, RoundResult, TrainRequest
+from tuilabel.learner.trainer.messages import Message, Question, Ready, Reply, RoundResult, TrainRequest
 
 
 class Trainer(Protocol):
@@ -34,11 +34,11 @@ class InlineTrainer:
     Parameters
     ----------
     run : answers one request; `RoundRunner.run`.
-    answer : answers one question; `Answerer.answer`. Without it no question is ever answered.
+    answer : answers one question; `QuestionHandler.answer`. Without it no question is ever answered.
     """
 
     def __init__(
-        self, run: Callable[[TrainRequest], RoundResult], answer: Callable[[Question], Answer] | None = None
+        self, run: Callable[[TrainRequest], RoundResult], answer: Callable[[Question], Reply] | None = None
     ) -> None:
         self._run = run
         self._answer = answer

@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.trainer.messages import (
-    Answer,
     ClassItems,
     CrossValidate,
     Inspection,
     InspectItem,
     ItemsOfClass,
-    OutOfFold,
+    OutOfFoldPredictions,
     Question,
-    no_answer,
+    Reply,
+    empty_reply,
 )
 from tuilabel.learner.trainer.round import RoundRunner
 
@@ -33,7 +33,7 @@ SAMPLE = 24  # items that tell what is usual
 SPARE = 8  # candidates measured again: a difference of squares is exact to a few digits only
 
 
-class Answerer:
+class QuestionHandler:
     """Answers questions with the newest model of a `RoundRunner`.
 
     An error is the answer's own: it is logged, told in `error`, and ends nothing.
@@ -49,7 +49,7 @@ class Answerer:
         self.decode = decode
         self._typical: tuple[NDArray[np.float32], float] | None = None
 
-    def answer(self, question: Question) -> Answer:
+    def answer(self, question: Question) -> Reply:
         """Answer at once, a cross-validation also."""
         if not isinstance(question, CrossValidate):
             return self.look_up(question)
@@ -58,7 +58,7 @@ class Answerer:
             pass
         return found
 
-    def look_up(self, question: InspectItem | ItemsOfClass) -> Answer:
+    def look_up(self, question: InspectItem | ItemsOfClass) -> Reply:
         """Answer what the newest model and the latents know already."""
         try:
             return self._inspect(question) if isinstance(question, InspectItem) else self._of_class(question)
@@ -93,10 +93,10 @@ class Answerer:
             self._typical = (features, float(np.median(found)) if len(found) else 0.0)
         return self._typical[1]
 
-    def _of_class(self, question: ItemsOfClass) -> Answer:
+    def _of_class(self, question: ItemsOfClass) -> Reply:
         known = self._runner.probabilities
         if known is None:
-            return no_answer(question)
+            return empty_reply(question)
         mine = known.argmax(axis=1) == question.class_index
         mine[question.excluded] = False
         items = np.flatnonzero(mine)
@@ -126,16 +126,16 @@ class CrossValidation:
         self._fold = stratified_folds(question.labels, self.folds, self._rng)
         self._probabilities = np.zeros((m, question.n_classes), dtype=np.float32)
 
-    def next_fold(self) -> Answer | None:
+    def next_fold(self) -> Reply | None:
         """Train the next model and ask it; the answer after the last, None before."""
         question = self.question
         if len(np.unique(question.labels)) < 2:
-            return no_answer(question)
+            return empty_reply(question)
         held_out = self._fold == self.done
         self.done += 1
         try:
             if held_out.any():
-                model = self._learner.fit(self._known.only(~held_out), seed=int(self._rng.integers(2**31)))
+                model = self._learner.fit(self._known.subset(~held_out), seed=int(self._rng.integers(2**31)))
                 rows = self._learner.features[question.indices[held_out]]
                 self._probabilities[held_out] = model.predict_proba(rows)
         except Exception as error:
@@ -143,7 +143,7 @@ class CrossValidation:
         if self.done < self.folds:
             return None
         judged = self._fold >= 0
-        return OutOfFold(question.serial, question.indices[judged], self._probabilities[judged])
+        return OutOfFoldPredictions(question.serial, question.indices[judged], self._probabilities[judged])
 
 
 def stratified_folds(labels: NDArray[np.int64], folds: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -178,8 +178,8 @@ def nearest_items(features: NDArray[np.float32], index: int, k: int) -> tuple[ND
     return candidates[order].astype(np.int64), distances[order].astype(np.float32)
 
 
-def failed(question: Question, error: Exception) -> Answer:
+def failed(question: Question, error: Exception) -> Reply:
     """The answer to a question that ended in `error`."""
     log.exception("a question failed: %s", type(question).__name__)
     reason = " ".join(str(error).split())
-    return no_answer(question, reason if isinstance(error, TuilabelError) else f"{type(error).__name__}: {reason}")
+    return empty_reply(question, reason if isinstance(error, TuilabelError) else f"{type(error).__name__}: {reason}")

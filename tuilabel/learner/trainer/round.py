@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, expected_calibration_error
 from tuilabel.learner.base import LabelSet, Learner
-from tuilabel.learner.trainer.messages import Picks, RoundResult, TestMetrics, TrainRequest
+from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult, TestMetrics, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
 from tuilabel.strategies.uncertainty import entropy
 
@@ -35,14 +35,14 @@ class TestSet:
     features: NDArray[np.float32]
     targets: NDArray[np.int64]
 
-    def under(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
+    def with_classes(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
         """The same in terms of other classes, see `TrainRequest`; None where an item's class is none of them."""
         if target_of is None:
             return self
         targets = target_of[self.targets]
         return None if (targets < 0).any() else TestSet(self.features, targets)
 
-    def judge(self, model: Predictor) -> TestMetrics:
+    def evaluate(self, model: Predictor) -> TestMetrics:
         """How `model` does on the test items."""
         probabilities = model.predict_proba(self.features)
         predicted = probabilities.argmax(axis=1)
@@ -68,17 +68,17 @@ class RoundRunner:
     Attributes
     ----------
     probabilities : of the pool by the newest model, float32 (N, C); None without a model.
-    served : serial of the newest request that was run.
+    last_serial : serial of the newest request that was run.
     """
 
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
         self.learner = learner
         self.probabilities: NDArray[np.float32] | None = None
-        self.served = 0
+        self.last_serial = 0
         self._test = test
-        self._last_cold: tuple[object, str, Picks, Picks] | None = None
+        self._last_cold: tuple[object, str, ItemPredictions, ItemPredictions] | None = None
 
-    def renew(self, learner: Learner, test: TestSet | None) -> None:
+    def replace_learner(self, learner: Learner, test: TestSet | None) -> None:
         """Work with another learner from now on, on more items or other features."""
         self.learner, self._test = learner, test
         self.probabilities = None
@@ -89,7 +89,7 @@ class RoundRunner:
         answered = np.zeros(len(self.learner.features), dtype=bool)
         answered[request.indices] = True
         answered[request.excluded[request.excluded < len(answered)]] = True  # the session may know of newer ones
-        self.served = request.serial
+        self.last_serial = request.serial
         self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
         if len(np.unique(request.labels)) < 2:
             return self._cold(request, answered)
@@ -102,7 +102,7 @@ class RoundRunner:
             answered.tobytes(),
             request.strategy,
             request.batch_size,
-            request.ahead,
+            request.n_batches,
             request.audit_size,
             request.seed,
         )
@@ -115,7 +115,7 @@ class RoundRunner:
             strategy=strategy,
             picks=picks,
             audit=audit,
-            shown=Picks(request.shown),
+            shown=ItemPredictions(request.shown),
             test=None,
             mean_uncertainty=None,
             uncertainty_histogram=None,
@@ -126,7 +126,9 @@ class RoundRunner:
             query_seconds=time.perf_counter() - begin,
         )
 
-    def _cold_picks(self, request: TrainRequest, answered: NDArray[np.bool_]) -> tuple[str, Picks, Picks]:
+    def _cold_picks(
+        self, request: TrainRequest, answered: NDArray[np.bool_]
+    ) -> tuple[str, ItemPredictions, ItemPredictions]:
         """Who picked, the picks, and the audit items, without a model."""
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
@@ -134,21 +136,25 @@ class RoundRunner:
         features = self.learner.features
         rng, audit_rng = (np.random.default_rng([request.seed, int(answered.sum()), 0, stream]) for stream in (0, 1))
         candidates, known = np.flatnonzero(~answered), np.flatnonzero(answered)
-        picks: list[Picks] = []
+        picks: list[ItemPredictions] = []
         left, by = candidates, strategy.name
-        for _ in range(request.ahead):  # one batch after the other: the first must cover everything by itself
+        for _ in range(request.n_batches):  # one batch after the other: the first must cover everything by itself
             selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
-            by = selection.by or by
-            picks.append(Picks(left[selection.positions], query_probability=selection.query_probability))
+            by = selection.picked_by or by
+            picks.append(ItemPredictions(left[selection.positions], query_probability=selection.query_probability))
             known = np.concatenate([known, picks[-1].indices])
             left = np.delete(left, selection.positions)
-        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, audit_rng)
-        return by, _joined(picks), Picks(candidates[audit.positions], query_probability=audit.query_probability)
+        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, audit_rng)
+        return (
+            by,
+            _joined(picks),
+            ItemPredictions(candidates[audit.positions], query_probability=audit.query_probability),
+        )
 
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
         begin = time.perf_counter()
         features = self.learner.features
-        test = None if self._test is None else self._test.under(request.target_of)
+        test = None if self._test is None else self._test.with_classes(request.target_of)
         known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
         model = self.learner.fit(known, seed=model_seed(request))
         fitted = time.perf_counter()
@@ -158,19 +164,19 @@ class RoundRunner:
         open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
         context = QueryContext(features, candidates, request.indices, open_, _rng(request, 0), request.labels, model)
         strategy = get_strategy(request.strategy)
-        selection = strategy.pick(context, request.ahead * request.batch_size)
-        audit = draw_uniformly(len(candidates), request.ahead * request.audit_size, _rng(request, 1))
+        selection = strategy.pick(context, request.n_batches * request.batch_size)
+        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, _rng(request, 1))
         queried = time.perf_counter()
         uncertainty = entropy(open_) / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
         return RoundResult(
             serial=request.serial,
             n_labels=len(request.indices),
-            strategy=selection.by or strategy.name,
+            strategy=selection.picked_by or strategy.name,
             picks=_picked(selection, candidates, open_),
             audit=_picked(audit, candidates, open_),
             shown=shown,
-            test=None if test is None else test.judge(model),
+            test=None if test is None else test.evaluate(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
             mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,
@@ -189,7 +195,7 @@ class RoundRunner:
         fold = rng.permutation(m) % request.folds
         predicted = np.empty(m, dtype=np.int64)
         for held_out in (fold == f for f in range(request.folds)):
-            rest = known.only(~held_out)
+            rest = known.subset(~held_out)
             if len(np.unique(rest.labels)) < 2:
                 predicted[held_out] = rest.labels[0]
                 continue
@@ -209,15 +215,17 @@ def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
     return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
 
 
-def _joined(picks: list[Picks]) -> Picks:
+def _joined(picks: list[ItemPredictions]) -> ItemPredictions:
     drawn = [p.query_probability for p in picks if p.query_probability is not None]
-    return Picks(np.concatenate([p.indices for p in picks]), query_probability=np.concatenate(drawn) if drawn else None)
+    return ItemPredictions(
+        np.concatenate([p.indices for p in picks]), query_probability=np.concatenate(drawn) if drawn else None
+    )
 
 
-def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Picks:
+def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
     picks = _predictions(candidates[selection.positions], probabilities[selection.positions])
-    return Picks(picks.indices, picks.predicted, picks.confidence, selection.query_probability)
+    return ItemPredictions(picks.indices, picks.predicted, picks.confidence, selection.query_probability)
 
 
-def _predictions(indices: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Picks:
-    return Picks(indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0))
+def _predictions(indices: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
+    return ItemPredictions(indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0))

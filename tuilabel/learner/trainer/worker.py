@@ -17,14 +17,14 @@ from tuilabel.learner.trainer.messages import (
     InspectItem,
     ItemsOfClass,
     Message,
-    Progress,
     Question,
     Ready,
+    TrainerProgress,
     TrainRequest,
 )
-from tuilabel.learner.trainer.prepare_messages import Encoded, Grown
+from tuilabel.learner.trainer.prepare_messages import ImagesRead, LatentsReady
 from tuilabel.learner.trainer.process import WorkerSettings, spare_processors
-from tuilabel.learner.trainer.questions import Answerer, CrossValidation
+from tuilabel.learner.trainer.questions import CrossValidation, QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.learner.trainer.workspace import Stock
 
@@ -43,11 +43,11 @@ class Inbox:
         self._connection = connection
         self._request: TrainRequest | None = None
         self._questions: dict[type, Question] = {}
-        self._news: dict[type, Grown | Encoded] = {}
+        self._news: dict[type, ImagesRead | LatentsReady] = {}
         self._changed = Condition()
         Thread(target=self._read, daemon=True).start()
 
-    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[Grown | Encoded]]:
+    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[ImagesRead | LatentsReady]]:
         """Take what is there, or `wait` until something is."""
         with self._changed:
             if wait:
@@ -56,7 +56,7 @@ class Inbox:
             self._request, self._questions, self._news = None, {}, {}
         return request, questions, news
 
-    def put(self, news: Grown | Encoded) -> None:
+    def put(self, news: ImagesRead | LatentsReady) -> None:
         """What was prepared; from another thread."""
         with self._changed:
             self._news[type(news)] = news
@@ -85,9 +85,9 @@ class Worker:
     def __init__(
         self,
         runner: RoundRunner,
-        answerer: Answerer,
+        answerer: QuestionHandler,
         send: Callable[[Message], None],
-        renew: Callable[[Grown | Encoded], bool] = lambda _: False,
+        renew: Callable[[ImagesRead | LatentsReady], bool] = lambda _: False,
     ) -> None:
         self._runner = runner
         self._answerer = answerer
@@ -105,7 +105,7 @@ class Worker:
         return self._validation is not None
 
     def turn(
-        self, request: TrainRequest | None, questions: list[Question], news: Sequence[Grown | Encoded] = ()
+        self, request: TrainRequest | None, questions: list[Question], news: Sequence[ImagesRead | LatentsReady] = ()
     ) -> None:
         """Do one turn with what has come."""
         for event in news:
@@ -126,24 +126,24 @@ class Worker:
             self._fold(self._validation)
 
     def _look_up(self) -> None:
-        for question in [q for q in self._early.values() if q.since <= self._runner.served]:
+        for question in [q for q in self._early.values() if q.since <= self._runner.last_serial]:
             del self._early[type(question)]
             self._send(self._answerer.look_up(question))
 
     def _train(self, request: TrainRequest) -> None:
-        self._send(Progress("train"))
+        self._send(TrainerProgress("train"))
         if request.indices.size:
             _load_torch()
         self._send(self._runner.run(request))
         if not self._prepared:  # while the person looks at the first batch
-            self._send(Progress("load"))
+            self._send(TrainerProgress("load"))
             _load_torch()
             self._runner.learner.prepare()
             self._prepared = True
             self._send(Ready())
 
     def _fold(self, validation: CrossValidation) -> None:
-        self._send(Progress("review", validation.done, validation.folds))
+        self._send(TrainerProgress("review", validation.done, validation.folds))
         _load_torch()
         answer = validation.next_fold()
         if answer is not None:
@@ -163,10 +163,10 @@ def serve(connection: Connection) -> None:
             connection.send(message)
 
     try:
-        send(Progress("load"))
+        send(TrainerProgress("load"))
         stock = Stock(settings, send)
         runner = RoundRunner(*stock.start())
-        answerer = Answerer(runner, stock.decode)
+        answerer = QuestionHandler(runner, stock.decode)
         worker = Worker(runner, answerer, send, lambda news: stock.renew(news, runner, answerer))
         send(Ready())
         stock.prepare(inbox.put)

@@ -11,12 +11,18 @@ from tuilabel.encoders.choose import PCA_ENCODER, Encoder
 from tuilabel.encoders.encode import at_once, encode
 from tuilabel.encoders.vae.decode import LatentDecoder
 from tuilabel.learner.base import Learner, needs_encoder
-from tuilabel.learner.open import learner_on, test_set
-from tuilabel.learner.trainer.messages import Failure, Message, PoolChanged, Progress
-from tuilabel.learner.trainer.prepare_messages import Encoded, Failed, Grown, News, PrepareSettings
-from tuilabel.learner.trainer.prepare_process import Preparer
+from tuilabel.learner.open import learner_for, open_test_set
+from tuilabel.learner.trainer.messages import Failure, Message, PoolChanged, TrainerProgress
+from tuilabel.learner.trainer.prepare_messages import (
+    ImagesRead,
+    LatentsReady,
+    PrepareFailed,
+    PrepareMessage,
+    PrepareSettings,
+)
+from tuilabel.learner.trainer.prepare_process import PrepareProcess
 from tuilabel.learner.trainer.process import WorkerSettings
-from tuilabel.learner.trainer.questions import Answerer, Decode
+from tuilabel.learner.trainer.questions import Decode, QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner, TestSet
 
 log = logging.getLogger("tuilabel.trainer")
@@ -48,10 +54,10 @@ class Stock:
             return started
         assert wanted is not None
         self._encoder = wanted
-        progress = lambda done, total: self._send(Progress("encode", done, total))  # noqa: E731
+        progress = lambda done, total: self._send(TrainerProgress("encode", done, total))  # noqa: E731
         return self._on(encode(wanted, self._pool, self._settings.device, progress))
 
-    def prepare(self, hear: Callable[[Grown | Encoded], None]) -> None:
+    def prepare(self, hear: Callable[[ImagesRead | LatentsReady], None]) -> None:
         """Begin with what is not there yet, in a child process; `hear` is told in a thread when something is."""
         pool, settings = self._pool, self._settings
         if not isinstance(pool, LibraryPool):
@@ -61,16 +67,16 @@ class Stock:
             return
         assert settings.vae is not None
 
-        def pass_on(news: News) -> None:
+        def pass_on(news: PrepareMessage) -> None:
             match news:
-                case Progress():
+                case TrainerProgress():
                     self._send(news)
-                case Failed():
-                    self._send(Failure(news.reason, fatal=False, behind=True))
-                case Grown() | Encoded():
+                case PrepareFailed():
+                    self._send(Failure(news.reason, fatal=False, background=True))
+                case ImagesRead() | LatentsReady():
                     hear(news)
 
-        Preparer(
+        PrepareProcess(
             PrepareSettings(
                 settings.dataset,
                 settings.data_dir,
@@ -83,22 +89,22 @@ class Stock:
             pass_on,
         )
 
-    def renew(self, news: Grown | Encoded, runner: RoundRunner, answerer: Answerer) -> bool:
+    def renew(self, news: ImagesRead | LatentsReady, runner: RoundRunner, answerer: QuestionHandler) -> bool:
         """Let `runner` and `answerer` work with what was prepared; False where that changes nothing."""
-        if isinstance(news, Grown) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
+        if isinstance(news, ImagesRead) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
             if news.complete:  # nothing new has latents yet, but files of known items may have been found again
                 self._send(PoolChanged(len(self._pool), self._name))
             return False
-        if isinstance(news, Encoded):
+        if isinstance(news, LatentsReady):
             self._pool.refresh()
             latents = at_once(news.encoder, self._pool)
             if latents is None:  # more was read since, by another sitting: it is encoded the next time
                 return False
             self._encoder = news.encoder
-            self._send(Progress("idle", behind=True))
+            self._send(TrainerProgress("idle", background=True))
         else:
             latents = None if self._encoder is None else encode(self._encoder, self._pool)
-        runner.renew(*self._on(latents))
+        runner.replace_learner(*self._on(latents))
         answerer.decode = self.decode
         self._send(PoolChanged(len(self._pool), self._name))
         return True
@@ -116,5 +122,5 @@ class Stock:
         return "pixels" if self._encoder is None else self._encoder.name
 
     def _on(self, latents: Latents | None) -> tuple[Learner, TestSet | None]:
-        learner, features = learner_on(self._settings.learner, self._pool, latents)
-        return learner, test_set(self._pool, features)
+        learner, features = learner_for(self._settings.learner, self._pool, latents)
+        return learner, open_test_set(self._pool, features)

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
-from tuilabel.learner.trainer.messages import Progress
+from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.session import Batch
 from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
@@ -162,7 +162,7 @@ class LabelScreen(AnnotationScreen):
         self._fit_panel(self.app.size.width)
 
     def handle(self, message: TrainerMessage) -> None:
-        if isinstance(message, Progress) and self._batch is not None:
+        if isinstance(message, TrainerProgress) and self._batch is not None:
             self._show_panel()
             return
         super().handle(message)

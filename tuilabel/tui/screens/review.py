@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
-from tuilabel.learner.trainer.messages import OutOfFold
+from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session.review import ReviewItem
 from tuilabel.tui.actions import REVIEW
 from tuilabel.tui.screens.annotation import AnnotationScreen
@@ -76,7 +76,7 @@ class ReviewScreen(AnnotationScreen):
         self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
 
     def handle(self, message: TrainerMessage) -> None:
-        if isinstance(message, OutOfFold):
+        if isinstance(message, OutOfFoldPredictions):
             self._take_list()
             return
         super().handle(message)

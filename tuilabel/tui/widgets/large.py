@@ -127,7 +127,7 @@ class LargeView(Horizontal):
         self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
         chances = found.probabilities
         self._probabilities.show(session.classes, None if chances is None else chances.tolist())
-        pairs = list(zip(found.neighbours.tolist(), found.near.tolist(), strict=True))[:NEIGHBOURS]
+        pairs = list(zip(found.neighbours.tolist(), found.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)
