@@ -38,7 +38,7 @@ def make_project(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: b
     learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)
-        test = opening.test_set(pool, features) if with_test else None
+        test = opening.open_test_set(pool, features) if with_test else None
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,

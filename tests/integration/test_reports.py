@@ -34,7 +34,7 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
     directory = tmp_path_factory.mktemp("stats") / "p.tuilabel"
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)
-        test = opening.test_set(pool, features) if request.param else None
+        test = opening.open_test_set(pool, features) if request.param else None
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
