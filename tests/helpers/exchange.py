@@ -91,7 +91,7 @@ def answer(
         "round": 1,
         "strategy": "margin",
         "query_probability": None,
-        "model": None,
+        "trained_on": None,
         "predicted": None,
         "confidence": None,
         "audit": False,

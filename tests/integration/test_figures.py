@@ -77,8 +77,8 @@ def test_without_a_test_split_the_audit_items_make_the_curve(toy: Toy) -> None:
 
 
 def test_a_long_audit_curve_is_thinned_and_skips_do_not_count() -> None:
-    audits = [event(i, audit=True, model=10 + 5 * i, predicted="ab"[i % 7 == 0]) for i in range(300)]
-    audits.append(event(301, audit=True, model=3, predicted="a", kind="skip", class_name=None))
+    audits = [event(i, audit=True, trained_on=10 + 5 * i, predicted="ab"[i % 7 == 0]) for i in range(300)]
+    audits.append(event(301, audit=True, trained_on=3, predicted="a", kind="skip", class_name=None))
     points = audit_curve(audits)
     assert len(points) == 64
     assert (points[0].labels, points[-1].labels) == (10, 10 + 5 * 299)

@@ -344,7 +344,7 @@ def test_imported_labels_are_answers_that_nobody_drew() -> None:
         0,
         False,
     )
-    assert (first.query_probability, first.model, first.predicted) == (None, None, None)
+    assert (first.query_probability, first.trained_on, first.predicted) == (None, None, None)
     assert first.step == second.step
     assert second.at == START
     assert abs((first.at - datetime.now(UTC)).total_seconds()) < 60

@@ -14,7 +14,7 @@ from tuilabel.session.review import ReviewItem, review_items
 CLASSES = ("a", "b")
 BASE = Event(
     key="", kind="label", item="", class_name="a", annotator="ann", at=datetime(2026, 1, 1, tzinfo=UTC),
-    milliseconds=1, round=1, strategy="auto", query_probability=None, model=None, predicted=None, confidence=None,
+    milliseconds=1, round=1, strategy="auto", query_probability=None, trained_on=None, predicted=None, confidence=None,
     audit=False,
 )  # fmt: skip
 

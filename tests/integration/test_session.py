@@ -27,7 +27,7 @@ def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
 def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
-    assert (session.batch.round, session.batch.strategy, session.batch.model) == (1, "coverage", None)
+    assert (session.batch.round, session.batch.strategy, session.batch.trained_on) == (1, "coverage", None)
     assert session.statistics().test_accuracy is None
     answer_all(session, toy, 2)
     after = session.statistics()
@@ -108,8 +108,8 @@ def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
     for event in audits:
         index = int(toy.pool.indices_of([event.item])[0])
         seen = [len(r.indices) for r in requests if index in r.indices]
-        assert event.model is not None
-        assert all(event.model < n for n in seen)
+        assert event.trained_on is not None
+        assert all(event.trained_on < n for n in seen)
 
 
 def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
@@ -127,7 +127,7 @@ def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
     assert again.answer_to(again.batch.items[1]) is None
     after = again.statistics()
     assert (after.labelled, after.skipped, after.class_counts) == (before.labelled, before.skipped, before.class_counts)
-    assert after.trainer.model == 21  # retrained from the labels on disk at once
+    assert after.trainer.trained_on == 21  # retrained from the labels on disk at once
     assert after.test_accuracy is not None
     assert {labels for labels, *_ in after.curve} <= {labels for labels, *_ in before.curve} | {21}
     asked_before = {event.item for event in session._ledger.events.values()}
@@ -148,7 +148,7 @@ def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
         now = session.batch
         assert now is not None
         assert [i.index for i in now.items] == [i.index for i in first.items]
-        models.append(now.model)
+        models.append(now.trained_on)
     assert now.items[9].predicted is not None
     assert len(set(models)) <= 4  # none, then at two labels or so, four, eight: not with every key
 
@@ -275,7 +275,7 @@ def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_se
     session.handle(trainer.run(trainer.requests[-1]))
     assert session.batch is not None
     assert all(item.predicted is not None for item in session.batch.items)
-    assert session.batch.model == 10
+    assert session.batch.trained_on == 10
 
 
 def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
@@ -314,7 +314,7 @@ def test_retraining_by_batch_waits_for_the_model_of_the_batch(toy: Toy, make_ses
     session = make_session(toy, retrain="batch")
     answer_all(session, toy, 3)
     assert session.batch is not None
-    assert session.batch.model == 30
+    assert session.batch.trained_on == 30
     assert [labels for labels, *_ in session.statistics().curve] == [10, 20, 30]
 
 

@@ -57,8 +57,8 @@ def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, 
     session.answer_item(index, "label", wrong)
     after = session.answer_at(index)
     assert after is not None
-    assert (after.audit, after.predicted, after.confidence, after.model, after.query_probability, after.round) == (
-        True, before.predicted, before.confidence, before.model, before.query_probability, before.round,
+    assert (after.audit, after.predicted, after.confidence, after.trained_on, after.query_probability, after.round) == (
+        True, before.predicted, before.confidence, before.trained_on, before.query_probability, before.round,
     )  # fmt: skip
     estimate = session.statistics().audit
     assert estimate is not None
@@ -78,7 +78,7 @@ def test_a_class_is_confirmed_at_once_and_undone_at_once(toy: Toy, make_session:
     event = session.answer_at(items[0])
     assert event is not None
     assert (event.strategy, event.audit, event.query_probability, event.predicted) == ("by-class", False, None, "b")
-    assert (event.milliseconds, event.model) == (200, 20)
+    assert (event.milliseconds, event.trained_on) == (200, 20)
     assert session.batch is not None
     assert batch is not None
     assert session.batch.round == batch.round

@@ -91,7 +91,7 @@ def said(session: LabellingSession) -> dict[str, Any]:
     statistics = session.statistics()
     indices, labels = session.labels()
     answers = {
-        index: (e.kind, e.class_name, e.predicted, e.confidence, e.model, e.audit, e.at, e.round, e.annotator)
+        index: (e.kind, e.class_name, e.predicted, e.confidence, e.trained_on, e.audit, e.at, e.round, e.annotator)
         for index in range(len(session.pool.ids))
         if (e := session.answer_at(index)) is not None
     }

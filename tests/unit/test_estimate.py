@@ -35,7 +35,7 @@ class Answer:
     class_name: str | None
     predicted: str | None
     at: datetime = START
-    model: int | None = 20
+    trained_on: int | None = 20
 
 
 # -- intervals ------------------------------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ def test_the_audit_counts_answers_that_a_model_had_predicted() -> None:
 
 
 def test_an_audit_item_weighs_as_the_square_of_its_models_labels() -> None:
-    estimate = audit_estimate([Answer("a", "b", model=20), Answer("a", "a", model=40)])
+    estimate = audit_estimate([Answer("a", "b", trained_on=20), Answer("a", "a", trained_on=40)])
     assert estimate is not None
     assert estimate.value == pytest.approx(4 / 5)
     assert estimate.effective_n == pytest.approx(25 / 17)
@@ -99,7 +99,7 @@ def test_an_audit_item_weighs_as_the_square_of_its_models_labels() -> None:
 
 def test_the_audit_forgets_the_models_of_long_ago() -> None:
     old = [Answer("a", "b", START + timedelta(seconds=k)) for k in range(100)]
-    new = [Answer("a", "a", START + timedelta(hours=1, seconds=k), model=1000) for k in range(50)]
+    new = [Answer("a", "a", START + timedelta(hours=1, seconds=k), trained_on=1000) for k in range(50)]
     estimate = audit_estimate(new + old)
     assert estimate is not None
     assert estimate.value > 0.999
@@ -110,7 +110,7 @@ def test_the_audit_forgets_the_models_of_long_ago() -> None:
 
 
 def test_an_audit_without_an_error_reaches_1_and_without_a_hit_0() -> None:
-    right = [Answer("a", "a", model=m) for m in (20, 47, 60, 93)]
+    right = [Answer("a", "a", trained_on=m) for m in (20, 47, 60, 93)]
     best = audit_estimate(right)
     worst = audit_estimate([replace(answer, predicted="b") for answer in right])
     assert best is not None

@@ -43,7 +43,7 @@ def event(number: int, item: str = "", kind: str = "label", **changes: object) -
         round=1,
         strategy="margin",
         query_probability=None,
-        model=20,
+        trained_on=20,
         predicted="1",
         confidence=0.25,
         audit=False,

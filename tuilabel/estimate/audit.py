@@ -27,7 +27,7 @@ class Judged(Protocol):
         """What the model said before; None without a model."""
 
     @property
-    def model(self) -> int | None:
+    def trained_on(self) -> int | None:
         """How many labels that model had seen; None without a model."""
 
     @property
@@ -79,7 +79,7 @@ def audit_estimate(answers: Iterable[Judged], window: int = AUDIT_WINDOW) -> Aud
     judged = sorted(judged, key=lambda answer: answer.at)[max(0, len(judged) - window) :]
     if not judged:
         return None
-    labels = np.array([max(1, answer.model or 0) for answer in judged], dtype=np.float64)
+    labels = np.array([max(1, answer.trained_on or 0) for answer in judged], dtype=np.float64)
     weights = (labels / labels.max()) ** GROWTH
     right = np.array([answer.predicted == answer.class_name for answer in judged])
     # All right is exactly 1: a rounding error below it would take the upper end of the interval along.

@@ -30,7 +30,7 @@ class Event:
     strategy: str
     query_probability: float | None
     """Of drawing this item when it was drawn; None where the pick was not at random."""
-    model: int | None
+    trained_on: int | None
     """How many labels the model had seen that made the prediction; None without one."""
     predicted: str | None
     """What that model took the item for, before it learnt the answer."""
@@ -63,7 +63,7 @@ class Round:
     number: int
     asked_at: datetime
     strategy: str
-    model: int | None
+    trained_on: int | None
     test_accuracy: float | None
     mean_uncertainty: float | None
     items: tuple[RoundItem, ...]

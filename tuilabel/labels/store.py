@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -36,7 +36,7 @@ _events = sa.Table(
     sa.Column("round", sa.Integer, nullable=False),
     sa.Column("strategy", sa.Text, nullable=False),
     sa.Column("query_probability", sa.Double),
-    sa.Column("model", sa.Integer),
+    sa.Column("model", sa.Integer, key="trained_on"),
     sa.Column("predicted", sa.Text),
     sa.Column("confidence", sa.Double),
     sa.Column("audit", sa.Boolean, nullable=False),
@@ -64,7 +64,7 @@ _rounds = sa.Table(
     sa.Column("number", sa.Integer, nullable=False),
     sa.Column("asked_at", sa.String(32), nullable=False),
     sa.Column("strategy", sa.Text, nullable=False),
-    sa.Column("model", sa.Integer),
+    sa.Column("model", sa.Integer, key="trained_on"),
     sa.Column("test_accuracy", sa.Double),
     sa.Column("mean_uncertainty", sa.Double),
 )
@@ -147,16 +147,16 @@ class LabelStore:
 
     def events(self) -> list[Event]:
         """Every event in the order of writing. Raises `TuilabelError` where they cannot be read."""
-        names = [column for column in _events.c if column.name != "number"]
         with self._begin("read") as connection:
-            rows = connection.execute(sa.select(*names).order_by(_events.c.number)).mappings()
+            rows = connection.execute(_select(_events, without=("number",)).order_by(_events.c.number)).mappings()
             return [Event(**{**row, "at": _time(row["at"])}) for row in rows]
 
     def class_changes(self) -> list[ClassChange]:
         """Every class change in the order of writing. Raises `TuilabelError` where they cannot be read."""
-        names = [column for column in _class_changes.c if column.name != "number"]
         with self._begin("read") as connection:
-            rows = connection.execute(sa.select(*names).order_by(_class_changes.c.number)).mappings()
+            rows = connection.execute(
+                _select(_class_changes, without=("number",)).order_by(_class_changes.c.number)
+            ).mappings()
             return [ClassChange(**{**row, "at": _time(row["at"])}) for row in rows]
 
     def rounds(self) -> list[Round]:
@@ -167,16 +167,11 @@ class LabelStore:
             query = sa.select(_round_items.c.round_row, *columns).order_by("round_row", _round_items.c.position)
             for row in connection.execute(query):
                 items.setdefault(row[0], []).append(RoundItem(*row[1:]))
-            rows = connection.execute(sa.select(_rounds).order_by(_rounds.c.row)).mappings()
+            numbers = connection.scalars(sa.select(_rounds.c.row).order_by(_rounds.c.row)).all()
+            rows = connection.execute(_select(_rounds, without=("row",)).order_by(_rounds.c.row)).mappings()
             return [
-                Round(
-                    **{
-                        name: row[name] for name in ("number", "strategy", "model", "test_accuracy", "mean_uncertainty")
-                    },
-                    asked_at=_time(row["asked_at"]),
-                    items=tuple(items.get(row["row"], ())),
-                )
-                for row in rows
+                Round(**{**row, "asked_at": _time(row["asked_at"])}, items=tuple(items.get(number, ())))
+                for number, row in zip(numbers, rows, strict=True)
             ]
 
     def close(self) -> None:
@@ -220,6 +215,11 @@ class LabelStore:
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise TuilabelError(f"cannot {doing} {self._where}: {reason}; {_advice(reason)}") from error
+
+
+def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
+    """Every other column, under the name that it has in the program: some are stored under an older one."""
+    return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
 
 
 def _append_only() -> list[str]:

@@ -135,13 +135,13 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     audit = audit_estimate(audits)
     confusion = audit_confusion(audits, names)
     pool = project_pool(project, data_dir)
-    tests = {row.model: row.test_accuracy for row in rounds if row.model and row.test_accuracy is not None}
+    tests = {row.trained_on: row.test_accuracy for row in rounds if row.trained_on and row.test_accuracy is not None}
     test = list(tests.values())[-1] if tests else None
     interval = None if audit is None else (audit.value, audit.low, audit.high)
     if test is not None and pool.test is not None:
         n = len(pool.test.images)
         interval = (test, *wilson_interval(test * n, n))
-    judged = [(a.model, float(a.predicted == a.class_name)) for a in audits if a.model and a.class_name]
+    judged = [(a.trained_on, float(a.predicted == a.class_name)) for a in audits if a.trained_on and a.class_name]
     points = list(tests.items()) or judged
     curve = fit_learning_curve([n for n, _ in points], [y for _, y in points])
     advice = stopping_advice(StabilisingPredictions(), curve)

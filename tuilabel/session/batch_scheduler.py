@@ -160,7 +160,7 @@ class Asking:
         batch, result = self._batches.now, self._training.result
         if batch is None or result is None or not result.n_labels:
             return
-        if batch.model is not None and result.n_labels < REFRESH_FACTOR * batch.model:
+        if batch.trained_on is not None and result.n_labels < REFRESH_FACTOR * batch.trained_on:
             return
         shown, answered = set(result.shown.indices.tolist()), self._ledger.events
         if any(item.index not in shown and item.index not in answered for item in batch.items):
@@ -185,15 +185,15 @@ class Asking:
         if result is None or self.finished or (not fresh and self._plan.retrain == "batch"):
             return
         number, wanted = self._batches.next_number, self._next_size
-        answered, model = self._ledger.events, result.n_labels or None
-        items = query_items(result.audit, self._pool, answered, audit=True, model=model)[
+        answered, trained_on = self._ledger.events, result.n_labels or None
+        items = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[
             : audit_size(wanted, number, self._plan.audit_share)
         ]
         chosen = {item.index for item in items}
-        picked = query_items(result.picks, self._pool, answered, audit=False, model=model)
+        picked = query_items(result.picks, self._pool, answered, audit=False, trained_on=trained_on)
         items += [item for item in picked if item.index not in chosen][: wanted - len(items)]
         if not items or (len(items) < wanted and not fresh):
             return
-        batch = Batch(number, tuple(items), result.strategy, model)
+        batch = Batch(number, tuple(items), result.strategy, trained_on)
         self._batches.add(batch)
         self._writer.put_round(round_of(batch, result, self._book.names, self._clock()))

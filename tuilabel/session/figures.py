@@ -77,8 +77,8 @@ class Figures:
     def restore(self, rounds: Sequence[Round], audits: Collection[Event]) -> None:
         """Take what the store holds, before there is a model."""
         for row in rounds:
-            if row.model is not None and row.test_accuracy is not None:
-                self._tested.add(row.model, row.test_accuracy)
+            if row.trained_on is not None and row.test_accuracy is not None:
+                self._tested.add(row.trained_on, row.test_accuracy)
         self._judge(None, audits)
 
     def moved(self) -> None:
@@ -134,13 +134,15 @@ def audit_curve(audits: Collection[Event], most: int = AUDIT_POINTS) -> tuple[Cu
 
     A point is the estimate from the items judged by that model and those before it; see `audit_estimate`.
     """
-    judged = sorted((a for a in audits if a.model and a.class_name and a.predicted), key=lambda a: a.model or 0)
-    models = sorted({event.model or 0 for event in judged})
+    judged = sorted(
+        (a for a in audits if a.trained_on and a.class_name and a.predicted), key=lambda a: a.trained_on or 0
+    )
+    models = sorted({event.trained_on or 0 for event in judged})
     if len(models) > most:
         models = [models[k] for k in np.unique(np.linspace(0, len(models) - 1, most).round().astype(int))]
     points, seen = [], 0
     for model in models:
-        while seen < len(judged) and (judged[seen].model or 0) <= model:
+        while seen < len(judged) and (judged[seen].trained_on or 0) <= model:
             seen += 1
         estimate = audit_estimate(judged[max(0, seen - AUDIT_WINDOW) : seen])
         if estimate is not None:

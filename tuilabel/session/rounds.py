@@ -27,9 +27,9 @@ def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
 
 
 def query_items(
-    picks: ItemPredictions, pool: ImagePool, answered: Collection[int], *, audit: bool, model: int | None
+    picks: ItemPredictions, pool: ImagePool, answered: Collection[int], *, audit: bool, trained_on: int | None
 ) -> list[QueryItem]:
-    """The picks that are not answered yet, with their predictions by the model of `model` labels."""
+    """The picks that are not answered yet, with their predictions by a model of `trained_on` labels."""
     predicted, confidence, drawn = picks.predicted, picks.confidence, picks.query_probability
     return [
         QueryItem(
@@ -39,7 +39,7 @@ def query_items(
             predicted=None if predicted is None else int(predicted[k]),
             confidence=None if confidence is None else float(confidence[k]),
             query_probability=None if drawn is None else float(drawn[k]),
-            model=None if predicted is None else model,
+            trained_on=None if predicted is None else trained_on,
         )
         for k, index in enumerate(picks.indices.tolist())
         if index not in answered
@@ -59,11 +59,11 @@ def with_predictions(batch: Batch, result: RoundResult, barred: Collection[int])
             item,
             predicted=int(shown.predicted[place[item.index]]),
             confidence=float(shown.confidence[place[item.index]]),
-            model=result.n_labels,
+            trained_on=result.n_labels,
         )
         for item in batch.items
     )
-    return replace(batch, items=items, model=result.n_labels)
+    return replace(batch, items=items, trained_on=result.n_labels)
 
 
 def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: datetime) -> Round:
@@ -72,7 +72,7 @@ def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: date
         number=batch.round,
         asked_at=at,
         strategy=batch.strategy,
-        model=batch.model,
+        trained_on=batch.trained_on,
         test_accuracy=result.test_accuracy,
         mean_uncertainty=result.mean_uncertainty,
         items=tuple(
@@ -100,9 +100,9 @@ def batch_of(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
             predicted=book.position(timeline.slot_at(item.predicted, row.asked_at)),
             confidence=item.confidence,
             query_probability=item.query_probability,
-            model=row.model,
+            trained_on=row.trained_on,
         )
         for index, item in zip(indices, row.items, strict=True)
         if index >= 0
     )
-    return Batch(row.number, items, row.strategy, row.model)
+    return Batch(row.number, items, row.strategy, row.trained_on)

@@ -354,7 +354,7 @@ class LabellingSession:
         IndexError : where there is no such item.
         """
         drawn = {item.index for item in self._batches.asked() if item.audit or item.query_probability is not None}
-        model = None if self.result is None else self.result.n_labels or None
+        trained_on = None if self.result is None else self.result.n_labels or None
         guess = {index: k for k, index in enumerate(indices)}
         chosen = [index for index in guess if index not in drawn and index not in self._ledger.events]
         step, each = uuid.uuid4().hex, milliseconds // max(1, len(chosen))
@@ -364,7 +364,7 @@ class LabellingSession:
             if predicted is not None:
                 name = self._drafts.class_name(predicted[guess[index]])
                 sure = None if confidence is None else float(confidence[guess[index]])
-                event = replace(event, model=model, predicted=name, confidence=sure)
+                event = replace(event, trained_on=trained_on, predicted=name, confidence=sure)
             given.append((index, event))
         if given:
             self._give(given)

@@ -18,7 +18,7 @@ class QueryItem:
     predicted: int | None = None
     confidence: float | None = None
     query_probability: float | None = None
-    model: int | None = None
+    trained_on: int | None = None
     """How many labels the model behind the prediction was trained on; None without a prediction."""
 
 
@@ -29,7 +29,7 @@ class Batch:
     round: int
     items: tuple[QueryItem, ...]
     strategy: str
-    model: int | None
+    trained_on: int | None
     """How many labels the model behind its predictions was trained on; None before there is a model."""
 
 
@@ -48,7 +48,7 @@ class TrainerState:
     behind_total: int = 0
     encoder: str | None = None
     """What gives the latents, where that may change."""
-    model: int | None = None
+    trained_on: int | None = None
     fit_seconds: float | None = None
     query_seconds: float | None = None
 

@@ -48,7 +48,7 @@ class Advisor:
             return
         self._last = result.n_labels
         self._predictions.add(result.stop_set)
-        judged = [(a.model, float(a.predicted == a.class_name)) for a in audits if a.model and a.class_name]
+        judged = [(a.trained_on, float(a.predicted == a.class_name)) for a in audits if a.trained_on and a.class_name]
         points = [(point.labels, point.accuracy) for point in tested] or judged
         curve = fit_learning_curve([n for n, _ in points], [y for _, y in points]) if points else None
         self.advice = stopping_advice(self._predictions, curve)

@@ -124,7 +124,7 @@ class Training:
             done=0,
             total=0,
             failure=None,
-            model=result.n_labels or None,
+            trained_on=result.n_labels or None,
             fit_seconds=result.fit_seconds,
             query_seconds=result.query_seconds,
         )

@@ -168,7 +168,7 @@ def _event(item: str, label: str, annotator: str, at: datetime, step: str) -> Ev
         round=0,
         strategy=STRATEGY,
         query_probability=None,
-        model=None,
+        trained_on=None,
         predicted=None,
         confidence=None,
         audit=False,

@@ -77,7 +77,7 @@ class LabelScreen(AnnotationScreen):
         pieces = [(f"  {self.session.pool.name}", "text")]
         batch = self._batch
         if batch is not None:
-            origin = "no model yet" if batch.model is None else f"model of {batch.model} labels"
+            origin = "no model yet" if batch.trained_on is None else f"model of {batch.trained_on} labels"
             pieces.append((f"  ·  round {batch.round} by {batch.strategy}, {origin}", "dim"))
             if len(batch.items) < self.session.batch_size and self.session.last_batch:
                 last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"

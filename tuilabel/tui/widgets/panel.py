@@ -142,10 +142,10 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     line: Line = [("trainer ", "dim"), (doing, "bad" if trainer.doing == "stopped" else "text")]
     if trainer.total and trainer.doing == "encode":
         return [*line, (f"{trainer.done / trainer.total:5.0%}", "text")]
-    if trainer.model is None or trainer.fit_seconds is None:
+    if trainer.trained_on is None or trainer.fit_seconds is None:
         return line
     took = trainer.fit_seconds + (trainer.query_seconds or 0)
-    figures = f" {took:.2f} s" if width < 34 else f" {took:.2f} s for {trainer.model:,}"
+    figures = f" {took:.2f} s" if width < 34 else f" {took:.2f} s for {trainer.trained_on:,}"
     return [*line, (figures, "dim")]
 
 
