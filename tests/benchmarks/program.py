@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.helpers.events import event
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.unit.test_labels import event
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import encode_pool
 from tuilabel.encoders.vae.header import find_checkpoint

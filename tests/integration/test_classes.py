@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import SessionMaker, Toy
-from tests.integration.test_session import answer_all
-from tests.unit.test_labels import START, event, open_project
+from tests.helpers.events import START, event
+from tests.helpers.projects import open_project
+from tests.helpers.sessions import SessionMaker, answer_all
+from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import (
     BackgroundWriter,

@@ -12,8 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.conftest import Tiny
-from tests.integration.test_predict import able, labelled
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.deploy import ModelCard, write_model
 from tuilabel.deploy.program import Program
@@ -25,33 +24,32 @@ from tuilabel.project.export_model import export_model
 from tuilabel.project.model import ModelOptions
 from tuilabel.project.predict import PredictOptions, run_predict
 
-__all__ = ["able", "labelled"]
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
 
 
-def exported(labelled: ModelOptions, out: Path, file_format: str, **options: object) -> dict[str, object]:
+def exported(tiny_project: ModelOptions, out: Path, file_format: str, **options: object) -> dict[str, object]:
     return export_model(
-        labelled.dataset, labelled.project, labelled.data_dir, out, file_format,
-        checkpoint=labelled.checkpoint, device="cpu", learner="mlp", quiet=True, **options,  # type: ignore[arg-type]
+        tiny_project.dataset, tiny_project.project, tiny_project.data_dir, out, file_format,
+        checkpoint=tiny_project.checkpoint, device="cpu", learner="mlp", quiet=True, **options,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def onnx(labelled: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def onnx(tiny_project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("onnx") / "mnist.onnx"
-    result = exported(labelled, out, "onnx")
+    result = exported(tiny_project, out, "onnx")
     assert result["difference"] < 1e-4  # type: ignore[operator]
     assert result["images"] == result["same_class"] == 256
     return out
 
 
-def test_onnx_says_what_predict_says(onnx: Path, labelled: ModelOptions, tmp_path: Path) -> None:
-    run_predict(labelled, PredictOptions(out=tmp_path / "p.jsonl", quiet=True))
+def test_onnx_says_what_predict_says(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
+    run_predict(tiny_project, PredictOptions(out=tmp_path / "p.jsonl", quiet=True))
     said = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     assert (given.name, given.type, given.shape[1:]) == ("images", "tensor(uint8)", [28, 28, 1])
-    pool = open_pool("fashion-mnist", labelled.data_dir)
+    pool = open_pool("fashion-mnist", tiny_project.data_dir)
     for n in (1, 300):  # any number of images
         probabilities, latents = session.run(["probabilities", "latents"], {"images": np.asarray(pool.images[:n])})
         assert probabilities.shape == (n, 10)
@@ -62,14 +60,14 @@ def test_onnx_says_what_predict_says(onnx: Path, labelled: ModelOptions, tmp_pat
     assert np.abs(probabilities.max(axis=1) - [row["confidence"] for row in said]).mean() < 0.01
 
 
-def test_a_model_says_what_it_wants_and_gives(onnx: Path, labelled: ModelOptions) -> None:
+def test_a_model_says_what_it_wants_and_gives(onnx: Path, tiny_project: ModelOptions) -> None:
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     inside = session.get_modelmeta().custom_metadata_map
     beside = json.loads(onnx.with_name("mnist.onnx.json").read_text())
     assert (
         json.loads(inside["classes"])
         == beside["classes"]
-        == list(open_pool("fashion-mnist", labelled.data_dir).classes)
+        == list(open_pool("fashion-mnist", tiny_project.data_dir).classes)
     )
     assert json.loads(inside["input"]) == beside["input"]
     assert beside["input"]["shape"] == ["N", 28, 28, 1]
@@ -79,13 +77,13 @@ def test_a_model_says_what_it_wants_and_gives(onnx: Path, labelled: ModelOptions
     assert inside["tuilabel"]
 
 
-def test_a_torch_program_is_loaded_by_torch_alone(onnx: Path, labelled: ModelOptions, tmp_path: Path) -> None:
-    result = exported(labelled, tmp_path / "m.pt2", "torch")
+def test_a_torch_program_is_loaded_by_torch_alone(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
+    result = exported(tiny_project, tmp_path / "m.pt2", "torch")
     assert result["difference"] < 1e-4  # type: ignore[operator]
     extra = {"tuilabel.json": ""}
     module = torch.export.load(tmp_path / "m.pt2", extra_files=extra).module()
     assert json.loads(extra["tuilabel.json"]) == json.loads((tmp_path / "m.pt2.json").read_text())
-    images = np.array(open_pool("fashion-mnist", labelled.data_dir).images[:5])
+    images = np.array(open_pool("fashion-mnist", tiny_project.data_dir).images[:5])
     probabilities, _ = module(torch.from_numpy(images))
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     assert np.allclose(probabilities, session.run(["probabilities"], {"images": images})[0], atol=1e-5)
@@ -126,17 +124,19 @@ def test_a_model_that_says_something_else_is_not_put_in_place(tmp_path: Path) ->
     assert (tmp_path / "m.pt2").read_text() == "old"
 
 
-def test_what_cannot_be_done_is_told(labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_done_is_told(
+    tiny_project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(UsageError, match="no VAE to export"):
         export_model("mnist", None, None, None, "onnx", learner="cnn")
     with pytest.raises(UsageError, match="did you mean onnx"):
         export_model("mnist", None, None, None, "onx")
     (tmp_path / "m.onnx.json").write_text("mine")
     with pytest.raises(TuilabelError, match=r"m\.onnx\.json is there already"):
-        exported(labelled, tmp_path / "m.onnx", "onnx")
+        exported(tiny_project, tmp_path / "m.onnx", "onnx")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(TuilabelError, match=r"onnxruntime: install them with `pip install 'tuilabel\[onnx\]'`"):
-        exported(labelled, tmp_path / "n.onnx", "onnx")
+        exported(tiny_project, tmp_path / "n.onnx", "onnx")
 
 
 def test_the_example_of_the_documentation_runs(

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.conftest import SessionMaker, Toy, make_toy
-from tests.integration.test_review import event
-from tests.integration.test_session import answer_all
+from tests.helpers.events import item_event
+from tests.helpers.sessions import Clock, SessionMaker, answer_all
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import UsageError
 from tuilabel.estimate import (
     ClassFigure,
@@ -77,8 +77,8 @@ def test_without_a_test_split_the_audit_items_make_the_curve(toy: Toy) -> None:
 
 
 def test_a_long_audit_curve_is_thinned_and_skips_do_not_count() -> None:
-    audits = [event(i, audit=True, trained_on=10 + 5 * i, predicted="ab"[i % 7 == 0]) for i in range(300)]
-    audits.append(event(301, audit=True, trained_on=3, predicted="a", kind="skip", class_name=None))
+    audits = [item_event(i, audit=True, trained_on=10 + 5 * i, predicted="ab"[i % 7 == 0]) for i in range(300)]
+    audits.append(item_event(301, audit=True, trained_on=3, predicted="a", kind="skip", class_name=None))
     points = audit_curve(audits)
     assert len(points) == 64
     assert (points[0].labels, points[-1].labels) == (10, 10 + 5 * 299)
@@ -109,11 +109,11 @@ def test_classes_are_judged_on_the_test_split(toy: Toy, make_session: SessionMak
 
 def test_figures_and_confusions_by_hand() -> None:
     audits = [
-        *(event(i, class_name="a", predicted="b") for i in range(3)),
-        event(3, class_name="b", predicted="b"),
-        event(4, class_name="a", predicted="a"),
-        event(5, class_name="b", predicted=None),
-        event(6, class_name=None, kind="skip", predicted="a"),
+        *(item_event(i, class_name="a", predicted="b") for i in range(3)),
+        item_event(3, class_name="b", predicted="b"),
+        item_event(4, class_name="a", predicted="a"),
+        item_event(5, class_name="b", predicted=None),
+        item_event(6, class_name=None, kind="skip", predicted="a"),
     ]
     matrix = audit_confusion(audits, ("a", "b", "c"))
     assert matrix.tolist() == [[1, 3, 0], [0, 1, 0], [0, 0, 0]]
@@ -132,7 +132,7 @@ def test_the_way_to_the_target_gets_shorter_and_does_not_jump() -> None:
     toy = make_toy(600)
     rng = np.random.default_rng(0)
     toy.latents += rng.normal(size=toy.latents.shape).astype(np.float32) * 1.2
-    session = without_test(toy, target=0.9999, retrain="batch", clock=_clock())
+    session = without_test(toy, target=0.9999, retrain="batch", clock=Clock())
     answer_all(session, toy, 3)
     assert session.statistics().target == 0.9999
     lefts = []
@@ -152,12 +152,6 @@ def test_the_way_to_the_target_gets_shorter_and_does_not_jump() -> None:
     assert without_test(toy).statistics().labels_to_target is None
     with pytest.raises(UsageError, match="target"):
         without_test(toy, target=95)
-
-
-def _clock() -> object:
-    from tests.conftest import Clock
-
-    return Clock()
 
 
 def test_a_curve_says_how_many_labels_an_accuracy_takes() -> None:

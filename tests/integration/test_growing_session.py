@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.conftest import SessionMaker, Toy, make_toy
+from tests.helpers.sessions import SessionMaker
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.datasets import ImagePool
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import Failure, PoolChanged

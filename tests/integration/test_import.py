@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import SessionMaker, Toy, make_toy
 from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
+from tests.helpers.sessions import SessionMaker
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Clock
 from tests.helpers.folders import COLOURS, colour_folder
+from tests.helpers.sessions import Clock
 from tuilabel.datasets import canonical, open_pool
 from tuilabel.encoders.choose import PCA_ENCODER, vae_of
 from tuilabel.encoders.encode import encode

@@ -15,67 +15,24 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from tests.conftest import Clock, Tiny
+from tests.helpers.projects import label_tiny
+from tests.helpers.sessions import Clock
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.datasets.pool import content_ids
-from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.labels import InlineWriter, LabelStore, Project
-from tuilabel.learner import open as opening
-from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.model import ModelOptions, open_model
 from tuilabel.project.predict import PredictOptions, predicted_rows, run_predict
 from tuilabel.report import ClassRow, Page, Pair, Tile, render
-from tuilabel.session import CurvePoint, LabellingSession
+from tuilabel.session import CurvePoint
 
 QUIET = PredictOptions(quiet=True)
 
 
-def make_project(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:
-    """Labels of the tiny dataset, one in 25 wrong."""
-    pool = open_pool("fashion-mnist", tiny.data_dir)
-    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
-    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
-        store = LabelStore.open(project.store)
-        test = opening.open_test_set(pool, features) if with_test else None
-        trainer = InlineTrainer(RoundRunner(learner, test).run)
-        session = LabellingSession(
-            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
-            strategy="margin", annotator="ann", retrain="batch", budget=budget, audit_share=0.3, clock=Clock(),
-        )  # fmt: skip
-        trainer.start(session.handle)
-        session.start()
-        assert pool.targets is not None
-        while (batch := session.batch) is not None:
-            for position, item in enumerate(batch.items):
-                session.label(position, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
-        store.close()
-    return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")
-
-
-@pytest.fixture(scope="module")
-def able(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """The tiny dataset, and a VAE whose latents tell its classes apart."""
-    from tuilabel.encoders.vae.settings import TrainSettings
-    from tuilabel.encoders.vae.training import train_vae
-
-    pool = open_pool("fashion-mnist", tiny.data_dir)
-    checkpoint = tmp_path_factory.mktemp("vae") / "able.safetensors"
-    settings = TrainSettings(latent_dim=8, epochs=6, batch_size=25, beta=0.05)
-    train_vae(pool.images, settings, checkpoint, dataset=pool.name, fingerprint=pool.fingerprint)
-    return Tiny(tiny.data_dir, checkpoint)
-
-
-@pytest.fixture(scope="module")
-def labelled(able: Tiny, tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
-    return make_project(able, tmp_path_factory.mktemp("predict") / "p.tuilabel")
-
-
 def test_every_item_comes_once_with_its_class_and_confidence(
-    labelled: ModelOptions, tiny: Tiny, capsys: pytest.CaptureFixture[str]
+    tiny_project: ModelOptions, tiny: Tiny, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary = run_predict(labelled, PredictOptions(probabilities=True))
+    summary = run_predict(tiny_project, PredictOptions(probabilities=True))
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     pool = open_pool("fashion-mnist", tiny.data_dir)
     assert [row["id"] for row in rows] == [item.decode() for item in pool.ids]
@@ -92,9 +49,9 @@ def test_every_item_comes_once_with_its_class_and_confidence(
     assert right > 0.9
 
 
-def test_formats_say_the_same(labelled: ModelOptions, tmp_path: Path) -> None:
+def test_formats_say_the_same(tiny_project: ModelOptions, tmp_path: Path) -> None:
     for name in ("p.csv", "p.jsonl", "p.parquet"):
-        run_predict(labelled, replace(QUIET, out=tmp_path / name, probabilities=True))
+        run_predict(tiny_project, replace(QUIET, out=tmp_path / name, probabilities=True))
     with (tmp_path / "p.csv").open() as file:
         rows = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
@@ -108,24 +65,26 @@ def test_formats_say_the_same(labelled: ModelOptions, tmp_path: Path) -> None:
     assert list(rows[0])[:5] == ["id", "path", "label", "confidence", "p_T-shirt/top"]
 
 
-def test_only_the_sure_and_the_unlabelled(labelled: ModelOptions, tmp_path: Path) -> None:
+def test_only_the_sure_and_the_unlabelled(tiny_project: ModelOptions, tmp_path: Path) -> None:
     out = tmp_path / "p.parquet"
-    run_predict(labelled, replace(QUIET, out=out))
+    run_predict(tiny_project, replace(QUIET, out=out))
     middle = float(np.median(parquet.read_table(out)["confidence"].to_numpy()))
-    summary = run_predict(labelled, replace(QUIET, out=out, min_confidence=middle, unlabelled_only=True, force=True))
+    summary = run_predict(
+        tiny_project, replace(QUIET, out=out, min_confidence=middle, unlabelled_only=True, force=True)
+    )
     table = parquet.read_table(out)
     assert table.column_names == ["id", "path", "label", "confidence"]
     assert 0 < len(table) == summary["written"] < 200
     assert min(table["confidence"].to_pylist()) >= middle
     assert summary["mean_confidence"] == pytest.approx(np.mean(table["confidence"].to_pylist()), abs=1e-5)
-    nobody = run_predict(labelled, replace(QUIET, out=out, min_confidence=1.0, unlabelled_only=True, force=True))
+    nobody = run_predict(tiny_project, replace(QUIET, out=out, min_confidence=1.0, unlabelled_only=True, force=True))
     assert parquet.read_table(out).num_rows == nobody["written"]
 
 
-def test_predictions_as_rows_of_labels(labelled: ModelOptions) -> None:
+def test_predictions_as_rows_of_labels(tiny_project: ModelOptions) -> None:
     from rich.console import Console
 
-    opened = open_model(labelled, Console(quiet=True))
+    opened = open_model(tiny_project, Console(quiet=True))
     options = PredictOptions(unlabelled_only=True, probabilities=True)
     rows = list(predicted_rows(opened, opened.pool, opened.learner.features, options))
     assert len(rows) == 200
@@ -142,7 +101,7 @@ def other(pool: ImagePool, images: np.ndarray) -> ImagePool:
 
 
 def test_other_images_are_predicted_too_and_resized(
-    labelled: ModelOptions, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
     assert pool.targets is not None
@@ -155,25 +114,25 @@ def test_other_images_are_predicted_too_and_resized(
     monkeypatch.setattr("tuilabel.project.predict.open_pool", open_)
     said = {}
     for name in ("same", "twice"):
-        run_predict(labelled, replace(QUIET, on=name, out=tmp_path / f"{name}.jsonl"))
+        run_predict(tiny_project, replace(QUIET, on=name, out=tmp_path / f"{name}.jsonl"))
         said[name] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
     assert [row["label"] for row in said["same"]] == [row["label"] for row in said["twice"]]
     assert [row["id"] for row in said["same"]] == [item.decode() for item in pool.ids[:40]]
-    unlabelled = run_predict(labelled, replace(QUIET, on="same", unlabelled_only=True))
+    unlabelled = run_predict(tiny_project, replace(QUIET, on="same", unlabelled_only=True))
     assert 0 < unlabelled["selected"] < 40  # images are known again by their content
     with pytest.raises(TuilabelError, match=r"1 channel .*other have 3 channels"):
-        run_predict(labelled, replace(QUIET, on="colour"))
+        run_predict(tiny_project, replace(QUIET, on="colour"))
     with pytest.raises(UsageError, match="leave out --on"):
-        run_predict(labelled, replace(QUIET, on="same", html=tmp_path / "r.html"))
+        run_predict(tiny_project, replace(QUIET, on="same", html=tmp_path / "r.html"))
     monkeypatch.setattr("tuilabel.learner.calibrated.ENOUGH", 1000)
     monkeypatch.setattr("tuilabel.learner.cnn.EPOCHS", 1)
-    cnn = replace(labelled, learner="cnn", checkpoint=None)
+    cnn = replace(tiny_project, learner="cnn", checkpoint=None)
     assert run_predict(cnn, replace(QUIET, on="same"))["selected"] == 40
     with pytest.raises(TuilabelError, match="as large as"):
         run_predict(cnn, replace(QUIET, on="twice"))
 
 
-def test_what_cannot_be_done_is_told_and_harms_nothing(labelled: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_told_and_harms_nothing(tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.write_text("mine")
     for options, error, words in (
@@ -184,19 +143,19 @@ def test_what_cannot_be_done_is_told_and_harms_nothing(labelled: ModelOptions, t
         (replace(QUIET, min_confidence=95), UsageError, "give 0 to 1"),
     ):
         with pytest.raises(error, match=words):
-            run_predict(labelled, options)
+            run_predict(tiny_project, options)
     assert there.read_text() == "mine"
     with pytest.raises(TuilabelError, match="no project at"):
-        run_predict(replace(labelled, project=tmp_path / "none"), QUIET)
+        run_predict(replace(tiny_project, project=tmp_path / "none"), QUIET)
     with pytest.raises(UsageError, match="unknown learner"):
-        run_predict(replace(labelled, learner="latnt"), QUIET)
-    empty = make_project(tiny, tmp_path / "empty", budget=1)
+        run_predict(replace(tiny_project, learner="latnt"), QUIET)
+    empty = label_tiny(tiny, tmp_path / "empty", budget=1)
     with pytest.raises(TuilabelError, match="fewer than two classes"):
         run_predict(empty, QUIET)
 
 
 def test_a_broken_off_run_leaves_the_old_file(
-    labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "p.csv"
     out.write_text("old")
@@ -206,7 +165,7 @@ def test_a_broken_off_run_leaves_the_old_file(
 
     monkeypatch.setattr("tuilabel.project.prediction_files.CsvFile.write", broken)
     with pytest.raises(KeyboardInterrupt):
-        run_predict(labelled, replace(QUIET, out=out, force=True))
+        run_predict(tiny_project, replace(QUIET, out=out, force=True))
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
     assert out.read_text() == "old"
 
@@ -256,12 +215,16 @@ class Checked(HTMLParser):
 
 @pytest.fixture(params=[True, False], ids=["with a test split", "without one"])
 def report(
-    request: pytest.FixtureRequest, labelled: ModelOptions, able: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    tiny_project: ModelOptions,
+    separable_tiny: Tiny,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    options = labelled
+    options = tiny_project
     if not request.param:
-        options = make_project(able, tmp_path / "p", with_test=False)
-        pool = replace(open_pool("fashion-mnist", able.data_dir), test=None)
+        options = label_tiny(separable_tiny, tmp_path / "p", with_test=False)
+        pool = replace(open_pool("fashion-mnist", separable_tiny.data_dir), test=None)
         pool.fingerprint = pool.fingerprint[::-1]
         monkeypatch.setattr("tuilabel.project.model.open_pool", lambda *_: pool)
     run_predict(options, replace(QUIET, html=tmp_path / "r.html"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Tiny
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import encode_pool
 from tuilabel.encoders.choose import Encoder

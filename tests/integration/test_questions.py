@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import SessionMaker, Tiny, Toy
-from tests.integration.test_session import answer_all
-from tests.unit.test_learner import request
+from tests.helpers.sessions import SessionMaker, answer_all, train_request
+from tests.helpers.tiny import Tiny
+from tests.helpers.toy import Toy
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import encode_images
 from tuilabel.encoders.vae.decode import LatentDecoder
@@ -59,13 +59,13 @@ def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
     assert before.probabilities is None
     assert before.reconstruction is None
     assert {toy.truth(i) for i in before.neighbours.tolist()} == {toy.truth(5)}
-    runner.run(request(toy, list(range(30))))
+    runner.run(train_request(toy, list(range(30))))
     after = answerer.answer(InspectItem(2, 5, neighbours=3))
     assert isinstance(after, Inspection)
     assert after.probabilities is not None
     assert after.probabilities.argmax() == toy.truth(5)
     assert after.neighbours.shape == after.distances.shape == (3,)
-    runner.run(request(toy, [0], labels=np.array([0])))  # all but one label taken back: no model any more
+    runner.run(train_request(toy, [0], labels=np.array([0])))  # all but one label taken back: no model any more
     again = answerer.answer(InspectItem(3, 5))
     assert isinstance(again, Inspection)
     assert again.probabilities is None
@@ -78,7 +78,7 @@ def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: st
     nothing = answerer.answer(ItemsOfClass(1, 1, 10, NONE))
     assert isinstance(nothing, ClassItems)
     assert len(nothing.indices) == 0
-    runner.run(request(toy, list(range(30))))
+    runner.run(train_request(toy, list(range(30))))
     found = answerer.answer(ItemsOfClass(2, 1, 10, np.arange(40), order))  # type: ignore[arg-type]
     assert isinstance(found, ClassItems)
     assert len(found.indices) == 10
@@ -163,7 +163,7 @@ def test_a_round_waits_for_one_fold_at_most(toy: Toy) -> None:
     runner = toy.runner()
     said: list[object] = []
     worker = Worker(runner, QuestionHandler(runner), said.append)
-    train = request(toy, list(range(20)))
+    train = train_request(toy, list(range(20)))
     worker.turn(train, [validate(toy, 30), InspectItem(2, 3)])
     while worker.busy:
         worker.turn(train, [])
@@ -246,12 +246,12 @@ def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> N
     runner = toy.runner()
     said: list[object] = []
     worker = Worker(runner, QuestionHandler(runner), said.append)
-    worker.turn(request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
+    worker.turn(train_request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
     assert [type(m) for m in said if isinstance(m, Reply | RoundResult)] == [RoundResult, Inspection]
     said.clear()
     worker.turn(None, [InspectItem(2, 5, since=4), ItemsOfClass(3, 0, 5, NONE)])
     assert [m.serial for m in said if isinstance(m, Reply)] == [3]
-    worker.turn(request(toy, list(range(20)), serial=4), [])
+    worker.turn(train_request(toy, list(range(20)), serial=4), [])
     answer = said[-1]
     assert isinstance(answer, Inspection)
     assert (answer.serial, answer.probabilities is None) == (2, False)

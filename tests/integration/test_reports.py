@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.conftest import Clock, Tiny
+from tests.helpers.sessions import Clock
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.labels import InlineWriter, LabelStore, Project

@@ -8,20 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Clock, SessionMaker, Toy, make_toy
+from tests.helpers.sessions import ManualTrainer, SessionMaker, answer_all, open_session
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter
 from tuilabel.learner.trainer.messages import Failure, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 from tuilabel.session.ledger import Curve
-
-
-def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
-    for _ in range(rounds):
-        batch = session.batch
-        assert batch is not None
-        for position, item in enumerate(batch.items):
-            session.label(position, toy.truth(item.index), 500)
 
 
 def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session: SessionMaker) -> None:
@@ -244,26 +237,9 @@ def test_a_failure_of_the_trainer_is_shown_and_passes(toy: Toy, make_session: Se
     assert session.statistics().trainer.failure is None
 
 
-class SlowTrainer:
-    """Answers when it is told to."""
-
-    def __init__(self, toy: Toy) -> None:
-        self.run = toy.runner().run
-        self.requests: list[TrainRequest] = []
-
-    def start(self, deliver: object) -> None:
-        pass
-
-    def submit(self, request: TrainRequest) -> None:
-        self.requests.append(request)
-
-    def close(self) -> None:
-        pass
-
-
 def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_session: SessionMaker) -> None:
-    trainer = SlowTrainer(toy)
-    session = with_trainer(trainer, toy, make_session(toy))
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
     assert session.batch is None
     session.handle(trainer.run(trainer.requests[-1]))
     answer_all(session, toy, 1)
@@ -281,8 +257,8 @@ def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_se
 def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
     toy: Toy, make_session: SessionMaker
 ) -> None:
-    trainer = SlowTrainer(toy)
-    session = with_trainer(trainer, toy, make_session(toy))
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
     session.handle(trainer.run(trainer.requests[-1]))
     batch = session.batch
     assert batch is not None
@@ -293,21 +269,6 @@ def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
     session.handle(trainer.run(learnt))
     assert session.batch is not None
     assert session.batch.items[5].predicted is None
-
-
-def with_trainer(trainer: SlowTrainer, toy: Toy, reference: LabellingSession) -> LabellingSession:
-    session = LabellingSession(
-        toy.pool,
-        events=[],
-        rounds=[],
-        writer=reference._answers._writer,
-        trainer=trainer,
-        classes=toy.pool.classes,
-        batch_size=10,
-        clock=Clock(),
-    )
-    session.start()
-    return session
 
 
 def test_retraining_by_batch_waits_for_the_model_of_the_batch(toy: Toy, make_session: SessionMaker) -> None:
@@ -464,7 +425,7 @@ def test_numbers_that_ask_nothing_are_refused(
 
 def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
     """A person types on while the trainer works, and a newer request makes the one between two batches void."""
-    trainer = SlowTrainer(toy)
+    trainer = ManualTrainer(toy)
     session = LabellingSession(
         toy.pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
         strategy="random", batch_size=10,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.conftest import SessionMaker, Toy
-from tests.integration.test_session import answer_all
+from tests.helpers.sessions import SessionMaker, answer_all
+from tests.helpers.toy import Toy
 from tuilabel.session import LabellingSession
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Clock, make_toy
+from tests.helpers.sessions import Clock
+from tests.helpers.toy import make_toy
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
 from tuilabel.learner.trainer.messages import ItemPredictions, Message, RoundResult, TrainRequest

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from tests.conftest import Toy, make_toy
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.cli.render.curves import print_results, shown_counts
 from tuilabel.cli.render.results_file import set_aside
 from tuilabel.cli.render.simulation import check_pool

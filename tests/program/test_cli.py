@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from tests.conftest import Tiny
+from tests.helpers.program import Runner
 from tests.helpers.terminal import TUILABEL
-from tests.program.conftest import Runner
+from tests.helpers.tiny import Tiny
 
 
 def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.conftest import Tiny
 from tests.helpers.exchange import label_all
-from tests.program.conftest import Runner
+from tests.helpers.program import Runner
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.labels import LabelStore, Project
 

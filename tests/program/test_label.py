@@ -13,16 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tiny
+from tests.helpers.program import FIRST_START, IMAGES, Runner, tiny_command
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.program.conftest import Runner
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import encode_pool
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
-
-IMAGES = r"\n {3,}· "  # the caption under an image without a prediction: the images are there
-FIRST_START = 120.0  # seconds: also on a machine that is busy with other things
 
 
 def batch_truth(project: Path, pool_name: str = "mnist", data_dir: Path | None = None) -> list[str]:
@@ -42,14 +39,6 @@ def label(terminal: Terminal, project: Path, n: int, done: int) -> None:
         done += 1
         terminal.type(key)
         terminal.wait_for(rf"\b{done} of 60,000 labelled")
-
-
-def tiny_command(tiny: Tiny, *more: str) -> list[str]:
-    return [
-        *(*TUILABEL, "label", "fashion-mnist"),
-        *("--data-dir", str(tiny.data_dir), "--checkpoint", str(tiny.checkpoint)),
-        *more,
-    ]
 
 
 def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Path, run: Runner) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.folders import colour_folder, jpeg, picture
+from tests.helpers.program import Runner
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.program.conftest import Runner
 from tuilabel.cli.class_names import ask_classes, class_names
 from tuilabel.errors import UsageError
 

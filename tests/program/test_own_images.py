@@ -9,9 +9,8 @@ import sqlite3
 from pathlib import Path
 
 from tests.helpers.folders import COLOURS, colour_folder, jpeg, picture
+from tests.helpers.program import FIRST_START, IMAGES, Runner
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.program.conftest import Runner
-from tests.program.test_label import FIRST_START, IMAGES
 from tuilabel.datasets import open_pool
 from tuilabel.labels import LabelStore, current_answers
 

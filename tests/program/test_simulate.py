@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tiny
+from tests.helpers.program import Runner
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.program.conftest import Runner
+from tests.helpers.tiny import Tiny
 
 OWN = '''import numpy as np
 def first(context, k):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tiny
+from tests.helpers.program import FIRST_START, IMAGES, tiny_command
 from tests.helpers.terminal import Terminal
-from tests.program.test_label import FIRST_START, IMAGES, tiny_command
+from tests.helpers.tiny import Tiny
 from tuilabel.labels import LabelStore
 
 # What a talkative terminal says to `tuilabel`'s and to Textual's queries; digits in it are class keys.

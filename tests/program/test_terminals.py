@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tiny
+from tests.helpers.program import FIRST_START, IMAGES, Runner, tiny_command
 from tests.helpers.terminal import TUILABEL, Terminal
-from tests.program.conftest import Runner
-from tests.program.test_label import FIRST_START, IMAGES, tiny_command
+from tests.helpers.tiny import Tiny
 
 KITTY = {
     b"\x1b[>q": b"\x1bP>|kitty(0.35.2)\x1b\\",

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Tiny
-from tests.program.conftest import Runner
+from tests.helpers.program import Runner
+from tests.helpers.tiny import Tiny
 from tuilabel.cli.render.thesis import run_thesis
 from tuilabel.errors import TuilabelError
 

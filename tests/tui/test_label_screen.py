@@ -9,9 +9,9 @@ import pytest
 from textual import events
 from textual.pilot import Pilot
 
-from tests.conftest import SessionMaker, Toy
-from tests.integration.test_session import SlowTrainer, with_trainer
-from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted
+from tests.helpers.app import AppMaker, check_snapshot, running, screen_text, scripted
+from tests.helpers.sessions import ManualTrainer, SessionMaker, open_session
+from tests.helpers.toy import Toy
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.app import LabelApp
@@ -121,8 +121,8 @@ async def test_twenty_labels_move_every_figure(make_app: AppMaker, toy: Toy) -> 
 
 
 async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker, make_session: SessionMaker) -> None:
-    trainer = SlowTrainer(toy)
-    app = make_app(with_trainer(trainer, toy, make_session(toy)))
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, toy))
     async with running(app) as pilot:
         assert "Picking the next images" in screen_text(app)
         await pilot.press("a", "b")
@@ -143,8 +143,8 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
 async def test_a_prediction_that_changes_under_the_finger_is_not_accepted(
     toy: Toy, make_app: AppMaker, make_session: SessionMaker
 ) -> None:
-    trainer = SlowTrainer(toy)
-    app = make_app(with_trainer(trainer, toy, make_session(toy)))
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, toy))
     async with running(app) as pilot:
         deliver(app, trainer.run(trainer.requests[-1]))
         await pilot.pause()
@@ -295,7 +295,7 @@ async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: Ap
 async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(
     toy: Toy, make_app: AppMaker, make_session: SessionMaker
 ) -> None:
-    app = make_app(with_trainer(SlowTrainer(toy), toy, make_session(toy)))
+    app = make_app(open_session(ManualTrainer(toy), toy))
     async with running(app) as pilot:
         app.mailbox.put(TrainerProgress("encode", 30, 120))
         await pilot.pause()

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Clock
+from tests.helpers.app import running, screen_text
 from tests.helpers.folders import COLOURS, colour_folder
-from tests.tui.conftest import running, screen_text
+from tests.helpers.sessions import Clock
 from tuilabel.datasets import LibraryPool, open_pool
 from tuilabel.encoders.choose import PCA_ENCODER
 from tuilabel.encoders.encode import encode

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from tests.conftest import SessionMaker, Toy
-from tests.tui.conftest import running
+from tests.helpers.app import running
+from tests.helpers.sessions import SessionMaker
+from tests.helpers.toy import Toy
 from tuilabel.render import PictureSource, get_renderer
 from tuilabel.render.kitty import PLACEHOLDER
 from tuilabel.tui.app import LabelApp

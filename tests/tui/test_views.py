@@ -11,8 +11,9 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
-from tests.conftest import SessionMaker, Toy
-from tests.tui.conftest import AppMaker, check_snapshot, running, screen_text, scripted, scripted_answer
+from tests.helpers.app import AppMaker, check_snapshot, running, screen_text, scripted, scripted_answer
+from tests.helpers.sessions import SessionMaker
+from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_user_keys

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.conftest import SessionMaker, Toy, make_toy
-from tests.unit.test_learner import NONE, request
+from tests.helpers.sessions import NO_ITEMS, SessionMaker, train_request
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.estimate import expected_calibration_error
 from tuilabel.labels import LabelStore
@@ -45,7 +45,7 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
 
 def test_few_audit_items_do_not_calibrate(toy: Toy) -> None:
     labelled = list(range(30))
-    asked = request(toy, labelled, audit=np.arange(30) < ENOUGH - 1)
+    asked = train_request(toy, labelled, audit=np.arange(30) < ENOUGH - 1)
     final = fit_calibrated(MLPLearner(toy.latents), asked)
     assert (final.temperature, final.n_calibration) == (1.0, 0)
 
@@ -70,7 +70,7 @@ class Timid:
 def test_audit_items_calibrate_and_change_no_prediction() -> None:
     toy = make_toy(300)
     labelled = list(range(90))
-    asked = request(toy, labelled, audit=np.arange(90) % 2 == 0)
+    asked = train_request(toy, labelled, audit=np.arange(90) % 2 == 0)
     final = fit_calibrated(Timid(toy.latents), asked)  # type: ignore[arg-type]
     before, after = final.model.predict_proba(toy.test.features), final.predict_proba(toy.test.features)
     assert final.n_calibration == 45
@@ -84,7 +84,7 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
 
 def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.learner.calibrated.CHUNK", 50)
-    final = fit_calibrated(MLPLearner(toy.latents), request(toy, list(range(30))))
+    final = fit_calibrated(MLPLearner(toy.latents), train_request(toy, list(range(30))))
     chunks = list(final.chunks(toy.latents))
     assert [start for start, _ in chunks] == [0, 50, 100]
     assert np.allclose(np.concatenate([p for _, p in chunks]), final.predict_proba(toy.latents), atol=1e-6)
@@ -92,8 +92,8 @@ def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_labels_of_one_class_make_no_model(toy: Toy) -> None:
-    asked = replace(request(toy, [1, 2, 3]), labels=np.zeros(3, dtype=np.int64))
+    asked = replace(train_request(toy, [1, 2, 3]), labels=np.zeros(3, dtype=np.int64))
     with pytest.raises(TuilabelError, match="labels of two classes"):
         fit_calibrated(MLPLearner(toy.latents), asked)
     with pytest.raises(TuilabelError, match="labels of two classes"):
-        fit_calibrated(MLPLearner(toy.latents), replace(asked, indices=NONE, labels=NONE, audit=NONE < 0))
+        fit_calibrated(MLPLearner(toy.latents), replace(asked, indices=NO_ITEMS, labels=NO_ITEMS, audit=NO_ITEMS < 0))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import Toy, make_toy
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.learner import graph as graph_module
 from tuilabel.learner.base import LabelSet

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.conftest import make_toy
+from tests.helpers.toy import make_toy
 from tuilabel.estimate import (
     class_thresholds,
     confident_classes,

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from tests.conftest import Toy, make_toy
+from tests.helpers.sessions import train_request
+from tests.helpers.toy import Toy, make_toy
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.cnn import CNNLearner, pixel_rows
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
-from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.round import RoundRunner, TestSet
-
-NONE = np.array([], dtype=np.int64)
-
-
-def request(toy: Toy, labelled: list[int], **changes: object) -> TrainRequest:
-    indices = np.array(sorted(labelled), dtype=np.int64)
-    labels = np.array([toy.truth(i) for i in sorted(labelled)], dtype=np.int64)
-    base = TrainRequest(1, indices, labels, 3, indices < 0, NONE, NONE, "margin", 10, 2, 0)
-    return replace(base, **changes)
 
 
 def test_the_ensemble_learns_what_can_be_learnt(toy: Toy) -> None:
@@ -63,7 +52,7 @@ def test_misuse_is_told_with_the_call_that_mends_it(toy: Toy) -> None:
 
 @pytest.mark.parametrize("labelled", [[], [0], [0, 1, 2]])
 def test_without_two_classes_coverage_asks_and_nothing_is_predicted(toy: Toy, labelled: list[int]) -> None:
-    asked = request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
+    asked = train_request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
     result = toy.runner().run(asked)
     assert (result.n_labels, result.strategy) == (0, "coverage")
     assert result.picks.predicted is None
@@ -73,14 +62,14 @@ def test_without_two_classes_coverage_asks_and_nothing_is_predicted(toy: Toy, la
 
 
 def test_random_stays_random_from_the_start(toy: Toy) -> None:
-    result = toy.runner().run(request(toy, [], strategy="random"))
+    result = toy.runner().run(train_request(toy, [], strategy="random"))
     assert result.strategy == "random"
     assert result.picks.query_probability is not None
 
 
 def test_a_round_measures_predicts_and_picks(toy: Toy) -> None:
     labelled = list(range(30))
-    result = toy.runner().run(request(toy, labelled, excluded=np.array([40, 41]), shown=np.array([40, 41])))
+    result = toy.runner().run(train_request(toy, labelled, excluded=np.array([40, 41]), shown=np.array([40, 41])))
     assert result.n_labels == 30
     assert result.test_accuracy is not None
     assert result.test_accuracy > 0.95
@@ -97,7 +86,7 @@ def test_a_round_measures_predicts_and_picks(toy: Toy) -> None:
 
 
 def test_the_same_request_gives_the_same_round(toy: Toy) -> None:
-    one, two = (toy.runner().run(request(toy, list(range(12)))) for _ in range(2))
+    one, two = (toy.runner().run(train_request(toy, list(range(12)))) for _ in range(2))
     assert one.picks.indices.tolist() == two.picks.indices.tolist()
     assert one.audit.indices.tolist() == two.audit.indices.tolist()
     assert one.test_accuracy == two.test_accuracy
@@ -108,7 +97,7 @@ def test_audit_items_are_drawn_uniformly() -> None:
     counts = np.zeros(40)
     for seed in range(400):
         result = RoundRunner(MLPLearner(toy.latents)).run(
-            request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0]))
+            train_request(toy, [0, 1], strategy="random", seed=seed, labels=np.array([0, 0]))
         )
         counts[result.audit.indices] += 1
     assert counts[:2].sum() == 0
@@ -118,7 +107,7 @@ def test_audit_items_are_drawn_uniformly() -> None:
 
 
 def test_a_pool_with_nothing_left_is_no_error(toy: Toy) -> None:
-    result = toy.runner().run(request(toy, list(range(120))))
+    result = toy.runner().run(train_request(toy, list(range(120))))
     assert len(result.picks.indices) == len(result.audit.indices) == 0
     assert result.mean_uncertainty is None
     assert result.test_accuracy is not None
@@ -126,7 +115,7 @@ def test_a_pool_with_nothing_left_is_no_error(toy: Toy) -> None:
 
 def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
     """Not only together with the batch that is ranked behind it."""
-    result = toy.runner().run(request(toy, [], batch_size=3))
+    result = toy.runner().run(train_request(toy, [], batch_size=3))
     first, second = result.picks.indices[:3].tolist(), result.picks.indices[3:].tolist()
     assert {toy.truth(index) for index in first} == {0, 1, 2}
     assert len(second) == 3
@@ -134,19 +123,19 @@ def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
 
 
 def test_cross_validation_predicts_every_label_without_having_seen_it(toy: Toy) -> None:
-    result = toy.runner().run(request(toy, list(range(30)), folds=5))
+    result = toy.runner().run(train_request(toy, list(range(30)), folds=5))
     assert result.out_of_fold is not None
     truth = np.array([toy.truth(i) for i in range(30)])
     assert (result.out_of_fold == truth).mean() > 0.85
-    assert toy.runner().run(request(toy, list(range(30)))).out_of_fold is None
+    assert toy.runner().run(train_request(toy, list(range(30)))).out_of_fold is None
     noise = np.random.default_rng(0).permutation(truth)
-    shuffled = toy.runner().run(request(toy, list(range(30)), labels=noise, folds=5)).out_of_fold
+    shuffled = toy.runner().run(train_request(toy, list(range(30)), labels=noise, folds=5)).out_of_fold
     assert shuffled is not None
     assert (shuffled == noise).mean() < 0.8
 
 
 def test_a_round_brings_balanced_accuracy_calibration_and_what_the_model_expects(toy: Toy) -> None:
-    result = toy.runner().run(request(toy, list(range(30))))
+    result = toy.runner().run(train_request(toy, list(range(30))))
     assert result.test is not None
     assert result.test.balanced_accuracy == pytest.approx(result.test.accuracy, abs=0.05)
     assert result.test.calibration_error < 0.15
@@ -159,7 +148,7 @@ def test_a_round_brings_balanced_accuracy_calibration_and_what_the_model_expects
 def test_a_class_without_a_label_is_not_predicted_and_no_error(toy: Toy) -> None:
     labelled = [i for i in range(120) if toy.truth(i) != 2][:20]
     for learner in (MLPLearner(toy.latents), LatentLearner(toy.latents)):
-        result = RoundRunner(learner, toy.test).run(request(toy, labelled))
+        result = RoundRunner(learner, toy.test).run(train_request(toy, labelled))
         assert result.test is not None
         assert result.test.accuracy == pytest.approx((toy.test.targets != 2).mean(), abs=0.1)
 
@@ -167,7 +156,7 @@ def test_a_class_without_a_label_is_not_predicted_and_no_error(toy: Toy) -> None
 def test_the_cnn_learns_from_pixels_and_serves_every_strategy(toy: Toy) -> None:
     learner = CNNLearner(toy.pool.images)
     test = TestSet(pixel_rows(toy.pool.test.images), toy.test.targets)  # type: ignore[union-attr]
-    result = RoundRunner(learner, test).run(request(toy, list(range(60)), strategy="bald"))
+    result = RoundRunner(learner, test).run(train_request(toy, list(range(60)), strategy="bald"))
     assert result.test is not None
     assert result.test.accuracy > 0.9
     assert len(set(result.picks.indices.tolist())) == 20

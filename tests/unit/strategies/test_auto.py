@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.helpers.pools import random_context
+from tests.helpers.query_contexts import random_context
 from tuilabel.strategies import get_strategy
 from tuilabel.strategies.auto import SURE
 from tuilabel.strategies.geometry import kmeans

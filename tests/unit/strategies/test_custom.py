@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.pools import make_context
+from tests.helpers.query_contexts import make_context
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.strategies import QueryContext, Selection, custom, get_strategy
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from tests.helpers.pools import FakeModel, distances, make_context, random_context
+from tests.helpers.query_contexts import FakeModel, distances, make_context, random_context
 from tuilabel.strategies import get_strategy
 from tuilabel.strategies.badge import gradient_seeds
 from tuilabel.strategies.clustered import flips

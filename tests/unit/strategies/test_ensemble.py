@@ -9,7 +9,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.helpers.pools import random_context
+from tests.helpers.query_contexts import random_context
 from tuilabel.strategies import get_strategy
 from tuilabel.strategies.batchbald import joint_picks
 from tuilabel.strategies.ensemble import mutual_information, variation_ratio

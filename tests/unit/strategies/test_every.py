@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.pools import FakeModel, make_context, random_context
+from tests.helpers.query_contexts import FakeModel, make_context, random_context
 from tuilabel.strategies import QueryContext, get_strategy, strategy_names
 
 

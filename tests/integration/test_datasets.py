@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from tests.helpers.toys import idx_bytes, write_idx
+from tests.helpers.idx import idx_bytes, write_idx
 from tuilabel.datasets import list_datasets, open_pool
 from tuilabel.datasets.builtin.formats import FormatError, read_cifar, read_idx
 from tuilabel.datasets.pool import content_ids

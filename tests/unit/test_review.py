@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import numpy as np
 
+from tests.helpers.events import item_event
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session.review import ReviewItem, review_items
 
 CLASSES = ("a", "b")
-BASE = Event(
-    key="", kind="label", item="", class_name="a", annotator="ann", at=datetime(2026, 1, 1, tzinfo=UTC),
-    milliseconds=1, round=1, strategy="auto", query_probability=None, trained_on=None, predicted=None, confidence=None,
-    audit=False,
-)  # fmt: skip
-
-
-def event(index: int, key: str = "", **changes: object) -> Event:
-    return replace(BASE, key=key or f"e{index}", item=f"i{index}", **changes)  # type: ignore[arg-type]
 
 
 def out_of_fold(p: dict[int, float]) -> OutOfFoldPredictions:
@@ -38,16 +29,16 @@ def review(events: list[Event], found: OutOfFoldPredictions | None = None) -> li
 
 def test_the_order_is_that_of_the_reasons_and_each_item_comes_once() -> None:
     events = [
-        *(event(i) for i in range(4)),
-        *(event(i, class_name="b") for i in range(4, 8)),
-        event(10, kind="flag", class_name=None),
-        event(11, "x", annotator="bob", class_name="b"),
-        event(11, "y"),
-        event(12, audit=True, predicted="b", confidence=0.9),
-        event(3, "again", annotator="bob", class_name="b"),
-        event(3, "more", audit=True, predicted="b", confidence=0.8),
-        event(13, audit=True, predicted="a", confidence=0.9),
-        event(14, kind="skip", class_name=None),
+        *(item_event(i) for i in range(4)),
+        *(item_event(i, class_name="b") for i in range(4, 8)),
+        item_event(10, kind="flag", class_name=None),
+        item_event(11, "x", annotator="bob", class_name="b"),
+        item_event(11, "y"),
+        item_event(12, audit=True, predicted="b", confidence=0.9),
+        item_event(3, "again", annotator="bob", class_name="b"),
+        item_event(3, "more", audit=True, predicted="b", confidence=0.8),
+        item_event(13, audit=True, predicted="a", confidence=0.9),
+        item_event(14, kind="skip", class_name=None),
     ]
     p = {0: 0.05, 1: 0.1, 2: 0.05, 3: 0.97, 4: 0.9, 5: 0.02, 6: 0.95, 7: 0.9}
     found = review(events, out_of_fold(p))
@@ -66,25 +57,25 @@ def test_the_order_is_that_of_the_reasons_and_each_item_comes_once() -> None:
 
 
 def test_what_was_answered_in_review_comes_no_more_for_that_answer() -> None:
-    events = [*(event(i, class_name="ab"[i % 2]) for i in range(6))]
+    events = [*(item_event(i, class_name="ab"[i % 2]) for i in range(6))]
     p = out_of_fold({i: (0.95 if i % 2 else 0.05) if i else 0.97 for i in range(6)})
     assert [item.index for item in review(events, p)] == [0]
-    confirmed = [*events, event(0, "r", strategy="review")]
+    confirmed = [*events, item_event(0, "r", strategy="review")]
     assert review(confirmed, p) == []
-    later = [*confirmed, event(0, "l"), event(1, "m", kind="flag", class_name=None)]
+    later = [*confirmed, item_event(0, "l"), item_event(1, "m", kind="flag", class_name=None)]
     assert [item.index for item in review(later, p)] == [1]
-    changed = [*confirmed, event(2, "c", class_name="b")]
+    changed = [*confirmed, item_event(2, "c", class_name="b")]
     assert [item.index for item in review(changed, p)] == [2]  # judged by the label it has now
-    taken_back = [*confirmed, replace(event(0, "u", kind="undo", class_name=None), undoes="r")]
+    taken_back = [*confirmed, replace(item_event(0, "u", kind="undo", class_name=None), undoes="r")]
     assert [item.index for item in review(taken_back, p)] == [0]
 
 
 def test_labels_taken_back_and_unknown_classes_are_no_error() -> None:
     p = out_of_fold({0: 0.9, 1: 0.9})
-    assert review([event(0), replace(event(0, "u", kind="undo"), undoes="e0")], p) == []
-    assert review([event(0, class_name="old"), event(1, class_name="b")], p) == []
+    assert review([item_event(0), replace(item_event(0, "u", kind="undo"), undoes="e0")], p) == []
+    assert review([item_event(0, class_name="old"), item_event(1, class_name="b")], p) == []
     assert review([], None) == []
 
 
 def test_an_annotator_who_changes_his_mind_disagrees_with_nobody() -> None:
-    assert review([event(0, "x", class_name="b"), event(0, "y")]) == []
+    assert review([item_event(0, "x", class_name="b"), item_event(0, "y")]) == []

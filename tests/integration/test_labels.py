@@ -7,8 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,8 @@ import sqlalchemy as sa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.helpers.events import START, event
+from tests.helpers.projects import open_project
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import (
     BackgroundWriter,
@@ -27,29 +27,6 @@ from tuilabel.labels import (
     current_answers,
 )
 from tuilabel.labels import store as store_module
-
-START = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def event(number: int, item: str = "", kind: str = "label", **changes: object) -> Event:
-    base = Event(
-        key=f"{number:032x}",
-        kind=kind,  # type: ignore[arg-type]
-        item=item or f"{number:032x}",
-        class_name="7" if kind == "label" else None,
-        annotator="ann",
-        at=START + timedelta(seconds=number, microseconds=number),
-        milliseconds=640,
-        round=1,
-        strategy="margin",
-        query_probability=None,
-        trained_on=20,
-        predicted="1",
-        confidence=0.25,
-        audit=False,
-    )
-    return replace(base, **changes)
-
 
 ROUND = Round(
     3, START, "margin", 20, 0.93, 0.1, (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None))
@@ -114,7 +91,7 @@ def test_no_write_ahead_log_on_a_network_file_system(tmp_path: Path, monkeypatch
 def test_labels_written_are_there_after_the_process_was_killed(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from tuilabel.labels import LabelStore; "
-        "sys.path.insert(0, sys.argv[2]); from tests.unit.test_labels import event; "
+        "sys.path.insert(0, sys.argv[2]); from tests.helpers.events import event; "
         "LabelStore.open(Path(sys.argv[1])).append([event(1), event(2)]); os.kill(os.getpid(), 9)"
     )
     root = str(Path(__file__).parents[2])
@@ -242,10 +219,6 @@ def test_closing_gives_back_what_could_not_be_written() -> None:
 
 
 # -- projects ----------------------------------------------------------------------------------------------------------
-
-
-def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...] | None = None) -> Project:
-    return Project.open(directory, dataset, "f" * 32, ("a", "b"), named)
 
 
 def test_a_project_keeps_its_classes_and_takes_new_ones_at_the_end(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.conftest import Toy
+from tests.helpers.toy import Toy
 from tuilabel.encoders.cache import encode_images
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.errors import TuilabelError, UsageError

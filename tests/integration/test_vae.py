@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import Tiny
+from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders import cache as latents_module
 from tuilabel.encoders.cache import cached_latents, encode_pool

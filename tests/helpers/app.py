@@ -1,0 +1,108 @@
+"""The app over a toy session, driven by Textual's pilot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+from textual.pilot import Pilot
+
+from tests.helpers.toy import Toy
+from tuilabel.learner.trainer.messages import (
+    ClassItems,
+    CrossValidate,
+    Inspection,
+    InspectItem,
+    ItemPredictions,
+    ItemsOfClass,
+    OutOfFoldPredictions,
+    Question,
+    Reply,
+    RoundResult,
+    TestMetrics,
+    TrainRequest,
+)
+from tuilabel.tui.app import LabelApp
+from tuilabel.tui.widgets.grid import NOT_SEEN
+
+SNAPSHOTS = Path(__file__).parents[1] / "tui" / "snapshots"
+AppMaker = Callable[..., LabelApp]
+
+
+def screen_text(app: LabelApp) -> str:
+    """The screen as characters, without trailing blanks."""
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+@asynccontextmanager
+async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[None]]:
+    """The app on a terminal of `size`, its batch, if it has one, painted."""
+    grid = app.label_screen._grid
+    async with app.run_test(size=size) as pilot:
+        while app.session.batch is not None and grid.has_room and grid.seen_at == NOT_SEEN:
+            await pilot.pause()
+        yield pilot
+
+
+def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
+    """A round with made-up figures, the same on every machine: for pictures of the screen."""
+    n = len(request.indices)
+    left = np.setdiff1d(np.arange(len(toy.latents)), np.concatenate([request.indices, request.excluded]))
+
+    def picks(indices: np.ndarray) -> ItemPredictions:
+        if n < 2:
+            return ItemPredictions(indices)
+        truth = np.array([toy.truth(int(index)) for index in indices], dtype=np.int64)
+        return ItemPredictions(indices, truth, (0.4 + indices % 60 / 100).astype(np.float32))
+
+    return RoundResult(
+        serial=request.serial,
+        n_labels=n if n >= 2 else 0,
+        strategy=request.strategy if n >= 2 else "coverage",
+        picks=picks(left[: 2 * request.batch_size]),
+        audit=picks(left[-2 * request.audit_size :]),
+        shown=picks(request.shown),
+        test=TestMetrics(1 - 1 / n, 1 - 1 / n, 0.1) if n >= 2 else None,
+        mean_uncertainty=1 / n if n >= 2 else None,
+        uncertainty_histogram=np.arange(20, 0, -1) ** 2 if n >= 2 else None,
+        mean_confidence=1 - 1 / n if n >= 2 else None,
+        stop_set=None,
+        out_of_fold=None,
+        fit_seconds=0.03,
+        query_seconds=0.02,
+    )
+
+
+def scripted_answer(toy: Toy, question: Question) -> Reply:
+    """Answers with made-up figures to what the screens ask of the model."""
+    match question:
+        case InspectItem():
+            near = np.array([index for index in range(9) if index != question.index][:8])
+            chances = np.array([0.7, 0.2, 0.1], dtype=np.float32)
+            image = toy.pool.images[question.index]
+            far = np.zeros(8, dtype=np.bool_)
+            return Inspection(
+                question.serial, question.index, chances, near, np.arange(8, dtype=np.float32), far, image
+            )
+        case ItemsOfClass():
+            left = np.setdiff1d(np.arange(len(toy.latents)), question.excluded)
+            found = left[[toy.truth(int(index)) == question.class_index for index in left]]
+            return ClassItems(
+                question.serial, question.class_index, found, np.full(len(found), 0.9, dtype=np.float32), 1.0
+            )
+        case CrossValidate():
+            sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
+            sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8
+            return OutOfFoldPredictions(question.serial, question.indices, sure)
+
+
+def check_snapshot(name: str, text: str) -> None:
+    """Compare with the kept text; TUILABEL_UPDATE_SNAPSHOTS=1 keeps the new one."""
+    path = SNAPSHOTS / f"{name}.txt"
+    if os.environ.get("TUILABEL_UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text + "\n")
+    assert text + "\n" == path.read_text(), f"{path} differs; TUILABEL_UPDATE_SNAPSHOTS=1 pytest keeps the new screen"

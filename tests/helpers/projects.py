@@ -1,0 +1,42 @@
+"""Projects on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.helpers.sessions import Clock
+from tests.helpers.tiny import Tiny
+from tuilabel.datasets import open_pool
+from tuilabel.encoders.choose import Encoder
+from tuilabel.labels import InlineWriter, LabelStore, Project
+from tuilabel.learner import open as opening
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.project.model import ModelOptions
+from tuilabel.session import LabellingSession
+
+
+def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...] | None = None) -> Project:
+    return Project.open(directory, dataset, "f" * 32, ("a", "b"), named)
+
+
+def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:
+    """Labels of the tiny dataset, one in 25 wrong."""
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
+    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
+        store = LabelStore.open(project.store)
+        test = opening.open_test_set(pool, features) if with_test else None
+        trainer = InlineTrainer(RoundRunner(learner, test).run)
+        session = LabellingSession(
+            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
+            strategy="margin", annotator="ann", retrain="batch", budget=budget, audit_share=0.3, clock=Clock(),
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        assert pool.targets is not None
+        while (batch := session.batch) is not None:
+            for position, item in enumerate(batch.items):
+                session.label(position, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
+        store.close()
+    return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")
