@@ -65,7 +65,7 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
         picks=picks(left[: 2 * request.batch_size]),
         audit=picks(left[-2 * request.audit_size :]),
         shown=picks(request.shown),
-        test=TestMetrics(1 - 1 / n, 1 - 1 / n, 0.1) if n >= 2 else None,
+        test=TestMetrics(1 - 1 / n, 1 - 1 / n, 0.1, 60) if n >= 2 else None,
         mean_uncertainty=1 / n if n >= 2 else None,
         uncertainty_histogram=np.arange(20, 0, -1) ** 2 if n >= 2 else None,
         mean_confidence=1 - 1 / n if n >= 2 else None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from tuilabel.errors import UsageError
 from tuilabel.estimate import (
     ClassFigure,
     Confusion,
+    MeasuredAccuracy,
     StoppingAdvice,
     advice_text,
     audit_confusion,
@@ -22,14 +25,14 @@ from tuilabel.estimate import (
     most_confused,
     wilson_interval,
 )
-from tuilabel.labels import NullWriter
+from tuilabel.labels import InlineWriter, LabelStore, NullWriter, Round
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
-from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.session import LabellingSession
-from tuilabel.session.figures import audit_curve
+from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.session import LabellingSession, log_statistics
+from tuilabel.session.accuracy_curve import audit_curve
 
 
 def without_test(toy: Toy, **options: object) -> LabellingSession:
@@ -54,6 +57,81 @@ def test_the_curve_has_the_interval_of_the_test_split(toy: Toy, make_session: Se
     assert (point.low, point.high) == pytest.approx(wilson_interval(point.accuracy * 60, 60))
     again = make_session(toy)  # also of an earlier sitting
     assert all(p.low < p.accuracy <= p.high for p in again.statistics().curve)
+
+
+def test_the_interval_is_that_of_the_items_that_were_measured(toy: Toy, tmp_path: Path) -> None:
+    """A test set of 20 items says less than the pool's test split of 60, also after a restart and in `stats`."""
+    store = LabelStore.open(tmp_path / "labels.db")
+
+    def session() -> LabellingSession:
+        runner = RoundRunner(MLPLearner(toy.latents), TestSet(toy.test.features[:20], toy.test.targets[:20]))
+        trainer = InlineTrainer(runner.run)
+        session = LabellingSession(
+            toy.pool, events=store.events(), rounds=store.rounds(), class_changes=store.class_changes(),
+            writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes, batch_size=10, retrain="batch",
+        )  # fmt: skip
+        trainer.start(session.handle)
+        session.start()
+        return session
+
+    first = session()
+    answer_all(first, toy, 3)
+    statistics = first.statistics()
+    assert statistics.accuracy is not None
+    assert (statistics.accuracy.n, statistics.accuracy.source) == (20, "test")
+    right = statistics.accuracy.value * 20
+    assert statistics.accuracy.interval[1:] == pytest.approx(wilson_interval(right, 20))
+    assert statistics.curve[-1][2:] == pytest.approx(wilson_interval(right, 20))
+    assert session().statistics().curve == statistics.curve
+    logged = log_statistics(
+        store.events(), store.rounds(), store.class_changes(), classes=("a",), pool_size=120, test_size=60
+    )
+    assert logged.accuracy == statistics.accuracy
+    store.close()
+
+
+def test_rounds_of_older_versions_count_the_items_of_the_test_split() -> None:
+    row = Round(2, datetime(2026, 1, 1, tzinfo=UTC), "margin", 20, 0.9, None, 0.1, ())
+    old = log_statistics([], [row], [], classes=("a", "b"), pool_size=100, test_size=50)
+    assert old.accuracy == MeasuredAccuracy.on_test(0.9, 50)
+    unknown = log_statistics([], [row], [], classes=("a", "b"), pool_size=100)
+    assert (unknown.test_accuracy, unknown.accuracy) == (0.9, None)
+
+
+@pytest.mark.parametrize("tested", [True, False])
+def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: Path) -> None:
+    toy = make_toy(300)
+    rng = np.random.default_rng(0)
+    toy.latents += rng.normal(size=toy.latents.shape).astype(np.float32) * 1.2
+    store = LabelStore.open(tmp_path / "labels.db")
+    pool = toy.pool if tested else replace(toy.pool, test=None)
+    runner = RoundRunner(MLPLearner(toy.latents), toy.test if tested else None)
+    trainer = InlineTrainer(runner.run)
+    session = LabellingSession(
+        pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes, batch_size=10,
+        audit_share=0.3, retrain="batch", clock=Clock(), annotator="ann",
+    )  # fmt: skip
+    trainer.start(session.handle)
+    session.start()
+    answer_all(session, toy, 5)
+    assert session.batch is not None
+    session.flag(0)
+    session.skip(1)
+    session.rename_class(1, "bee")
+    shown = session.statistics()
+    logged = log_statistics(
+        store.events(), store.rounds(), store.class_changes(), classes=(), pool_size=300, test_size=60
+    )
+    store.close()
+    assert logged.classes == session.classes == ("a", "bee", "c")
+    assert (logged.labelled, logged.skipped, logged.flagged) == (shown.labelled, shown.skipped, shown.flagged)
+    assert logged.annotators == (("ann", 50),)
+    assert (logged.class_counts, logged.audit, logged.curve) == (shown.class_counts, shown.audit, shown.curve)
+    assert logged.accuracy == shown.accuracy
+    assert logged.advice.gain == shown.advice.gain
+    if not tested:  # the mistakes of a test are a model's, not the log's
+        assert (logged.class_figures, logged.confusions) == (shown.class_figures, shown.confusions)
+        assert logged.advice_text == shown.advice_text
 
 
 def test_without_a_test_split_the_audit_items_make_the_curve(toy: Toy) -> None:

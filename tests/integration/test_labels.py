@@ -29,7 +29,14 @@ from tuilabel.labels import (
 from tuilabel.labels import store as store_module
 
 ROUND = Round(
-    3, START, "margin", 20, 0.93, 0.1, (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None))
+    3,
+    START,
+    "margin",
+    20,
+    0.93,
+    1_000,
+    0.1,
+    (RoundItem("a", True, "7", 0.5, 0.01), RoundItem("b", False, None, None, None)),
 )
 
 

@@ -14,7 +14,7 @@ from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter
 from tuilabel.learner.trainer.messages import Failure, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
-from tuilabel.session.ledger import Curve
+from tuilabel.session.accuracy_curve import TestCurve
 
 
 def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session: SessionMaker) -> None:
@@ -337,9 +337,9 @@ def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
 
 
 def test_the_curve_stays_small_over_hours_of_labels() -> None:
-    curve = Curve()
+    curve = TestCurve()
     for labels in range(1, 30_001):
-        curve.add(labels, 0.5)
+        curve.add(labels, 0.5, None)
     points = curve.points()
     assert len(points) < 1300
     assert points[-1][0] == 30_000

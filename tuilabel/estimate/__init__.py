@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuilabel.estimate.accuracy import MeasuredAccuracy
 from tuilabel.estimate.audit import AUDIT_WINDOW, AuditEstimate, audit_estimate
 from tuilabel.estimate.class_figures import ClassFigure, Confusion, audit_confusion, class_figures, most_confused
 from tuilabel.estimate.confidence import apply_temperature, fit_temperature, mean_confidence
@@ -45,6 +46,7 @@ __all__ = [
     "Confusion",
     "LearningCurve",
     "LureEstimate",
+    "MeasuredAccuracy",
     "PairedComparison",
     "StabilisingPredictions",
     "StoppingAdvice",

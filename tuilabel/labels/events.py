@@ -65,6 +65,8 @@ class Round:
     strategy: str
     trained_on: int | None
     test_accuracy: float | None
+    test_size: int | None
+    """Test items that accuracy was measured on; None without a test, and in rounds of older versions."""
     mean_uncertainty: float | None
     items: tuple[RoundItem, ...]
 

@@ -18,7 +18,7 @@ from tuilabel.files import on_network as _on_network
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
-VERSION = 2
+VERSION = 3
 
 _metadata = sa.MetaData()
 _about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -67,6 +67,7 @@ _rounds = sa.Table(
     sa.Column("model", sa.Integer, key="trained_on"),
     sa.Column("test_accuracy", sa.Double),
     sa.Column("mean_uncertainty", sa.Double),
+    sa.Column("test_size", sa.Integer),
 )
 _round_items = sa.Table(
     "round_items",
@@ -79,6 +80,9 @@ _round_items = sa.Table(
     sa.Column("confidence", sa.Double),
     sa.Column("query_probability", sa.Double),
 )
+
+_ADDED: dict[int, tuple[sa.Column[Any], ...]] = {2: (_events.c.note, _events.c.step), 3: (_rounds.c.test_size,)}
+"""Columns that came with a format; class_changes came with 2."""
 
 
 class LabelStore:
@@ -200,9 +204,9 @@ class LabelStore:
             if version is None:
                 connection.execute(sa.insert(_about), {"version": VERSION})
             else:
-                for column in (_events.c.note, _events.c.step):
+                for column in (column for since, columns in _ADDED.items() if since > version for column in columns):
                     kind = column.type.compile(connection.dialect)
-                    connection.execute(sa.text(f"ALTER TABLE {_events.name} ADD COLUMN {column.name} {kind}"))
+                    connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
                 connection.execute(sa.update(_about), {"version": VERSION})
             for statement in _append_only():
                 connection.execute(sa.text(statement))

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from tuilabel import __version__
-from tuilabel.estimate import audit_confusion, most_confused, wilson_interval
 from tuilabel.files import atomic_write
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import (
@@ -31,7 +30,7 @@ from tuilabel.report.samples import Shown
 from tuilabel.session.review import ReviewItem, review_items
 
 FOLDS = 5  # of the cross-validation that finds labels which are likely wrong
-PAIRS, EXAMPLES, DOUBTED = 5, 10, 24
+EXAMPLES, DOUBTED = 10, 24
 
 
 def write_report(
@@ -62,18 +61,14 @@ def _page(
     session, pool, classes = opened.session, opened.pool, opened.classes
     figures = session.statistics()
     audits = [event for event in session.answers.values() if event.audit]
-    confusion = audit_confusion(audits, classes) if test is None else test.confusion
-    if confusion is not None and not confusion.any():
-        confusion = None
-    accuracy = None if figures.audit is None else (figures.audit.value, figures.audit.low, figures.audit.high)
-    judged_on = "audit images" if figures.audit is None else f"{figures.audit.n:,} audit images drawn at random"
-    if test is not None and pool.test is not None:
-        n = len(pool.test.images)
-        accuracy = (test.accuracy, *wilson_interval(test.accuracy * n, n))
-        judged_on = f"{n:,} test images"
+    accuracy = figures.accuracy
+    judged_on = "audit images"
+    if accuracy is not None:
+        what = "test images" if accuracy.source == "test" else "audit images drawn at random"
+        judged_on = f"{accuracy.n:,} {what}"
     pairs = [
         Pair(classes[c.true], classes[c.taken_for], c.n, _mistaken(opened, c.true, c.taken_for, predicted, audits))
-        for c in most_confused(confusion, PAIRS)
+        for c in figures.confusions
     ]
     return Page(
         dataset=pool.name,
@@ -85,13 +80,13 @@ def _page(
         flagged=figures.flagged,
         rounds=figures.round,
         annotators=Counter(e.annotator for e in session.answers.values() if e.kind == "label").most_common(),
-        accuracy=accuracy,
+        accuracy=None if accuracy is None else accuracy.interval,
         judged_on=judged_on,
         expected_accuracy=expected_accuracy,
         calibration=_calibration(opened, test),
         advice=figures.advice_text,
         curve=figures.curve,
-        confusion=confusion,
+        confusion=figures.confusion,
         pairs=pairs,
         classes=[
             ClassRow(name, f.count, f.accuracy, f.n, count, [_taken(opened, item) for item in items])

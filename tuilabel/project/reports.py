@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -23,19 +22,8 @@ from tuilabel.datasets import (
     title_of,
 )
 from tuilabel.errors import TuilabelError, UsageError, pluralize, printable
-from tuilabel.estimate import (
-    StabilisingPredictions,
-    advice_text,
-    audit_confusion,
-    audit_estimate,
-    class_figures,
-    fit_learning_curve,
-    most_confused,
-    stopping_advice,
-    wilson_interval,
-)
-from tuilabel.labels import ClassBook, LabelStore, Project, current_answers, with_current_names
-from tuilabel.session.stopping_advisor import as_asked
+from tuilabel.labels import LabelStore, Project
+from tuilabel.session.log_statistics import log_statistics
 from tuilabel.strategies import get_strategy, strategy_names
 
 _STATES = {
@@ -120,56 +108,42 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     TuilabelError : where there is no project, or its dataset or labels cannot be read.
     """
     project = Project.read(project_directory(dataset, named))
+    pool = project_pool(project, data_dir)
     store = LabelStore.open(project.store, create=False)
     try:
-        rounds, changes = store.rounds(), store.class_changes()
-        events = with_current_names(store.events(), changes)
+        found = log_statistics(
+            store.events(),
+            store.rounds(),
+            store.class_changes(),
+            classes=project.classes,
+            pool_size=len(pool.ids),
+            test_size=None if pool.test is None else len(pool.test.images),
+        )
     finally:
         store.close()
-    names = ClassBook(changes).names or project.classes
-    standing = list(current_answers(events).values())
-    kinds = Counter(event.kind for event in standing)
-    labels = [event for event in standing if event.kind == "label"]
-    by_class = Counter(event.class_name for event in labels)
-    audits = [event for event in standing if event.audit]
-    audit = audit_estimate(audits)
-    confusion = audit_confusion(audits, names)
-    pool = project_pool(project, data_dir)
-    tests = {row.trained_on: row.test_accuracy for row in rounds if row.trained_on and row.test_accuracy is not None}
-    test = list(tests.values())[-1] if tests else None
-    interval = None if audit is None else (audit.value, audit.low, audit.high)
-    if test is not None and pool.test is not None:
-        n = len(pool.test.images)
-        interval = (test, *wilson_interval(test * n, n))
-    judged = [(a.trained_on, float(a.predicted == a.class_name)) for a in audits if a.trained_on and a.class_name]
-    points = list(tests.items()) or judged
-    curve = fit_learning_curve([n for n, _ in points], [y for _, y in points])
-    advice = stopping_advice(StabilisingPredictions(), curve)
-    lure = as_asked(standing, len(pool.ids))
+    names = found.classes
     return {
         "dataset": project.dataset,
         "project": str(project.directory),
         "pool_size": len(pool.ids),
         "files": _files(pool),
-        "labelled": kinds["label"],
-        "skipped": kinds["skip"],
-        "flagged": kinds["flag"],
-        "rounds": len(rounds),
-        "annotators": dict(Counter(event.annotator for event in labels).most_common()),
-        "classes": {name: by_class[name] for name in names},
+        "labelled": found.labelled,
+        "skipped": found.skipped,
+        "flagged": found.flagged,
+        "rounds": found.rounds,
+        "annotators": dict(found.annotators),
+        "classes": dict(zip(names, found.class_counts, strict=True)),
         "accuracy": {
-            "test": test,
-            "audit": None if audit is None else asdict(audit),
+            "test": found.test_accuracy,
+            "audit": None if found.audit is None else asdict(found.audit),
         },
-        "lure": None if lure is None else asdict(lure),
+        "lure": None if found.lure is None else asdict(found.lure),
         "class_accuracy": {
             name: {"value": figure.accuracy, "n": figure.n}
-            for name, figure in zip(names, class_figures([0] * len(names), confusion), strict=True)
+            for name, figure in zip(names, found.class_figures, strict=True)
         },
-        "confusions": [
-            {"true": names[c.true], "taken_for": names[c.taken_for], "n": c.n} for c in most_confused(confusion)
-        ],
-        "advice": {"gain": advice.gain, "text": advice_text(interval, advice)},
+        "confusions": [{"true": names[c.true], "taken_for": names[c.taken_for], "n": c.n} for c in found.confusions],
+        "advice": {"gain": found.advice.gain, "text": found.advice_text},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.session.history import History, HistoryEntry
+from tuilabel.session.log_statistics import LogStatistics, log_statistics
 from tuilabel.session.session import LabellingSession
 from tuilabel.session.state import Batch, CurvePoint, QueryItem, Statistics, TrainerState
 
@@ -12,7 +13,9 @@ __all__ = [
     "History",
     "HistoryEntry",
     "LabellingSession",
+    "LogStatistics",
     "QueryItem",
     "Statistics",
     "TrainerState",
+    "log_statistics",
 ]

@@ -101,7 +101,7 @@ class Asking:
             self._batches.renumber(places)
             self._training.renumber(places, self._book.names)
         else:
-            self._training.figures.renumber(places, self._book.names)
+            self._training.figures.remap_classes(places, self._book.names)
         self.submit()
 
     def hear(self, message: Message) -> None:

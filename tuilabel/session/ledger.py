@@ -1,4 +1,4 @@
-"""What a sitting has so far: the answers that stand, counted, and the curve of accuracy."""
+"""What a sitting has so far: the answers that stand, counted."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import wilson_interval
 from tuilabel.labels import ClassBook, Event
 from tuilabel.labels.classes import renamed
-from tuilabel.session.state import CurvePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,27 +138,3 @@ class Ledger:
     def aside(self) -> NDArray[np.int64]:
         """Pool indices of skipped and flagged items, growing."""
         return np.flatnonzero(self._aside)
-
-
-class Curve:
-    """Test accuracy by number of labels: every point of the first 256 labels, then 128 points a doubling.
-
-    Parameters
-    ----------
-    test_size : items of the test split, which the intervals are made of; None for none.
-    """
-
-    def __init__(self, test_size: int | None = None) -> None:
-        self._test_size = test_size
-        self._points: dict[int, CurvePoint] = {}
-
-    def add(self, labels: int, accuracy: float) -> None:
-        """Add a point; it replaces one so near that no chart could tell them apart."""
-        step = 1 << max(0, labels.bit_length() - 8)
-        n = self._test_size
-        low, high = (accuracy, accuracy) if not n else wilson_interval(accuracy * n, n)
-        self._points[labels - labels % step] = CurvePoint(labels, accuracy, low, high)
-
-    def points(self) -> tuple[CurvePoint, ...]:
-        """By growing number of labels."""
-        return tuple(sorted(self._points.values()))

@@ -74,6 +74,7 @@ def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: date
         strategy=batch.strategy,
         trained_on=batch.trained_on,
         test_accuracy=result.test_accuracy,
+        test_size=None if result.test is None else result.test.n,
         mean_uncertainty=result.mean_uncertainty,
         items=tuple(
             RoundItem(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import advice_text, audit_estimate, class_figures, labels_per_minute
+from tuilabel.estimate import MeasuredAccuracy, advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
@@ -37,9 +37,9 @@ from tuilabel.session.answers import Answers, Moved
 from tuilabel.session.batch_scheduler import Asking, Plan
 from tuilabel.session.batches import Batches
 from tuilabel.session.event_factory import AnswerKind, Drafts
-from tuilabel.session.figures import Figures
 from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.model_queries import Insight
+from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_of
 from tuilabel.session.state import Batch, QueryItem, Statistics
 from tuilabel.session.training import Training
@@ -137,7 +137,7 @@ class LabellingSession:
         self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.events)
         self._drafts = Drafts(pool, self._book, self._ledger, self._batches, annotator, clock)
         tested = None if pool.test is None or not set(pool.classes) <= set(self.classes) else len(pool.test.images)
-        self._figures = Figures(self.classes, batch_size, tested, target)
+        self._figures = ModelStatistics(self.classes, batch_size, tested, target)
         self._figures.restore(rounds, self._ledger.audits.values())
         self._target = target
         self._training = Training(trainer, self._ledger, batch_size, cross_validate, self._figures)
@@ -247,7 +247,8 @@ class LabellingSession:
         counts = tuple(ledger.classes[c] for c in range(len(self.classes)))
         per_minute = labels_per_minute(self._answers.steps.latest(PACE_WINDOW))
         audit = audit_estimate(list(ledger.audits.values()))
-        test = None if result is None else result.test_accuracy
+        test = None if result is None else result.test
+        accuracy = MeasuredAccuracy.on_audit(audit) if test is None else MeasuredAccuracy.on_test(test.accuracy, test.n)
         left = figures.labels_left(ledger.kinds["label"], len(self.pool.ids))
         return Statistics(
             pool_size=len(self.pool.ids),
@@ -258,7 +259,8 @@ class LabellingSession:
             round=batch.round if batch else len(self._batches),
             strategy=self.strategy,
             trainer=training.state,
-            test_accuracy=test,
+            test_accuracy=None if test is None else test.accuracy,
+            accuracy=accuracy,
             curve=figures.curve,
             by_test=figures.by_test,
             audit=audit,
@@ -270,11 +272,12 @@ class LabellingSession:
             start_histogram=figures.start_histogram,
             class_counts=counts,
             class_figures=class_figures(counts, figures.confusion),
+            confusion=figures.confusion,
             confusions=figures.confusions,
             target=self._target,
             labels_to_target=left,
             minutes_left=None if left is None or not per_minute else left / per_minute,
-            advice_text=advice_text(figures.accuracy(test, audit), advice),
+            advice_text=advice_text(accuracy.interval if accuracy else None, advice),
         )
 
     # -- answers ------------------------------------------------------------------------------------------------

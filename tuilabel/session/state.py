@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tuilabel.estimate import AuditEstimate, ClassFigure, Confusion, LureEstimate, StoppingAdvice
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.estimate import (
+    AuditEstimate,
+    ClassFigure,
+    Confusion,
+    LureEstimate,
+    MeasuredAccuracy,
+    StoppingAdvice,
+)
 
 
 @dataclass(frozen=True)
@@ -75,6 +85,8 @@ class Statistics:
     strategy: str
     trainer: TrainerState
     test_accuracy: float | None
+    accuracy: MeasuredAccuracy | None
+    """Of the newest model: on test items, or without them by audit items."""
     curve: tuple[CurvePoint, ...]
     """Accuracy of every model so far, by growing number of labels: on the test split, else by the audit items."""
     by_test: bool
@@ -94,6 +106,8 @@ class Statistics:
     class_counts: tuple[int, ...]
     class_figures: tuple[ClassFigure, ...]
     """Labels and recall of each class: on the test split, else on audit items as predicted before they were learnt."""
+    confusion: NDArray[np.int64] | None = field(compare=False)
+    """Those items by class, (C, C): rows true, columns predicted; None without any."""
     confusions: tuple[Confusion, ...]
     """The most frequent mistakes on the same items, at most five."""
     target: float | None

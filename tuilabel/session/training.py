@@ -19,10 +19,10 @@ from tuilabel.learner.trainer.messages import (
     TrainRequest,
 )
 from tuilabel.learner.trainer.protocol import Trainer
-from tuilabel.session.figures import Figures
 from tuilabel.session.ledger import Ledger
+from tuilabel.session.lure import cross_validated_accuracy
+from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.state import TrainerState
-from tuilabel.session.stopping_advisor import cross_validated
 
 FOLDS = 5
 
@@ -39,7 +39,7 @@ class Training:
     """
 
     def __init__(
-        self, trainer: Trainer, ledger: Ledger, step: int, cross_validate: bool | None, figures: Figures
+        self, trainer: Trainer, ledger: Ledger, step: int, cross_validate: bool | None, figures: ModelStatistics
     ) -> None:
         self._trainer, self._ledger = trainer, ledger
         self._step, self._cross_validate = step, cross_validate
@@ -96,7 +96,7 @@ class Training:
         self.state = replace(self.state, encoder=encoder)
         self._answered_serial = self._serial
         self._trained_on.clear()
-        self.figures.moved()
+        self.figures.on_features_changed()
         if self.result is not None:
             self.result = replace(self.result, stop_set=None, out_of_fold=None)
 
@@ -104,7 +104,7 @@ class Training:
         """Class k is class `places[k]` of `classes` from now on; results on their way do not count."""
         self._answered_serial = self._serial
         self._trained_on.clear()
-        self.figures.renumber(places, classes)
+        self.figures.remap_classes(places, classes)
         if self.result is not None:
             self.result = replace(
                 self.result,
@@ -128,13 +128,15 @@ class Training:
             fit_seconds=result.fit_seconds,
             query_seconds=result.query_seconds,
         )
-        self.figures.take(result, self._ledger.audits.values())
+        self.figures.add_result(result, self._ledger.audits.values())
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if result.out_of_fold is not None:
             self._validated = result.n_labels
             answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
-            self.lure = cross_validated(self._ledger, answers, len(self._ledger), FOLDS)
+            indices, labels, _ = self._ledger.labels()
+            known = dict(zip(indices.tolist(), labels.tolist(), strict=True))
+            self.lure = cross_validated_accuracy(self._ledger.events, known, answers, len(self._ledger), FOLDS)
         return trained_on
 
 

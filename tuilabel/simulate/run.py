@@ -185,7 +185,7 @@ def _one_class(session: LabellingSession) -> TestMetrics:
     only = int(session.labels()[1][0])
     share = float(np.mean(session.pool.test.targets == only))
     balanced = 1 / len(np.unique(session.pool.test.targets)) if share else 0.0
-    return TestMetrics(share, balanced, 1 - share)
+    return TestMetrics(share, balanced, 1 - share, len(session.pool.test.targets))
 
 
 def _tupled(value: Any) -> Any:

@@ -66,6 +66,8 @@ class TestMetrics:
     """Mean recall over the classes."""
     calibration_error: float
     """Expected calibration error (Guo et al. 2017)."""
+    n: int
+    """Test items measured."""
     confusion: NDArray[np.int64] | None = field(default=None, compare=False)
     """How often class i was taken for class j (C, C): rows true, columns predicted."""
 

@@ -50,6 +50,7 @@ class TestSet:
             accuracy(self.targets, predicted),
             balanced_accuracy(self.targets, predicted),
             expected_calibration_error(probabilities, self.targets),
+            len(self.targets),
             confusion_matrix(self.targets, predicted, probabilities.shape[1]),
         )
 

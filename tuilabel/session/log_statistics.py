@@ -1,0 +1,119 @@
+"""The statistics of a project from what its store holds, without a model, a trainer or an image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.estimate import (
+    AuditEstimate,
+    ClassFigure,
+    Confusion,
+    LureEstimate,
+    MeasuredAccuracy,
+    StabilisingPredictions,
+    StoppingAdvice,
+    advice_text,
+    audit_estimate,
+    class_figures,
+    stopping_advice,
+)
+from tuilabel.labels import ClassBook, ClassChange, Event, Round, current_answers, with_current_names
+from tuilabel.session.lure import queried_accuracy
+from tuilabel.session.model_statistics import ModelStatistics
+from tuilabel.session.state import CurvePoint
+from tuilabel.session.stopping_advisor import fitted_curve
+
+
+@dataclass(frozen=True)
+class LogStatistics:
+    """What the log says of a project. Figures are computed as those of `Statistics`, which has a model's besides."""
+
+    classes: tuple[str, ...]
+    """Class names as they are now; the tuples by class follow this order."""
+    labelled: int
+    skipped: int
+    flagged: int
+    rounds: int
+    annotators: tuple[tuple[str, int], ...]
+    """Labels that stand by annotator, most labels first."""
+    class_counts: tuple[int, ...]
+    test_accuracy: float | None
+    """Of the model behind the newest round, on test items; None without them."""
+    audit: AuditEstimate | None
+    accuracy: MeasuredAccuracy | None
+    """The accuracy to report with its interval: on test items, or without them by audit items."""
+    lure: LureEstimate | None
+    """Accuracy by LURE weights (Farquhar et al. 2021), from what the model of each batch predicted for its items."""
+    curve: tuple[CurvePoint, ...]
+    """Accuracy by labels: on test items, or without them by audit items."""
+    class_figures: tuple[ClassFigure, ...]
+    """Labels of each class, and its recall among audit items."""
+    confusion: NDArray[np.int64] | None = field(compare=False)
+    """Audit items by class, (C, C): rows true, columns predicted; None without any."""
+    confusions: tuple[Confusion, ...]
+    """The most frequent mistakes among them, at most five."""
+    advice: StoppingAdvice
+    """From the learning curve alone: whether predictions have settled only a session knows."""
+    advice_text: str
+    """What is reached and what more labels should bring, in one line."""
+
+
+def log_statistics(
+    log: Sequence[Event],
+    rounds: Sequence[Round],
+    class_changes: Sequence[ClassChange],
+    *,
+    classes: Sequence[str],
+    pool_size: int,
+    test_size: int | None = None,
+) -> LogStatistics:
+    """The statistics of everything in a store: the one implementation behind `tuilabel stats`.
+
+    It shares its parts with `LabellingSession.statistics`, which the screen and the report show: for what the log alone
+    can say, both give the same figures.
+
+    Parameters
+    ----------
+    log, rounds, class_changes : all that the store holds, in the order of writing, as `LabelStore` returns it. Events
+        have the class names of their time; items that have left the pool count.
+    classes : class names of a store without class changes, as the settings of the project list them.
+    pool_size : items of the pool.
+    test_size : items of the pool's test split: the n of rounds of older versions, which do not record it; None without
+        a test split.
+    """
+    names = ClassBook(class_changes).names or tuple(classes)
+    standing = list(current_answers(with_current_names(log, class_changes)).values())
+    kinds = Counter(event.kind for event in standing)
+    labels = [event for event in standing if event.kind == "label"]
+    by_class = Counter(event.class_name for event in labels)
+    counts = tuple(by_class[name] for name in names)
+    audits = [event for event in standing if event.audit]
+    models = ModelStatistics(names, step=1, test_size=test_size)
+    models.restore(rounds, audits)
+    audit = audit_estimate(audits)
+    accuracy = models.tested or MeasuredAccuracy.on_audit(audit)
+    advice = stopping_advice(StabilisingPredictions(), fitted_curve(models.test_curve, audits))
+    return LogStatistics(
+        classes=names,
+        labelled=kinds["label"],
+        skipped=kinds["skip"],
+        flagged=kinds["flag"],
+        rounds=len(rounds),
+        annotators=tuple(Counter(event.annotator for event in labels).most_common()),
+        class_counts=counts,
+        test_accuracy=models.test_accuracy,
+        audit=audit,
+        accuracy=accuracy,
+        lure=queried_accuracy(standing, pool_size),
+        curve=models.curve,
+        class_figures=class_figures(counts, models.confusion),
+        confusion=models.confusion,
+        confusions=models.confusions,
+        advice=advice,
+        advice_text=advice_text(accuracy.interval if accuracy else None, advice),
+    )
