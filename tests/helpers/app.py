@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import numpy as np
+import pytest
 from textual.pilot import Pilot
 
 from tests.helpers.toy import Toy
@@ -28,8 +27,8 @@ from tuilabel.learner.trainer.messages import (
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
-SNAPSHOTS = Path(__file__).parents[1] / "tui" / "snapshots"
 AppMaker = Callable[..., LabelApp]
+SIZES = [pytest.param((80, 24), id="80x24"), pytest.param((120, 40), id="120x40"), pytest.param((200, 60), id="200x60")]
 
 
 def screen_text(app: LabelApp) -> str:
@@ -97,12 +96,3 @@ def scripted_answer(toy: Toy, question: Question) -> Reply:
             sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
             sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8
             return OutOfFoldPredictions(question.serial, question.indices, sure)
-
-
-def check_snapshot(name: str, text: str) -> None:
-    """Compare with the kept text; TUILABEL_UPDATE_SNAPSHOTS=1 keeps the new one."""
-    path = SNAPSHOTS / f"{name}.txt"
-    if os.environ.get("TUILABEL_UPDATE_SNAPSHOTS"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text + "\n")
-    assert text + "\n" == path.read_text(), f"{path} differs; TUILABEL_UPDATE_SNAPSHOTS=1 pytest keeps the new screen"

@@ -1,8 +1,10 @@
-"""An app over a toy session."""
+"""An app over a toy session, and snapshots of its screen."""
 
 from __future__ import annotations
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 from tests.helpers.app import AppMaker
 from tests.helpers.sessions import SessionMaker
@@ -21,3 +23,16 @@ def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
         return LabelApp(AppState(session or make_session(toy, **options)), Mailbox())
 
     return make
+
+
+class ScreenText(SingleFileSnapshotExtension):
+    """A text file for each screen, so that a diff shows it as it looks."""
+
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """The kept screen of the test; `pytest --snapshot-update` keeps the new one."""
+    return snapshot.use_extension(ScreenText)

@@ -6,10 +6,11 @@ import re
 from functools import partial
 
 import pytest
+from syrupy.assertion import SnapshotAssertion
 from textual import events
 from textual.pilot import Pilot
 
-from tests.helpers.app import AppMaker, check_snapshot, running, screen_text, scripted
+from tests.helpers.app import SIZES, AppMaker, running, screen_text, scripted
 from tests.helpers.sessions import ManualTrainer, SessionMaker, open_session
 from tests.helpers.toy import Toy
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
@@ -320,17 +321,17 @@ async def test_a_pool_that_is_all_labelled_says_so(make_app: AppMaker, toy: Toy)
         assert focused(app) == 19
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_snapshot(make_app: AppMaker, toy: Toy, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("size", SIZES)
+async def test_label_screen(make_app: AppMaker, toy: Toy, size: tuple[int, int], snapshot: SnapshotAssertion) -> None:
     app = make_app(batch_size=20, trainer=InlineTrainer(partial(scripted, toy)))
     async with running(app, size) as pilot:
         await press_many(pilot, app, toy, 23)
         await pilot.press("space", "down")
-        check_snapshot(f"label-{size[0]}x{size[1]}", screen_text(app))
+        assert screen_text(app) + "\n" == snapshot
 
 
-async def test_snapshot_of_the_help(make_app: AppMaker, toy: Toy) -> None:
+async def test_help_screen(make_app: AppMaker, toy: Toy, snapshot: SnapshotAssertion) -> None:
     app = make_app(trainer=InlineTrainer(partial(scripted, toy)))
     async with running(app, (80, 24)) as pilot:
         await pilot.press("question_mark")
-        check_snapshot("help-80x24", screen_text(app))
+        assert screen_text(app) + "\n" == snapshot
