@@ -12,7 +12,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from tests.screens.paint import picture
+from tests.screens.paint import app_picture
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.vae.decode import LatentDecoder
@@ -95,7 +95,7 @@ async def _take(view: str, made: LabellingSession, size: tuple[int, int], theme:
         await VIEWS[view](pilot)
         await pilot.pause()
         kind = "dark" if theme == DARK.name else "light"
-        picture(app).quantize(64).save(out / f"{view}-{size[0]}x{size[1]}-{kind}.png", optimize=True)
+        app_picture(app).quantize(64).save(out / f"{view}-{size[0]}x{size[1]}-{kind}.png", optimize=True)
 
 
 def main() -> None:
