@@ -15,9 +15,10 @@ import numpy as np
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders.cache import Latents, encode_pool
 from tuilabel.encoders.vae.header import find_checkpoint
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.strategies import strategy_names
 
 Rows = Iterator[tuple[str, str, str]]

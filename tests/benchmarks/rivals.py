@@ -18,8 +18,8 @@ from tuilabel.learner.cnn import CNNLearner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.process import spare_processors
 from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.learner.trainer.settings import spare_processors
 
 LABELS, BATCH = 500, 20
 Rows = Iterator[tuple[str, str, str]]

@@ -10,6 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.helpers.toy import Toy
+from tuilabel.learner.evaluation import TestMetrics
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
@@ -21,7 +22,6 @@ from tuilabel.learner.trainer.messages import (
     Question,
     Reply,
     RoundResult,
-    TestMetrics,
     TrainRequest,
 )
 from tuilabel.tui.app import LabelApp
@@ -89,9 +89,7 @@ def scripted_answer(toy: Toy, question: Question) -> Reply:
         case ItemsOfClass():
             left = np.setdiff1d(np.arange(len(toy.latents)), question.excluded)
             found = left[[toy.truth(int(index)) == question.class_index for index in left]]
-            return ClassItems(
-                question.serial, question.class_index, found, np.full(len(found), 0.9, dtype=np.float32), 1.0
-            )
+            return ClassItems(question.serial, question.class_index, found, np.full(len(found), 0.9, dtype=np.float32))
         case CrossValidate():
             sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
             sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8

@@ -9,8 +9,9 @@ import numpy as np
 
 from tuilabel.datasets import ImagePool, ImageSplit
 from tuilabel.datasets.pool import content_ids, fingerprint_of
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.round import RoundRunner
 
 
 @dataclass

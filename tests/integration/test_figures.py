@@ -26,11 +26,12 @@ from tuilabel.estimate import (
     wilson_interval,
 )
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter, Round
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
-from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession, log_statistics
 from tuilabel.session.accuracy_curve import audit_curve
 

@@ -38,7 +38,8 @@ from tuilabel.learner.trainer.prepare_messages import (
 )
 from tuilabel.learner.trainer.prepare_process import PrepareProcess
 from tuilabel.learner.trainer.prepare_worker import prepare
-from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
+from tuilabel.learner.trainer.process import ProcessTrainer
+from tuilabel.learner.trainer.settings import WorkerSettings
 
 PATIENCE = 120.0
 NONE = np.array([], dtype=np.int64)

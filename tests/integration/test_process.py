@@ -29,7 +29,8 @@ from tuilabel.learner.trainer.messages import (
     TrainerProgress,
     TrainRequest,
 )
-from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
+from tuilabel.learner.trainer.process import ProcessTrainer
+from tuilabel.learner.trainer.settings import WorkerSettings
 
 PATIENCE = 60.0
 NONE = np.array([], dtype=np.int64)

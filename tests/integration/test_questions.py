@@ -28,7 +28,7 @@ from tuilabel.learner.trainer.messages import (
     RoundResult,
     TrainerProgress,
 )
-from tuilabel.learner.trainer.questions import QuestionHandler, nearest_items, stratified_folds
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.learner.trainer.worker import Worker
 
@@ -37,18 +37,6 @@ NONE = np.array([], dtype=np.int64)
 
 def validate(toy: Toy, n: int, serial: int = 1) -> CrossValidate:
     return CrossValidate(serial, np.arange(n), np.array([toy.truth(i) for i in range(n)]), 3, 5)
-
-
-def test_the_nearest_are_those_that_a_look_at_all_distances_finds() -> None:
-    latents = np.random.default_rng(0).normal(size=(500, 6)).astype(np.float32)
-    latents[7] = latents[3]  # a double is a neighbour, the item itself is none
-    distances = np.linalg.norm(latents.astype(np.float64) - latents[3], axis=1)
-    expected = [i for i in np.argsort(distances, kind="stable").tolist() if i != 3][:8]
-    nearest, far = nearest_items(latents, 3, 8)
-    assert nearest.tolist() == expected
-    assert far == pytest.approx(distances[expected], abs=1e-6)
-    assert len(nearest_items(latents[:4], 0, 8)[0]) == 3
-    assert len(nearest_items(latents[:1], 0, 8)[0]) == 0
 
 
 def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
@@ -86,18 +74,6 @@ def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: st
     assert np.mean([toy.truth(i) == 1 for i in found.indices.tolist()]) >= 0.9
     steps = np.diff(found.confidence)
     assert (steps <= 0).all() if order == "sure" else (steps >= 0).all()
-    assert found.expected_wrong == pytest.approx(float((1 - found.confidence).sum()), abs=1e-5)
-
-
-def test_folds_are_stratified_and_the_only_item_of_a_class_is_in_none() -> None:
-    labels = np.array([0] * 11 + [1] * 6 + [2] + [3] * 2)
-    fold = stratified_folds(labels, 5, np.random.default_rng(0))
-    assert fold[17] == -1
-    assert (np.delete(fold, 17) >= 0).all()
-    for label, n in ((0, 11), (1, 6), (3, 2)):
-        counts = np.bincount(fold[labels == label], minlength=5)
-        assert counts.max() - counts.min() <= 1
-        assert counts.sum() == n
 
 
 def test_out_of_fold_models_have_not_learnt_the_labels_they_judge(toy: Toy) -> None:

@@ -12,13 +12,18 @@ from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.estimate import expected_calibration_error
 from tuilabel.labels import LabelStore
-from tuilabel.learner.base import LabelSet
-from tuilabel.learner.calibrated import ENOUGH, fit_calibrated
+from tuilabel.learner.base import LabelSet, Learner
+from tuilabel.learner.calibrated import ENOUGH, CalibratedModel, fit_calibrated
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.project.resume import standing
+
+
+def fitted(learner: Learner, asked: TrainRequest) -> CalibratedModel:
+    return fit_calibrated(learner, asked.labelled, model_seed=asked.model_seed, seed=asked.seed)
 
 
 def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMaker, tmp_path: object) -> None:
@@ -37,7 +42,7 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
     finally:
         store.close()
     assert resumed.classes == ("zero", "b", "c")
-    final = fit_calibrated(MLPLearner(toy.latents), asked)
+    final = fitted(MLPLearner(toy.latents), asked)
     assert runner.probabilities is not None
     assert np.array_equal(final.model.predict_proba(toy.latents), runner.probabilities)
     assert len(final.labelled.indices) == 31
@@ -46,7 +51,7 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
 def test_few_audit_items_do_not_calibrate(toy: Toy) -> None:
     labelled = list(range(30))
     asked = train_request(toy, labelled, audit=np.arange(30) < ENOUGH - 1)
-    final = fit_calibrated(MLPLearner(toy.latents), asked)
+    final = fitted(MLPLearner(toy.latents), asked)
     assert (final.temperature, final.n_calibration) == (1.0, 0)
 
 
@@ -71,7 +76,7 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
     toy = make_toy(300)
     labelled = list(range(90))
     asked = train_request(toy, labelled, audit=np.arange(90) % 2 == 0)
-    final = fit_calibrated(Timid(toy.latents), asked)  # type: ignore[arg-type]
+    final = fitted(Timid(toy.latents), asked)  # type: ignore[arg-type]
     before, after = final.model.predict_proba(toy.test.features), final.predict_proba(toy.test.features)
     assert final.n_calibration == 45
     assert final.temperature < 0.7
@@ -84,7 +89,7 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
 
 def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.learner.calibrated.CHUNK", 50)
-    final = fit_calibrated(MLPLearner(toy.latents), train_request(toy, list(range(30))))
+    final = fitted(MLPLearner(toy.latents), train_request(toy, list(range(30))))
     chunks = list(final.chunks(toy.latents))
     assert [start for start, _ in chunks] == [0, 50, 100]
     assert np.allclose(np.concatenate([p for _, p in chunks]), final.predict_proba(toy.latents), atol=1e-6)
@@ -93,7 +98,7 @@ def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_labels_of_one_class_make_no_model(toy: Toy) -> None:
     asked = replace(train_request(toy, [1, 2, 3]), labels=np.zeros(3, dtype=np.int64))
-    with pytest.raises(TuilabelError, match="labels of two classes"):
-        fit_calibrated(MLPLearner(toy.latents), asked)
-    with pytest.raises(TuilabelError, match="labels of two classes"):
-        fit_calibrated(MLPLearner(toy.latents), replace(asked, indices=NO_ITEMS, labels=NO_ITEMS, audit=NO_ITEMS < 0))
+    with pytest.raises(TuilabelError, match="labels of at least 2 classes, got 1"):
+        fitted(MLPLearner(toy.latents), asked)
+    with pytest.raises(TuilabelError, match="labels of at least 2 classes, got 0"):
+        fitted(MLPLearner(toy.latents), replace(asked, indices=NO_ITEMS, labels=NO_ITEMS, audit=NO_ITEMS < 0))

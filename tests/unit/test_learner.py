@@ -9,9 +9,10 @@ from tests.helpers.sessions import train_request
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.cnn import CNNLearner, pixel_rows
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
-from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.round import RoundRunner
 
 
 def test_the_ensemble_learns_what_can_be_learnt(toy: Toy) -> None:

@@ -20,7 +20,8 @@ from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import BackgroundWriter, LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
-from tuilabel.learner.trainer.process import ProcessTrainer, WorkerSettings
+from tuilabel.learner.trainer.process import ProcessTrainer
+from tuilabel.learner.trainer.settings import WorkerSettings
 from tuilabel.render import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy

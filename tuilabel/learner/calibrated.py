@@ -1,4 +1,4 @@
-"""The model of a project's labels, to be used: that of the labelling screen, calibrated."""
+"""The model of a project's labels, ready for use: the one of the labelling screen, calibrated."""
 
 from __future__ import annotations
 
@@ -11,25 +11,23 @@ from numpy.typing import NDArray
 from tuilabel.errors import TuilabelError
 from tuilabel.estimate import apply_temperature, fit_temperature
 from tuilabel.learner.base import LabelSet, Learner
-from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.round import model_seed
+from tuilabel.learner.cross_validation import FOLDS, cross_validate, merge_folds
 from tuilabel.strategies.base import Model
 
-FOLDS = 5  # of the audit items
-ENOUGH = 16  # audit items; of fewer a single mistake would say more than all others
+ENOUGH = 16  # audit items to calibrate on: among fewer, a single mistake would outweigh all others
 CHUNK = 16_384  # rows scored at once
 
 
 @dataclass(frozen=True)
 class CalibratedModel:
-    """A model and the temperature that calibrates it.
+    """A model and the temperature that calibrates it (Guo et al. 2017).
 
     Attributes
     ----------
-    model : the one that the labelling screen has for the same labels and seed.
-    labelled : what it has learnt.
-    temperature : its probabilities are raised to 1/T; no prediction changes by that.
-    n_calibration : audit items that told the temperature; 0 where there were too few, and it is 1.
+    model : the model that the labelling screen has for the same labels and seed.
+    labelled : the labels it was trained on.
+    temperature : T; logarithms of probabilities are divided by it, which changes no prediction.
+    n_calibration : audit items that the temperature was fitted on; 0 where there were too few, and T is 1.
     """
 
     model: Model
@@ -39,57 +37,60 @@ class CalibratedModel:
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Calibrated class probabilities, float32 (n, C), of features (n, D)."""
-        said = self.model.predict_proba(X)
-        return apply_temperature(said, self.temperature).astype(np.float32) if len(said) else said
+        probs = self.model.predict_proba(X)
+        return apply_temperature(probs, self.temperature).astype(np.float32) if len(probs) else probs
 
     def chunks(self, X: NDArray[np.float32]) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """First row and calibrated probabilities of one slice of X after the other, in bounded memory."""
+        """Predict X slice by slice in bounded memory; yields the first row and the probabilities of each slice."""
         for start in range(0, len(X), CHUNK):
             yield start, self.predict_proba(np.asarray(X[start : start + CHUNK]))
 
 
 def fit_calibrated(
     learner: Learner,
-    request: TrainRequest,
+    labelled: LabelSet,
+    *,
+    model_seed: int,
+    seed: int = 0,
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> CalibratedModel:
-    """Train on the labels of `request`, and calibrate on audit items.
+    """Train on all labels, and fit the temperature by cross-validation on the audit items.
 
-    Audit items were drawn at random, so what holds on them holds on the pool; labels that a strategy chose for being
-    hard would make the model look less sure than it should be. Each audit item is judged by a model that has learnt all
-    other labels but a fifth of the audit items, which is all but the model itself. With fewer than `ENOUGH` of them the
-    model's own calibration stays.
+    Audit items were drawn at random, so what holds for them holds for the pool; labels that a strategy chose because
+    they are hard would make the model look less sure than it should be. Each audit item is predicted by a model trained
+    on all other labels but a fifth of the audit items, which is nearly the model itself. With fewer than `ENOUGH` audit
+    items the model keeps its own calibration.
 
     Parameters
     ----------
-    on_progress : called with (models trained, models in all).
+    model_seed : trains the model, see `TrainRequest.model_seed`.
+    seed : draws the folds.
+    on_progress : called with (models trained, models to train).
 
     Raises
     ------
-    TuilabelError : where there are no labels of two classes.
+    TuilabelError : where fewer than two classes have labels.
     """
-    known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
-    if len(np.unique(known.labels)) < 2:
-        raise TuilabelError("there are no labels of two classes yet, so no model: go on with `tuilabel label`")
-    audits = np.flatnonzero(known.audit)
+    n_classes = len(np.unique(labelled.labels))
+    if n_classes < 2:
+        raise TuilabelError(f"training needs labels of at least 2 classes, got {n_classes}: label more images")
+    audits = np.flatnonzero(labelled.audit)
     folds = FOLDS if len(audits) >= ENOUGH else 0
     on_progress(0, folds + 1)
-    model = learner.fit(known, seed=model_seed(request))
+    model = learner.fit(labelled, model_seed)
     on_progress(1, folds + 1)
-    rng = np.random.default_rng([request.seed, len(known.indices), folds])
-    fold = rng.permutation(len(audits)) % max(1, folds)
-    said, true = [], []
-    for k in range(folds):
-        held_out = np.zeros(len(known.indices), dtype=bool)
-        held_out[audits[fold == k]] = True
-        rest, judged = known.subset(~held_out), known.subset(held_out)
-        seed = int(rng.integers(2**31))
-        if len(np.unique(rest.labels)) == len(np.unique(known.labels)):  # of a class not learnt nothing can be said
-            said.append(learner.fit(rest, seed).predict_proba(learner.features[judged.indices]))
-            true.append(judged.labels)
-        on_progress(k + 2, folds + 1)
-    if not said:
-        return CalibratedModel(model, known, 1.0, 0)
-    targets = np.concatenate(true)
-    temperature = fit_temperature(np.log(np.maximum(np.concatenate(said), 1e-12)), targets)
-    return CalibratedModel(model, known, temperature, len(targets))
+    if not folds:
+        return CalibratedModel(model, labelled, 1.0, 0)
+    rng = np.random.default_rng([seed, len(labelled.indices), folds])
+    fold = np.full(len(labelled.indices), -1, dtype=np.int64)
+    fold[audits] = rng.permutation(len(audits)) % folds
+    parts = []
+    for f, part in enumerate(cross_validate(learner, labelled, fold, rng)):
+        if len(np.unique(labelled.labels[fold != f])) == n_classes:  # else a class was not learnt without this fold
+            parts.append(part)
+        on_progress(f + 2, folds + 1)
+    if not parts:
+        return CalibratedModel(model, labelled, 1.0, 0)
+    rows, probs = merge_folds(parts, labelled.n_classes)
+    temperature = fit_temperature(np.log(np.maximum(probs, 1e-12)), labelled.labels[rows])
+    return CalibratedModel(model, labelled, temperature, len(rows))

@@ -11,7 +11,7 @@ from tuilabel.encoders.cache import Latents
 from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.encode import encode
 from tuilabel.learner.base import Learner, check_learner, needs_encoder
-from tuilabel.learner.trainer.round import TestSet
+from tuilabel.learner.evaluation import TestSet
 
 
 def open_learner(

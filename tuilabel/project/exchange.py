@@ -280,18 +280,13 @@ def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFol
     def out_of_fold(
         indices: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        from tuilabel.learner.base import DEFAULT_LEARNER
+        from tuilabel.learner.base import DEFAULT_LEARNER, LabelSet
+        from tuilabel.learner.cross_validation import out_of_fold_probabilities
         from tuilabel.learner.open import open_learner
-        from tuilabel.learner.trainer import messages
-        from tuilabel.learner.trainer.questions import CrossValidation
 
         learner, _ = open_learner(DEFAULT_LEARNER, pool, encoder, device=device)
-        validation = CrossValidation(learner, messages.CrossValidate(0, indices, labels, n_classes, FOLDS))
-        while (found := validation.next_fold()) is None:
-            pass
-        assert isinstance(found, messages.OutOfFoldPredictions)
-        if found.error is not None:
-            raise TuilabelError(f"cannot judge the labels: {found.error}")
-        return found.indices, found.probabilities
+        labelled = LabelSet(indices, labels, n_classes, np.zeros(len(indices), dtype=bool))
+        rows, probabilities = out_of_fold_probabilities(learner, labelled, FOLDS)
+        return indices[rows], probabilities
 
     return out_of_fold

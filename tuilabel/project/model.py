@@ -93,7 +93,13 @@ def open_model(options: ModelOptions, err: Console) -> ProjectModel:
     learner, test_features = open_with_progress(options, pool, encoder, err)
     with progress(err, "training") as bar:
         task = bar.add_task("")
-        final = fit_calibrated(learner, request, lambda done, total: bar.update(task, completed=done, total=total))
+        final = fit_calibrated(
+            learner,
+            request.labelled,
+            model_seed=request.model_seed,
+            seed=request.seed,
+            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
     return ProjectModel(project, pool, encoder, session, request, learner, test_features, final)
 
 

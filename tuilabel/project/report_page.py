@@ -14,14 +14,9 @@ from rich.console import Console
 from tuilabel import __version__
 from tuilabel.files import atomic_write
 from tuilabel.labels import Event
-from tuilabel.learner.trainer.messages import (
-    CrossValidate,
-    ItemPredictions,
-    OutOfFoldPredictions,
-    RoundResult,
-    TestMetrics,
-)
-from tuilabel.learner.trainer.questions import CrossValidation
+from tuilabel.learner.cross_validation import out_of_fold_probabilities
+from tuilabel.learner.evaluation import TestMetrics
+from tuilabel.learner.trainer.messages import ItemPredictions, OutOfFoldPredictions, RoundResult
 from tuilabel.learner.trainer.round import STOP_SET
 from tuilabel.project.model import ProjectModel, progress
 from tuilabel.report import ClassRow, Page, Pair, Samples, Tile, render
@@ -138,15 +133,12 @@ def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
 def _doubted(opened: ProjectModel, err: Console) -> list[ReviewItem]:
     """Labels that models which have not learnt them doubt, the worst first."""
     request = opened.request
-    question = CrossValidate(1, request.indices, request.labels, request.n_classes, FOLDS)
-    validation = CrossValidation(opened.learner, question)
     with progress(err, "looking for wrong labels") as bar:
         task = bar.add_task("", total=FOLDS)
-        while (found := validation.next_fold()) is None:
-            bar.advance(task)
-    if not isinstance(found, OutOfFoldPredictions) or found.error is not None:
-        return []
-    session = opened.session
+        rows, probabilities = out_of_fold_probabilities(
+            opened.learner, request.labelled, FOLDS, lambda done, _total: bar.update(task, completed=done)
+        )
+    session, found = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
     items = review_items(session.answers, session.events, opened.classes, found)
     return [item for item in items if item.reason == "likely wrong"]
 

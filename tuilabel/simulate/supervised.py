@@ -7,7 +7,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.learner.trainer.round import TestSet
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.simulate.run import Point, Run
 
 COUNTS = (100, 1000, 10_000)

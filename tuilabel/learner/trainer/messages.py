@@ -1,20 +1,23 @@
-"""What session and trainer say to each other: small frozen dataclasses of numbers and arrays."""
+"""The messages between session and trainer: small frozen dataclasses of numbers and arrays."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.learner.base import LabelSet
+from tuilabel.learner.evaluation import TestMetrics
+
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """Train on these labels and say what to ask next."""
+    """Train on these labels and select the items to label next."""
 
     serial: int
-    """Grows with every request; the newest wins."""
+    """Increases with every request; the newest request wins."""
     indices: NDArray[np.int64]
     """Pool indices of the labelled items (m,)."""
     labels: NDArray[np.int64]
@@ -23,173 +26,173 @@ class TrainRequest:
     audit: NDArray[np.bool_]
     """Which of the labelled items were drawn uniformly at random (m,)."""
     excluded: NDArray[np.int64]
-    """Pool indices that may not be picked besides the labelled: skipped, flagged, on the screen."""
+    """Pool indices that must not be picked, besides the labelled items: skipped, flagged, on the screen."""
     shown: NDArray[np.int64]
-    """Pool indices to give predictions for: the unanswered items on the screen."""
+    """Pool indices to predict in any case: the unlabelled items on the screen."""
     strategy: str
     batch_size: int
     audit_size: int
-    """Audit items a batch."""
+    """Audit items in each batch."""
     seed: int
     n_batches: int = 2
-    """Batches of candidates the result brings: with two, the next is there while the trainer still works."""
+    """Batches of candidates in the result: with two, the next batch is ready while the trainer is still working."""
     folds: int = 0
-    """Of a cross-validation on the labelled items; 0 for none."""
+    """Folds of a cross-validation on the labelled items; 0 for no cross-validation."""
     target_of: NDArray[np.int64] | None = None
-    """For each class of the dataset (K,) the class 0…n_classes-1 that it is now, renamed or merged, or -1 for none of
-    them: then test images cannot judge the model. None where the two are the same. A class that the dataset lacks is
-    an error wherever the model predicts it."""
+    """For each class of the dataset (K,) the class 0…n_classes-1 that it has become by renaming and merging, or -1 for
+    none of them: then the test images cannot be used. None where both are the same. A class that the project has and
+    the dataset lacks counts as an error wherever the model predicts it."""
+
+    @property
+    def labelled(self) -> LabelSet:
+        """The labelled items."""
+        return LabelSet(self.indices, self.labels, self.n_classes, self.audit)
+
+    @property
+    def model_seed(self) -> int:
+        """The seed of the request's model."""
+        return int(self.rng(2).integers(2**31))
+
+    def rng(self, stream: int) -> np.random.Generator:
+        """A generator that depends on the content of the request and on nothing else.
+
+        Streams: 0 for the strategy, 1 for audit items, 2 for the model, 3 for the cross-validation.
+        """
+        return np.random.default_rng([self.seed, len(self.indices), len(self.excluded), stream])
 
 
 @dataclass(frozen=True)
 class ItemPredictions:
-    """Items with what the model makes of them; without a model the last three are None."""
+    """Items in order, each with its prediction; without a model there are only the indices."""
 
     indices: NDArray[np.int64]
-    """Pool indices (k,), in the order in which to ask."""
+    """Pool indices (k,), in the order in which they are to be labelled."""
     predicted: NDArray[np.int64] | None = None
     """The most probable class (k,)."""
     confidence: NDArray[np.float32] | None = None
     """Its probability (k,)."""
     query_probability: NDArray[np.float64] | None = None
-    """Of drawing each (k,), where the pick was at random."""
-
-
-@dataclass(frozen=True)
-class TestMetrics:
-    """How a model does on the test split."""
-
-    __test__ = False  # not for pytest
-
-    accuracy: float
-    balanced_accuracy: float
-    """Mean recall over the classes."""
-    calibration_error: float
-    """Expected calibration error (Guo et al. 2017)."""
-    n: int
-    """Test items measured."""
-    confusion: NDArray[np.int64] | None = field(default=None, compare=False)
-    """How often class i was taken for class j (C, C): rows true, columns predicted."""
+    """The probability with which each was drawn (k,), where items were drawn at random."""
 
 
 @dataclass(frozen=True)
 class RoundResult:
-    """The answer to a request."""
+    """The result of a `TrainRequest`."""
 
     serial: int
     n_labels: int
-    """Labels the model was trained on; 0 where there is no model, for want of labels of two classes."""
+    """Labels the model was trained on; 0 where there is no model because fewer than two classes have labels."""
     strategy: str
-    """The one that picked: the cold start's where there was no model."""
+    """The strategy that picked: coverage where there was no model and the requested strategy needs one."""
     picks: ItemPredictions
     audit: ItemPredictions
-    """Drawn uniformly from the unanswered items."""
+    """Drawn uniformly from the unlabelled items."""
     shown: ItemPredictions
     test: TestMetrics | None
     mean_uncertainty: float | None
-    """Mean entropy over the unanswered pool, divided by log C."""
+    """Mean entropy of the predictions for the unlabelled pool, divided by log C."""
     uncertainty_histogram: NDArray[np.int64] | None
-    """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
+    """Number of unlabelled items by that uncertainty, in 20 equal bins over 0…1."""
     mean_confidence: float | None
-    """Mean probability of the predicted class over the unanswered pool: how often the model expects to be right."""
+    """Mean probability of the predicted class over the unlabelled pool: how often the model expects to be right."""
     stop_set: NDArray[np.int16] | None
-    """Predictions for a fixed sample of the pool, to see whether they still change."""
+    """Predictions for a fixed sample of the pool, which show whether predictions still change."""
     out_of_fold: NDArray[np.int64] | None
-    """Class predicted for each labelled item by a model that has not learnt its label (m,)."""
+    """The class predicted for each labelled item by a model trained without its label (m,)."""
     fit_seconds: float
     query_seconds: float
 
     @property
     def test_accuracy(self) -> float | None:
-        """On the test split, where there is one."""
+        """Accuracy on the test split, where there is one."""
         return None if self.test is None else self.test.accuracy
 
 
 @dataclass(frozen=True)
 class TrainerProgress:
-    """What the trainer does now: "load", "train", or with numbers "encode", "review".
+    """What the trainer is doing: "load" and "train", or with numbers "encode" and "review".
 
-    Or what is done behind it: "read" (images), "vae" (training it), "encode"; "idle" when that ends.
+    In the background: "read" (images), "vae" (training it) and "encode", and "idle" when that has ended.
     """
 
     stage: str
     done: int = 0
     total: int = 0
     background: bool = False
-    """Whether it is done in the background, while the trainer does something else."""
+    """Whether this happens in the background, while the trainer does something else."""
 
 
 @dataclass(frozen=True)
 class PoolChanged:
-    """Models see other latents, or more images, from the next result on; results that are on their way are of the old.
+    """From the next result on models use other latents or more images; results still on their way use the old ones.
 
-    Whoever hears it takes in the pool's new items and submits a new request.
+    The receiver refreshes the pool and submits a new request.
     """
 
     n_items: int
-    """Of the pool, as the trainer sees it."""
+    """Number of items in the pool, as the trainer sees it."""
     encoder: str
-    """What gives the latents: "pca", "vae", …"""
+    """The encoder of the latents: "pca", "vae", …"""
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The trainer has loaded everything and waits."""
+    """The trainer has loaded everything and is waiting for requests."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something went wrong; a fatal one ends the trainer for good."""
+    """An error; a fatal one ends the trainer for good."""
 
     message: str
     fatal: bool
     background: bool = False
-    """Whether it went wrong in the background, and the trainer goes on as it was."""
+    """Whether it happened in the background, so that the trainer itself continues."""
 
 
 @dataclass(frozen=True)
 class InspectItem:
-    """Ask what the newest model makes of one item, and which items are like it."""
+    """Ask what the newest model predicts for one item, and which items are similar."""
 
     serial: int
-    """Grows with every question of whatever kind; of each kind the newest wins."""
+    """Increases with every question of any kind; the newest question of each kind wins."""
     index: int
     """Pool index."""
     neighbours: int = 8
     since: int = 0
-    """Serial of the first training request whose model may answer: earlier ones know other classes."""
+    """Serial of the first training request whose model may answer: earlier models have other classes."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The answer to `InspectItem`."""
+    """The reply to `InspectItem`."""
 
     serial: int
     index: int
     probabilities: NDArray[np.float32] | None
-    """Of the classes (C,); None while there is no model."""
+    """Class probabilities (C,); None while there is no model."""
     neighbours: NDArray[np.int64]
-    """Pool indices of the items nearest in latent space (k,), nearest first, the item itself left out."""
+    """Pool indices of the items nearest in latent space (k,), nearest first, without the item itself."""
     distances: NDArray[np.float32]
-    """How far they are (k,)."""
+    """Their distances (k,)."""
     near_duplicates: NDArray[np.bool_]
-    """Which of them are so near that they show the same, or nearly (k,)."""
+    """Which of them are so close that they show nearly the same (k,)."""
     reconstruction: NDArray[np.uint8] | None
-    """What the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None for a learner without one."""
+    """The image that the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None without a VAE."""
     error: str | None = None
-    """Why there is nothing in the answer."""
+    """Why the reply is empty."""
 
 
 @dataclass(frozen=True)
 class ItemsOfClass:
-    """Ask for the unanswered items that the newest model takes for a class."""
+    """Ask which unlabelled items the newest model assigns to a class."""
 
     serial: int
     class_index: int
     count: int
-    """At most so many."""
+    """Maximum number of items."""
     excluded: NDArray[np.int64]
-    """Pool indices that may not be among them: answered, set aside, on the screen."""
+    """Pool indices to leave out: labelled, skipped or flagged, on the screen."""
     order: Literal["sure", "unsure"] = "sure"
     since: int = 0
     """As in `InspectItem`."""
@@ -197,23 +200,21 @@ class ItemsOfClass:
 
 @dataclass(frozen=True)
 class ClassItems:
-    """The answer to `ItemsOfClass`; empty while there is no model."""
+    """The reply to `ItemsOfClass`; empty while there is no model."""
 
     serial: int
     class_index: int
     indices: NDArray[np.int64]
-    """Pool indices (k,), most or least sure first, as asked."""
+    """Pool indices (k,), in the requested order."""
     confidence: NDArray[np.float32]
     """Probability of the class (k,)."""
-    expected_wrong: float
-    """How many of them are of another class, if the model's confidence is right."""
     error: str | None = None
-    """Why there is nothing in the answer."""
+    """Why the reply is empty."""
 
 
 @dataclass(frozen=True)
 class CrossValidate:
-    """Ask what models that have not learnt their labels say of the labelled items."""
+    """Ask what models trained without their labels predict for the labelled items."""
 
     serial: int
     indices: NDArray[np.int64]
@@ -223,18 +224,23 @@ class CrossValidate:
     n_classes: int
     folds: int = 5
 
+    @property
+    def labelled(self) -> LabelSet:
+        """The labelled items; which of them are audit items plays no role here."""
+        return LabelSet(self.indices, self.labels, self.n_classes, np.zeros(len(self.indices), dtype=bool))
+
 
 @dataclass(frozen=True)
 class OutOfFoldPredictions:
-    """The answer to `CrossValidate`."""
+    """The reply to `CrossValidate`."""
 
     serial: int
     indices: NDArray[np.int64]
-    """Pool indices of those that can be judged (k,): without the only item of a class, which nothing else knows of."""
+    """Pool indices of the items with predictions (k,): all but the only item of a class."""
     probabilities: NDArray[np.float32]
-    """Of the classes (k, C)."""
+    """Class probabilities (k, C)."""
     error: str | None = None
-    """Why there is nothing in the answer."""
+    """Why the reply is empty."""
 
 
 Question = InspectItem | ItemsOfClass | CrossValidate
@@ -243,15 +249,14 @@ Message = TrainerProgress | PoolChanged | Ready | RoundResult | Failure | Reply
 
 
 def empty_reply(question: Question, error: str | None = None) -> Reply:
-    """The answer that says nothing, and why."""
-    nothing, no_numbers = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+    """A reply without content: there is no model yet, or there was an `error`."""
+    no_items, no_numbers = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
     match question:
         case InspectItem():
-            no_one = np.empty(0, dtype=np.bool_)
-            return Inspection(question.serial, question.index, None, nothing, no_numbers, no_one, None, error)
+            no_flags = np.empty(0, dtype=np.bool_)
+            return Inspection(question.serial, question.index, None, no_items, no_numbers, no_flags, None, error)
         case ItemsOfClass():
-            return ClassItems(question.serial, question.class_index, nothing, no_numbers, 0.0, error)
+            return ClassItems(question.serial, question.class_index, no_items, no_numbers, error)
         case CrossValidate():
-            return OutOfFoldPredictions(
-                question.serial, nothing, np.empty((0, question.n_classes), dtype=np.float32), error
-            )
+            no_rows = np.empty((0, question.n_classes), dtype=np.float32)
+            return OutOfFoldPredictions(question.serial, no_items, no_rows, error)

@@ -9,13 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 from threading import Condition, Thread
 
-from tuilabel.encoders.choose import Encoder
 from tuilabel.learner.trainer.messages import Failure, Message, Question, Reply, RoundResult, TrainRequest, empty_reply
+from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
 
 log = logging.getLogger(__name__)
 
@@ -24,28 +22,6 @@ ASKED_AGAIN = 1  # a question that two processes have died over is not asked a t
 RESTART_AFTER = 0.5  # seconds
 CLOSE_WITHIN = 2.0  # seconds
 GATHER = 0.01  # seconds from a request to its sending: the screen paints first, and fast keys make one request
-
-
-@dataclass(frozen=True)
-class WorkerSettings:
-    """What the trainer process opens for itself; nothing large is ever sent to it."""
-
-    dataset: str
-    data_dir: Path | None
-    encoder: Encoder | None
-    """Gives the latents; None for a learner that needs none, or a VAE that is trained behind the screen."""
-    learner: str
-    device: str
-    log: Path
-    """Gets everything the process prints."""
-    vae: Path | None = None
-    """Where a VAE goes that is trained behind the screen."""
-    seed: int = 0
-
-
-def spare_processors() -> int:
-    """How many the trainer may use while the screen is used: all but one."""
-    return max(1, (os.cpu_count() or 2) - 1)
 
 
 class ProcessTrainer:

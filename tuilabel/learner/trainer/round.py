@@ -3,56 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, expected_calibration_error
 from tuilabel.learner.base import LabelSet, Learner
-from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult, TestMetrics, TrainRequest
+from tuilabel.learner.cross_validation import cross_validate, merge_folds
+from tuilabel.learner.evaluation import TestSet
+from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult, TrainRequest
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
 from tuilabel.strategies.uncertainty import entropy
 
 BINS = 20
 STOP_SET = 2_000  # items whose predictions say whether the model has settled (Bloodgood & Vijay-Shanker 2009)
-
-
-class Predictor(Protocol):
-    """What a test set asks of a model."""
-
-    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Class probabilities, float32 (n, C)."""
-
-
-@dataclass(frozen=True)
-class TestSet:
-    """Features (M, D) float32 and the dataset's classes (M,) int64 that judge the model and never teach it."""
-
-    __test__ = False  # not for pytest
-
-    features: NDArray[np.float32]
-    targets: NDArray[np.int64]
-
-    def with_classes(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
-        """The same in terms of other classes, see `TrainRequest`; None where an item's class is none of them."""
-        if target_of is None:
-            return self
-        targets = target_of[self.targets]
-        return None if (targets < 0).any() else TestSet(self.features, targets)
-
-    def evaluate(self, model: Predictor) -> TestMetrics:
-        """How `model` does on the test items."""
-        probabilities = model.predict_proba(self.features)
-        predicted = probabilities.argmax(axis=1)
-        return TestMetrics(
-            accuracy(self.targets, predicted),
-            balanced_accuracy(self.targets, predicted),
-            expected_calibration_error(probabilities, self.targets),
-            len(self.targets),
-            confusion_matrix(self.targets, predicted, probabilities.shape[1]),
-        )
 
 
 class RoundRunner:
@@ -156,64 +119,49 @@ class RoundRunner:
         begin = time.perf_counter()
         features = self.learner.features
         test = None if self._test is None else self._test.with_classes(request.target_of)
-        known = LabelSet(request.indices, request.labels, request.n_classes, request.audit)
-        model = self.learner.fit(known, seed=model_seed(request))
+        labelled = request.labelled
+        model = self.learner.fit(labelled, seed=request.model_seed)
         fitted = time.perf_counter()
         self.probabilities = probabilities = model.predict_proba(features)  # (N, C)
         shown = _predictions(request.shown, probabilities[request.shown])
         stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
-        open_ = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
-        context = QueryContext(features, candidates, request.indices, open_, _rng(request, 0), request.labels, model)
+        unlabelled = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
+        context = QueryContext(features, candidates, request.indices, unlabelled, request.rng(0), request.labels, model)
         strategy = get_strategy(request.strategy)
         selection = strategy.pick(context, request.n_batches * request.batch_size)
-        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, _rng(request, 1))
+        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, request.rng(1))
         queried = time.perf_counter()
-        uncertainty = entropy(open_) / np.log(request.n_classes)  # (n,)
+        uncertainty = entropy(unlabelled) / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
         return RoundResult(
             serial=request.serial,
             n_labels=len(request.indices),
             strategy=selection.picked_by or strategy.name,
-            picks=_picked(selection, candidates, open_),
-            audit=_picked(audit, candidates, open_),
+            picks=_picked(selection, candidates, unlabelled),
+            audit=_picked(audit, candidates, unlabelled),
             shown=shown,
             test=None if test is None else test.evaluate(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
-            mean_confidence=float(open_.max(axis=1).mean()) if len(open_) else None,
+            mean_confidence=float(unlabelled.max(axis=1).mean()) if len(unlabelled) else None,
             stop_set=stop_set,
-            out_of_fold=self._cross_validated(known, request),
+            out_of_fold=self._out_of_fold(labelled, request),
             fit_seconds=fitted - begin,
             query_seconds=queried - fitted,
         )
 
-    def _cross_validated(self, known: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
-        """The predicted class of each labelled item (m,), by a model trained without its fold; None for no folds."""
-        m = len(known.indices)
+    def _out_of_fold(self, labelled: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
+        """The class predicted for each labelled item by a model trained without its fold, (m,); None for no folds.
+
+        Folds are drawn at random and not stratified: this is an estimate of accuracy on the pool.
+        """
+        m = len(labelled.indices)
         if request.folds < 2 or m < request.folds:
             return None
-        rng = _rng(request, 3)
+        rng = request.rng(3)
         fold = rng.permutation(m) % request.folds
-        predicted = np.empty(m, dtype=np.int64)
-        for held_out in (fold == f for f in range(request.folds)):
-            rest = known.subset(~held_out)
-            if len(np.unique(rest.labels)) < 2:
-                predicted[held_out] = rest.labels[0]
-                continue
-            model = self.learner.fit(rest, seed=int(rng.integers(2**31)))
-            rows = self.learner.features[known.indices[held_out]]
-            predicted[held_out] = model.predict_proba(rows).argmax(axis=1)
-        return predicted
-
-
-def model_seed(request: TrainRequest) -> int:
-    """What the request's model is trained with."""
-    return int(_rng(request, 2).integers(2**31))
-
-
-def _rng(request: TrainRequest, stream: int) -> np.random.Generator:
-    """A generator that depends on the request's content and on nothing else."""
-    return np.random.default_rng([request.seed, len(request.indices), len(request.excluded), stream])
+        _, probabilities = merge_folds(list(cross_validate(self.learner, labelled, fold, rng)), request.n_classes)
+        return np.asarray(probabilities.argmax(axis=1))
 
 
 def _joined(picks: list[ItemPredictions]) -> ItemPredictions:

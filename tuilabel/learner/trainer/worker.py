@@ -23,10 +23,10 @@ from tuilabel.learner.trainer.messages import (
     TrainRequest,
 )
 from tuilabel.learner.trainer.prepare_messages import ImagesRead, LatentsReady
-from tuilabel.learner.trainer.process import WorkerSettings, spare_processors
-from tuilabel.learner.trainer.questions import CrossValidation, QuestionHandler
+from tuilabel.learner.trainer.questions import QuestionHandler, RunningCrossValidation
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.learner.trainer.workspace import Stock
+from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
+from tuilabel.learner.trainer.workspace import TrainerWorkspace
 
 log = logging.getLogger("tuilabel.trainer")
 
@@ -94,7 +94,7 @@ class Worker:
         self._send = send
         self._renew = renew
         """Lets the runner work with what was prepared; False where that changes nothing."""
-        self._validation: CrossValidation | None = None
+        self._validation: RunningCrossValidation | None = None
         self._early: dict[type, InspectItem | ItemsOfClass] = {}
         """Questions that wait for a model of the classes they are about."""
         self._prepared = False
@@ -142,7 +142,7 @@ class Worker:
             self._prepared = True
             self._send(Ready())
 
-    def _fold(self, validation: CrossValidation) -> None:
+    def _fold(self, validation: RunningCrossValidation) -> None:
         self._send(TrainerProgress("review", validation.done, validation.folds))
         _load_torch()
         answer = validation.next_fold()
@@ -164,7 +164,7 @@ def serve(connection: Connection) -> None:
 
     try:
         send(TrainerProgress("load"))
-        stock = Stock(settings, send)
+        stock = TrainerWorkspace(settings, send)
         runner = RoundRunner(*stock.start())
         answerer = QuestionHandler(runner, stock.decode)
         worker = Worker(runner, answerer, send, lambda news: stock.renew(news, runner, answerer))

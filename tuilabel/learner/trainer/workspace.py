@@ -11,6 +11,7 @@ from tuilabel.encoders.choose import PCA_ENCODER, Encoder
 from tuilabel.encoders.encode import at_once, encode
 from tuilabel.encoders.vae.decode import LatentDecoder
 from tuilabel.learner.base import Learner, needs_encoder
+from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.open import learner_for, open_test_set
 from tuilabel.learner.trainer.messages import Failure, Message, PoolChanged, TrainerProgress
 from tuilabel.learner.trainer.prepare_messages import (
@@ -21,14 +22,14 @@ from tuilabel.learner.trainer.prepare_messages import (
     PrepareSettings,
 )
 from tuilabel.learner.trainer.prepare_process import PrepareProcess
-from tuilabel.learner.trainer.process import WorkerSettings
 from tuilabel.learner.trainer.questions import Decode, QuestionHandler
-from tuilabel.learner.trainer.round import RoundRunner, TestSet
+from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.learner.trainer.settings import WorkerSettings
 
 log = logging.getLogger("tuilabel.trainer")
 
 
-class Stock:
+class TrainerWorkspace:
     """Opens what the settings name, at once where that is possible, and says what it changes to later.
 
     A dataset known by name is encoded before anything is asked. A person's own images are asked at once, told apart by

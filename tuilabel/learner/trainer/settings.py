@@ -1,0 +1,31 @@
+"""What the trainer process is started with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilabel.encoders.choose import Encoder
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """What the trainer process opens for itself; no images or latents are ever sent to it."""
+
+    dataset: str
+    data_dir: Path | None
+    encoder: Encoder | None
+    """Gives the latents; None for a learner that needs none, or where a VAE is to be trained in the background."""
+    learner: str
+    device: str
+    log: Path
+    """Gets everything the process prints."""
+    vae: Path | None = None
+    """Where a VAE that is trained in the background is written."""
+    seed: int = 0
+
+
+def spare_processors() -> int:
+    """The number of processors for the trainer: all but one, which is left to the screen."""
+    return max(1, (os.cpu_count() or 2) - 1)
