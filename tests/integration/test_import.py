@@ -19,11 +19,16 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
-from tuilabel.labels.exchange import ExportOptions, get_format, rows_of
-from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions
-from tuilabel.labels.exchange.importing import ImportPlan, plan_import
+from tuilabel.labels.exchange import (
+    ExportOptions,
+    ImportedLabel,
+    ImportOptions,
+    get_format,
+    read_labels,
+    rows_of,
+)
+from tuilabel.labels.exchange.import_plan import ImportPlan, plan_import
 from tuilabel.labels.exchange.matching import Matcher
-from tuilabel.labels.exchange.reading import read_labels
 from tuilabel.project import exchange
 
 
@@ -42,7 +47,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
     def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
         monkeypatch.setattr(exchange, "canonical", lambda name: name)
-        return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options)
+        return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options).to_json()
 
     return run
 
@@ -129,7 +134,7 @@ def test_class_folders_of_others_are_matched_by_their_images(pool: ImagePool, tm
 # -- what other programs write -----------------------------------------------------------------------------------------
 
 
-def read(path: Path, file_format: str = "auto", **columns: str) -> list[ForeignLabel]:
+def read(path: Path, file_format: str = "auto", **columns: str) -> list[ImportedLabel]:
     return read_labels(path, file_format, ImportOptions(**columns))[1]
 
 
@@ -184,25 +189,25 @@ def test_tables_of_all_kinds(tmp_path: Path) -> None:
     assert [(row.path, row.label) for row in read(path)] == [("a;b.png", "cat"), ("c.png", ""), ("d.png", "7.0")]
     path = csv_file(tmp_path, '{"img": "a.png", "y": 3, "label": "no"}', name="rows.jsonl")
     assert [(r.path, r.label) for r in read(path, path_column="img", label_column="y")] == [("a.png", "3")]
-    with pytest.raises(UsageError, match="no column 'x' for --label-column: there are img, y, label"):
+    with pytest.raises(UsageError, match="no column 'x' for `label_column`: its columns are img, y, label"):
         read(path, path_column="img", label_column="x")
-    with pytest.raises(UsageError, match="--path-column"):
+    with pytest.raises(UsageError, match="`path_column`"):
         read(path)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.csv", "path\na.png", "--label-column"),
-        ("a.jsonl", '{"path": "a", "label": "b"}\nnot', "line 2, is no JSON"),
-        ("a.jsonl", "[1]", "no JSON object"),
-        ("a.json", "{", "is no JSON"),
-        ("a.json", "[3]", "entry 1 is no task"),
-        ("a.json", '[{"data": {}, "annotations": [4]}]', "not built as label-studio is"),
-        ("a.jsonl", '{"answer": "accept", "accept": 3}', "not built as prodigy is"),
-        ("a.parquet", "PAR1 no", "is no Parquet table"),
-        ("a.jsonl", b"\xff\xfe{", "no text in UTF-8"),
-        ("a.xls", "", "say what with --format"),
+        ("a.csv", "path\na.png", "`label_column`"),
+        ("a.jsonl", '{"path": "a", "label": "b"}\nnot', "line 2, is not JSON"),
+        ("a.jsonl", "[1]", "is not a JSON object"),
+        ("a.json", "{", "is not JSON"),
+        ("a.json", "[3]", "entry 1 is not a task"),
+        ("a.json", '[{"data": {}, "annotations": [4]}]', "not have the structure of label-studio"),
+        ("a.jsonl", '{"answer": "accept", "accept": 3}', "not have the structure of prodigy"),
+        ("a.parquet", "PAR1 no", "is not a Parquet table"),
+        ("a.jsonl", b"\xff\xfe{", "not text in UTF-8"),
+        ("a.xls", "", "pass `file_format`"),
     ],
 )
 def test_a_file_that_is_something_else_is_one_clear_line(
@@ -238,7 +243,7 @@ def test_a_file_that_is_something_else_is_one_clear_line(
 def test_an_item_is_found_by_its_path(tmp_path: Path, path: str, name: str | None) -> None:
     names = [*NAMES, "top.png", "a/b/deep.png"]
     pool = disk_pool(tmp_path, names)
-    index = Matcher(pool, tmp_path / "nowhere").find(ForeignLabel("", "cat", path=path))
+    index = Matcher(pool, tmp_path / "nowhere").find(ImportedLabel("", "cat", path=path))
     assert index == (-1 if name is None else names.index(name))
 
 
@@ -246,11 +251,11 @@ def test_an_item_is_found_by_id_absolute_path_or_content(tmp_path: Path) -> None
     pool = disk_pool(tmp_path / "source")
     (tmp_path / "renamed.png").write_bytes(pool.files.read(5))
     matcher = Matcher(pool, tmp_path)
-    assert matcher.find(ForeignLabel("", "cat", id=pool.ids[4].decode(), path=NAMES[2])) == 4
-    assert matcher.find(ForeignLabel("", "cat", id="17", path=NAMES[2])) == 2
-    assert matcher.find(ForeignLabel("", "cat", path=str(tmp_path / "source" / NAMES[7]))) == 7
-    assert matcher.find(ForeignLabel("", "cat", path="renamed.png")) == 5
-    assert matcher.find(ForeignLabel("", "cat", path="source")) == -1  # a folder
+    assert matcher.find(ImportedLabel("", "cat", id=pool.ids[4].decode(), path=NAMES[2])) == 4
+    assert matcher.find(ImportedLabel("", "cat", id="17", path=NAMES[2])) == 2
+    assert matcher.find(ImportedLabel("", "cat", path=str(tmp_path / "source" / NAMES[7]))) == 7
+    assert matcher.find(ImportedLabel("", "cat", path="renamed.png")) == 5
+    assert matcher.find(ImportedLabel("", "cat", path="source")) == -1  # a folder
 
 
 # -- what is written ---------------------------------------------------------------------------------------------------
@@ -281,13 +286,13 @@ def test_another_label_stands_unless_it_is_to_be_replaced(tmp_path: Path, into: 
     figures = into(path, pool, on_conflict="replace")
     assert (figures["conflicting"], figures["same"], figures["labels"]) == (1, 2, 1)
     assert labels_in(tmp_path / "p")[pool.ids[1].decode()] == "owl"
-    with pytest.raises(UsageError, match="on-conflict"):
+    with pytest.raises(UsageError, match="on_conflict must be skip or replace"):
         into(path, pool, on_conflict="overwrite")
 
 
 def plan(
     pool: ImagePool,
-    rows: Sequence[ForeignLabel],
+    rows: Sequence[ImportedLabel],
     events: Sequence[Event] = (),
     changes: Sequence[ClassChange] = (),
     **options: Any,
@@ -300,15 +305,15 @@ def plan(
 def test_a_skipped_or_flagged_item_is_no_free_one() -> None:
     pool = array_pool()
     events = [answer(pool, 0, None, 1), answer(pool, 1, None, 2, kind="flag")]
-    found = plan(pool, [ForeignLabel("", "cat", path=f"toy#{k}") for k in range(3)], events)
-    assert [conflict.there for conflict in found.conflicts] == ["skipped", "flagged"]
+    found = plan(pool, [ImportedLabel("", "cat", path=f"toy#{k}") for k in range(3)], events)
+    assert [conflict.current for conflict in found.conflicts] == ["skipped", "flagged"]
     assert len(found.events) == 1
 
 
 def test_annotators_of_one_file_may_disagree_but_nobody_with_himself() -> None:
     pool = array_pool()
     said = [("cat", "x"), ("dog", "y"), ("owl", "x"), ("cat", "x")]
-    rows = [ForeignLabel("", label, path="toy#0", annotator=who) for label, who in said]
+    rows = [ImportedLabel("", label, path="toy#0", annotator=who) for label, who in said]
     found = plan(pool, rows)
     assert [(event.annotator, event.class_name) for event in found.events] == [("x", "cat"), ("y", "dog")]
     assert (len(found.conflicts), found.same) == (1, 1)
@@ -322,7 +327,7 @@ def test_a_class_that_was_renamed_does_not_come_back() -> None:
     changes += [ClassChange("r", "rename", "cat", "kitten", "ann", START, 0)]
     changes += [ClassChange("m", "merge", "dog", "owl", "ann", START, 0)]
     names = ["cat", "dog", "kitten", "elk"]
-    found = plan(pool, [ForeignLabel("", name, path=f"toy#{k}") for k, name in enumerate(names)], (), changes)
+    found = plan(pool, [ImportedLabel("", name, path=f"toy#{k}") for k, name in enumerate(names)], (), changes)
     assert [event.class_name for event in found.events] == ["kitten", "owl", "kitten", "elk"]
     assert found.new_classes == ["elk"]
     assert [(change.kind, change.name) for change in found.changes] == [("add", "elk")]
@@ -330,13 +335,13 @@ def test_a_class_that_was_renamed_does_not_come_back() -> None:
 
 @pytest.mark.parametrize("label", ["a,b", "a\x1b[31m", "a\nb", "\udcff"])
 def test_a_label_that_no_class_can_be_called_is_no_label(label: str) -> None:
-    found = plan(array_pool(), [ForeignLabel("", label, path="toy#0")])
+    found = plan(array_pool(), [ImportedLabel("", label, path="toy#0")])
     assert (len(found.without_label), found.events, found.new_classes) == (1, [], [])
 
 
 def test_imported_labels_are_answers_that_nobody_drew() -> None:
     pool = array_pool()
-    found = plan(pool, [ForeignLabel("", "cat", path="toy#0"), ForeignLabel("", "dog", path="toy#1", at=START)])
+    found = plan(pool, [ImportedLabel("", "cat", path="toy#0"), ImportedLabel("", "dog", path="toy#1", at=START)])
     first, second = found.events
     assert (first.kind, first.strategy, first.milliseconds, first.round, first.audit) == (
         "label",
@@ -373,7 +378,7 @@ def test_nothing_to_write_makes_no_project(tmp_path: Path, into: Importer) -> No
 def imported(tmp_path: Path) -> Toy:
     """A toy whose store has 30 imported labels, with a class that it did not have."""
     toy = make_toy(classes=("a", "b", "c"))
-    rows = [ForeignLabel("", "abc"[toy.truth(k)] if k else "d", path=f"toy#{k}", annotator="bot") for k in range(30)]
+    rows = [ImportedLabel("", "abc"[toy.truth(k)] if k else "d", path=f"toy#{k}", annotator="bot") for k in range(30)]
     found = plan(toy.pool, rows)
     store = LabelStore.open(tmp_path / "labels.db")
     store.add_class_changes(found.changes)

@@ -75,7 +75,7 @@ def test_predictions_go_into_any_format_of_labels(labelled: ModelOptions, tmp_pa
         predict(labelled, file_format="imagefolder")
     with pytest.raises(UsageError, match="cleanlab"):
         predict(labelled, out=tmp_path / "c", file_format="cleanlab")
-    with pytest.raises(TuilabelError, match="--force"):
+    with pytest.raises(TuilabelError, match="force=True"):
         predict(labelled, out=tmp_path / "sorted", file_format="imagefolder")
 
 

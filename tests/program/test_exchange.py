@@ -69,11 +69,12 @@ def test_export_to_a_file_says_what_it_wrote_and_overwrites_nothing(
         "gone": 0,
         "notes": [],
     }
-    assert done.stderr == "100 labels in labels.jsonl\n"
+    assert done.stderr == "100 labels written to labels.jsonl\n"
     before = (tmp_path / "labels.jsonl").read_bytes()
     done = run(*command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "--force" in done.stderr
+    assert "already exists" in done.stderr
+    assert "force" in done.stderr
     assert (tmp_path / "labels.jsonl").read_bytes() == before
     assert run(*command, "--force").returncode == 0
 
@@ -100,7 +101,7 @@ def test_what_is_exported_is_imported_after_a_dry_run(
     done = run("import", "out", *where, "--project", "fresh")
     assert done.returncode == 0, done.stderr
     assert "100 labels to write (imagefolder:ann 100)" in done.stdout
-    assert "nothing is written yet" in done.stderr
+    assert "nothing has been written yet" in done.stderr
     assert done.stderr.rstrip().endswith("--project fresh --apply` writes it")
     assert not (tmp_path / "fresh").exists()
     done = run("import", "out", *where, "--project", "fresh", "--apply", "--json")
@@ -121,7 +122,7 @@ def test_names_of_others_reach_no_terminal_raw(labelled: Path, run: Runner, tiny
     assert done.returncode == 0, done.stderr
     assert (done.stdout + done.stderr).replace("\n", "").isprintable()
     assert r"\x1b]0;gone\x07.png" in done.stdout
-    assert "here Elk" in done.stdout
+    assert "imported Elk" in done.stdout
     (tmp_path / "columns.csv").write_text("path,\x1b[31mred\na,b\n")
     done = run("import", "columns.csv", "fashion-mnist", "--data-dir", tiny.data_dir)
     assert (done.returncode, done.stdout) == (2, "")

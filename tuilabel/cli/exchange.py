@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from io import StringIO
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +23,10 @@ from tuilabel.cli.options import (
     note,
     print_json,
 )
-from tuilabel.errors import UsageError, printable
+from tuilabel.errors import UsageError, printable, unknown_name
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
+MODEL_SUFFIXES = {".onnx": "onnx", ".pt2": "torch"}
 
 
 @app.command(epilog="Example: tuilabel export --format imagefolder --out labelled")
@@ -32,21 +34,28 @@ def export(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file or folder to write; csv, jsonl: else stdout.")
+        Path | None, typer.Option("--out", help="The file or folder to write. csv and jsonl: stdout by default.")
     ] = None,
-    format: Annotated[  # noqa: A002
-        str | None, typer.Option("--format", help=f"{FORMATS}; onnx, torch: the model. Else as --out ends, or csv.")
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", help=f"{FORMATS}; or the model: onnx, torch. By default as --out ends, or csv."),
     ] = None,
     resolve: Annotated[
-        str, typer.Option("--resolve", help="Several annotators of one image: latest, majority, unanimous.")
+        str, typer.Option("--resolve", help="If several annotators labelled an image: latest, majority, unanimous.")
     ] = "latest",
-    link: Annotated[str, typer.Option("--link", help="How images come into a folder: copy, hard, symlink.")] = "copy",
+    link: Annotated[
+        str, typer.Option("--link", help="How image files get into a folder: copy, hard, symlink.")
+    ] = "copy",
     split: Annotated[
-        str | None, typer.Option("--split", help="Parts for training, validation, test, as 80,10,10.")
+        str | None, typer.Option("--split", help="Shares for training, validation and test, such as 80,10,10.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of the split; of a model that of `tuilabel label`.")] = 0,
-    learner: Annotated[str, typer.Option(help="Of a model: that of `tuilabel label`, latent or mlp.")] = "latent",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file, or the folder of an export.")] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", help="Seed of the split; for a model, the one given to `tuilabel label`.")
+    ] = 0,
+    learner: Annotated[
+        str, typer.Option(help="For a model, the one given to `tuilabel label`: latent or mlp.")
+    ] = "latent",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file or exported folder.")] = False,
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
@@ -54,14 +63,18 @@ def export(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Write the labels of a project for other programs, or the model that learnt from them."""
+    """Export the labels of a project for other programs, or the model trained on them."""
+    from tuilabel.cli.render.exchange import export_lines, print_table
+    from tuilabel.deploy import FORMATS as MODEL_FORMATS
+    from tuilabel.labels.exchange import FORMATS as LABEL_FORMATS
     from tuilabel.labels.exchange import ExportOptions
-    from tuilabel.labels.exchange.formats import MODEL_FORMATS, format_of
-    from tuilabel.project.exchange import export_labels, export_notes
+    from tuilabel.project.exchange import export_labels
 
-    wanted = format or format_of(out)
+    wanted = file_format or _format_of(out)
+    if wanted not in (*LABEL_FORMATS, *MODEL_FORMATS):
+        raise unknown_name("format", wanted, (*LABEL_FORMATS, *MODEL_FORMATS))
     if as_json and out is None and wanted not in MODEL_FORMATS:
-        raise UsageError("--json tells about a file or folder: give --out, or --format jsonl for labels as JSON")
+        raise UsageError("--json describes what was written: pass --out too, or use --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
         from tuilabel.project.export_model import agreement_line, export_model
 
@@ -84,75 +97,96 @@ def export(
         if as_json:
             print_json(figures)
         return
-    figures = export_labels(
+    table = StringIO(newline="")
+    summary = export_labels(
         dataset,
         project,
         data_dir,
-        out,
+        out or table,
         file_format=wanted,
         resolve=resolve,
-        options=ExportOptions(force=force, link=link, split=_split(split), seed=seed),
+        options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed),
         encoder=encoder,
         checkpoint=checkpoint,
         latents=latents,
         device=device,
         note=note,
     )
-    for line in export_notes(figures):
+    if out is None:
+        print_table(table.getvalue())
+    for line in export_lines(summary):
         note(line)
     if as_json:
-        print_json(figures)
+        print_json(summary.to_json())
 
 
 @app.command("import", epilog="Example: tuilabel import labels.csv --apply")
 def import_(
-    source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="Where the labels are.")],
+    source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="The labels to import.")],
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
-    format: Annotated[  # noqa: A002
+    file_format: Annotated[
         str, typer.Option("--format", help="auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy.")
     ] = "auto",
     annotator: Annotated[
-        str | None, typer.Option("--annotator", help="Whose labels they are; else the source's, as label-studio:alice.")
+        str | None,
+        typer.Option("--annotator", help="Whose labels they are. By default as the file says: label-studio:alice."),
     ] = None,
-    path_column: Annotated[str | None, typer.Option("--path-column", help="The column with the image's path.")] = None,
+    path_column: Annotated[
+        str | None, typer.Option("--path-column", help="The column with the path of the image.")
+    ] = None,
     label_column: Annotated[str | None, typer.Option("--label-column", help="The column with the class.")] = None,
     on_conflict: Annotated[
-        str, typer.Option("--on-conflict", help="Where another label stands: skip the row, or replace the label.")
+        str, typer.Option("--on-conflict", help="If an image has another label: skip the row, or replace the label.")
     ] = "skip",
-    apply: Annotated[bool, typer.Option("--apply", help="Write the labels; else only tell what would be.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Write the labels. By default only show what would change.")
+    ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Take labels from a file or class folders into a project; without --apply only tell what would be written."""
-    from tuilabel.labels.exchange.foreign import ImportOptions
-    from tuilabel.project.exchange import import_labels, import_lines
+    """Import labels from a file or class folders; without --apply, only show what would change."""
+    from tuilabel.cli.render.exchange import import_lines
+    from tuilabel.labels.exchange import ImportOptions
+    from tuilabel.project.exchange import import_labels
 
-    figures = import_labels(
+    summary = import_labels(
         source,
         dataset,
         project,
         data_dir,
-        file_format=format,
+        file_format=file_format,
         annotator=annotator,
         options=ImportOptions(path_column, label_column),
         on_conflict=on_conflict,
         apply=apply,
     )
     if as_json:
-        print_json(figures)
+        print_json(summary.to_json())
     else:
-        for line in import_lines(figures):
+        for line in import_lines(summary):
             typer.echo(line)
     if not apply:
-        note(f"nothing is written yet: `{printable(shlex.join(['tuilabel', *sys.argv[1:], '--apply']))}` writes it")
+        command = printable(shlex.join(["tuilabel", *sys.argv[1:], "--apply"]))
+        note(f"nothing has been written yet: `{command}` writes it")
 
 
-def _split(text: str | None) -> tuple[int, int, int] | None:
+def _format_of(out: Path | None) -> str:
+    """The format that the ending of `out` means, or else csv."""
+    from tuilabel.labels.exchange import format_for_path
+
+    if out is None:
+        return "csv"
+    return MODEL_SUFFIXES.get(out.suffix.lower()) or format_for_path(out) or "csv"
+
+
+def _shares(text: str | None) -> tuple[int, int, int] | None:
     if text is None:
         return None
     try:
         train, val, test = (int(part) for part in text.split(","))
     except ValueError as error:
-        raise UsageError(f"--split {text} is none: give parts for train,val,test, as 80,10,10") from error
+        raise UsageError(
+            f"--split must be three whole numbers for training, validation and test (such as 80,10,10), got {text!r}"
+        ) from error
     return train, val, test

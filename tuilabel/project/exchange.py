@@ -1,132 +1,188 @@
-"""`export` and `import`: labels to and from the files of other programs."""
+"""Export and import: a project's labels to and from the files of other programs."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, read_missing
 from tuilabel.encoders.choose import Encoder, choose_encoder
-from tuilabel.errors import TuilabelError, UsageError, pluralize, printable, unknown_name
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
-from tuilabel.labels.exchange import FORMATS, ExportOptions, Written, get_format, resolve_answers
-from tuilabel.labels.exchange.folder import OutOfFold
-from tuilabel.labels.exchange.foreign import ForeignLabel, ImportOptions
-from tuilabel.labels.exchange.importing import ImportPlan, apply_import, plan_import
+from tuilabel.labels.exchange import (
+    FORMATS,
+    ExportOptions,
+    ImportedLabel,
+    ImportOptions,
+    WriteResult,
+    get_format,
+    read_labels,
+    resolve_answers,
+    rows_from,
+)
+from tuilabel.labels.exchange.base import OutOfFoldPredictor
+from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
-from tuilabel.labels.exchange.reading import read_labels
-from tuilabel.labels.exchange.rows import rows_from
 from tuilabel.project.reports import images_of, project_directory, project_pool
 
 FOLDS = 5
-EXAMPLES = 3  # rows of a kind that are shown
+N_EXAMPLES = 3  # rows of each kind in the summary of an import
+
+PlanImport = Callable[[list[Event], list[ClassChange], Sequence[str]], ImportPlan]
+"""From the events and class changes of a store and the project's classes to what an import would write."""
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What an export wrote."""
+
+    project: Path
+    dataset: str
+    file_format: str
+    out: Path | None
+    """None if the labels went to an open file."""
+    labels: int
+    undecided: int
+    """Images left out because their annotators disagree."""
+    without_image: int
+    """Labels left out because the image is no longer available and the format needs it."""
+    gone: int
+    """Labelled images that are no longer in the dataset."""
+    notes: tuple[str, ...]
+    """Anything else worth telling the user, one line each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a plain document."""
+        return {
+            "project": str(self.project),
+            "dataset": self.dataset,
+            "format": self.file_format,
+            "out": None if self.out is None else str(self.out),
+            "labels": self.labels,
+            "undecided": self.undecided,
+            "without_image": self.without_image,
+            "gone": self.gone,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import wrote or, without `applied`, would write."""
+
+    source: Path
+    file_format: str
+    project: Path
+    dataset: str
+    applied: bool
+    rows: int
+    on_conflict: OnConflict
+    plan: ImportPlan
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a plain document, with a few examples of the rows that were not imported."""
+        plan = self.plan
+        return {
+            "source": str(self.source),
+            "format": self.file_format,
+            "project": str(self.project),
+            "dataset": self.dataset,
+            "applied": self.applied,
+            "rows": self.rows,
+            "matched": plan.matched,
+            "same": plan.same,
+            "conflicting": len(plan.conflicts),
+            "on_conflict": self.on_conflict,
+            "unknown": len(plan.unknown),
+            "without_label": len(plan.without_label),
+            "new_classes": plan.new_classes,
+            "labels": len(plan.events),
+            "annotators": plan.annotators,
+            "examples": {
+                "conflicting": [
+                    {"where": c.row.where, "path": c.row.path, "there": c.current, "here": c.imported}
+                    for c in plan.conflicts[:N_EXAMPLES]
+                ],
+                "unknown": _examples(plan.unknown),
+                "without_label": _examples(plan.without_label),
+            },
+        }
 
 
 def export_labels(
     dataset: str,
-    named: Path | None,
+    project: Path | None,
     data_dir: Path | None,
-    out: Path | None,
+    out: Path | TextIO,
     *,
-    file_format: str,
-    resolve: str,
-    options: ExportOptions,
+    file_format: str = "csv",
+    resolve: str = "latest",
+    options: ExportOptions = ExportOptions(),  # noqa: B008 - frozen
     encoder: str = "vae",
     checkpoint: Path | None = None,
     latents: Path | None = None,
     device: str = "auto",
     note: Callable[[str], None] = lambda _line: None,
-) -> dict[str, Any]:
-    """Write the labels to `out`, or to stdout.
+) -> ExportSummary:
+    """Write a project's labels.
 
     Parameters
     ----------
-    resolve : see `resolve_answers`.
-    encoder, checkpoint, latents, device : of the learner whose out-of-fold probabilities cleanlab wants.
-    note : called with a line before that takes its time.
-
-    Returns
-    -------
-    What `export --json` prints.
+    project : the project's directory, by default `DATASET.tuilabel` in the working directory.
+    out : a path, or an open text file for the formats csv and jsonl.
+    file_format : one of `tuilabel.labels.exchange.FORMATS`.
+    resolve : what to do if several annotators labelled an image; see `resolve_answers`.
+    encoder, checkpoint, latents, device : of the models whose probabilities the format cleanlab needs.
+    note : called with a line before a step that takes time.
 
     Raises
     ------
-    UsageError : where the format, the rule or an option is unknown, or the format needs a place to be written to.
-    TuilabelError : where there is no project, or `out` is there already or cannot be written.
+    UsageError : if the format, the rule or an option is unknown, or the format cannot be written to an open file.
+    TuilabelError : if there is no project, or `out` exists already or cannot be written.
     """
     form = get_format(file_format)
-    if out is None and form.stream is None:
-        what = "a file" if form.kind == "file" else "a folder"
-        raise UsageError(f"--format {form.name} needs a place for {what}: give --out")
-    project = Project.read(project_directory(dataset, named))
-    store = LabelStore.open(project.store, create=False)
-    try:
-        changes = store.class_changes()
-        events = with_current_names(store.events(), changes)
-    finally:
-        store.close()
-    classes = ClassBook(changes).names or project.classes
-    pool = project_pool(project, data_dir)
-    read_missing(pool, {event.item for event in events}, project.source, data_dir, announcer(note))
+    if not isinstance(out, Path) and form.stream is None:
+        raise UsageError(f"format {form.name} is written as a {form.kind} of its own: pass `out`, the path for it")
+    opened = Project.read(project_directory(dataset, project))
+    events, classes = _current_events(opened)
+    pool = project_pool(opened, data_dir)
+    read_missing(pool, {event.item for event in events}, opened.source, data_dir, announcer(note))
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
-        chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project.directory)
+        chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=opened.directory)
         if chosen is None:
-            raise TuilabelError(f"{pool.name} has no VAE yet, which cleanlab's models need: give --encoder pca")
-        judge = _cross_validator(pool, chosen, device)
+            raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
         note(f"training {FOLDS} models, each without a fifth of the labels")
-        options = replace(options, out_of_fold=judge)
-    if out is None:
-        assert form.stream is not None
-        text = StringIO(newline="")
-        form.stream(rows, classes, text)
-        _print_table(text.getvalue())
-        written = Written(len(rows))
-    else:
+        options = replace(options, out_of_fold=_cross_validator(pool, chosen, device))
+    if isinstance(out, Path):
         written = form.write(rows, classes, pool.files, out, options)
-    return {
-        "project": str(project.directory),
-        "dataset": project.dataset,
-        "format": form.name,
-        "out": None if out is None else str(out),
-        "labels": written.labels,
-        "undecided": resolved.left_out,
-        "without_image": written.left_out,
-        "gone": sum(row.index < 0 or not pool.files.names(row.index) for row in rows),
-        "notes": list(written.notes),
-    }
-
-
-def export_notes(figures: dict[str, Any]) -> list[str]:
-    """What to say of an export beside its file, a line each."""
-    lines = []
-    if figures["undecided"]:
-        lines.append(f"{pluralize(figures['undecided'], 'image')} left out: annotators do not agree")
-    if figures["without_image"]:
-        lines.append(f"{pluralize(figures['without_image'], 'label')} left out: the image cannot be had any more")
-    if figures["gone"]:
-        lines.append(
-            f"{pluralize(figures['gone'], 'labelled image')} of {figures['dataset']} gone: by their last names"
-        )
-    lines += figures["notes"]
-    if figures["out"] is not None:
-        lines.append(f"{pluralize(figures['labels'], 'label')} in {figures['out']}")
-    return [printable(line) for line in lines]
+    else:
+        assert form.stream is not None
+        written = WriteResult(form.stream(rows, classes, out))
+    return ExportSummary(
+        project=opened.directory,
+        dataset=opened.dataset,
+        file_format=form.name,
+        out=out if isinstance(out, Path) else None,
+        labels=written.labels,
+        undecided=resolved.undecided,
+        without_image=written.left_out,
+        gone=sum(row.index < 0 or not pool.files.names(row.index) for row in rows),
+        notes=written.notes,
+    )
 
 
 def import_labels(
     source: Path,
     dataset: str,
-    named: Path | None,
+    project: Path | None,
     data_dir: Path | None,
     *,
     file_format: str = "auto",
@@ -134,148 +190,93 @@ def import_labels(
     options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
     on_conflict: str = "skip",
     apply: bool = False,
-) -> dict[str, Any]:
-    """Match the rows of a file or folder with the items of a project and, with `apply`, write their labels into it.
+) -> ImportSummary:
+    """Match the labels of a file or directory with the images of a project and, with `apply`, add them to it.
 
     Parameters
     ----------
-    annotator : the name that the labels carry; by default the source's, as `label-studio:alice`, `import:labels.csv`.
-    on_conflict : whether a row `replace`s a label that says something else, or is `skip`ped.
-
-    Returns
-    -------
-    What `import --json` prints.
+    project : the project's directory, by default `DATASET.tuilabel` in the working directory; created if needed.
+    file_format : one of `tuilabel.labels.exchange.READABLE`, or `auto` to detect it.
+    annotator : whose labels they are; by default the name in the source, such as `label-studio:alice`, or else the
+        source itself, such as `import:labels.csv`.
+    on_conflict : `skip` keeps an existing label that differs from the imported one, `replace` replaces it.
 
     Raises
     ------
-    UsageError : where the format, a column or an option is unknown.
-    TuilabelError : where the source cannot be read, or the project is in use, of another dataset, cannot be written.
+    UsageError : if the format, a column or an option is unknown.
+    TuilabelError : if the source cannot be read, or the project is in use, of another dataset or cannot be written.
     """
     if on_conflict not in ("skip", "replace"):
-        raise unknown_name("--on-conflict", on_conflict, ("skip", "replace"))
-    name, rows = read_labels(source, file_format, options)
-    directory = project_directory(dataset, named)
-    known = (directory / "settings.toml").is_file()
-    where = images_of(Project.read(directory)) if known else canonical(dataset)
-    pool = open_pool(where, data_dir)
+        raise UsageError(f"on_conflict must be skip or replace, got {on_conflict!r}")
+    policy: OnConflict = "replace" if on_conflict == "replace" else "skip"
+    detected, rows = read_labels(source, file_format, options)
+    directory = project_directory(dataset, project)
+    exists = (directory / "settings.toml").is_file()
+    images = images_of(Project.read(directory)) if exists else canonical(dataset)
+    pool = open_pool(images, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]
+    name_annotator = partial(_annotator_of, annotator=annotator, file_format=detected, source=source)
 
-    def plan(events: list[Event], changes: list[ClassChange], classes: Sequence[str]) -> ImportPlan:
-        who = partial(_signature, annotator=annotator, file_format=name, source=source)
-        return plan_import(
-            matched, pool, events, changes, classes, who, "replace" if on_conflict == "replace" else "skip"
-        )
+    def plan_for(events: list[Event], changes: list[ClassChange], classes: Sequence[str]) -> ImportPlan:
+        return plan_import(matched, pool, events, changes, classes, name_annotator, policy)
 
-    found = _look_at(directory, plan) if known else plan([], [], pool.classes)
-    if apply and found.events:
-        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=where) as project:
-            store = LabelStore.open(project.store)
-            try:
-                found = plan(
-                    store.events(), store.class_changes(), project.classes
-                )  # again, now that nobody else writes
-                apply_import(found, store)
-                project.keep_classes(ClassBook(store.class_changes()).names)
-            finally:
-                store.close()
-    return {
-        "source": str(source),
-        "format": name,
-        "project": str(directory),
-        "dataset": pool.name,
-        "applied": apply,
-        "rows": len(rows),
-        "matched": found.matched,
-        "same": found.same,
-        "conflicting": len(found.conflicts),
-        "on_conflict": on_conflict,
-        "unknown": len(found.unknown),
-        "without_label": len(found.without_label),
-        "new_classes": found.new_classes,
-        "labels": len(found.events),
-        "annotators": found.annotators,
-        "examples": {
-            "conflicting": [
-                {"where": c.row.where, "path": c.row.path, "there": c.there, "here": c.here}
-                for c in found.conflicts[:EXAMPLES]
-            ],
-            "unknown": [{"where": row.where, "path": row.path or row.id} for row in found.unknown[:EXAMPLES]],
-            "without_label": [
-                {"where": row.where, "path": row.path or row.id} for row in found.without_label[:EXAMPLES]
-            ],
-        },
-    }
+    plan = _plan_without_lock(directory, plan_for) if exists else plan_for([], [], pool.classes)
+    if apply and plan.events:
+        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=images) as opened:
+            plan = _apply(opened, plan_for)
+    return ImportSummary(source, detected, directory, pool.name, apply, len(rows), policy, plan)
 
 
-def import_lines(figures: dict[str, Any]) -> list[str]:
-    """The same for people."""
-    examples = figures["examples"]
-    fate = ": replaced" if figures["on_conflict"] == "replace" else ": it stays (--on-conflict replace)"
-    whose = ", ".join(f"{name} {n:,}" for name, n in figures["annotators"].items())
-    counts: list[tuple[int, str, list[str]]] = [
-        (figures["matched"], f"matched an image of {figures['dataset']}", []),
-        (figures["same"], "with the label that stands", []),
-        (
-            figures["conflicting"],
-            "with another label" + (fate if figures["conflicting"] else ""),
-            [f"{e['path'] or e['where']}: {e['there']}, here {e['here']}" for e in examples["conflicting"]],
-        ),
-        (figures["unknown"], "without an image here, or with several", _where(examples["unknown"])),
-        (figures["without_label"], "without a class", _where(examples["without_label"])),
-    ]
-    new = figures["new_classes"]
-    if new:
-        counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
-    done = f"label{'' if figures['labels'] == 1 else 's'} {'written' if figures['applied'] else 'to write'}"
-    counts.append((figures["labels"], done + (f" ({whose})" if whose else ""), []))
-    lines = [
-        f"{pluralize(figures['rows'], 'row')} in {figures['source']} ({figures['format']}) for {figures['project']}"
-    ]
-    for n, words, shown in counts:
-        lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]
-    return [printable(line) for line in lines]
-
-
-def _where(examples: list[dict[str, str]]) -> list[str]:
-    return [f"{e['where']}: {e['path']}" for e in examples]
-
-
-def _look_at(
-    directory: Path, plan: Callable[[list[Event], list[ClassChange], Sequence[str]], ImportPlan]
-) -> ImportPlan:
-    """The plan for a project as it is."""
-    project = Project.read(directory)
-    if not project.store.is_file():
-        return plan([], [], project.classes)
+def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:
+    """The project's events with current class names, and those names."""
     store = LabelStore.open(project.store, create=False)
     try:
-        return plan(store.events(), store.class_changes(), project.classes)
+        changes = store.class_changes()
+        return with_current_names(store.events(), changes), ClassBook(changes).names or project.classes
     finally:
         store.close()
 
 
-def _signature(row: ForeignLabel, *, annotator: str | None, file_format: str, source: Path) -> str:
-    """The annotator of an imported label: the one named, else where it comes from."""
+def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
+    """The plan for a project as it is now; a session may be using it."""
+    project = Project.read(directory)
+    if not project.store.is_file():
+        return plan_for([], [], project.classes)
+    store = LabelStore.open(project.store, create=False)
+    try:
+        return plan_for(store.events(), store.class_changes(), project.classes)
+    finally:
+        store.close()
+
+
+def _apply(project: Project, plan_for: PlanImport) -> ImportPlan:
+    """Plan once more, now that the project is locked, and write that."""
+    store = LabelStore.open(project.store)
+    try:
+        plan = plan_for(store.events(), store.class_changes(), project.classes)
+        apply_import(plan, store)
+        project.keep_classes(ClassBook(store.class_changes()).names)
+        return plan
+    finally:
+        store.close()
+
+
+def _annotator_of(row: ImportedLabel, *, annotator: str | None, file_format: str, source: Path) -> str:
     if annotator is not None:
         return annotator
     if not row.annotator:
         return f"import:{printable(source.resolve().name)}"
-    signed = row.annotator.split(":")[0] in (*FORMATS, "import")  # it has been out and comes back
-    return printable(row.annotator if signed else f"{file_format}:{row.annotator}")
+    imported_before = row.annotator.split(":")[0] in (*FORMATS, "import")  # exported by tuilabel since
+    return printable(row.annotator if imported_before else f"{file_format}:{row.annotator}")
 
 
-def _print_table(text: str) -> None:
-    """Print a table as it is; on a terminal nothing in it may command the terminal."""
-    if sys.stdout.isatty():
-        text = "".join(printable(line) + "\n" for line in text.split("\n")[:-1])
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+def _examples(rows: Sequence[ImportedLabel]) -> list[dict[str, str]]:
+    return [{"where": row.where, "path": row.path or row.id} for row in rows[:N_EXAMPLES]]
 
 
-def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFold:
-    """Five-fold cross-validation with the learner of the labelling screen."""
+def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFoldPredictor:
+    """Five-fold cross-validation with the default learner."""
 
     def out_of_fold(
         indices: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int

@@ -18,9 +18,7 @@ from rich.console import Console
 from tuilabel.cli.render.reading import reading
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import TuilabelError, UsageError, printable
-from tuilabel.labels.exchange import ExportOptions
-from tuilabel.labels.exchange.formats import Format, get_format
-from tuilabel.labels.exchange.rows import LabelRow
+from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
 from tuilabel.project.model import ModelOptions, ProjectModel, open_model, progress
 from tuilabel.project.prediction_files import CsvFile, PredictionFile, check_out, prediction_file
 

@@ -1,19 +1,30 @@
-"""Labels to and from the files of other programs."""
+"""Labels to and from the files of other programs.
+
+There is one module per format in `formats/`, listed in `registry.py`. For an export, `rows.py` makes one row of each
+labelled item. For an import, `matching.py` finds the item of each label, and `import_plan.py` works out what to write.
+"""
 
 from __future__ import annotations
 
-from tuilabel.labels.exchange.formats import FORMATS, ExportOptions, Format, Written, get_format
-from tuilabel.labels.exchange.rows import RESOLVE, LabelRow, Resolved, resolve_answers, rows_of
+from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
+from tuilabel.labels.exchange.registry import FORMATS, READABLE, format_for_path, get_format, read_labels
+from tuilabel.labels.exchange.rows import RESOLVE_RULES, LabelRow, Resolved, resolve_answers, rows_from, rows_of
 
 __all__ = [
     "FORMATS",
-    "RESOLVE",
+    "READABLE",
+    "RESOLVE_RULES",
     "ExportOptions",
     "Format",
+    "ImportOptions",
+    "ImportedLabel",
     "LabelRow",
     "Resolved",
-    "Written",
+    "WriteResult",
+    "format_for_path",
     "get_format",
+    "read_labels",
     "resolve_answers",
+    "rows_from",
     "rows_of",
 ]

@@ -1,4 +1,4 @@
-"""Which item of a pool a row of another program means."""
+"""Which item of a pool an imported label is of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.pool import content_ids, file_id
-from tuilabel.labels.exchange.foreign import ForeignLabel
+from tuilabel.labels.exchange.base import ImportedLabel
 
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -23,32 +23,32 @@ class Matcher:
 
     Parameters
     ----------
-    folder : that relative paths may be seen from: where the labels lie.
+    folder : the directory of the imported file, which its paths may be relative to.
     """
 
     def __init__(self, pool: ImagePool, folder: Path) -> None:
         self._pool, self._folder = pool, folder
 
-    def find(self, row: ForeignLabel) -> int:
-        """The index of the item that the row means; -1 where there is none, or more than one.
+    def find(self, row: ImportedLabel) -> int:
+        """The pool index of the labelled item; -1 if there is none, or if it is ambiguous.
 
-        The first that says anything decides: the id; the source's own name or its absolute path; the image that came
-        with the row; a name that shares all its last parts with exactly one item (`1.jpg` means `cats/1.jpg` where no
-        other folder has a `1.jpg`, and `dogs/1.jpg` never does); the content of the file that the path names.
+        The first of these that finds an item decides: the id; the file's name in the source, or its absolute path; the
+        image that came with the label; the end of the path, if it fits exactly one item (`1.jpg` fits `cats/1.jpg` as
+        long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does); the content of the file at that path.
         """
         if _ID.fullmatch(row.id):
             index = int(self._pool.indices_of([row.id])[0])
             if index >= 0:
                 return index
-        for look in (self._exact, self._by_image, self._by_end, self._by_file):
-            index = look(row)
+        for search in (self._by_name, self._by_embedded_image, self._by_path_suffix, self._by_file_content):
+            index = search(row)
             if index >= 0:
                 return index
         return -1
 
     @cached_property
     def _names(self) -> dict[str, int]:
-        """Index by what the source calls an item; the first of several."""
+        """Pool index by name in the source; the first item of that name."""
         files, found = self._pool.files, dict[str, int]()
         for index in range(len(self._pool)):
             for name in (files.last_name(index), *files.names(index)):
@@ -56,8 +56,8 @@ class Matcher:
         return found
 
     @cached_property
-    def _ends(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
-        """Parts of the names, by the last part."""
+    def _paths_by_filename(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
+        """The parts of each name and its pool index, by the last part."""
         found: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for name, index in self._names.items():
             parts = _parts(name)
@@ -65,21 +65,21 @@ class Matcher:
                 found.setdefault(parts[-1], []).append((parts, index))
         return found
 
-    def _exact(self, row: ForeignLabel) -> int:
+    def _by_name(self, row: ImportedLabel) -> int:
         index = self._names.get(row.path, -1) if row.path else -1
         if index < 0 and row.path.startswith("/"):
-            near = {index for _, index in self._ends.get(Path(row.path).name, ())}
+            near = {index for _, index in self._paths_by_filename.get(Path(row.path).name, ())}
             here = Path(row.path)
             index = next((k for k in sorted(near) if self._pool.files.path(k) == here), -1)
         return index
 
-    def _by_image(self, row: ForeignLabel) -> int:
+    def _by_embedded_image(self, row: ImportedLabel) -> int:
         return -1 if row.content is None else self._by_content(row.content)
 
-    def _by_file(self, row: ForeignLabel) -> int:
+    def _by_file_content(self, row: ImportedLabel) -> int:
         if not row.path or "\0" in row.path:
             return -1
-        path = self._folder / row.path  # an absolute path stays itself
+        path = self._folder / row.path  # an absolute path stays as it is
         return self._by_content(path.read_bytes)
 
     def _by_content(self, read: Callable[[], bytes]) -> int:
@@ -94,7 +94,7 @@ class Matcher:
         return next((index for index in self._pool.indices_of(ids).tolist() if index >= 0), -1)
 
     def _pixels(self, data: bytes) -> np.ndarray | None:
-        """The image as a row of the pool, (1, H, W, C), where it has that size."""
+        """The image as a row of the pool, uint8 (1, H, W, C), if it has that size."""
         height, width, channels = self._pool.images.shape[1:]
         try:
             with Image.open(io.BytesIO(data)) as image:
@@ -105,18 +105,18 @@ class Matcher:
             return None
         return pixels.reshape(1, height, width, channels)
 
-    def _by_end(self, row: ForeignLabel) -> int:
+    def _by_path_suffix(self, row: ImportedLabel) -> int:
         wanted = _parts(row.path)
         if not wanted:
             return -1
         fits = [
             (len(parts), index)
-            for parts, index in self._ends.get(wanted[-1], ())
+            for parts, index in self._paths_by_filename.get(wanted[-1], ())
             if parts[-len(wanted) :] == wanted[-len(parts) :]
         ]
         if not fits:
             return -1
-        # the longest name that the row's path contains; a path shorter than all of them must fit one only
+        # The longest match wins; a path shorter than the names it fits must fit only one of them.
         longest = max(min(n, len(wanted)) for n, _ in fits)
         best = {index for n, index in fits if min(n, len(wanted)) == longest}
         return best.pop() if len(best) == 1 else -1

@@ -1,4 +1,4 @@
-"""Labels as rows for other programs: one for each item, several annotators resolved."""
+"""Rows of an export: one label per item, with disagreements between annotators resolved."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import unknown_name
 from tuilabel.labels.events import Event, current_answers, standing_answers
 
-RESOLVE = ("latest", "majority", "unanimous")
+RESOLVE_RULES = ("latest", "majority", "unanimous")
 
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One item's label."""
+    """The label of one item, or a prediction if it has a confidence."""
 
     id: str
     """Content id of the item."""
     index: int
-    """In the pool; -1 where the pool has it no more."""
+    """Pool index; -1 if the item is no longer in the pool."""
     path: str
-    """What the source calls the file, as `cats/1.jpg` or `mnist#12`; empty where nobody knows."""
+    """The name of the file in its source, such as `cats/1.jpg` or `mnist#12`; empty if unknown."""
     label: str
     annotator: str
-    """Several are joined by `+`, who agree by majority or unanimity; `model` for predictions."""
+    """All who agree, joined by `+`, under the rules majority and unanimous; `model` for predictions."""
     labelled_at: datetime | None
     seconds: float | None
-    """From the sight of the image to the key."""
+    """Time from showing the image to the key press."""
     confidence: float | None = None
     probabilities: tuple[float, ...] | None = None
-    """Of the classes that the writer is given."""
+    """One for each class that is passed to the writer."""
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """One answer for each item."""
+    """One label per item."""
 
     labels: list[Event]
-    """The newest answer that says what was resolved, in the order of labelling; `annotator` names all who agree."""
-    left_out: int
-    """Items that somebody labelled and that have no label by this rule."""
+    """In the order of labelling: the newest answer with the resolved class; `annotator` names all who agree."""
+    undecided: int
+    """Items that have labels, but none under this rule."""
 
 
 def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolved:
-    """One label for each item.
+    """Resolve the answers of all annotators to one label per item.
 
     Parameters
     ----------
-    events : with class names as they are now; see `with_current_names`.
-    resolve : `latest` is the answer that stands, whoever gave it; `majority` lets the last answer of each annotator
-        vote and leaves ties out; `unanimous` wants all who labelled the item to say the same. Who skipped or flagged
-        an item has no vote.
+    events : with current class names; see `with_current_names`.
+    resolve : `latest` takes the most recent answer that was not undone, from any annotator. `majority` counts the last
+        answer of each annotator and leaves out ties. `unanimous` requires that all who labelled the item agree. In
+        both, those who skipped or flagged the item do not count.
 
     Raises
     ------
-    UsageError : where there is no such rule.
+    UsageError : if there is no such rule.
     """
-    if resolve not in RESOLVE:
-        raise unknown_name("rule", resolve, RESOLVE)
+    if resolve not in RESOLVE_RULES:
+        raise unknown_name("rule", resolve, RESOLVE_RULES)
     if resolve == "latest":
         labels = [event for event in current_answers(events).values() if event.kind == "label"]
         return Resolved(sorted(labels, key=lambda event: event.at), 0)
@@ -76,14 +76,14 @@ def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolve
 
 
 def rows_of(events: Sequence[Event], pool: ImagePool, resolve: str = "latest") -> list[LabelRow]:
-    """The labels as rows, in the order of labelling; parameters and errors as `resolve_answers`."""
+    """The resolved labels as rows, in the order of labelling; parameters and errors as in `resolve_answers`."""
     return rows_from(resolve_answers(events, resolve).labels, pool)
 
 
 def rows_from(labels: Iterable[Event], pool: ImagePool) -> list[LabelRow]:
-    """A row for each label."""
+    """One row per label event."""
     labels = list(labels)
-    places = pool.indices_of([event.item for event in labels]).tolist()
+    indices = pool.indices_of([event.item for event in labels]).tolist()
     files = pool.files
     return [
         LabelRow(
@@ -95,12 +95,12 @@ def rows_from(labels: Iterable[Event], pool: ImagePool) -> list[LabelRow]:
             labelled_at=event.at,
             seconds=event.milliseconds / 1000,
         )
-        for event, index in zip(labels, places, strict=True)
+        for event, index in zip(labels, indices, strict=True)
     ]
 
 
 def _agreed(ballot: Sequence[Event], resolve: str) -> Event | None:
-    """The answer that wins, with the names of all who gave it; None where none does."""
+    """The winning answer, with the names of all who gave it; None if there is no winner."""
     counts = Counter(event.class_name for event in ballot).most_common()
     if len(counts) > 1 and (resolve == "unanimous" or counts[0][1] == counts[1][1]):
         return None

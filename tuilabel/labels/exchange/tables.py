@@ -1,103 +1,24 @@
-"""Labels as tables: csv, jsonl, parquet."""
+"""Tables of labels: the columns shared by csv, jsonl and parquet."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from tuilabel.errors import TuilabelError
-from tuilabel.files import atomic_write
+from tuilabel.errors import UsageError
+from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.rows import LabelRow
+from tuilabel.labels.exchange.values import text_value, time_value
 
 COLUMNS = ("id", "path", "label", "annotator", "labelled_at", "seconds")
-CHUNK = 20_000  # rows of Parquet that are put together at once
+LABEL_COLUMNS = ("label", "class", "class_name", "category", "choice", "target")
+PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file", "image")
 
 
-def write_csv(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) -> int:
-    """Write the columns `COLUMNS` and, where the first row has them, confidence and a `p_CLASS` for each class.
-
-    Returns how many rows.
-    """
-    rows, confidence, probabilities = _look(rows)
-    writer = csv.writer(file, lineterminator="\n")
-    extra = [*(["confidence"] if confidence else []), *(f"p_{name}" for name in classes if probabilities)]
-    writer.writerow((*COLUMNS, *extra))
-    written = 0
-    for written, row in enumerate(rows, 1):  # noqa: B007
-        at = "" if row.labelled_at is None else row.labelled_at.isoformat(timespec="milliseconds")
-        seconds = "" if row.seconds is None else f"{row.seconds:.3f}"
-        line: list[str] = [row.id, row.path, row.label, row.annotator, at, seconds]
-        if confidence:
-            line.append("" if row.confidence is None else f"{row.confidence:.6f}")
-        if probabilities:
-            line.extend(f"{p:.6f}" for p in row.probabilities or ())
-        writer.writerow(line)
-    return written
-
-
-def write_jsonl(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) -> int:
-    """Write one object a line, with the same names; `probabilities` is an object by class. Returns how many."""
-    written = 0
-    for written, row in enumerate(rows, 1):  # noqa: B007
-        document: dict[str, Any] = {name: getattr(row, name) for name in COLUMNS}
-        if row.labelled_at is not None:
-            document["labelled_at"] = row.labelled_at.isoformat(timespec="milliseconds")
-        if row.confidence is not None:
-            document["confidence"] = row.confidence
-        if row.probabilities is not None:
-            document["probabilities"] = dict(zip(classes, row.probabilities, strict=True))
-        file.write(json.dumps(document) + "\n")
-    return written
-
-
-def write_parquet(rows: Iterable[LabelRow], classes: Sequence[str], out: Path) -> int:
-    """Write the columns of `write_csv` with their types: text, a time in UTC, double, float. Returns how many rows."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    rows, confidence, probabilities = _look(rows)
-    fields = [
-        *((name, pa.string()) for name in COLUMNS[:4]),
-        ("labelled_at", pa.timestamp("ms", tz="UTC")),
-        ("seconds", pa.float64()),
-        *([("confidence", pa.float32())] if confidence else []),
-        *((f"p_{name}", pa.float32()) for name in classes if probabilities),
-    ]
-    schema = pa.schema([pa.field(_utf8(name), kind) for name, kind in fields])
-    written = 0
-    with atomic_write(out) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        for chunk in _chunks(rows):
-            columns: list[list[Any]] = [[_utf8(getattr(row, name)) for row in chunk] for name in COLUMNS[:4]]
-            columns += [[row.labelled_at for row in chunk], [row.seconds for row in chunk]]
-            if confidence:
-                columns.append([row.confidence for row in chunk])
-            if probabilities:
-                columns += [[(row.probabilities or ())[k] for row in chunk] for k in range(len(classes))]
-            arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            written += len(chunk)
-    return written
-
-
-def open_text(path: Path) -> TextIO:
-    """A file for writing text; file names that are no UTF-8 are written as the bytes they are."""
-    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-
-
-def check_new(out: Path, force: bool) -> None:
-    """Raise `TuilabelError` where there is something at `out` that must not be overwritten."""
-    if out.is_dir():
-        raise TuilabelError(f"{out} is a directory, and this format is one file: name another --out")
-    if (out.exists() or out.is_symlink()) and not force:
-        raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another --out")
-
-
-def _look(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
-    """The rows, and whether they have confidences and probabilities, as the first one says."""
+def peek(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
+    """The rows, and whether they have confidences and probabilities, judging by the first one."""
     rest = iter(rows)
     first = next(rest, None)
     if first is None:
@@ -105,17 +26,37 @@ def _look(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
     return chain([first], rest), first.confidence is not None, first.probabilities is not None
 
 
-def _chunks(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
-    chunk: list[LabelRow] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk
+def find_columns(names: Iterable[str], options: ImportOptions, source: Path) -> tuple[str | None, str]:
+    """The column with the path, if there is one, and the column with the label.
+
+    Raises
+    ------
+    UsageError : if a column that `options` name does not exist, or none has a usual name.
+    """
+    names = list(names)
+    there = ", ".join(names)
+
+    def find(parameter: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
+        if wanted is not None and wanted not in names:
+            raise UsageError(f"{source} has no column {wanted!r} for `{parameter}`: its columns are {there}")
+        return wanted or next((name for name in usual if name in names), None)
+
+    path = find("path_column", options.path_column, PATH_COLUMNS)
+    label = find("label_column", options.label_column, LABEL_COLUMNS)
+    if label is None:
+        raise UsageError(f"{source} has no column called label: set `label_column` to one of {there}")
+    if path is None and "id" not in names:
+        raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {there}")
+    return path, label
 
 
-def _utf8(text: str) -> str:
-    """The text without what UTF-8 cannot say: a byte of a file name that is none."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def imported_row(row: Mapping[str, Any], where: str, path: str | None, label: str) -> ImportedLabel:
+    """The label in a row of a table, given its columns for the path and the label."""
+    return ImportedLabel(
+        where=where,
+        label=text_value(row.get(label)),
+        id=text_value(row.get("id")),
+        path="" if path is None else str(row.get(path) or ""),
+        annotator=text_value(row.get("annotator")),
+        at=time_value(row.get("labelled_at")),
+    )

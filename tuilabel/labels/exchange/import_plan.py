@@ -1,4 +1,4 @@
-"""What an import would do to a project, and the doing of it."""
+"""What an import would change in a project, and making that change."""
 
 from __future__ import annotations
 
@@ -13,80 +13,82 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import ClassBook, ClassChange, clean_class_name, with_current_names
 from tuilabel.labels.events import Event, current_answers
-from tuilabel.labels.exchange.foreign import ForeignLabel
+from tuilabel.labels.exchange.base import ImportedLabel
 from tuilabel.labels.store import LabelStore
 
 STRATEGY = "import"
-_ASIDE = {"skip": "skipped", "flag": "flagged"}
+_WITHOUT_CLASS = {"skip": "skipped", "flag": "flagged"}
 
 OnConflict = Literal["skip", "replace"]
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """A row that says another class than what stands."""
+    """An imported label that differs from the current answer."""
 
-    row: ForeignLabel
-    there: str
-    """The class; `skipped` or `flagged` where that was the answer."""
-    here: str
-    """The row's class."""
+    row: ImportedLabel
+    current: str
+    """The class in the project, or `skipped` or `flagged`."""
+    imported: str
+    """The class in the imported file."""
 
 
 @dataclass
 class ImportPlan:
-    """The rows of an import, sorted, and what is to be written."""
+    """The outcome for each row of an import, and what has to be written."""
 
     matched: int = 0
     """Rows whose item was found."""
     same: int = 0
-    """Of them, those that say what stands already."""
+    """Matched rows that agree with the current answer."""
     conflicts: list[Conflict] = field(default_factory=list)
-    """Of them, those that say something else."""
-    unknown: list[ForeignLabel] = field(default_factory=list)
+    """Matched rows that differ from the current answer."""
+    unknown: list[ImportedLabel] = field(default_factory=list)
     """Rows whose item was not found."""
-    without_label: list[ForeignLabel] = field(default_factory=list)
-    """Rows that name no class, or one that no class can be called."""
+    without_label: list[ImportedLabel] = field(default_factory=list)
+    """Rows without a class, or with one that is not a valid class name."""
     new_classes: list[str] = field(default_factory=list)
     changes: list[ClassChange] = field(default_factory=list)
-    """To be written first."""
+    """Class changes to write before the events."""
     events: list[Event] = field(default_factory=list)
+    """Labels to write."""
 
     @property
     def annotators(self) -> dict[str, int]:
-        """Labels to be written, by annotator."""
+        """Number of labels to write by annotator, most first."""
         return dict(Counter(event.annotator for event in self.events).most_common())
 
 
 def plan_import(
-    rows: Iterable[tuple[ForeignLabel, int]],
+    rows: Iterable[tuple[ImportedLabel, int]],
     pool: ImagePool,
     events: Sequence[Event],
     changes: Sequence[ClassChange],
     classes: Sequence[str],
-    annotator: Callable[[ForeignLabel], str],
+    annotator: Callable[[ImportedLabel], str],
     on_conflict: OnConflict = "skip",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ImportPlan:
-    """What the rows would change.
+    """Work out what importing the rows would change.
 
-    Labels are written as answers of their annotators with the time they were given, where a row says when. They carry
-    no audit mark, no query probability and no prediction: nobody drew them. All are one step, which their annotator
-    can undo. Several annotators in one file may disagree; what stood before is only replaced if asked.
+    Each label becomes an answer of its annotator, with the time from the file if it has one. Imported answers have no
+    audit mark, query probability or prediction, because nobody drew those items at random. All of them are one step,
+    which their annotator can undo. Annotators may disagree within one file; an answer that was in the project before
+    is replaced only if `on_conflict` says so.
 
     Parameters
     ----------
-    rows : each with the index of its item, -1 for none; see `Matcher`.
-    events, changes : what the store holds.
-    classes : of the project; what the store does not know of them is begun, as a sitting would.
-    annotator : the name that a row's answer carries.
+    rows : labels, each with the pool index of its item or -1; see `Matcher`.
+    events, changes : the content of the label store.
+    classes : the project's classes; those that the store does not know yet are added to it, as a session does.
+    annotator : gives the annotator of a row.
     """
     plan, now, step = ImportPlan(), clock(), uuid.uuid4().hex
     book = _Classes(changes, classes, len(events), now)
     before = current_answers(with_current_names(events, [*changes, *book.changes]))
     given: dict[tuple[str, str], Event] = {}
     for row, index in rows:
-        if not row.label or not book.can_be(row.label):
+        if not row.label or not book.is_valid(row.label):
             plan.without_label.append(row)
             continue
         if index < 0:
@@ -94,14 +96,14 @@ def plan_import(
             continue
         plan.matched += 1
         item, who = pool.ids[index].decode(), annotator(row)
-        label = book.name(row.label)
-        there = given.get((item, who)) or before.get(item)
-        said = None if there is None else _ASIDE.get(there.kind) or there.class_name
-        if said == label:
+        label = book.current_name(row.label)
+        answer = given.get((item, who)) or before.get(item)
+        current = None if answer is None else _WITHOUT_CLASS.get(answer.kind) or answer.class_name
+        if current == label:
             plan.same += 1
             continue
-        if said is not None:
-            plan.conflicts.append(Conflict(row, said, label))
+        if current is not None:
+            plan.conflicts.append(Conflict(row, current, label))
             if on_conflict == "skip":
                 continue
         given[item, who] = _event(item, book.add(label, who), who, row.at or now, step)
@@ -111,13 +113,13 @@ def plan_import(
 
 
 def apply_import(plan: ImportPlan, store: LabelStore) -> None:
-    """Write the plan; raises `TuilabelError` where that fails, and then no label is written."""
+    """Write the plan to the store; raises `TuilabelError` if that fails, and then no label is written."""
     store.add_class_changes(plan.changes)
     store.append(plan.events)
 
 
 class _Classes:
-    """The classes of a project, with those that the import adds."""
+    """The classes of a project, including those that the import adds."""
 
     def __init__(self, changes: Sequence[ClassChange], classes: Sequence[str], n_events: int, now: datetime) -> None:
         self._book, self._n_events, self._now = ClassBook(changes), n_events, now
@@ -127,8 +129,8 @@ class _Classes:
             if self._book.first(name) is None:
                 self._change("begin", name, "")
 
-    def can_be(self, label: str) -> bool:
-        """Whether a class is or may be called so."""
+    def is_valid(self, label: str) -> bool:
+        """Whether a class has this name, or could have it."""
         if label in self._book.names:
             return True
         try:
@@ -136,14 +138,14 @@ class _Classes:
         except UsageError:
             return False
 
-    def name(self, label: str) -> str:
-        """What the class is called now: one that was renamed or merged does not come back."""
+    def current_name(self, label: str) -> str:
+        """The class's name now: a class that was renamed or merged does not come back."""
         if label in self._book.names:
             return label
         return self._book.name(self._book.first(label)) or label
 
     def add(self, name: str, annotator: str) -> str:
-        """The class, made where there is none of that name."""
+        """Add the class unless it exists; returns its name."""
         if name not in self._book.names:
             self.new.append(name)
             self._change("add", name, annotator)

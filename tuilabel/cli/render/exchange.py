@@ -1,0 +1,64 @@
+"""What `export` and `import` print."""
+
+from __future__ import annotations
+
+import sys
+
+from tuilabel.errors import pluralize, printable
+from tuilabel.project.exchange import ExportSummary, ImportSummary
+
+
+def export_lines(summary: ExportSummary) -> list[str]:
+    """What was left out, and how many labels were written where."""
+    lines = []
+    if summary.undecided:
+        lines.append(f"{pluralize(summary.undecided, 'image')} left out: annotators disagree")
+    if summary.without_image:
+        lines.append(f"{pluralize(summary.without_image, 'label')} left out: the image is no longer available")
+    if summary.gone:
+        gone = pluralize(summary.gone, "labelled image")
+        lines.append(f"{gone} no longer in {summary.dataset}: exported under the last known name")
+    lines += summary.notes
+    if summary.out is not None:
+        lines.append(f"{pluralize(summary.labels, 'label')} written to {summary.out}")
+    return [printable(line) for line in lines]
+
+
+def import_lines(summary: ImportSummary) -> list[str]:
+    """A line for each outcome with the number of its rows, some with examples below."""
+    plan, examples = summary.plan, summary.to_json()["examples"]
+    kept_or_not = "replaced" if summary.on_conflict == "replace" else "kept (--on-conflict replace replaces it)"
+    annotators = ", ".join(f"{name} {n:,}" for name, n in plan.annotators.items())
+    counts: list[tuple[int, str, list[str]]] = [
+        (plan.matched, f"matched to an image of {summary.dataset}", []),
+        (plan.same, "identical to the current label", []),
+        (
+            len(plan.conflicts),
+            "different from the current label" + (f": {kept_or_not}" if plan.conflicts else ""),
+            [f"{e['path'] or e['where']}: now {e['there']}, imported {e['here']}" for e in examples["conflicting"]],
+        ),
+        (len(plan.unknown), "not matched: no such image, or several", _places(examples["unknown"])),
+        (len(plan.without_label), "without a class", _places(examples["without_label"])),
+    ]
+    new = plan.new_classes
+    if new:
+        counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
+    done = f"label{'' if len(plan.events) == 1 else 's'} {'written' if summary.applied else 'to write'}"
+    counts.append((len(plan.events), done + (f" ({annotators})" if annotators else ""), []))
+    lines = [f"{pluralize(summary.rows, 'row')} in {summary.source} ({summary.file_format}) for {summary.project}"]
+    for n, words, shown in counts:
+        lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]
+    return [printable(line) for line in lines]
+
+
+def print_table(text: str) -> None:
+    """Print a table on stdout byte by byte; on a terminal, with control characters escaped."""
+    if sys.stdout.isatty():
+        text = "".join(printable(line) + "\n" for line in text.split("\n")[:-1])
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
+
+
+def _places(examples: list[dict[str, str]]) -> list[str]:
+    return [f"{e['where']}: {e['path']}" for e in examples]

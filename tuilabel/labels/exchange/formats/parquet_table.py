@@ -1,0 +1,93 @@
+"""`parquet`: a table with types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tuilabel.datasets.pool import ItemFiles
+from tuilabel.errors import TuilabelError
+from tuilabel.files import atomic_write
+from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
+from tuilabel.labels.exchange.rows import LabelRow
+from tuilabel.labels.exchange.tables import COLUMNS, find_columns, imported_row, peek
+from tuilabel.labels.exchange.text_files import check_new_file
+
+CHUNK = 20_000  # rows per row group, which bounds the memory
+
+
+def write_parquet(
+    rows: Iterable[LabelRow], classes: Sequence[str], _files: ItemFiles, out: Path, options: ExportOptions
+) -> WriteResult:
+    """Write the columns of `csv` with their types: text, a time in UTC, double, float."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    check_new_file(out, options.force)
+    rows, confidence, probabilities = peek(rows)
+    fields = [
+        *((name, pa.string()) for name in COLUMNS[:4]),
+        ("labelled_at", pa.timestamp("ms", tz="UTC")),
+        ("seconds", pa.float64()),
+        *([("confidence", pa.float32())] if confidence else []),
+        *((f"p_{name}", pa.float32()) for name in classes if probabilities),
+    ]
+    schema = pa.schema([pa.field(_utf8(name), kind) for name, kind in fields])
+    written = 0
+    with atomic_write(out) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
+        for chunk in _chunks(rows):
+            columns: list[list[Any]] = [[_utf8(getattr(row, name)) for row in chunk] for name in COLUMNS[:4]]
+            columns += [[row.labelled_at for row in chunk], [row.seconds for row in chunk]]
+            if confidence:
+                columns.append([row.confidence for row in chunk])
+            if probabilities:
+                columns += [[(row.probabilities or ())[k] for row in chunk] for k in range(len(classes))]
+            arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+            written += len(chunk)
+    return WriteResult(written)
+
+
+def read_parquet(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
+    """Read the columns that are needed, batch by batch."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        with parquet.ParquetFile(source) as table:
+            path, label = find_columns(table.schema_arrow.names, options, source)
+            wanted = {path or "id", label, "id", "annotator", "labelled_at"} & set(table.schema_arrow.names)
+            number = 0
+            for batch in table.iter_batches(columns=sorted(wanted)):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield imported_row(row, f"row {number}", path, label)
+    except pa.ArrowException as error:
+        raise TuilabelError(f"{source} is not a Parquet table: {' '.join(str(error).split())}") from error
+
+
+def _chunks(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
+    chunk: list[LabelRow] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _utf8(text: str) -> str:
+    """Text with escapes for the bytes of a file name that are not valid UTF-8: Parquet cannot hold those."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+FORMAT = Format(
+    "parquet",
+    "a table with types: pandas, polars, DuckDB, Spark",
+    "file",
+    writer=write_parquet,
+    reader=read_parquet,
+    suffixes=(".parquet",),
+)

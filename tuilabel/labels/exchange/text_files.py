@@ -1,0 +1,55 @@
+"""Text files: written all or nothing, JSON lines read with line numbers for error messages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from tuilabel.datasets.pool import ItemFiles
+from tuilabel.errors import TuilabelError
+from tuilabel.files import atomic_write
+from tuilabel.labels.exchange.base import ExportOptions, StreamWriter, Writer, WriteResult
+from tuilabel.labels.exchange.rows import LabelRow
+
+
+def text_file_writer(stream: StreamWriter) -> Writer:
+    """The writer of a format that is one text file."""
+
+    def write(
+        rows: Iterable[LabelRow], classes: Sequence[str], _files: ItemFiles, out: Path, options: ExportOptions
+    ) -> WriteResult:
+        check_new_file(out, options.force)
+        with atomic_write(out) as temporary, open_text(temporary) as file:
+            return WriteResult(stream(rows, classes, file))
+
+    return write
+
+
+def open_text(path: Path) -> TextIO:
+    """Open a file for writing text. Bytes of file names that are not valid UTF-8 are written as they are."""
+    return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def check_new_file(out: Path, force: bool) -> None:
+    """Raise `TuilabelError` if a file must not be written at `out`."""
+    if out.is_dir():
+        raise TuilabelError(f"{out} is a directory, but this format is a single file: choose another `out`")
+    if (out.exists() or out.is_symlink()) and not force:
+        raise TuilabelError(f"{out} already exists: pass `force=True` to overwrite it, or choose another `out`")
+
+
+def json_lines(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON Lines file, each with its line for messages; `TuilabelError` if a line is not an object."""
+    with source.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise TuilabelError(f"{source}, line {number}, is not JSON: {error}") from error
+            if not isinstance(row, dict):
+                raise TuilabelError(f"{source}, line {number}, is not a JSON object")
+            yield f"line {number}", row
