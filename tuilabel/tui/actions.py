@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from textual.binding import Binding
-from textual.keys import _character_to_key
 
 from tuilabel.errors import UsageError, unknown_name
+from tuilabel.tui._textual_internals import key_name
 
 LABEL, BY_CLASS, REVIEW, HISTORY = "label", "by-class", "review", "history"
 EVERYWHERE: Final = (LABEL, BY_CLASS, REVIEW, HISTORY)
 
 _SHOWN = {
-    **{_character_to_key(character): character for character in string.punctuation},
+    **{key_name(character): character for character in string.punctuation},
     "delete": "Del",
     "enter": "Enter",
     "space": "Space",
@@ -235,7 +235,7 @@ def _keys(name: str, given: object) -> tuple[str, ...]:
     listed = [given] if isinstance(given, str) else given
     if not isinstance(listed, list) or not listed or not all(isinstance(key, str) and key for key in listed):
         raise UsageError(f'[keys] {name} = {given!r} is no key: give one like ";" or "ctrl+z", or a list of them')
-    keys = tuple(_character_to_key(key) if len(key) == 1 else key for key in listed)
+    keys = tuple(key_name(key) if len(key) == 1 else key for key in listed)
     for key in keys:
         if len(key) == 1 and key.isalnum():
             raise UsageError(f"[keys] {name} = {key!r}: letters and digits belong to classes, give another key")

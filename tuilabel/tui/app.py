@@ -6,21 +6,18 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 from collections.abc import Iterable
-from time import monotonic
 from typing import ClassVar
 
-from rich.console import RenderableType
 from textual import on
-from textual._compositor import ChopsUpdate
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
 from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
+from tuilabel.tui._textual_internals import HookedApp
 from tuilabel.tui.actions import actions_of
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
@@ -40,7 +37,7 @@ class MailReceived(Message):
         self.mail = mail
 
 
-class LabelApp(App[None]):
+class LabelApp(HookedApp):
     """Shows a session; the trainer and the label writer speak to it through `mailbox`.
 
     Parameters
@@ -52,6 +49,7 @@ class LabelApp(App[None]):
 
     CSS_PATH = "style.tcss"
     TITLE = "tuilabel"
+    update_type = SparseUpdate
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
@@ -123,20 +121,14 @@ class LabelApp(App[None]):
         """The topmost screen of images."""
         return next(screen for screen in reversed(self.screen_stack) if isinstance(screen, AnnotationScreen))
 
-    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate):
-            renderable = SparseUpdate(renderable)
-        at = monotonic()
-        super()._display(screen, renderable)
-        if renderable is not None and isinstance(screen, AnnotationScreen):
+    def after_write(self, screen: Screen[object], at: float) -> None:
+        if isinstance(screen, AnnotationScreen):
             screen.displayed(at)
 
-    def _fatal_error(self) -> None:
-        """Instead of Textual's traceback over the terminal: a line for the person, the traceback for the log."""
-        error = sys.exc_info()[1]
+    def before_failing(self, error: BaseException | None) -> None:
+        """One line for the user, the traceback for the log."""
         log.error("the screen failed", exc_info=error)
         self.failure = f"the screen failed ({type(error).__name__}: {error}); every answer shown as saved is on disk"
-        self._close_messages_no_wait()
 
     @on(MailReceived)
     def _handle_mail(self, message: MailReceived) -> None:

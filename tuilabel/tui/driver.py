@@ -9,11 +9,11 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import constants, events
-from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
 
 from tuilabel.render import PictureSource
 from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
+from tuilabel.tui._textual_internals import WholeSequenceParser
 
 ESC = "\x1b"
 TICK = 0.05  # seconds
@@ -31,7 +31,7 @@ class QuietDriver(LinuxDriver):
 
     def run_input_thread(self) -> None:
         """Hand on what is typed until the app ends."""
-        parser = XTermParser(self._debug)
+        parser = WholeSequenceParser()
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
             tokens: list[str] = []
@@ -45,23 +45,11 @@ class QuietDriver(LinuxDriver):
                 tokens += self.reader.feed(decode(data), monotonic())
             tokens += self.reader.tick(monotonic())
             for token in tokens:
-                if not is_reply(token):
-                    parser = self._hand_on(token, parser)
-
-    def _hand_on(self, token: str, parser: XTermParser) -> XTermParser:
-        """Give a whole token to Textual; returns the parser to go on with."""
-        if token == ESC:
-            self.process_message(events.Key("escape", ESC))
-            return parser
-        for event in parser.feed(token):
-            self.process_message(event)
-        if parser._awaiting.timeout is None:
-            return parser
-        # The sequence is whole and yet Textual waits for more: it does not know it, and would make keys of it.
-        fresh = XTermParser(self._debug)
-        fresh.last_x, fresh.last_y, fresh.mouse_pixels = parser.last_x, parser.last_y, parser.mouse_pixels
-        fresh.terminal_size, fresh.terminal_pixel_size = parser.terminal_size, parser.terminal_pixel_size
-        return fresh
+                if token == ESC:
+                    self.process_message(events.Key("escape", ESC))
+                elif not is_reply(token):
+                    for event in parser.feed(token):
+                        self.process_message(event)
 
     def write(self, data: str) -> None:
         """Write `data`, after the images whose cells it may hold."""

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from tuilabel.errors import printable
 from tuilabel.learner.trainer.messages import Failure, Inspection
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
+from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
@@ -41,8 +42,7 @@ class ImagePageScreen(Screen[bool]):
         self._large = LargeView(state, id="large")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
-        for binding in bindings_of(self.NAME, state.actions):
-            self._bindings.key_to_bindings[binding.key] = [binding]
+        set_bindings(self, bindings_of(self.NAME, state.actions))
 
     def compose(self) -> ComposeResult:
         yield self._head

@@ -81,7 +81,7 @@ class LargeView(Horizontal):
 
     def _redraw(self) -> None:
         if self._index is not None:
-            self._original.show(_part(self._image, self._zoom, self._centre), self._original._caption)
+            self._original.show(_part(self._image, self._zoom, self._centre), self._original.caption)
 
     @property
     def seen_at(self) -> float:

@@ -24,7 +24,8 @@ class Picture(PaintedWidget):
         super().__init__(id=id)
         self._pictures = pictures
         self._image: NDArray[np.uint8] | None = None
-        self._caption = ""
+        self.caption = ""
+        """The text under the image."""
         self.seen_at = NOT_SEEN
         """The moment at which the image that is shown now went to the terminal."""
 
@@ -35,7 +36,7 @@ class Picture(PaintedWidget):
         )
         if not same:
             self.seen_at = NOT_SEEN
-        self._image, self._caption = image, caption
+        self._image, self.caption = image, caption
         self._draw(full=not same)
 
     def sharpen(self, image: NDArray[np.uint8]) -> None:
@@ -74,6 +75,6 @@ class Picture(PaintedWidget):
             for segments in self._pictures.picture(name, self._image, columns, rows):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
-        lines.append(Strip([centred(self._caption, width, self.component_style("picture--caption"))], width))
+        lines.append(Strip([centred(self.caption, width, self.component_style("picture--caption"))], width))
         lines += [Strip.blank(width, plain)] * (height - len(lines))
         self.paint(lines[:height], full=full)

@@ -1,0 +1,108 @@
+"""Every use of a private part of Textual: no other module of the program touches one.
+
+Textual may change these in any release. `pyproject.toml` therefore allows only minor versions that were tested, and
+`tests/unit/test_textual_internals.py` names the part that is gone after an update.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from time import monotonic
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._xterm_parser import XTermParser
+from textual.app import App
+from textual.binding import Binding
+from textual.keys import _character_to_key
+from textual.message import Message
+from textual.screen import Screen
+from textual.strip import Strip
+
+
+def key_name(character: str) -> str:
+    """Textual's name of the key that types `character`: ";" is "semicolon".
+
+    Only the inverse, `textual.keys.key_to_character`, is public.
+    """
+    return _character_to_key(character)
+
+
+def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
+    """Bind keys on one screen, replacing bindings of the same keys.
+
+    Textual's `BINDINGS` belongs to a class and is read when the class is made, before the user's keys are known.
+    """
+    for binding in bindings:
+        screen._bindings.key_to_bindings[binding.key] = [binding]
+
+
+class PartialUpdate(CompositorUpdate):
+    """What Textual is about to write to the terminal where only parts of the screen have changed.
+
+    Subclasses say how it is written; Textual has no public hook for that.
+    """
+
+    def __init__(self, update: ChopsUpdate) -> None:
+        self._update = update
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        return self._update.__rich_console__(console, options)
+
+    def changes(self) -> Iterator[tuple[int, int, Strip]]:
+        """(column, line, cells) of every span that changed."""
+        update = self._update
+        for y, x1, x2 in update.spans:
+            for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+                left, right = max(x, x1), min(end, x2)
+                if strip is not None and left < right:
+                    yield left, y, strip.crop(left - x, right - x)
+
+
+class HookedApp(App[None]):
+    """An app with the hooks that Textual lacks: before and after a screen is written, and when the app fails."""
+
+    update_type: type[PartialUpdate] = PartialUpdate
+    """How partial updates are written."""
+
+    def after_write(self, screen: Screen[object], at: float) -> None:
+        """`screen` has been written to the terminal; the write began at `at`, a monotonic time in seconds."""
+
+    def before_failing(self, error: BaseException | None) -> None:
+        """An exception ends the app; Textual's own traceback over the terminal is not printed."""
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            renderable = self.update_type(renderable)
+        at = monotonic()
+        super()._display(screen, renderable)
+        if renderable is not None:
+            self.after_write(screen, at)
+
+    def _fatal_error(self) -> None:
+        self.before_failing(sys.exc_info()[1])
+        self._close_messages_no_wait()
+
+
+class WholeSequenceParser:
+    """Textual's parser of terminal input, fed whole escape sequences only.
+
+    A sequence that Textual does not know would make it wait for more and then hand it on as keys, character by
+    character. Here it is dropped.
+    """
+
+    def __init__(self) -> None:
+        self._parser = XTermParser()
+
+    def feed(self, sequence: str) -> Iterable[Message]:
+        """The events of one character or whole escape sequence."""
+        yield from self._parser.feed(sequence)
+        if self._parser._awaiting.timeout is not None:  # it waits for more, yet the sequence is whole
+            self._start_over()
+
+    def _start_over(self) -> None:
+        old, self._parser = self._parser, XTermParser()
+        new = self._parser
+        new.last_x, new.last_y, new.mouse_pixels = old.last_x, old.last_y, old.mouse_pixels
+        new.terminal_size, new.terminal_pixel_size = old.terminal_size, old.terminal_pixel_size
