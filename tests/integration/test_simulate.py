@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from tests.helpers.toy import Toy, make_toy
-from tuilabel.cli.render.curves import print_results, shown_counts
+from tuilabel.cli.render.curves import curve_chart, print_results, shown_counts
 from tuilabel.cli.render.results_file import set_aside
 from tuilabel.cli.render.simulation import check_pool
 from tuilabel.encoders.choose import Encoder
@@ -19,7 +19,7 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.estimates import compare_estimates
 from tuilabel.simulate.experiment import COMMON, Experiment, total_rounds
 from tuilabel.simulate.parallel import run_experiment
-from tuilabel.simulate.plots import check_plot_file, terminal_plot, write_plot
+from tuilabel.simulate.plots import check_plot_file, write_plot
 from tuilabel.simulate.results import Results, describe, disagreement, read_results, write_results
 from tuilabel.simulate.run import Point, Run, RunSettings, rounds_of, simulate_run
 from tuilabel.simulate.summary import counts_within, summarise
@@ -270,14 +270,30 @@ def test_plots_are_written(tmp_path: Path, name: str) -> None:
         check_plot_file(Path("c.jpg"))
 
 
-def test_the_terminal_plot_keeps_within_its_width() -> None:
+@pytest.mark.parametrize("width", [30, 80, 120])
+def test_the_curves_are_drawn_with_a_legend_within_the_width(width: int) -> None:
     runs = [made([0.5, 0.7, 0.9], strategy=name) for name in ("margin", "random")]
-    text = terminal_plot(runs, 80, colour=False)
-    assert "\x1b" not in text
-    assert "oo margin   xx random" in text
-    assert max(map(len, text.splitlines())) <= 80
-    assert "\x1b" in terminal_plot(runs, 80, colour=True)
-    assert terminal_plot([made([0.5])], 80, colour=False) == ""
+    chart = curve_chart(runs, width, coloured=False)
+    assert chart is not None
+    lines = chart.plain.splitlines()
+    assert max(map(len, lines)) <= width
+    assert lines[-1].split("  ")[1:] == ["oo margin", "xx random"]
+    assert next(line[:4] for line in lines if "┤" in line) == "90 %"
+    assert not chart.spans, "no colour unless wanted"
+    coloured = curve_chart(runs, width, coloured=True)
+    assert coloured is not None
+    assert {str(span.style) for span in coloured.spans} == {"blue", "yellow"}
+
+
+def test_more_curves_than_colours_have_letters_too() -> None:
+    chart = curve_chart([made([0.5, 0.7], strategy=f"s{i}") for i in range(7)], 80, coloured=True)
+    assert chart is not None
+    assert "== s6" not in chart.plain
+    assert "%% s6" in chart.plain
+
+
+def test_one_round_is_no_curve() -> None:
+    assert curve_chart([made([0.5])], 80, coloured=False) is None
 
 
 @pytest.mark.parametrize("columns", [None, 80, 60])

@@ -1,4 +1,4 @@
-"""Learning curves as a picture, and in the terminal."""
+"""Learning curves as a picture in a file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = "osD^vPX*<>hp"
 DASHES = ("-", "--", ":", "-.")
 LOG_FROM = 15  # times as many labels at the end as at the beginning
-LETTERS = "ox+*#@%&=abcdefghijklmnpqrstuvwyz"
-TERMINAL_COLOURS = ("blue", "yellow", "magenta", "green", "cyan", "red")
 
 
 def check_plot_file(path: Path) -> None:
@@ -79,36 +77,6 @@ def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
         panels[-1].legend(loc="lower right")
     with atomic_write(path) as temporary:
         figure.savefig(temporary, format=path.suffix.lower()[1:])
-
-
-def terminal_plot(runs: Sequence[Run], width: int, colour: bool) -> str:
-    """The mean curves as lines of text at most `width` wide; each has a character of its own, and a colour if wanted.
-
-    One point is no curve: the text is empty then.
-    """
-    from uniplot import plot_to_string
-
-    curves = mean_curves(runs)
-    if not curves or max(len(n) for n, _ in curves.values()) < 2:
-        return ""
-    several = len({learner for _, learner in curves}) > 1
-    names = [f"{strategy} ({learner})" if several else strategy for strategy, learner in curves]
-    return str(
-        plot_to_string(
-            [100 * y.mean(axis=0) for _, y in curves.values()],
-            [n for n, _ in curves.values()],
-            lines=True,
-            width=max(20, width - 10),  # the frame and the figures right of it
-            height=16,
-            legend_labels=names,
-            y_unit=" %",
-            x_gridlines=[],
-            y_gridlines=[],
-            character_set="ascii",
-            force_ascii_characters=[LETTERS[i % len(LETTERS)] for i in range(len(names))],
-            color=[TERMINAL_COLOURS[i % len(TERMINAL_COLOURS)] for i in range(len(names))] if colour else False,
-        )
-    )
 
 
 def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], name: str, place: int) -> None:

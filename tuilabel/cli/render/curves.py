@@ -9,16 +9,20 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tuilabel.estimate import PairedComparison
+from tuilabel.render.line_chart import LETTERS, line_chart
 from tuilabel.simulate.estimates import EstimateRow, Quality, compare_estimates
-from tuilabel.simulate.plots import terminal_plot
+from tuilabel.simulate.plots import LOG_FROM, mean_curves
 from tuilabel.simulate.run import Run
 from tuilabel.simulate.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
 
 PIPE_WIDTH = 100  # columns where nobody says how many there are
 COUNT_WIDTH = 12  # of one accuracy with its spread
 GAP = 2  # between columns
+CHART_HEIGHT = 18  # lines
+CHART_COLOURS = ("blue", "yellow", "magenta", "green", "cyan", "red")
 Column = tuple[str, list[str]]
 """Its heading and cells."""
 
@@ -49,9 +53,9 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
         _titled(out, "Estimates of accuracy against the accuracy on the pool, in points")
         _print_tables(out, compared, estimate_columns(compared))
         out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")
-    if plot := terminal_plot(runs, out.width, out.is_terminal and not out.no_color):
+    if chart := curve_chart(runs, out.width, coloured=out.is_terminal and not out.no_color):
         _titled(out, "Mean accuracy on the test split by labels")
-        print(plot, file=out.file)
+        out.print(chart)
 
 
 def _titled(out: Console, title: str) -> None:
@@ -63,6 +67,53 @@ def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list
         if place:
             out.print()
         out.print(table)
+
+
+def curve_chart(runs: Sequence[Run], width: int, *, coloured: bool) -> Text | None:
+    """The mean curves and their legend, at most `width` columns wide; None where no run has two points.
+
+    Lines are told apart by colour, and by a letter each where there is no colour or not a colour for each.
+    """
+    curves = mean_curves(runs)
+    if not curves or max(len(n) for n, _ in curves.values()) < 2:
+        return None
+    means = [(n, 100 * y.mean(axis=0)) for n, y in curves.values()]
+    first, last = min(n[0] for n, _ in means), max(n[-1] for n, _ in means)
+    lowest, highest = min(y.min() for _, y in means), max(y.max() for _, y in means)
+    letters = not coloured or len(means) > len(CHART_COLOURS)
+    lines = line_chart(
+        means,
+        width,
+        CHART_HEIGHT,
+        x_limits=(first, last),
+        y_limits=(lowest, highest),
+        log_x=last >= LOG_FROM * first,
+        letters=letters,
+        unit=" %",
+    )
+
+    def style(k: int | None) -> str:
+        return CHART_COLOURS[k % len(CHART_COLOURS)] if coloured and k is not None else ""
+
+    several = len({learner for _, learner in curves}) > 1
+    names = [f"{strategy} ({learner})" if several else strategy for strategy, learner in curves]
+    marks = [2 * LETTERS[k % len(LETTERS)] if letters else "━━" for k in range(len(names))]
+    legend = [
+        Text.assemble((mark, style(k)), f" {name}") for k, (mark, name) in enumerate(zip(marks, names, strict=True))
+    ]
+    drawn = [Text.assemble(*((text, style(k)) for text, k in line)) for line in lines]
+    return Text("\n").join([*drawn, *_wrapped(legend, width)])
+
+
+def _wrapped(entries: Sequence[Text], width: int) -> Iterator[Text]:
+    """Entries in a row, as many in each line as fit."""
+    line = Text()
+    for entry in entries:
+        if line and line.cell_len + entry.cell_len + GAP > width:
+            yield line
+            line = Text()
+        line = Text.assemble(line, " " * GAP, entry)
+    yield line
 
 
 def shown_counts(counts: list[int], most: int) -> list[int]:

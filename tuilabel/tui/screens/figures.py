@@ -13,10 +13,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
-from textual_plot import HiResMode, PlotWidget
 
 from tuilabel.session import Statistics
 from tuilabel.tui.state import AppState
+from tuilabel.tui.widgets.line_plot import LinePlot
 
 EVERY = 1.0  # seconds between two looks at the session
 
@@ -32,24 +32,28 @@ class FiguresScreen(Screen[None]):
         super().__init__()
         self._state = state
         self._shown: Statistics | None = None
-        self._accuracy, self._uncertainty = PlotWidget(allow_pan_and_zoom=False), PlotWidget(allow_pan_and_zoom=False)
+        self._accuracy, self._uncertainty = LinePlot(), LinePlot()
         self._words, self._side = Static(markup=False, id="figures-words"), Static(id="figures-classes")
 
     def compose(self) -> ComposeResult:
         yield self._words
         with Horizontal():
             with Vertical(id="figures-plots"):
-                yield Static("[$primary]Accuracy[/] and its [$secondary]95 % interval[/]", classes="figures-title")
+                yield Static(
+                    "[$primary]Accuracy[/], [$secondary]95 % interval[/], by labels",
+                    classes="figures-title",
+                )
                 yield self._accuracy
-                yield Static("Uncertainty [$primary]now[/], [$secondary]at first[/]", classes="figures-title")
+                yield Static(
+                    "Uncertainty [$primary]now[/] and [$secondary]at first[/]",
+                    classes="figures-title",
+                )
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
                 yield self._side
         yield Static("Esc goes back", markup=False, classes="dialog-hint")
 
     def on_mount(self) -> None:
-        for plot in (self._accuracy, self._uncertainty):
-            plot.margin_left, plot.margin_top, plot.margin_bottom = 7, 0, 2
         self._show()
         self.set_interval(EVERY, self._show)
 
@@ -69,33 +73,26 @@ class FiguresScreen(Screen[None]):
         self._draw_uncertainty(statistics)
 
     def _draw_curve(self, statistics: Statistics) -> None:
-        plot = self._accuracy
-        plot.clear()
         if not statistics.curve:
             return
         labels, accuracy, low, high = (np.array(column, dtype=float) for column in zip(*statistics.curve, strict=True))
-        dim, strong = (self.app.theme_variables[name] for name in ("secondary", "primary"))
-        for edge in (low, high):
-            plot.plot(labels, 100 * edge, line_style=dim, hires_mode=HiResMode.BRAILLE)
-        plot.plot(labels, 100 * accuracy, line_style=strong, hires_mode=HiResMode.BRAILLE)
-        plot.set_ylimits(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100)
-        plot.set_xlimits(0, max(20.0, float(labels.max())))
-        plot.set_xlabel("labels")
-        plot.set_ylabel("%")
+        self._accuracy.show(
+            [((labels, 100 * low), "back"), ((labels, 100 * high), "back"), ((labels, 100 * accuracy), "front")],
+            x_limits=(0, max(20.0, float(labels.max()))),
+            y_limits=(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100),
+            unit=" %",
+        )
 
     def _draw_uncertainty(self, statistics: Statistics) -> None:
-        plot = self._uncertainty
-        plot.clear()
-        dim, strong = (self.app.theme_variables[name] for name in ("secondary", "primary"))
-        for histogram, style in ((statistics.start_histogram, dim), (statistics.histogram, strong)):
+        curves = []
+        for histogram, style in ((statistics.start_histogram, "back"), (statistics.histogram, "front")):
             counts = np.array(histogram or (), dtype=float)
             if counts.any():
-                shares = 100 * counts / counts.sum()
-                middles = (np.arange(len(shares)) + 0.5) / len(shares)
-                plot.plot(middles, shares, line_style=style, hires_mode=HiResMode.BRAILLE)
-        plot.set_xlimits(0, 1)
-        plot.set_xlabel("sure → unsure")
-        plot.set_ylabel("% of images")
+                middles = (np.arange(len(counts)) + 0.5) / len(counts)
+                curves.append(((middles, 100 * counts / counts.sum()), style))
+        if curves:
+            highest = max(float(share.max()) for (_, share), _ in curves)
+            self._uncertainty.show(curves, x_limits=(0, 1), y_limits=(0, highest), unit=" %")
 
 
 def words(statistics: Statistics) -> str:
