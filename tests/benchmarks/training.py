@@ -13,7 +13,7 @@ from torch import nn
 
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.device import precision, to_input
-from tuilabel.encoders.vae.augmentations import random_views
+from tuilabel.encoders.vae.augmentations import augment
 from tuilabel.encoders.vae.header import find_checkpoint, read_header
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.encoders.vae.optimizer import OneCycle
@@ -36,7 +36,7 @@ def epoch_ratio(folder: Path) -> Iterator[tuple[str, str, str]]:
     yield f"a VAE epoch beside a plain torch loop, {IMAGES:,} images", ratio(ours, plain), "1.05 ×"
     yield "… beside a plain loop with AdamW in place of Muon", ratio(ours, adamw), ""
     yield "… in images a second", f"{IMAGES / statistics.median(ours):,.0f}", ""
-    epochs = TrainSettings.for_views("glyphs").epochs
+    epochs = TrainSettings.for_augmentations("glyphs").epochs
     seconds = epochs * len(pool.images) * statistics.median(ours) / IMAGES
     yield f"the default VAE at that pace, {epochs} epochs", f"{seconds / 60:.1f} minutes", "15 minutes"
     seconds = read_header(find_checkpoint("mnist")).metrics["seconds"]
@@ -90,7 +90,7 @@ def plain_epoch(images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlo
     for step in range(steps):
         clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, CPU)
         with precision(CPU):
-            view, second = (random_views(clean, generator) for _ in range(2))
+            view, second = (augment(clean, generator) for _ in range(2))
             terms = model(view, clean, generator, second)
-        optimizer.step(terms.reconstruction + terms.kl - settings.information * terms.information)
+        optimizer.step(terms.reconstruction + terms.kl - settings.mi_weight * terms.mutual_information)
     return time.perf_counter() - begin

@@ -47,8 +47,8 @@ NONE = np.array([], dtype=np.int64)
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuilabel.encoders.vae.settings.FEWEST_EPOCHS", 1)
-    monkeypatch.setattr("tuilabel.encoders.vae.settings.MOST_EPOCHS", 2)
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.MIN_EPOCHS", 1)
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.MAX_EPOCHS", 2)
     monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
 
 

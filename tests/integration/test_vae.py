@@ -1,4 +1,4 @@
-"""The VAE: losses, views, training that can be stopped and resumed, checkpoints that say what is wrong."""
+"""The VAE: losses, augmentations, training that can be stopped and resumed, checkpoints that say what is wrong."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuilabel.datasets import open_pool
 from tuilabel.encoders import cache as latents_module
 from tuilabel.encoders.cache import cached_latents, encode_pool
 from tuilabel.encoders.device import resolve_device, to_input
-from tuilabel.encoders.vae.augmentations import FAMILIES, random_views
+from tuilabel.encoders.vae.augmentations import AUGMENTATIONS, augment
 from tuilabel.encoders.vae.checkpoint import load_checkpoint, load_tensors, save_tensors
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.encoders.vae.model import (
@@ -26,7 +26,7 @@ from tuilabel.encoders.vae.model import (
     mutual_information,
     smoothed,
 )
-from tuilabel.encoders.vae.optimizer import DECAY, Muon
+from tuilabel.encoders.vae.optimizer import WEIGHT_DECAY, Muon
 from tuilabel.encoders.vae.preview import preview, reconstruct
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import SHARES, best_smoothing
@@ -102,7 +102,7 @@ def test_contrast_is_the_cross_entropy_of_finding_the_partner() -> None:
 
 
 def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None:
-    train(tmp_path / "plain", replace(SETTINGS, information=0.0, contrast=0.0))
+    train(tmp_path / "plain", replace(SETTINGS, mi_weight=0.0, contrastive_weight=0.0))
     model, header = load_checkpoint(tmp_path / "plain")
     assert model.cluster is None
     architecture = {
@@ -113,33 +113,33 @@ def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None
     assert VAEConfig.from_json({**architecture, "clusters": 0}).clusters == ()
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_only_families_that_may_mirror_do(name: str) -> None:
     images = torch.zeros(64, 1, 16, 16)
     images[..., :8] = 1
-    still = replace(FAMILIES[name], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, colour=0)
-    views = random_views(images, torch.Generator().manual_seed(0), still)
+    still = replace(AUGMENTATIONS[name], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, colour=0)
+    views = augment(images, torch.Generator().manual_seed(0), still)
     turned = (views[..., 12] > 0.5).float().mean().item()
     assert turned == pytest.approx(0.5, abs=0.2) if still.mirror else turned == 0
 
 
 def test_colour_changes_where_there_is_colour_only() -> None:
-    still = replace(FAMILIES["photos"], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, mirror=False)
+    still = replace(AUGMENTATIONS["photos"], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, mirror=False)
     grey, coloured = torch.full((8, 1, 16, 16), 0.5), torch.full((8, 3, 16, 16), 0.5)
     assert torch.allclose(
-        random_views(grey, torch.Generator().manual_seed(0), still)[..., 4:12, 4:12], grey[..., 4:12, 4:12]
+        augment(grey, torch.Generator().manual_seed(0), still)[..., 4:12, 4:12], grey[..., 4:12, 4:12]
     )
-    views = random_views(coloured, torch.Generator().manual_seed(0), still)
+    views = augment(coloured, torch.Generator().manual_seed(0), still)
     assert len(views[:, :, 8, 8].unique()) > 12
     assert 0 <= views.min() <= views.max() <= 1
 
 
 def test_light_and_shade_leave_black_black_and_nothing_where_it_is_not() -> None:
-    still = replace(FAMILIES["objects"], rotation=0, scale=0, shear=0, shift=0, elastic=0, light=0, shade=0)
+    still = replace(AUGMENTATIONS["objects"], rotation=0, scale=0, shear=0, shift=0, elastic=0, light=0, shade=0)
     images = torch.zeros(64, 1, 16, 16)
     images[..., 4:12, 4:12] = 0.5
     for family, within in ((replace(still, light=0.5), 1e-5), (replace(still, shade=0.3), 0.02)):
-        views = random_views(images, torch.Generator().manual_seed(0), family)
+        views = augment(images, torch.Generator().manual_seed(0), family)
         assert views[..., :2].abs().max() < 0.01
         assert views[..., 8, 8].min() < 0.4 < 0.6 < views[..., 8, 8].max() <= 1
         across = views[..., 6:10, 6:10].flatten(1)
@@ -149,9 +149,9 @@ def test_light_and_shade_leave_black_black_and_nothing_where_it_is_not() -> None
 
 def test_views_differ_stay_in_range_and_follow_the_generator() -> None:
     images = torch.rand(8, 3, 20, 30)
-    one = random_views(images, torch.Generator().manual_seed(1))
-    again = random_views(images, torch.Generator().manual_seed(1))
-    other = random_views(images, torch.Generator().manual_seed(2))
+    one = augment(images, torch.Generator().manual_seed(1))
+    again = augment(images, torch.Generator().manual_seed(1))
+    other = augment(images, torch.Generator().manual_seed(2))
     assert one.shape == images.shape
     assert one.min() >= 0
     assert one.max() <= 1 + 1e-5
@@ -186,7 +186,13 @@ def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: 
     assert header.command == "tuilabel train-vae toy"
     assert header.settings["epochs"] == header.epochs_done == 3
     assert header.image_shape == (16, 16, 1)
-    assert set(header.metrics) == {"reconstruction_nats", "kl_nats", "information_nats", "contrast_nats", "seconds"}
+    assert set(header.metrics) == {
+        "reconstruction_nats",
+        "kl_nats",
+        "mutual_information_nats",
+        "contrastive_nats",
+        "seconds",
+    }
     x = to_input(blobs(5), loaded.config, torch.device("cpu"))
     with torch.no_grad():
         assert torch.equal(loaded.encode(x)[0], model.encode(x)[0])
@@ -208,7 +214,7 @@ def test_whole_images_are_encoded_where_their_views_lie() -> None:
     images = to_input(open_pool("mnist").images[-200:], model.config, torch.device("cpu"))
     draw = torch.Generator().manual_seed(5)
     with torch.inference_mode():
-        views = torch.stack([model.encode(random_views(images, draw))[0] for _ in range(8)]).mean(0)
+        views = torch.stack([model.encode(augment(images, draw))[0] for _ in range(8)]).mean(0)
         sharp, _ = model.encode(images)
         soft = model.latents(images)
     assert float((soft - views).square().mean() / (sharp - views).square().mean()) < 0.4
@@ -221,9 +227,9 @@ def test_the_best_smoothing_makes_images_as_soft_as_views() -> None:
             return steps, steps
 
     model, images, draw = Sharpness(VAEConfig(16, 16, 1)), torch.rand(64, 1, 16, 16), torch.Generator().manual_seed(0)
-    still = replace(FAMILIES["glyphs"], rotation=0, scale=0, shear=0, shift=0, elastic=0)
+    still = replace(AUGMENTATIONS["glyphs"], rotation=0, scale=0, shear=0, shift=0, elastic=0)
     assert best_smoothing(model, images, still, draw) == 0
-    share = best_smoothing(model, images, FAMILIES["glyphs"], draw)
+    share = best_smoothing(model, images, AUGMENTATIONS["glyphs"], draw)
     assert 0 < share < max(SHARES)
 
 
@@ -242,8 +248,43 @@ def test_what_an_earlier_version_began_is_not_gone_on_with(tmp_path: Path) -> No
         train(tmp_path / "begun", should_stop=lambda: True)
     tensors, header = load_tensors(partial_path(tmp_path / "begun"))
     save_tensors(partial_path(tmp_path / "begun"), tensors, replace(header, version=2))
-    with pytest.raises(TuilabelError, match=r"earlier tuilabel.*without --resume"):
+    with pytest.raises(TuilabelError, match=r"earlier tuilabel.*without resuming"):
         train(tmp_path / "begun", resume=True)
+
+
+def with_old_names(path: Path) -> None:
+    """Rewrite a checkpoint's header with the names that tuilabel 0.1.0 wrote."""
+    tensors, header = load_tensors(path)
+    names = {
+        "augmentations": "views",
+        "mi_weight": "information",
+        "contrastive_weight": "contrast",
+        "mutual_information_nats": "information_nats",
+        "contrastive_nats": "contrast_nats",
+    }
+    settings, metrics = (
+        {names.get(name, name): value for name, value in values.items()} for values in (header.settings, header.metrics)
+    )
+    assert "information" in settings
+    save_tensors(path, tensors, replace(header, settings=settings, metrics=metrics))
+
+
+def test_settings_and_metrics_of_an_old_checkpoint_get_their_present_names(tmp_path: Path) -> None:
+    train(tmp_path / "vae")
+    header = read_header(tmp_path / "vae")
+    with_old_names(tmp_path / "vae")
+    assert read_header(tmp_path / "vae") == header
+    assert TrainSettings(**header.settings) == SETTINGS
+    assert TrainSettings(**read_header(find_checkpoint("mnist")).settings) == TrainSettings.for_augmentations("glyphs")
+
+
+def test_an_unfinished_training_with_the_old_names_resumes(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole")
+    steps = iter(range(7))
+    with pytest.raises(TrainingStopped):
+        train(tmp_path / "stopped", should_stop=lambda: next(steps, None) is None)
+    with_old_names(partial_path(tmp_path / "stopped"))
+    assert weights_differ(train(tmp_path / "stopped", resume=True), whole) < 1e-6
 
 
 @pytest.mark.parametrize("shape", [(20, 33), (33, 20), (24, 16, 3, 3)])
@@ -258,7 +299,7 @@ def test_muon_moves_every_direction_of_a_matrix_alike(shape: tuple[int, ...]) ->
         momentum = 0.8 * momentum + weight.grad
         u, _, v = torch.linalg.svd((weight.grad + 0.8 * momentum).flatten(1), full_matrices=False)
         muon.step()
-        step = (before * (1 - lr * DECAY) - weight.detach()).flatten(1) / (
+        step = (before * (1 - lr * WEIGHT_DECAY) - weight.detach()).flatten(1) / (
             0.2 * lr * max(u.shape[0], v.shape[1]) ** 0.5
         )
         assert torch.nn.functional.cosine_similarity(step.flatten(), (u @ v).flatten(), dim=0) > 0.95
@@ -290,7 +331,7 @@ def test_stopped_and_resumed_is_as_never_stopped(tmp_path: Path, stop_after: int
 
 def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "vae"
-    with pytest.raises(TuilabelError, match="nothing to resume"):
+    with pytest.raises(TuilabelError, match="no unfinished training to resume"):
         train(out, resume=True)
     with pytest.raises(TrainingStopped):
         train(out, should_stop=lambda: True)
@@ -298,17 +339,17 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
         train(out, replace(SETTINGS, beta=2.0), resume=True)
     partial = partial_path(out)
     partial.write_bytes(partial.read_bytes()[:-1000])
-    with pytest.raises(TuilabelError, match="cut short"):
+    with pytest.raises(TuilabelError, match="truncated"):
         train(out, resume=True)
 
 
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        ({"epochs": 0}, "--epochs"),
-        ({"lr": 0.0}, "--lr"),
-        ({"beta": -1.0}, "--beta"),
-        ({"latent_dim": 0}, "--latent-dim"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"lr": 0.0}, "lr must be greater than 0"),
+        ({"beta": -1.0}, "beta must not be negative"),
+        ({"latent_dim": 0}, "latent_dim must be at least 1"),
     ],
 )
 def test_numbers_that_make_no_sense_are_named(options: dict[str, float], word: str) -> None:
@@ -317,7 +358,7 @@ def test_numbers_that_make_no_sense_are_named(options: dict[str, float], word: s
 
 
 def test_a_loss_that_blows_up_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TuilabelError, match="lower --lr"):
+    with pytest.raises(TuilabelError, match="lower lr"):
         train(tmp_path / "vae", replace(SETTINGS, lr=1e30, epochs=1), images=blobs(400))
 
 
@@ -349,7 +390,7 @@ def test_checkpoints_are_found_by_name_or_the_command_is_named(tmp_path: Path, m
     assert find_checkpoint("mnist").is_file()
     with pytest.raises(TuilabelError, match="tuilabel train-vae svhn"):
         find_checkpoint("svhn")
-    with pytest.raises(TuilabelError, match="no checkpoint at nowhere"):
+    with pytest.raises(TuilabelError, match="no checkpoint nowhere"):
         find_checkpoint("mnist", Path("nowhere"))
 
 

@@ -76,7 +76,7 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["label", "--device", "gpu"], 2, ["unknown device"]),
         (["label"], 1, ["needs a terminal"]),
         (["label", "--batch", "many"], 2, []),
-        (["train-vae", "--epochs", "0"], 2, ["--epochs 0 is too small"]),
+        (["train-vae", "--epochs", "0"], 2, ["epochs must be at least 1, got 0"]),
         (["train-vae", "--device", "cuda:9"], 2, ["no device 'cuda:9'"]),
         (["encode", "--checkpoint", "none.safetensors"], 1, ["no checkpoint at none.safetensors"]),
         (["stats"], 1, ["no project at mnist.tuilabel"]),

@@ -11,8 +11,15 @@ from tuilabel.cli.app import app
 from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, print_json, with_folders
 from tuilabel.errors import pluralize
 
+OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
+"""What tuilabel 0.1.0 called them: still accepted, not listed by --help."""
 
-@app.command("train-vae", epilog="Example: tuilabel train-vae mnist --epochs 40 --out my-vae.safetensors")
+
+@app.command(
+    "train-vae",
+    epilog="Example: tuilabel train-vae mnist --epochs 40 --out my-vae.safetensors",
+    context_settings={"token_normalize_func": lambda name: OLD_OPTIONS.get(name, name)},
+)
 def train_vae(
     dataset: Dataset = "mnist",
     latent_dim: Annotated[
@@ -28,19 +35,24 @@ def train_vae(
         float, typer.Option(help="Peak learning rate of the one-cycle schedule: AdamW's, and half of Muon's.")
     ] = 3e-3,
     augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Encode a transformed view, reconstruct the clean image.")
+        bool, typer.Option("--augment/--no-augment", help="Encode an augmented image, reconstruct the original.")
     ] = True,
-    views: Annotated[
+    augmentations: Annotated[
         str | None,
-        typer.Option(help="Which changes leave a class alone: glyphs, signs, objects, photos; else the dataset's own."),
+        typer.Option(help="Which augmentations: glyphs, signs, objects, photos; by default those of the dataset."),
     ] = None,
-    information: Annotated[
+    mi_weight: Annotated[
         float | None,
-        typer.Option(help="Weight of the mutual information between two views' clusters; else 20 for glyphs, or 5."),
+        typer.Option(
+            help="Weight of the mutual information between clusters of two views of an image; by default 20 for "
+            "glyphs, 5 otherwise."
+        ),
     ] = None,
-    contrast: Annotated[
+    contrastive_weight: Annotated[
         float | None,
-        typer.Option(help="Weight of telling an image's views from those of others; else 10, or 0 for glyphs."),
+        typer.Option(
+            help="Weight of the contrastive loss of two views of an image; by default 0 for glyphs, 10 otherwise."
+        ),
     ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
@@ -67,9 +79,9 @@ def train_vae(
         batch_size=batch_size,
         lr=lr,
         augment=augment,
-        views=views,
-        information=information,
-        contrast=contrast,
+        augmentations=augmentations,
+        mi_weight=mi_weight,
+        contrastive_weight=contrastive_weight,
         device=device,
         seed=seed,
     )

@@ -7,6 +7,7 @@ from tuilabel.datasets.library import LibraryPool
 from tuilabel.datasets.open import (
     FOLDERS,
     announcer,
+    augmentations_of,
     canonical,
     open_labelled,
     open_pool,
@@ -14,7 +15,6 @@ from tuilabel.datasets.open import (
     read_missing,
     source_of,
     title_of,
-    views_of,
 )
 from tuilabel.datasets.pool import ImagePool, ImageSplit
 
@@ -25,6 +25,7 @@ __all__ = [
     "ImageSplit",
     "LibraryPool",
     "announcer",
+    "augmentations_of",
     "canonical",
     "list_datasets",
     "open_labelled",
@@ -33,5 +34,4 @@ __all__ = [
     "read_missing",
     "source_of",
     "title_of",
-    "views_of",
 ]

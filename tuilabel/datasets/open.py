@@ -202,10 +202,10 @@ def canonical(dataset: str) -> str:
     return dataset if source is None else source.where + (FOLDERS if dataset.endswith(FOLDERS) else "")
 
 
-def views_of(dataset: str, pool: ImagePool) -> str:
-    """The family of views a VAE of this pool is trained with: small grey images are taken for glyphs."""
+def augmentations_of(dataset: str, pool: ImagePool) -> str:
+    """The augmentations a VAE of this pool is trained with: small grey images are assumed to be glyphs."""
     if not isinstance(pool, LibraryPool):
-        return catalogue.views_of(dataset)
+        return catalogue.augmentations_of(dataset)
     return "glyphs" if pool.images.shape[3] == 1 and max(pool.images.shape[1:3]) <= 32 else "photos"
 
 

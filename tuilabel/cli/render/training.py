@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.reading import reading
-from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, open_pool, views_of
+from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, augmentations_of, open_pool
 from tuilabel.encoders.choose import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.encode import by_file, encode
@@ -48,7 +48,9 @@ def run_training(
     TuilabelError, UsageError : as `open_pool` and `train_vae`.
     """
     check_device_name(device)
-    TrainSettings.for_views(options["views"] or "glyphs", **_without(options, "views"))  # before anything is read
+    TrainSettings.for_augmentations(
+        options["augmentations"] or "glyphs", **_without(options, "augmentations")
+    )  # before anything is read
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with reading(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
@@ -141,11 +143,11 @@ def run_encoding(
 
 def _settings(dataset: str, pool: ImagePool, options: dict[str, Any]) -> TrainSettings:
     """Those that were given, the others as they do best for the dataset, or for a person's own images."""
-    views = options["views"] or views_of(dataset, pool)
-    given = {name: value for name, value in options.items() if name != "views" and value is not None}
+    augmentations = options["augmentations"] or augmentations_of(dataset, pool)
+    given = _without(options, "augmentations")
     if isinstance(pool, LibraryPool):
-        return TrainSettings.for_pool(len(pool), views, **given)
-    return TrainSettings.for_views(views, **given)
+        return TrainSettings.for_pool(len(pool), augmentations, **given)
+    return TrainSettings.for_augmentations(augmentations, **given)
 
 
 def _without(options: dict[str, Any], name: str) -> dict[str, Any]:
@@ -159,7 +161,10 @@ def _command(
     words = ["tuilabel", "train-vae", dataset.removesuffix(FOLDERS)]
     if dataset.endswith(FOLDERS):
         words.append("--labels-from-folders")
-    usual = replace(_settings(dataset, pool, {"views": settings.views}), views=views_of(dataset, pool))
+    usual = replace(
+        _settings(dataset, pool, {"augmentations": settings.augmentations}),
+        augmentations=augmentations_of(dataset, pool),
+    )
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value == getattr(usual, field.name):
@@ -215,7 +220,8 @@ def _figures(now: TrainProgress) -> str:
     minutes, seconds = divmod(round(now.seconds_left), 60)
     return (
         f"epoch {now.epoch:>{len(str(now.epochs))}}/{now.epochs} · {now.images_per_second:,.0f} images/s · "
-        f"reconstruction {now.reconstruction:.2f} · KL {now.kl:.2f} · information {now.information:.2f} nats · "
+        f"reconstruction {now.reconstruction:.2f} · KL {now.kl:.2f} · "
+        f"mutual information {now.mutual_information:.2f} nats · "
         f"{minutes}:{seconds:02} left"
     )
 

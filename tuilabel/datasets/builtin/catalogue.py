@@ -38,8 +38,8 @@ class DatasetSpec:
     """All files it is read from, relative to the root: of the train split first."""
     read: Callable[[list[Path], Split], Arrays]
     bundled: bool = False
-    views: str = "glyphs"
-    """The family of changes that leave an image's class alone; see `tuilabel.encoders.vae.augmentations`."""
+    augmentations: str = "glyphs"
+    """The augmentations its VAE is trained with; see `tuilabel.encoders.vae.augmentations`."""
     made_by: str | None = None
     """The command that makes its files, where they are not to be had otherwise."""
 
@@ -121,9 +121,9 @@ def open_known(
     return cache.store(folder, spec.name, spec.classes, train, test)
 
 
-def views_of(dataset: str) -> str:
-    """The family of views a VAE of this dataset is trained with; raises `UsageError` where there is none."""
-    return _spec(dataset).views
+def augmentations_of(dataset: str) -> str:
+    """The augmentations a VAE of this dataset is trained with; raises `UsageError` for an unknown dataset."""
+    return _spec(dataset).augmentations
 
 
 def check_known(dataset: str) -> None:
@@ -204,7 +204,7 @@ COLOUR_DIGITS = DatasetSpec(
     files=("colour-digits/train_32x32.mat", "colour-digits/test_32x32.mat"),
     read=_read_svhn,
     made_by="tuilabel make-colour-digits --photos FOLDER_OR_TAR",
-    views="signs",
+    augmentations="signs",
 )
 DATASETS = {
     spec.name: spec
@@ -242,7 +242,7 @@ DATASETS = {
             torchvision="FashionMNIST",
             files=_idx_files("FashionMNIST/raw"),
             read=_read_mnist_family,
-            views="objects",
+            augmentations="objects",
         ),
         DatasetSpec(
             name="kmnist",
@@ -276,7 +276,7 @@ DATASETS = {
             torchvision="SVHN",
             files=("train_32x32.mat", "test_32x32.mat"),
             read=_read_svhn,
-            views="signs",
+            augmentations="signs",
         ),
         COLOUR_DIGITS,
         DatasetSpec(
@@ -289,7 +289,7 @@ DATASETS = {
             torchvision="CIFAR10",
             files=tuple(f"cifar-10-batches-py/{n}" for n in (*(f"data_batch_{k}" for k in range(1, 6)), "test_batch")),
             read=_read_cifar,
-            views="photos",
+            augmentations="photos",
         ),
         DatasetSpec(
             name="stl10",
@@ -301,7 +301,7 @@ DATASETS = {
             torchvision="STL10",
             files=tuple(f"stl10_binary/{split}_{kind}.bin" for split in ("train", "test") for kind in "Xy"),
             read=_read_stl10,
-            views="photos",
+            augmentations="photos",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""Models to and from safetensors files; nothing is ever unpickled."""
+"""Reading and writing models as safetensors files; nothing is ever unpickled."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from tuilabel.files import atomic_write
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: CheckpointHeader) -> None:
-    """Write tensors under a header, whole or not at all.
+    """Write tensors with a header, atomically.
 
     Raises
     ------
     TuilabelError : where the file cannot be written.
     """
-    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         try:
-            save_file(plain, temporary, {"format": FORMAT, "header": header.to_json()})
+            save_file(contiguous, temporary, {"format": FORMAT, "header": header.to_json()})
         except SafetensorError as error:
             raise TuilabelError(f"cannot write {path}: {error}") from error
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader]:
-    """Tensors and header of a checkpoint; raises `TuilabelError` where it is damaged."""
+    """The tensors and the header of a checkpoint; raises `TuilabelError` where it is damaged."""
     header = read_header(path)
     try:
         return load_file(path), header
     except (SafetensorError, OSError, ValueError) as error:
-        raise TuilabelError(f"the checkpoint {path} is damaged ({error}): copy it again or train it anew") from error
+        raise TuilabelError(f"the checkpoint {path} is damaged ({error}): copy or train it again") from error
 
 
 def with_smoothing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A model's tensors, with the smoothing that files of format 1 do not have yet: none."""
+    """A model's tensors, with a smoothing of 0 where a file of format 1 has none."""
     return {"smoothing": torch.zeros(()), **tensors}
 
 
@@ -55,13 +55,13 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE
 
     Raises
     ------
-    TuilabelError : where the file is missing, cut short, damaged or no VAE of ours.
+    TuilabelError : where the file is missing, truncated, damaged or not a tuilabel VAE.
     """
     tensors, header = load_tensors(path)
     try:
         model = VAE(VAEConfig.from_json(header.architecture))
         model.load_state_dict(with_smoothing(tensors))
     except (RuntimeError, ValueError, TypeError) as error:
-        raise TuilabelError(f"the weights in {path} do not fit its header: train the checkpoint anew") from error
+        raise TuilabelError(f"the weights in {path} do not fit its header: copy or train it again") from error
     model = model.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval(), header

@@ -1,4 +1,4 @@
-"""Pictures of latents: what the VAE decodes from them. Imports torch only to decode."""
+"""Images decoded from latents by a VAE. Imports torch only to decode."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class LatentDecoder:
-    """Draws latents with the VAE of a checkpoint, which is loaded when it is first asked; on the CPU."""
+    """Decodes latents with the VAE of a checkpoint, on the CPU; the checkpoint is loaded on first use."""
 
     def __init__(self, checkpoint: Path) -> None:
         self._checkpoint = checkpoint
         self._model: VAE | None = None
 
     def __call__(self, latents: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Images in the model's size, uint8 (n, H, W, C), of latents float32 (n, D).
+        """Images of the model's size, uint8 (n, H, W, C), decoded from latents, float32 (n, D).
 
         Raises
         ------

@@ -1,6 +1,7 @@
-"""What stands in a checkpoint's header, read without torch: which images a VAE is for, and how it was made.
+"""The header of a checkpoint, read without torch: which images a VAE is for, and how it was trained.
 
-A checkpoint is a safetensors file: eight bytes of header length, a JSON header, the tensors. No pickle is ever read.
+A checkpoint is a safetensors file: eight bytes with the length of the header, a JSON header, the tensors. Nothing is
+unpickled.
 """
 
 from __future__ import annotations
@@ -13,19 +14,31 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import ImagePool
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, pluralize
 
 FORMAT = "tuilabel-vae"
-VERSION = 3  # 1 had no smoothing, 2 one head of clusters
+VERSION = 3  # format 1 had no smoothing, format 2 a single head of clusters
 _MAX_HEADER = 16 * 1024 * 1024
+_OLD_SETTINGS = {"views": "augmentations", "information": "mi_weight", "contrast": "contrastive_weight"}
+_OLD_METRICS = {"information_nats": "mutual_information_nats", "contrast_nats": "contrastive_nats"}
+"""What tuilabel 0.1.0 called them."""
 
 
 @dataclass(frozen=True)
 class CheckpointHeader:
     """The JSON document in a checkpoint.
 
-    `architecture` holds the model's configuration, `image_shape` (H, W, C) the images it was trained on; they are
-    resized to the model's height and width by area averaging and scaled from 0…255 to 0…1.
+    Attributes
+    ----------
+    architecture : the model's configuration, see `VAEConfig`.
+    image_shape : (H, W, C) of the images it was trained on. They are resized to the model's height and width by area
+        averaging and scaled from 0…255 to 0…1.
+    dataset, fingerprint : name and content of the pool it was trained on.
+    settings : see `TrainSettings`.
+    metrics : loss terms of the last epoch in nats per image, and the seconds of training.
+    command : the command line that trained it.
+    created : when it was written, in ISO 8601; empty in an unfinished training.
+    steps_done : steps of the epoch after `epochs_done`; 0 in a finished checkpoint.
     """
 
     architecture: dict[str, Any]
@@ -39,10 +52,9 @@ class CheckpointHeader:
     version: int = VERSION
     epochs_done: int = 0
     steps_done: int = 0
-    """Steps of an unfinished epoch; 0 in a finished checkpoint."""
 
     def to_json(self) -> str:
-        """The document as a string."""
+        """The header as a JSON string."""
         return json.dumps(asdict(self), sort_keys=True)
 
 
@@ -51,7 +63,7 @@ def read_header(path: Path) -> CheckpointHeader:
 
     Raises
     ------
-    TuilabelError : where the file is missing, cut short, no VAE of ours, or from a newer version.
+    TuilabelError : where the file is missing, truncated, not a tuilabel VAE, or from a newer version.
     """
     try:
         size = path.stat().st_size
@@ -59,53 +71,53 @@ def read_header(path: Path) -> CheckpointHeader:
             start = file.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else _MAX_HEADER + 1
             if length > _MAX_HEADER:
-                raise TuilabelError(f"{path} is no safetensors checkpoint: name one that `tuilabel train-vae` wrote")
+                raise TuilabelError(f"{path} is not a safetensors file: use one written by `tuilabel train-vae`")
             text = file.read(length)
     except OSError as error:
         raise TuilabelError(f"cannot read the checkpoint {path}: {error.strerror or error}") from error
     if len(text) < length:
-        raise _cut_short(path)
+        raise _truncated(path)
     document = _parse(path, text)
     ends = [v["data_offsets"][1] for k, v in document.items() if k != "__metadata__"]
     if size < 8 + length + max(ends, default=0):
-        raise _cut_short(path)
+        raise _truncated(path)
     return _header(path, document.get("__metadata__"))
 
 
-def find_checkpoint(dataset: str, named: Path | None = None) -> Path:
-    """The checkpoint for a dataset: the one `named`, else ./checkpoints/DATASET.safetensors, else the one we ship.
+def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
+    """The checkpoint for a dataset: `checkpoint`, else ./checkpoints/DATASET.safetensors, else the shipped one.
 
     Raises
     ------
-    TuilabelError : where there is none, with the command that makes one.
+    TuilabelError : where there is none; the message names the command that trains one.
     """
-    if named is not None:
-        if not named.is_file():
-            raise TuilabelError(f"no checkpoint at {named}: give --checkpoint a file that `tuilabel train-vae` wrote")
-        return named
+    if checkpoint is not None:
+        if not checkpoint.is_file():
+            raise TuilabelError(f"there is no checkpoint {checkpoint}: use a file written by `tuilabel train-vae`")
+        return checkpoint
     package = Path(__file__).parents[2]
     for folder in (Path("checkpoints"), package / "checkpoints", package.parent / "checkpoints"):
         path = folder / f"{dataset}.safetensors"
         if path.is_file():
             return path
-    raise TuilabelError(f"no VAE for {dataset} yet: train it with `tuilabel train-vae {dataset}`")
+    raise TuilabelError(f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}`")
 
 
 def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = False) -> None:
-    """Raise `TuilabelError` where the checkpoint was made for images of another shape than the pool's.
+    """Raise `TuilabelError` where the checkpoint was trained on images of another shape than the pool's.
 
-    With `any_size` only the channels must agree: the model resizes what it takes.
+    With `any_size` only the channels must agree: the model resizes its input.
     """
     shape = tuple(int(n) for n in pool.images.shape[1:])
     if any_size and shape[2] != header.image_shape[2]:
         raise TuilabelError(
-            f"the checkpoint is for images of {_channels(header.image_shape[2])} ({header.dataset}), those of "
-            f"{pool.name} have {_channels(shape[2])}: convert them first"
+            f"the checkpoint is for images with {pluralize(header.image_shape[2], 'channel')} ({header.dataset}), "
+            f"those of {pool.name} have {pluralize(shape[2], 'channel')}: convert them first"
         )
     if not any_size and shape != header.image_shape:
         raise TuilabelError(
-            f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), {pool.name}'s are "
-            f"{_times(shape)}: train one with `tuilabel train-vae {pool.name}`"
+            f"the checkpoint is for images of {_times(header.image_shape)} ({header.dataset}), those of {pool.name} "
+            f"are {_times(shape)}: train a VAE with `tuilabel train-vae {pool.name}`"
         )
 
 
@@ -116,7 +128,7 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
             if name != "__metadata__" and not isinstance(entry["data_offsets"][1], int):
                 raise TypeError
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise TuilabelError(f"{path} is damaged or no safetensors checkpoint: train it anew") from error
+        raise TuilabelError(f"{path} is damaged or not a safetensors file: copy or train it again") from error
     assert isinstance(document, dict)
     return document
 
@@ -124,7 +136,7 @@ def _parse(path: Path, text: bytes) -> dict[str, Any]:
 def _header(path: Path, metadata: object) -> CheckpointHeader:
     if not isinstance(metadata, Mapping) or metadata.get("format") != FORMAT:
         raise TuilabelError(
-            f"{path} is a safetensors file but no VAE of tuilabel: name one that `tuilabel train-vae` wrote"
+            f"{path} is a safetensors file but not a tuilabel VAE: use one written by `tuilabel train-vae`"
         )
     try:
         document = json.loads(metadata["header"])
@@ -133,17 +145,19 @@ def _header(path: Path, metadata: object) -> CheckpointHeader:
                 f"{path} was written by a newer tuilabel (format {document['version']}): update tuilabel"
             )
         height, width, channels = (int(n) for n in document.pop("image_shape"))
-        return CheckpointHeader(image_shape=(height, width, channels), **document)
+        settings = _renamed(document.pop("settings"), _OLD_SETTINGS)
+        metrics = _renamed(document.pop("metrics"), _OLD_METRICS)
+        return CheckpointHeader(image_shape=(height, width, channels), settings=settings, metrics=metrics, **document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TuilabelError(f"the header of {path} is damaged: train the checkpoint anew") from error
+        raise TuilabelError(f"the header of {path} is damaged: copy or train it again") from error
 
 
-def _cut_short(path: Path) -> TuilabelError:
-    return TuilabelError(f"the checkpoint {path} is cut short: copy it again or train it anew")
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
-def _channels(n: int) -> str:
-    return "1 channel" if n == 1 else f"{n} channels"
+def _truncated(path: Path) -> TuilabelError:
+    return TuilabelError(f"the checkpoint {path} is truncated: copy or train it again")
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -1,9 +1,10 @@
 """The convolutional variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
 
-Beside the evidence lower bound it maximises what two views of an image say of each other, by the clusters in which they
-fall and by which of many images they belong to: latents in which classes lie apart, from images alone.
+In addition to the evidence lower bound, training maximises the mutual information of two augmented views of an image:
+between the clusters they are assigned to, and by a contrastive loss. This separates classes in the latent space without
+any labels.
 
-Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch.
+Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch size.
 """
 
 from __future__ import annotations
@@ -18,14 +19,29 @@ from torch.nn import functional as F
 
 MIN_SIZE, MAX_SIZE = 16, 128
 _WIDTHS = (32, 64, 128, 128, 128, 128)
-_SMALLEST = 4  # stages halve a dimension until it is this small
+_MIN_FEATURE_MAP = 4  # stages halve height and width until they are this small
 TEMPERATURE = 0.2
-_LOG_VARIANCE = (-12.0, 12.0)
+_LOG_VARIANCE_RANGE = (-12.0, 12.0)
 
 
 @dataclass(frozen=True)
 class VAEConfig:
-    """Everything the network's shape depends on; stands in the checkpoint's header."""
+    """Everything the network's architecture depends on; stored in the checkpoint's header.
+
+    Attributes
+    ----------
+    height, width : of the network's input, 16 to 128 pixels; images of another size are resized.
+    channels : 1 or 3.
+    latent_dim : D.
+    hidden : units of the dense layer before the latents.
+    decoder_width : channels of the decoder's first layer.
+    clusters : of each head on which the mutual information is measured, from coarse to fine.
+    projection : dimensions of the head for the contrastive loss; 0 for no such head.
+
+    Raises
+    ------
+    ValueError : where a value is out of range.
+    """
 
     height: int = 28
     width: int = 28
@@ -34,63 +50,62 @@ class VAEConfig:
     hidden: int = 256
     decoder_width: int = 64
     clusters: tuple[int, ...] = (16, 64, 256)
-    """Of each head that the mutual information is measured on, from coarse to fine."""
     projection: int = 64
-    """Dimensions in which views are told apart from those of other images; 0 for none."""
 
     def __post_init__(self) -> None:
         if not (MIN_SIZE <= self.height <= MAX_SIZE and MIN_SIZE <= self.width <= MAX_SIZE):
             raise ValueError(
-                f"the model takes images of {MIN_SIZE} to {MAX_SIZE} pixels, not {self.height}×{self.width}"
+                f"height and width must be {MIN_SIZE} to {MAX_SIZE} pixels, got {self.height}×{self.width}"
             )
         if self.channels not in (1, 3):
-            raise ValueError(f"the model takes 1 or 3 channels, not {self.channels}")
+            raise ValueError(f"channels must be 1 or 3, got {self.channels}")
         if any(clusters < 2 for clusters in self.clusters):
-            raise ValueError("a head needs at least 2 clusters")
-        if self.projection < 0:
-            raise ValueError("projection must be 0 or more")
-        if self.latent_dim < 1 or self.hidden < 1 or self.decoder_width < 1:
-            raise ValueError("latent_dim, hidden and decoder_width must be at least 1")
+            raise ValueError(f"clusters must be at least 2 for each head, got {self.clusters}")
+        for name, low in (("projection", 0), ("latent_dim", 1), ("hidden", 1), ("decoder_width", 1)):
+            if getattr(self, name) < low:
+                raise ValueError(f"{name} must be at least {low}, got {getattr(self, name)}")
 
     @property
     def stages(self) -> tuple[tuple[int, int], ...]:
         """(height, width) after each stage of the encoder: ((14, 14), (7, 7), (4, 4))."""
         sizes, height, width = [], self.height, self.width
-        while height > _SMALLEST or width > _SMALLEST:
-            height = -(-height // 2) if height > _SMALLEST else height
-            width = -(-width // 2) if width > _SMALLEST else width
+        while height > _MIN_FEATURE_MAP or width > _MIN_FEATURE_MAP:
+            height = -(-height // 2) if height > _MIN_FEATURE_MAP else height
+            width = -(-width // 2) if width > _MIN_FEATURE_MAP else width
             sizes.append((height, width))
         return tuple(sizes)
 
     def to_json(self) -> dict[str, int | list[int]]:
-        """A JSON object that `from_json` reads."""
+        """The configuration as a JSON object; see `from_json`."""
         return {**asdict(self), "clusters": list(self.clusters)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
-        """The configuration of a header; raises ValueError or TypeError where it is none."""
+        """The configuration in a checkpoint's header; raises ValueError or TypeError where it is not valid."""
         heads = document.get("clusters", 0)
-        if isinstance(heads, int):  # checkpoints of before have one head or none
+        if isinstance(heads, int):  # checkpoints of format 1 and 2 have one head or none
             heads = [heads] if heads else []
         rest = {name: int(value) for name, value in document.items() if name != "clusters"}
         return cls(**{"projection": 0, **rest}, clusters=tuple(int(clusters) for clusters in heads))
 
 
-class Terms(NamedTuple):
-    """What training weighs against each other: scalars in nats per image."""
+class LossTerms(NamedTuple):
+    """The terms of the training loss, scalars in nats per image.
+
+    The last two, the mutual information between the clusters of two views (mean of the heads; to be maximised) and the
+    contrastive loss, are 0 without a second view.
+    """
 
     reconstruction: Tensor
     kl: Tensor
-    information: Tensor
-    """Between the clusters of two views, mean of the heads; 0 without a second view."""
-    contrast: Tensor
-    """Cross-entropy of finding the other view of an image among all views; 0 without a second view."""
+    mutual_information: Tensor
+    contrastive: Tensor
 
 
 class VAE(nn.Module):
     """Encoder to a diagonal Gaussian over D latents, decoder to Bernoulli logits of the pixels.
 
-    A pixel is taken as the probability of a white one: its negative log-likelihood is the binary cross-entropy,
+    A pixel value is treated as the probability of white: its negative log-likelihood is the binary cross-entropy,
     summed over the pixels of an image, in nats.
     """
 
@@ -116,10 +131,10 @@ class VAE(nn.Module):
             nn.Linear(config.hidden, 2 * config.latent_dim),  # (B, 64): means and log variances
         )
         self.decoder = _Decoder(config)
-        self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training is done
+        self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training has finished
         self.cluster = nn.Linear(config.latent_dim, sum(config.clusters)) if config.clusters else None
         self.project = None
-        if config.projection:  # what only tells single images apart stays in this head (Chen et al. 2020)
+        if config.projection:  # keeps what only identifies single images out of the latents (Chen et al. 2020)
             self.project = nn.Sequential(
                 nn.Linear(config.latent_dim, 2 * config.projection),
                 nn.SiLU(),
@@ -129,12 +144,13 @@ class VAE(nn.Module):
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
         mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(*_LOG_VARIANCE)
+        return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
 
     def latents(self, x: Tensor) -> Tensor:
-        """What stands for whole images (B, C, H, W) in [0, 1]: their posterior means (B, D), float32.
+        """Latents of images (B, C, H, W) in [0, 1]: the posterior means (B, D), float32.
 
-        They are made as soft as the views that the encoder was trained on; see `tuilabel.encoders.vae.smoothing`.
+        The images are first blurred as much as the views that the encoder was trained on; see
+        `tuilabel.encoders.vae.smoothing`.
         """
         mean, _ = self.encode(smoothed(x, float(self.smoothing)))
         return mean
@@ -146,32 +162,33 @@ class VAE(nn.Module):
 
     def forward(
         self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
-    ) -> Terms:
-        """Reconstruction error of `clean` from `view`, KL term, mutual information, contrast.
+    ) -> LossTerms:
+        """The terms of the loss for a batch.
 
         Parameters
         ----------
-        view, clean : (B, C, H, W) in [0, 1]; without augmentation the same images.
+        view : what is encoded, (B, C, H, W) in [0, 1].
+        clean : what is to be reconstructed; without augmentation the same images.
         generator : of the posterior sample.
-        second : another view of each image, for the last two; without one they are 0.
+        second : another view of each image, for the terms that compare two.
         """
         views = view if second is None else torch.cat([view, second])
         mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
-        first, spread = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
+        first, std = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
         noise = torch.randn(first.shape, device=mean.device, generator=generator)
-        logits = self.decode(first + spread * noise)  # (B, C, H, W)
+        logits = self.decode(first + std * noise)  # (B, C, H, W)
         reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
-        information = contrast = mean.new_zeros(())
+        information = contrastive = mean.new_zeros(())
         if second is not None and self.cluster is not None:
             heads = self.cluster(mean).float().split(self.config.clusters, dim=1)  # (2B, K) each
             information = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
         if second is not None and self.project is not None:
-            contrast = contrastive_loss(*self.project(mean).float().chunk(2))
-        return Terms(reconstruction, kl_divergence(mean, log_variance), information, contrast)
+            contrastive = contrastive_loss(*self.project(mean).float().chunk(2))
+        return LossTerms(reconstruction, kl_divergence(mean, log_variance), information, contrastive)
 
 
 def smoothed(x: Tensor, share: float) -> Tensor:
-    """Images (B, C, H, W) in which each pixel has given `share` of itself to either neighbour, along both axes."""
+    """Images (B, C, H, W) blurred by the kernel [share, 1 - 2 share, share] along both axes."""
     if not share:
         return x
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
@@ -180,15 +197,15 @@ def smoothed(x: Tensor, share: float) -> Tensor:
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) summed over (B, D) and divided by B: nats per image."""
+    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) of (B, D), summed over D and averaged over B: nats per image."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / len(mean)
 
 
 def mutual_information(one: Tensor, two: Tensor) -> Tensor:
     """Mutual information of two soft assignments (B, K) of the same images to clusters, in nats; at most log K.
 
-    High where a view tells the cluster of another view of its image, and all clusters are used: invariant information
-    clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
+    High where the cluster of one view predicts that of another view of the same image, and all clusters are used:
+    invariant information clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
     """
     joint = one.T @ two / len(one)  # (K, K)
     joint = ((joint + joint.T) / 2).clamp_min(1e-8)
@@ -197,21 +214,21 @@ def mutual_information(one: Tensor, two: Tensor) -> Tensor:
 
 
 def contrastive_loss(one: Tensor, two: Tensor) -> Tensor:
-    """Cross-entropy, in nats, of telling the other view of an image among the 2B - 1 other views of a batch.
+    """Cross-entropy, in nats, of identifying the other view of an image among the 2B - 1 other views of a batch.
 
-    By cosine similarity over `TEMPERATURE`; views are rows of (B, P). log(2B - 1) less the loss is a lower bound of the
-    mutual information of two views: InfoNCE (van den Oord, Li & Vinyals 2018, https://arxiv.org/abs/1807.03748), as in
-    SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709).
+    By cosine similarity over `TEMPERATURE`; views are rows of (B, P). log(2B - 1) minus the loss is a lower bound of
+    the mutual information of two views: InfoNCE (van den Oord, Li & Vinyals 2018, https://arxiv.org/abs/1807.03748), as
+    in SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709).
     """
     views = F.normalize(torch.cat([one, two]), dim=1)  # (2B, P)
     similarity = views @ views.T / TEMPERATURE  # (2B, 2B)
-    itself = torch.eye(len(views), dtype=torch.bool, device=views.device)
+    diagonal = torch.eye(len(views), dtype=torch.bool, device=views.device)
     partner = torch.arange(len(views), device=views.device).roll(len(one))
-    return F.cross_entropy(similarity.masked_fill(itself, -torch.inf), partner)
+    return F.cross_entropy(similarity.masked_fill(diagonal, -torch.inf), partner)
 
 
 class _Decoder(nn.Module):
-    """A small decoder: what it cannot draw the latents need not hold."""
+    """A small decoder: details that it cannot draw need not be encoded in the latents."""
 
     def __init__(self, config: VAEConfig) -> None:
         super().__init__()

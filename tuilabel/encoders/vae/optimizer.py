@@ -1,4 +1,4 @@
-"""How the weights take their steps: matrices by Muon, all else by AdamW, both along one cycle of the step size."""
+"""The optimizers: Muon for matrices, AdamW for all other weights, both with a one-cycle schedule."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from tuilabel.encoders.device import precision
 
-FASTER = 2.0  # Muon's step size beside AdamW's
-DECAY = 0.1  # of matrices, times their step size
-LEAST = 16  # rows and columns, or channels, of what counts as a matrix
-_SLOPES = (3.4445, -4.7750, 2.0315)  # of the quintic that pulls singular values towards 1 fastest, by Jordan et al.
-_PULLS = 5
+MUON_LR_FACTOR = 2.0  # Muon's learning rate relative to AdamW's
+WEIGHT_DECAY = 0.1  # of matrices, multiplied by the learning rate
+MIN_MATRIX_SIZE = 16  # rows and columns, or channels: smaller weights are left to AdamW
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients that bring singular values towards 1 fastest, by Jordan et al.
+_ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum made orthogonal: each step moves every direction of a weight matrix alike.
+    """Orthogonalised momentum: each step moves every direction of a weight matrix by the same amount.
 
-    Gradients of a network's matrices have few strong directions, and what is rare is learnt late. Jordan et al. 2024,
-    https://kellerjordan.github.io/posts/muon/; steps as large as AdamW's by Liu et al. 2025, https://arxiv.org/abs/2502.16982.
-    PyTorch has a Muon too, but for plain matrices only, and always in bfloat16: on a processor without instructions for
-    it a step of the default network takes 1.4 s, and 45 ms by this one.
+    Gradients of a network's matrices have few strong directions, so that rare features are learnt late. Jordan et al.
+    2024, https://kellerjordan.github.io/posts/muon/; scaled to AdamW's step size as in Liu et al. 2025,
+    https://arxiv.org/abs/2502.16982. PyTorch has a Muon too, but only for plain matrices, and always in bfloat16: on a
+    processor without bfloat16 instructions a step of the default network takes 1.4 s, compared with 45 ms here.
 
     Parameters
     ----------
-    weights : (A, B) of linear layers or (A, B, h, w) of convolutions, which count as (A, h·w·B).
+    weights : (A, B) of linear layers or (A, B, h, w) of convolutions, which are treated as (A, h·w·B).
     """
 
     def __init__(self, weights: Iterable[nn.Parameter], lr: float, momentum: float = 0.9) -> None:
@@ -37,9 +37,9 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Take one step along the gradients there are; a `closure` that would make them anew is none of ours."""
+        """Take one step along the current gradients; raises ValueError for a `closure`, which is not supported."""
         if closure is not None:
-            raise ValueError("Muon takes no closure: make the gradients before the step")
+            raise ValueError("Muon does not support a closure: call backward() before step()")
         for group in self.param_groups:
             lr, momentum = group["lr"], group["momentum"]
             for weight in group["params"]:
@@ -49,36 +49,37 @@ class Muon(torch.optim.Optimizer):
                 if "momentum" not in state:
                     state["momentum"] = torch.zeros_like(weight)
                 state["momentum"].mul_(momentum).add_(weight.grad)
-                ahead = weight.grad + momentum * state["momentum"]  # Nesterov's
-                last = ahead.movedim(1, -1)  # (A, h, w, B): rows are whole in memory where channels come last
-                matrix = last.flatten(1)
-                along = orthogonal(matrix).view(last.shape).movedim(-1, 1)
-                weight.mul_(1 - lr * DECAY)
-                weight.add_(along, alpha=-lr * 0.2 * max(matrix.shape) ** 0.5)
+                nesterov = weight.grad + momentum * state["momentum"]
+                # (A, h, w, B): rows are contiguous in memory where channels come last.
+                channels_last = nesterov.movedim(1, -1)
+                matrix = channels_last.flatten(1)
+                update = orthogonal(matrix).view(channels_last.shape).movedim(-1, 1)
+                weight.mul_(1 - lr * WEIGHT_DECAY)
+                weight.add_(update, alpha=-lr * 0.2 * max(matrix.shape) ** 0.5)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """Nearly the closest matrix to `matrix` (A, B) whose singular values are all the same; float32, values near 1.
+    """An approximation of the semi-orthogonal matrix closest to `matrix` (A, B), float32.
 
-    By Newton and Schulz's iteration, in half precision where that is faster: the values end between 0.7 and 1.2.
+    By Newton-Schulz iteration, in half precision where that is faster; singular values end up between 0.7 and 1.2.
     """
-    a, b, c = _SLOPES
+    a, b, c = _QUINTIC
     x = matrix / matrix.norm().clamp_min(1e-12)
     x = x.T if matrix.shape[0] > matrix.shape[1] else x  # (A, B), A ≤ B
     with precision(matrix.device):
-        for _ in range(_PULLS):
+        for _ in range(_ITERATIONS):
             gram = x @ x.T  # (A, A)
             x = a * x + (b * gram + c * gram @ gram) @ x
-    values: Tensor = x.float()
-    return values.T if matrix.shape[0] > matrix.shape[1] else values
+    result: Tensor = x.float()
+    return result.T if matrix.shape[0] > matrix.shape[1] else result
 
 
 class OneCycle:
-    """Both optimizers of a model over a training of so many steps (Smith & Topin 2018, https://arxiv.org/abs/1708.07120).
+    """Both optimizers of a model with a one-cycle schedule (Smith & Topin 2018, https://arxiv.org/abs/1708.07120).
 
     Parameters
     ----------
-    lr : AdamW's largest step size.
+    lr : AdamW's peak learning rate.
     steps : of the whole training.
     """
 
@@ -88,7 +89,7 @@ class OneCycle:
         others = [parameter for parameter in self._names if not _is_matrix(parameter)]
         fused = others[0].device.type in ("cpu", "cuda")
         self._optimizers: tuple[torch.optim.Optimizer, ...] = (
-            Muon(matrices, lr * FASTER),
+            Muon(matrices, lr * MUON_LR_FACTOR),
             torch.optim.AdamW(others, lr, fused=fused),
         )
         self._schedules = [
@@ -96,7 +97,7 @@ class OneCycle:
         ]
 
     def step(self, loss: Tensor) -> None:
-        """One step down `loss`, a scalar."""
+        """Take one step to reduce `loss`, a scalar."""
         for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -105,7 +106,7 @@ class OneCycle:
             schedule.step()
 
     def state(self) -> dict[str, Tensor]:
-        """All that a training goes on from, by names; nothing before the first step."""
+        """The state from which training can resume, as named tensors; empty before the first step."""
         return {
             f"{key}.{self._names[parameter]}": value
             for optimizer in self._optimizers
@@ -114,22 +115,22 @@ class OneCycle:
         }
 
     def restore(self, state: Mapping[str, Tensor], steps: int) -> None:
-        """Go on after so many steps from what `state` gave then.
+        """Continue from the `state` that was saved after this many steps.
 
         Raises
         ------
-        KeyError, RuntimeError : where it is of another model.
+        KeyError, RuntimeError : where it belongs to a different model.
         """
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             keys = ("momentum",) if isinstance(optimizer, Muon) else ("step", "exp_avg", "exp_avg_sq")
             for parameter in _parameters(optimizer) if steps else ():
                 for key in keys:
-                    kept = state[f"{key}.{self._names[parameter]}"]
-                    # In the parameter's own memory layout: the fused optimizer walks both as flat memory, and counts
-                    # its steps where the parameter is.
-                    device = parameter.device if optimizer.defaults.get("fused") else kept.device
-                    mine = torch.empty_like(parameter) if kept.ndim else torch.empty_like(kept, device=device)
-                    optimizer.state[parameter][key] = mine.copy_(kept)
+                    saved = state[f"{key}.{self._names[parameter]}"]
+                    # In the parameter's own memory layout: the fused optimizer reads both as flat memory, and keeps
+                    # its step count on the parameter's device.
+                    device = parameter.device if optimizer.defaults.get("fused") else saved.device
+                    restored = torch.empty_like(parameter) if saved.ndim else torch.empty_like(saved, device=device)
+                    optimizer.state[parameter][key] = restored.copy_(saved)
             schedule.last_epoch = steps - 1
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
@@ -137,7 +138,7 @@ class OneCycle:
 
 
 def _is_matrix(parameter: nn.Parameter) -> bool:
-    return parameter.ndim > 1 and min(parameter.shape[:2]) >= LEAST
+    return parameter.ndim > 1 and min(parameter.shape[:2]) >= MIN_MATRIX_SIZE
 
 
 def _parameters(optimizer: torch.optim.Optimizer) -> list[nn.Parameter]:

@@ -1,24 +1,37 @@
-"""How a VAE is trained, and what does best for a kind of image."""
+"""How a VAE is trained, and which settings work best for a kind of image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from tuilabel.encoders.vae.augmentations import view_family
+from tuilabel.encoders.vae.augmentations import get_augmentations
 from tuilabel.errors import UsageError
 
-VIEWED = 600_000  # images, each time they are seen counted, from which a VAE learns enough
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 100
+IMAGES_SEEN = 600_000  # training images, counting repeats, that are enough for a VAE
+MIN_EPOCHS, MAX_EPOCHS = 6, 100
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a VAE is trained; stands in the checkpoint's header.
+    """How a VAE is trained; stored in the checkpoint's header.
+
+    Attributes
+    ----------
+    latent_dim : dimensions of the latent space.
+    epochs : passes over the images.
+    beta : weight of the KL term (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl).
+    batch_size : images per step.
+    lr : peak learning rate of the one-cycle schedule.
+    augment : encode an augmented image and reconstruct the original.
+    augmentations : which augmentations; see `tuilabel.encoders.vae.augmentations.AUGMENTATIONS`.
+    mi_weight : weight of the mutual information between the clusters of two views; needs `augment`.
+    contrastive_weight : weight of the contrastive loss of two views; needs `augment`.
+    seed : of everything random.
 
     Raises
     ------
-    UsageError : where a number makes no sense.
+    UsageError : where a value is out of range.
     """
 
     latent_dim: int = 32
@@ -27,52 +40,51 @@ class TrainSettings:
     batch_size: int = 256
     lr: float = 3e-3
     augment: bool = True
-    views: str = "glyphs"
-    """Family of the views; see `tuilabel.encoders.vae.augmentations.FAMILIES`."""
-    information: float = 20.0
-    """Weight of the mutual information between the clusters of two views; needs `augment`."""
-    contrast: float = 0.0
-    """Weight of telling the views of an image from those of others; needs `augment`."""
+    augmentations: str = "glyphs"
+    mi_weight: float = 20.0
+    contrastive_weight: float = 0.0
     seed: int = 0
 
     @classmethod
-    def for_views(cls, views: str, **given: Any) -> TrainSettings:
-        """The settings that do best for a family of views, with those that are `given` (None: not given) put in."""
-        view_family(views)
-        return cls(views=views, **{**RECIPES[views], **{k: v for k, v in given.items() if v is not None}})
+    def for_augmentations(cls, augmentations: str, **overrides: Any) -> TrainSettings:
+        """The best settings found for images with these augmentations; overrides that are None are ignored."""
+        get_augmentations(augmentations)
+        return cls(augmentations=augmentations, **{**RECIPES[augmentations], **_given(overrides)})
 
     @classmethod
-    def for_pool(cls, images: int, views: str, **given: Any) -> TrainSettings:
-        """The same for a pool of so many images that nobody has tuned anything for: a few get more epochs."""
-        epochs = max(FEWEST_EPOCHS, min(MOST_EPOCHS, -(-VIEWED // max(1, images))))
-        batch = 256 if images >= 20_000 else 128
-        chosen = {"epochs": epochs, "batch_size": batch, **{k: v for k, v in given.items() if v is not None}}
-        return cls.for_views(views, **chosen)
+    def for_pool(cls, n_images: int, augmentations: str, **overrides: Any) -> TrainSettings:
+        """The same for a pool that nobody has tuned settings for: the fewer images, the more epochs."""
+        epochs = max(MIN_EPOCHS, min(MAX_EPOCHS, -(-IMAGES_SEEN // max(1, n_images))))
+        batch_size = 256 if n_images >= 20_000 else 128
+        settings = {"epochs": epochs, "batch_size": batch_size, **_given(overrides)}
+        return cls.for_augmentations(augmentations, **settings)
 
     def __post_init__(self) -> None:
         for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
             if getattr(self, name) < low:
-                raise UsageError(f"--{name.replace('_', '-')} {getattr(self, name)} is too small: give {low} or more")
+                raise UsageError(f"{name} must be at least {low}, got {getattr(self, name)}")
         if not self.lr > 0:
-            raise UsageError(f"--lr {self.lr} teaches nothing: give a number above 0")
-        if not self.beta >= 0:
-            raise UsageError(f"--beta {self.beta} is negative: give 0 or more (Higgins et al. 2017)")
-        for name in ("information", "contrast"):
+            raise UsageError(f"lr must be greater than 0, got {self.lr}")
+        for name in ("beta", "mi_weight", "contrastive_weight"):
             if not getattr(self, name) >= 0:
-                raise UsageError(f"--{name} {getattr(self, name)} is negative: give 0 or more")
-        view_family(self.views)
+                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}")
+        get_augmentations(self.augmentations)
 
     @property
     def two_views(self) -> bool:
-        """Whether a second view is drawn, for what two views say of each other."""
-        return self.augment and (self.information > 0 or self.contrast > 0)
+        """Whether each image is augmented twice, for the terms that compare two views of an image."""
+        return self.augment and (self.mi_weight > 0 or self.contrastive_weight > 0)
+
+
+def _given(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in overrides.items() if value is not None}
 
 
 RECIPES: dict[str, dict[str, Any]] = {
     "glyphs": {"epochs": 28},
-    # Of a tight code the background would take everything.
-    "signs": {"latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
-    # Clothes and things differ in what a tight code leaves out: more dimensions, a smaller price for using them.
-    "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
-    "photos": {"latent_dim": 64, "beta": 0.1, "information": 5.0, "contrast": 10.0},
+    # In a tight code the background would take up everything.
+    "signs": {"latent_dim": 64, "beta": 0.1, "mi_weight": 5.0, "contrastive_weight": 10.0},
+    # Clothes and objects differ in details that a tight code leaves out: more dimensions, and a smaller price for them.
+    "objects": {"epochs": 28, "latent_dim": 64, "beta": 0.1, "mi_weight": 5.0, "contrastive_weight": 10.0},
+    "photos": {"latent_dim": 64, "beta": 0.1, "mi_weight": 5.0, "contrastive_weight": 10.0},
 }

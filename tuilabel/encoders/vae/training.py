@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tuilabel.encoders.device import channels_last, precision, resolve_device, to_input
-from tuilabel.encoders.vae.augmentations import random_views, view_family
+from tuilabel.encoders.vae.augmentations import augment, get_augmentations
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.encoders.vae.header import VERSION, CheckpointHeader
-from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, Terms, VAEConfig
+from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, LossTerms, VAEConfig
 from tuilabel.encoders.vae.optimizer import OneCycle
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import best_smoothing
-from tuilabel.errors import TuilabelError, pluralize
+from tuilabel.errors import TuilabelError
 
 log = logging.getLogger(__name__)
 
-MEASURED = 1_000  # images on which the smoothing is measured
+SMOOTHING_IMAGES = 1_000  # on which the smoothing is measured
 
 
 @dataclass(frozen=True)
 class TrainProgress:
-    """Where training stands; losses in nats per image, averaged over the epoch so far."""
+    """The state of training; loss terms in nats per image, averaged over the epoch so far (see `LossTerms`)."""
 
     epoch: int
     epochs: int
@@ -41,26 +41,24 @@ class TrainProgress:
     images_per_second: float
     reconstruction: float
     kl: float
-    information: float
-    """Mutual information between the clusters of two views, in nats."""
-    contrast: float
-    """Cross-entropy of finding the other view of an image, in nats."""
+    mutual_information: float
+    contrastive: float
     seconds_left: float
 
 
 class TrainingStopped(TuilabelError):
-    """Training was asked to stop; what it has learnt is saved and can be resumed."""
+    """Training was stopped on request; its state is saved and can be resumed."""
 
     exit_code = 130
 
 
 def partial_path(out: Path) -> Path:
-    """Where the state after the last finished epoch stands while training runs."""
+    """The file with the state of an unfinished training that writes to `out`."""
     return out.with_name(out.name + ".partial")
 
 
 def model_size(height: int, width: int) -> tuple[int, int]:
-    """The model's (height, width) for images of a size: the same where it is within 16…128, else the nearest."""
+    """The (height, width) of the model's input for images of a size, each clipped to 16…128."""
     return min(MAX_SIZE, max(MIN_SIZE, height)), min(MAX_SIZE, max(MIN_SIZE, width))
 
 
@@ -79,31 +77,34 @@ def train_vae(
 ) -> tuple[VAE, CheckpointHeader]:
     """Train a VAE and write its checkpoint to `out`.
 
-    After every epoch, and when it is asked to stop, the whole state is written beside `out` (see `partial_path`);
-    with `resume` training goes on from there and gives what an uninterrupted run would have given. Permutations,
-    views and posterior samples come from generators seeded with the epoch and the step, so that the state needs none.
+    After every epoch, and when training is stopped, the whole state is written next to `out` (see `partial_path`).
+    With `resume` training continues from it and ends with the same model as an uninterrupted run. Permutations,
+    augmentations and posterior samples come from generators seeded with the epoch and the step, so that no random state
+    has to be saved.
 
     Parameters
     ----------
     images : (N, H, W, C) uint8, C 1 or 3; may be memory-mapped.
-    dataset, fingerprint, command : for the header.
-    should_stop : asked before every step.
+    out : the checkpoint to write.
+    dataset, fingerprint, command : for the header; see `CheckpointHeader`.
+    device : "auto", "cpu", "cuda", "cuda:0", "mps".
+    resume : continue from the saved state.
+    on_progress : called several times a second, and at the end of each epoch.
+    should_stop : called before every step.
 
     Returns
     -------
-    The model in evaluation mode and the header as written.
+    The model in evaluation mode and the header as it was written.
 
     Raises
     ------
-    TrainingStopped : where `should_stop` said so; the state is saved.
-    TuilabelError : too few images; a state to resume that is missing, damaged or of another run; losses that are
-        no numbers; a file that cannot be written.
-    UsageError : a device that is not here.
+    TrainingStopped : where `should_stop` returned True; the state is saved.
+    TuilabelError : where there are too few images, the state to resume is missing, damaged or of another run, the loss
+        becomes NaN or infinite, or a file cannot be written.
+    UsageError : where the device is not available.
     """
     if len(images) < 2:
-        raise TuilabelError(
-            f"a VAE cannot learn from {pluralize(len(images), 'image')}: give at least 2, better thousands"
-        )
+        raise TuilabelError(f"a VAE needs at least 2 images to train on, better thousands, got {len(images)}")
     where = resolve_device(device)
     run = _Run.start(images, settings, out, dataset, fingerprint, command, where)
     if resume:
@@ -125,7 +126,7 @@ class _Run:
     out: Path
     device: torch.device
     model: VAE
-    step_model: Callable[..., Terms]
+    step_model: Callable[..., LossTerms]
     optimizer: OneCycle
     header: CheckpointHeader
     epoch: int = 0
@@ -146,9 +147,9 @@ class _Run:
         height, width, channels = images.shape[1:]
         size = model_size(height, width)
         config = VAEConfig(*size, channels, settings.latent_dim)
-        if not (settings.two_views and settings.information):
+        if not (settings.two_views and settings.mi_weight):
             config = replace(config, clusters=())
-        if not (settings.two_views and settings.contrast):
+        if not (settings.two_views and settings.contrastive_weight):
             config = replace(config, projection=0)
         torch.manual_seed(settings.seed)
         model = VAE(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -171,48 +172,53 @@ class _Run:
         return max(1, n_images // settings.batch_size)
 
     def train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
-        """The rest of a pass over the images; a last batch that is not full is left to the next permutation."""
+        """Finish one pass over the images; a last batch that is not full is dropped."""
         meter = _Meter(self)
         self.model.train()
         for view, second, clean, noise in self._batches(meter.batch_size):
             if should_stop():
                 self.save_state()
                 raise TrainingStopped(
-                    f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}, the state is saved in "
+                    f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}; the state is saved in "
                     f"{partial_path(self.out)}"
                 )
             with precision(self.device):
                 terms = self.step_model(view, clean, noise, second)
-                weight = self.settings
-                loss = terms.reconstruction + weight.beta * terms.kl
-                loss = loss - weight.information * terms.information + weight.contrast * terms.contrast
+                weights = self.settings
+                loss = (
+                    terms.reconstruction
+                    + weights.beta * terms.kl
+                    - weights.mi_weight * terms.mutual_information
+                    + weights.contrastive_weight * terms.contrastive
+                )
             self.optimizer.step(loss)
             self.step += 1
-            meter.read(torch.stack(terms), on_progress)
+            meter.update(torch.stack(terms), on_progress)
         self.epoch, self.step = self.epoch + 1, 0
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
     def measure_smoothing(self) -> None:
-        """How soft the model wants whole images, which it has not met in training."""
+        """Measure how much whole images, which the model has not seen in training, should be blurred."""
         self.model.eval()
         if not self.settings.augment:
             return
-        draw = self._generator(0)
-        chosen = torch.randperm(len(self.images), generator=draw)[:MEASURED].sort().values.numpy()
-        images = to_input(self.images[chosen], self.model.config, self.device)
-        self.model.smoothing.fill_(best_smoothing(self.model, images, view_family(self.settings.views), draw))
+        generator = self._generator(0)
+        rows = torch.randperm(len(self.images), generator=generator)[:SMOOTHING_IMAGES].sort().values.numpy()
+        images = to_input(self.images[rows], self.model.config, self.device)
+        augmentations = get_augmentations(self.settings.augmentations)
+        self.model.smoothing.fill_(best_smoothing(self.model, images, augmentations, generator))
 
     def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
-        """A view, another where two are needed, the clean images, and a generator on the device."""
-        family = view_family(self.settings.views)
+        """A view of each image, a second one where needed, the original images, and a generator on the device."""
+        augmentations = get_augmentations(self.settings.augmentations)
         order = torch.randperm(len(self.images), generator=self._generator(0)).numpy()
         for step in range(self.step, self.steps_per_epoch(len(self.images), self.settings)):
-            draw = self._generator(step + 1)
-            chosen = order[step * batch_size : (step + 1) * batch_size]
-            clean = to_input(self.images[chosen], self.model.config, self.device)  # (B, C, H, W)
-            view = random_views(clean, draw, family) if self.settings.augment else clean
-            second = random_views(clean, draw, family) if self.settings.two_views else None
-            noise = torch.Generator(self.device).manual_seed(draw.initial_seed())
+            generator = self._generator(step + 1)
+            rows = order[step * batch_size : (step + 1) * batch_size]
+            clean = to_input(self.images[rows], self.model.config, self.device)  # (B, C, H, W)
+            view = augment(clean, generator, augmentations) if self.settings.augment else clean
+            second = augment(clean, generator, augmentations) if self.settings.two_views else None
+            noise = torch.Generator(self.device).manual_seed(generator.initial_seed())
             yield channels_last(view), None if second is None else channels_last(second), clean, noise
 
     def _generator(self, number: int) -> torch.Generator:
@@ -229,29 +235,29 @@ class _Run:
     def resume(self) -> None:
         path = partial_path(self.out)
         if not path.is_file():
-            raise TuilabelError(f"nothing to resume at {path}: start without --resume")
+            raise TuilabelError(f"there is no unfinished training to resume at {path}: start without resuming")
         tensors, header = load_tensors(path)
         if header.version < VERSION:
             raise TuilabelError(
-                f"{path} was begun by an earlier tuilabel, which trained otherwise: start without --resume"
+                f"{path} was written by an earlier tuilabel, which trained differently: start without resuming"
             )
-        mine, theirs = self._identity(self.header), self._identity(header)
-        for name, value in mine.items():
-            if theirs.get(name) != value:
+        saved = self._identity(header)
+        for name, value in self._identity(self.header).items():
+            if saved.get(name) != value:
                 raise TuilabelError(
-                    f"{path} was trained with {name} {theirs.get(name)}, not {value}: give the same options, "
-                    "or start without --resume"
+                    f"{path} was trained with {name} {saved.get(name)}, not {value}: use the same settings, "
+                    "or start without resuming"
                 )
-        model, moments = (
+        model, optimizer = (
             {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
             for part in ("model.", "optimizer.")
         )
         done = header.epochs_done * self.steps_per_epoch(len(self.images), self.settings) + header.steps_done
         try:
             self.model.load_state_dict(model)
-            self.optimizer.restore(moments, done)
+            self.optimizer.restore(optimizer, done)
         except (KeyError, RuntimeError) as error:
-            raise TuilabelError(f"the training state in {path} is damaged: start without --resume") from error
+            raise TuilabelError(f"the training state in {path} is damaged: start without resuming") from error
         self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
 
@@ -267,21 +273,21 @@ class _Run:
 
 
 class _Meter:
-    """Losses and pace of one epoch; reading a loss waits for the device, so only every few steps are read."""
+    """Loss terms and speed of one epoch; reading a loss waits for the device, so only every few steps are read."""
 
     EVERY = 8
-    SHOWN_EVERY = 0.2  # seconds
+    REPORT_EVERY = 0.2  # seconds
 
     def __init__(self, run: _Run) -> None:
         self.run = run
         self.batch_size = min(run.settings.batch_size, len(run.images))
         self.steps = run.steps_per_epoch(len(run.images), run.settings)
-        self.first = run.step
-        self.totals = torch.zeros(len(Terms._fields), dtype=torch.float64)
+        self.first_step = run.step
+        self.totals = torch.zeros(len(LossTerms._fields), dtype=torch.float64)
         self.count = 0
-        self.begin = self.shown = time.perf_counter()
+        self.started = self.reported = time.perf_counter()
 
-    def read(self, terms: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
+    def update(self, terms: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
         run, now = self.run, time.perf_counter()
         last = run.step == self.steps
         if run.step % self.EVERY and not last:
@@ -289,11 +295,13 @@ class _Meter:
         self.totals += terms.detach().double().cpu()
         self.count += 1
         if not bool(self.totals.isfinite().all()):
-            raise TuilabelError(f"the loss of epoch {run.epoch + 1} is no number: train with a lower --lr")
-        if now - self.shown < self.SHOWN_EVERY and not last:
+            raise TuilabelError(
+                f"the loss of epoch {run.epoch + 1} is not finite: train with a lower lr (now {run.settings.lr})"
+            )
+        if now - self.reported < self.REPORT_EVERY and not last:
             return
-        self.shown = now
-        rate = (run.step - self.first) * self.batch_size / (now - self.begin)
+        self.reported = now
+        rate = (run.step - self.first_step) * self.batch_size / (now - self.started)
         left = (self.steps * (run.settings.epochs - run.epoch) - run.step) * self.batch_size / rate
         on_progress(
             TrainProgress(
@@ -304,32 +312,32 @@ class _Meter:
                 images_per_second=rate,
                 reconstruction=float(self.totals[0]) / self.count,
                 kl=float(self.totals[1]) / self.count,
-                information=float(self.totals[2]) / self.count,
-                contrast=float(self.totals[3]) / self.count,
+                mutual_information=float(self.totals[2]) / self.count,
+                contrastive=float(self.totals[3]) / self.count,
                 seconds_left=left,
             )
         )
 
     def metrics(self) -> dict[str, float]:
-        """What the header tells of the last epoch, and the seconds of all."""
-        self.run.seconds += time.perf_counter() - self.begin
+        """The mean loss terms of the epoch and the seconds of the whole training, for the header."""
+        self.run.seconds += time.perf_counter() - self.started
         means = self.totals / max(1, self.count)
-        names = (f"{name}_nats" for name in Terms._fields)
+        names = (f"{name}_nats" for name in LossTerms._fields)
         return {
             **{name: round(float(mean), 4) for name, mean in zip(names, means, strict=True)},
             "seconds": round(self.run.seconds, 1),
         }
 
 
-def _compiled(model: VAE, device: torch.device) -> Callable[..., Terms]:
-    """The model, compiled on a GPU; where the compiler fails it says so in the log and the plain model runs."""
+def _compiled(model: VAE, device: torch.device) -> Callable[..., LossTerms]:
+    """The model, compiled on a GPU; where compilation fails that is logged and the model runs uncompiled."""
     if device.type != "cuda":
         return model
     try:
         import torch._dynamo
 
         torch._dynamo.config.suppress_errors = True
-        compiled: Callable[..., Terms] = torch.compile(model)
+        compiled: Callable[..., LossTerms] = torch.compile(model)
         return compiled
     except Exception as error:
         log.warning("torch.compile is not available (%s): training without it", error)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Event, Thread, Timer
 
-from tuilabel.datasets import ImagePool, LibraryPool, open_pool, views_of
+from tuilabel.datasets import ImagePool, LibraryPool, augmentations_of, open_pool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.encode import encode
 from tuilabel.encoders.vae.settings import TrainSettings
@@ -76,7 +76,7 @@ def _train(
 ) -> Encoder:
     from tuilabel.encoders.vae.training import partial_path, train_vae
 
-    recipe = TrainSettings.for_pool(len(pool.images), views_of(settings.dataset, pool), seed=settings.seed)
+    recipe = TrainSettings.for_pool(len(pool.images), augmentations_of(settings.dataset, pool), seed=settings.seed)
 
     def train(*, resume: bool) -> None:
         train_vae(
