@@ -158,7 +158,7 @@ def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Ti
         pass
     client.trainer.close()
     assert message.fatal
-    assert "cut short" in message.message
+    assert "truncated" in message.message
     assert (tmp_path / "logs" / "trainer.log").exists()
 
 

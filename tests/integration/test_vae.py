@@ -390,7 +390,7 @@ def test_checkpoints_are_found_by_name_or_the_command_is_named(tmp_path: Path, m
     assert find_checkpoint("mnist").is_file()
     with pytest.raises(TuilabelError, match="tuilabel train-vae svhn"):
         find_checkpoint("svhn")
-    with pytest.raises(TuilabelError, match="no checkpoint nowhere"):
+    with pytest.raises(TuilabelError, match="no checkpoint at nowhere"):
         find_checkpoint("mnist", Path("nowhere"))
 
 

@@ -195,7 +195,7 @@ def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny
     assert "32×32×3" in line
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(tiny.checkpoint.read_bytes()[:2000])
-    assert "cut short" in one_line(run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1)
+    assert "truncated" in one_line(run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1)
 
 
 def test_a_cache_that_cannot_be_written_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:

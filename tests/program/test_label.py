@@ -247,7 +247,7 @@ def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp
 @pytest.mark.parametrize(
     ("more", "code", "words"),
     [
-        (["--checkpoint", "cut"], 1, "cut short"),
+        (["--checkpoint", "cut"], 1, "truncated"),
         (["--checkpoint", "nowhere"], 1, "no checkpoint at nowhere"),
         (["--project", "file/p"], 1, "cannot make the project"),
         (["--classes", "a,a"], 2, "a name of its own"),

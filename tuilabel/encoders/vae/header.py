@@ -93,7 +93,7 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
     """
     if checkpoint is not None:
         if not checkpoint.is_file():
-            raise TuilabelError(f"there is no checkpoint {checkpoint}: use a file written by `tuilabel train-vae`")
+            raise TuilabelError(f"no checkpoint at {checkpoint}: use a file written by `tuilabel train-vae`")
         return checkpoint
     package = Path(__file__).parents[2]
     for folder in (Path("checkpoints"), package / "checkpoints", package.parent / "checkpoints"):
