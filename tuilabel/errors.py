@@ -16,9 +16,22 @@ class TuilabelError(Exception):
 
 
 class UsageError(TuilabelError):
-    """The command was asked for something it does not know (exit code 2)."""
+    """An argument that cannot be used (exit code 2).
+
+    Messages speak of parameters, as a caller in Python knows them; the command line puts its options in their place.
+
+    Parameters
+    ----------
+    message : begins with the parameter, as "batch_size must be at least 1, got 0". Other parameters in it stand in
+        backquotes, as "pass `force=True`".
+    parameter : the name that the message begins with, if it does.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str, *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
 
 
 def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:

@@ -22,29 +22,23 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.project.export_model import export_model
 from tuilabel.project.model import ModelOptions
-from tuilabel.project.predict import PredictOptions, run_predict
+from tuilabel.project.predict import PredictOptions, predict
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
-
-
-def exported(tiny_project: ModelOptions, out: Path, file_format: str, **options: object) -> dict[str, object]:
-    return export_model(
-        tiny_project.dataset, tiny_project.project, tiny_project.data_dir, out, file_format,
-        checkpoint=tiny_project.checkpoint, device="cpu", learner="mlp", quiet=True, **options,  # type: ignore[arg-type]
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def onnx(tiny_project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("onnx") / "mnist.onnx"
-    result = exported(tiny_project, out, "onnx")
-    assert result["difference"] < 1e-4  # type: ignore[operator]
-    assert result["images"] == result["same_class"] == 256
+    result = export_model(tiny_project, "onnx", out)
+    assert result.difference < 1e-4
+    assert result.images == result.same_class == 256
+    assert json.loads(json.dumps(result.to_json()))["model"] == str(out)
     return out
 
 
 def test_onnx_says_what_predict_says(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
-    run_predict(tiny_project, PredictOptions(out=tmp_path / "p.jsonl", quiet=True))
+    predict(tiny_project, PredictOptions(out=tmp_path / "p.jsonl"))
     said = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
@@ -78,8 +72,8 @@ def test_a_model_says_what_it_wants_and_gives(onnx: Path, tiny_project: ModelOpt
 
 
 def test_a_torch_program_is_loaded_by_torch_alone(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
-    result = exported(tiny_project, tmp_path / "m.pt2", "torch")
-    assert result["difference"] < 1e-4  # type: ignore[operator]
+    result = export_model(tiny_project, "torch", tmp_path / "m.pt2")
+    assert result.difference < 1e-4
     extra = {"tuilabel.json": ""}
     module = torch.export.load(tmp_path / "m.pt2", extra_files=extra).module()
     assert json.loads(extra["tuilabel.json"]) == json.loads((tmp_path / "m.pt2.json").read_text())
@@ -127,16 +121,16 @@ def test_a_model_that_says_something_else_is_not_put_in_place(tmp_path: Path) ->
 def test_what_cannot_be_done_is_told(
     tiny_project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(UsageError, match="no VAE to export"):
-        export_model("mnist", None, None, None, "onnx", learner="cnn")
+    with pytest.raises(UsageError, match="learner must be latent or mlp to export a model, got cnn"):
+        export_model(ModelOptions("mnist", learner="cnn"), "onnx")
     with pytest.raises(UsageError, match="did you mean onnx"):
-        export_model("mnist", None, None, None, "onx")
+        export_model(ModelOptions("mnist"), "onx")
     (tmp_path / "m.onnx.json").write_text("mine")
-    with pytest.raises(TuilabelError, match=r"m\.onnx\.json is there already"):
-        exported(tiny_project, tmp_path / "m.onnx", "onnx")
+    with pytest.raises(TuilabelError, match=r"m\.onnx\.json already exists"):
+        export_model(tiny_project, "onnx", tmp_path / "m.onnx")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(TuilabelError, match=r"onnxruntime: install them with `pip install 'tuilabel\[onnx\]'`"):
-        exported(tiny_project, tmp_path / "n.onnx", "onnx")
+        export_model(tiny_project, "onnx", tmp_path / "n.onnx")
 
 
 def test_the_example_of_the_documentation_runs(

@@ -23,7 +23,7 @@ from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.export_model import export_model
 from tuilabel.project.model import ModelOptions
-from tuilabel.project.predict import PredictOptions, run_predict
+from tuilabel.project.predict import PredictOptions, predict
 from tuilabel.session import LabellingSession
 
 
@@ -50,38 +50,39 @@ def labelled(tmp_path: Path) -> ModelOptions:
     return ModelOptions(str(folder), directory, learner="mlp", device="cpu")
 
 
-def predict(model: ModelOptions, **options: object) -> dict[str, object]:
-    return run_predict(model, PredictOptions(quiet=True, **options))  # type: ignore[arg-type]
-
-
 def test_every_file_is_predicted_by_its_name(labelled: ModelOptions, tmp_path: Path) -> None:
-    summary = predict(labelled, out=tmp_path / "p.csv")
+    summary = predict(labelled, PredictOptions(out=tmp_path / "p.csv"))
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
-    assert summary["written"] == len(rows) == 60
+    assert summary.written == len(rows) == 60
     right = [row["path"].split("/")[0] == row["label"] for row in rows]
     assert np.mean(right) > 0.9, "colours are easily told apart by their thumbnails"
 
 
 def test_predictions_go_into_any_format_of_labels(labelled: ModelOptions, tmp_path: Path) -> None:
-    summary = predict(labelled, out=tmp_path / "sorted", file_format="imagefolder", unlabelled_only=True)
-    assert summary["written"] == 40
+    summary = predict(
+        labelled, PredictOptions(out=tmp_path / "sorted", file_format="imagefolder", unlabelled_only=True)
+    )
+    assert summary.written == 40
     files = list((tmp_path / "sorted").rglob("*.jpg"))
     assert len(files) == 40
     assert {path.relative_to(tmp_path / "sorted").parts[0] for path in files} <= set(COLOURS)
-    predict(labelled, out=tmp_path / "ls", file_format="label-studio", min_confidence=0.5, probabilities=True)
+    predict(
+        labelled,
+        PredictOptions(out=tmp_path / "ls", file_format="label-studio", min_confidence=0.5, probabilities=True),
+    )
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
     assert all("predictions" in task for task in tasks)
-    with pytest.raises(UsageError, match="give --out"):
-        predict(labelled, file_format="imagefolder")
+    with pytest.raises(UsageError, match="give `out`"):
+        predict(labelled, PredictOptions(file_format="imagefolder"))
     with pytest.raises(UsageError, match="cleanlab"):
-        predict(labelled, out=tmp_path / "c", file_format="cleanlab")
+        predict(labelled, PredictOptions(out=tmp_path / "c", file_format="cleanlab"))
     with pytest.raises(TuilabelError, match="force=True"):
-        predict(labelled, out=tmp_path / "sorted", file_format="imagefolder")
+        predict(labelled, PredictOptions(out=tmp_path / "sorted", file_format="imagefolder"))
 
 
 def test_another_folder_of_other_sizes_is_predicted(labelled: ModelOptions, tmp_path: Path) -> None:
     other = colour_folder(tmp_path / "other", each=4, first=500, size=lambda k: (90 + k % 7, 120))
-    predict(labelled, on=str(other), out=tmp_path / "other.csv")
+    predict(labelled, PredictOptions(on=str(other), out=tmp_path / "other.csv"))
     rows = list(csv.DictReader((tmp_path / "other.csv").read_text().splitlines()))
     assert len(rows) == 12
     assert np.mean([row["path"].split("/")[0] == row["label"] for row in rows]) > 0.8
@@ -91,21 +92,16 @@ def test_a_model_on_thumbnails_is_not_exported_and_one_on_a_vae_is(labelled: Mod
     from tuilabel.encoders.vae.settings import TrainSettings
     from tuilabel.encoders.vae.training import train_vae
 
-    def export(out: Path) -> dict[str, object]:
-        return export_model(
-            labelled.dataset, labelled.project, None, out, "onnx", device="cpu", learner="mlp", quiet=True
-        )
-
     with pytest.raises(TuilabelError, match=r"pca cannot be exported.*train-vae"):
-        export(tmp_path / "model.onnx")
+        export_model(labelled, "onnx", tmp_path / "model.onnx")
     pool = open_pool(labelled.dataset)
     assert labelled.project is not None
     settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=8)
     train_vae(pool.images, settings, vae_of(labelled.project), dataset=pool.name, fingerprint=pool.fingerprint)
-    result = export(tmp_path / "model.onnx")
-    assert result["classes"] == list(COLOURS)
-    assert result["same_class"]
-    assert predict(replace(labelled, encoder="vae"))["items"] == 60, "it is the project's own VAE that is used"
+    result = export_model(labelled, "onnx", tmp_path / "model.onnx")
+    assert result.classes == tuple(COLOURS)
+    assert result.same_class
+    assert predict(replace(labelled, encoder="vae")).items == 60, "it is the project's own VAE that is used"
 
 
 def test_a_project_finds_its_images_by_itself(
@@ -113,6 +109,6 @@ def test_a_project_finds_its_images_by_itself(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     summary = predict(replace(labelled, dataset="mnist"))
-    assert summary["dataset"] == "shots"
+    assert summary.dataset == "shots"
     Image.new("RGB", (48, 36), (250, 10, 10)).save(tmp_path / "shots" / "new.png")
-    assert predict(replace(labelled, dataset="shots", project=None))["items"] == 61, "new files are read first"
+    assert predict(replace(labelled, dataset="shots", project=None)).items == 61, "new files are read first"

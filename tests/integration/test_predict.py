@@ -22,18 +22,15 @@ from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.datasets.pool import content_ids
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.project.model import ModelOptions, open_model
-from tuilabel.project.predict import PredictOptions, predicted_rows, run_predict
+from tuilabel.project.predict import PredictOptions, predict, predicted_rows
 from tuilabel.report import ClassRow, Page, Pair, Tile, render
 from tuilabel.session import CurvePoint
 
-QUIET = PredictOptions(quiet=True)
 
-
-def test_every_item_comes_once_with_its_class_and_confidence(
-    tiny_project: ModelOptions, tiny: Tiny, capsys: pytest.CaptureFixture[str]
-) -> None:
-    summary = run_predict(tiny_project, PredictOptions(probabilities=True))
-    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+def test_every_item_comes_once_with_its_class_and_confidence(tiny_project: ModelOptions, tiny: Tiny) -> None:
+    table = io.StringIO()
+    summary = predict(tiny_project, PredictOptions(probabilities=True), table=table)
+    rows = list(csv.DictReader(io.StringIO(table.getvalue())))
     pool = open_pool("fashion-mnist", tiny.data_dir)
     assert [row["id"] for row in rows] == [item.decode() for item in pool.ids]
     assert rows[7]["path"] == "fashion-mnist#7"
@@ -42,16 +39,16 @@ def test_every_item_comes_once_with_its_class_and_confidence(
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4)
         assert max(probabilities, key=lambda name: probabilities[name]) == row["label"]
         assert float(row["confidence"]) == max(probabilities.values())
-    assert (summary["items"], summary["written"], summary["labels"]) == (300, 300, 100)
-    assert sum(summary["classes"].values()) == 300
-    assert 0.7 < summary["expected_accuracy"] <= 1
+    assert (summary.items, summary.written, summary.labels) == (300, 300, 100)
+    assert sum(summary.classes.values()) == 300
+    assert 0.7 < summary.expected_accuracy <= 1
     right = np.mean([row["label"] == pool.classes[t] for row, t in zip(rows, pool.targets, strict=True)])  # type: ignore[arg-type]
     assert right > 0.9
 
 
 def test_formats_say_the_same(tiny_project: ModelOptions, tmp_path: Path) -> None:
     for name in ("p.csv", "p.jsonl", "p.parquet"):
-        run_predict(tiny_project, replace(QUIET, out=tmp_path / name, probabilities=True))
+        predict(tiny_project, PredictOptions(out=tmp_path / name, probabilities=True))
     with (tmp_path / "p.csv").open() as file:
         rows = list(csv.DictReader(file))
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
@@ -67,24 +64,20 @@ def test_formats_say_the_same(tiny_project: ModelOptions, tmp_path: Path) -> Non
 
 def test_only_the_sure_and_the_unlabelled(tiny_project: ModelOptions, tmp_path: Path) -> None:
     out = tmp_path / "p.parquet"
-    run_predict(tiny_project, replace(QUIET, out=out))
+    predict(tiny_project, PredictOptions(out=out))
     middle = float(np.median(parquet.read_table(out)["confidence"].to_numpy()))
-    summary = run_predict(
-        tiny_project, replace(QUIET, out=out, min_confidence=middle, unlabelled_only=True, force=True)
-    )
+    summary = predict(tiny_project, PredictOptions(out=out, min_confidence=middle, unlabelled_only=True, force=True))
     table = parquet.read_table(out)
     assert table.column_names == ["id", "path", "label", "confidence"]
-    assert 0 < len(table) == summary["written"] < 200
+    assert 0 < len(table) == summary.written < 200
     assert min(table["confidence"].to_pylist()) >= middle
-    assert summary["mean_confidence"] == pytest.approx(np.mean(table["confidence"].to_pylist()), abs=1e-5)
-    nobody = run_predict(tiny_project, replace(QUIET, out=out, min_confidence=1.0, unlabelled_only=True, force=True))
-    assert parquet.read_table(out).num_rows == nobody["written"]
+    assert summary.mean_confidence == pytest.approx(np.mean(table["confidence"].to_pylist()), abs=1e-5)
+    nobody = predict(tiny_project, PredictOptions(out=out, min_confidence=1.0, unlabelled_only=True, force=True))
+    assert parquet.read_table(out).num_rows == nobody.written
 
 
 def test_predictions_as_rows_of_labels(tiny_project: ModelOptions) -> None:
-    from rich.console import Console
-
-    opened = open_model(tiny_project, Console(quiet=True))
+    opened = open_model(tiny_project)
     options = PredictOptions(unlabelled_only=True, probabilities=True)
     rows = list(predicted_rows(opened, opened.pool, opened.learner.features, options))
     assert len(rows) == 200
@@ -114,44 +107,44 @@ def test_other_images_are_predicted_too_and_resized(
     monkeypatch.setattr("tuilabel.project.predict.open_pool", open_)
     said = {}
     for name in ("same", "twice"):
-        run_predict(tiny_project, replace(QUIET, on=name, out=tmp_path / f"{name}.jsonl"))
+        predict(tiny_project, PredictOptions(on=name, out=tmp_path / f"{name}.jsonl"))
         said[name] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
     assert [row["label"] for row in said["same"]] == [row["label"] for row in said["twice"]]
     assert [row["id"] for row in said["same"]] == [item.decode() for item in pool.ids[:40]]
-    unlabelled = run_predict(tiny_project, replace(QUIET, on="same", unlabelled_only=True))
-    assert 0 < unlabelled["selected"] < 40  # images are known again by their content
+    unlabelled = predict(tiny_project, PredictOptions(on="same", unlabelled_only=True))
+    assert 0 < unlabelled.selected < 40  # images are known again by their content
     with pytest.raises(TuilabelError, match=r"1 channel .*other have 3 channels"):
-        run_predict(tiny_project, replace(QUIET, on="colour"))
-    with pytest.raises(UsageError, match="leave out --on"):
-        run_predict(tiny_project, replace(QUIET, on="same", html=tmp_path / "r.html"))
+        predict(tiny_project, PredictOptions(on="colour"))
+    with pytest.raises(UsageError, match="leave out `on`"):
+        predict(tiny_project, PredictOptions(on="same", html=tmp_path / "r.html"))
     monkeypatch.setattr("tuilabel.learner.calibrated.ENOUGH", 1000)
     monkeypatch.setattr("tuilabel.learner.cnn.EPOCHS", 1)
     cnn = replace(tiny_project, learner="cnn", checkpoint=None)
-    assert run_predict(cnn, replace(QUIET, on="same"))["selected"] == 40
-    with pytest.raises(TuilabelError, match="as large as"):
-        run_predict(cnn, replace(QUIET, on="twice"))
+    assert predict(cnn, PredictOptions(on="same")).selected == 40
+    with pytest.raises(TuilabelError, match="of the same size"):
+        predict(cnn, PredictOptions(on="twice"))
 
 
 def test_what_cannot_be_done_is_told_and_harms_nothing(tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.write_text("mine")
     for options, error, words in (
-        (replace(QUIET, out=there), TuilabelError, "give --force"),
-        (replace(QUIET, out=tmp_path), UsageError, r"end its name in \.csv, \.jsonl, \.parquet"),
-        (replace(QUIET, out=tmp_path / "p.xlsx"), UsageError, r"end its name in"),
-        (replace(QUIET, html=tmp_path / "p.csv"), UsageError, r"end its name in \.html"),
-        (replace(QUIET, min_confidence=95), UsageError, "give 0 to 1"),
+        (PredictOptions(out=there), TuilabelError, "pass `force=True`"),
+        (PredictOptions(out=tmp_path), UsageError, r"must end in \.csv, \.jsonl, \.parquet"),
+        (PredictOptions(out=tmp_path / "p.xlsx"), UsageError, "must end in"),
+        (PredictOptions(html=tmp_path / "p.csv"), UsageError, r"must end in \.html"),
+        (PredictOptions(min_confidence=95), UsageError, "must be between 0 and 1, got 95"),
     ):
         with pytest.raises(error, match=words):
-            run_predict(tiny_project, options)
+            predict(tiny_project, options)
     assert there.read_text() == "mine"
     with pytest.raises(TuilabelError, match="no project at"):
-        run_predict(replace(tiny_project, project=tmp_path / "none"), QUIET)
+        predict(replace(tiny_project, project=tmp_path / "none"))
     with pytest.raises(UsageError, match="unknown learner"):
-        run_predict(replace(tiny_project, learner="latnt"), QUIET)
+        predict(replace(tiny_project, learner="latnt"))
     empty = label_tiny(tiny, tmp_path / "empty", budget=1)
     with pytest.raises(TuilabelError, match="fewer than two classes"):
-        run_predict(empty, QUIET)
+        predict(empty)
 
 
 def test_a_broken_off_run_leaves_the_old_file(
@@ -165,7 +158,7 @@ def test_a_broken_off_run_leaves_the_old_file(
 
     monkeypatch.setattr("tuilabel.project.prediction_files.CsvFile.write", broken)
     with pytest.raises(KeyboardInterrupt):
-        run_predict(tiny_project, replace(QUIET, out=out, force=True))
+        predict(tiny_project, PredictOptions(out=out, force=True))
     assert [path.name for path in tmp_path.iterdir()] == ["p.csv"]
     assert out.read_text() == "old"
 
@@ -227,7 +220,7 @@ def report(
         pool = replace(open_pool("fashion-mnist", separable_tiny.data_dir), test=None)
         pool.fingerprint = pool.fingerprint[::-1]
         monkeypatch.setattr("tuilabel.project.model.open_pool", lambda *_: pool)
-    run_predict(options, replace(QUIET, html=tmp_path / "r.html"))
+    predict(options, PredictOptions(html=tmp_path / "r.html"))
     return (tmp_path / "r.html").read_text()
 
 

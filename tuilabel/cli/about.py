@@ -35,13 +35,13 @@ def doctor(
     project: ProjectDir = None,
     data_dir: DataDir = None,
     images: Images = "auto",
-    color: Color = "auto",
+    colour: Color = "auto",
     as_json: Json = False,
 ) -> None:
     """What is here: terminal, colours, pictures, device, data, disks; and a test card to look at."""
     from tuilabel.cli.render.doctor import examine, show
 
-    report = examine(project, data_dir, images, color)
+    report = examine(project, data_dir, images, colour)
     if as_json:
         print_json(report.document())
     else:

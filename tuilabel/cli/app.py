@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from tuilabel import __version__
+from tuilabel.cli.errors import CommandGroup
 
 app = typer.Typer(
     name="tuilabel",
+    cls=CommandGroup,
     help="Label images in the terminal, in the latent space of a VAE: a classifier from as few keypresses as possible.",
     no_args_is_help=True,
     add_completion=False,

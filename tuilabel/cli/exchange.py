@@ -76,26 +76,17 @@ def export(
     if as_json and out is None and wanted not in MODEL_FORMATS:
         raise UsageError("--json describes what was written: pass --out too, or use --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
-        from tuilabel.project.export_model import agreement_line, export_model
+        from tuilabel.cli.render.exported_model import agreement_line
+        from tuilabel.cli.render.progress import error_console, progress
+        from tuilabel.project.export_model import export_model
+        from tuilabel.project.model import ModelOptions
 
-        figures = export_model(
-            dataset,
-            project,
-            data_dir,
-            out,
-            wanted,
-            force=force,
-            checkpoint=checkpoint,
-            device=device,
-            learner=learner,
-            seed=seed,
-            encoder=encoder,
-            latents=latents,
-            quiet=as_json,
-        )
-        note(agreement_line(figures))
+        model = ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed)
+        with progress(error_console(quiet=as_json)) as on_progress:
+            exported = export_model(model, wanted, out, force=force, on_progress=on_progress, note=note)
+        note(agreement_line(exported))
         if as_json:
-            print_json(figures)
+            print_json(exported.to_json())
         return
     table = StringIO(newline="")
     summary = export_labels(

@@ -38,7 +38,7 @@ def label(
     strategy: Annotated[
         str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")
     ] = "auto",
-    batch: Annotated[int, typer.Option(help="Images asked at once.")] = 20,
+    batch_size: Annotated[int, typer.Option("--batch", help="Images shown at once.")] = 20,
     learner: Annotated[
         str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
     ] = "latent",
@@ -56,7 +56,7 @@ def label(
     seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
     target: Target = None,
     images: Images = "auto",
-    color: Color = "auto",
+    colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -67,7 +67,7 @@ def label(
         LabelOptions(
             dataset=with_folders(dataset, labels_from_folders),
             strategy=strategy,
-            batch_size=batch,
+            batch_size=batch_size,
             annotator=annotator,
             classes=classes,
             project=project,
@@ -79,7 +79,7 @@ def label(
             seed=seed,
             learner=learner,
             images=images,
-            colour=color,
+            colour=colour,
             target=target,
             theme=theme,
         )
@@ -96,7 +96,7 @@ def review(
     latents: Latents = None,
     device: Device = "auto",
     images: Images = "auto",
-    color: Color = "auto",
+    colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -119,7 +119,7 @@ def review(
             data_dir=data_dir,
             device=device,
             images=images,
-            colour=color,
+            colour=colour,
             theme=theme,
             review=True,
         )

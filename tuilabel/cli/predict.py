@@ -30,7 +30,7 @@ def predict(
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet; else CSV on stdout.")
     ] = None,
-    format: Annotated[  # noqa: A002
+    file_format: Annotated[
         str | None, typer.Option("--format", help="Any format of `tuilabel export`; else as the file ends.")
     ] = None,
     min_confidence: Annotated[float, typer.Option(help="Leave out what the model is less sure of, 0 to 1.")] = 0.0,
@@ -51,26 +51,42 @@ def predict(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """What the model says of every image, with probabilities that mean what they say."""
+    """Predict every image with the project's model, with calibrated probabilities."""
+    from tuilabel.cli.render.predictions import stdout_table, summary_lines
+    from tuilabel.cli.render.progress import error_console, progress
     from tuilabel.project.model import ModelOptions
-    from tuilabel.project.predict import PredictOptions, run_predict, summary_lines
+    from tuilabel.project.predict import PredictOptions
+    from tuilabel.project.predict import predict as predict_pool
 
-    summary = run_predict(
-        ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed),
-        PredictOptions(
-            on=on,
-            out=out,
-            html=html,
-            min_confidence=min_confidence,
-            probabilities=probabilities,
-            unlabelled_only=unlabelled_only,
-            force=force,
-            quiet=as_json,
-            file_format=format,
-        ),
-    )
+    with progress(error_console(quiet=as_json)) as on_progress:
+        summary = predict_pool(
+            ModelOptions(
+                dataset=dataset,
+                project=project,
+                data_dir=data_dir,
+                checkpoint=checkpoint,
+                device=device,
+                learner=learner,
+                encoder=encoder,
+                latents=latents,
+                seed=seed,
+            ),
+            PredictOptions(
+                on=on,
+                out=out,
+                html=html,
+                min_confidence=min_confidence,
+                probabilities=probabilities,
+                unlabelled_only=unlabelled_only,
+                force=force,
+                file_format=file_format,
+            ),
+            table=None if as_json or html else stdout_table(),
+            on_progress=on_progress,
+            note=note,
+        )
     if as_json:
-        print_json(summary)
+        print_json(summary.to_json())
     else:
         for line in summary_lines(summary):
             note(line)

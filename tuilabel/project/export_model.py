@@ -1,63 +1,84 @@
-"""`export --format onnx|torch`: a project's encoder and classifier as one file."""
+"""Export a project's encoder and classifier as one ONNX graph or torch program."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from tuilabel import __version__
 from tuilabel.datasets import title_of
-from tuilabel.deploy import FORMATS, TOLERANCE, ModelCard, check_format, write_model
+from tuilabel.deploy import ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.learner.base import DEFAULT_LEARNER, needs_encoder
+from tuilabel.learner.base import needs_encoder
 from tuilabel.project.model import ModelOptions, ProjectModel, open_model
+from tuilabel.project.progress import Note, OnProgress, ignore
 
-TRIED = 256  # images that the file is tried on
+CHECKED_IMAGES = 256  # that the file is checked on
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 
-__all__ = ["FORMATS", "agreement_line", "export_model"]
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """A model written as one file, and how closely it agrees with tuilabel on images of the pool.
+
+    Attributes
+    ----------
+    model, card : the file, and the JSON file with its classes and preprocessing.
+    format : "onnx" or "torch".
+    input, preprocessing : what the model takes, as in the card.
+    images : how many images were compared.
+    same_class : how many of them have the same most probable class.
+    difference, latent_difference : largest difference of a probability, and of a latent coordinate, from tuilabel's in
+        single precision.
+    differs_from_predict : largest difference of a probability from that of `predict` on this machine; more than
+        `difference` if `predict` encodes in half precision here.
+    """
+
+    model: Path
+    card: Path
+    format: str
+    classes: tuple[str, ...]
+    input: dict[str, Any]
+    preprocessing: str
+    images: int
+    same_class: int
+    difference: float
+    latent_difference: float
+    differs_from_predict: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON document."""
+        return {**asdict(self), "model": str(self.model), "card": str(self.card), "classes": list(self.classes)}
 
 
 def export_model(
-    dataset: str,
-    project_dir: Path | None,
-    data_dir: Path | None,
-    out: Path | None,
+    options: ModelOptions,
     file_format: str,
+    out: Path | None = None,
     *,
     force: bool = False,
-    checkpoint: Path | None = None,
-    device: str = "auto",
-    learner: str = DEFAULT_LEARNER,
-    seed: int = 0,
-    encoder: str = "vae",
-    latents: Path | None = None,
-    quiet: bool = False,
-) -> dict[str, Any]:
-    """Write encoder and classifier as one file, tried on images of the pool before it is put in its place.
+    on_progress: OnProgress = ignore,
+    note: Note = ignore,
+) -> ExportedModel:
+    """Write encoder and classifier as one file, after comparing it with tuilabel on images of the pool.
 
     Parameters
     ----------
-    out : else ./DATASET.onnx or ./DATASET.pt2; `OUT.json` beside it holds classes and preprocessing.
+    options : only a learner on a VAE can be exported.
     file_format : "onnx" or "torch".
-    learner, encoder, latents, seed : those of `tuilabel label`; only a VAE can be written.
-
-    Returns
-    -------
-    model, card (the paths), format, classes, input, preprocessing, images (tried), same_class, difference,
-    latent_difference, differs_from_predict (the largest difference of a probability from what `tuilabel predict` says
-    here: more than `difference` where that encodes in half precision).
+    out : the file; None for ./DATASET.onnx or ./DATASET.pt2. The card is written next to it.
+    force : overwrite existing files.
 
     Raises
     ------
-    TuilabelError : as `open_model`; where packages are missing, the file is there already and `force` is not set, it
-        cannot be written, or says something else than tuilabel.
-    UsageError : where the format is unknown, or the learner has no VAE.
+    TuilabelError : as `open_model`; if packages are missing, the file already exists or cannot be written, or its
+        predictions differ from tuilabel's.
+    UsageError : if the format is unknown or the learner does not use a VAE.
     """
     from tuilabel.deploy.program import Program
     from tuilabel.deploy.write import card_path
@@ -65,61 +86,53 @@ def export_model(
     from tuilabel.learner.mlp import MLPEnsemble
 
     check_format(file_format)
-    if not needs_encoder(learner):
-        raise UsageError(f"the {learner} learner has no VAE to export: give --learner latent or mlp")
-    path = out or Path(f"{title_of(dataset)}{SUFFIXES[file_format]}")
+    if not needs_encoder(options.learner):
+        raise UsageError(
+            f"learner must be latent or mlp to export a model, got {options.learner}, which has no VAE",
+            parameter="learner",
+        )
+    path = out or Path(f"{title_of(options.dataset)}{SUFFIXES[file_format]}")
     for file in (path, card_path(path)):
         if file.is_dir():
             raise TuilabelError(f"{file} is a directory: name a file in it")
         if file.exists() and not force:
-            raise TuilabelError(f"{file} is there already: give --force to overwrite it, or another --out")
-    options = ModelOptions(dataset, project_dir, data_dir, checkpoint, device, learner, encoder, latents, seed)
-    opened = open_model(options, Console(stderr=True, quiet=quiet, highlight=False))
+            raise TuilabelError(f"{file} already exists: pass `force=True` to overwrite it, or another `out`")
+    opened = open_model(options, on_progress=on_progress, note=note)
     if opened.encoder is None or opened.encoder.kind != "vae" or opened.encoder.path is None:
         raise TuilabelError(
             f"a model on {opened.encoder.name if opened.encoder else 'pixels'} cannot be exported as one file: "
-            "train a VAE with `tuilabel train-vae`, or let `tuilabel label` finish its own"
+            "train a VAE with `tuilabel train-vae`, or let `tuilabel label` finish training its own"
         )
     checkpoint = opened.encoder.path
     ensemble = opened.final.model
     assert isinstance(ensemble, MLPEnsemble)
     vae, _ = load_checkpoint(checkpoint)
-    places = np.linspace(0, len(opened.pool.ids) - 1, min(TRIED, len(opened.pool.ids))).astype(np.int64)
-    images = np.ascontiguousarray(opened.pool.images[places])
+    n_items = len(opened.pool.ids)
+    checked = np.linspace(0, n_items - 1, min(CHECKED_IMAGES, n_items)).astype(np.int64)
+    images = np.ascontiguousarray(opened.pool.images[checked])
     card = _card(opened, checkpoint)
     expected = _own_predictions(opened, checkpoint, images)
     program = Program(vae, ensemble, opened.final.temperature).eval()
     agreement = write_model(program, card, images, expected, path, file_format)
-    here = opened.final.predict_proba(np.asarray(opened.learner.features[places]))
-    document = card.document()
-    return {
-        "model": str(path),
-        "card": str(card_path(path)),
-        "format": file_format,
-        "classes": document["classes"],
-        "input": document["input"],
-        "preprocessing": document["preprocessing"],
-        "images": agreement.images,
-        "same_class": agreement.same_class,
-        "difference": agreement.difference,
-        "latent_difference": agreement.latent_difference,
-        "differs_from_predict": float(np.abs(here - expected).max()),
-    }
-
-
-def agreement_line(result: dict[str, Any]) -> str:
-    """What `export` says of the file on stderr."""
-    line = (
-        f"{result['model']}: {len(result['classes'])} classes; on {result['images']} images the same classes as "
-        f"tuilabel in single precision, probabilities within {result['difference']:.1g}"
+    predicted_here = opened.final.predict_proba(np.asarray(opened.learner.features[checked]))
+    document: dict[str, Any] = card.document()
+    return ExportedModel(
+        model=path,
+        card=card_path(path),
+        format=file_format,
+        classes=opened.classes,
+        input=document["input"],
+        preprocessing=document["preprocessing"],
+        images=agreement.images,
+        same_class=agreement.same_class,
+        difference=agreement.difference,
+        latent_difference=agreement.latent_difference,
+        differs_from_predict=float(np.abs(predicted_here - expected).max()),
     )
-    if result["differs_from_predict"] >= TOLERANCE:
-        line += f" (`predict` encodes in half precision here: within {result['differs_from_predict']:.1g})"
-    return f"{line}; classes and preprocessing in {result['card']}"
 
 
 def _own_predictions(opened: ProjectModel, checkpoint: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Tuilabel's probabilities, by its own path and in single precision, which is what the file computes in."""
+    """Tuilabel's probabilities, by its own code and in single precision, in which the file computes too."""
     import torch
 
     from tuilabel.encoders.device import to_input

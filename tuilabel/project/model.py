@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.cli.render.reading import reading
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
@@ -21,6 +17,7 @@ from tuilabel.labels import LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.reports import images_of, project_directory
 from tuilabel.project.resume import standing
 from tuilabel.session import LabellingSession
@@ -67,21 +64,26 @@ class ProjectModel:
         return self.session.classes
 
 
-def open_model(options: ModelOptions, err: Console) -> ProjectModel:
-    """Read a project, train its model and calibrate it; progress goes to `err`.
+def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note: Note = ignore) -> ProjectModel:
+    """Read a project, train its model and calibrate it.
+
+    Parameters
+    ----------
+    note : told when there is no VAE yet and the model uses thumbnails instead.
 
     Raises
     ------
     TuilabelError : where there is no project, no fitting checkpoint, or no labels of two classes.
     UsageError : where an option names something unknown.
     """
+    from tuilabel.learner.open import open_learner
+
     check_learner(options.learner)
     check_device_name(options.device)
     project = Project.read(project_directory(options.dataset, options.project))
     store = LabelStore.open(project.store, create=False)
     try:
-        with reading(err) as show:
-            pool = open_pool(images_of(project), options.data_dir, show)
+        pool = open_pool(images_of(project), options.data_dir, on_progress)
         session, request = standing(pool, store, project.classes, seed=options.seed)
     finally:
         store.close()
@@ -89,21 +91,25 @@ def open_model(options: ModelOptions, err: Console) -> ProjectModel:
         raise TuilabelError(
             f"{project.directory} has labels of fewer than two classes, so no model: go on with `tuilabel label`"
         )
-    encoder = _encoder(options, pool, project, err) if needs_encoder(options.learner) else None
-    learner, test_features = open_with_progress(options, pool, encoder, err)
-    with progress(err, "training") as bar:
-        task = bar.add_task("")
-        final = fit_calibrated(
-            learner,
-            request.labelled,
-            model_seed=request.model_seed,
-            seed=request.seed,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    encoder = _encoder(options, pool, project, note) if needs_encoder(options.learner) else None
+    learner, test_features = open_learner(
+        options.learner,
+        pool,
+        encoder,
+        device=options.device,
+        on_progress=partial(on_progress, "encoding"),
+    )
+    final = fit_calibrated(
+        learner,
+        request.labelled,
+        model_seed=request.model_seed,
+        seed=request.seed,
+        on_progress=partial(on_progress, "training"),
+    )
     return ProjectModel(project, pool, encoder, session, request, learner, test_features, final)
 
 
-def _encoder(options: ModelOptions, pool: ImagePool, project: Project, err: Console) -> Encoder:
+def _encoder(options: ModelOptions, pool: ImagePool, project: Project, note: Note) -> Encoder:
     """What the labelling screen would use; where its VAE is not trained yet that is the thumbnails."""
     chosen = choose_encoder(
         options.encoder,
@@ -113,30 +119,5 @@ def _encoder(options: ModelOptions, pool: ImagePool, project: Project, err: Cons
         project=project.directory,
     )
     if chosen is None:
-        err.print(f"no VAE for {pool.name} yet: images are told apart by their thumbnails (pca)", markup=False)
+        note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
     return chosen or PCA_ENCODER
-
-
-def open_with_progress(
-    options: ModelOptions, pool: ImagePool, encoder: Encoder | None, err: Console
-) -> tuple[Learner, NDArray[np.float32] | None]:
-    """The learner on `pool`, encoded with progress."""
-    from tuilabel.learner.open import open_learner
-
-    with progress(err, "encoding") as bar:
-        task = bar.add_task("")
-        return open_learner(
-            options.learner,
-            pool,
-            encoder,
-            device=options.device,
-            on_progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
-
-
-@contextmanager
-def progress(err: Console, doing: str) -> Iterator[Progress]:
-    """A bar on `err` that goes when it is done."""
-    columns = (TextColumn(doing), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
-        yield bar

@@ -1,39 +1,44 @@
-"""`predict`: what a project's model says of every item, to a file, to stdout, to a report."""
+"""Predict a pool with a project's model: to a table, to any export format, to a report."""
 
 from __future__ import annotations
 
-import io
-import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
-from tuilabel.cli.render.reading import reading
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
-from tuilabel.project.model import ModelOptions, ProjectModel, open_model, progress
+from tuilabel.project.model import ModelOptions, ProjectModel, open_model
 from tuilabel.project.prediction_files import CsvFile, PredictionFile, check_out, prediction_file
+from tuilabel.project.progress import Note, OnProgress, ignore
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 ANNOTATOR = "model"
 
 
 @dataclass(frozen=True)
 class PredictOptions:
-    """What `tuilabel predict` was asked for beside the model.
+    """What to predict, which predictions to keep and where to write them.
 
     Attributes
     ----------
-    on : another dataset to predict; the project's own where it is None.
-    out : .csv, .jsonl or .parquet; stdout where neither it nor `html` nor `quiet` is given.
-    file_format : one of the formats of `export`, for an `out` of another kind.
+    on : another dataset to predict; None for the project's own images.
+    out : the file to write, .csv, .jsonl or .parquet, or one that suits `file_format`.
+    html : where to write a report on the project's own images.
+    min_confidence : leave out predictions below this probability, 0 to 1.
+    probabilities : also write the probability of each class.
+    unlabelled_only : leave out items that have a label.
+    force : overwrite existing files.
+    file_format : an export format by name; None for the one that the suffix of `out` says.
     """
 
     on: str | None = None
@@ -43,189 +48,216 @@ class PredictOptions:
     probabilities: bool = False
     unlabelled_only: bool = False
     force: bool = False
-    quiet: bool = False
     file_format: str | None = None
 
 
-def run_predict(model_options: ModelOptions, options: PredictOptions) -> dict[str, Any]:
-    """Predict a pool.
+@dataclass(frozen=True)
+class PredictionSummary:
+    """What was predicted.
 
-    Returns
-    -------
-    What `predict --json` prints: dataset, project, on, out, html, labels, items, selected (by the options), written,
-    classes and mean_confidence (of those selected), expected_accuracy (the mean confidence of all items without a
-    label), temperature, audit_items (that told it).
+    Attributes
+    ----------
+    dataset, project : the project's.
+    on : the name of the pool that was predicted.
+    labels : how many labels the model was trained on.
+    items : size of the predicted pool.
+    selected : predictions that the options keep.
+    written : rows in the file or table.
+    classes : how many of the selected predictions each class has.
+    mean_confidence : of the selected predictions; None if there are none.
+    expected_accuracy : mean confidence of all items without a label; None if all have one.
+    temperature : of the calibration.
+    audit_items : how many audit items the temperature was fitted on; 0 if it was not.
+    """
+
+    dataset: str
+    project: Path
+    on: str
+    out: Path | None
+    html: Path | None
+    labels: int
+    items: int
+    selected: int
+    written: int
+    classes: dict[str, int]
+    mean_confidence: float | None
+    expected_accuracy: float | None
+    temperature: float
+    audit_items: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The summary as a JSON document."""
+        paths = {name: None if path is None else str(path) for name, path in (("out", self.out), ("html", self.html))}
+        return {**asdict(self), "project": str(self.project), **paths}
+
+
+def predict(
+    model: ModelOptions,
+    options: PredictOptions = PredictOptions(),
+    *,
+    table: SupportsWrite[str] | None = None,
+    on_progress: OnProgress = ignore,
+    note: Note = ignore,
+) -> PredictionSummary:
+    """Train a project's model, predict a pool with it and write what the options ask for.
+
+    Parameters
+    ----------
+    table : a text stream for the predictions as CSV, used if `options.out` is None.
 
     Raises
     ------
-    TuilabelError : as `open_model`; where a file is there already or cannot be written, or images do not fit.
-    UsageError : where an option is out of range, or names no format.
+    TuilabelError : as `open_model`; if a file already exists or cannot be written, or if the images do not fit.
+    UsageError : if an option is out of range or names an unknown format.
     """
-    if not 0 <= options.min_confidence <= 1:
-        raise UsageError(f"--min-confidence {options.min_confidence} is no probability: give 0 to 1")
-    form = None if options.file_format is None else _format(options.file_format, options.out)
-    if options.out is not None and form is None:
-        check_out(options.out, options.force)
-    if options.html is not None:
-        check_out(options.html, options.force, (".html", ".htm"))
-        if options.on is not None:
-            raise UsageError("--html reports on the project's own images: leave out --on")
-    err = Console(stderr=True, quiet=options.quiet, highlight=False)
-    opened = open_model(model_options, err)
-    pool, features = _what_to_predict(opened, model_options, options.on, err)
+    export_format = _check(options)
+    opened = open_model(model, on_progress=on_progress, note=note)
+    pool, features = _pool_to_predict(opened, model, options.on, on_progress)
     tally = _Tally(len(opened.classes), _labelled(opened, pool))
-    leave_out = _left_out(pool, options, tally.labelled)
-    watch: list[Callable[[int, NDArray[np.float32]], None]] = [tally.look]
+    observers: list[Callable[[int, NDArray[np.float32]], None]] = [tally.add_all]
     if options.html is not None:
         from tuilabel.report import Sampler
 
         sampler = Sampler(len(opened.classes), tally.labelled)
-        watch.append(sampler.look)
-    columns = opened.classes if options.probabilities else ()
+        observers.append(sampler.look)
+    skip = _skipped(pool, options, tally.labelled)
     written = 0
-    tables = options if form is None else replace(options, out=None, quiet=True)
-    with _destination(tables, columns) as file, progress(err, "predicting") as bar:
-        task = bar.add_task("", total=len(pool.ids))
+    with _destination(options, export_format, table, opened.classes) as file:
         for start, p in opened.final.chunks(features):
-            for look in watch:
-                look(start, p)
-            kept = _kept(start, p, options, leave_out)
-            tally.count(p[kept])
+            for observe in observers:
+                observe(start, p)
+            kept = _kept(start, p, options, skip)
+            tally.add_selected(p[kept])
             if file is not None:
                 written += len(kept)
                 file.write(list(_rows(pool, opened.classes, start, p, kept, options.probabilities)))
-            bar.update(task, completed=start + len(p))
-    if form is not None and options.out is not None:
+            on_progress("predicting", start + len(p), len(pool.ids))
+    if export_format is not None and options.out is not None:
         rows = predicted_rows(opened, pool, features, options)
-        written = form.write(rows, opened.classes, pool.files, options.out, ExportOptions(force=options.force)).labels
+        export_options = ExportOptions(force=options.force)
+        written = export_format.write(rows, opened.classes, pool.files, options.out, export_options).labels
     if options.html is not None:
         from tuilabel.project.report_page import write_report
 
-        write_report(opened, sampler.found(), tally.expected_accuracy, options.html, err)
-    return {
-        "dataset": opened.project.dataset,
-        "project": str(opened.project.directory),
-        "on": pool.name,
-        "out": None if options.out is None else str(options.out),
-        "html": None if options.html is None else str(options.html),
-        "labels": len(opened.final.labelled.indices),
-        "items": len(pool.ids),
-        "selected": tally.selected,
-        "written": written,
-        "classes": {name: int(n) for name, n in zip(opened.classes, tally.classes, strict=True)},
-        "mean_confidence": tally.mean_confidence,
-        "expected_accuracy": tally.expected_accuracy,
-        "temperature": opened.final.temperature,
-        "audit_items": opened.final.n_calibration,
-    }
+        write_report(opened, sampler.found(), tally.expected_accuracy, options.html, on_progress=on_progress)
+    return PredictionSummary(
+        dataset=opened.project.dataset,
+        project=opened.project.directory,
+        on=pool.name,
+        out=options.out,
+        html=options.html,
+        labels=len(opened.final.labelled.indices),
+        items=len(pool.ids),
+        selected=tally.selected,
+        written=written,
+        classes={name: int(n) for name, n in zip(opened.classes, tally.classes, strict=True)},
+        mean_confidence=tally.mean_confidence,
+        expected_accuracy=tally.expected_accuracy,
+        temperature=opened.final.temperature,
+        audit_items=opened.final.n_calibration,
+    )
 
 
 def predicted_rows(
     opened: ProjectModel, pool: ImagePool, features: NDArray[np.float32], options: PredictOptions
 ) -> Iterator[LabelRow]:
-    """The predictions that the options select, as rows of labels by the annotator "model", in the pool's order.
+    """The predictions that the options keep, in the pool's order, as label rows by the annotator "model".
 
-    Whatever takes rows of labels takes these: memory is bounded by a slice of the pool.
+    Every export format takes such rows. Memory is bounded by a slice of the pool.
 
     Parameters
     ----------
     features : of the pool, float32 (N, D).
     """
-    leave_out = _left_out(pool, options, _labelled(opened, pool))
+    skip = _skipped(pool, options, _labelled(opened, pool))
     for start, p in opened.final.chunks(features):
-        kept = _kept(start, p, options, leave_out)
+        kept = _kept(start, p, options, skip)
         yield from _rows(pool, opened.classes, start, p, kept, options.probabilities)
 
 
-def summary_lines(summary: dict[str, Any]) -> list[str]:
-    """What `predict` says on stderr when it is done."""
-    counts = Counter(summary["classes"]).most_common(5)
-    said = ", ".join(f"{name} {n:,}" for name, n in counts if n)
-    expected, where = summary["expected_accuracy"], summary["out"]
-    lines = [f"{summary['selected']:,} of {summary['items']:,} predictions" + (f" in {where}" if where else "")]
-    if expected is not None:
-        lines[0] += f", {expected:.1%} of the unlabelled should be right"
-    if said:
-        lines.append(f"most: {said}" if len(summary["classes"]) > 5 else said)
-    if summary["html"]:
-        lines.append(f"report in {summary['html']}")
-    return lines
+def _check(options: PredictOptions) -> Format | None:
+    """Check the options before anything takes time; the export format, or None for a table."""
+    if not 0 <= options.min_confidence <= 1:
+        raise UsageError(
+            f"min_confidence must be between 0 and 1, got {options.min_confidence}", parameter="min_confidence"
+        )
+    export_format = None if options.file_format is None else _format(options.file_format, options.out)
+    if options.out is not None and export_format is None:
+        check_out(options.out, options.force)
+    if options.html is not None:
+        check_out(options.html, options.force, (".html", ".htm"))
+        if options.on is not None:
+            raise UsageError("html reports on the project's own images: leave out `on`", parameter="html")
+    return export_format
 
 
 def _format(name: str, out: Path | None) -> Format | None:
-    """The format of `export` that is meant; None for tables, which are written as they come."""
-    form = get_format(name)
-    if form.name == "cleanlab":
-        raise UsageError("cleanlab judges labels: `tuilabel export --format cleanlab` writes them with probabilities")
-    if out is None and form.name != "csv":
-        raise UsageError(f"--format {form.name} needs a place to be written to: give --out")
+    """The export format to use; None for tables, which are written as the predictions are made."""
+    export_format = get_format(name)
+    if export_format.name == "cleanlab":
+        raise UsageError(
+            "file_format cleanlab is for labels, not predictions: `tuilabel export` writes it", parameter="file_format"
+        )
+    if out is None and export_format.name != "csv":
+        raise UsageError(f"file_format {name} needs a file or folder: give `out`", parameter="file_format")
     tables = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
-    return None if out is None or tables.get(out.suffix.lower()) == form.name else form
+    return None if out is None or tables.get(out.suffix.lower()) == export_format.name else export_format
 
 
 class _Tally:
-    """Counts what is predicted and what of it is selected."""
+    """Counts what is predicted and what of it the options keep."""
 
     def __init__(self, n_classes: int, labelled: NDArray[np.bool_]) -> None:
         self.labelled = labelled
         self.classes = np.zeros(n_classes, dtype=np.int64)
         self.selected = 0
-        self._confidence = self._open_confidence = 0.0
-        self._open = 0
+        self._confidence = self._unlabelled_confidence = 0.0
+        self._unlabelled = 0
 
-    def look(self, start: int, p: NDArray[np.float32]) -> None:
-        """Take in the probabilities of items `start`… of the pool."""
-        open_ = ~self.labelled[start : start + len(p)]
-        self._open += int(open_.sum())
-        self._open_confidence += float(p[open_].max(axis=1, initial=0).sum(dtype=np.float64))
+    def add_all(self, start: int, p: NDArray[np.float32]) -> None:
+        """Count the probabilities of the pool's items from `start` on."""
+        unlabelled = ~self.labelled[start : start + len(p)]
+        self._unlabelled += int(unlabelled.sum())
+        self._unlabelled_confidence += float(p[unlabelled].max(axis=1, initial=0).sum(dtype=np.float64))
 
-    def count(self, p: NDArray[np.float32]) -> None:
-        """Take in rows that the options select."""
+    def add_selected(self, p: NDArray[np.float32]) -> None:
+        """Count rows that the options keep."""
         self.selected += len(p)
         self.classes += np.bincount(p.argmax(axis=1), minlength=len(self.classes))
         self._confidence += float(p.max(axis=1, initial=0).sum(dtype=np.float64))
 
     @property
     def mean_confidence(self) -> float | None:
-        """Of what was selected."""
+        """Of the selected predictions."""
         return self._confidence / self.selected if self.selected else None
 
     @property
     def expected_accuracy(self) -> float | None:
         """The mean confidence of all items without a label."""
-        return self._open_confidence / self._open if self._open else None
+        return self._unlabelled_confidence / self._unlabelled if self._unlabelled else None
 
 
-def _what_to_predict(
-    opened: ProjectModel, model_options: ModelOptions, on: str | None, err: Console
+def _pool_to_predict(
+    opened: ProjectModel, model: ModelOptions, on: str | None, on_progress: OnProgress
 ) -> tuple[ImagePool, NDArray[np.float32]]:
     """The pool and its features, float32 (N, D)."""
     if on is None:
         return opened.pool, opened.learner.features
-    with reading(err) as show:
-        pool = open_pool(on, model_options.data_dir, show)
+    pool = open_pool(on, model.data_dir, on_progress)
     if opened.encoder is None:
         from tuilabel.learner.cnn import pixel_rows
 
         if pool.images.shape[1:] != opened.pool.images.shape[1:]:
-            raise TuilabelError(f"the cnn learner takes images as large as {opened.pool.name}'s only: leave out --on")
+            raise TuilabelError(f"the cnn learner needs images of the same size as those of {opened.pool.name}")
         return pool, pixel_rows(pool.images)
     from tuilabel.encoders.encode import encode_others
 
-    with progress(err, "encoding") as bar:
-        task = bar.add_task("")
-        latents = encode_others(
-            opened.encoder,
-            opened.pool,
-            pool,
-            model_options.device,
-            lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    latents = encode_others(opened.encoder, opened.pool, pool, model.device, partial(on_progress, "encoding"))
     return pool, latents
 
 
 def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:
-    """Which items of `pool` have a label in the project, bool (N,); one of another pool by its content."""
+    """Which items of `pool` have a label in the project, bool (N,); items of another pool are matched by content."""
     labelled = np.zeros(len(pool.ids), dtype=bool)
     known = opened.final.labelled.indices
     if pool is not opened.pool:
@@ -234,19 +266,16 @@ def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:
     return labelled
 
 
-def _left_out(pool: ImagePool, options: PredictOptions, labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Items of which nothing is said, (N,): their files are gone, or they have a label and only others are wanted."""
-    left_out = labelled.copy() if options.unlabelled_only else np.zeros(len(pool.ids), dtype=np.bool_)
-    left_out[pool.gone] = True
-    return left_out
+def _skipped(pool: ImagePool, options: PredictOptions, labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Items to leave out, bool (N,): their files are gone, or they have a label and only others are wanted."""
+    skipped = labelled.copy() if options.unlabelled_only else np.zeros(len(pool.ids), dtype=np.bool_)
+    skipped[pool.gone] = True
+    return skipped
 
 
-def _kept(
-    start: int, p: NDArray[np.float32], options: PredictOptions, left_out: NDArray[np.bool_]
-) -> NDArray[np.int64]:
+def _kept(start: int, p: NDArray[np.float32], options: PredictOptions, skip: NDArray[np.bool_]) -> NDArray[np.int64]:
     """The rows of a chunk that are written."""
-    kept = (p.max(axis=1, initial=0) >= options.min_confidence) & ~left_out[start : start + len(p)]
-    return np.flatnonzero(kept)
+    return np.flatnonzero((p.max(axis=1, initial=0) >= options.min_confidence) & ~skip[start : start + len(p)])
 
 
 def _rows(
@@ -260,31 +289,22 @@ def _rows(
     files, best = pool.files, p.argmax(axis=1)
     for row in kept.tolist():
         index = start + row
-        said = tuple(p[row].tolist()) if probabilities else None
+        probs = tuple(p[row].tolist()) if probabilities else None
         confidence = float(p[row, best[row]])
         item, path, label = pool.ids[index].decode(), files.last_name(index), classes[best[row]]
-        yield LabelRow(item, index, path, label, ANNOTATOR, None, None, confidence, said)
+        yield LabelRow(item, index, path, label, ANNOTATOR, None, None, confidence, probs)
 
 
 @contextmanager
-def _destination(options: PredictOptions, classes: Sequence[str]) -> Iterator[PredictionFile | None]:
-    if options.out is not None:
-        with prediction_file(options.out, classes) as file:
+def _destination(
+    options: PredictOptions, export_format: Format | None, table: SupportsWrite[str] | None, classes: Sequence[str]
+) -> Iterator[PredictionFile | None]:
+    """What takes the predictions as they are made: a file, the table, or nothing."""
+    columns = classes if options.probabilities else ()
+    if options.out is not None and export_format is None:
+        with prediction_file(options.out, columns) as file:
             yield file
-    elif options.html is None and not options.quiet:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(errors="surrogateescape")  # a file name may hold any bytes
-        yield CsvFile(_Safe(sys.stdout) if sys.stdout.isatty() else sys.stdout, classes)
+    elif options.out is None and table is not None:
+        yield CsvFile(table, columns)
     else:
         yield None
-
-
-class _Safe:
-    """A terminal that no text written to it commands."""
-
-    def __init__(self, terminal: TextIO) -> None:
-        self._terminal = terminal
-
-    def write(self, text: str) -> int:
-        self._terminal.write("".join(printable(line) + "\n" for line in text.split("\n")[:-1]))
-        return len(text)

@@ -1,4 +1,4 @@
-"""Predictions as CSV, JSON lines or Parquet, written row group by row group."""
+"""Predictions as CSV, JSON lines or Parquet, written chunk by chunk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIGITS = 6  # of a probability
 
 
 class Predicted(Protocol):
-    """One row: a `LabelRow` is one."""
+    """One prediction; a `LabelRow` is one."""
 
     @property
     def id(self) -> str:
@@ -28,7 +28,7 @@ class Predicted(Protocol):
 
     @property
     def path(self) -> str:
-        """What its source calls it."""
+        """Its path within the source."""
 
     @property
     def label(self) -> str:
@@ -44,10 +44,10 @@ class Predicted(Protocol):
 
 
 class PredictionFile(Protocol):
-    """Takes rows."""
+    """A destination for rows of predictions."""
 
     def write(self, rows: Sequence[Predicted]) -> None:
-        """Write some rows more."""
+        """Write rows."""
 
 
 def columns(classes: Sequence[str]) -> tuple[str, ...]:
@@ -56,42 +56,42 @@ def columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_out(out: Path, force: bool, suffixes: Iterable[str] = SUFFIXES) -> None:
-    """Say at once what is wrong with a file that is to be written.
+    """Check before any work that a file can be written.
 
     Raises
     ------
-    UsageError : where its name has none of the `suffixes`.
-    TuilabelError : where it is there already and `force` is not set, or is a directory.
+    UsageError : if its name has none of the `suffixes`.
+    TuilabelError : if it already exists and `force` is not set, or is a directory.
     """
     known = tuple(suffixes)
     if out.suffix.lower() not in known:
-        raise UsageError(f"{out} does not say what to write: end its name in {', '.join(known)}")
+        raise UsageError(f"cannot tell the format of {out}: its name must end in {', '.join(known)}")
     if out.is_dir():
         raise TuilabelError(f"{out} is a directory: name a file in it")
     if out.exists() and not force:
-        raise TuilabelError(f"{out} is there already: give --force to overwrite it, or another name")
+        raise TuilabelError(f"{out} already exists: pass `force=True` to overwrite it, or choose another name")
 
 
 @contextmanager
 def prediction_file(out: Path, classes: Sequence[str]) -> Iterator[PredictionFile]:
-    """A file that takes rows and is in its place when all are written; its suffix says the format.
+    """A file for predictions, in the format of its suffix; it appears at `out` once everything is written.
 
     Parameters
     ----------
-    classes : whose probabilities are written; empty for none.
+    classes : whose probabilities are written; empty to leave them out.
     """
     with atomic_write(out) as temporary:
         if out.suffix.lower() == ".parquet":
             with _parquet(temporary, classes) as parquet:
                 yield parquet
             return
-        # a file name that is no UTF-8 keeps its bytes
+        # a file name that is not UTF-8 keeps its bytes
         with temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as text:
             yield CsvFile(text, classes) if out.suffix.lower() == ".csv" else JsonLines(text, classes)
 
 
 class CsvFile:
-    """A header and a line for each row."""
+    """A CSV file: a header and one line per prediction."""
 
     def __init__(self, file: SupportsWrite[str], classes: Sequence[str]) -> None:
         self._writer = csv.writer(file, lineterminator="\n")
@@ -99,14 +99,14 @@ class CsvFile:
         self._writer.writerow(columns(classes))
 
     def write(self, rows: Sequence[Predicted]) -> None:
-        """Write some rows more."""
+        """Write rows."""
         for row in rows:
             numbers = _numbers(row, self._with_probabilities)
             self._writer.writerow((row.id, row.path, row.label, *(f"{p:.{DIGITS}f}" for p in numbers)))
 
 
 class JsonLines:
-    """An object a line, its keys those of the CSV file's header."""
+    """JSON lines: one object per prediction, with the keys of the CSV header."""
 
     def __init__(self, file: IO[str], classes: Sequence[str]) -> None:
         self._file = file
@@ -114,7 +114,7 @@ class JsonLines:
         self._columns = columns(classes)
 
     def write(self, rows: Sequence[Predicted]) -> None:
-        """Write some rows more."""
+        """Write rows."""
         for row in rows:
             numbers = (round(p, DIGITS) for p in _numbers(row, self._with_probabilities))
             document = dict(zip(self._columns, (row.id, row.path, row.label, *numbers), strict=True))
@@ -152,5 +152,5 @@ def _numbers(row: Predicted, with_probabilities: bool) -> tuple[float, ...]:
 
 
 def _utf8(text: str) -> str:
-    """The same in characters that UTF-8 has: a file name may hold any bytes."""
+    """Text that UTF-8 can encode: a file name may hold any bytes."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

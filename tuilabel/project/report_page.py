@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from tuilabel import __version__
 from tuilabel.files import atomic_write
@@ -18,7 +18,8 @@ from tuilabel.learner.cross_validation import out_of_fold_probabilities
 from tuilabel.learner.evaluation import TestMetrics
 from tuilabel.learner.trainer.messages import ItemPredictions, OutOfFoldPredictions, RoundResult
 from tuilabel.learner.trainer.round import STOP_SET
-from tuilabel.project.model import ProjectModel, progress
+from tuilabel.project.model import ProjectModel
+from tuilabel.project.progress import OnProgress, ignore
 from tuilabel.report import ClassRow, Page, Pair, Samples, Tile, render
 from tuilabel.report.pictures import data_uri
 from tuilabel.report.samples import Shown
@@ -29,7 +30,12 @@ EXAMPLES, DOUBTED = 10, 24
 
 
 def write_report(
-    opened: ProjectModel, samples: Samples, expected_accuracy: float | None, out: Path, err: Console
+    opened: ProjectModel,
+    samples: Samples,
+    expected_accuracy: float | None,
+    out: Path,
+    *,
+    on_progress: OnProgress = ignore,
 ) -> None:
     """Judge the model, look for wrong labels, and write the page.
 
@@ -39,7 +45,7 @@ def write_report(
     """
     test, predicted = _judged(opened)
     opened.session.handle(_as_result(opened, test))
-    doubted = _doubted(opened, err)
+    doubted = _doubted(opened, on_progress)
     text = render(_page(opened, samples, expected_accuracy, test, predicted, doubted))
     with atomic_write(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -130,14 +136,12 @@ def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
     )
 
 
-def _doubted(opened: ProjectModel, err: Console) -> list[ReviewItem]:
+def _doubted(opened: ProjectModel, on_progress: OnProgress) -> list[ReviewItem]:
     """Labels that models which have not learnt them doubt, the worst first."""
     request = opened.request
-    with progress(err, "looking for wrong labels") as bar:
-        task = bar.add_task("", total=FOLDS)
-        rows, probabilities = out_of_fold_probabilities(
-            opened.learner, request.labelled, FOLDS, lambda done, _total: bar.update(task, completed=done)
-        )
+    rows, probabilities = out_of_fold_probabilities(
+        opened.learner, request.labelled, FOLDS, partial(on_progress, "looking for wrong labels")
+    )
     session, found = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
     items = review_items(session.answers, session.events, opened.classes, found)
     return [item for item in items if item.reason == "likely wrong"]

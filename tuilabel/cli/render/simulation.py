@@ -13,7 +13,7 @@ from types import FrameType
 from rich.console import Console
 
 from tuilabel.cli.render.curves import print_results
-from tuilabel.cli.render.reading import reading
+from tuilabel.cli.render.progress import progress
 from tuilabel.cli.render.results_file import check_writable, has_results, set_aside
 from tuilabel.cli.render.simulation_progress import encoding, running
 from tuilabel.datasets import ImagePool, open_labelled
@@ -66,7 +66,7 @@ def run_simulation(
     if plot is not None:
         check_plot_file(plot)
         check_writable(plot, "--plot")
-    with reading(err) as show:
+    with progress(err) as show:
         pool = open_labelled(experiment.dataset, experiment.data_dir, show)
     check_pool(pool, experiment.budget)
     if any(map(needs_encoder, experiment.learners)):

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from tuilabel import __version__
-from tuilabel.cli.render.reading import reading
+from tuilabel.cli.render.progress import progress
 from tuilabel.cli.render.results_file import check_writable, has_results, set_aside
 from tuilabel.datasets import ImagePool, open_labelled
 from tuilabel.encoders.cache import Latents, encode_pool
@@ -98,7 +98,7 @@ def run_thesis(
             earlier = _read(path)  # also where it is not gone on with: nobody wants another file overwritten
     ThesisSettings(dataset, data_dir, Path(), **options)  # what makes no sense is said before anything is decoded
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    with reading(err) as show:
+    with progress(err) as show:
         pool = open_labelled(dataset, data_dir, show)
     source = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(source), pool)

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.cli.render.reading import reading
+from tuilabel.cli.render.progress import progress
 from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, augmentations_of, open_pool
 from tuilabel.encoders.choose import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
@@ -52,7 +52,7 @@ def run_training(
         options["augmentations"] or "glyphs", **_without(options, "augmentations")
     )  # before anything is read
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    with reading(err) as show_reading:
+    with progress(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
     settings = _settings(dataset, pool, options)
     path = out or Path("checkpoints") / f"{pool.name}.safetensors"
@@ -116,7 +116,7 @@ def run_encoding(
 
     check_device_name(device)
     err = Console(stderr=True, quiet=quiet, highlight=False)
-    with reading(err) as show_reading:
+    with progress(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
     project = project_directory(dataset.removesuffix(FOLDERS), None)
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, project=project)

@@ -1,0 +1,33 @@
+"""Errors of the core in the words of the command line."""
+
+from __future__ import annotations
+
+import pytest
+from typer.main import get_command
+
+from tuilabel.cli.app import app
+from tuilabel.cli.errors import in_options
+from tuilabel.errors import TuilabelError, UsageError
+
+
+def message(error: TuilabelError, command: str) -> str:
+    import tuilabel.cli  # noqa: F401 - defines the commands
+
+    return in_options(error, get_command(app).commands[command].params)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "parameter", "expected"),
+    [
+        ("label", "batch_size must be at least 1, got 0", "batch_size", "--batch must be at least 1, got 0"),
+        ("train-vae", "batch_size must be at least 1, got 0", "batch_size", "--batch-size must be at least 1, got 0"),
+        ("predict", "file_format xml is unknown", "file_format", "--format xml is unknown"),
+        ("predict", "out is full", None, "out is full"),
+        ("predict", "p.csv already exists: pass `force=True`", None, "p.csv already exists: pass `--force`"),
+        ("simulate", "or pass `audit=False`", None, "or pass `--no-audit`"),
+        ("export", "give `encoder='pca'`", None, "give `--encoder pca`"),
+        ("stats", "run `tuilabel label` or `force`", None, "run `tuilabel label` or `force`"),
+    ],
+)
+def test_options_stand_for_parameters(command: str, text: str, parameter: str | None, expected: str) -> None:
+    assert message(UsageError(text, parameter=parameter), command) == expected

@@ -1,0 +1,64 @@
+"""Errors of the core name parameters; on the command line they name options."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from typer.core import TyperGroup
+
+from tuilabel.errors import TuilabelError, UsageError
+
+_QUOTED = re.compile(r"`(?P<name>[a-z][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
+
+
+Parameter = Any
+"""A click parameter; typer takes it from click or from its own copy of it, depending on the version."""
+
+
+class CommandGroup(TyperGroup):
+    """The commands; an error of the core leaves them in the words of the command that was called."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except TuilabelError as error:
+            command = self.commands.get(ctx.invoked_subcommand or "")
+            error.args = (in_options(error, command.params if command else ()),)
+            raise
+
+
+def in_options(error: TuilabelError, params: Iterable[Parameter]) -> str:
+    """The message of an error, with the options of a command in place of parameters.
+
+    A parameter of the command has the name of the core's parameter that it sets: "batch_size must be at least 1"
+    becomes "--batch must be at least 1", and "pass `force=True`" becomes "pass `--force`".
+    """
+    known: dict[str, Parameter] = {param.name: param for param in params}
+    text = str(error)
+    first = error.parameter if isinstance(error, UsageError) else None
+    if first is not None and first in known and text.startswith(first):
+        text = _as_typed(known[first]) + text.removeprefix(first)
+
+    def replaced(match: re.Match[str]) -> str:
+        param = known.get(match["name"])
+        return match[0] if param is None else f"`{_as_typed(param, match['value'])}`"
+
+    return _QUOTED.sub(replaced, text)
+
+
+def _as_typed(param: Parameter, value: str | None = None) -> str:
+    """`--force` for True, `--no-audit` for False, `--encoder pca` for another value, `DATASET` for an argument."""
+    value = None if value is None else value.strip("'\"")
+    if param.param_type_name == "argument":
+        return value or (param.name or "").upper()
+    if value == "False":
+        return _longest(param.secondary_opts or param.opts)
+    name = _longest(param.opts)
+    return name if value in (None, "True") else f"{name} {value}"
+
+
+def _longest(names: Sequence[str]) -> str:
+    return max(names, key=len)
