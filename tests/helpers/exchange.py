@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from tuilabel.datasets import ImagePool
-from tuilabel.datasets.pool import content_ids, file_id, fingerprint_of
+from tuilabel.datasets.ids import file_id
+from tuilabel.datasets.pool import PoolContent
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import Event
 
@@ -54,6 +55,19 @@ class DiskFiles:
             raise TuilabelError("gone") from error
 
 
+class DiskPool(ImagePool):
+    """A pool of image files whose ids come from their bytes."""
+
+    def __init__(self, images: np.ndarray, files: DiskFiles, classes: Sequence[str]) -> None:
+        ids = np.array([file_id(files.read(k)) for k in range(len(images))], dtype="S32")
+        super().__init__("toy", classes, PoolContent.of(images, ids, None, None))
+        self._files = files
+
+    @property
+    def files(self) -> DiskFiles:
+        return self._files
+
+
 NAMES = [f"{kind}/{k}.png" for k in range(10) for kind in ("left", "right")]
 
 
@@ -64,16 +78,13 @@ def disk_pool(root: Path, names: Sequence[str] = NAMES, classes: Sequence[str] =
     for name, image in zip(names, images, strict=True):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(root / name, "PNG")
-    ids = np.array([file_id((root / name).read_bytes()) for name in names], dtype="S32")
-    files = DiskFiles(root, names)
-    return ImagePool("toy", images, ids, None, tuple(classes), None, fingerprint_of(ids, None), files)
+    return DiskPool(images, DiskFiles(root, names), classes)
 
 
 def array_pool(n: int = 20, classes: Sequence[str] = CLASSES) -> ImagePool:
     """A pool of rows of an array, like MNIST's."""
     images = np.random.default_rng(4).integers(0, 255, (n, 8, 8, 1), dtype=np.uint8)
-    ids = content_ids(images)
-    return ImagePool("toy", images, ids, None, tuple(classes), None, fingerprint_of(ids, None))
+    return ImagePool.from_arrays(images, classes, name="toy")
 
 
 def answer(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuilabel.datasets import ImagePool, ImageSplit
-from tuilabel.datasets.pool import content_ids, fingerprint_of
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.round import RoundRunner
@@ -36,7 +35,6 @@ def make_toy(n: int = 120, classes: Sequence[str] = ("a", "b", "c"), seed: int =
     images = rng.integers(0, 60, size=(n + 60, 16, 16, 1), dtype=np.uint8)
     images[np.arange(n + 60), 4 * targets % 16, :, 0] = 250  # a bright row says the class
     latents = (3 * np.eye(len(classes), 8)[targets] + rng.normal(size=(n + 60, 8)) * 0.5).astype(np.float32)
-    ids = content_ids(images[:n])
     split = ImageSplit(images[n:], targets[n:])
-    pool = ImagePool("toy", images[:n], ids, targets[:n], tuple(classes), split, fingerprint_of(ids, None))
+    pool = ImagePool.from_arrays(images[:n], classes, targets[:n], test=split, name="toy")
     return Toy(pool, latents[:n], TestSet(latents[n:], targets[n:]))

@@ -17,7 +17,7 @@ from scipy.io import savemat
 from tests.helpers.idx import idx_bytes, write_idx
 from tuilabel.datasets import list_datasets, open_pool
 from tuilabel.datasets.builtin.formats import FormatError, read_cifar, read_idx
-from tuilabel.datasets.pool import content_ids
+from tuilabel.datasets.ids import content_ids
 from tuilabel.errors import TuilabelError, UsageError
 
 

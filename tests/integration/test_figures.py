@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.helpers.events import item_event
 from tests.helpers.sessions import Clock, SessionMaker, answer_all
 from tests.helpers.toy import Toy, make_toy
+from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.estimate import (
     ClassFigure,
@@ -36,9 +36,13 @@ from tuilabel.session import LabellingSession, log_statistics
 from tuilabel.session.accuracy_curve import audit_curve
 
 
+def pool_without_test(toy: Toy) -> ImagePool:
+    return ImagePool.from_arrays(toy.pool.images, toy.pool.classes, toy.pool.targets, name="toy")
+
+
 def without_test(toy: Toy, **options: object) -> LabellingSession:
     """A session over a pool that has no test split."""
-    pool = replace(toy.pool, test=None)
+    pool = pool_without_test(toy)
     runner = RoundRunner(MLPLearner(toy.latents))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     arguments: dict[str, object] = {"batch_size": 10, "audit_share": 0.3, **options}
@@ -105,7 +109,7 @@ def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: P
     rng = np.random.default_rng(0)
     toy.latents += rng.normal(size=toy.latents.shape).astype(np.float32) * 1.2
     store = LabelStore.open(tmp_path / "labels.db")
-    pool = toy.pool if tested else replace(toy.pool, test=None)
+    pool = toy.pool if tested else pool_without_test(toy)
     runner = RoundRunner(MLPLearner(toy.latents), toy.test if tested else None)
     trainer = InlineTrainer(runner.run)
     session = LabellingSession(

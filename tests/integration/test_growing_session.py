@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tests.helpers.sessions import SessionMaker
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.datasets import ImagePool
+from tuilabel.datasets.pool import PoolContent
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import Failure, PoolChanged
 from tuilabel.learner.trainer.protocol import InlineTrainer
@@ -17,19 +18,23 @@ from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 
 
+def first_items(pool: ImagePool, n: int) -> PoolContent:
+    return PoolContent.of(pool.images[:n], pool.ids[:n], None, None)
+
+
 class GrowingPool(ImagePool):
     """The first items of a toy's pool, until it is told that there are more."""
 
     def __init__(self, toy: Toy, n: int) -> None:
         whole = toy.pool
-        super().__init__("toy", whole.images[:n], whole.ids[:n], None, whole.classes, None, whole.fingerprint)
+        super().__init__("toy", whole.classes, first_items(whole, n))
         self._whole = whole
         self.n = n
         self.lost: list[int] = []
 
     def refresh(self) -> int:
-        new = self.n - len(self.ids)
-        self.images, self.ids, self._order = self._whole.images[: self.n], self._whole.ids[: self.n], None
+        new = self.n - len(self)
+        self._content = first_items(self._whole, self.n)
         return new
 
     @property

@@ -12,10 +12,10 @@ import pytest
 from tests.helpers.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import FOLDERS, LibraryPool, canonical, open_labelled, open_pool, title_of
 from tuilabel.datasets.decode import Decoded, decode
+from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.library import Library
 from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
 from tuilabel.datasets.open import FIRST_ITEMS
-from tuilabel.datasets.pool import file_id
 from tuilabel.datasets.sources import open_source
 from tuilabel.errors import TuilabelError
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 import json
 import re
@@ -19,7 +18,6 @@ from tests.helpers.projects import label_tiny
 from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.datasets.pool import content_ids
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.project.model import ModelOptions, open_model
 from tuilabel.project.predict import PredictOptions, predict, predicted_rows
@@ -88,11 +86,6 @@ def test_predictions_as_rows_of_labels(tiny_project: ModelOptions) -> None:
     assert not {row.index for row in rows} & set(opened.final.labelled.indices.tolist())
 
 
-def other(pool: ImagePool, images: np.ndarray) -> ImagePool:
-    return replace(pool, name="other", images=images, ids=content_ids(images), targets=None, test=None,
-                   fingerprint=hashlib.sha256(images.tobytes()).hexdigest()[:32])  # fmt: skip
-
-
 def test_other_images_are_predicted_too_and_resized(
     tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +95,7 @@ def test_other_images_are_predicted_too_and_resized(
     pools = {"same": same, "twice": same.repeat(2, axis=1).repeat(2, axis=2), "colour": same.repeat(3, axis=3)}
 
     def open_(name: str, *_: object) -> ImagePool:
-        return other(pool, pools[name])
+        return ImagePool.from_arrays(pools[name], pool.classes, name="other")
 
     monkeypatch.setattr("tuilabel.project.predict.open_pool", open_)
     said = {}
@@ -217,8 +210,8 @@ def report(
     options = tiny_project
     if not request.param:
         options = label_tiny(separable_tiny, tmp_path / "p", with_test=False)
-        pool = replace(open_pool("fashion-mnist", separable_tiny.data_dir), test=None)
-        pool.fingerprint = pool.fingerprint[::-1]
+        whole = open_pool("fashion-mnist", separable_tiny.data_dir)
+        pool = ImagePool.from_arrays(whole.images, whole.classes, whole.targets, name=whole.name)
         monkeypatch.setattr("tuilabel.project.model.open_pool", lambda *_: pool)
     predict(options, PredictOptions(html=tmp_path / "r.html"))
     return (tmp_path / "r.html").read_text()

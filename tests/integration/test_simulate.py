@@ -14,6 +14,7 @@ from tests.helpers.toy import Toy, make_toy
 from tuilabel.cli.render.curves import curve_chart, print_results, shown_counts
 from tuilabel.cli.render.results_file import set_aside
 from tuilabel.cli.render.simulation import check_pool
+from tuilabel.datasets import ImagePool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulate.estimates import compare_estimates
@@ -201,10 +202,11 @@ def test_a_pool_that_cannot_answer_is_a_clear_line(toy: Toy) -> None:
     check_pool(toy.pool, 120)
     with pytest.raises(UsageError, match="more than the 120 images"):
         check_pool(toy.pool, 121)
+    images, classes = toy.pool.images, toy.pool.classes
     with pytest.raises(TuilabelError, match="no true labels"):
-        check_pool(dataclasses.replace(toy.pool, targets=None), 20)
+        check_pool(ImagePool.from_arrays(images, classes), 20)
     with pytest.raises(TuilabelError, match="no test split"):
-        check_pool(dataclasses.replace(toy.pool, test=None), 20)
+        check_pool(ImagePool.from_arrays(images, classes, toy.pool.targets), 20)
 
 
 def test_the_summary_is_what_one_computes_by_hand() -> None:

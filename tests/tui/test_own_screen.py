@@ -11,7 +11,7 @@ import pytest
 from tests.helpers.app import running, screen_text
 from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
-from tuilabel.datasets import LibraryPool, open_pool
+from tuilabel.datasets import open_pool
 from tuilabel.encoders.choose import PCA_ENCODER
 from tuilabel.encoders.encode import encode
 from tuilabel.labels import NullWriter
@@ -35,9 +35,7 @@ class Sitting:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        pool = open_pool(str(folder))
-        assert isinstance(pool, LibraryPool)
-        self.pool = pool
+        self.pool = pool = open_pool(str(folder))
         self.runner = RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool))
         trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         session = LabellingSession(

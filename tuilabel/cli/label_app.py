@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Any
 
 from tuilabel.cli.class_names import ask_classes, class_names
-from tuilabel.datasets import ImagePool, LibraryPool, announcer, canonical, open_pool, read_missing, source_of, title_of
+from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, source_of, title_of
 from tuilabel.encoders.choose import Encoder, choose_encoder, vae_of
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.errors import TuilabelError, UsageError, pluralize
@@ -121,15 +121,13 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     if named is None and not pool.classes and not (directory / "settings.toml").exists():
         named = ask_classes(note)
     source = canonical(options.dataset)
-    moved = pool.grows and options.project is not None and _have_moved(directory)
+    moved = pool.can_grow and options.project is not None and _have_moved(directory)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named, source, moved=moved) as project:
         _check_own_keys(project)
         _log_to(project.logs / "screen.log")
         store = LabelStore.open(project.store)
         try:
-            if pool.grows:
-                labelled = {event.item for event in store.events()}
-                read_missing(pool, labelled, options.dataset, options.data_dir, announcer(note))
+            pool.read_until_found({event.item for event in store.events()}, announcer(note))
             with Probe(ask="auto" in forced) as probe:
                 return _run(options, pool, encoder, project, store, probe)
         finally:
@@ -246,5 +244,5 @@ def _run(
         unsaved=len(unsaved),
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
-        problems=pool.library.index.n_problems() if isinstance(pool, LibraryPool) else 0,
+        problems=pool.n_problems,
     )

@@ -7,12 +7,10 @@ from tuilabel.datasets.library import LibraryPool
 from tuilabel.datasets.open import (
     FOLDERS,
     announcer,
-    augmentations_of,
     canonical,
     open_labelled,
     open_pool,
     problems_of,
-    read_missing,
     source_of,
     title_of,
 )
@@ -25,13 +23,11 @@ __all__ = [
     "ImageSplit",
     "LibraryPool",
     "announcer",
-    "augmentations_of",
     "canonical",
     "list_datasets",
     "open_labelled",
     "open_pool",
     "problems_of",
-    "read_missing",
     "source_of",
     "title_of",
 ]

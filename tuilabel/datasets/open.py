@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -12,14 +12,13 @@ import numpy as np
 
 from tuilabel.datasets.builtin import cache, catalogue
 from tuilabel.datasets.library import Library, LibraryPool, Problem
-from tuilabel.datasets.pool import ImagePool
+from tuilabel.datasets.pool import ImagePool, ReadProgress, no_progress
 from tuilabel.datasets.sources import Missing, Source, is_source, open_source
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import cache_dir
 
 log = logging.getLogger(__name__)
 
-Progress = Callable[[str, int, int], None]
 Reading = Literal["all", "first", "listed", "none"]
 
 FOLDERS = "?labels=folders"
@@ -29,14 +28,10 @@ FIRST_SECONDS = 1.5
 FEWEST = 20  # items for which one waits, however long it takes
 
 
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
-
-
 def open_pool(
     dataset: str,
     data_dir: Path | None = None,
-    on_progress: Progress = _silent,
+    on_progress: ReadProgress = no_progress,
     *,
     reading: Reading = "all",
 ) -> ImagePool:
@@ -96,25 +91,7 @@ def _kept(dataset: str, *, list_it: bool) -> LibraryPool | None:
     return LibraryPool(library)
 
 
-def read_missing(
-    pool: ImagePool,
-    items: Iterable[str],
-    dataset: str,
-    data_dir: Path | None = None,
-    on_progress: Progress = _silent,
-) -> None:
-    """Read all of DATASET into its `pool` where one of the items, by id, may not have been read again yet.
-
-    Labelled images have been read; they are missing where the cache was deleted since. Raises as `open_pool`.
-    """
-    if not isinstance(pool, LibraryPool) or pool.library.complete or isinstance(pool.library.source, Missing):
-        return
-    if (pool.indices_of(list(items)) < 0).any():
-        open_pool(dataset, data_dir, on_progress)
-        pool.refresh()
-
-
-def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: Progress = _silent) -> ImagePool:
+def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: ReadProgress = no_progress) -> ImagePool:
     """The same, all of it, with a test split for simulations: of a source that has none a fifth of the labelled items.
 
     Which those are depends on their content alone. The pool does not grow.
@@ -129,17 +106,17 @@ def split_off(pool: LibraryPool) -> ImagePool:
     """A pool of four fifths of the items, and a test split of the others."""
     assert pool.targets is not None
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-split"
-    known = cache.load(folder, pool.name, pool.classes)
+    known = cache.load(folder)
     if known is not None:
-        return known
+        return ImagePool(pool.name, pool.classes, known)
     tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
     if tested.all() or not tested.any():
         raise TuilabelError(f"{pool.name} has too few images for a test split: give it one (folders train and test)")
     train, test = ((pool.images[part], pool.targets[part]) for part in (~tested, tested))
-    return cache.store(folder, pool.name, pool.classes, train, test)
+    return ImagePool(pool.name, pool.classes, cache.store(folder, train, test))
 
 
-def _read_first(library: Library, on_progress: Progress) -> None:
+def _read_first(library: Library, on_progress: ReadProgress) -> None:
     """Read until there is enough to begin with."""
 
     def there() -> int:
@@ -154,7 +131,7 @@ def _read_first(library: Library, on_progress: Progress) -> None:
         begin, had = monotonic(), there()  # nearly all of those were broken
 
 
-def problems_of(dataset: str, on_progress: Progress = _silent) -> list[Problem]:
+def problems_of(dataset: str, on_progress: ReadProgress = no_progress) -> list[Problem]:
     """The files of a person's own images that cannot be asked, by name, and why; all are read first.
 
     Raises
@@ -202,14 +179,7 @@ def canonical(dataset: str) -> str:
     return dataset if source is None else source.where + (FOLDERS if dataset.endswith(FOLDERS) else "")
 
 
-def augmentations_of(dataset: str, pool: ImagePool) -> str:
-    """The augmentations a VAE of this pool is trained with: small grey images are assumed to be glyphs."""
-    if not isinstance(pool, LibraryPool):
-        return catalogue.augmentations_of(dataset)
-    return "glyphs" if pool.images.shape[3] == 1 and max(pool.images.shape[1:3]) <= 32 else "photos"
-
-
-def announcer(say: Callable[[str], object]) -> Progress:
+def announcer(say: Callable[[str], object]) -> ReadProgress:
     """For `open_pool`'s `on_progress`: says each stage once."""
     said: set[str] = set()
 

@@ -1,56 +1,31 @@
-"""The pool: all images of a dataset in a fixed order, each with an id that its content gives it."""
+"""The pool: all images of a dataset in a fixed order, each with an id derived from its content."""
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
+from numpy.typing import ArrayLike, NDArray
+
+from tuilabel.datasets.array_checks import (
+    check_name,
+    checked_classes,
+    checked_images,
+    checked_indices,
+    checked_targets,
+    frozen,
+)
+from tuilabel.datasets.ids import content_ids, fingerprint_of
+from tuilabel.datasets.item_files import ArrayFiles, ItemFiles, SubsetFiles
+
+ReadProgress = Callable[[str, int, int], None]
+"""Called with what is being done, the steps done, and the steps in all (0 while that is unknown)."""
 
 
-class ItemFiles(Protocol):
-    """Where the items of a pool come from."""
-
-    def names(self, index: int) -> tuple[str, ...]:
-        """What the source calls the files with this content, in order; empty where none of them is there any more."""
-
-    def last_name(self, index: int) -> str:
-        """The first of them, or what the file was called when it was there."""
-
-    def path(self, index: int) -> Path | None:
-        """The first file on this machine's disks, absolute; None where it lies in an archive, an array, elsewhere."""
-
-    def read(self, index: int) -> bytes:
-        """The content of an image file (JPEG, PNG, …); raises `TuilabelError` where it cannot be had any more."""
-
-
-class ArrayFiles:
-    """The rows of an array as files: `mnist#123`, PNG."""
-
-    def __init__(self, name: str, images: NDArray[np.uint8]) -> None:
-        self._name, self._images = name, images
-
-    def names(self, index: int) -> tuple[str, ...]:
-        """`NAME#INDEX`."""
-        return (self.last_name(index),)
-
-    def last_name(self, index: int) -> str:
-        """`NAME#INDEX`."""
-        return f"{self._name}#{index}"
-
-    def path(self, _index: int) -> Path | None:
-        """None: a row is no file."""
-        return None
-
-    def read(self, index: int) -> bytes:
-        """The row as PNG."""
-        return png(self._images[index])
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """A `ReadProgress` that reports nothing."""
 
 
 @dataclass(frozen=True)
@@ -60,119 +35,305 @@ class ImageSplit:
     images: NDArray[np.uint8]
     targets: NDArray[np.int64]
 
+    @cached_property
+    def ids(self) -> NDArray[np.bytes_]:
+        """The ids of the images; see `content_ids`."""
+        return content_ids(self.images)
 
-@dataclass
-class ImagePool:
-    """The images that may be asked.
 
-    A pool may `grow` at its end: an index means the same image for as long as the pool lives.
+@dataclass(frozen=True)
+class FileCounts:
+    """The files of your own images, and those among them that are not an item of their own."""
+
+    listed: int
+    unread: int
+    copies: int
+    """Files with the same content as another."""
+    gone: int
+    """Items without a file."""
+    problems: int
+    """Files that cannot be read as an image."""
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """How a table with one row per file, sorted by file name, maps to the items of a pool.
 
     Attributes
     ----------
-    images : uint8 (N, H, W, C), C 1 or 3; read-only, memory-mapped.
-    ids : bytes (N,) of 32 hexadecimal digits; see `content_ids`.
-    targets : int64 (N,), true classes for simulations, or None where nobody knows them.
-    classes : class names.
-    test : the test split, or None.
-    fingerprint : hexadecimal digest of all images; names what is derived from them.
-    origin : the items' files; None for rows of an array, see `files`.
+    n_files : rows of the table.
+    pool : int64 (n, 2), pairs (row, index) of the files that are items of the pool.
+    test : int64 (m, 2), the same for the test split.
     """
 
-    name: str
+    n_files: int
+    pool: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class PoolContent:
+    """The arrays of a pool. They belong together, and are replaced together when a pool grows.
+
+    Make one with `of`, so that the fingerprint is that of the images.
+    """
+
     images: NDArray[np.uint8]
     ids: NDArray[np.bytes_]
     targets: NDArray[np.int64] | None
-    classes: tuple[str, ...]
     test: ImageSplit | None
     fingerprint: str
-    origin: ItemFiles | None = None
-    _order: NDArray[np.int64] | None = field(default=None, init=False, repr=False)
-    _sorted_ids: NDArray[np.bytes_] = field(init=False, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        images: NDArray[np.uint8],
+        ids: NDArray[np.bytes_],
+        targets: NDArray[np.int64] | None,
+        test: ImageSplit | None,
+    ) -> PoolContent:
+        """The arrays with the fingerprint of the images."""
+        return cls(images, ids, targets, test, fingerprint_of(ids, None if test is None else test.ids))
+
+    def subset(self, indices: NDArray[np.int64]) -> PoolContent:
+        """The items at `indices` int64 (n,), in that order, with the whole test split."""
+        targets = None if self.targets is None else frozen(self.targets[indices])
+        return PoolContent.of(frozen(self.images[indices]), frozen(self.ids[indices]), targets, self.test)
+
+    @cached_property
+    def by_id(self) -> tuple[NDArray[np.bytes_], NDArray[np.int64]]:
+        """The ids in ascending order, and the index of each."""
+        order = np.argsort(self.ids)
+        return self.ids[order], order
+
+
+class ImagePool:
+    """The images that can be queried for labels.
+
+    Made by `open_pool`, `ImagePool.from_arrays` and `subset`. Read-only: what is computed from the images is cached
+    under their fingerprint, so the two must never part. A pool may grow at its end (see `can_grow`): an index means the
+    same image for as long as the pool exists.
+    """
+
+    def __init__(self, name: str, classes: Sequence[str], content: PoolContent) -> None:
+        self._name, self._classes, self._content = name, tuple(classes), content
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike,
+        classes: Sequence[str],
+        targets: ArrayLike | None = None,
+        *,
+        test: ImageSplit | None = None,
+        name: str = "images",
+    ) -> ImagePool:
+        """A pool of images in memory, or in a memory-mapped array.
+
+        Parameters
+        ----------
+        images : uint8 (N, H, W, C) with 1 or 3 channels, or (N, H, W). Copied, unless they are read-only as those of
+            `numpy.load(path, mmap_mode="r")` are.
+        classes : distinct class names.
+        targets : integers (N,), for each image the position of its true class in `classes`, if known.
+        test : test images of the same shape with their classes.
+        name : short name for files and projects, of letters, digits and `._-`.
+
+        Raises
+        ------
+        ValueError : if an array has the wrong shape, type or values, or a name is not usable.
+        """
+        check_name(name)
+        names = checked_classes(classes)
+        pixels = checked_images("images", images)
+        truth = None if targets is None else checked_targets("targets", targets, len(pixels), len(names))
+        if test is not None:
+            tested = checked_images("test.images", test.images, pixels.shape[1:])
+            test = ImageSplit(tested, checked_targets("test.targets", test.targets, len(tested), len(names)))
+        return ImagePool(name, names, PoolContent.of(pixels, content_ids(pixels), truth, test))
+
+    def subset(self, indices: ArrayLike) -> ImagePool:
+        """A pool of some of the items, with the ids they have here and the whole test split.
+
+        It has a fingerprint of its own, so it never shares cached latents with this pool. It does not grow.
+
+        Parameters
+        ----------
+        indices : integers (n,), distinct, at least one, in any order.
+
+        Raises
+        ------
+        ValueError : if they are not.
+        """
+        return Subset(self, checked_indices(indices, len(self)))
+
+    # -- the images ----------------------------------------------------------------------------------------------------
 
     @property
-    def files(self) -> ItemFiles:
-        """What the items are called in their source, and their content."""
-        return self.origin or ArrayFiles(self.name, self.images)
+    def name(self) -> str:
+        """Short name for files and projects."""
+        return self._name
 
-    def __len__(self) -> int:
-        """Items."""
-        return len(self.ids)
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names."""
+        return self._classes
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images, uint8 (N, H, W, C), C 1 or 3; read-only, memory-mapped if they come from a file."""
+        return self._content.images
+
+    @property
+    def ids(self) -> NDArray[np.bytes_]:
+        """Ids, bytes (N,) of 32 hexadecimal digits; see `content_ids` and `file_id`."""
+        return self._content.ids
+
+    @property
+    def targets(self) -> NDArray[np.int64] | None:
+        """True classes for simulations, int64 (N,); None if unknown."""
+        return self._content.targets
+
+    @property
+    def test(self) -> ImageSplit | None:
+        """The test split, if there is one."""
+        return self._content.test
+
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of all images and of the test split."""
+        return self._content.fingerprint
 
     @property
     def cache_name(self) -> str:
-        """Names what is derived from the images, up to their number where the pool `grows`."""
+        """Names the files of what is computed from the images; for a pool that grows, whatever their number."""
         return f"{self.name}-{self.fingerprint[:16]}"
 
+    def __len__(self) -> int:
+        """Number of items."""
+        return len(self.ids)
+
+    def indices_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """The index of each id, int64 (n,); -1 for an id that is not in the pool."""
+        if not len(ids) or not len(self.ids):
+            return np.full(len(ids), -1, dtype=np.int64)
+        sorted_ids, order = self._content.by_id
+        wanted = np.array([item.encode() for item in ids])
+        positions = np.minimum(np.searchsorted(sorted_ids, wanted), len(order) - 1)
+        return np.where(sorted_ids[positions] == wanted, order[positions], -1)
+
     @property
-    def grows(self) -> bool:
-        """Whether there may be more items at its end tomorrow; those that there are keep their places."""
+    def augmentations(self) -> str:
+        """The family of augmentations a VAE of these images is trained with: small grey images are taken for glyphs."""
+        height, width, channels = self.images.shape[1:]
+        return "glyphs" if channels == 1 and max(height, width) <= 32 else "photos"
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether this is a built-in dataset, for which the defaults have been tuned."""
         return False
 
-    @property
-    def gone(self) -> NDArray[np.int64]:
-        """Indices of items whose files are no more: they keep their labels, and are not asked."""
-        return np.empty(0, dtype=np.int64)
+    # -- the files behind them -----------------------------------------------------------------------------------------
 
-    def refresh(self) -> int:
-        """Take in what has come to the end of the pool since; returns how many items that are."""
-        return 0
+    @property
+    def files(self) -> ItemFiles:
+        """The files that the items come from."""
+        return ArrayFiles(self.name, self.images)
 
     def size_of(self, _index: int) -> tuple[int, int]:
-        """(width, height) of the image in its source, where it may be larger than in `images`."""
+        """(width, height) of the image in its source, which may be larger than in `images`."""
         height, width = self.images.shape[1:3]
         return width, height
 
     def picture(self, index: int, _longest: int) -> NDArray[np.uint8]:
-        """The image as its source has it, upright, at most `longest` pixels a side, uint8 (h, w, C)."""
+        """The image from its source, upright, at most `longest` pixels a side, uint8 (h, w, C)."""
         image: NDArray[np.uint8] = self.images[index]
         return image
 
-    def indices_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
-        """The index of each id, int64 (n,); -1 for one that is not in the pool."""
-        if not len(ids) or not len(self.ids):
-            return np.full(len(ids), -1, dtype=np.int64)
-        if self._order is None:
-            self._order = np.argsort(self.ids)
-            self._sorted_ids = self.ids[self._order]
-        wanted = np.array([item.encode() for item in ids])
-        places = np.minimum(np.searchsorted(self._sorted_ids, wanted), len(self.ids) - 1)
-        return np.where(self._sorted_ids[places] == wanted, self._order[places], -1)
+    @property
+    def gone(self) -> NDArray[np.int64]:
+        """Indices of items whose files no longer exist: they keep their labels and are not queried."""
+        return np.empty(0, dtype=np.int64)
+
+    @property
+    def n_problems(self) -> int:
+        """Number of files that cannot be read as an image."""
+        return 0
+
+    def file_counts(self) -> FileCounts | None:
+        """Counts of the files behind a pool of your own images; None for a pool of arrays."""
+        return None
+
+    def rows_by_file(self) -> FileRows | None:
+        """How a table with one row per file maps to the items; None for a pool of arrays, where a row is an item."""
+        return None
+
+    # -- growing -------------------------------------------------------------------------------------------------------
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether items may be added at the end; those that are there keep their indices."""
+        return False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file that was listed has been read."""
+        return True
+
+    @property
+    def n_read(self) -> int:
+        """Items that have been read, with those that `refresh` would add."""
+        return len(self)
+
+    def refresh(self) -> int:
+        """Add the items that were read since, perhaps by another process; returns how many there are."""
+        return 0
+
+    def read_rest(
+        self, on_progress: ReadProgress = no_progress, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Read the files that have not been read yet, until `should_stop`, and add their items.
+
+        Raises
+        ------
+        TuilabelError : if the cache cannot be written.
+        """
+
+    def read_until_found(self, ids: Collection[str], on_progress: ReadProgress = no_progress) -> None:
+        """List and read all files if one of the ids is missing, as after the cache was deleted.
+
+        Raises
+        ------
+        TuilabelError : if the source cannot be listed, or the cache cannot be written.
+        """
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
-    """An image (H, W, C) as a PNG file."""
-    file = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG")
-    return file.getvalue()
+class Subset(ImagePool):
+    """Some items of another pool; their files are those of that pool."""
 
+    def __init__(self, whole: ImagePool, indices: NDArray[np.int64]) -> None:
+        super().__init__(whole.name, whole.classes, whole._content.subset(indices))
+        self._whole, self._indices = whole, indices
 
-def file_id(content: bytes) -> str:
-    """The id of an image file: 128-bit BLAKE2b of its bytes, as 32 hexadecimal digits; it survives renaming."""
-    return hashlib.blake2b(content, digest_size=16, person=b"tuilabel").hexdigest()
+    @property
+    def augmentations(self) -> str:
+        """As for the whole pool."""
+        return self._whole.augmentations
 
+    @property
+    def files(self) -> ItemFiles:
+        """The files of the whole pool."""
+        return SubsetFiles(self._whole.files, self._indices)
 
-def content_ids(images: NDArray[np.uint8]) -> NDArray[np.bytes_]:
-    """Ids of images (N, H, W, C): 128-bit BLAKE2b of shape and pixels, as 32 hexadecimal digits, dtype S32.
+    def size_of(self, index: int) -> tuple[int, int]:
+        """(width, height) of the image in its source."""
+        return self._whole.size_of(int(self._indices[index]))
 
-    They survive renaming and reordering. The k-th copy of an image (k ≥ 1) has k hashed in as well, so that ids
-    are unique within a pool.
-    """
-    shape = repr(images.shape[1:]).encode()
-    seen: dict[str, int] = {}
-    ids = []
-    for image in images:
-        digest = hashlib.blake2b(image.tobytes(), digest_size=16, person=b"tuilabel", key=shape).hexdigest()
-        copies = seen.get(digest, 0)
-        seen[digest] = copies + 1
-        if copies:
-            digest = hashlib.blake2b(f"{digest}#{copies}".encode(), digest_size=16, person=b"tuilabel").hexdigest()
-        ids.append(digest)
-    return np.array(ids, dtype="S32")
+    def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
+        """The image from its source."""
+        return self._whole.picture(int(self._indices[index]), longest)
 
-
-def fingerprint_of(ids: NDArray[np.bytes_], test_ids: NDArray[np.bytes_] | None) -> str:
-    """One digest for a pool and its test split, as 32 hexadecimal digits."""
-    digest = hashlib.blake2b(ids.tobytes(), digest_size=16)
-    digest.update(b"|")
-    digest.update(b"" if test_ids is None else test_ids.tobytes())
-    return digest.hexdigest()
+    @property
+    def gone(self) -> NDArray[np.int64]:
+        """Indices of items whose files no longer exist."""
+        return np.flatnonzero(np.isin(self._indices, self._whole.gone))

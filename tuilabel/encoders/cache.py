@@ -102,7 +102,7 @@ def write_cached(
     TuilabelError : where the cache cannot be written or read back.
     """
     total = len(pool.images) + (0 if pool.test is None else len(pool.test.images))
-    known = _mapped(path) if pool.grows and pool.test is None else None
+    known = _mapped(path) if pool.can_grow and pool.test is None else None
     known = None if known is not None and len(known) > total else known
     done = 0 if known is None else len(known)
     on_progress(done, total)

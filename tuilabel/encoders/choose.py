@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, LibraryPool
+from tuilabel.datasets import ImagePool
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
 
@@ -82,14 +82,14 @@ def choose_encoder(
         return PCA_ENCODER
     if encoder != "vae":
         return Encoder("backbone", encoder)
-    if checkpoint is None and isinstance(pool, LibraryPool):
+    if checkpoint is None and not pool.is_builtin:
         return _vae_of_own(pool, project)
     path = find_checkpoint(pool.name, checkpoint)
     check_fits(read_header(path), pool)
     return Encoder.vae(path)
 
 
-def _vae_of_own(pool: LibraryPool, project: Path | None) -> Encoder | None:
+def _vae_of_own(pool: ImagePool, project: Path | None) -> Encoder | None:
     """The VAE that somebody trained for these images, else the one from behind the screen; None for neither."""
     places = [] if project is None else [vae_of(project)]
     with suppress(TuilabelError):
@@ -133,10 +133,11 @@ def own_rows(file: Path, pool: ImagePool) -> NDArray[np.float32]:
     if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind not in "fiu" or not rows.shape[1]:
         raise UsageError(f"{file} holds no table of numbers (N, D): save one with numpy.save")
     n, m = len(pool.images), 0 if pool.test is None else len(pool.test.images)
-    allowed = (pool.places_by_name()[1],) if isinstance(pool, LibraryPool) else (n, n + m)
+    files = pool.rows_by_file()
+    allowed = (n, n + m) if files is None else (files.n_files,)
     if len(rows) not in allowed:
         kind, what = "images", "image"
-        if isinstance(pool, LibraryPool):
+        if files is not None:
             kind, what = "files", "file, readable or not, in the order of their names"
         raise TuilabelError(
             f"{file} has {len(rows):,} rows and {pool.name} {allowed[0]:,} {kind}: give a row for each {what} "

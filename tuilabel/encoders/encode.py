@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, LibraryPool
+from tuilabel.datasets import ImagePool
 from tuilabel.datasets.decode import squared
 from tuilabel.encoders.cache import Latents, cache_path, cached_latents, encode_pool, read_cached, write_cached
 from tuilabel.encoders.choose import Encoder, own_rows
@@ -88,30 +88,28 @@ def encode_others(
     return encode(encoder, others, device, on_progress).pool
 
 
-def by_file(pool: LibraryPool, latents: Latents) -> NDArray[np.float32]:
-    """A row for each file of a person's own images, in the order of their names; NaN where it is not readable."""
-    places_of, n_files = pool.places_by_name()
-    rows = np.full((n_files, latents.pool.shape[1]), np.nan, dtype=np.float32)
-    for places, part in zip(places_of, (latents.pool, latents.test), strict=True):
-        for row, place in places:
-            if part is not None and place < len(part):
-                rows[row] = part[place]
+def by_file(pool: ImagePool, latents: Latents) -> NDArray[np.float32]:
+    """A row for each file of your own images, sorted by name, NaN if it is not readable; of arrays, a row per item."""
+    files = pool.rows_by_file()
+    if files is None:
+        return latents.pool
+    rows = np.full((files.n_files, latents.pool.shape[1]), np.nan, dtype=np.float32)
+    for pairs, part in ((files.pool, latents.pool), (files.test, latents.test)):
+        if part is not None:
+            rows[pairs[:, 0]] = part[pairs[:, 1]]
     return rows
 
 
 def _own(encoder: Encoder, pool: ImagePool) -> Latents:
     assert encoder.path is not None
     rows = own_rows(encoder.path, pool)
+    files = pool.rows_by_file()
     n, m = len(pool.images), 0 if pool.test is None else len(pool.test.images)
-    if not isinstance(pool, LibraryPool):
+    if files is None:
         return Latents(rows[:n], rows[n:] if m and len(rows) > n else None, None)
     tables = []
-    for places, length in zip(pool.places_by_name()[0], (n, m), strict=True):
-        table = np.zeros(
-            (length, rows.shape[1]), dtype=np.float32
-        )  # those of files that are gone stay so: none is asked
-        for row, place in places:
-            if place < length:
-                table[place] = rows[row]
+    for pairs, length in ((files.pool, n), (files.test, m)):
+        table = np.zeros((length, rows.shape[1]), dtype=np.float32)  # 0 for files that are gone: they are not queried
+        table[pairs[:, 1]] = rows[pairs[:, 0]]
         tables.append(table)
     return Latents(tables[0], tables[1] if m else None, None)

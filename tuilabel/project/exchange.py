@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, read_missing
+from tuilabel.datasets import ImagePool, announcer, canonical, open_pool
 from tuilabel.encoders.choose import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
@@ -152,7 +152,7 @@ def export_labels(
     opened = Project.read(project_directory(dataset, project))
     events, classes = _current_events(opened)
     pool = project_pool(opened, data_dir)
-    read_missing(pool, {event.item for event in events}, opened.source, data_dir, announcer(note))
+    pool.read_until_found({event.item for event in events}, announcer(note))
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:

@@ -13,7 +13,6 @@ from rich.table import Table
 from tuilabel.datasets import (
     FOLDERS,
     ImagePool,
-    LibraryPool,
     announcer,
     list_datasets,
     open_pool,
@@ -109,6 +108,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
     """
     project = Project.read(project_directory(dataset, named))
     pool = project_pool(project, data_dir)
+    files = pool.file_counts()
     store = LabelStore.open(project.store, create=False)
     try:
         found = log_statistics(
@@ -126,7 +126,7 @@ def project_statistics(dataset: str, named: Path | None, data_dir: Path | None) 
         "dataset": project.dataset,
         "project": str(project.directory),
         "pool_size": len(pool.ids),
-        "files": _files(pool),
+        "files": None if files is None else asdict(files),
         "labelled": found.labelled,
         "skipped": found.skipped,
         "flagged": found.flagged,
@@ -166,20 +166,6 @@ def statistics_table(figures: dict[str, Any]) -> Group:
     if mistakes:
         table.add_row("mistaken", mistakes)
     return Group(table, "", _class_table(figures))
-
-
-def _files(pool: ImagePool) -> dict[str, int] | None:
-    """Of a person's own images: files that are no item of their own, and items without a file."""
-    if not isinstance(pool, LibraryPool):
-        return None
-    index = pool.library.index
-    return {
-        "listed": index.n_files(),
-        "unread": index.n_unread(),
-        "copies": index.n_duplicates(),
-        "gone": len(pool.gone),
-        "problems": index.n_problems(),
-    }
 
 
 def _interval(estimate: dict[str, Any] | None) -> str:

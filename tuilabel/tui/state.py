@@ -34,7 +34,7 @@ class AppState:
     def thumbnail(self) -> Callable[[int], NDArray[np.uint8]]:
         """The small image of an item by its index, in its own proportions, uint8 (h, w, C)."""
         pool = self.session.pool
-        if not pool.grows:
+        if not pool.can_grow:
             return lambda index: pool.images[index]
 
         @lru_cache(IMAGES)

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.progress import progress
-from tuilabel.datasets import FOLDERS, ImagePool, LibraryPool, augmentations_of, open_pool
+from tuilabel.datasets import FOLDERS, ImagePool, open_pool
 from tuilabel.encoders.choose import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.encode import by_file, encode
@@ -54,7 +54,7 @@ def run_training(
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with progress(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
-    settings = _settings(dataset, pool, options)
+    settings = _settings(pool, options)
     path = out or Path("checkpoints") / f"{pool.name}.safetensors"
     command = _command(dataset, pool, settings, data_dir, out, device)
     if partial_path(path).exists() and not resume:
@@ -130,7 +130,7 @@ def run_encoding(
         bar.update(task, completed=len(pool.images))  # what was cached, or takes no time, has not been counted
     if out is not None:
         with atomic_write(out) as temporary, temporary.open("wb") as file:
-            np.save(file, by_file(pool, latents) if isinstance(pool, LibraryPool) else latents.pool)
+            np.save(file, by_file(pool, latents))
     return {
         "dataset": pool.name,
         "encoder": chosen.name,
@@ -141,13 +141,13 @@ def run_encoding(
     }
 
 
-def _settings(dataset: str, pool: ImagePool, options: dict[str, Any]) -> TrainSettings:
-    """Those that were given, the others as they do best for the dataset, or for a person's own images."""
-    augmentations = options["augmentations"] or augmentations_of(dataset, pool)
+def _settings(pool: ImagePool, options: dict[str, Any]) -> TrainSettings:
+    """Those that were given, the others as they do best for the dataset, or for so many images."""
+    augmentations = options["augmentations"] or pool.augmentations
     given = _without(options, "augmentations")
-    if isinstance(pool, LibraryPool):
-        return TrainSettings.for_pool(len(pool), augmentations, **given)
-    return TrainSettings.for_augmentations(augmentations, **given)
+    if pool.is_builtin:
+        return TrainSettings.for_augmentations(augmentations, **given)
+    return TrainSettings.for_pool(len(pool), augmentations, **given)
 
 
 def _without(options: dict[str, Any], name: str) -> dict[str, Any]:
@@ -161,10 +161,7 @@ def _command(
     words = ["tuilabel", "train-vae", dataset.removesuffix(FOLDERS)]
     if dataset.endswith(FOLDERS):
         words.append("--labels-from-folders")
-    usual = replace(
-        _settings(dataset, pool, {"augmentations": settings.augmentations}),
-        augmentations=augmentations_of(dataset, pool),
-    )
+    usual = replace(_settings(pool, {"augmentations": settings.augmentations}), augmentations=pool.augmentations)
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value == getattr(usual, field.name):

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tuilabel.datasets.builtin.formats import Arrays
-from tuilabel.datasets.pool import ImagePool, ImageSplit, content_ids, fingerprint_of
+from tuilabel.datasets.ids import content_ids
+from tuilabel.datasets.pool import ImageSplit, PoolContent
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -23,9 +24,9 @@ VERSION = 1
 
 
 def folder_of(name: str, files: Sequence[Path], *, by_time: bool) -> Path:
-    """Where the pool decoded from `files` is cached: another folder as soon as one of them changes.
+    """Where the pool decoded from `files` is cached: a different folder as soon as one of them changes.
 
-    `by_time` takes the time of change in; files that come with a package have none that means anything.
+    `by_time` includes the modification time; that of files installed with a package means nothing.
     """
     key = hashlib.blake2b(f"{VERSION}".encode(), digest_size=8)
     for path in files:
@@ -34,41 +35,39 @@ def folder_of(name: str, files: Sequence[Path], *, by_time: bool) -> Path:
     return cache_dir() / "pools" / f"{name}-{key.hexdigest()}"
 
 
-def load(folder: Path, name: str, classes: tuple[str, ...]) -> ImagePool | None:
-    """The pool in `folder`, or None where it is missing, cut short or damaged."""
+def load(folder: Path) -> PoolContent | None:
+    """The pool's arrays in `folder`, or None if they are missing, truncated or damaged."""
     try:
         meta = json.loads((folder / "meta.json").read_text())
         for file, size in meta["bytes"].items():
             if (folder / file).stat().st_size != size:
-                raise ValueError(f"{file} has another size than it was written with")
+                raise ValueError(f"{file} does not have the size it was written with")
         arrays = {file: np.load(folder / file, mmap_mode="r", allow_pickle=False) for file in meta["bytes"]}
-        return ImagePool(
-            name,
+        return PoolContent(
             arrays["images.npy"],
             arrays["ids.npy"],
             arrays["targets.npy"],
-            classes,
             ImageSplit(arrays["test_images.npy"], arrays["test_targets.npy"]),
             str(meta["fingerprint"]),
         )
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError) as error:
-        log.info("the cache in %s is damaged and made anew: %s", folder, error)
+        log.info("the cache in %s is damaged and will be rebuilt: %s", folder, error)
         return None
 
 
-def store(folder: Path, name: str, classes: tuple[str, ...], train: Arrays, test: Arrays) -> ImagePool:
-    """Write a pool to `folder`, whole or not at all, and open it.
+def store(folder: Path, train: Arrays, test: Arrays) -> PoolContent:
+    """Write a pool's arrays to `folder`, completely or not at all, and open them memory-mapped.
 
     Raises
     ------
-    TuilabelError : where the cache cannot be written.
+    TuilabelError : if the cache cannot be written.
     """
-    ids = content_ids(train[0])
+    content = PoolContent.of(train[0], content_ids(train[0]), train[1], ImageSplit(*test))
     arrays = {
         "images.npy": train[0],
-        "ids.npy": ids,
+        "ids.npy": content.ids,
         "targets.npy": train[1],
         "test_images.npy": test[0],
         "test_targets.npy": test[1],
@@ -79,27 +78,27 @@ def store(folder: Path, name: str, classes: tuple[str, ...], train: Arrays, test
         for file, array in arrays.items():
             np.save(temporary / file, array)
         sizes = {file: (temporary / file).stat().st_size for file in arrays}
-        meta = {"fingerprint": fingerprint_of(ids, content_ids(test[0])), "bytes": sizes}
+        meta = {"fingerprint": content.fingerprint, "bytes": sizes}
         (temporary / "meta.json").write_text(json.dumps(meta))
-        _put_in_place(temporary, folder, name, classes)
+        _put_in_place(temporary, folder)
     except OSError as error:
         raise TuilabelError(
             f"cannot write the cache {folder}: {error.strerror or error} (set TUILABEL_CACHE)"
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    pool = load(folder, name, classes)
-    if pool is None:
+    stored = load(folder)
+    if stored is None:
         raise TuilabelError(f"the cache {folder} cannot be read back: check the disk, or set TUILABEL_CACHE")
-    return pool
+    return stored
 
 
-def _put_in_place(temporary: Path, folder: Path, name: str, classes: tuple[str, ...]) -> None:
-    """Rename `temporary` to `folder`; where another start was quicker and its work is whole, keep that."""
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`; if another process was quicker and its work is complete, keep that."""
     try:
         temporary.rename(folder)
     except OSError:
-        if load(folder, name, classes) is not None:
+        if load(folder) is not None:
             return
         damaged = folder.with_name(f".{folder.name}.{os.getpid()}.damaged")
         folder.rename(damaged)

@@ -14,7 +14,7 @@ from typing import Literal
 
 from tuilabel.datasets.builtin import cache, formats
 from tuilabel.datasets.builtin.formats import Arrays, FormatError
-from tuilabel.datasets.pool import ImagePool
+from tuilabel.datasets.pool import ImagePool, PoolContent, ReadProgress, no_progress
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
 from tuilabel.files import cache_dir
 
@@ -39,9 +39,27 @@ class DatasetSpec:
     read: Callable[[list[Path], Split], Arrays]
     bundled: bool = False
     augmentations: str = "glyphs"
-    """The augmentations its VAE is trained with; see `tuilabel.encoders.vae.augmentations`."""
+    """The family of augmentations that keep an image's class; see `tuilabel.encoders.vae.augmentations`."""
     made_by: str | None = None
     """The command that makes its files, where they are not to be had otherwise."""
+
+
+class BuiltinPool(ImagePool):
+    """The pool of a built-in dataset."""
+
+    def __init__(self, spec: DatasetSpec, content: PoolContent) -> None:
+        super().__init__(spec.name, spec.classes, content)
+        self._augmentations = spec.augmentations
+
+    @property
+    def augmentations(self) -> str:
+        """The family of augmentations that suits the dataset."""
+        return self._augmentations
+
+    @property
+    def is_builtin(self) -> bool:
+        """It is."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ def list_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
 def open_known(
     dataset: str,
     data_dir: Path | None = None,
-    on_progress: Callable[[str, int, int], None] = lambda _stage, _done, _total: None,
+    on_progress: ReadProgress = no_progress,
 ) -> ImagePool:
     """The pool of a dataset known by name: from the cache, or its files decoded into it, downloaded first if need be.
 
@@ -107,9 +125,9 @@ def open_known(
                 f"{spec.name} was downloaded into {root}, but its files are not there: {spec.files[0]} …"
             )
     folder = cache.folder_of(spec.name, files, by_time=not spec.bundled)
-    pool = cache.load(folder, spec.name, spec.classes)
-    if pool is not None:
-        return pool
+    content = cache.load(folder)
+    if content is not None:
+        return BuiltinPool(spec, content)
     on_progress(f"decoding {spec.name}, once", 1, 2)
     try:
         train, test = spec.read(files, "train"), spec.read(files, "test")
@@ -118,12 +136,7 @@ def open_known(
     for _, targets in (train, test):
         if targets.min(initial=0) < 0 or targets.max(initial=0) >= len(spec.classes):
             raise TuilabelError(f"{files[0]} has labels that {spec.name} does not know: put the official files there")
-    return cache.store(folder, spec.name, spec.classes, train, test)
-
-
-def augmentations_of(dataset: str) -> str:
-    """The augmentations a VAE of this dataset is trained with; raises `UsageError` for an unknown dataset."""
-    return _spec(dataset).augmentations
+    return BuiltinPool(spec, cache.store(folder, train, test))
 
 
 def check_known(dataset: str) -> None:

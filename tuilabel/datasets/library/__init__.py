@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.datasets.library.index import Problem
-from tuilabel.datasets.library.library import Library, Progress
+from tuilabel.datasets.library.library import Library
 from tuilabel.datasets.library.pool import LibraryPool
 
-__all__ = ["Library", "LibraryPool", "Problem", "Progress"]
+__all__ = ["Library", "LibraryPool", "Problem"]

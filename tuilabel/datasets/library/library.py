@@ -15,7 +15,8 @@ from tuilabel.datasets.decode import Undecodable, decode
 from tuilabel.datasets.library.index import LibraryIndex, Problem
 from tuilabel.datasets.library.reading import Shape, read_files
 from tuilabel.datasets.library.shelf import Shelf
-from tuilabel.datasets.sources import Content, Source, SourceError
+from tuilabel.datasets.pool import ReadProgress, no_progress
+from tuilabel.datasets.sources import Content, Missing, Source, SourceError
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -25,13 +26,6 @@ VERSION = 1
 SIDE = 64  # pixels a side of a small copy, unless all images are smaller and of one size
 SAMPLE = 128  # files that say of what size and colour the images are
 PARTS = ("pool", "test")
-
-Progress = Callable[[str, int, int], None]
-"""Told what is done, the files done and the files in all; 0 in all where nobody knows yet."""
-
-
-def _silent(_stage: str, _done: int, _total: int) -> None:
-    pass
 
 
 class Library:
@@ -81,7 +75,7 @@ class Library:
                 pass  # a network file system without locks
             yield True
 
-    def take_stock(self, on_progress: Progress = _silent) -> int:
+    def take_stock(self, on_progress: ReadProgress = no_progress) -> int:
         """List the source: what is new or changed is to be read, what is gone is asked no more. Returns the files.
 
         Raises
@@ -101,7 +95,7 @@ class Library:
 
     def read(
         self,
-        on_progress: Progress = _silent,
+        on_progress: ReadProgress = no_progress,
         *,
         enough: Callable[[int], bool] = lambda _done: False,
     ) -> int:
@@ -148,6 +142,11 @@ class Library:
     def shelves(self, shape: Shape) -> list[Shelf]:
         """Of the pool and of the test split."""
         return [Shelf(self.folder, part, shape) for part in PARTS]
+
+    @property
+    def source_is_missing(self) -> bool:
+        """Whether the images are no longer where they were, so that only what was read before is left."""
+        return isinstance(self.source, Missing)
 
     @property
     def complete(self) -> bool:

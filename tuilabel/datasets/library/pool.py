@@ -1,8 +1,9 @@
-"""What a library has read, as a pool that grows."""
+"""What a library has read, as a pool that can grow."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Collection
 from pathlib import Path
 from shlex import quote
 
@@ -10,8 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets.decode import Undecodable, decode
+from tuilabel.datasets.ids import fingerprint_of
+from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.library.library import Library
-from tuilabel.datasets.pool import ImagePool, ImageSplit, fingerprint_of, png
+from tuilabel.datasets.pool import (
+    FileCounts,
+    FileRows,
+    ImagePool,
+    ImageSplit,
+    PoolContent,
+    ReadProgress,
+    no_progress,
+)
 from tuilabel.datasets.sources import SourceError
 from tuilabel.errors import TuilabelError
 
@@ -19,107 +30,143 @@ from tuilabel.errors import TuilabelError
 class LibraryPool(ImagePool):
     """The items of a library, in the order in which they were read.
 
-    `classes` are those that the source names, in natural order; `targets` there are where it names one for every
-    item. The test split is what the source says it is.
+    `classes` are those that the source names, in natural order; there are `targets` if it names one for every item.
+    The test split is what the source says it is.
 
     Raises
     ------
-    TuilabelError : where the library holds no item, or is damaged.
+    TuilabelError : if the library holds no item, or is damaged.
     """
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        shape = library.shape
-        n = library.index.n_items(test=False)
-        if shape is None or not n:
-            raise TuilabelError(
-                f"there is no readable image in {library.source.where}: "
-                f"`tuilabel stats {quote(library.source.where)} --problems` lists what is wrong"
-            )
         classes = tuple(sorted(library.index.labels(), key=natural_order))
-        n_test = library.index.n_items(test=True)
-        test = None
-        targets = self._targets(classes, test=True) if n_test else None
-        pool, tested = library.shelves(shape)
-        try:
-            if targets is not None:
-                test = ImageSplit(tested.images(n_test), targets)
-            super().__init__(
-                library.source.title,
-                pool.images(n),
-                pool.ids(n),
-                self._targets(classes, test=False),
-                classes,
-                test,
-                "",
-                LibraryFiles(library),
-            )
-        except (OSError, ValueError) as error:
-            raise TuilabelError(
-                f"the library {library.folder} is damaged ({error}): delete that folder, it is made anew"
-            ) from error
-        self._stamp()
-
-    def refresh(self) -> int:
-        """Take in what has been read since; returns how many items that are."""
-        before, n = len(self.ids), self.library.index.n_items(test=False)
-        shape = self.library.shape
-        if n <= before or shape is None:
-            return 0
-        shelf = self.library.shelves(shape)[0]
-        self.images, self.ids = shelf.images(n), shelf.ids(n)
-        self.targets = self._targets(self.classes, test=False)
-        self._order = None
-        self._stamp()
-        return n - before
+        super().__init__(library.source.title, classes, self._load(classes))
 
     @property
     def cache_name(self) -> str:
-        """Names what is derived from the images: by the library, whatever it holds by now."""
+        """Names the files of what is computed from the images: by the library, however many items it holds by now."""
         return f"{self.name}-{self.library.token}"
 
-    @property
-    def grows(self) -> bool:
-        """It does."""
-        return True
-
-    @property
-    def gone(self) -> NDArray[np.int64]:
-        """Indices of the items that no file has any more."""
-        return np.array(self.library.index.gone(), dtype=np.int64)
-
-    def places_by_name(self) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int]:
-        """For the pool and for the test split (row, index) of every file that was read, and how many files there are.
-
-        A file's row is its place among all that were listed, by name.
-        """
-        return self.library.index.places_by_name()
-
     def size_of(self, index: int) -> tuple[int, int]:
-        """(width, height) of the image before it was made small."""
+        """(width, height) of the image in its file."""
         return self.library.index.size_at(index)
 
     def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
-        """The image as large as its file has it, at most `longest` pixels a side, uint8 (h, w, C)."""
-        index_, files = self.library.index, self.files
-        copy = index_.copy_at(index)
+        """The image as large as in its file, at most `longest` pixels a side, uint8 (h, w, C)."""
         try:
-            return decode(files.read(index) if copy is None else copy, longest).image
+            copy = self.library.index.copy_at(index)
+            return decode(self.files.read(index) if copy is None else copy, longest).image
         except (TuilabelError, Undecodable):
             return super().picture(index, longest)
 
-    def _stamp(self) -> None:
-        test_ids = None
-        if self.test is not None and self.library.shape is not None:
-            test_ids = self.library.shelves(self.library.shape)[1].ids(len(self.test.targets))
-        self.fingerprint = fingerprint_of(self.ids, test_ids)
+    # -- the files behind them -----------------------------------------------------------------------------------------
 
-    def _targets(self, classes: tuple[str, ...], *, test: bool) -> NDArray[np.int64] | None:
-        labels = self.library.index.labels_of_items(test=test) if classes else []
+    @property
+    def files(self) -> ItemFiles:
+        """The files of the source."""
+        return LibraryFiles(self.library)
+
+    @property
+    def gone(self) -> NDArray[np.int64]:
+        """Indices of items whose files no longer exist."""
+        return np.array(self.library.index.gone(), dtype=np.int64)
+
+    @property
+    def n_problems(self) -> int:
+        """Number of files that cannot be read as an image."""
+        return self.library.index.n_problems()
+
+    def file_counts(self) -> FileCounts:
+        """Counts of the files that were listed last."""
+        index = self.library.index
+        return FileCounts(
+            listed=index.n_files(),
+            unread=index.n_unread(),
+            copies=index.n_duplicates(),
+            gone=len(self.gone),
+            problems=index.n_problems(),
+        )
+
+    def rows_by_file(self) -> FileRows:
+        """How a table with one row per listed file, readable or not, maps to the items."""
+        (of_pool, of_test), n_files = self.library.index.places_by_name()
+        pairs = (np.array(part, dtype=np.int64).reshape(-1, 2) for part in (of_pool, of_test))
+        lengths = (len(self), 0 if self.test is None else len(self.test.targets))
+        pool, test = (part[part[:, 1] < n] for part, n in zip(pairs, lengths, strict=True))  # more may have been read
+        return FileRows(n_files, pool, test)
+
+    # -- growing -------------------------------------------------------------------------------------------------------
+
+    @property
+    def can_grow(self) -> bool:
+        """Whether items may be added at the end: yes, as the source may get new files."""
+        return True
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file that was listed has been read."""
+        return self.library.complete
+
+    @property
+    def n_read(self) -> int:
+        """Items that have been read, with those that `refresh` would add."""
+        return self.library.index.n_items(test=False)
+
+    def refresh(self) -> int:
+        """Add the items that were read since; returns how many there are. The test split stays as it is."""
+        before = len(self)
+        if self.n_read > before:
+            self._content = self._load(self.classes, self.test)
+        return len(self) - before
+
+    def read_rest(
+        self, on_progress: ReadProgress = no_progress, should_stop: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Read the files that have not been read yet, until `should_stop`, and add their items."""
+        with self.library.exclusive(wait=True):
+            self.library.read(on_progress, enough=lambda _done: should_stop())
+        self.refresh()
+
+    def read_until_found(self, ids: Collection[str], on_progress: ReadProgress = no_progress) -> None:
+        """List and read all files if one of the ids is missing, as after the cache was deleted."""
+        if self.is_complete or self.library.source_is_missing or not (self.indices_of([*ids]) < 0).any():
+            return
+        with self.library.exclusive(wait=True):
+            self.library.take_stock(on_progress)
+            self.library.read(on_progress)
+        self.refresh()
+
+    def _load(self, classes: tuple[str, ...], test: ImageSplit | None = None) -> PoolContent:
+        """What the library holds now; its test split unless one is given."""
+        index, shape = self.library.index, self.library.shape
+        n = index.n_items(test=False)
+        if shape is None or not n:
+            where = self.library.source.where
+            raise TuilabelError(
+                f"there is no readable image in {where}: `tuilabel stats {quote(where)} --problems` lists what is wrong"
+            )
+        shelf, test_shelf = self.library.shelves(shape)
+        try:
+            if test is None:
+                n_test = index.n_items(test=True)
+                test_targets = self._targets_of(classes, n_test, test=True) if n_test else None
+                test = None if test_targets is None else ImageSplit(test_shelf.images(n_test), test_targets)
+            ids, test_ids = shelf.ids(n), None if test is None else test_shelf.ids(len(test.targets))
+            targets = self._targets_of(classes, n, test=False)
+            return PoolContent(shelf.images(n), ids, targets, test, fingerprint_of(ids, test_ids))
+        except (OSError, ValueError) as error:
+            raise TuilabelError(
+                f"the library {self.library.folder} is damaged ({error}): delete that folder, it will be rebuilt"
+            ) from error
+
+    def _targets_of(self, classes: tuple[str, ...], n: int, *, test: bool) -> NDArray[np.int64] | None:
+        """The classes of the first `n` items, as another process may be adding more; None if one has no class."""
+        labels = self.library.index.labels_of_items(test=test)[:n] if classes else []
         if not classes or None in labels:
             return None
-        place = {name: k for k, name in enumerate(classes)}
-        return np.array([place.get(label or "", -1) for label in labels], dtype=np.int64)
+        position = {name: k for k, name in enumerate(classes)}
+        return np.array([position.get(label or "", -1) for label in labels], dtype=np.int64)
 
 
 class LibraryFiles:

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets.decode import Undecodable, decode, squared
+from tuilabel.datasets.ids import content_ids, file_id
 from tuilabel.datasets.library.index import LibraryIndex, NewItem, Problem, Unread
 from tuilabel.datasets.library.shelf import Shelf
-from tuilabel.datasets.pool import content_ids, file_id
 from tuilabel.datasets.sources import Content, Source, SourceError
 
 CHUNK = 256  # files taken from the index at once

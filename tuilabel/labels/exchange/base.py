@@ -11,7 +11,7 @@ from typing import Literal, TextIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import UsageError
 from tuilabel.labels.exchange.rows import LabelRow
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.files import atomic_directory
 from tuilabel.labels.exchange.base import ExportOptions, WriteResult

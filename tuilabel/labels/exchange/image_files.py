@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.labels.exchange.rows import LabelRow
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from tuilabel.datasets import ImagePool
-from tuilabel.datasets.pool import content_ids, file_id
+from tuilabel.datasets.ids import content_ids, file_id
 from tuilabel.labels.exchange.base import ImportedLabel
 
 _ID = re.compile(r"[0-9a-f]{32}")

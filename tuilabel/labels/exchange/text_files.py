@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 from tuilabel.labels.exchange.base import ExportOptions, StreamWriter, Writer, WriteResult

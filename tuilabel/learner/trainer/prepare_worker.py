@@ -14,7 +14,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from threading import Event, Thread, Timer
 
-from tuilabel.datasets import ImagePool, LibraryPool, augmentations_of, open_pool
+from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.encode import encode
 from tuilabel.encoders.vae.settings import TrainSettings
@@ -43,7 +43,7 @@ def prepare(settings: PrepareSettings, say: Callable[[PrepareMessage], None], sh
     TuilabelError : where one of these is impossible.
     """
     pool = open_pool(settings.dataset, settings.data_dir, reading="none")
-    if isinstance(pool, LibraryPool):
+    if pool.can_grow:
         _read(pool, say, should_stop)
     if should_stop() or not settings.encodes:
         return
@@ -54,19 +54,17 @@ def prepare(settings: PrepareSettings, say: Callable[[PrepareMessage], None], sh
     say(LatentsReady(encoder))
 
 
-def _read(pool: LibraryPool, say: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
-    library, told = pool.library, len(pool.ids)
+def _read(pool: ImagePool, say: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
+    told = len(pool)
 
     def on_progress(_stage: str, done: int, total: int) -> None:
         nonlocal told
         say(TrainerProgress("read", done, total, background=True))
-        if library.index.n_items(test=False) > GROWN_BY * told:
-            told = library.index.n_items(test=False)
+        if pool.n_read > GROWN_BY * told:
+            told = pool.n_read
             say(ImagesRead(complete=False))
 
-    with library.exclusive(wait=True):
-        library.read(on_progress, enough=lambda _done: should_stop())
-    pool.refresh()
+    pool.read_rest(on_progress, should_stop)
     if not should_stop():
         say(ImagesRead(complete=True))
 
@@ -76,7 +74,7 @@ def _train(
 ) -> Encoder:
     from tuilabel.encoders.vae.training import partial_path, train_vae
 
-    recipe = TrainSettings.for_pool(len(pool.images), augmentations_of(settings.dataset, pool), seed=settings.seed)
+    recipe = TrainSettings.for_pool(len(pool.images), pool.augmentations, seed=settings.seed)
 
     def train(*, resume: bool) -> None:
         train_vae(

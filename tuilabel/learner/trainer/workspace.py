@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from tuilabel.datasets import LibraryPool, open_pool
+from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import Latents
 from tuilabel.encoders.choose import PCA_ENCODER, Encoder
 from tuilabel.encoders.encode import at_once, encode
@@ -47,7 +47,7 @@ class TrainerWorkspace:
         if not needs_encoder(self._settings.learner):
             return self._on(None)
         wanted = self._settings.encoder
-        if isinstance(self._pool, LibraryPool):
+        if self._pool.can_grow:
             latents = None if wanted is None else at_once(wanted, self._pool)
             self._encoder = PCA_ENCODER if latents is None else wanted
             started = self._on(latents or encode(PCA_ENCODER, self._pool))
@@ -61,10 +61,10 @@ class TrainerWorkspace:
     def prepare(self, hear: Callable[[ImagesRead | LatentsReady], None]) -> None:
         """Begin with what is not there yet, in a child process; `hear` is told in a thread when something is."""
         pool, settings = self._pool, self._settings
-        if not isinstance(pool, LibraryPool):
+        if not pool.can_grow:
             return
         encodes = needs_encoder(settings.learner)
-        if pool.library.complete and (not encodes or self._encoder == settings.encoder):
+        if pool.is_complete and (not encodes or self._encoder == settings.encoder):
             return
         assert settings.vae is not None
 

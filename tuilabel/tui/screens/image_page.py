@@ -251,7 +251,7 @@ class ImagePageScreen(Screen[bool]):
     def _file_of(self, index: int) -> list[str]:
         """What is known of an item's file: its name, its size, its copies."""
         pool = self.session.pool
-        if not pool.grows:
+        if not pool.can_grow:
             return []
         names = pool.files.names(index)
         width, height = pool.size_of(index)

@@ -107,7 +107,7 @@ class LargeView(Horizontal):
             self._asked = (self._index, model)
             self._session.insight.inspect(self._index)
             self._show_inspection()
-            if self._session.pool.grows:
+            if self._session.pool.can_grow:
                 self.run_worker(self._load(self._index), exclusive=True)
 
     async def _load(self, index: int) -> None:

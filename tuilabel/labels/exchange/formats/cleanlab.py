@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.directory import export_directory

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory
 from tuilabel.labels.exchange.rows import LabelRow

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tuilabel.datasets.pool import ItemFiles
+from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory
