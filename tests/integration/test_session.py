@@ -231,7 +231,7 @@ def test_the_oldest_result_never_overwrites_the_newest(toy: Toy, make_session: S
 
 def test_a_failure_of_the_trainer_is_shown_and_passes(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
-    session.handle(Failure("the trainer was ended by signal 9; starting it again", fatal=False))
+    session.handle(Failure("the trainer was ended by signal 9; restarting it", fatal=False))
     assert session.statistics().trainer.failure is not None
     session.label(0, 0)
     assert session.statistics().trainer.failure is None

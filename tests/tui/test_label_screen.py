@@ -281,7 +281,7 @@ async def test_a_store_that_fails_takes_no_more_labels_until_it_is_well(make_app
 async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
-        app.mailbox.put(Failure("the trainer was ended by signal 9; starting it again", fatal=False))
+        app.mailbox.put(Failure("the trainer was ended by signal 9; restarting it", fatal=False))
         await pilot.pause()
         assert "ended by signal 9" in status(app)
         assert "trainer starting" in screen_text(app)

@@ -1,6 +1,6 @@
-"""What the process that prepares is told, and what it says.
+"""Messages between the trainer and its prepare process.
 
-Not in its own module: that is `__main__` there, and a class of `__main__` is another one in who hears of it.
+They are not in `prepare_worker`, which runs as `__main__`: a class defined there could not be unpickled by the parent.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from tuilabel.learner.trainer.messages import TrainerProgress
 
 @dataclass(frozen=True)
 class PrepareSettings:
-    """What is prepared; the images have been listed."""
+    """What to prepare; the images have been listed already."""
 
     dataset: str
     data_dir: Path | None
     encoder: Encoder | None
-    """None: train a VAE, and write it to `vae`."""
+    """None to train a VAE and write it to `vae`."""
     vae: Path
     encodes: bool
-    """Whether latents are wanted at all."""
+    """Whether latents are needed at all."""
     device: str
     seed: int
 
@@ -32,19 +32,19 @@ class ImagesRead:
     """More images have been read."""
 
     complete: bool
-    """Whether those were the last."""
+    """Whether all images have been read."""
 
 
 @dataclass(frozen=True)
 class LatentsReady:
-    """The latents of all images lie in the cache."""
+    """The latents of all images are in the cache."""
 
     encoder: Encoder
 
 
 @dataclass(frozen=True)
 class PrepareFailed:
-    """It cannot go on; labelling can."""
+    """Preparing has failed for good; labelling can go on."""
 
     reason: str
 

@@ -1,72 +1,70 @@
-"""The trainer's handle on the process that prepares what it will train on."""
+"""Runs `prepare_worker` in a child process of the trainer."""
 
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from multiprocessing.connection import Connection
 from threading import Thread
 
+from tuilabel.learner.trainer.child import Child
 from tuilabel.learner.trainer.prepare_messages import PrepareFailed, PrepareMessage, PrepareSettings
 
 log = logging.getLogger("tuilabel.trainer")
 
-RESTARTS = 8  # a file that kills its decoder is given up after three to five of them
+RESTARTS = 8  # a file that crashes its decoder is skipped after three to five of them
 RESTART_AFTER = 1.0  # seconds
 
 
 class PrepareProcess:
-    """Runs `prepare_worker` in a child process and hears what it says; restarted when it crashes.
+    """Reads the remaining images, trains the VAE and encodes in a child process, which is restarted when it crashes.
 
     The child ends when this process does.
 
     Parameters
     ----------
-    hear : gets the news, in a thread.
+    on_message : called in a thread with every message of the child.
+
+    Attributes
+    ----------
+    pid : the id of the child, once it has been started.
     """
 
-    def __init__(self, settings: PrepareSettings, hear: Callable[[PrepareMessage], None]) -> None:
+    def __init__(self, settings: PrepareSettings, on_message: Callable[[PrepareMessage], None]) -> None:
         self._settings = settings
-        self._hear = hear
+        self._on_message = on_message
         self.pid: int | None = None
-        """Of the child, once there is one."""
-        Thread(target=self._run, name="preparer", daemon=True).start()
+        Thread(target=self._run, name="prepare", daemon=True).start()
 
     def _run(self) -> None:
         for attempt in range(RESTARTS + 1):
             if attempt:
                 time.sleep(RESTART_AFTER)
             try:
-                code = self._once()
+                code = self._run_once()
             except OSError as error:
-                self._hear(PrepareFailed(f"cannot start reading in the background: {error.strerror or error}"))
+                reason = error.strerror or error
+                self._on_message(PrepareFailed(f"cannot start reading images in the background: {reason}"))
                 return
             if code == 0:
                 return
-            log.info("the process that prepares ended with %s", code)
-        self._hear(PrepareFailed("reading in the background crashed again and again: see the log"))
+            log.info("the prepare process ended with code %s", code)
+        self._on_message(
+            PrepareFailed(f"reading images in the background crashed {RESTARTS + 1} times: see the trainer's log")
+        )
 
-    def _once(self) -> int:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "tuilabel.learner.trainer.prepare_worker", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env={"OMP_WAIT_POLICY": "PASSIVE", **os.environ},  # waiting threads leave the processor to others
-            )
-        self.pid = process.pid
-        with Connection(ours.detach()) as connection:
-            connection.send(self._settings)
+    def _run_once(self) -> int:
+        child = Child(
+            "tuilabel.learner.trainer.prepare_worker",
+            self._settings,
+            environment={"OMP_WAIT_POLICY": "PASSIVE"},  # waiting threads leave the processor to others
+        )
+        self.pid = child.pid
+        with child.connection as connection:
             while True:
                 try:
-                    news: PrepareMessage = connection.recv()
+                    message: PrepareMessage = connection.recv()
                 except (EOFError, OSError):
                     break
-                self._hear(news)
-        return process.wait()
+                self._on_message(message)
+        return child.wait()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock
 
 from tuilabel.errors import TuilabelError
+from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import (
     CrossValidate,
     Failure,
@@ -34,128 +34,122 @@ NICENESS = 10  # the screen goes first
 
 
 class Inbox:
-    """The newest request, the newest question of each kind, and what was prepared; older ones are forgotten.
+    """The newest request, the newest question of each kind and what has been prepared; older ones are dropped."""
 
-    When the other end closes, the process ends.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._request: TrainRequest | None = None
         self._questions: dict[type, Question] = {}
-        self._news: dict[type, ImagesRead | LatentsReady] = {}
+        self._prepared: dict[type, ImagesRead | LatentsReady] = {}
         self._changed = Condition()
-        Thread(target=self._read, daemon=True).start()
 
-    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[ImagesRead | LatentsReady]]:
-        """Take what is there, or `wait` until something is."""
+    def put(self, message: TrainRequest | Question | ImagesRead | LatentsReady) -> None:
+        """Add a message, from any thread."""
         with self._changed:
-            if wait:
-                self._changed.wait_for(lambda: self._request is not None or self._questions or self._news)
-            request, questions, news = self._request, list(self._questions.values()), list(self._news.values())
-            self._request, self._questions, self._news = None, {}, {}
-        return request, questions, news
-
-    def put(self, news: ImagesRead | LatentsReady) -> None:
-        """What was prepared; from another thread."""
-        with self._changed:
-            self._news[type(news)] = news
+            if isinstance(message, TrainRequest):
+                self._request = message
+            elif isinstance(message, ImagesRead | LatentsReady):
+                self._prepared[type(message)] = message
+            else:
+                self._questions[type(message)] = message
             self._changed.notify_all()
 
-    def _read(self) -> None:
-        while True:
-            try:
-                message: TrainRequest | Question = self._connection.recv()
-            except (EOFError, OSError):
-                os._exit(0)  # the screen has gone; there is nothing to keep
-            with self._changed:
-                if isinstance(message, TrainRequest):
-                    self._request = message
-                else:
-                    self._questions[type(message)] = message
-                self._changed.notify_all()
+    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[ImagesRead | LatentsReady]]:
+        """Remove and return all messages; with `wait`, block until there is one."""
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._request is not None or self._questions or self._prepared)
+            request, questions, prepared = self._request, list(self._questions.values()), list(self._prepared.values())
+            self._request, self._questions, self._prepared = None, {}, {}
+        return request, questions, prepared
 
 
 class Worker:
-    """What is done in turn: look up answers, train, one fold of a cross-validation.
+    """Does one thing at a time: reply to questions, run a round, run one fold of a cross-validation.
 
     So a question waits for one round at most, and a round for one fold.
+
+    Parameters
+    ----------
+    on_prepared : switches the runner to what has been prepared; returns False where that changes nothing.
     """
 
     def __init__(
         self,
         runner: RoundRunner,
-        answerer: QuestionHandler,
+        questions: QuestionHandler,
         send: Callable[[Message], None],
-        renew: Callable[[ImagesRead | LatentsReady], bool] = lambda _: False,
+        on_prepared: Callable[[ImagesRead | LatentsReady], bool] = lambda _: False,
     ) -> None:
         self._runner = runner
-        self._answerer = answerer
+        self._questions = questions
         self._send = send
-        self._renew = renew
-        """Lets the runner work with what was prepared; False where that changes nothing."""
+        self._on_prepared = on_prepared
         self._validation: RunningCrossValidation | None = None
-        self._early: dict[type, InspectItem | ItemsOfClass] = {}
-        """Questions that wait for a model of the classes they are about."""
-        self._prepared = False
+        self._pending: dict[type, InspectItem | ItemsOfClass] = {}
+        """Questions that wait for a model with the classes they are about."""
+        self._learner_ready = False
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to do without anything new."""
+        """Whether there is work left without any new message."""
         return self._validation is not None
 
     def turn(
-        self, request: TrainRequest | None, questions: list[Question], news: Sequence[ImagesRead | LatentsReady] = ()
+        self,
+        request: TrainRequest | None,
+        questions: list[Question],
+        prepared: Sequence[ImagesRead | LatentsReady] = (),
     ) -> None:
-        """Do one turn with what has come."""
-        for event in news:
-            if self._renew(event):
-                self._prepared = False
-                if self._validation is not None:  # half of it would be of other latents
-                    self._validation = self._answerer.cross_validation(self._validation.question)
+        """Process what has arrived, and one fold of a running cross-validation."""
+        for message in prepared:
+            if self._on_prepared(message):
+                self._learner_ready = False
+                if self._validation is not None:  # else half of its folds would use other latents
+                    self._validation = self._questions.cross_validation(self._validation.question)
         for question in questions:
             if isinstance(question, CrossValidate):
-                self._validation = self._answerer.cross_validation(question)
+                self._validation = self._questions.cross_validation(question)
             else:
-                self._early[type(question)] = question
+                self._pending[type(question)] = question
         self._look_up()
         if request is not None:
             self._train(request)
             self._look_up()
         if self._validation is not None:
-            self._fold(self._validation)
+            self._next_fold(self._validation)
 
     def _look_up(self) -> None:
-        for question in [q for q in self._early.values() if q.since <= self._runner.last_serial]:
-            del self._early[type(question)]
-            self._send(self._answerer.look_up(question))
+        for question in [q for q in self._pending.values() if q.since <= self._runner.last_serial]:
+            del self._pending[type(question)]
+            self._send(self._questions.look_up(question))
 
     def _train(self, request: TrainRequest) -> None:
         self._send(TrainerProgress("train"))
         if request.indices.size:
             _load_torch()
         self._send(self._runner.run(request))
-        if not self._prepared:  # while the person looks at the first batch
+        if not self._learner_ready:  # while the user looks at the first batch
             self._send(TrainerProgress("load"))
             _load_torch()
             self._runner.learner.prepare()
-            self._prepared = True
+            self._learner_ready = True
             self._send(Ready())
 
-    def _fold(self, validation: RunningCrossValidation) -> None:
+    def _next_fold(self, validation: RunningCrossValidation) -> None:
         self._send(TrainerProgress("review", validation.done, validation.folds))
         _load_torch()
-        answer = validation.next_fold()
-        if answer is not None:
+        reply = validation.next_fold()
+        if reply is not None:
             self._validation = None
-            self._send(answer)
+            self._send(reply)
             self._send(Ready())
 
 
 def serve(connection: Connection) -> None:
-    """Load what the settings name, then answer requests until the other end closes."""
+    """Open what the settings name, then serve requests until the parent ends."""
     settings: WorkerSettings = connection.recv()
-    inbox = Inbox(connection)
+    inbox = Inbox()
+    listen(connection, on_parent_exit=lambda: os._exit(0), on_message=inbox.put)  # there is no state to save
     sending = Lock()
 
     def send(message: Message) -> None:
@@ -164,18 +158,18 @@ def serve(connection: Connection) -> None:
 
     try:
         send(TrainerProgress("load"))
-        stock = TrainerWorkspace(settings, send)
-        runner = RoundRunner(*stock.start())
-        answerer = QuestionHandler(runner, stock.decode)
-        worker = Worker(runner, answerer, send, lambda news: stock.renew(news, runner, answerer))
+        workspace = TrainerWorkspace(settings, send)
+        runner = RoundRunner(*workspace.start())
+        questions = QuestionHandler(runner, workspace.decode)
+        worker = Worker(runner, questions, send, lambda message: workspace.update(message, runner, questions))
         send(Ready())
-        stock.prepare(inbox.put)
+        workspace.prepare(inbox.put)
         while True:
             worker.turn(*inbox.take(wait=not worker.busy))
     except TuilabelError as error:
         send(Failure(str(error), fatal=True))
     except OSError:
-        log.info("the screen has gone")
+        log.info("the parent process has ended")
     except Exception as error:
         traceback.print_exc()
         reason = " ".join(str(error).split())
@@ -183,7 +177,7 @@ def serve(connection: Connection) -> None:
 
 
 def _load_torch() -> None:
-    """Load torch, and leave the screen a processor of its own."""
+    """Load torch, and leave one processor to the screen."""
     import torch
 
     import tuilabel.learner.mlp  # noqa: F401
@@ -194,9 +188,7 @@ def _load_torch() -> None:
 
 def main() -> None:
     """Serve over the socket whose file descriptor is the first argument."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    os.nice(NICENESS)
-    serve(Connection(int(sys.argv[1])))
+    serve(connect_to_parent(NICENESS))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the trainer works on: a pool and its latents, the best there are now, and better ones when they are prepared."""
+"""What the trainer works on: a pool and the best latents available, replaced by better ones once they are prepared."""
 
 from __future__ import annotations
 
@@ -30,20 +30,21 @@ log = logging.getLogger("tuilabel.trainer")
 
 
 class TrainerWorkspace:
-    """Opens what the settings name, at once where that is possible, and says what it changes to later.
+    """Opens the pool and the latents that the settings name, and reports when they change.
 
-    A dataset known by name is encoded before anything is asked. A person's own images are asked at once, told apart by
-    the principal components of their thumbnails, until a child process has read the rest, trained the VAE, and encoded.
+    A built-in dataset is encoded before the first round. With user images the first round starts at once, on the
+    principal components of their thumbnails, while a child process reads the remaining images, trains the VAE and
+    encodes.
     """
 
     def __init__(self, settings: WorkerSettings, send: Callable[[Message], None]) -> None:
         self._settings, self._send = settings, send
         self._pool = open_pool(settings.dataset, settings.data_dir, reading="none")
         self._encoder: Encoder | None = None
-        """Of the latents that are used now."""
+        """The encoder of the current latents."""
 
     def start(self) -> tuple[Learner, TestSet | None]:
-        """The learner to begin with, and the test set."""
+        """The first learner, and the test set where there is one."""
         if not needs_encoder(self._settings.learner):
             return self._on(None)
         wanted = self._settings.encoder
@@ -58,8 +59,8 @@ class TrainerWorkspace:
         progress = lambda done, total: self._send(TrainerProgress("encode", done, total))  # noqa: E731
         return self._on(encode(wanted, self._pool, self._settings.device, progress))
 
-    def prepare(self, hear: Callable[[ImagesRead | LatentsReady], None]) -> None:
-        """Begin with what is not there yet, in a child process; `hear` is told in a thread when something is."""
+    def prepare(self, on_message: Callable[[ImagesRead | LatentsReady], None]) -> None:
+        """Start a child process for what is missing; `on_message` is called in a thread when something is ready."""
         pool, settings = self._pool, self._settings
         if not pool.can_grow:
             return
@@ -68,14 +69,14 @@ class TrainerWorkspace:
             return
         assert settings.vae is not None
 
-        def pass_on(news: PrepareMessage) -> None:
-            match news:
+        def forward(message: PrepareMessage) -> None:
+            match message:
                 case TrainerProgress():
-                    self._send(news)
+                    self._send(message)
                 case PrepareFailed():
-                    self._send(Failure(news.reason, fatal=False, background=True))
+                    self._send(Failure(message.reason, fatal=False, background=True))
                 case ImagesRead() | LatentsReady():
-                    hear(news)
+                    on_message(message)
 
         PrepareProcess(
             PrepareSettings(
@@ -87,32 +88,32 @@ class TrainerWorkspace:
                 settings.device,
                 settings.seed,
             ),
-            pass_on,
+            forward,
         )
 
-    def renew(self, news: ImagesRead | LatentsReady, runner: RoundRunner, answerer: QuestionHandler) -> bool:
-        """Let `runner` and `answerer` work with what was prepared; False where that changes nothing."""
-        if isinstance(news, ImagesRead) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
-            if news.complete:  # nothing new has latents yet, but files of known items may have been found again
+    def update(self, message: ImagesRead | LatentsReady, runner: RoundRunner, questions: QuestionHandler) -> bool:
+        """Switch `runner` and `questions` to what has been prepared; False where that changes nothing."""
+        if isinstance(message, ImagesRead) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
+            if message.complete:  # no new item has latents yet, but moved files of known items may have been found
                 self._send(PoolChanged(len(self._pool), self._name))
             return False
-        if isinstance(news, LatentsReady):
+        if isinstance(message, LatentsReady):
             self._pool.refresh()
-            latents = at_once(news.encoder, self._pool)
-            if latents is None:  # more was read since, by another sitting: it is encoded the next time
+            latents = at_once(message.encoder, self._pool)
+            if latents is None:  # another session has read more images since: they are encoded next time
                 return False
-            self._encoder = news.encoder
+            self._encoder = message.encoder
             self._send(TrainerProgress("idle", background=True))
         else:
             latents = None if self._encoder is None else encode(self._encoder, self._pool)
         runner.replace_learner(*self._on(latents))
-        answerer.decode = self.decode
+        questions.decode = self.decode
         self._send(PoolChanged(len(self._pool), self._name))
         return True
 
     @property
     def decode(self) -> Decode | None:
-        """Draws latents, where they are a VAE's."""
+        """Decodes latents, where the encoder is a VAE."""
         encoder = self._encoder
         if encoder is None or encoder.kind != "vae" or encoder.path is None:
             return None
