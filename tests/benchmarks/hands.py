@@ -61,20 +61,20 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     assert pool.targets is not None
     for _ in range(labels):
         assert session.batch is not None
-        position = next(p for p, item in enumerate(session.batch.items) if session.answer_to(item) is None)
-        session.label(position, int(pool.targets[session.batch.items[position].index]))
+        index = next(item.index for item in session.batch.items if session.answer_at(item.index) is None)
+        session.label(index, int(pool.targets[index]))
     keys = done = wrong = 0
     for _ in range(ROUNDS):
         for c in range(len(session.classes)):
-            session.insight.ask_class(c, PAGE)
-            found = session.insight.class_items
+            session.model_queries.ask_class(c, PAGE)
+            found = session.model_queries.class_items
             assert found is not None
             shown, focus = found.indices.tolist(), 0
             for place, index in enumerate(shown):
                 true = int(pool.targets[index])
                 if true != c:  # move there by the arrows, and type what it is
                     keys += abs(place // COLUMNS - focus // COLUMNS) + abs(place % COLUMNS - focus % COLUMNS) + 1
-                    session.answer_item(index, "label", true, strategy="by-class")
+                    session.answer(index, "label", true, origin="by-class")
                     focus, wrong = min(place + 1, PAGE - 1), wrong + 1
             rest = [index for index in shown if session.answer_at(index) is None]
             session.confirm_class(rest, c)

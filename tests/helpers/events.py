@@ -21,6 +21,7 @@ def event(number: int, item: str = "", kind: str = "label", **changes: object) -
         milliseconds=640,
         round=1,
         strategy="margin",
+        origin="batch",
         query_probability=None,
         trained_on=20,
         predicted="1",

@@ -101,6 +101,7 @@ def answer(
         "milliseconds": 640,
         "round": 1,
         "strategy": "margin",
+        "origin": "batch",
         "query_probability": None,
         "trained_on": None,
         "predicted": None,

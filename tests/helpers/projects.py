@@ -36,7 +36,7 @@ def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: boo
         session.start()
         assert pool.targets is not None
         while (batch := session.batch) is not None:
-            for position, item in enumerate(batch.items):
-                session.label(position, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
+            for item in batch.items:
+                session.label(item.index, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
         store.close()
     return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from tests.helpers.toy import Toy
-from tuilabel.labels import NullWriter
+from tuilabel.labels import Event, NullWriter
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.session import LabellingSession
 
@@ -29,12 +29,28 @@ class Clock:
         return self.now
 
 
+def item_at(session: LabellingSession, batch_pos: int) -> int:
+    """The pool index of an item of the current batch."""
+    assert session.batch is not None
+    return session.batch.items[batch_pos].index
+
+
+def answers_by_annotator(session: LabellingSession, pool_idx: int) -> dict[str, Event]:
+    """What each annotator last said of an item, the latest answer last."""
+    latest: dict[str, Event] = {}
+    for answer in session.live_events:
+        if answer.item == session.pool.ids[pool_idx].decode():
+            latest.pop(answer.annotator, None)
+            latest[answer.annotator] = answer
+    return latest
+
+
 def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
     for _ in range(rounds):
         batch = session.batch
         assert batch is not None
-        for position, item in enumerate(batch.items):
-            session.label(position, toy.truth(item.index), 500)
+        for item in batch.items:
+            session.label(item.index, toy.truth(item.index), 500)
 
 
 def train_request(toy: Toy, labelled: list[int], **changes: object) -> TrainRequest:

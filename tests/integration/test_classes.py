@@ -12,7 +12,7 @@ import pytest
 
 from tests.helpers.events import START, event
 from tests.helpers.projects import open_project
-from tests.helpers.sessions import SessionMaker, answer_all
+from tests.helpers.sessions import SessionMaker, answer_all, item_at
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import (
@@ -233,7 +233,7 @@ def test_a_renamed_class_keeps_labels_key_and_test_accuracy(toy: Toy, make_sessi
     answer_all(session, toy, 2)
     before = session.statistics()
     session.rename_class(1, " bee ")
-    assert (session.classes, session.class_slots) == (("a", "bee", "c"), (0, 1, 2))
+    assert (session.classes, session.class_ids) == (("a", "bee", "c"), (0, 1, 2))
     after = session.statistics()
     assert (after.class_counts, after.test_accuracy) == (before.class_counts, before.test_accuracy)
     again = make_session(toy)
@@ -248,7 +248,7 @@ def test_merged_classes_count_as_one_also_on_test_images(toy: Toy, make_session:
     counts = session.statistics().class_counts
     requests = requests_of(session)
     session.merge_classes(0, 2)
-    assert (session.classes, session.class_slots) == (("b", "c"), (1, 2))
+    assert (session.classes, session.class_ids) == (("b", "c"), (1, 2))
     assert session.statistics().class_counts == (counts[1], counts[0] + counts[2])
     assert requests[-1].n_classes == 2
     assert requests[-1].target_of is not None
@@ -285,7 +285,7 @@ def test_results_of_before_a_merge_are_dropped(toy: Toy, make_session: SessionMa
     session = make_session(toy)
     answer_all(session, toy, 2)
     requests = requests_of(session)
-    session.label(0, 0)
+    session.label(item_at(session, 0), 0)
     old = toy.runner().run(requests[-1])
     session.merge_classes(0, 2)
     newest = session.result
@@ -297,7 +297,7 @@ def test_an_added_class_can_be_used_at_once_and_taken_back_only_unused(toy: Toy,
     session = make_session(toy)
     answer_all(session, toy, 1)
     assert session.add_class("d") == 3
-    session.label(0, 3)
+    session.label(item_at(session, 0), 3)
     assert session.statistics().class_counts[3] == 1
     bob = make_session(toy, annotator="bob")
     assert not bob.can_undo
@@ -307,12 +307,12 @@ def test_an_added_class_can_be_used_at_once_and_taken_back_only_unused(toy: Toy,
     session.redo()
     session.redo()
     assert session.statistics().class_counts[3] == 1
-    assert session.class_slots == (0, 1, 2, 3)
+    assert session.class_ids == (0, 1, 2, 3)
 
 
 def test_a_class_that_others_use_is_passed_over_by_undo(toy: Toy, make_session: SessionMaker) -> None:
     ann = make_session(toy)
-    ann.label(0, 0)
+    ann.label(item_at(ann, 0), 0)
     ann.add_class("d")
     make_session(toy, annotator="bob").label(1, 3)
     ann = make_session(toy)
@@ -333,15 +333,15 @@ def test_a_class_that_others_use_is_passed_over_by_undo(toy: Toy, make_session: 
         (lambda s: s.rename_class(7, "x"), "class 7 is none"),
         (lambda s: s.merge_classes(1, 1), "into itself"),
         (lambda s: (s.merge_classes(0, 1), s.merge_classes(0, 1)), "last two"),
-        (lambda s: s.answer_item(3, "label"), "is none of"),
-        (lambda s: s.answer_item(3, "label", 9), "class 9 is none"),
+        (lambda s: s.answer(3, "label"), "is none of"),
+        (lambda s: s.answer(3, "label", 9), "class 9 is none"),
     ],
 )
 def test_what_makes_no_sense_is_said_and_changes_nothing(
     toy: Toy, make_session: SessionMaker, do: Callable[[LabellingSession], object], words: str
 ) -> None:
     session = make_session(toy)
-    session.label(0, 0)
+    session.label(item_at(session, 0), 0)
     with pytest.raises(UsageError, match=words):
         do(session)
     assert session.statistics().labelled == 1
@@ -362,7 +362,7 @@ def test_labels_in_classes_far_from_the_start_are_positions_of_now(toy: Toy, mak
     answer_all(session, toy, 1)
     session.merge_classes(0, 1)
     session.add_class("d")
-    session.label(0, 2)
+    session.label(item_at(session, 0), 2)
     indices, labels = session.labels()
     assert (len(indices), labels.max()) == (11, 2)
     assert np.bincount(labels, minlength=3).tolist() == list(session.statistics().class_counts)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.events import item_event
-from tests.helpers.sessions import Clock, SessionMaker, answer_all
+from tests.helpers.sessions import Clock, SessionMaker, answer_all, item_at
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
@@ -120,8 +120,8 @@ def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: P
     session.start()
     answer_all(session, toy, 5)
     assert session.batch is not None
-    session.flag(0)
-    session.skip(1)
+    session.flag(item_at(session, 0))
+    session.skip(item_at(session, 1))
     session.rename_class(1, "bee")
     shown = session.statistics()
     logged = log_statistics(
@@ -223,15 +223,15 @@ def test_the_way_to_the_target_gets_shorter_and_does_not_jump() -> None:
         batch = session.batch
         assert batch is not None
         before = session.statistics().labels_to_target
-        for position, item in enumerate(batch.items[:5]):
-            session.label(position, toy.truth(item.index), 500)
+        for item in batch.items[:5]:
+            session.label(item.index, toy.truth(item.index), 500)
         after = session.statistics()
         if before is not None:
             assert after.labels_to_target == max(0, before - 5)  # between two models only the answers count
             assert after.minutes_left == pytest.approx(after.labels_to_target / (after.per_minute or 1))
         lefts.append(after.labels_to_target)
-        for position, item in enumerate(batch.items[5:], 5):
-            session.label(position, toy.truth(item.index), 500)
+        for item in batch.items[5:]:
+            session.label(item.index, toy.truth(item.index), 500)
     assert without_test(toy).statistics().labels_to_target is None
     with pytest.raises(UsageError, match="target"):
         without_test(toy, target=95)
@@ -279,8 +279,8 @@ def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) 
     for _ in range(40):
         batch = session.batch
         assert batch is not None
-        position = next(p for p, item in enumerate(batch.items) if session.answer_to(item) is None)
-        session.label(position, toy.truth(batch.items[position].index))
+        index = next(item.index for item in batch.items if session.answer_at(item.index) is None)
+        session.label(index, toy.truth(index))
     judged = [figure.n for figure in session.statistics().class_figures]
     assert sum(judged) > 5
     session.add_class("new")
@@ -289,9 +289,9 @@ def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) 
     assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0]
     batch = session.batch
     assert batch is not None
-    for position, item in enumerate(batch.items):
-        if session.answer_to(item) is None:
-            session.label(position, toy.truth(item.index))
+    for item in batch.items:
+        if session.answer_at(item.index) is None:
+            session.label(item.index, toy.truth(item.index))
     later = [figure.n for figure in session.statistics().class_figures]
     assert sum(later) > sum(judged), "audit items count under the new name too"
     assert all(now >= before for now, before in zip(later, judged, strict=False))
@@ -317,8 +317,8 @@ def test_a_result_from_before_a_class_was_added_is_no_trouble(toy: Toy, make_ses
     trainer.answer_one()
     batch = session.batch
     assert batch is not None
-    for position, item in enumerate(batch.items):
-        session.label(position, toy.truth(item.index))
+    for item in batch.items:
+        session.label(item.index, toy.truth(item.index))
     trainer.answer_one()
     session.undo()
     session.add_class("new")

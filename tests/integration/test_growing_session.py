@@ -65,9 +65,8 @@ class Sitting:
         for _ in range(n):
             batch = self.session.batch
             assert batch is not None
-            position = next(p for p, item in enumerate(batch.items) if self.session.answer_to(item) is None)
-            index = batch.items[position].index
-            self.session.label(position, self.toy.truth(index))
+            index = next(item.index for item in batch.items if self.session.answer_at(item.index) is None)
+            self.session.label(index, self.toy.truth(index))
             answered.append(index)
         return answered
 

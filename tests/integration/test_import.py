@@ -342,7 +342,7 @@ def test_imported_labels_are_answers_that_nobody_drew() -> None:
     pool = array_pool()
     found = plan(pool, [ImportedLabel("", "cat", path="toy#0"), ImportedLabel("", "dog", path="toy#1", at=START)])
     first, second = found.events
-    assert (first.kind, first.strategy, first.milliseconds, first.round, first.audit) == (
+    assert (first.kind, first.origin, first.milliseconds, first.round, first.audit) == (
         "label",
         "import",
         0,
@@ -395,11 +395,11 @@ def test_a_sitting_counts_imported_labels_and_never_audits_them(imported: Toy, m
     for _ in range(3):
         assert session.batch is not None
         assert not {item.index for item in session.batch.items} & set(range(30))
-        for position, item in enumerate(session.batch.items):
-            session.label(position, imported.truth(item.index))
+        for item in session.batch.items:
+            session.label(item.index, imported.truth(item.index))
     audit = session.statistics().audit
     assert audit is not None
-    audited = [event.item for event in session.events if event.audit]
+    audited = [event.item for event in session.live_events if event.audit]
     assert 0 < audit.n <= len(audited)
     assert not set(audited) & {imported.pool.ids[k].decode() for k in range(30)}
 

@@ -132,6 +132,61 @@ def test_a_file_that_is_no_store_is_said(tmp_path: Path) -> None:
         LabelStore.open(tmp_path / "other.db", create=False)
 
 
+FORMAT_2 = """
+CREATE TABLE about (version INTEGER NOT NULL, PRIMARY KEY (version));
+CREATE TABLE events (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "key" VARCHAR(32) NOT NULL UNIQUE,
+ kind VARCHAR(8) NOT NULL, item VARCHAR(32) NOT NULL, class_name TEXT, annotator TEXT NOT NULL, at VARCHAR(32) NOT NULL,
+ milliseconds INTEGER NOT NULL, round INTEGER NOT NULL, strategy TEXT NOT NULL, query_probability DOUBLE,
+ model INTEGER, predicted TEXT, confidence DOUBLE, audit BOOLEAN NOT NULL, undoes VARCHAR(32), note TEXT,
+ step VARCHAR(32));
+CREATE TABLE class_changes (number INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "key" VARCHAR(32) NOT NULL UNIQUE,
+ kind VARCHAR(8) NOT NULL, name TEXT NOT NULL, "into" TEXT, annotator TEXT NOT NULL, at VARCHAR(32) NOT NULL,
+ after INTEGER NOT NULL, undoes VARCHAR(32));
+CREATE TABLE rounds ("row" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, number INTEGER NOT NULL,
+ asked_at VARCHAR(32) NOT NULL, strategy TEXT NOT NULL, model INTEGER, test_accuracy DOUBLE, mean_uncertainty DOUBLE);
+CREATE TABLE round_items (round_row INTEGER NOT NULL, position INTEGER NOT NULL, item VARCHAR(32) NOT NULL,
+ audit BOOLEAN NOT NULL, predicted TEXT, confidence DOUBLE, query_probability DOUBLE, PRIMARY KEY (round_row, position),
+ FOREIGN KEY(round_row) REFERENCES rounds ("row"));
+CREATE TRIGGER events_update BEFORE UPDATE ON events
+ BEGIN SELECT RAISE(ABORT, 'labels are never changed, only added to'); END;
+INSERT INTO about VALUES (2);
+INSERT INTO rounds VALUES (1, 3, '2026-01-01T00:00:00+00:00', 'margin', 20, 0.93, 0.1);
+"""
+
+
+def test_a_store_of_format_2_tells_origins_by_its_strategies(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    written = [("label", "margin"), ("label", "by-class"), ("flag", "history"), ("skip", "review"), ("label", "import"),
+               ("note", "note"), ("undo", "margin"), ("undo", "withdraw"), ("undo", "review")]  # fmt: skip
+    with sqlite3.connect(path) as connection:
+        connection.executescript(FORMAT_2)
+        for k, (kind, strategy) in enumerate(written):
+            connection.execute(
+                'INSERT INTO events ("key", kind, item, class_name, annotator, at, milliseconds, round, strategy, '
+                "audit, model) VALUES (?, ?, 'a', '7', 'ann', ?, 640, 1, ?, 0, 20)",
+                (f"{k:032x}", kind, START.isoformat(), strategy),
+            )
+    connection.close()
+    opened = LabelStore.open(path)
+    new = event(9, origin="history", strategy="withdraw")
+    opened.append([new])
+    *old, last = opened.events()
+    assert [(e.origin, e.strategy) for e in old] == [
+        ("batch", "margin"), ("by-class", ""), ("history", ""), ("review", ""), ("import", ""),
+        ("direct", ""), ("undo", "margin"), ("withdraw", ""), ("undo", ""),
+    ]  # fmt: skip
+    assert last == new
+    assert {e.trained_on for e in old} == {20}
+    opened.add_round(ROUND)
+    first, second = opened.rounds()
+    assert (first.number, first.trained_on, first.test_accuracy, first.test_size) == (3, 20, 0.93, None)
+    assert second == ROUND
+    opened.close()
+    with sqlite3.connect(path) as connection, pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        connection.execute("UPDATE events SET origin = 'batch'")
+    connection.close()
+
+
 def test_a_store_of_a_newer_version_is_left_alone(store: LabelStore, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "labels.db") as connection:
         connection.execute("UPDATE about SET version = 99")

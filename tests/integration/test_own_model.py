@@ -43,9 +43,9 @@ def labelled(tmp_path: Path) -> ModelOptions:
         trainer.start(session.handle)
         session.start()
         while (batch := session.batch) is not None:
-            for position, item in enumerate(batch.items):
+            for item in batch.items:
                 colour = pool.files.last_name(item.index).split("/")[0]
-                session.label(position, list(COLOURS).index(colour))
+                session.label(item.index, list(COLOURS).index(colour))
         store.close()
     return ModelOptions(str(folder), directory, learner="mlp", device="cpu")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.sessions import SessionMaker, answer_all, train_request
+from tests.helpers.sessions import SessionMaker, answer_all, item_at, train_request
 from tests.helpers.tiny import Tiny
 from tests.helpers.toy import Toy
 from tuilabel.datasets import open_pool
@@ -165,7 +165,7 @@ def test_a_latent_is_drawn_as_the_vae_draws_its_image(tiny: Tiny) -> None:
 
 def test_a_session_asks_and_keeps_the_newest_answers(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
-    insight = session.insight
+    insight = session.model_queries
     insight.ask_class(1, 5)
     assert insight.class_items is not None
     assert len(insight.class_items.indices) == 0
@@ -192,15 +192,15 @@ def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: Sessio
     session = make_session(toy)
     answer_all(session, toy, 2)
     asked: list[Question] = []
-    session.insight._trainer.ask = asked.append  # type: ignore[method-assign]
-    session.insight.inspect(7)
-    assert session.insight.inspection is None
-    session.insight.inspect(9)
+    session.model_queries._trainer.ask = asked.append  # type: ignore[method-assign]
+    session.model_queries.inspect(7)
+    assert session.model_queries.inspection is None
+    session.model_queries.inspect(9)
     answerer = QuestionHandler(toy.runner())
     for question in asked:
         session.handle(answerer.answer(question))
-    assert session.insight.inspection is not None
-    assert session.insight.inspection.index == 9
+    assert session.model_queries.inspection is not None
+    assert session.model_queries.inspection.index == 9
 
 
 def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, tmp_path: Path) -> None:
@@ -208,14 +208,14 @@ def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, 
     answer_all(session, toy, 3)
     assert session.batch is not None
     item = session.batch.items[0]
-    session.label(0, (toy.truth(item.index) + 1) % 3)
-    session.insight.ask_review()
-    found = session.insight.review()
+    session.label(item_at(session, 0), (toy.truth(item.index) + 1) % 3)
+    session.model_queries.ask_review()
+    found = session.model_queries.review()
     assert found
     first = found[0]
     assert (first.index, first.reason, first.suggested) == (item.index, "likely wrong", toy.truth(item.index))
     session.undo()
-    assert item.index not in {one.index for one in session.insight.review() or []}
+    assert item.index not in {one.index for one in session.model_queries.review() or []}
 
 
 def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> None:
@@ -236,7 +236,7 @@ def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> N
 def test_merged_classes_leave_no_answer_in_terms_of_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 3)
-    insight = session.insight
+    insight = session.model_queries
     insight.inspect(7)
     insight.ask_class(2, 5)
     insight.ask_review()
@@ -249,6 +249,6 @@ def test_merged_classes_leave_no_answer_in_terms_of_the_old_ones(toy: Toy, make_
     assert insight.out_of_fold.probabilities.shape[1] == 2
     session.add_class("new")
     held = insight.out_of_fold
-    session.answer_item(int(held.indices[0]), "label", 2)
+    session.answer(int(held.indices[0]), "label", 2)
     assert insight.out_of_fold is held  # classes that were added change nothing for the others
     assert int(held.indices[0]) not in {item.index for item in insight.review() or [] if item.reason == "likely wrong"}

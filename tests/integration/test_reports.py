@@ -46,8 +46,8 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
         session.start()
         assert pool.targets is not None
         while (batch := session.batch) is not None:
-            for position, item in enumerate(batch.items):
-                session.label(position, int(pool.targets[item.index] + (item.index % 15 == 0)) % 10)
+            for item in batch.items:
+                session.label(item.index, int(pool.targets[item.index] + (item.index % 15 == 0)) % 10)
         store.close()
     return directory
 

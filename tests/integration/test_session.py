@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.sessions import ManualTrainer, SessionMaker, answer_all, open_session
+from tests.helpers.sessions import ManualTrainer, SessionMaker, answer_all, item_at, open_session
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter
@@ -108,23 +108,23 @@ def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
 def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
-    session.label(0, 0)
-    session.skip(3)
+    session.label(item_at(session, 0), 0)
+    session.skip(item_at(session, 3))
     batch, before = session.batch, session.statistics()
 
     again = make_session(toy)
     assert again.batch is not None
     assert batch is not None
     assert [i.index for i in again.batch.items] == [i.index for i in batch.items]
-    assert again.answer_to(again.batch.items[0]) is not None
-    assert again.answer_to(again.batch.items[1]) is None
+    assert again.answer_at(again.batch.items[0].index) is not None
+    assert again.answer_at(again.batch.items[1].index) is None
     after = again.statistics()
     assert (after.labelled, after.skipped, after.class_counts) == (before.labelled, before.skipped, before.class_counts)
     assert after.trainer.trained_on == 21  # retrained from the labels on disk at once
     assert after.test_accuracy is not None
     assert {labels for labels, *_ in after.curve} <= {labels for labels, *_ in before.curve} | {21}
-    asked_before = {event.item for event in session._ledger.events.values()}
-    left = [item for item in again.batch.items if again.answer_to(item) is None]
+    asked_before = {event.item for event in session.standing.values()}
+    left = [item for item in again.batch.items if again.answer_at(item.index) is None]
     assert not asked_before & {item.id for item in left}
 
 
@@ -136,8 +136,8 @@ def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
     assert first is not None
     assert first.items[5].predicted is None
     models = []
-    for position in range(9):
-        session.label(position, toy.truth(first.items[position].index))
+    for item in first.items[:9]:
+        session.label(item.index, toy.truth(item.index))
         now = session.batch
         assert now is not None
         assert [i.index for i in now.items] == [i.index for i in first.items]
@@ -148,12 +148,12 @@ def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
 
 def test_confirm_takes_the_prediction(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
-    assert session.confirm(0) is False
+    assert session.confirm(item_at(session, 0)) is False
     answer_all(session, toy, 1)
     assert session.batch is not None
     item = session.batch.items[2]
-    assert session.confirm(2)
-    event = session.answer_to(item)
+    assert session.confirm(item_at(session, 2))
+    event = session.answer_at(item.index)
     assert event is not None
     assert item.predicted is not None
     assert event.class_name == event.predicted == session.classes[item.predicted]
@@ -163,10 +163,10 @@ def test_skips_and_flags_are_answers_that_teach_nothing(toy: Toy, make_session: 
     session = make_session(toy)
     assert session.batch is not None
     items = session.batch.items
-    session.skip(0)
-    session.flag(1)
-    for position in range(2, 10):
-        session.label(position, toy.truth(items[position].index))
+    session.skip(item_at(session, 0))
+    session.flag(item_at(session, 1))
+    for item in items[2:10]:
+        session.label(item.index, toy.truth(item.index))
     indices, _ = session.labels()
     assert len(indices) == 8
     statistics = session.statistics()
@@ -177,8 +177,8 @@ def test_skips_and_flags_are_answers_that_teach_nothing(toy: Toy, make_session: 
 def test_a_new_answer_replaces_the_one_before(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
-    session.label(0, 0)
-    session.label(0, 2)
+    session.label(item_at(session, 0), 0)
+    session.label(item_at(session, 0), 2)
     assert session.statistics().class_counts == (0, 0, 1)
     session.undo()
     assert session.statistics().class_counts == (1, 0, 0)
@@ -188,7 +188,7 @@ def test_undo_goes_back_across_batches_and_sittings(toy: Toy, make_session: Sess
     session = make_session(toy)
     first = session.batch
     answer_all(session, toy, 1)
-    session.label(0, 1)
+    session.label(item_at(session, 0), 1)
     second = session.batch
     session = make_session(toy)
     assert session.undo() is not None
@@ -201,7 +201,7 @@ def test_undo_goes_back_across_batches_and_sittings(toy: Toy, make_session: Sess
     assert session.batch.round == first.round
     assert item is not None
     assert item.index == first.items[9].index
-    session.label(9, 0)
+    session.label(item_at(session, 9), 0)
     assert session.batch.round == second.round
     for _ in range(10):
         assert session.can_undo
@@ -233,7 +233,7 @@ def test_a_failure_of_the_trainer_is_shown_and_passes(toy: Toy, make_session: Se
     session = make_session(toy)
     session.handle(Failure("the trainer was ended by signal 9; restarting it", fatal=False))
     assert session.statistics().trainer.failure is not None
-    session.label(0, 0)
+    session.label(item_at(session, 0), 0)
     assert session.statistics().trainer.failure is None
 
 
@@ -262,8 +262,8 @@ def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
     session.handle(trainer.run(trainer.requests[-1]))
     batch = session.batch
     assert batch is not None
-    for position in range(6):
-        session.label(position, toy.truth(batch.items[position].index))
+    for item in batch.items[:6]:
+        session.label(item.index, toy.truth(item.index))
     learnt = trainer.requests[-1]
     session.undo()
     session.handle(trainer.run(learnt))
@@ -289,7 +289,7 @@ def test_images_that_left_the_pool_keep_their_labels_on_disk(make_session: Sessi
     )
     small.latents = big.latents[keep]
     again = make_session(small)
-    known = {int(i) for i in big.pool.indices_of([e.item for e in session._ledger.events.values()])}
+    known = {int(i) for i in big.pool.indices_of([e.item for e in session.standing.values()])}
     assert again.statistics().labelled == len([i for i in known if i < 60])
     store = LabelStore.open(tmp_path / "labels.db")
     assert Counter(event.kind for event in store.events())["label"] == 20
@@ -311,9 +311,9 @@ def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionM
         make_session(toy, classes=("a",))
     session = make_session(toy)
     with pytest.raises(UsageError, match="class 3 is none"):
-        session.label(0, 3)
+        session.label(item_at(session, 0), 3)
     with pytest.raises(IndexError):
-        session.label(10, 0)
+        session.label(item_at(session, 10), 0)
     assert session.statistics().labelled == 0
 
 
@@ -434,9 +434,9 @@ def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
     session.handle(trainer.run(trainer.requests[-1]))
     answer_all(session, toy, 1)
     assert session.batch is not None
-    session.label(0, toy.truth(session.batch.items[0].index))
+    session.label(item_at(session, 0), toy.truth(session.batch.items[0].index))
     assert trainer.requests[-1].folds > 0
     session.handle(trainer.run(trainer.requests[-1]))
     assert session.statistics().lure is not None
-    session.label(1, toy.truth(session.batch.items[1].index))
+    session.label(item_at(session, 1), toy.truth(session.batch.items[1].index))
     assert trainer.requests[-1].folds == 0  # once a batch is enough

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.sessions import SessionMaker, answer_all
+from tests.helpers.sessions import SessionMaker, answer_all, answers_by_annotator, item_at
 from tests.helpers.toy import Toy
 from tuilabel.session import LabellingSession
 
@@ -22,10 +22,10 @@ def test_an_earlier_answer_is_changed_from_history_and_undone(toy: Toy, make_ses
     batch = session.batch
     assert first is not None
     index, truth = first.items[0].index, toy.truth(first.items[0].index)
-    session.answer_item(index, "label", (truth + 1) % 3)
+    session.answer(index, "label", (truth + 1) % 3)
     answer = session.answer_at(index)
     assert answer is not None
-    assert (answer.class_name, answer.strategy, answer.round) == (session.classes[(truth + 1) % 3], "history", 1)
+    assert (answer.class_name, answer.origin, answer.round) == (session.classes[(truth + 1) % 3], "direct", 1)
     assert session.batch is not None
     assert batch is not None
     assert session.batch.round == batch.round
@@ -44,7 +44,7 @@ def test_an_item_of_the_batch_answered_from_elsewhere_counts_there(toy: Toy, mak
     session = make_session(toy)
     assert session.batch is not None
     for item in session.batch.items:
-        session.answer_item(item.index, "label", toy.truth(item.index), strategy="review")
+        session.answer(item.index, "label", toy.truth(item.index), origin="review")
     assert session.batch.round == 2
     assert session.statistics().labelled == 10
 
@@ -54,7 +54,7 @@ def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, 
     answer_all(session, toy, 3)
     index, before = next(iter(session._ledger.audits.items()))
     wrong = (toy.truth(index) + 1) % 3
-    session.answer_item(index, "label", wrong)
+    session.answer(index, "label", wrong)
     after = session.answer_at(index)
     assert after is not None
     assert (after.audit, after.predicted, after.confidence, after.trained_on, after.query_probability, after.round) == (
@@ -77,7 +77,7 @@ def test_a_class_is_confirmed_at_once_and_undone_at_once(toy: Toy, make_session:
     assert (statistics.labelled, statistics.audit) == (35, audit)
     event = session.answer_at(items[0])
     assert event is not None
-    assert (event.strategy, event.audit, event.query_probability, event.predicted) == ("by-class", False, None, "b")
+    assert (event.origin, event.audit, event.query_probability, event.predicted) == ("by-class", False, None, "b")
     assert (event.milliseconds, event.trained_on) == (200, 20)
     assert session.batch is not None
     assert batch is not None
@@ -110,14 +110,14 @@ def test_a_withdrawn_item_is_asked_again_in_its_batch(toy: Toy, make_session: Se
     assert first is not None
     assert second is not None
     index = first.items[3].index
-    session.answer_item(index, "label", 0)
+    session.answer(index, "label", 0)
     assert session.withdraw(index)
     assert session.answer_at(index) is None  # also the answer before is gone
     assert not session.withdraw(index)
     assert session.batch is second
     answer_all(session, toy, 1)
     assert session.batch.round == first.round
-    session.label(3, 2)
+    session.label(item_at(session, 3), 2)
     assert session.batch.round > second.round
 
 
@@ -141,11 +141,11 @@ def test_a_new_answer_ends_redo(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert not session.can_redo
     assert session.redo() is None
-    session.label(0, 0)
+    session.label(item_at(session, 0), 0)
     session.undo()
     session.note(5, "odd")
     assert session.can_redo  # a note is no answer
-    session.label(1, 0)
+    session.label(item_at(session, 1), 0)
     assert not session.can_redo
     session.undo()
     assert not make_session(toy).can_redo
@@ -154,7 +154,7 @@ def test_a_new_answer_ends_redo(toy: Toy, make_session: SessionMaker) -> None:
 def test_redo_goes_forward_across_batches(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 1)
-    session.label(0, 1)
+    session.label(item_at(session, 0), 1)
     second = session.batch
     assert second is not None
     for _ in range(4):
@@ -187,7 +187,7 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     answer_all(session, toy, 1)
     assert first is not None
     assert session.batch is not None
-    session.flag(0)
+    session.flag(item_at(session, 0))
     session.note(session.batch.items[0].index, "two digits")
     history = session.history()
     assert len(history) == 11
@@ -199,7 +199,7 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     oldest = history[-1]
     assert oldest.class_name == session.classes[toy.truth(oldest.index)]
     assert oldest.class_index == toy.truth(oldest.index)
-    session.answer_item(oldest.index, "skip")
+    session.answer(oldest.index, "skip")
     assert session.history()[0].index == oldest.index
     assert history[-1].kind == "label"  # a history is of one moment
 
@@ -208,10 +208,10 @@ def test_each_annotators_answer_is_there_for_review(toy: Toy, make_session: Sess
     ann = make_session(toy)
     assert ann.batch is not None
     index = ann.batch.items[0].index
-    ann.label(0, 0)
+    ann.label(item_at(ann, 0), 0)
     bob = make_session(toy, annotator="bob")
-    bob.answer_item(index, "label", 1, strategy="review")
-    said = bob.answers_by_item(index)
+    bob.answer(index, "label", 1, origin="review")
+    said = answers_by_annotator(bob, index)
     assert {name: event.class_name for name, event in said.items()} == {"ann": "a", "bob": "b"}
     assert bob.statistics().class_counts == (0, 1, 0)
     ann = make_session(toy)
@@ -222,4 +222,4 @@ def test_each_annotators_answer_is_there_for_review(toy: Toy, make_session: Sess
     assert (answer.annotator, answer.class_name) == ("ann", "a")
     ann.undo()
     assert ann.statistics().class_counts == (0, 1, 0)
-    assert list(ann.answers_by_item(index)) == ["ann", "bob"]
+    assert list(answers_by_annotator(ann, index)) == ["ann", "bob"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.sessions import Clock
+from tests.helpers.sessions import Clock, answers_by_annotator, item_at
 from tests.helpers.toy import make_toy
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
@@ -23,7 +23,8 @@ TOY = make_toy(24)
 class GuessingTrainer:
     """Answers at once: picks the first items there are and takes everything for a class that changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, strategy: str) -> None:
+        self.strategy = strategy
         self.requests: list[TrainRequest] = []
         self._deliver: Callable[[Message], object] = lambda _: None
 
@@ -46,7 +47,7 @@ class GuessingTrainer:
         audit = guessed(left[::-1][: request.n_batches * request.audit_size])
         model = len(request.indices)
         self._deliver(
-            RoundResult(request.serial, model, "margin", guessed(left[:n]), audit, guessed(request.shown),
+            RoundResult(request.serial, model, self.strategy, guessed(left[:n]), audit, guessed(request.shown),
                         None, None, None, None, None, None, 0.0, 0.0)
         )  # fmt: skip
 
@@ -69,15 +70,15 @@ class Log:
         self.rounds.append(asked)
 
 
-class Sitting:
-    """A session over a log that can be left and taken up again."""
+class ReopenedSession:
+    """A session over a log that can be closed and reopened."""
 
-    def __init__(self) -> None:
-        self.log, self.clock = Log(), Clock()
-        self.sit_down("ann")
+    def __init__(self, strategy: str = "margin") -> None:
+        self.log, self.clock, self.strategy = Log(), Clock(), strategy
+        self.reopen("ann")
 
-    def sit_down(self, annotator: str) -> None:
-        self.annotator, self.trainer = annotator, GuessingTrainer()
+    def reopen(self, annotator: str) -> None:
+        self.annotator, self.trainer = annotator, GuessingTrainer(self.strategy)
         self.session = LabellingSession(
             TOY.pool, events=list(self.log.events), rounds=list(self.log.rounds),
             class_changes=list(self.log.changes), writer=self.log, trainer=self.trainer,
@@ -87,43 +88,44 @@ class Sitting:
         self.session.start()
 
 
-def said(session: LabellingSession) -> dict[str, Any]:
+def snapshot(session: LabellingSession) -> dict[str, Any]:
     """Everything that must be the same after a restart."""
     statistics = session.statistics()
     indices, labels = session.labels()
     answers = {
-        index: (e.kind, e.class_name, e.predicted, e.confidence, e.trained_on, e.audit, e.at, e.round, e.annotator)
+        index: (e.kind, e.class_name, e.predicted, e.confidence, e.trained_on, e.audit, e.at, e.round, e.annotator,
+                e.strategy, e.origin)
         for index in range(len(session.pool.ids))
         if (e := session.answer_at(index)) is not None
-    }
+    }  # fmt: skip
     return {
         "labels": dict(zip(indices.tolist(), labels.tolist(), strict=True)),
         "answers": answers,
         "counts": (statistics.labelled, statistics.skipped, statistics.flagged, statistics.class_counts),
         "audit": statistics.audit,
         "notes": session.notes(),
-        "classes": (session.classes, session.class_slots),
-        "all": [sorted(session.answers_by_item(i)) for i in range(len(session.pool.ids))],
+        "classes": (session.classes, session.class_ids),
+        "all": [sorted(answers_by_annotator(session, i)) for i in range(len(session.pool.ids))],
     }
 
 
-def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
+def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
     """Carry out an action, or its nearest that makes sense."""
-    session, (what, a, b) = sitting.session, action
+    session, (what, a, b) = opened.session, action
     index, c, d = a % len(session.pool.ids), a % len(session.classes), b % len(session.classes)
     batch = session.batch
     try:
         match what:
             case "label" if batch is not None:
-                session.label(a % len(batch.items), d)
+                session.label(batch.items[a % len(batch.items)].index, d)
             case "skip" if batch is not None:
-                session.skip(a % len(batch.items))
+                session.skip(batch.items[a % len(batch.items)].index)
             case "confirm" if batch is not None:
-                session.confirm(a % len(batch.items))
+                session.confirm(batch.items[a % len(batch.items)].index)
             case "relabel":
-                session.answer_item(index, "label", d)
+                session.answer(index, "label", d)
             case "flag":
-                session.answer_item(index, "flag")
+                session.answer(index, "flag")
             case "by class":
                 session.confirm_class([index, (index + 5) % 24, b % 24], d, predicted=[d, d, d])
             case "withdraw":
@@ -141,7 +143,7 @@ def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
             case "merge":
                 session.merge_classes(c, d)
             case "other":
-                sitting.sit_down("bob" if sitting.annotator == "ann" else "ann")
+                opened.reopen("bob" if opened.annotator == "ann" else "ann")
     except UsageError:
         pass
 
@@ -149,68 +151,91 @@ def act(sitting: Sitting, action: tuple[str, int, int]) -> None:
 VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
          "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
 ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
+STRATEGIES = st.sampled_from(["margin", "withdraw", "review", "by-class"])  # some named like the origin of an event
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @QUIET
-@given(ACTIONS)
-def test_a_restart_tells_the_same_as_the_session_that_wrote(actions: list[tuple[str, int, int]]) -> None:
-    sitting = Sitting()
+@given(ACTIONS, STRATEGIES)
+def test_a_restart_tells_the_same_as_the_session_that_wrote(actions: list[tuple[str, int, int]], strategy: str) -> None:
+    opened = ReopenedSession(strategy)
     for action in actions:
-        act(sitting, action)
-    before, can_undo = said(sitting.session), sitting.session.can_undo
-    events = with_current_names(sitting.log.events, sitting.log.changes)
+        act(opened, action)
+    before, can_undo = snapshot(opened.session), opened.session.can_undo
+    events = with_current_names(opened.log.events, opened.log.changes)
     read = {int(TOY.pool.indices_of([i])[0]): (e.kind, e.class_name) for i, e in current_answers(events).items()}
     assert read == {index: answer[:2] for index, answer in before["answers"].items()}
     assert sorted(current_notes(events).values()) == sorted(before["notes"].values())
-    sitting.sit_down(sitting.annotator)
-    assert said(sitting.session) == before
-    assert sitting.session.can_undo == can_undo
+    opened.reopen(opened.annotator)
+    assert snapshot(opened.session) == before
+    assert opened.session.can_undo == can_undo
 
 
 @QUIET
-@given(ACTIONS, st.integers(1, 6))
-def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, int]], n: int) -> None:
-    sitting = Sitting()
+@given(ACTIONS, st.integers(1, 6), STRATEGIES)
+def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, int]], n: int, strategy: str) -> None:
+    opened = ReopenedSession(strategy)
     for action in actions:
-        act(sitting, action)
-    session = sitting.session
+        act(opened, action)
+    session = opened.session
     while session.can_redo:
         session.redo()
-    states = [said(session)]
+    states = [snapshot(session)]
     while len(states) <= n and session.can_undo:
         session.undo()
-        states.append(said(session))
+        states.append(snapshot(session))
     for state in reversed(states[:-1]):
         assert session.can_redo
         session.redo()
-        assert said(session) == state
+        assert snapshot(session) == state
     assert not session.can_redo
     for state in states[1:]:
         session.undo()
-        assert said(session) == state
-    sitting.sit_down(sitting.annotator)
-    assert said(sitting.session) == states[-1]
+        assert snapshot(session) == state
+    opened.reopen(opened.annotator)
+    assert snapshot(opened.session) == states[-1]
 
 
 def test_what_cannot_be_written_does_not_happen() -> None:
-    sitting = Sitting()
-    session = sitting.session
-    session.label(0, 0)
+    opened = ReopenedSession()
+    session = opened.session
+    session.label(item_at(session, 0), 0)
     session.merge_classes(0, 1)
-    session.label(1, 1)
+    session.label(item_at(session, 1), 1)
     session.undo()
-    before, can_redo = said(session), session.can_redo
-    put, put_class_changes = sitting.log.put, sitting.log.put_class_changes
+    before, can_redo = snapshot(session), session.can_redo
+    put, put_class_changes = opened.log.put, opened.log.put_class_changes
 
     def refuse(*_entries: object) -> None:
         raise TuilabelError("disk is full")
 
-    sitting.log.put = sitting.log.put_class_changes = refuse  # type: ignore[method-assign,assignment]
+    opened.log.put = opened.log.put_class_changes = refuse  # type: ignore[method-assign,assignment]
     for attempt in (session.undo, session.redo):
         with pytest.raises(TuilabelError, match="full"):
             attempt()
-    sitting.log.put, sitting.log.put_class_changes = put, put_class_changes  # type: ignore[method-assign]
-    assert (said(session), session.can_redo) == (before, can_redo)
+    opened.log.put, opened.log.put_class_changes = put, put_class_changes  # type: ignore[method-assign]
+    assert (snapshot(session), session.can_redo) == (before, can_redo)
     session.redo()
     assert session.statistics().labelled == 2
+
+
+@pytest.mark.parametrize("strategy", ["withdraw", "review", "by-class", "undo"])
+def test_a_strategy_may_have_the_name_of_an_origin(strategy: str) -> None:
+    opened = ReopenedSession(strategy)
+    session = opened.session
+    first, second = (item_at(session, k) for k in (0, 1))
+    session.label(first, 0)
+    session.label(second, 1)
+    session.undo()
+    event = session.answer_at(first)
+    assert event is not None
+    assert (event.strategy, event.origin) == (strategy, "batch")
+    for _ in range(2):
+        assert session.answer_at(second) is None, "undone, whatever the strategy is called"
+        assert session.can_undo
+        assert session.answer_at(first) is not None
+        opened.reopen("ann")
+        session = opened.session
+    session.undo()
+    assert session.statistics().labelled == 0
+    assert not session.can_undo

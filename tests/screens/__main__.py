@@ -55,9 +55,9 @@ def session() -> LabellingSession:
     assert pool.targets is not None
     for n in range(60):
         assert made.batch is not None
-        position = next(p for p, item in enumerate(made.batch.items) if made.answer_to(item) is None)
-        true = int(pool.targets[made.batch.items[position].index])
-        made.label(position, (true + (n in WRONG)) % 10, 900)
+        index = next(item.index for item in made.batch.items if made.answer_at(item.index) is None)
+        true = int(pool.targets[index])
+        made.label(index, (true + (n in WRONG)) % 10, 900)
     made.note(made.history()[0].index, "could be a 4 as well")
     return made
 

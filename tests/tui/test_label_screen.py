@@ -48,7 +48,7 @@ async def test_a_class_key_labels_the_focused_cell_and_moves_on(make_app: AppMak
         assert batch is not None
         assert "round 1 by coverage, no model yet" in screen_text(app)
         await pilot.press("b")
-        event = app.session.answer_to(batch.items[0])
+        event = app.session.answer_at(batch.items[0].index)
         assert event is not None
         assert (event.class_name, event.kind) == ("b", "label")
         assert focused(app) == 1
@@ -72,7 +72,7 @@ async def test_commands(make_app: AppMaker) -> None:
         await pilot.press("enter")
         assert "no prediction to accept" in status(app)
         await pilot.press("space", "exclamation_mark")
-        kinds = [event.kind for item in batch.items[:2] if (event := app.session.answer_to(item))]
+        kinds = [event.kind for item in batch.items[:2] if (event := app.session.answer_at(item.index))]
         assert kinds == ["skip", "flag"]
         assert "skipped" in screen_text(app)
         assert "⚑ flagged" in screen_text(app)
@@ -98,7 +98,7 @@ async def test_enter_accepts_the_prediction_on_the_screen(make_app: AppMaker, to
         assert predicted is not None
         assert f"{'abc'[predicted]}? " in screen_text(app)
         await pilot.press("enter")
-        event = app.session.answer_to(batch.items[0])
+        event = app.session.answer_at(batch.items[0].index)
         assert event is not None
         assert event.class_name == "abc"[predicted]
 
@@ -311,8 +311,8 @@ async def test_a_pool_that_is_all_labelled_says_so(make_app: AppMaker, toy: Toy)
     for _ in range(2):
         batch = app.session.batch
         assert batch is not None
-        for position in range(len(batch.items)):
-            app.session.skip(position)
+        for item in batch.items:
+            app.session.skip(item.index)
     async with running(app) as pilot:
         assert "Every image is answered" in screen_text(app)
         await pilot.press("a")

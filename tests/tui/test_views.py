@@ -50,7 +50,7 @@ async def test_tab_shows_one_image_large_and_a_key_labels_it(make_app: AppMaker,
         await answer(pilot, app, toy, 10)
         await pilot.press("tab")
         await seen(pilot, app)
-        while app.session.insight.inspection is None:
+        while app.session.model_queries.inspection is None:
             await pilot.pause(0.02)
         await pilot.pause()
         text = screen_text(app)
@@ -60,7 +60,7 @@ async def test_tab_shows_one_image_large_and_a_key_labels_it(make_app: AppMaker,
         batch = app.session.batch
         assert batch is not None
         await answer(pilot, app, toy, 1)
-        assert app.session.answer_to(batch.items[0]) is not None
+        assert app.session.answer_at(batch.items[0].index) is not None
         assert "image 2 of 10" in screen_text(app)
         await pilot.press("escape")
         assert "image 2 of 10" not in screen_text(app)
@@ -96,7 +96,7 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == name]
         assert len(labelled) == on_page - 1
         assert app.session.answer_at(shown[0]) is None
-        assert all(app.session.answer_at(i).strategy == "by-class" for i in labelled)  # type: ignore[union-attr]
+        assert all(app.session.answer_at(i).origin == "by-class" for i in labelled)  # type: ignore[union-attr]
         await pilot.press("backspace")
         assert [i for i in shown if app.session.answer_at(i) is not None] == []
         await pilot.press("ctrl+y")
@@ -153,7 +153,7 @@ async def test_review_shows_a_planted_mistake_first_and_one_key_mends_it(make_ap
         await pilot.press("abc"[toy.truth(item.index)])
         event = app.session.answer_at(item.index)
         assert event is not None
-        assert (event.class_name, event.strategy) == ("abc"[toy.truth(item.index)], "review")
+        assert (event.class_name, event.origin) == ("abc"[toy.truth(item.index)], "review")
         await pilot.press("backspace")
         event = app.session.answer_at(item.index)
         assert event is not None
@@ -250,7 +250,7 @@ async def test_slash_finds_a_class_by_part_of_its_name(
         batch = app.session.batch
         assert batch is not None
         await pilot.press("slash", *"thing", "space", *"44", "enter")
-        event = app.session.answer_to(batch.items[0])
+        event = app.session.answer_at(batch.items[0].index)
         assert event is not None
         assert event.class_name == "kind of thing 44"
 
@@ -413,7 +413,7 @@ async def test_view(
         wrong = (toy.truth(batch.items[app.label_screen.focused_item].index) + 1) % 3
         await pilot.press("abc"[wrong], *keys)
         await seen(pilot, app)
-        while keys == ["tab"] and app.session.insight.inspection is None:
+        while keys == ["tab"] and app.session.model_queries.inspection is None:
             await pilot.pause(0.02)
         await pilot.pause()
         text = re.sub(r"\d+ \w{3} \d\d:\d\d", "1 Jan 00:00", screen_text(app))  # the hour is the machine's own

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.helpers.sessions import NO_ITEMS, SessionMaker, train_request
+from tests.helpers.sessions import NO_ITEMS, SessionMaker, item_at, train_request
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.estimate import expected_calibration_error
@@ -31,10 +31,10 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
     session = make_session(toy, trainer=InlineTrainer(runner.run, QuestionHandler(runner).answer), seed=3)
     for _ in range(3):
         assert session.batch is not None
-        for position, item in enumerate(session.batch.items):
-            session.label(position, toy.truth(item.index))
-    session.label(2, 1)
-    session.skip(4)
+        for item in session.batch.items:
+            session.label(item.index, toy.truth(item.index))
+    session.label(item_at(session, 2), 1)
+    session.skip(item_at(session, 4))
     session.rename_class(0, "zero")
     store = LabelStore.open(tmp_path / "labels.db")  # type: ignore[operator]
     try:

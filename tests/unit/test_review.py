@@ -60,7 +60,7 @@ def test_what_was_answered_in_review_comes_no_more_for_that_answer() -> None:
     events = [*(item_event(i, class_name="ab"[i % 2]) for i in range(6))]
     p = out_of_fold({i: (0.95 if i % 2 else 0.05) if i else 0.97 for i in range(6)})
     assert [item.index for item in review(events, p)] == [0]
-    confirmed = [*events, item_event(0, "r", strategy="review")]
+    confirmed = [*events, item_event(0, "r", origin="review")]
     assert review(confirmed, p) == []
     later = [*confirmed, item_event(0, "l"), item_event(1, "m", kind="flag", class_name=None)]
     assert [item.index for item in review(later, p)] == [1]

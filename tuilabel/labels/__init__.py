@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
-from tuilabel.labels.events import Event, Kind, Round, RoundItem, current_answers, current_notes
+from tuilabel.labels.events import Event, Kind, Origin, Round, RoundItem, current_answers, current_notes
 from tuilabel.labels.project import Project
 from tuilabel.labels.store import LabelStore
 from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
@@ -18,6 +18,7 @@ __all__ = [
     "Kind",
     "LabelStore",
     "NullWriter",
+    "Origin",
     "Project",
     "Round",
     "RoundItem",

@@ -8,6 +8,9 @@ from datetime import datetime
 from typing import Literal
 
 Kind = Literal["label", "skip", "flag", "undo", "note"]
+Origin = Literal["batch", "direct", "by-class", "history", "review", "import", "undo", "withdraw"]
+"""How an event came about: an answer to an item of a batch, one to an item addressed directly (as are notes), on the
+screen of that name, from an imported file; the undoing of a step, or a withdrawal, which is a step of its own."""
 ANSWERS = ("label", "skip", "flag")
 
 
@@ -28,6 +31,8 @@ class Event:
     """From the sight of the image to the key."""
     round: int
     strategy: str
+    """The query strategy that picked the item; empty where none did."""
+    origin: Origin
     query_probability: float | None
     """Of drawing this item when it was drawn; None where the pick was not at random."""
     trained_on: int | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -43,6 +43,7 @@ _events = sa.Table(
     sa.Column("undoes", sa.String(32)),
     sa.Column("note", sa.Text),
     sa.Column("step", sa.String(32)),
+    sa.Column("origin", sa.String(16)),
 )
 _class_changes = sa.Table(
     "class_changes",
@@ -81,8 +82,14 @@ _round_items = sa.Table(
     sa.Column("query_probability", sa.Double),
 )
 
-_ADDED: dict[int, tuple[sa.Column[Any], ...]] = {2: (_events.c.note, _events.c.step), 3: (_rounds.c.test_size,)}
+_ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
+    2: (_events.c.note, _events.c.step),
+    3: (_rounds.c.test_size, _events.c.origin),
+}
 """Columns that came with a format; class_changes came with 2."""
+
+_FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
+"""Origins, and the mark of a note, which format 2 kept as the strategy."""
 
 
 class LabelStore:
@@ -153,7 +160,7 @@ class LabelStore:
         """Every event in the order of writing. Raises `TuilabelError` where they cannot be read."""
         with self._begin("read") as connection:
             rows = connection.execute(_select(_events, without=("number",)).order_by(_events.c.number)).mappings()
-            return [Event(**{**row, "at": _time(row["at"])}) for row in rows]
+            return [_event(row) for row in rows]
 
     def class_changes(self) -> list[ClassChange]:
         """Every class change in the order of writing. Raises `TuilabelError` where they cannot be read."""
@@ -224,6 +231,21 @@ class LabelStore:
 def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
     """Every other column, under the name that it has in the program: some are stored under an older one."""
     return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
+
+
+def _event(row: Mapping[Any, Any]) -> Event:
+    """An event as it is stored. Before format 3 the strategy told its origin as well."""
+    values = {**row, "at": _time(row["at"])}
+    if row["origin"] is None:
+        kind, strategy = row["kind"], row["strategy"]
+        if kind == "undo":
+            values["origin"] = "withdraw" if strategy == "withdraw" else "undo"
+        elif kind == "note":
+            values["origin"] = "direct"
+        else:
+            values["origin"] = strategy if strategy in _FORMER_STRATEGIES else "batch"
+        values["strategy"] = "" if strategy in _FORMER_STRATEGIES else strategy
+    return Event(**values)
 
 
 def _append_only() -> list[str]:

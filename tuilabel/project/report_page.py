@@ -61,7 +61,7 @@ def _page(
 ) -> Page:
     session, pool, classes = opened.session, opened.pool, opened.classes
     figures = session.statistics()
-    audits = [event for event in session.answers.values() if event.audit]
+    audits = [event for event in session.standing.values() if event.audit]
     accuracy = figures.accuracy
     judged_on = "audit images"
     if accuracy is not None:
@@ -80,7 +80,7 @@ def _page(
         skipped=figures.skipped,
         flagged=figures.flagged,
         rounds=figures.round,
-        annotators=Counter(e.annotator for e in session.answers.values() if e.kind == "label").most_common(),
+        annotators=Counter(e.annotator for e in session.standing.values() if e.kind == "label").most_common(),
         accuracy=None if accuracy is None else accuracy.interval,
         judged_on=judged_on,
         expected_accuracy=expected_accuracy,
@@ -143,7 +143,7 @@ def _doubted(opened: ProjectModel, on_progress: OnProgress) -> list[ReviewItem]:
         opened.learner, request.labelled, FOLDS, partial(on_progress, "looking for wrong labels")
     )
     session, found = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
-    items = review_items(session.answers, session.events, opened.classes, found)
+    items = review_items(session.standing, session.live_events, opened.classes, found)
     return [item for item in items if item.reason == "likely wrong"]
 
 

@@ -6,12 +6,13 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import ClassBook, ClassChange, ClassTimeline, Event, Writer
 from tuilabel.labels.classes import ChangeKind
-from tuilabel.session.ledger import Answer, Ledger
-from tuilabel.session.steps import WITHDRAWAL, Step, Steps
+from tuilabel.session.ledger import Ledger, StandingAnswer
+from tuilabel.session.steps import Step, Steps
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class _Undone:
     """A step that can be redone: the keys of what its undo wrote, with what is to be written again."""
 
     step: Step
-    written: tuple[tuple[int, Answer, str], ...] = ()
+    written: tuple[tuple[int, StandingAnswer, str], ...] = ()
     """For each item: its index, the answer that was removed or brought back, and the key of the undo."""
 
 
@@ -109,7 +110,7 @@ class Answers:
             return moved
         name = uuid.uuid4().hex
         written: list[tuple[int, Event]] = []
-        undone: list[tuple[int, Answer, str]] = []
+        undone: list[tuple[int, StandingAnswer, str]] = []
         for key, (index, event) in step.entries.items():
             if step.kind == "withdraw":
                 _, answer = self.steps.withdrawn(key)
@@ -153,7 +154,7 @@ class Answers:
                 self._follow_change(waiting.pop())
             if index >= 0:
                 slot = self.timeline.slot(event.class_name, n)
-                self._take(index, Answer(event, slot, self.timeline.slot(event.predicted, n)))
+                self._take(index, StandingAnswer(event, slot, self.timeline.slot(event.predicted, n)))
         while waiting:
             self._follow_change(waiting.pop())
         self.ledger.rebuild()
@@ -169,7 +170,7 @@ class Answers:
             if event.kind != "note":
                 self.ledger.show(index)
 
-    def _take(self, index: int, answer: Answer) -> None:
+    def _take(self, index: int, answer: StandingAnswer) -> None:
         """Follow an event, in the log or new; a label of a class that never was is left out."""
         event = answer.event
         if event.kind == "note":
@@ -183,16 +184,16 @@ class Answers:
             self.ledger.push(index, answer)
             self.steps.take(index, event, None)
 
-    def _answer(self, event: Event) -> Answer:
-        return Answer(event, self.book.slot(event.class_name), self.book.slot(event.predicted))
+    def _answer(self, event: Event) -> StandingAnswer:
+        return StandingAnswer(event, self.book.slot(event.class_name), self.book.slot(event.predicted))
 
     def _withdrawal(self, index: int) -> list[tuple[int, Event]]:
         stack, step = self.ledger.answers(index), uuid.uuid4().hex
         whose = stack[-1].event.annotator
         mine = [answer.event for answer in stack if answer.event.annotator == whose]
-        return [(index, self._taking_back(event, step, WITHDRAWAL)) for event in mine]
+        return [(index, self._taking_back(event, step, "withdraw")) for event in mine]
 
-    def _taking_back(self, event: Event, step: str | None, strategy: str | None = None) -> Event:
+    def _taking_back(self, event: Event, step: str | None, origin: Literal["undo", "withdraw"] = "undo") -> Event:
         return replace(
             event,
             key=uuid.uuid4().hex,
@@ -200,12 +201,12 @@ class Answers:
             class_name=None,
             annotator=self._annotator,
             at=self._clock(),
-            strategy=strategy or event.strategy,
+            origin=origin,
             undoes=event.key,
             step=step,
         )
 
-    def _again(self, answer: Answer, undo: str, step: str | None) -> Event:
+    def _again(self, answer: StandingAnswer, undo: str, step: str | None) -> Event:
         """The same answer as a new event: what is on disk is never changed."""
         return replace(self.ledger.now(answer), key=uuid.uuid4().hex, undoes=undo, step=step)
 

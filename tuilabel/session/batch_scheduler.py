@@ -60,12 +60,12 @@ class Asking:
     @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return len(self._ledger.events) >= self._budget
+        return len(self._ledger.standing) >= self._budget
 
     @property
     def last_batch(self) -> bool:
         """Whether the batch that is asked holds every item that is left."""
-        return self._budget - len(self._ledger.events) == len(self._unanswered())
+        return self._budget - len(self._ledger.standing) == len(self._unanswered())
 
     @property
     def _budget(self) -> int:
@@ -86,7 +86,7 @@ class Asking:
         touched : items whose batch may be open again.
         turn_to : the item whose batch is asked now, if it is open.
         """
-        self._batches.settle(self._ledger.events, self._batches.positions(touched))
+        self._batches.settle(self._ledger.standing, self._batches.positions(touched))
         if turn_to is not None:
             self._batches.turn_to(turn_to)
         if self._batches.now is None and self._plan.retrain == "label":
@@ -144,7 +144,7 @@ class Asking:
     def _unanswered(self) -> list[int]:
         """Items of the batch that is asked which have no answer."""
         batch = self._batches.now
-        return [] if batch is None else [i.index for i in batch.items if i.index not in self._ledger.events]
+        return [] if batch is None else [i.index for i in batch.items if i.index not in self._ledger.standing]
 
     def _target_of(self) -> NDArray[np.int64]:
         """Where each class of the dataset is among the session's, -1 for nowhere; see `TrainRequest`."""
@@ -162,7 +162,7 @@ class Asking:
             return
         if batch.trained_on is not None and result.n_labels < REFRESH_FACTOR * batch.trained_on:
             return
-        shown, answered = set(result.shown.indices.tolist()), self._ledger.events
+        shown, answered = set(result.shown.indices.tolist()), self._ledger.standing
         if any(item.index not in shown and item.index not in answered for item in batch.items):
             return  # the request was made before this batch
         items = np.array([item.index for item in batch.items], dtype=np.int64)
@@ -173,7 +173,7 @@ class Asking:
     def _next_size(self) -> int:
         """Items of the batch to come; the last may be smaller."""
         size = self._plan.batch_size if len(self._batches) else self._plan.first_batch
-        return min(size, self._budget - len(self._ledger.events))
+        return min(size, self._budget - len(self._ledger.standing))
 
     def _next_batch(self, fresh: bool) -> None:
         """Make a batch of the newest result's candidates.
@@ -185,7 +185,7 @@ class Asking:
         if result is None or self.finished or (not fresh and self._plan.retrain == "batch"):
             return
         number, wanted = self._batches.next_number, self._next_size
-        answered, trained_on = self._ledger.events, result.n_labels or None
+        answered, trained_on = self._ledger.standing, result.n_labels or None
         items = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[
             : audit_size(wanted, number, self._plan.audit_share)
         ]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.labels import ClassBook, Event
+from tuilabel.labels import ClassBook, Event, Origin
 from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
 
@@ -34,9 +34,7 @@ class Drafts:
 
     def note(self, index: int, text: str) -> Event:
         """A note on item `index`."""
-        return replace(
-            self._blank(index), key=uuid.uuid4().hex, kind="note", at=self._clock(), strategy="note", note=text
-        )
+        return replace(self._blank(index), key=uuid.uuid4().hex, kind="note", at=self._clock(), note=text)
 
     def answer(
         self,
@@ -44,13 +42,13 @@ class Drafts:
         kind: AnswerKind,
         class_index: int | None,
         milliseconds: int,
-        strategy: str | None = None,
+        origin: Origin | None = None,
     ) -> Event:
-        """An answer to item `index`; raises as `LabellingSession.answer_item`.
+        """An answer to item `index`; raises as `LabellingSession.answer`.
 
         Parameters
         ----------
-        strategy : by default that of the batch or of the answer before.
+        origin : by default "batch" for an item of an open batch, else "direct".
         """
         known = self._known(index)
         return replace(
@@ -60,7 +58,7 @@ class Drafts:
             class_name=self.class_name(class_index) if kind == "label" else None,
             at=self._clock(),
             milliseconds=milliseconds,
-            strategy=strategy or known.strategy,
+            origin=origin or ("batch" if self._batches.is_open(index) else "direct"),
         )
 
     def class_name(self, class_index: int | None) -> str:
@@ -72,7 +70,7 @@ class Drafts:
 
     def _known(self, index: int) -> Event:
         """What is known of item `index` before its new answer: from its standing answer, else from its batch."""
-        blank, standing = self._blank(index), self._ledger.events.get(index)
+        blank, standing = self._blank(index), self._ledger.standing.get(index)
         if standing is not None:
             return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None)
         found = self._batches.find(index)
@@ -105,6 +103,7 @@ class Drafts:
             milliseconds=0,
             round=batch.round if batch else len(self._batches),
             strategy="",
+            origin="direct",
             query_probability=None,
             trained_on=None,
             predicted=None,

@@ -14,7 +14,7 @@ from tuilabel.labels.classes import renamed
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StandingAnswer:
     """An answer as it was written, and the slots of the classes that it named then."""
 
     event: Event
@@ -33,12 +33,12 @@ class Ledger:
 
     def __init__(self, n_items: int, book: ClassBook) -> None:
         self._book = book
-        self._stacks: dict[int, list[Answer]] = {}
+        self._stacks: dict[int, list[StandingAnswer]] = {}
         self._clear(n_items)
 
     def _clear(self, n_items: int) -> None:
-        self.events: dict[int, Event] = {}
-        """The answer that stands for each item, with class names as they are now."""
+        self.standing: dict[int, Event] = {}
+        """The answer that stands for each item, by pool index, with class names as they are now."""
         self.audits: dict[int, Event] = {}
         """Those to audit items."""
         self.kinds: Counter[str] = Counter()
@@ -58,11 +58,11 @@ class Ledger:
         self._aside = np.append(self._aside, np.zeros(new, dtype=bool))
         self._audit = np.append(self._audit, np.zeros(new, dtype=bool))
 
-    def push(self, index: int, answer: Answer) -> None:
+    def push(self, index: int, answer: StandingAnswer) -> None:
         """An answer to item `index`, on top of those before; call `show` when it is to count."""
         self._stacks.setdefault(index, []).append(answer)
 
-    def drop(self, index: int, key: str | None) -> Answer | None:
+    def drop(self, index: int, key: str | None) -> StandingAnswer | None:
         """Take the answer `key` from item `index`; None where it is not there."""
         stack = self._stacks.get(index, [])
         place = next((k for k in reversed(range(len(stack))) if stack[k].event.key == key), None)
@@ -70,7 +70,7 @@ class Ledger:
 
     def show(self, index: int) -> None:
         """Let the topmost answer of item `index` count, if there is one, and no other."""
-        old = self.events.pop(index, None)
+        old = self.standing.pop(index, None)
         if old is not None:
             self.kinds[old.kind] -= 1
             self.audits.pop(index, None)
@@ -82,7 +82,7 @@ class Ledger:
             return
         answer = stack[-1]
         event = self.now(answer)
-        self.events[index] = event
+        self.standing[index] = event
         self.kinds[event.kind] += 1
         self._audit[index] = event.audit
         if event.audit:
@@ -100,21 +100,21 @@ class Ledger:
         for index in self._stacks:
             self.show(index)
 
-    def now(self, answer: Answer) -> Event:
+    def now(self, answer: StandingAnswer) -> Event:
         """The answer's event with class names as they are now."""
         return renamed(answer.event, self._book, answer.slot, answer.predicted)
 
-    def answers(self, index: int) -> Sequence[Answer]:
+    def answers(self, index: int) -> Sequence[StandingAnswer]:
         """Every answer to item `index` that was not taken back, the standing one last."""
         return self._stacks.get(index, ())
 
-    def all_answers(self) -> list[Event]:
+    def live_events(self) -> list[Event]:
         """Every answer that was not taken back, of every annotator, item by item, with class names as they are now."""
         return [self.now(answer) for stack in self._stacks.values() for answer in stack]
 
     def stands(self, index: int, key: str) -> bool:
         """Whether the answer `key` is the one that stands for item `index`."""
-        event = self.events.get(index)
+        event = self.standing.get(index)
         return event is not None and event.key == key
 
     def uses(self, slot: int) -> bool:

@@ -24,7 +24,7 @@ from tuilabel.session.review import ReviewItem, review_items
 FOLDS = 5
 
 
-class Sitting(Protocol):
+class AnsweredSession(Protocol):
     """What is asked about: of `LabellingSession` what questions are made of."""
 
     @property
@@ -32,27 +32,27 @@ class Sitting(Protocol):
         """Class names by position."""
 
     @property
-    def answers(self) -> Mapping[int, Event]:
+    def standing(self) -> Mapping[int, Event]:
         """The answers that stand, by pool index."""
 
     @property
-    def events(self) -> list[Event]:
+    def live_events(self) -> list[Event]:
         """Every answer that was not taken back."""
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pool indices and class positions of the labelled items."""
 
-    def taken(self) -> NDArray[np.int64]:
+    def unavailable(self) -> NDArray[np.int64]:
         """Pool indices that are answered, set aside or being asked."""
 
 
-class Insight:
+class ModelQueries:
     """Asks the trainer, and keeps the answer to the newest question of each kind.
 
     Answers come through the session's `handle`; until then `inspection`, `class_items` and `review()` are None.
     """
 
-    def __init__(self, session: Sitting, trainer: Trainer) -> None:
+    def __init__(self, session: AnsweredSession, trainer: Trainer) -> None:
         self._session = session
         self._trainer = trainer
         self._serial = 0
@@ -76,8 +76,8 @@ class Insight:
         """Ask for `count` unanswered items, none of the open batches, that the model takes for a class."""
         self.class_items = None
         self._listing = self._next()
-        taken = self._session.taken()
-        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, taken, order, self._since))
+        unavailable = self._session.unavailable()
+        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, unavailable, order, self._since))
 
     def ask_review(self) -> None:
         """Ask for a cross-validation of all labels, for `review`."""
@@ -91,7 +91,7 @@ class Insight:
         if self.out_of_fold is None:
             return None
         session = self._session
-        return review_items(session.answers, session.events, session.classes, self.out_of_fold)
+        return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
 
     def classes_changed(self, places: Sequence[int | None], since: int) -> None:
         """Class k is class `places[k]` from now on: forget what was said in terms of the old ones, and ask again.

@@ -13,8 +13,6 @@ from tuilabel.estimate import likely_wrong, self_confidence
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 
-REVIEW = "review"
-"""The strategy that an answer given in review carries."""
 Reason = Literal["likely wrong", "flagged", "disagreement", "audit mistake"]
 
 
@@ -58,7 +56,7 @@ def review_items(
     place = {name: position for position, name in enumerate(classes)}
     undone = {event.undoes for event in events if event.kind == "undo"}
     valid = [event for event in events if event.kind != "undo" and event.key not in undone]
-    settled = {(event.item, event.kind, event.class_name) for event in valid if event.strategy == REVIEW}
+    settled = {(event.item, event.kind, event.class_name) for event in valid if event.origin == "review"}
     open_ = {
         index: event for index, event in answers.items() if (event.item, event.kind, event.class_name) not in settled
     }

@@ -1,8 +1,8 @@
 """The whole labelling loop without a screen: the terminal app, simulations and notebooks drive this one object.
 
     session.start()                      # submits the first request to the trainer
-    session.batch.items[3]               # what to ask
-    session.label(3, 7, milliseconds=640)
+    item = session.batch.items[3]        # what to ask; items are addressed by their index in the pool
+    session.label(item.index, 7, milliseconds=640)
     session.statistics()                 # a frozen snapshot of all figures
 
 Trainer messages enter through `handle`, in the thread that owns the session.
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.estimate import MeasuredAccuracy, advice_text, audit_estimate, class_figures, labels_per_minute
-from tuilabel.labels import ClassBook, ClassChange, Event, Round, Writer
+from tuilabel.labels import ClassBook, ClassChange, Event, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
     ClassItems,
@@ -38,14 +38,13 @@ from tuilabel.session.batch_scheduler import Asking, Plan
 from tuilabel.session.batches import Batches
 from tuilabel.session.event_factory import AnswerKind, Drafts
 from tuilabel.session.history import History, HistoryEntry
-from tuilabel.session.model_queries import Insight
+from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_of
 from tuilabel.session.state import Batch, QueryItem, Statistics
 from tuilabel.session.training import Training
 
 PACE_WINDOW = 60  # answers over which labels per minute is measured
-BY_CLASS = "by-class"  # strategy of answers that confirm what the model believes: they say nothing about the pool
 
 
 class LabellingSession:
@@ -76,7 +75,7 @@ class LabellingSession:
 
     Attributes
     ----------
-    insight : asks the model about single items, classes and doubtful labels.
+    model_queries : asks the model about single items, classes and doubtful labels.
 
     Raises
     ------
@@ -134,14 +133,14 @@ class LabellingSession:
         self._answers = Answers(pool, events, class_changes, classes, writer, annotator, clock)
         self._book, self._ledger = self._answers.book, self._answers.ledger
         earlier = (batch_of(row, pool, self._answers.timeline) for row in rounds)
-        self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.events)
+        self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.standing)
         self._drafts = Drafts(pool, self._book, self._ledger, self._batches, annotator, clock)
         tested = None if pool.test is None or not set(pool.classes) <= set(self.classes) else len(pool.test.images)
         self._figures = ModelStatistics(self.classes, batch_size, tested, target)
         self._figures.restore(rounds, self._ledger.audits.values())
         self._target = target
         self._training = Training(trainer, self._ledger, batch_size, cross_validate, self._figures)
-        self.insight = Insight(self, trainer)
+        self.model_queries = ModelQueries(self, trainer)
         self._asking = Asking(plan, pool, self._book, self._ledger, self._batches, self._training, writer, clock)
 
     # -- what there is to see -----------------------------------------------------------------------------------
@@ -152,7 +151,7 @@ class LabellingSession:
         return self._book.names
 
     @property
-    def class_slots(self) -> tuple[int, ...]:
+    def class_ids(self) -> tuple[int, ...]:
         """A number for each class that it keeps when others are added or merged, and that none had before it."""
         return self._book.slots
 
@@ -191,21 +190,9 @@ class LabellingSession:
         """Whether the batch that is asked holds every item that is left."""
         return self._asking.last_batch
 
-    def answer_to(self, item: QueryItem) -> Event | None:
-        """The answer that stands for `item`, or None; class names are those of now."""
-        return self.answer_at(item.index)
-
-    def answer_at(self, index: int) -> Event | None:
-        """The answer that stands for item `index` of the pool, or None; class names are those of now."""
-        return self._ledger.events.get(index)
-
-    def answers_by_item(self, index: int) -> dict[str, Event]:
-        """What each annotator said last of item `index`; the one who spoke last of all comes last."""
-        said: dict[str, Event] = {}
-        for answer in self._ledger.answers(index):
-            said.pop(answer.event.annotator, None)
-            said[answer.event.annotator] = self._ledger.now(answer)
-        return said
+    def answer_at(self, pool_idx: int) -> Event | None:
+        """The answer that stands for an item, with the class names of now; None without one."""
+        return self._ledger.standing.get(pool_idx)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,) and class positions (n,), both int64, by growing index."""
@@ -222,22 +209,22 @@ class LabellingSession:
 
     def history(self) -> Sequence[HistoryEntry]:
         """The answers that stand now, of every annotator, newest first; see `History` for what it costs."""
-        return History(self._ledger.events.items(), self._answers.notes, self._book)
+        return History(self._ledger.standing.items(), self._answers.notes, self._book)
 
     @property
-    def answers(self) -> Mapping[int, Event]:
+    def standing(self) -> Mapping[int, Event]:
         """The answers that stand, by pool index."""
-        return self._ledger.events
+        return self._ledger.standing
 
     @property
-    def events(self) -> list[Event]:
+    def live_events(self) -> list[Event]:
         """Every answer that was not taken back, of every annotator; made anew at each call."""
-        return self._ledger.all_answers()
+        return self._ledger.live_events()
 
-    def taken(self) -> NDArray[np.int64]:
+    def unavailable(self) -> NDArray[np.int64]:
         """Pool indices that are answered, set aside, gone or in an open batch, ascending."""
         asked = {item.index for item in self._batches.asked()}
-        return np.union1d(self._asking.gone, sorted(asked | self._ledger.events.keys())).astype(np.int64)
+        return np.union1d(self._asking.gone, sorted(asked | self._ledger.standing.keys())).astype(np.int64)
 
     def statistics(self) -> Statistics:
         """All figures of this moment."""
@@ -286,51 +273,53 @@ class LabellingSession:
         """Ask the trainer for a model of the labels on disk; an unfinished batch is there at once."""
         self._asking.submit()
 
-    def label(self, position: int, class_index: int, milliseconds: int = 0) -> None:
-        """Answer item `position` of the batch with a class; a new answer replaces the one before.
-
-        Raises
-        ------
-        UsageError : where the class is none of the session's.
-        """
-        self._answer(position, "label", class_index, milliseconds)
-
-    def confirm(self, position: int, milliseconds: int = 0) -> bool:
-        """Answer item `position` with the model's prediction; False where its batch came without a model."""
-        predicted = self._item(position).predicted
-        if predicted is None:
-            return False
-        self.label(position, predicted, milliseconds)
-        return True
-
-    def skip(self, position: int, milliseconds: int = 0) -> None:
-        """Pass over item `position`: it is not asked again and not learnt from."""
-        self._answer(position, "skip", None, milliseconds)
-
-    def flag(self, position: int, milliseconds: int = 0) -> None:
-        """Set item `position` aside for a second look: not asked again, not learnt from."""
-        self._answer(position, "flag", None, milliseconds)
-
-    def answer_item(
+    def answer(
         self,
-        index: int,
+        pool_idx: int,
         kind: AnswerKind,
-        class_index: int | None = None,
+        class_pos: int | None = None,
         milliseconds: int = 0,
         *,
-        strategy: str = "history",
+        origin: Origin | None = None,
     ) -> None:
-        """Answer any item of the pool, asked or not; a new answer replaces the one before.
+        """Answer an item of the pool, queried or not; a new answer replaces the previous one.
 
-        What was known when the item was asked stays with it: the round, whether it is an audit item, the prediction
-        before its answer was learnt. Only the answer and `strategy`, the way to it, are new.
+        What was known when the item was queried stays with it: round, strategy, whether it is an audit item, and the
+        prediction from before its answer was learnt. Only the answer and its `origin` are new.
+
+        Parameters
+        ----------
+        pool_idx : index of the item in the pool, as `QueryItem.index` gives it.
+        class_pos : position of the class in `classes`; only for a label.
+        milliseconds : time from showing the item to the answer.
+        origin : by default "batch" for an item of an open batch, else "direct".
 
         Raises
         ------
-        UsageError : where the class is none of the session's.
-        IndexError : where there is no such item.
+        UsageError : unless a label's class is one of the session's.
+        IndexError : unless the item is in the pool.
         """
-        self._give([(index, self._drafts.answer(index, kind, class_index, milliseconds, strategy))])
+        self._give([(pool_idx, self._drafts.answer(pool_idx, kind, class_pos, milliseconds, origin))])
+
+    def label(self, pool_idx: int, class_pos: int, milliseconds: int = 0) -> None:
+        """Label an item with a class; parameters and errors as for `answer`."""
+        self.answer(pool_idx, "label", class_pos, milliseconds)
+
+    def confirm(self, pool_idx: int, milliseconds: int = 0) -> bool:
+        """Label an item with the prediction it was queried with; False where it has none."""
+        found = self._batches.find(pool_idx)
+        if found is None or found[1].predicted is None:
+            return False
+        self.label(pool_idx, found[1].predicted, milliseconds)
+        return True
+
+    def skip(self, pool_idx: int, milliseconds: int = 0) -> None:
+        """Skip an item: it is not queried again and not learnt."""
+        self.answer(pool_idx, "skip", None, milliseconds)
+
+    def flag(self, pool_idx: int, milliseconds: int = 0) -> None:
+        """Flag an item for review: it is not queried again and not learnt."""
+        self.answer(pool_idx, "flag", None, milliseconds)
 
     def confirm_class(
         self,
@@ -359,11 +348,11 @@ class LabellingSession:
         drawn = {item.index for item in self._batches.asked() if item.audit or item.query_probability is not None}
         trained_on = None if self.result is None else self.result.n_labels or None
         guess = {index: k for k, index in enumerate(indices)}
-        chosen = [index for index in guess if index not in drawn and index not in self._ledger.events]
+        chosen = [index for index in guess if index not in drawn and index not in self._ledger.standing]
         step, each = uuid.uuid4().hex, milliseconds // max(1, len(chosen))
         given = []
         for index in chosen:
-            event = replace(self._drafts.answer(index, "label", class_index, each, BY_CLASS), step=step)
+            event = replace(self._drafts.answer(index, "label", class_index, each, "by-class"), step=step)
             if predicted is not None:
                 name = self._drafts.class_name(predicted[guess[index]])
                 sure = None if confidence is None else float(confidence[guess[index]])
@@ -446,7 +435,7 @@ class LabellingSession:
     def handle(self, message: Message) -> None:
         """Take in a message of the trainer; results older than the newest are dropped."""
         if isinstance(message, Inspection | ClassItems | OutOfFoldPredictions):
-            self.insight.take(message)
+            self.model_queries.take(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()
             self._ledger.grow(len(self.pool))
@@ -457,23 +446,13 @@ class LabellingSession:
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _item(self, position: int) -> QueryItem:
-        batch = self.batch
-        if batch is None or not 0 <= position < len(batch.items):
-            raise IndexError(f"no item {position} in the batch on the screen")
-        return batch.items[position]
-
-    def _answer(self, position: int, kind: AnswerKind, class_index: int | None, milliseconds: int) -> None:
-        index = self._item(position).index
-        self._give([(index, self._drafts.answer(index, kind, class_index, milliseconds))])
-
     def _give(self, given: Sequence[tuple[int, Event]]) -> None:
         self._answers.give(given)
         self._asking.changed()
 
     def _moved(self, move: Callable[[], Moved | None]) -> QueryItem | None:
         """Undo or redo: go to the batch that it was about, if one is open."""
-        slots = self.class_slots
+        slots = self.class_ids
         moved = move()
         if moved is None:
             return None
@@ -486,11 +465,11 @@ class LabellingSession:
         return QueryItem(index, self.pool.ids[index].decode()) if found is None else found[1]
 
     def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
-        slots = self.class_slots
+        slots = self.class_ids
         self._answers.change_classes(kind, name, into)
         self._classes_changed(slots)
 
     def _classes_changed(self, slots: Sequence[int]) -> None:
         """After the classes that were at `slots` have changed."""
         self._asking.classes_changed(slots)
-        self.insight.classes_changed([self._book.position(slot) for slot in slots], self._training.newest)
+        self.model_queries.classes_changed([self._book.position(slot) for slot in slots], self._training.newest)

@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tuilabel.labels import ClassChange, Event
-from tuilabel.session.ledger import Answer
-
-WITHDRAWAL = "withdraw"  # strategy of an undo event that is itself a step, and not the taking back of one
+from tuilabel.session.ledger import StandingAnswer
 
 
 @dataclass(eq=False)
@@ -33,13 +31,13 @@ class Steps:
         self._annotator = annotator
         self._steps: list[Step] = []
         self._at: dict[str, Step] = {}
-        self._withdrawn: dict[str, tuple[int, Answer]] = {}
+        self._withdrawn: dict[str, tuple[int, StandingAnswer]] = {}
 
-    def take(self, index: int, event: Event, taken_back: Answer | None) -> None:
+    def take(self, index: int, event: Event, taken_back: StandingAnswer | None) -> None:
         """Follow an event of the log; `taken_back` is the answer that an undo removed."""
         mine = event.annotator == self._annotator
         if event.kind == "undo":
-            if event.strategy != WITHDRAWAL:
+            if event.origin != "withdraw":
                 self._remove(event.undoes)
             elif taken_back is not None:
                 self._withdrawn[event.key] = (index, taken_back)
@@ -74,7 +72,7 @@ class Steps:
         """The steps, newest first."""
         return reversed(self._steps)
 
-    def withdrawn(self, key: str) -> tuple[int, Answer]:
+    def withdrawn(self, key: str) -> tuple[int, StandingAnswer]:
         """The item's index and the answer that the withdrawal `key` took back."""
         return self._withdrawn[key]
 

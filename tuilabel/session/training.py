@@ -136,7 +136,7 @@ class Training:
             answers = dict(zip(trained_on.tolist(), result.out_of_fold.tolist(), strict=True))
             indices, labels, _ = self._ledger.labels()
             known = dict(zip(indices.tolist(), labels.tolist(), strict=True))
-            self.lure = cross_validated_accuracy(self._ledger.events, known, answers, len(self._ledger), FOLDS)
+            self.lure = cross_validated_accuracy(self._ledger.standing, known, answers, len(self._ledger), FOLDS)
         return trained_on
 
 

@@ -142,8 +142,8 @@ def simulate_run(
     session.start()
     points = []
     while (batch := session.batch) is not None:
-        for position, item in enumerate(batch.items):
-            session.label(position, int(pool.targets[item.index]))
+        for item in batch.items:
+            session.label(item.index, int(pool.targets[item.index]))
         result = session.result
         assert result is not None
         test = result.test or _one_class(session)

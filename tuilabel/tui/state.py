@@ -54,7 +54,7 @@ class AppState:
         """The key of each class, "" where there are more classes than keys."""
         names = self.session.classes
         own = {name: key for name, key in self.user_class_keys.items() if name in names}
-        return with_user_class_keys(class_keys(names, self.session.class_slots), names, own)
+        return with_user_class_keys(class_keys(names, self.session.class_ids), names, own)
 
     def class_of_key(self, character: str) -> int | None:
         """The class that a typed character means; a capital means its small letter where that is a key."""

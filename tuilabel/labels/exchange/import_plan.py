@@ -16,7 +16,6 @@ from tuilabel.labels.events import Event, current_answers
 from tuilabel.labels.exchange.base import ImportedLabel
 from tuilabel.labels.store import LabelStore
 
-STRATEGY = "import"
 _WITHOUT_CLASS = {"skip": "skipped", "flag": "flagged"}
 
 OnConflict = Literal["skip", "replace"]
@@ -153,7 +152,7 @@ class _Classes:
 
     def _change(self, kind: Literal["begin", "add"], name: str, annotator: str) -> None:
         key = uuid.uuid4().hex
-        change = ClassChange(key, kind, name, None, annotator or STRATEGY, self._now, self._n_events)
+        change = ClassChange(key, kind, name, None, annotator or "import", self._now, self._n_events)
         self.changes.append(change)
         self._book.apply(change)
 
@@ -168,7 +167,8 @@ def _event(item: str, label: str, annotator: str, at: datetime, step: str) -> Ev
         at=at,
         milliseconds=0,
         round=0,
-        strategy=STRATEGY,
+        strategy="",
+        origin="import",
         query_probability=None,
         trained_on=None,
         predicted=None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from time import monotonic
-from typing import Literal
+from typing import ClassVar, Literal
 
 from textual import events
 
 from tuilabel.errors import UsageError
+from tuilabel.labels import Origin
 from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
@@ -24,6 +25,9 @@ class AnnotationScreen(ImagePageScreen):
     that came before its images went to the terminal is dropped with a word.
     """
 
+    ORIGIN: ClassVar[Origin | None] = None
+    """What answers given on this screen carry; None for those to the batch."""
+
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self._asked_at = 0.0
@@ -32,9 +36,7 @@ class AnnotationScreen(ImagePageScreen):
 
     def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
         """Label item `position`."""
-        self.session.answer_item(
-            self.items[position], "label", class_index, milliseconds=milliseconds, strategy=self.NAME
-        )
+        self.session.answer(self.items[position], "label", class_index, milliseconds, origin=self.ORIGIN)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -72,7 +74,7 @@ class AnnotationScreen(ImagePageScreen):
 
     def _set_aside(self, kind: Literal["skip", "flag"]) -> None:
         if self.may_answer():
-            answer = partial(self.session.answer_item, self.items[self.focused_item], kind, strategy=self.NAME)
+            answer = partial(self.session.answer, self.items[self.focused_item], kind, origin=self.ORIGIN)
             self.answered(lambda spent: answer(milliseconds=spent))
 
     def action_undo(self) -> None:

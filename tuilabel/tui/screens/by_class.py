@@ -17,6 +17,7 @@ class ByClassScreen(AnnotationScreen):
     """Unanswered items whose predicted class is the chosen one, those first of which the model is most sure."""
 
     NAME = BY_CLASS
+    ORIGIN = "by-class"
 
     def __init__(self, state: AppState, class_index: int = 0) -> None:
         super().__init__(state)
@@ -30,7 +31,7 @@ class ByClassScreen(AnnotationScreen):
     @property
     def _candidates(self) -> ClassItems | None:
         """The trainer's answer to the newest question; None while it is awaited."""
-        return self.session.insight.class_items
+        return self.session.model_queries.class_items
 
     @property
     def items(self) -> Sequence[int]:
@@ -135,5 +136,5 @@ class ByClassScreen(AnnotationScreen):
     def _ask(self) -> None:
         self._wrong.clear()
         self.focused_item = 0
-        self.session.insight.ask_class(self.class_index, ASKED)
+        self.session.model_queries.ask_class(self.class_index, ASKED)
         self.refresh_view()

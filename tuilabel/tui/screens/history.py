@@ -16,6 +16,7 @@ class HistoryScreen(AnnotationScreen):
     """A class key changes the answer in focus; the order stays while the screen is open."""
 
     NAME = HISTORY
+    ORIGIN = "history"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)

@@ -100,17 +100,6 @@ class LabelScreen(AnnotationScreen):
 
     # -- commands ------------------------------------------------------------------------------------------------
 
-    def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
-        self.session.label(position, class_index, milliseconds)
-
-    def action_skip(self) -> None:
-        if self.may_answer():
-            self.answered(lambda spent: self.session.skip(self.focused_item, spent))
-
-    def action_flag(self) -> None:
-        if self.may_answer():
-            self.answered(lambda spent: self.session.flag(self.focused_item, spent))
-
     def action_accept(self) -> None:
         """Take the model's prediction as the answer."""
         if not self.may_answer():
@@ -121,7 +110,7 @@ class LabelScreen(AnnotationScreen):
         if self._key_time < self._predictions_seen_at:
             self.show_status("the prediction has just changed: look, and press Enter again", "warn")
             return
-        self.answered(lambda spent: self.session.confirm(self.focused_item, spent))
+        self.answered(lambda spent: self.session.confirm(self.items[self.focused_item], spent))
 
     def action_view(self, step: int) -> None:
         """The next view: grid, one large image, by class."""
@@ -189,7 +178,7 @@ class LabelScreen(AnnotationScreen):
             if self._notice is not None:
                 self.show_status(self._notice, "warn")
                 self._notice = None
-            elif len(self.session.answers) < HINTED:
+            elif len(self.session.standing) < HINTED:
                 self.show_status("Press the key of the class you see in the marked image; ? shows all keys", "dim")
 
     def _show_panel(self) -> None:

@@ -16,6 +16,7 @@ class ReviewScreen(AnnotationScreen):
     """Enter keeps a label, a class key changes it; either moves on."""
 
     NAME = REVIEW
+    ORIGIN = "review"
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
@@ -24,7 +25,7 @@ class ReviewScreen(AnnotationScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.session.insight.ask_review()
+        self.session.model_queries.ask_review()
         self._take_list()
 
     @property
@@ -83,7 +84,7 @@ class ReviewScreen(AnnotationScreen):
 
     def _take_list(self) -> None:
         if not self._dealt_with:
-            found = self.session.insight.review()
+            found = self.session.model_queries.review()
             self._list = self._list if found is None else found
             self.refresh_view()
 

@@ -105,7 +105,7 @@ class LargeView(Horizontal):
         if self._index is not None and self.display:
             model = 0 if self._session.result is None else self._session.result.n_labels
             self._asked = (self._index, model)
-            self._session.insight.inspect(self._index)
+            self._session.model_queries.inspect(self._index)
             self._show_inspection()
             if self._session.pool.can_grow:
                 self.run_worker(self._load(self._index), exclusive=True)
@@ -118,7 +118,7 @@ class LargeView(Horizontal):
             self._original.sharpen(_part(image, self._zoom, self._centre))
 
     def _show_inspection(self) -> None:
-        found, session = self._session.insight.inspection, self._session
+        found, session = self._session.model_queries.inspection, self._session
         if found is None or found.index != self._index:
             self._reconstruction.show(None, "VAE …")
             self._probabilities.show(session.classes, None)
