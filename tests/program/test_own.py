@@ -44,7 +44,7 @@ def test_what_is_wrong_with_files_is_listed(shots: Path, run: Runner) -> None:
     assert done.stdout.splitlines() == [
         r"broken \x1b[31mred\x07.jpg: no image of a known format",
         "empty.png: an empty file",
-        "2 files of shots cannot be asked",
+        "2 files of shots cannot be used",
     ]
     found = json.loads(run("stats", "shots", "--problems", "--json").stdout)
     assert found["problems"][1] == {"file": "empty.png", "reason": "an empty file"}
@@ -66,7 +66,7 @@ def test_a_folder_of_broken_files_says_what_lists_them(tmp_path: Path, run: Runn
 def test_a_project_counts_its_files(labelled: Path, shots: Path, run: Runner) -> None:
     (shots / "blue" / "0.jpg").unlink()
     run("encode", "shots", "--encoder", "pca")  # takes stock
-    assert "1 the same as another, 1 gone, 2 cannot be asked (--problems)" in run("stats", "shots").stdout
+    assert "1 identical to another, 1 gone, 2 unusable (--problems)" in run("stats", "shots").stdout
 
 
 def test_a_project_is_found_by_its_name_wherever_its_images_are(shots: Path, run: Runner, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run
     for command in ("predict", "review"):
         done = run(command, "shots")
         assert done.returncode == 1
-        assert "`tuilabel label NEW_PLACE --project shots.tuilabel` once" in done.stderr
+        assert "`tuilabel label` once with their new location and `--project shots.tuilabel`" in done.stderr
     again = [*TUILABEL, "label", "holiday", "--project", "shots.tuilabel", "--encoder", "pca"]
     with Terminal(again, directory=tmp_path) as terminal:
         terminal.wait_for("12 of 61 labelled")
@@ -130,7 +130,7 @@ def test_a_sitting_ends_with_a_word_on_broken_files(labelled: Path, tmp_path: Pa
         terminal.wait_for("round")
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 0
-        assert "2 files cannot be asked: `tuilabel stats --project shots.tuilabel --problems` lists them" in (
+        assert "2 files cannot be used: `tuilabel stats --project shots.tuilabel --problems` lists them" in (
             " ".join(terminal.text.split())
         )
 

@@ -9,7 +9,7 @@ from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, print
 @app.command(epilog="Example: tuilabel datasets --json")
 def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
     """List the datasets known by name, and which are here."""
-    from tuilabel.project.reports import dataset_rows, datasets_table
+    from tuilabel.cli.render.listings import dataset_rows, datasets_table
 
     rows = dataset_rows(data_dir)
     if as_json:
@@ -21,7 +21,7 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
 @app.command(epilog="Example: tuilabel strategies")
 def strategies(as_json: Json = False) -> None:
     """List the query strategies."""
-    from tuilabel.project.reports import strategies_table, strategy_rows
+    from tuilabel.cli.render.listings import strategies_table, strategy_rows
 
     rows = strategy_rows()
     if as_json:

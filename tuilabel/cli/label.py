@@ -103,12 +103,12 @@ def review(
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
     from tuilabel.cli.label_app import LabelOptions
     from tuilabel.labels import Project
-    from tuilabel.project.reports import images_of, project_directory
+    from tuilabel.project.locate import project_directory, project_images
 
     known = Project.read(project_directory(dataset, project))
     _sit(
         LabelOptions(
-            dataset=images_of(known),
+            dataset=project_images(known),
             strategy="auto",
             batch_size=20,
             annotator=annotator,
@@ -141,24 +141,31 @@ def stats(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
     problems: Annotated[
-        bool, typer.Option("--problems", help="List the files of your own images that cannot be asked, and why.")
+        bool, typer.Option("--problems", help="List the files of your images that cannot be used, and why.")
     ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """What a project holds: labels by class and annotator, accuracy with its interval."""
-    from tuilabel.project.reports import file_problems, problem_lines, project_statistics, statistics_table
-
+    """Labels of a project by class and annotator, and its accuracy with an interval."""
     if problems:
-        found = file_problems(dataset, project, note)
+        from tuilabel.cli.render.progress import error_console, progress
+        from tuilabel.cli.render.project_tables import problem_lines
+        from tuilabel.project.file_problems import file_problems
+
+        with progress(error_console(quiet=as_json)) as on_progress:
+            found = file_problems(dataset, project, on_progress)
         if as_json:
-            print_json(found)
+            print_json(found.to_json())
         else:
             for line in problem_lines(found):
                 typer.echo(line)
         return
-    figures = project_statistics(dataset, project, data_dir)
+    from tuilabel.project.statistics import project_statistics
+
+    statistics = project_statistics(dataset, project, data_dir)
     if as_json:
-        print_json(figures)
+        print_json(statistics.to_json())
     else:
-        print_rich(statistics_table(figures))
+        from tuilabel.cli.render.project_tables import statistics_table
+
+        print_rich(statistics_table(statistics))

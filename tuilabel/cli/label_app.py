@@ -68,7 +68,7 @@ class Outcome:
     failure: str | None
     exit_code: int
     problems: int = 0
-    """Files of the person's own images that cannot be asked."""
+    """Files of user images that cannot be used."""
 
     def lines(self) -> list[str]:
         """What to tell the person after the screen has closed."""
@@ -81,7 +81,7 @@ class Outcome:
         lines = [*lines, f"{self.labelled:,} {labels} in {self.project}{accuracy}"]
         if self.problems:
             listed = f"`tuilabel stats --project {quote(str(self.project))} --problems` lists them"
-            lines.append(f"{pluralize(self.problems, 'file')} cannot be asked: {listed}")
+            lines.append(f"{pluralize(self.problems, 'file')} cannot be used: {listed}")
         return lines if self.advice.agreement is None else [*lines, self.advice.reason]
 
 

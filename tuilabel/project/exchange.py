@@ -29,7 +29,7 @@ from tuilabel.labels.exchange import (
 from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
-from tuilabel.project.reports import images_of, project_directory, project_pool
+from tuilabel.project.locate import project_directory, project_images, project_pool
 
 FOLDS = 5
 N_EXAMPLES = 3  # rows of each kind in the summary of an import
@@ -212,7 +212,7 @@ def import_labels(
     detected, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, project)
     exists = (directory / "settings.toml").is_file()
-    images = images_of(Project.read(directory)) if exists else canonical(dataset)
+    images = project_images(Project.read(directory)) if exists else canonical(dataset)
     pool = open_pool(images, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]

@@ -17,8 +17,8 @@ from tuilabel.labels import LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.project.locate import project_directory, project_images
 from tuilabel.project.progress import Note, OnProgress, ignore
-from tuilabel.project.reports import images_of, project_directory
 from tuilabel.project.resume import standing
 from tuilabel.session import LabellingSession
 
@@ -83,7 +83,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     project = Project.read(project_directory(options.dataset, options.project))
     store = LabelStore.open(project.store, create=False)
     try:
-        pool = open_pool(images_of(project), options.data_dir, on_progress)
+        pool = open_pool(project_images(project), options.data_dir, on_progress)
         session, request = standing(pool, store, project.classes, seed=options.seed)
     finally:
         store.close()

@@ -22,7 +22,7 @@ from tuilabel.encoders.encode import by_file, encode
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.training import TrainingStopped, TrainProgress, model_size, partial_path, train_vae
 from tuilabel.errors import TuilabelError
-from tuilabel.project.reports import project_directory
+from tuilabel.project.locate import project_directory
 
 PREVIEW_IMAGES = 16
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,20 +11,22 @@ from rich.console import Console
 
 from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
+from tuilabel.cli.render.project_tables import statistics_table
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.choose import Encoder
+from tuilabel.estimate import ClassFigure
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.project.reports import project_statistics, statistics_table
+from tuilabel.project.statistics import ProjectStatistics, project_statistics
 from tuilabel.session import LabellingSession
 
 
-def text_of(figures: dict[str, object], columns: int = 80) -> str:
+def text_of(statistics: ProjectStatistics, columns: int = 80) -> str:
     console = Console(width=columns)
     with console.capture() as captured:
-        console.print(statistics_table(figures))
+        console.print(statistics_table(statistics))
     return captured.get()
 
 
@@ -53,8 +56,7 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
 
 
 def test_the_figures_of_a_project(labelled: Path, tiny: Tiny, request: pytest.FixtureRequest) -> None:
-    figures = project_statistics("fashion-mnist", labelled, tiny.data_dir)
-    json.dumps(figures)
+    figures = json.loads(json.dumps(project_statistics("fashion-mnist", labelled, tiny.data_dir).to_json()))
     assert (figures["labelled"], figures["rounds"], sum(figures["classes"].values())) == (120, 6, 120)
     audit, lure = figures["accuracy"]["audit"], figures["lure"]
     assert audit["n"] == 35
@@ -69,15 +71,19 @@ def test_the_figures_of_a_project(labelled: Path, tiny: Tiny, request: pytest.Fi
 
 
 def test_they_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
-    figures = project_statistics("fashion-mnist", labelled, tiny.data_dir)
-    figures["project"] = "p.tuilabel"
-    lines = text_of(figures).splitlines()
+    statistics = replace(project_statistics("fashion-mnist", labelled, tiny.data_dir), project=Path("p.tuilabel"))
+    lines = text_of(statistics).splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("advice") and "±" in line for line in lines)
     assert any(line.startswith("Ankle boot") and "%" in line for line in lines)
-    many = {f"class {k}": k for k in range(47)}
-    figures["classes"], figures["class_accuracy"] = many, {name: {"value": None, "n": 0} for name in many}
-    wide = text_of(figures).splitlines()
+    log = replace(
+        statistics.log,
+        classes=tuple(f"class {k}" for k in range(47)),
+        class_counts=tuple(range(47)),
+        class_figures=(ClassFigure(0, None, 0),) * 47,
+        confusions=(),
+    )
+    wide = text_of(replace(statistics, log=log)).splitlines()
     assert max(map(len, wide)) <= 80
     assert len(wide) < 40  # two classes in a row
     assert any("class 46" in line for line in wide)

@@ -1,0 +1,75 @@
+"""What `stats` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from rich.console import Group
+from rich.table import Table
+
+from tuilabel.errors import pluralize, printable
+from tuilabel.estimate import AuditEstimate, ClassFigure, LureEstimate
+from tuilabel.project.file_problems import FileProblems
+from tuilabel.project.statistics import ProjectStatistics
+
+FILE_STATES = {
+    "listed": "in all",
+    "unread": "not read yet",
+    "copies": "identical to another",
+    "gone": "gone",
+    "problems": "unusable (--problems)",
+}
+CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: it grows longer once two columns are not enough
+
+
+def statistics_table(statistics: ProjectStatistics) -> Group:
+    """Statistics for people, in 80 columns."""
+    log = statistics.log
+    files = {} if statistics.files is None else asdict(statistics.files)
+    table = Table("", "", show_header=False, box=None, pad_edge=False)
+    table.add_row("project", f"{statistics.project} ({statistics.dataset}, {statistics.pool_size:,} images)")
+    if any(files.values()):
+        table.add_row("files", ", ".join(f"{n:,} {FILE_STATES[state]}" for state, n in files.items() if n))
+    table.add_row("labelled", f"{log.labelled:,} in {pluralize(log.rounds, 'round')}")
+    table.add_row("set aside", f"{log.skipped:,} skipped, {log.flagged:,} flagged")
+    table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in log.annotators) or "–")
+    test = "–" if log.test_accuracy is None else f"{log.test_accuracy:.1%} when the last batch was picked"
+    table.add_row("test", test)
+    table.add_row("audit", _interval(log.audit))
+    table.add_row("lure", _interval(log.lure) + ("" if log.lure is None else ", averaged over the models so far"))
+    table.add_row("advice", log.advice_text)
+    mistakes = ", ".join(f"{log.classes[c.true]} for {log.classes[c.taken_for]} ({c.n})" for c in log.confusions)
+    if mistakes:
+        table.add_row("mistaken", mistakes)
+    return Group(table, "", _class_table(log.classes, log.class_counts, log.class_figures))
+
+
+def problem_lines(found: FileProblems) -> list[str]:
+    """A line for each file, and how many there are."""
+    lines = [printable(f"{name}: {reason}") for name, reason in found.problems]
+    return [*lines, f"{pluralize(len(lines), 'file')} of {found.dataset} cannot be used"]
+
+
+def _interval(estimate: AuditEstimate | LureEstimate | None) -> str:
+    if estimate is None:
+        return "–"
+    return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%}, n {estimate.n})"
+
+
+def _class_table(names: Sequence[str], counts: Sequence[int], figures: Sequence[ClassFigure]) -> Table:
+    """Labels and audited recall of each class; many classes stand side by side, at most `CLASS_COLUMNS` in a row."""
+    side = min(CLASS_COLUMNS, -(-len(names) // CLASS_ROWS))
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for _ in range(side):
+        table.add_column("class", max_width=78 // side - 22, no_wrap=True)
+        table.add_column("labels", justify="right")
+        table.add_column("audited", justify="right")
+    cells = []
+    for name, count, figure in zip(names, counts, figures, strict=True):
+        audited = "" if figure.accuracy is None else f"{figure.accuracy:.0%} of {figure.n}"
+        cells.append((name, f"{count:,}", audited))
+    rows = -(-len(cells) // side)
+    for row in range(rows):
+        table.add_row(*(text for cell in cells[row::rows] for text in cell))
+    return table

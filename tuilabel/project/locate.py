@@ -1,0 +1,53 @@
+"""Find a project and its images from what a user names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuilabel.datasets import FOLDERS, ImagePool, open_pool, source_of, title_of
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels import Project
+
+
+def project_directory(dataset: str, project: Path | None) -> Path:
+    """The directory of a project: `project` if given, else ./DATASET.tuilabel.
+
+    `dataset` may also be the name of the project itself, so that it is found wherever its images are.
+    """
+    if project is not None:
+        return project
+    by_name = Path(f"{dataset.removesuffix('/').removesuffix('.tuilabel')}.tuilabel")
+    return by_name if by_name.is_dir() else Path(f"{title_of(dataset)}.tuilabel")
+
+
+def project_images(project: Project) -> str:
+    """The dataset of a project, as `open_pool` takes it, after checking that its images still exist.
+
+    Raises
+    ------
+    TuilabelError : if they do not, with what to do about it.
+    """
+    try:
+        if project.source != project.dataset:  # user images, by their absolute path
+            source_of(project.source)
+    except UsageError as error:
+        raise TuilabelError(
+            f"the images of {project.directory} are no longer in {project.source.removesuffix(FOLDERS)}: if they were "
+            f"moved, run `tuilabel label` once with their new location and `project={project.directory}`"
+        ) from error
+    return project.source
+
+
+def project_pool(project: Project, data_dir: Path | None) -> ImagePool:
+    """The pool of a project as far as it has been read, without images that are gone; no new image is read.
+
+    If the images no longer exist, what the cache holds of them is enough.
+
+    Raises
+    ------
+    TuilabelError : if nothing of them is left, with what to do about it.
+    """
+    try:
+        return open_pool(project.source, data_dir, reading="listed")
+    except UsageError:
+        return open_pool(project_images(project), data_dir)

@@ -1,0 +1,89 @@
+"""The figures of a project, from its store and pool alone: no model is trained."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilabel.datasets.pool import FileCounts
+from tuilabel.labels import LabelStore, Project
+from tuilabel.project.locate import project_directory, project_pool
+from tuilabel.session.log_statistics import LogStatistics, log_statistics
+
+
+@dataclass(frozen=True)
+class ProjectStatistics:
+    """What a project holds.
+
+    Attributes
+    ----------
+    dataset : its name.
+    project : its directory.
+    pool_size : how many items can be labelled.
+    files : how many files user images have, and what became of them; None for a built-in dataset.
+    log : labels and estimates of accuracy.
+    """
+
+    dataset: str
+    project: Path
+    pool_size: int
+    files: FileCounts | None
+    log: LogStatistics
+
+    def to_json(self) -> dict[str, Any]:
+        """The statistics as a JSON document."""
+        log, classes = self.log, self.log.classes
+        return {
+            "dataset": self.dataset,
+            "project": str(self.project),
+            "pool_size": self.pool_size,
+            "files": None if self.files is None else asdict(self.files),
+            "labelled": log.labelled,
+            "skipped": log.skipped,
+            "flagged": log.flagged,
+            "rounds": log.rounds,
+            "annotators": dict(log.annotators),
+            "classes": dict(zip(classes, log.class_counts, strict=True)),
+            "accuracy": {"test": log.test_accuracy, "audit": None if log.audit is None else asdict(log.audit)},
+            "lure": None if log.lure is None else asdict(log.lure),
+            "class_accuracy": {
+                name: {"value": figure.accuracy, "n": figure.n}
+                for name, figure in zip(classes, log.class_figures, strict=True)
+            },
+            "confusions": [
+                {"true": classes[c.true], "taken_for": classes[c.taken_for], "n": c.n} for c in log.confusions
+            ],
+            "advice": {"gain": log.advice.gain, "text": log.advice_text},
+        }
+
+
+def project_statistics(
+    dataset: str = "mnist", project: Path | None = None, data_dir: Path | None = None
+) -> ProjectStatistics:
+    """Labels, annotators and estimates of accuracy of a project.
+
+    Parameters
+    ----------
+    dataset, project : see `project_directory`.
+    data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
+
+    Raises
+    ------
+    TuilabelError : if there is no project, or its images or labels cannot be read.
+    """
+    settings = Project.read(project_directory(dataset, project))
+    pool = project_pool(settings, data_dir)
+    store = LabelStore.open(settings.store, create=False)
+    try:
+        log = log_statistics(
+            store.events(),
+            store.rounds(),
+            store.class_changes(),
+            classes=settings.classes,
+            pool_size=len(pool.ids),
+            test_size=None if pool.test is None else len(pool.test.images),
+        )
+    finally:
+        store.close()
+    return ProjectStatistics(settings.dataset, settings.directory, len(pool.ids), pool.file_counts(), log)
