@@ -23,7 +23,6 @@ from tuilabel.labels import (
     LabelStore,
     Project,
     current_answers,
-    current_notes,
     with_current_names,
 )
 from tuilabel.labels.exchange import resolve_answers
@@ -168,11 +167,9 @@ def test_a_bulk_confirmation_is_one_transaction(toy: Toy, make_session: SessionM
     store.close()
 
 
-def test_notes_answer_nothing_and_the_last_one_stands() -> None:
+def test_notes_answer_nothing() -> None:
     events = [event(1), event(2, event(1).item, "note", note="blurred"), event(3, event(1).item, "note", note="sharp")]
     assert current_answers(events) == {event(1).item: event(1)}
-    assert current_notes(events) == {event(1).item: "sharp"}
-    assert current_notes([*events, event(4, event(1).item, "note", note="")]) == {}
 
 
 def test_export_writes_the_names_of_now() -> None:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.helpers.events import current_notes
 from tests.helpers.sessions import Clock, answers_by_annotator, item_at
 from tests.helpers.toy import make_toy
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.labels import ClassChange, Event, Round, current_answers, current_notes, with_current_names
+from tuilabel.labels import ClassChange, Event, Round, current_answers, with_current_names
 from tuilabel.learner.trainer.messages import ItemPredictions, Message, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 

@@ -167,7 +167,7 @@ def test_predictions_settle_after_three_agreeing_pairs() -> None:
 
 def curve_with_gain(points: float) -> LearningCurve:
     """A curve that the next 100 labels would raise by `points` percentage points."""
-    return LearningCurve(points / 100 / (100**-1.0 - 200**-1.0), 1.0, 0.0, 100, np.empty((0, 3)))
+    return LearningCurve(points / 100 / (100**-1.0 - 200**-1.0), 1.0, 0.0, 100, np.empty((3, 0)))
 
 
 def watch_after(n_models: int, *, same: bool) -> StabilisingPredictions:

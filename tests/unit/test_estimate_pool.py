@@ -15,8 +15,6 @@ from tuilabel.estimate import (
     expected_calibration_error,
     fit_temperature,
     lure_accuracy,
-    lure_cross_validation,
-    lure_risk,
     lure_weights,
     mean_confidence,
 )
@@ -57,7 +55,7 @@ def test_the_risk_is_unbiased_over_every_order_of_drawing() -> None:
         drawn = list(order)
         taken = np.concatenate([[0], scores[drawn].cumsum()[:-1]])
         q = scores[drawn] / (scores.sum() - taken)
-        expected += q.prod() * lure_risk(losses[drawn], q, 5).value
+        expected += q.prod() * (lure_weights(q, 5) * losses[drawn]).mean()
         weight += q.prod() * lure_weights(q, 5).mean()
     assert expected == pytest.approx(losses.mean())
     assert weight == pytest.approx(1)
@@ -79,17 +77,6 @@ def test_chosen_items_mislead_and_weighted_ones_do_not() -> None:
     assert covered / 400 >= 0.95
 
 
-def test_the_risks_interval_covers_the_risk() -> None:
-    rng = np.random.default_rng(0)
-    losses = rng.random(500) ** 2
-    covered = 0
-    for _ in range(400):
-        drawn, q = draw(0.3 + losses, 50, rng)
-        estimate = lure_risk(losses[drawn], q, 500)
-        covered += estimate.low <= losses.mean() <= estimate.high
-    assert 0.92 <= covered / 400 <= 0.99
-
-
 def test_no_error_among_a_few_items_is_no_certainty() -> None:
     estimate = lure_accuracy([True] * 10, 1 / (100 - np.arange(10)), 100)
     assert (estimate.value, estimate.high, estimate.n) == (1, 1, 10)
@@ -103,41 +90,6 @@ def test_a_model_of_all_labels_may_be_better_than_those_of_four_fifths() -> None
     assert whole.high == pytest.approx(1 - 0.8 * (1 - judged.high))
 
 
-def test_cross_validation_judges_each_item_by_a_model_that_has_not_seen_it() -> None:
-    rng = np.random.default_rng(0)
-    X = np.arange(12, dtype=np.float32)[:, None]
-    y = np.array([0, 1] * 6)
-    judged: list[float] = []
-
-    def memory(train_X: np.ndarray, train_y: np.ndarray, test_X: np.ndarray) -> np.ndarray:
-        assert not set(train_X[:, 0]) & set(test_X[:, 0])
-        assert len(train_X) == len(train_y) == 12 - len(test_X)
-        judged.extend(test_X[:, 0])
-        return (test_X[:, 0] % 2).astype(np.int64)
-
-    estimate = lure_cross_validation(memory, X, y, 1 / (50 - np.arange(12)), 50, 5, rng)
-    assert (estimate.value, estimate.n) == (1, 12)
-    assert sorted(judged) == list(range(12))
-
-
-def test_cross_validation_on_chosen_items_speaks_for_the_pool() -> None:
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(600, 2)).astype(np.float32)
-    y = (X[:, 0] + 0.5 * rng.normal(size=600) > 0).astype(np.int64)
-    pool_accuracy = ((X[:, 0] > 0) == y).mean()
-
-    def by_sign(train_X: np.ndarray, train_y: np.ndarray, test_X: np.ndarray) -> np.ndarray:
-        return (test_X[:, 0] > 0).astype(np.int64)
-
-    estimates, plain = [], []
-    for _ in range(100):
-        drawn, q = draw(np.exp(-np.abs(X[:, 0].astype(float))) + 0.05, 80, rng)
-        estimates.append(lure_cross_validation(by_sign, X[drawn], y[drawn], q, 600, 4, rng).value)
-        plain.append(((X[drawn, 0] > 0) == y[drawn]).mean())
-    assert np.mean(plain) < pool_accuracy - 0.03
-    assert np.mean(estimates) == pytest.approx(pool_accuracy, abs=0.015)
-
-
 def test_lure_refuses_what_it_cannot_weigh() -> None:
     for q in ([], [0.0], [1.1], [np.nan]):
         with pytest.raises(ValueError, match="query_probability"):
@@ -148,12 +100,6 @@ def test_lure_refuses_what_it_cannot_weigh() -> None:
         lure_accuracy([True], [0.5, 0.5], 10)
     with pytest.raises(ValueError, match="true and false"):
         lure_accuracy([0.5], [0.5], 10)
-    with pytest.raises(ValueError, match="at least 2"):
-        lure_risk([1.0], [0.5], 10)
-    rng = np.random.default_rng(0)
-    for n, folds in ((1, 5), (4, 1)):
-        with pytest.raises(ValueError, match="folds"):
-            lure_cross_validation(lambda X, y, T: y, np.zeros((n, 1)), np.zeros(n, int), [0.5] * n, 9, folds, rng)
 
 
 # -- confidence -----------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_int
 from tuilabel.estimate.label_errors import (
     class_thresholds,
     confident_classes,
-    confident_joint,
     likely_wrong,
     normalised_margin,
     self_confidence,
@@ -21,7 +20,7 @@ from tuilabel.estimate.learning_curve import (
     fit_learning_curve,
     labels_to_target,
 )
-from tuilabel.estimate.lure import LureEstimate, lure_accuracy, lure_cross_validation, lure_risk, lure_weights
+from tuilabel.estimate.lure import LureEstimate, lure_accuracy, lure_weights
 from tuilabel.estimate.metrics import (
     accuracy,
     balanced_accuracy,
@@ -62,7 +61,6 @@ __all__ = [
     "cohen_kappa",
     "compare_paired",
     "confident_classes",
-    "confident_joint",
     "confusion_matrix",
     "effective_sample_size",
     "expected_calibration_error",
@@ -73,8 +71,6 @@ __all__ = [
     "labels_to_target",
     "likely_wrong",
     "lure_accuracy",
-    "lure_cross_validation",
-    "lure_risk",
     "lure_weights",
     "mean_confidence",
     "most_confused",

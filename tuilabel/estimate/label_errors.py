@@ -49,21 +49,6 @@ def confident_classes(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np
     return np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), NOBODY)
 
 
-def confident_joint(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-    """How many items labelled i are confidently of class j: int64 (C, C).
-
-    Raises
-    ------
-    ValueError : as `class_thresholds`.
-    """
-    p, given = _pair(probabilities, labels)
-    confident = confident_classes(p, given)
-    kept = confident != NOBODY
-    n_classes = p.shape[1]
-    joint = np.bincount(given[kept] * n_classes + confident[kept], minlength=n_classes**2)
-    return joint.reshape(n_classes, n_classes).astype(np.int64)
-
-
 def self_confidence(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """The probability of the label given, float64 (n,); raises ValueError as `class_thresholds`."""
     p, given = _pair(probabilities, labels)

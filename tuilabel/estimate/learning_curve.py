@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,8 +25,10 @@ class LearningCurve:
     b: float
     c: float
     last: int
-    bootstraps: NDArray[np.float64] = field(repr=False, compare=False)
-    """float64 (B, 3), a, b and c of the fits to resampled residuals."""
+    points: NDArray[np.float64] = field(repr=False, compare=False)
+    """What it was fitted to, float64 (3, k): numbers of labels, errors, and weights that sum to 1."""
+    seed: int = field(default=0, repr=False)
+    """Of the bootstrap."""
 
     def predict(self, n_labels: float) -> float:
         """The accuracy after `n_labels` labels, in 0…1; raises ValueError below 1 label."""
@@ -42,9 +45,21 @@ class LearningCurve:
 
         It knows the noise of the points, not whether the power law is true; it holds for some hundred labels ahead.
         """
-        gains = _accuracies(self.bootstraps, self.last + extra) - _accuracies(self.bootstraps, self.last)
+        gains = _accuracies(self._bootstraps, self.last + extra) - _accuracies(self._bootstraps, self.last)
         low, high = np.percentile(gains, (2.5, 97.5))
         return float(low), float(high)
+
+    @cached_property
+    def _bootstraps(self) -> NDArray[np.float64]:
+        """a, b and c of the fits to resampled residuals, float64 (B, 3).
+
+        Made when first asked for: it takes twice as long as the fit itself.
+        """
+        n, error, w = self.points
+        fitted = self.a * n**-self.b + self.c
+        residuals = np.sqrt(w) * (error - fitted) * np.sqrt(len(n) / (len(n) - 3))
+        drawn = np.random.default_rng(self.seed).choice(residuals, (BOOTSTRAPS, len(n)))
+        return _grid_fit(n, fitted + drawn / np.sqrt(w), w)
 
     def labels_for(self, accuracy: float) -> int | None:
         """The labels in all at which the curve reaches `accuracy`, at least `last` where it has got there.
@@ -96,11 +111,7 @@ def fit_learning_curve(
     w = w / w.sum()
     b = _best_exponent(n, error, w)
     a, c, _ = _linear_fit(n, error[None], w, np.array([b]))
-    fitted = a[0, 0] * n**-b + c[0, 0]
-    residuals = np.sqrt(w) * (error - fitted) * np.sqrt(len(n) / (len(n) - 3))
-    drawn = np.random.default_rng(seed).choice(residuals, (BOOTSTRAPS, len(n)))
-    draws = _grid_fit(n, fitted + drawn / np.sqrt(w), w)
-    return LearningCurve(float(a[0, 0]), b, float(c[0, 0]), int(n.max()), draws)
+    return LearningCurve(float(a[0, 0]), b, float(c[0, 0]), int(n.max()), np.stack([n, error, w]), seed)
 
 
 def _best_exponent(n: NDArray[np.float64], error: NDArray[np.float64], w: NDArray[np.float64]) -> float:

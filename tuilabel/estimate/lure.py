@@ -6,17 +6,13 @@ chance. A strategy that takes the highest score gives no such probability, and i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tuilabel.estimate.checks import class_vector, finite_vector, same_length
+from tuilabel.estimate.checks import finite_vector, same_length
 from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval
-
-FitPredict = Callable[[NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]], NDArray[np.int64]]
-"""(train_X (m, D), train_y (m,), test_X (k, D)) → predicted classes (k,)."""
 
 
 @dataclass(frozen=True)
@@ -54,32 +50,6 @@ def lure_weights(query_probability: ArrayLike, n_pool: int) -> NDArray[np.float6
     return 1 + (n_pool - n_drawn) / (n_pool - m) * (1 / ((n_pool - m + 1) * q) - 1)
 
 
-def lure_risk(losses: ArrayLike, query_probability: ArrayLike, n_pool: int) -> LureEstimate:
-    """The mean loss over the pool, unbiased: the mean of v_m · loss_m.
-
-    The interval is Student's, on the weighted losses, taken for independent; it needs some twenty draws, and losses
-    that are not nearly all 0. For right and wrong there is `lure_accuracy`.
-
-    Parameters
-    ----------
-    losses : float (M,), of the drawn items, in the order of drawing.
-    query_probability, n_pool : see `lure_weights`.
-
-    Raises
-    ------
-    ValueError : as `lure_weights`; where the lengths differ; for fewer than two draws, which have no interval.
-    """
-    from scipy.special import stdtrit
-
-    weights = lure_weights(query_probability, n_pool)
-    loss = finite_vector(losses, "losses", least=2)
-    same_length(losses=loss, query_probability=weights)
-    terms = weights * loss
-    value = float(terms.mean())
-    half = float(stdtrit(len(terms) - 1, 0.975) * terms.std(ddof=1) / np.sqrt(len(terms)))
-    return LureEstimate(value, value - half, value + half, len(terms), effective_sample_size(weights))
-
-
 def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *, learnt: float = 1.0) -> LureEstimate:
     """The accuracy over the pool, of a fixed model or fixed predictions: 1 - the unbiased risk of the 0/1 loss.
 
@@ -109,44 +79,3 @@ def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *
     size = effective_sample_size(weights)
     low, high = korn_graubard_interval(value * size, size)
     return LureEstimate(value, low, 1 - learnt * (1 - high), len(weights), size)
-
-
-def lure_cross_validation(
-    fit_predict: FitPredict,
-    X: NDArray[np.float32],
-    y: ArrayLike,
-    query_probability: ArrayLike,
-    n_pool: int,
-    folds: int,
-    rng: np.random.Generator,
-) -> LureEstimate:
-    """Out-of-fold accuracy on the labelled items, weighted so that it speaks for the pool.
-
-    The models have seen 1 - 1/folds of the labels and are a little worse than the one trained on all, for which the
-    interval allows. Choices made by a model that knew an item's label reach its fold through the later items; the
-    estimate is therefore unbiased only up to that.
-
-    Parameters
-    ----------
-    fit_predict : trains on the first two arrays and predicts the classes of the third.
-    X : float32 (M, D), of the labelled items in the order of drawing.
-    y : int (M,), their classes.
-    query_probability, n_pool : see `lure_weights`.
-    folds : at most M are made; their items are drawn at random, in sizes that differ by one at most.
-    rng : draws the folds.
-
-    Raises
-    ------
-    ValueError : as `lure_weights`; where the lengths differ; for fewer than two items or folds.
-    """
-    classes = class_vector(y, "y")
-    features = np.asarray(X)
-    same_length(X=features, y=classes)
-    if len(classes) < 2 or folds < 2:
-        raise ValueError(f"cross-validation of {len(classes)} items in {folds} folds")
-    fold_of = rng.permutation(np.arange(len(classes)) % folds)
-    predicted = np.empty_like(classes)
-    for fold in range(min(folds, len(classes))):
-        held_out = fold_of == fold
-        predicted[held_out] = fit_predict(features[~held_out], classes[~held_out], features[held_out])
-    return lure_accuracy(predicted == classes, query_probability, n_pool, learnt=1 - 1 / min(folds, len(classes)))

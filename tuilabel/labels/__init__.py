@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
-from tuilabel.labels.events import Event, Kind, Origin, Round, RoundItem, current_answers, current_notes
+from tuilabel.labels.events import Event, Kind, Origin, Round, RoundItem, current_answers
 from tuilabel.labels.project import Project
 from tuilabel.labels.store import LabelStore
 from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
@@ -24,6 +24,5 @@ __all__ = [
     "RoundItem",
     "Writer",
     "current_answers",
-    "current_notes",
     "with_current_names",
 ]

@@ -85,9 +85,3 @@ def standing_answers(events: Sequence[Event]) -> list[Event]:
     """The answers that were not taken back, in order: several of an item where it was answered anew."""
     undone = {event.undoes for event in events if event.kind == "undo"}
     return [event for event in events if event.kind in ANSWERS and event.key not in undone]
-
-
-def current_notes(events: Iterable[Event]) -> dict[str, str]:
-    """The note that stands on each item id: the last one, unless it is empty."""
-    notes = {event.item: event.note for event in events if event.kind == "note"}
-    return {item: note for item, note in notes.items() if note}
