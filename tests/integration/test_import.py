@@ -14,7 +14,7 @@ import pytest
 from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
 from tests.helpers.sessions import SessionMaker
 from tests.helpers.toy import Toy, make_toy
-from tuilabel.datasets import ImagePool
+from tuilabel.datasets import DatasetRef, ImagePool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
@@ -45,7 +45,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
 
     def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
-        monkeypatch.setattr(exchange, "canonical", lambda name: name)
+        monkeypatch.setattr(DatasetRef, "absolute", lambda ref: ref)  # the pool has no place on disk
         return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options).to_json()
 
     return run

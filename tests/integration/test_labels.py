@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.helpers.events import START, event
 from tests.helpers.projects import open_project
+from tuilabel.datasets import DatasetRef
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import (
     BackgroundWriter,
@@ -357,11 +358,26 @@ def test_a_class_change_keeps_comments_and_layout_of_the_settings(
 def test_images_that_moved_are_noted_above_the_tables_of_the_settings(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text(HAND_WRITTEN)
-    Project.open(tmp_path, "zoo", "e" * 32, ("a", "b"), source="/pictures/zoo", moved=True).close()
+    Project.open(tmp_path, "zoo", "e" * 32, ("a", "b"), source=DatasetRef("/pictures/zoo"), moved=True).close()
     text = settings.read_text()
     assert 'dataset = "zoo"   # see the wiki\n' in text
-    assert Project.read(tmp_path).source == "/pictures/zoo"
+    assert Project.read(tmp_path).source == DatasetRef("/pictures/zoo")
     assert text.partition("[keys]")[2] == HAND_WRITTEN.partition("[keys]")[2]
+
+
+@pytest.mark.parametrize("labels_from_folders", [True, False])
+def test_the_source_is_kept_as_earlier_versions_kept_it(tmp_path: Path, labels_from_folders: bool) -> None:
+    ref = DatasetRef("/pictures/zoo", labels_from_folders=labels_from_folders)
+    Project.open(tmp_path, "zoo", "e" * 32, ("a", "b"), source=ref).close()
+    line = 'source = "/pictures/zoo?labels=folders"' if labels_from_folders else 'source = "/pictures/zoo"'
+    assert line in (tmp_path / "settings.toml").read_text().splitlines()
+    assert Project.read(tmp_path).source == ref
+
+
+def test_a_built_in_dataset_needs_no_source_in_the_settings(tmp_path: Path) -> None:
+    Project.open(tmp_path, "mnist", "e" * 32, ("a", "b"), source=DatasetRef("mnist")).close()
+    assert "source" not in (tmp_path / "settings.toml").read_text()
+    assert Project.read(tmp_path).source == DatasetRef("mnist")
 
 
 def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path) -> None:

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from tests.helpers.folders import colour_folder, jpeg, picture
-from tuilabel.datasets import FOLDERS, LibraryPool, canonical, open_labelled, open_pool, title_of
+from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_labelled, open_pool
 from tuilabel.datasets.decode import Decoded, decode
 from tuilabel.datasets.ids import file_id
-from tuilabel.datasets.library import Library
+from tuilabel.datasets.library import Library, LibraryPool
 from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
 from tuilabel.datasets.open import FIRST_ITEMS
 from tuilabel.datasets.sources import open_source
 from tuilabel.errors import TuilabelError
 
 
-def pool_of(path: Path | str, **options: object) -> LibraryPool:
-    pool = open_pool(str(path), **options)  # type: ignore[arg-type]
+def pool_of(dataset: Path | DatasetLike, **options: object) -> LibraryPool:
+    pool = open_pool(str(dataset) if isinstance(dataset, Path) else dataset, **options)  # type: ignore[arg-type]
     assert isinstance(pool, LibraryPool)
     return pool
 
@@ -234,7 +234,7 @@ def test_a_damaged_library_is_made_anew(tmp_path: Path) -> None:
 
 def test_folders_are_classes_where_that_was_asked_for(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "labelled", each=3)
-    pool = pool_of(f"{folder}{FOLDERS}")
+    pool = pool_of(DatasetRef(str(folder), labels_from_folders=True))
     assert pool.classes == ("blue", "green", "red")
     assert pool.targets is not None
     assert [pool.classes[t] for t in pool.targets] == [name.split("/")[0] for name in names(pool)]
@@ -246,7 +246,7 @@ def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:
     for name in ("plain", "\x1b]0;owned\x07"):
         (folder / name).mkdir(parents=True)
         (folder / name / "0.jpg").write_bytes(jpeg(picture("red", len(name))))
-    pool = pool_of(f"{folder}{FOLDERS}")
+    pool = pool_of(DatasetRef(str(folder), labels_from_folders=True))
     assert set(pool.classes) == {"plain", "\\x1b]0;owned\\x07"}
     assert pool.targets is not None
 
@@ -254,7 +254,7 @@ def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:
 def test_a_test_folder_is_the_test_split(tmp_path: Path) -> None:
     colour_folder(tmp_path / "split/train", each=3)
     colour_folder(tmp_path / "split/test", each=2, first=100)
-    pool = pool_of(f"{tmp_path / 'split'}{FOLDERS}")
+    pool = pool_of(DatasetRef(str(tmp_path / "split"), labels_from_folders=True))
     assert len(pool) == 9
     assert pool.test is not None
     assert len(pool.test.images) == 6
@@ -264,12 +264,12 @@ def test_a_test_folder_is_the_test_split(tmp_path: Path) -> None:
 
 def test_a_simulation_gets_a_test_split_by_content(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "whole", each=20)
-    pool = open_labelled(f"{folder}{FOLDERS}")
+    pool = open_labelled(DatasetRef(str(folder), labels_from_folders=True))
     assert pool.test is not None
     assert pool.targets is not None
     assert len(pool.ids) + len(pool.test.images) == 60
     assert 3 <= len(pool.test.images) <= 25
-    again = open_labelled(f"{folder}{FOLDERS}")
+    again = open_labelled(DatasetRef(str(folder), labels_from_folders=True))
     assert again.fingerprint == pool.fingerprint
 
 
@@ -286,11 +286,24 @@ def test_what_lies_elsewhere_is_kept_in_middle_size() -> None:
 def test_titles_and_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     colour_folder(tmp_path / "My Photos", each=1)
     monkeypatch.chdir(tmp_path)
-    assert title_of("mnist") == "mnist"
-    assert title_of("My Photos/") == "My-Photos"
-    assert canonical(f"My Photos{FOLDERS}") == f"{tmp_path / 'My Photos'}{FOLDERS}"
+    assert DatasetRef("mnist").title() == "mnist"
+    assert DatasetRef("mnist").absolute() == DatasetRef("mnist")
+    assert DatasetRef("My Photos/").title() == "My-Photos"
+    for labelled in (True, False):
+        ref = DatasetRef("My Photos", labels_from_folders=labelled)
+        assert ref.absolute() == DatasetRef(str(tmp_path / "My Photos"), labels_from_folders=labelled)
     with pytest.raises(TuilabelError, match="unknown dataset 'nowhere'"):
-        title_of("nowhere")
+        DatasetRef("nowhere").title()
+
+
+def test_a_reference_is_kept_as_one_text() -> None:
+    for text, ref in (
+        ("mnist", DatasetRef("mnist")),
+        ("/my/photos", DatasetRef("/my/photos")),
+        ("/my/photos?labels=folders", DatasetRef("/my/photos", labels_from_folders=True)),
+    ):
+        assert str(ref) == text
+        assert as_ref(text) == as_ref(ref) == ref
 
 
 def test_a_folder_whose_files_were_all_renamed_is_there_at_once(

@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
-from tuilabel.datasets import canonical, open_pool
+from tuilabel.datasets import as_ref, open_pool
 from tuilabel.encoders.choose import PCA_ENCODER, vae_of
 from tuilabel.encoders.encode import encode
 from tuilabel.errors import TuilabelError, UsageError
@@ -33,7 +33,9 @@ def labelled(tmp_path: Path) -> ModelOptions:
     folder = colour_folder(tmp_path / "shots", each=20)
     pool = open_pool(str(folder))
     directory = tmp_path / "shots.tuilabel"
-    with Project.open(directory, pool.name, pool.fingerprint, tuple(COLOURS), source=canonical(str(folder))) as project:
+    with Project.open(
+        directory, pool.name, pool.fingerprint, tuple(COLOURS), source=as_ref(str(folder)).absolute()
+    ) as project:
         store = LabelStore.open(project.store)
         trainer = InlineTrainer(RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool)).run)
         session = LabellingSession(

@@ -22,10 +22,10 @@ from tuilabel.cli.options import (
     ProjectDir,
     Target,
     Theme,
+    dataset_ref,
     note,
     print_json,
     print_rich,
-    with_folders,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def label(
 
     _sit(
         LabelOptions(
-            dataset=with_folders(dataset, labels_from_folders),
+            dataset=dataset_ref(dataset, labels_from_folders),
             strategy=strategy,
             batch_size=batch_size,
             annotator=annotator,

@@ -13,7 +13,7 @@ from shlex import quote
 from typing import Any
 
 from tuilabel.cli.class_names import ask_classes, class_names
-from tuilabel.datasets import ImagePool, announcer, canonical, open_pool, source_of, title_of
+from tuilabel.datasets import DatasetRef, ImagePool, announcer, open_pool
 from tuilabel.encoders.choose import Encoder, choose_encoder, vae_of
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.errors import TuilabelError, UsageError, pluralize
@@ -36,7 +36,7 @@ MAX_BATCH = 1000  # images a person would ever look at as one batch
 class LabelOptions:
     """What `tuilabel label` was asked for, as it was typed."""
 
-    dataset: str
+    dataset: DatasetRef
     strategy: str
     batch_size: int
     classes: str | None = None
@@ -95,7 +95,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
     TuilabelError : where there is no terminal, no data, no fitting checkpoint, or no writable project.
     UsageError : where an option names something unknown.
     """
-    title = title_of(options.dataset)
+    title = options.dataset.title()
     get_strategy(options.strategy)
     check_learner(options.learner)
     if not 1 <= options.batch_size <= MAX_BATCH:
@@ -120,7 +120,7 @@ def run(options: LabelOptions, note: Callable[[str], None]) -> Outcome:
         )
     if named is None and not pool.classes and not (directory / "settings.toml").exists():
         named = ask_classes(note)
-    source = canonical(options.dataset)
+    source = options.dataset.absolute()
     moved = pool.can_grow and options.project is not None and _have_moved(directory)
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, named, source, moved=moved) as project:
         _check_own_keys(project)
@@ -140,9 +140,11 @@ def _have_moved(project: Path) -> bool:
         return False
     known = Project.read(project)
     try:
-        return known.source != known.dataset and source_of(known.source) is None
+        if known.source.location != known.dataset:
+            known.source.open_source()
     except UsageError:
         return True
+    return False
 
 
 def _check_own_keys(project: Project) -> None:

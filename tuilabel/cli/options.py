@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from tuilabel.datasets import DatasetRef
 
 Dataset = Annotated[
     str,
@@ -41,11 +45,12 @@ Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuila
 PIPE_WIDTH = 110  # columns where nobody says how many there are
 
 
-def with_folders(dataset: str, folders: bool) -> str:
-    """The dataset, its folders its classes where that was asked for."""
-    from tuilabel.datasets import FOLDERS
+def dataset_ref(dataset: str, labels_from_folders: bool) -> DatasetRef:
+    """The dataset that two options name together."""
+    from tuilabel.datasets import as_ref
 
-    return dataset + FOLDERS if folders and not dataset.endswith(FOLDERS) else dataset
+    ref = as_ref(dataset)
+    return replace(ref, labels_from_folders=labels_from_folders or ref.labels_from_folders)
 
 
 def names(given: list[str]) -> tuple[str, ...]:

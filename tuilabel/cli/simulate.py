@@ -16,10 +16,10 @@ from tuilabel.cli.options import (
     Folders,
     Json,
     Latents,
+    dataset_ref,
     names,
     print_json,
     print_rich,
-    with_folders,
 )
 
 COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
@@ -68,7 +68,7 @@ def simulate(
     from tuilabel.simulate.experiment import Experiment
 
     experiment = Experiment(
-        dataset=with_folders(dataset, labels_from_folders),
+        dataset=dataset_ref(dataset, labels_from_folders),
         data_dir=data_dir,
         encoder=None,
         strategies=names(strategy),

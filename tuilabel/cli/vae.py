@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuilabel.cli.app import app
-from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, print_json, with_folders
+from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, dataset_ref, print_json
 from tuilabel.errors import pluralize
 
 OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
@@ -68,7 +68,7 @@ def train_vae(
     from tuilabel.cli.render.training import run_training
 
     result = run_training(
-        with_folders(dataset, labels_from_folders),
+        dataset_ref(dataset, labels_from_folders),
         data_dir,
         out,
         resume=resume,
@@ -104,7 +104,7 @@ def encode(
     from tuilabel.cli.render.training import run_encoding
 
     result = run_encoding(
-        with_folders(dataset, labels_from_folders), data_dir, checkpoint, out, device, quiet=as_json, encoder=encoder
+        dataset_ref(dataset, labels_from_folders), data_dir, checkpoint, out, device, quiet=as_json, encoder=encoder
     )
     if as_json:
         print_json(result)

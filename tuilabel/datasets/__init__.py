@@ -1,33 +1,29 @@
-"""Images as `ImagePool`: datasets known by name, and a person's own. Reading what is here needs no torch."""
+"""Images as an `ImagePool`: built-in datasets and your own images. Only a download needs torch."""
 
 from __future__ import annotations
 
 from tuilabel.datasets.builtin.catalogue import DatasetInfo, list_datasets
 from tuilabel.datasets.library import LibraryPool
 from tuilabel.datasets.open import (
-    FOLDERS,
     announcer,
-    canonical,
     open_labelled,
     open_pool,
     problems_of,
-    source_of,
-    title_of,
 )
 from tuilabel.datasets.pool import ImagePool, ImageSplit
+from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
 
 __all__ = [
-    "FOLDERS",
     "DatasetInfo",
+    "DatasetLike",
+    "DatasetRef",
     "ImagePool",
     "ImageSplit",
     "LibraryPool",
     "announcer",
-    "canonical",
+    "as_ref",
     "list_datasets",
     "open_labelled",
     "open_pool",
     "problems_of",
-    "source_of",
-    "title_of",
 ]

@@ -1,4 +1,4 @@
-"""From a DATASET as it is typed, a name or a person's own images, to its pool."""
+"""Opening the pool of a dataset: a built-in one, or your own images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import numpy as np
 from tuilabel.datasets.builtin import cache, catalogue
 from tuilabel.datasets.library import Library, LibraryPool, Problem
 from tuilabel.datasets.pool import ImagePool, ReadProgress, no_progress
-from tuilabel.datasets.sources import Missing, Source, is_source, open_source
+from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
+from tuilabel.datasets.sources import Missing, Source, is_source
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import cache_dir
 
@@ -21,46 +22,45 @@ log = logging.getLogger(__name__)
 
 Reading = Literal["all", "first", "listed", "none"]
 
-FOLDERS = "?labels=folders"
-"""Stands at the end of a DATASET whose folders are its classes."""
 FIRST_ITEMS = 512  # enough to begin with
 FIRST_SECONDS = 1.5
-FEWEST = 20  # items for which one waits, however long it takes
+FEWEST = 20  # items that are waited for, however long it takes
 
 
 def open_pool(
-    dataset: str,
+    dataset: DatasetLike,
     data_dir: Path | None = None,
     on_progress: ReadProgress = no_progress,
     *,
     reading: Reading = "all",
 ) -> ImagePool:
-    """The pool of a dataset, known by name or a person's own.
+    """The pool of a dataset: a built-in one, or your own images.
 
     Parameters
     ----------
-    dataset : a name, see `list_datasets`, or a path or URL, see `is_source`; with `FOLDERS` at its end, one whose
-        folders are its classes.
-    data_dir : a torchvision root for names; `$TUILABEL_DATA` or a folder in the cache where left out.
-    on_progress : called with (what is done, steps done, steps in all); 0 in all where nobody knows.
-    reading : how much of a person's own images is read now: all; the first few hundred, so that one can begin; none,
-        but they are listed, to see what is gone; or the source is not even looked at. With the last two a library that
-        was read before is enough, wherever the images are now.
+    dataset : the name of a built-in dataset (see `list_datasets`), the path or URL of your own images (see
+        `is_source`), or a `DatasetRef`, which also says whether their folders are classes.
+    data_dir : a torchvision root for built-in datasets; by default `$TUILABEL_DATA`, else a folder in the cache.
+    on_progress : called with what is being done, the steps done, and the steps in all (0 while that is unknown).
+    reading : how much of your own images is read now: "all"; the "first" few hundred, enough to begin with; none, but
+        they are "listed", to see which files are gone; or "none", without a look at the source. The last two work on
+        what was read before, even if the images have moved since, and fall back to "all" if nothing was.
 
     Raises
     ------
-    UsageError : where there is no such dataset.
-    TuilabelError : where the images are neither here nor to be had, are damaged, or the cache cannot be written.
+    UsageError : if there is no such dataset.
+    TuilabelError : if the images are not here and cannot be downloaded, are damaged, or the cache cannot be written.
     """
-    kept = _kept(dataset, list_it=reading == "listed") if reading in ("listed", "none") else None
-    if kept is not None:
-        return kept
-    source = source_of(dataset)
-    if source is None:
-        return catalogue.open_known(dataset, data_dir, on_progress)
-    library = Library(source, variant_of(dataset))
-    with library.exclusive(wait=reading == "all" or library.shape is None) as mine:
-        if mine:
+    ref = as_ref(dataset)
+    if ref.is_builtin:
+        return catalogue.open_known(ref.location, data_dir, on_progress)
+    if reading in ("listed", "none"):
+        known = _already_read(ref, list_files=reading == "listed")
+        if known is not None:
+            return known
+    library = _library(ref, ref.open_source())
+    with library.exclusive(wait=reading == "all" or library.shape is None) as acquired:
+        if acquired:
             library.take_stock(on_progress)
             if reading == "first":
                 _read_first(library, on_progress)
@@ -69,41 +69,44 @@ def open_pool(
     return LibraryPool(library)
 
 
-def _kept(dataset: str, *, list_it: bool) -> LibraryPool | None:
-    """What was read before of a person's own images; None where nothing was, or they are no person's own."""
-    where = dataset.removesuffix(FOLDERS)
-    if not is_source(where):
+def _library(ref: DatasetRef, source: Source) -> Library:
+    return Library(source, "folders" if ref.labels_from_folders else "")
+
+
+def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:
+    """What was read of your own images before; None if nothing was."""
+    if not is_source(ref.location):
         return None
     try:
-        source: Source = open_source(where, labels_from_folders=dataset.endswith(FOLDERS))
+        source = ref.open_source()
     except TuilabelError:
-        source = Missing(where)
-    library = Library(source, variant_of(dataset))
+        source = Missing(ref.location)
+    library = _library(ref, source)
     if library.shape is None or not library.index.n_items(test=False):
         return None
-    if list_it and not isinstance(source, Missing):
-        with library.exclusive(wait=False) as mine:
-            if mine:
+    if list_files and not library.source_is_missing:
+        with library.exclusive(wait=False) as acquired:
+            if acquired:
                 try:
                     library.take_stock()
                 except TuilabelError as error:
-                    log.info("%s: going by what was there before", error)
+                    log.info("%s: using the files that were there before", error)
     return LibraryPool(library)
 
 
-def open_labelled(dataset: str, data_dir: Path | None = None, on_progress: ReadProgress = no_progress) -> ImagePool:
-    """The same, all of it, with a test split for simulations: of a source that has none a fifth of the labelled items.
+def open_labelled(
+    dataset: DatasetLike, data_dir: Path | None = None, on_progress: ReadProgress = no_progress
+) -> ImagePool:
+    """As `open_pool`, with a test split for simulations: if your own images have none, a fifth of them becomes it.
 
-    Which those are depends on their content alone. The pool does not grow.
+    Which images these are depends on their content alone. The pool does not grow.
     """
     pool = open_pool(dataset, data_dir, on_progress)
-    if not isinstance(pool, LibraryPool) or pool.targets is None or pool.test is not None:
-        return pool
-    return split_off(pool)
+    return split_off(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
 
 
-def split_off(pool: LibraryPool) -> ImagePool:
-    """A pool of four fifths of the items, and a test split of the others."""
+def split_off(pool: ImagePool) -> ImagePool:
+    """A pool of four fifths of the items, with the others as test split."""
     assert pool.targets is not None
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-split"
     known = cache.load(folder)
@@ -111,13 +114,15 @@ def split_off(pool: LibraryPool) -> ImagePool:
         return ImagePool(pool.name, pool.classes, known)
     tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
     if tested.all() or not tested.any():
-        raise TuilabelError(f"{pool.name} has too few images for a test split: give it one (folders train and test)")
+        raise TuilabelError(
+            f"{pool.name} has too few images to split off a test set: put some into folders train and test"
+        )
     train, test = ((pool.images[part], pool.targets[part]) for part in (~tested, tested))
     return ImagePool(pool.name, pool.classes, cache.store(folder, train, test))
 
 
 def _read_first(library: Library, on_progress: ReadProgress) -> None:
-    """Read until there is enough to begin with."""
+    """Read until there are enough items to begin with."""
 
     def there() -> int:
         return library.index.n_items(test=False) - len(library.index.gone())
@@ -128,59 +133,29 @@ def _read_first(library: Library, on_progress: ReadProgress) -> None:
         return had + done >= FIRST_ITEMS or (had + done >= FEWEST and monotonic() - begin > FIRST_SECONDS)
 
     while library.read(on_progress, enough=enough) and there() < FEWEST:
-        begin, had = monotonic(), there()  # nearly all of those were broken
+        begin, had = monotonic(), there()  # nearly all of these files were broken
 
 
-def problems_of(dataset: str, on_progress: ReadProgress = no_progress) -> list[Problem]:
-    """The files of a person's own images that cannot be asked, by name, and why; all are read first.
+def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -> list[Problem]:
+    """The files of your own images that cannot be read as an image, by name, and why; all files are read first.
 
     Raises
     ------
-    UsageError : where there is no such dataset, or it is one of the catalogue, which has no files of its own.
-    TuilabelError : as `open_pool`; one without a single good image is no error here.
+    UsageError : if there is no such dataset, or it is a built-in one, which has no files of its own.
+    TuilabelError : as `open_pool`, though not if every single image is broken.
     """
-    source = source_of(dataset)
-    if source is None:
-        raise UsageError(f"{dataset} is no folder of your own images: --problems lists what is wrong with their files")
-    library = Library(source, variant_of(dataset))
+    ref = as_ref(dataset)
+    if ref.is_builtin:
+        raise UsageError(f"{ref.location} is a built-in dataset: only your own images can have unreadable files")
+    library = _library(ref, ref.open_source())
     with library.exclusive(wait=True):
         library.take_stock(on_progress)
         library.read(on_progress)
     return library.index.problems()
 
 
-def source_of(dataset: str) -> Source | None:
-    """The source that a DATASET names, looked at but not listed; None for a name of the catalogue.
-
-    Raises
-    ------
-    UsageError : where there is neither.
-    """
-    if not is_source(dataset.removesuffix(FOLDERS)):
-        catalogue.check_known(dataset)
-        return None
-    return open_source(dataset.removesuffix(FOLDERS), labels_from_folders=dataset.endswith(FOLDERS))
-
-
-def variant_of(dataset: str) -> str:
-    """What else than the source a library depends on."""
-    return "folders" if dataset.endswith(FOLDERS) else ""
-
-
-def title_of(dataset: str) -> str:
-    """What a dataset is called: names its project and its checkpoint. Raises `UsageError` where there is none."""
-    source = source_of(dataset)
-    return dataset if source is None else source.title
-
-
-def canonical(dataset: str) -> str:
-    """The DATASET with the whole path of a person's own images: the same from wherever it is opened."""
-    source = source_of(dataset)
-    return dataset if source is None else source.where + (FOLDERS if dataset.endswith(FOLDERS) else "")
-
-
 def announcer(say: Callable[[str], object]) -> ReadProgress:
-    """For `open_pool`'s `on_progress`: says each stage once."""
+    """A `ReadProgress` that says each stage once."""
     said: set[str] = set()
 
     def on_progress(stage: str, _done: int, _total: int) -> None:

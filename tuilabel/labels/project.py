@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tuilabel.datasets import DatasetRef
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
 from tuilabel.labels.classes import ClassBook
@@ -25,8 +26,8 @@ class Project:
     directory: Path
     dataset: str
     classes: tuple[str, ...]
-    source: str
-    """The dataset as `open_pool` takes it: of a person's own images their path or URL."""
+    source: DatasetRef
+    """The dataset to open; your own images by absolute path or URL."""
     _lock: IO[str] | None = None
 
     @property
@@ -52,7 +53,7 @@ class Project:
         fingerprint: str,
         own_classes: Sequence[str],
         named: Sequence[str] | None = None,
-        source: str | None = None,
+        source: DatasetRef | None = None,
         *,
         moved: bool = False,
     ) -> Project:
@@ -74,7 +75,9 @@ class Project:
         """
         settings = directory / "settings.toml"
         _make(directory)
-        project = cls(directory, dataset, tuple(named or own_classes), source or dataset, _locked(directory))
+        project = cls(
+            directory, dataset, tuple(named or own_classes), source or DatasetRef(dataset), _locked(directory)
+        )
         try:
             known = _read(settings) if settings.exists() else None
             if known is not None:
@@ -84,8 +87,8 @@ class Project:
                 "fingerprint": fingerprint,
                 "classes": list(project.classes),
             }
-            if source not in (None, dataset):
-                document["source"] = source
+            if str(project.source) != dataset:
+                document["source"] = str(project.source)
             _write(settings, known, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
@@ -103,7 +106,12 @@ class Project:
         if not settings.is_file():
             raise TuilabelError(f"no project at {directory}: `tuilabel label` makes one, --project names another")
         known = _read(settings)
-        return cls(directory, known["dataset"], tuple(known["classes"]), known.get("source", known["dataset"]))
+        return cls(
+            directory,
+            known["dataset"],
+            tuple(known["classes"]),
+            DatasetRef.parse(known.get("source", known["dataset"])),
+        )
 
     def keep_classes(self, classes: Sequence[str]) -> None:
         """Note the classes there are now; raises `TuilabelError` where that cannot be written.

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, announcer, canonical, open_pool
+from tuilabel.datasets import ImagePool, announcer, as_ref, open_pool
 from tuilabel.encoders.choose import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
@@ -212,7 +212,7 @@ def import_labels(
     detected, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, project)
     exists = (directory / "settings.toml").is_file()
-    images = project_images(Project.read(directory)) if exists else canonical(dataset)
+    images = project_images(Project.read(directory)) if exists else as_ref(dataset).absolute()
     pool = open_pool(images, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]

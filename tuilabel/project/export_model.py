@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel import __version__
-from tuilabel.datasets import title_of
+from tuilabel.datasets import as_ref
 from tuilabel.deploy import ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
@@ -91,7 +91,7 @@ def export_model(
             f"learner must be latent or mlp to export a model, got {options.learner}, which has no VAE",
             parameter="learner",
         )
-    path = out or Path(f"{title_of(options.dataset)}{SUFFIXES[file_format]}")
+    path = out or Path(f"{as_ref(options.dataset).title()}{SUFFIXES[file_format]}")
     for file in (path, card_path(path)):
         if file.is_dir():
             raise TuilabelError(f"{file} is a directory: name a file in it")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import problems_of, title_of
+from tuilabel.datasets import as_ref, problems_of
 from tuilabel.labels import Project
 from tuilabel.project.locate import project_directory, project_images
 from tuilabel.project.progress import OnProgress, ignore
@@ -37,6 +37,6 @@ def file_problems(dataset: str, project: Path | None = None, on_progress: OnProg
     """
     directory = project_directory(dataset, project)
     known = project is not None or directory.is_dir()
-    images = project_images(Project.read(directory)) if known else dataset
+    images = project_images(Project.read(directory)) if known else as_ref(dataset)
     problems = problems_of(images, on_progress)
-    return FileProblems(title_of(images), tuple((one.name, one.reason) for one in problems))
+    return FileProblems(images.title(), tuple((one.name, one.reason) for one in problems))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tuilabel.datasets import FOLDERS, ImagePool, open_pool, source_of, title_of
+from tuilabel.datasets import DatasetRef, ImagePool, as_ref, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import Project
 
@@ -17,22 +17,22 @@ def project_directory(dataset: str, project: Path | None) -> Path:
     if project is not None:
         return project
     by_name = Path(f"{dataset.removesuffix('/').removesuffix('.tuilabel')}.tuilabel")
-    return by_name if by_name.is_dir() else Path(f"{title_of(dataset)}.tuilabel")
+    return by_name if by_name.is_dir() else Path(f"{as_ref(dataset).title()}.tuilabel")
 
 
-def project_images(project: Project) -> str:
-    """The dataset of a project, as `open_pool` takes it, after checking that its images still exist.
+def project_images(project: Project) -> DatasetRef:
+    """The dataset of a project, after checking that its images still exist.
 
     Raises
     ------
     TuilabelError : if they do not, with what to do about it.
     """
     try:
-        if project.source != project.dataset:  # user images, by their absolute path
-            source_of(project.source)
+        if project.source.location != project.dataset:  # user images, by their absolute path
+            project.source.open_source()
     except UsageError as error:
         raise TuilabelError(
-            f"the images of {project.directory} are no longer in {project.source.removesuffix(FOLDERS)}: if they were "
+            f"the images of {project.directory} are no longer in {project.source.location}: if they were "
             f"moved, run `tuilabel label` once with their new location and `project={project.directory}`"
         ) from error
     return project.source

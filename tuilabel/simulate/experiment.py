@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from tuilabel.datasets import DatasetLike
 from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
@@ -24,7 +25,7 @@ class Experiment(RunPlan):
     UsageError : where a number makes no sense, or a strategy or a start is unknown.
     """
 
-    dataset: str
+    dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
     strategies: tuple[str, ...]

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.progress import progress
-from tuilabel.datasets import FOLDERS, ImagePool, open_pool
+from tuilabel.datasets import DatasetRef, ImagePool, open_pool
 from tuilabel.encoders.choose import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.encode import by_file, encode
@@ -28,7 +28,7 @@ PREVIEW_IMAGES = 16
 
 
 def run_training(
-    dataset: str,
+    dataset: DatasetRef,
     data_dir: Path | None,
     out: Path | None,
     *,
@@ -92,7 +92,7 @@ def run_training(
 
 
 def run_encoding(
-    dataset: str,
+    dataset: DatasetRef,
     data_dir: Path | None,
     checkpoint: Path | None,
     out: Path | None,
@@ -118,10 +118,10 @@ def run_encoding(
     err = Console(stderr=True, quiet=quiet, highlight=False)
     with progress(err) as show_reading:
         pool = open_pool(dataset, data_dir, show_reading)
-    project = project_directory(dataset.removesuffix(FOLDERS), None)
+    project = project_directory(dataset.location, None)
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, project=project)
     if chosen is None:
-        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae {dataset}`")
+        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{shlex.join(_train_words(dataset))}`")
     with Progress(
         TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err
     ) as bar:
@@ -154,13 +154,21 @@ def _without(options: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key != name}
 
 
+def _train_words(dataset: DatasetRef) -> list[str]:
+    """The words of the command line that trains a VAE for the dataset."""
+    return [
+        "tuilabel",
+        "train-vae",
+        dataset.location,
+        *(["--labels-from-folders"] if dataset.labels_from_folders else []),
+    ]
+
+
 def _command(
-    dataset: str, pool: ImagePool, settings: TrainSettings, data_dir: Path | None, out: Path | None, device: str
+    dataset: DatasetRef, pool: ImagePool, settings: TrainSettings, data_dir: Path | None, out: Path | None, device: str
 ) -> str:
     """The command line that trains this: only what is not the default."""
-    words = ["tuilabel", "train-vae", dataset.removesuffix(FOLDERS)]
-    if dataset.endswith(FOLDERS):
-        words.append("--labels-from-folders")
+    words = _train_words(dataset)
     usual = replace(_settings(pool, {"augmentations": settings.augmentations}), augmentations=pool.augmentations)
     for field in fields(settings):
         value = getattr(settings, field.name)

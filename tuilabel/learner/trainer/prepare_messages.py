@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuilabel.datasets import DatasetLike
 from tuilabel.encoders.choose import Encoder
 from tuilabel.learner.trainer.messages import TrainerProgress
 
@@ -16,7 +17,7 @@ from tuilabel.learner.trainer.messages import TrainerProgress
 class PrepareSettings:
     """What to prepare; the images have been listed already."""
 
-    dataset: str
+    dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
     """None to train a VAE and write it to `vae`."""

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tuilabel.datasets import DatasetLike
 from tuilabel.encoders.choose import Encoder
 
 
@@ -13,7 +14,7 @@ from tuilabel.encoders.choose import Encoder
 class WorkerSettings:
     """What the trainer process opens for itself; no images or latents are ever sent to it."""
 
-    dataset: str
+    dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
     """Gives the latents; None for a learner that needs none, or where a VAE is to be trained in the background."""

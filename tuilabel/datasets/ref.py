@@ -1,0 +1,67 @@
+"""Which dataset is meant: a built-in one by its name, or your own images by path or URL."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from tuilabel.datasets.builtin.catalogue import DATASETS, check_known
+from tuilabel.datasets.sources import Source, is_source, open_source
+
+_FOLDERS = "?labels=folders"
+
+
+@dataclass(frozen=True)
+class DatasetRef:
+    """A dataset, before it is opened.
+
+    Attributes
+    ----------
+    location : a name (see `list_datasets`), or a path or URL (see `is_source`).
+    labels_from_folders : whether the folders of your own images are their classes and splits; see `Layout`.
+    """
+
+    location: str
+    labels_from_folders: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> DatasetRef:
+        """The opposite of `str`."""
+        return cls(text.removesuffix(_FOLDERS), text.endswith(_FOLDERS))
+
+    def __str__(self) -> str:
+        """One text, as it is kept in a project's settings.toml: the location, with `?labels=folders` after it if so."""
+        return self.location + (_FOLDERS if self.labels_from_folders else "")
+
+    @property
+    def is_builtin(self) -> bool:
+        """Whether it is a built-in dataset."""
+        return self.location in DATASETS
+
+    def open_source(self) -> Source:
+        """The source of your own images, which is not listed yet.
+
+        Raises
+        ------
+        UsageError : if there is no such file, folder or URL; for a built-in dataset, which has none.
+        TuilabelError : if it is damaged, or its file system cannot be used.
+        """
+        if not is_source(self.location):
+            check_known(self.location)
+        return open_source(self.location, labels_from_folders=self.labels_from_folders)
+
+    def title(self) -> str:
+        """A short name for projects and checkpoints; raises as `open_source`, but not for a built-in dataset."""
+        return self.location if self.is_builtin else self.open_source().title
+
+    def absolute(self) -> DatasetRef:
+        """The same dataset by absolute path or URL, whatever the working directory; raises as `title`."""
+        return self if self.is_builtin else replace(self, location=self.open_source().where)
+
+
+DatasetLike = DatasetRef | str
+"""A `DatasetRef`, or its text."""
+
+
+def as_ref(dataset: DatasetLike) -> DatasetRef:
+    """The reference, from its text if need be."""
+    return DatasetRef.parse(dataset) if isinstance(dataset, str) else dataset
