@@ -60,7 +60,7 @@ def test_kitty_gets_images_before_their_cells_few_bytes_a_key_and_a_farewell(tin
 
 def test_the_colours_that_ssh_dropped_are_told_of_once(tiny: Tiny, tmp_path: Path) -> None:
     environment = {**OVER_SSH, "TUILABEL_CACHE": str(tmp_path / "cache")}
-    told = "--color truecolor"
+    told = "TUILABEL_COLOR=truecolor"
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=environment) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.wait_for(told)

@@ -20,7 +20,7 @@ from tuilabel.learner.trainer.messages import PoolChanged, TrainerProgress
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.render.base import in_proportion
+from tuilabel.render.base import restore_aspect_ratio
 from tuilabel.render.registry import picture_source
 from tuilabel.session import LabellingSession
 from tuilabel.tui.app import LabelApp
@@ -123,4 +123,4 @@ def test_a_panorama_is_not_squeezed_into_its_cell() -> None:
 @pytest.mark.parametrize(("width", "height", "shape"), [(640, 360, (36, 64)), (100, 400, (64, 16)), (1, 9000, (64, 1))])
 def test_proportions_come_back(width: int, height: int, shape: tuple[int, int]) -> None:
     image = np.zeros((64, 64, 3), dtype=np.uint8)
-    assert in_proportion(image, width, height).shape[:2] == shape
+    assert restore_aspect_ratio(image, width, height).shape[:2] == shape

@@ -19,7 +19,7 @@ from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import UsageError
 from tuilabel.render import RENDERERS, CellPicture, PictureSource, get_renderer, picture_source
 from tuilabel.render.blocks import HALFBLOCKS, QUADRANTS, SEXTANTS
-from tuilabel.render.kitty import NUMERALS, PLACEHOLDER
+from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.render.palette import to_palette
 
 SHAPES = {"halfblock": (1, 2, HALFBLOCKS), "quadrant": (2, 2, QUADRANTS), "sextant": (2, 3, SEXTANTS)}
@@ -194,7 +194,7 @@ def test_kitty_cells_name_their_image_row_and_column(mnist: ImagePool, colours: 
         numbers.add(number)
         for y, line in enumerate(drawing.cells):
             text = "".join(segment.text for segment in line)
-            assert text == "".join(PLACEHOLDER + NUMERALS[y] + NUMERALS[x] for x in range(14))
+            assert text == "".join(PLACEHOLDER + DIACRITICS[y] + DIACRITICS[x] for x in range(14))
     assert len(numbers) == 5
 
 
@@ -207,12 +207,12 @@ def test_large_images_are_sent_in_chunks_and_no_larger_than_their_cells() -> Non
 def test_placeholders_are_cut_whole() -> None:
     line = Strip(get_renderer("kitty").draw(np.zeros((8, 8, 1), dtype=np.uint8), 6, 3).cells[1])
     assert cell_len(line.text) == 6
-    assert line.crop(2, 4).text == "".join(PLACEHOLDER + NUMERALS[1] + NUMERALS[x] for x in (2, 3))
+    assert line.crop(2, 4).text == "".join(PLACEHOLDER + DIACRITICS[1] + DIACRITICS[x] for x in (2, 3))
 
 
 def test_the_numerals_of_the_protocol_are_distinct_marks_above() -> None:
-    assert (NUMERALS[0], NUMERALS[1], NUMERALS[16]) == ("\u0305", "\u030d", "\u035b")
-    assert len(set(NUMERALS)) == len(NUMERALS) > 256
+    assert (DIACRITICS[0], DIACRITICS[1], DIACRITICS[16]) == ("\u0305", "\u030d", "\u035b")
+    assert len(set(DIACRITICS)) == len(DIACRITICS) > 256
 
 
 def test_kitty_needs_more_than_16_colours() -> None:

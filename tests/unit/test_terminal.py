@@ -136,8 +136,8 @@ def test_auto(environ: dict[str, str], replies: Replies | None, images: str, col
 def test_the_option_goes_before_the_variable_and_the_variable_before_the_terminal() -> None:
     environ = {**SSH, "TUILABEL_IMAGES": "sextant", "TUILABEL_COLOR": "16", "NO_COLOR": "1"}
     named = detect("quadrant", "truecolor", KITTY, environ)
-    assert (named.images, named.images_why) == ("quadrant", "--images")
-    assert (named.colours, named.colours_why) == ("truecolor", "--color")
+    assert (named.images, named.images_why) == ("quadrant", "as requested")
+    assert (named.colours, named.colours_why) == ("truecolor", "as requested")
     by_variable = detect(replies=KITTY, environ=environ)
     assert (by_variable.images, by_variable.images_why) == ("sextant", "TUILABEL_IMAGES")
     assert (by_variable.colours, by_variable.colours_why) == ("16", "TUILABEL_COLOR")
@@ -147,10 +147,10 @@ def test_the_option_goes_before_the_variable_and_the_variable_before_the_termina
 @pytest.mark.parametrize(
     ("images", "colour", "environ", "words"),
     [
-        ("sixel", "auto", {}, "unknown --images 'sixel'"),
-        ("auto", "8", {}, "unknown --color '8'"),
-        ("auto", "auto", {"TUILABEL_IMAGES": "x"}, "unknown TUILABEL_IMAGES 'x'"),
-        ("kitty", "16", {}, "--images kitty needs 256"),
+        ("sixel", "auto", {}, "images must be one of auto, halfblock, .*, got 'sixel'"),
+        ("auto", "8", {}, "colour must be one of auto, truecolor, 256, 16, got '8'"),
+        ("auto", "auto", {"TUILABEL_IMAGES": "x"}, "TUILABEL_IMAGES must be one of .*, got 'x'"),
+        ("kitty", "16", {}, "images='kitty'` needs 256 colours"),
     ],
 )
 def test_a_choice_that_is_none(images: str, colour: str, environ: dict[str, str], words: str) -> None:

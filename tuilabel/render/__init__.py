@@ -1,8 +1,8 @@
-"""Images as terminal cells."""
+"""Images drawn as terminal cells: block characters, ASCII, or by the Kitty graphics protocol."""
 
 from __future__ import annotations
 
-from tuilabel.render.base import CellPicture, Drawing, Renderer, fit, in_proportion
+from tuilabel.render.base import CellPicture, Drawing, Renderer, fit, restore_aspect_ratio
 from tuilabel.render.pictures import PictureSource
 from tuilabel.render.registry import RENDERERS, get_renderer, picture_source
 
@@ -14,6 +14,6 @@ __all__ = [
     "Renderer",
     "fit",
     "get_renderer",
-    "in_proportion",
     "picture_source",
+    "restore_aspect_ratio",
 ]

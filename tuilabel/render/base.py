@@ -1,4 +1,4 @@
-"""What every renderer shares: the picture in cells, its proportions, resizing by area."""
+"""What all renderers share: pictures as terminal cells, aspect ratios, resizing."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from PIL import Image
 from rich.segment import Segment
 
 CellPicture: TypeAlias = tuple[tuple[Segment, ...], ...]
-"""One tuple of segments a line, every line as many cells wide."""
+"""A tuple of segments for each line; all lines have the same width in cells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture in cells, and what the terminal must hear around it."""
+    """A picture as cells, with the escape sequences that it needs."""
 
     cells: CellPicture
     before: str = ""
-    """Escape sequences that must reach the terminal before the cells do: the image itself, where it draws images."""
+    """Written before the cells: the image itself, for terminals that draw images."""
     after: str = ""
-    """Escape sequences that make the terminal forget the image."""
+    """Written when the picture is dropped: deletes the image from the terminal."""
 
 
 class Renderer(Protocol):
-    """A way to show an image in cells."""
+    """Draws images as terminal cells."""
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
@@ -34,12 +34,12 @@ class Renderer(Protocol):
 
 
 def fit(height: int, width: int, columns: int, rows: int) -> tuple[int, int]:
-    """The largest picture of an image in a box of cells that keeps its proportions.
+    """The size in cells of the largest picture that fits a box and keeps the aspect ratio.
 
     Parameters
     ----------
     height, width : the image's size in pixels.
-    columns, rows : the box in character cells; a cell is one pixel wide and two high.
+    columns, rows : the box in cells; a cell is taken to be twice as high as wide.
 
     Returns
     -------
@@ -52,15 +52,15 @@ def fit(height: int, width: int, columns: int, rows: int) -> tuple[int, int]:
     )
 
 
-def in_proportion(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """An image (H, W, C) that was squeezed into its shape, in the proportions of `width` × `height` again."""
+def restore_aspect_ratio(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """Undo the squeezing of an image, uint8 (H, W, C), that was `width` × `height` before; the longer side stays."""
     longest = max(image.shape[:2])
     scale = longest / max(width, height, 1)
     return resize(image, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """An image, uint8 (H, W, C), at another size by area averaging: (height, width, C)."""
+    """Resize an image, uint8 (H, W, C), by area averaging to uint8 (height, width, C)."""
     if image.shape[:2] == (height, width):
         return image
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)

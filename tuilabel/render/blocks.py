@@ -1,10 +1,11 @@
 """Pictures of block characters: half-blocks, quadrants, sextants.
 
-A block character shows a cell as 2, 4 or 6 sub-pixels in two colours. Of all ways to divide the sub-pixels among the
-two, each cell takes the one of least squared error; both colours are then means.
+A block character splits a cell into 2, 4 or 6 sub-pixels, each in one of two colours. Of all ways to divide the
+sub-pixels between foreground and background, each cell uses the one with the least squared error, and both colours are
+the means of their sub-pixels.
 
-rich-pixels builds one parsed style per cell, which takes longer than a frame for a grid of images; here runs of equal
-cells become one segment, and styles are made once per pair of colours.
+rich-pixels parses a style for every cell, which takes longer than a frame for a grid of images. Here a run of equal
+cells is one segment, and there is one style per pair of colours.
 """
 
 from __future__ import annotations
@@ -21,48 +22,48 @@ from rich.style import Style
 from tuilabel.render.base import Drawing, resize
 from tuilabel.render.palette import to_palette
 
-# The characters by the sub-pixels that have the foreground, row by row from the lowest bit on. The last sub-pixel
-# always has the background: a division and its negative are the same picture.
+# Characters indexed by a bit mask of the foreground sub-pixels, row by row from the lowest bit. The last sub-pixel is
+# always background, because swapping both colours gives the same picture.
 HALFBLOCKS = " ▀"
 QUADRANTS = " ▘▝▀▖▌▞▛"
 SEXTANTS = " " + "".join("▌" if mask == 21 else chr(0x1FB00 + mask - 1 - (mask > 21)) for mask in range(1, 32))
-WORTH_IT = 0.25  # squared levels a division must gain over a plain cell: more than rounding makes up
+MIN_GAIN = 0.25  # squared grey levels by which a character must beat a plain cell; more than rounding can cause
 
 
 class BlockRenderer:
-    """Draws with the characters of one kind.
+    """Draws with one set of block characters.
 
     Parameters
     ----------
-    across, down : sub-pixels of a cell.
-    glyphs : 2^(across · down - 1) characters.
-    palette : whether to use only colours of the 256-colour palette.
+    across, down : sub-pixels per cell.
+    glyphs : 2^(across · down - 1) characters, indexed by mask.
+    palette : restrict colours to the 256-colour palette.
     """
 
     def __init__(self, across: int, down: int, glyphs: str, *, palette: bool = False) -> None:
         self._across, self._down, self._glyphs, self._palette = across, down, glyphs, palette
         self._size = across * down
         masks = np.arange(len(glyphs))
-        self._members = (masks[:, None] >> np.arange(self._size) & 1).astype(np.float32)  # (divisions, sub-pixels)
+        self._foreground = (masks[:, None] >> np.arange(self._size) & 1).astype(np.float32)  # (masks, sub-pixels)
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
         pixels = resize(image, columns * self._across, rows * self._down)
         blocks = pixels.reshape(rows, self._down, columns, self._across, -1).transpose(0, 2, 1, 3, 4)
-        masks, fore, back = self._divide(blocks.reshape(rows, columns, self._size, -1).astype(np.float32))
+        masks, fore, back = self._choose(blocks.reshape(rows, columns, self._size, -1).astype(np.float32))
         codes = (masks << 48) | (self._code(fore) << 24) | self._code(back)  # (rows, columns)
         return Drawing(tuple(self._line(line) for line in codes))
 
-    def _divide(
+    def _choose(
         self, blocks: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        """The division, foreground and background of each cell; blocks (rows, columns, sub-pixels, C)."""
-        counts = self._members.sum(1)  # (divisions,)
-        sums = self._members @ blocks  # (rows, columns, divisions, C)
+        """The mask, foreground and background of each cell of blocks (rows, columns, sub-pixels, C)."""
+        counts = self._foreground.sum(1)  # (masks,)
+        sums = self._foreground @ blocks  # (rows, columns, masks, C)
         rest = blocks.sum(2, keepdims=True) - sums
         fore, back = sums / np.maximum(counts, 1)[:, None], rest / (self._size - counts)[:, None]
-        explained = (fore * sums + back * rest).sum(-1)  # the squared error is what this leaves of the squared pixels
-        explained[..., 0] += WORTH_IT
+        explained = (fore * sums + back * rest).sum(-1)  # squared error = sum of squared pixels - this
+        explained[..., 0] += MIN_GAIN
         masks = explained.argmax(-1)
         chosen = masks[..., None, None]
         return (
@@ -72,7 +73,7 @@ class BlockRenderer:
         )
 
     def _code(self, colours: NDArray[np.float32]) -> NDArray[np.int64]:
-        """Colours (rows, columns, C) as one number each: red, green, blue."""
+        """Colours (rows, columns, C) as 24-bit numbers, int64 (rows, columns)."""
         levels = np.broadcast_to(np.rint(colours), (*colours.shape[:2], 3)).astype(np.int64)
         if self._palette:
             levels = to_palette(levels)
@@ -89,30 +90,30 @@ class BlockRenderer:
 
 
 def halfblock(*, palette: bool = False) -> BlockRenderer:
-    """Two square pixels a cell, both in their own colour; in every font."""
+    """Two pixels per cell, each in its own colour; every font has the character."""
     return BlockRenderer(1, 2, HALFBLOCKS, palette=palette)
 
 
 def quadrant(*, palette: bool = False) -> BlockRenderer:
-    """2 × 2 sub-pixels a cell in two colours; in nearly every font."""
+    """2 × 2 sub-pixels per cell in two colours; nearly every font has the characters."""
     return BlockRenderer(2, 2, QUADRANTS, palette=palette)
 
 
 def sextant(*, palette: bool = False) -> BlockRenderer:
-    """2 × 3 sub-pixels a cell in two colours; Unicode 13, missing in many fonts."""
+    """2 × 3 sub-pixels per cell in two colours; Unicode 13, which many fonts lack."""
     return BlockRenderer(2, 3, SEXTANTS, palette=palette)
 
 
 class AutoRenderer:
-    """Half-blocks where they show every pixel, finer blocks where the picture is smaller than the image."""
+    """Half-blocks if they show every pixel, finer blocks if the picture has fewer pixels than the image."""
 
-    def __init__(self, plain: BlockRenderer, fine: BlockRenderer) -> None:
-        self._plain, self._fine = plain, fine
+    def __init__(self, coarse: BlockRenderer, fine: BlockRenderer) -> None:
+        self._coarse, self._fine = coarse, fine
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
         height, width = image.shape[:2]
-        renderer = self._plain if columns >= width and 2 * rows >= height else self._fine
+        renderer = self._coarse if columns >= width and 2 * rows >= height else self._fine
         return renderer.draw(image, columns, rows)
 
 
@@ -124,5 +125,5 @@ def _segment(glyph: str, colours: int, length: int) -> Segment:
 
 @lru_cache(maxsize=1 << 14)
 def _colour(code: int) -> Color:
-    # Color.from_rgb also writes a name for it, which nobody reads and which takes half the time.
+    # Color.from_rgb also formats a name that nothing reads, which takes half of the time.
     return Color("", ColorType.TRUECOLOR, None, ColorTriplet(code >> 16, code >> 8 & 0xFF, code & 0xFF))

@@ -1,7 +1,8 @@
 """Pictures that the terminal draws itself, by the Kitty graphics protocol with Unicode placeholders.
 
-The image is sent once, under a number, and then stands wherever cells of U+10EEEE carry that number as their colour and
-their row and column as combining characters. So it moves, is cut and is overwritten like text.
+The image is sent once with an id. Wherever a cell contains U+10EEEE, coloured with that id and combined with diacritics
+for its row and column, the terminal shows that part of the image. So images move, are cropped and are overwritten like
+text.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from tuilabel.render.base import Drawing, resize
 from tuilabel.render.blocks import halfblock
 
 PLACEHOLDER = "\U0010eeee"
-CHUNK = 4096  # bytes of base64 the protocol allows at once
-SHARPEST = (16, 32)  # pixels of a cell beyond which more are not sent
+CHUNK = 4096  # bytes of base64 that the protocol allows in one sequence
+MAX_CELL_PIXELS = (16, 32)  # width and height of a cell; larger images are sent at this resolution
 
-# The protocol's numerals from 0 on, as ranges of code points: combining characters that sit above their letter and
-# do not merge with it.
+# The diacritics that stand for 0, 1, 2 and so on in the protocol, as ranges of code points: combining characters that
+# are drawn above and have no precomposed form.
 _RANGES = """
     305 30D-30E 310 312 33D-33F 346 34A-34C 350-352 357 35B 363-36F 483-487 592-595 597-599 59C-5A1 5A8-5A9 5AB-5AC 5AF
     5C4 610-617 657-65B 65D-65E 6D6-6DC 6DF-6E2 6E4 6E7-6E8 6EB-6EC 730 732-733 735-736 73A 73D 73F-741 743 745 747
@@ -35,80 +36,80 @@ _RANGES = """
 """
 
 
-def _numerals() -> tuple[str, ...]:
+def _diacritics() -> tuple[str, ...]:
     bounds = [[int(bound, 16) for bound in span.split("-")] for span in _RANGES.split()]
     return tuple(chr(code) for span in bounds for code in range(span[0], span[-1] + 1))
 
 
-NUMERALS = _numerals()
+DIACRITICS = _diacritics()
 
 
 class KittyRenderer:
-    """Numbers images and writes their placeholders.
+    """Sends images with an id and draws their placeholders.
 
     Parameters
     ----------
-    palette : whether numbers must be colours of the 256-colour palette: then there are 216 of them, else 4,096, in a
+    palette : use only ids that are colours of the 256-colour palette. There are 234 of those, and otherwise 4,096 in a
         range of this process's own.
     """
 
     def __init__(self, *, palette: bool = False) -> None:
-        self._numbers: Sequence[int] = _PALETTE_NUMBERS if palette else range(_first_number(), _first_number() + 4096)
+        self._ids: Sequence[int] = _PALETTE_IDS if palette else range(_first_id(), _first_id() + 4096)
         self._palette = palette
         self._drawn = 0
 
     @property
     def capacity(self) -> int:
-        """How many images can be told apart at a time."""
-        return len(self._numbers)
+        """How many images can be shown at the same time."""
+        return len(self._ids)
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells.
 
-        A picture larger than the protocol has numerals for is drawn in half-blocks.
+        A picture with more rows or columns than there are diacritics is drawn in half-blocks.
         """
-        if max(columns, rows) > len(NUMERALS):
+        if max(columns, rows) > len(DIACRITICS):
             return halfblock(palette=self._palette).draw(image, columns, rows)
-        number = self._numbers[self._drawn % len(self._numbers)]
+        image_id = self._ids[self._drawn % len(self._ids)]
         self._drawn += 1
-        style = Style(color=_colour_of(number, palette=self._palette))
+        style = Style(color=_colour_of(image_id, palette=self._palette))
         cells = tuple(
-            (Segment("".join(PLACEHOLDER + NUMERALS[y] + NUMERALS[x] for x in range(columns)), style),)
+            (Segment("".join(PLACEHOLDER + DIACRITICS[y] + DIACRITICS[x] for x in range(columns)), style),)
             for y in range(rows)
         )
-        return Drawing(cells, _transmission(image, number, columns, rows), f"\x1b_Ga=d,d=I,i={number},q=2\x1b\\")
+        return Drawing(cells, _transmission(image, image_id, columns, rows), f"\x1b_Ga=d,d=I,i={image_id},q=2\x1b\\")
 
 
-def _transmission(image: NDArray[np.uint8], number: int, columns: int, rows: int) -> str:
-    """Send the image and say how many cells it fills; q=2: the terminal must not answer, an answer could be a key."""
+def _transmission(image: NDArray[np.uint8], image_id: int, columns: int, rows: int) -> str:
+    """Sends the image and how many cells it fills. q=2 suppresses the reply, which could be mistaken for a key."""
     height, width = image.shape[:2]
-    width, height = min(width, SHARPEST[0] * columns), min(height, SHARPEST[1] * rows)
+    width, height = min(width, MAX_CELL_PIXELS[0] * columns), min(height, MAX_CELL_PIXELS[1] * rows)
     pixels = np.broadcast_to(resize(image, width, height), (height, width, 3))
     data = b64encode(zlib.compress(pixels.tobytes(), 6)).decode()
     chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
-    control = f"a=T,U=1,i={number},c={columns},r={rows},f=24,s={width},v={height},o=z,"
+    control = f"a=T,U=1,i={image_id},c={columns},r={rows},f=24,s={width},v={height},o=z,"
     more = [1] * (len(chunks) - 1) + [0]
     return "".join(
         f"\x1b_G{control if part == 0 else ''}q=2,m={more[part]};{chunk}\x1b\\" for part, chunk in enumerate(chunks)
     )
 
 
-def _first_number() -> int:
-    """A start for this process's numbers, of 24 bits: other programs in the same terminal have their own."""
+def _first_id() -> int:
+    """The first id of this process, 24 bits: other programs in the same terminal use other ids."""
     return (os.getpid() % 4095 + 1) << 12
 
 
-# Greys of the cube are left out: they come out as the grey ramp's.
-_PALETTE_NUMBERS = [n for n in range(16, 256) if n > 231 or (n - 16) % 43 != 0]
+# Greys of the colour cube are left out: Rich would turn them into entries of the grey ramp.
+_PALETTE_IDS = [n for n in range(16, 256) if n > 231 or (n - 16) % 43 != 0]
 
 
-def _colour_of(number: int, *, palette: bool) -> Color:
-    """The colour that says `number`: as 24 bits, or one that is reduced to that entry of the palette."""
+def _colour_of(image_id: int, *, palette: bool) -> Color:
+    """The colour that encodes an id: its 24 bits or, with `palette`, one that Rich reduces to that palette entry."""
     if not palette:
-        return Color.from_rgb(number >> 16, number >> 8 & 0xFF, number & 0xFF)
-    if number > 231:
-        grey = round(10.2 * (number - 231))
+        return Color.from_rgb(image_id >> 16, image_id >> 8 & 0xFF, image_id & 0xFF)
+    if image_id > 231:
+        grey = round(10.2 * (image_id - 231))
         return Color.from_rgb(grey, grey, grey)
     levels = (0, 95, 135, 175, 215, 255)
-    red, green, blue = (levels[(number - 16) // step % 6] for step in (36, 6, 1))
+    red, green, blue = (levels[(image_id - 16) // step % 6] for step in (36, 6, 1))
     return Color.from_rgb(red, green, blue)

@@ -1,4 +1,4 @@
-"""Pictures drawn once: what the screens ask for cells."""
+"""A cache of drawn pictures, which the screens get their cells from."""
 
 from __future__ import annotations
 
@@ -12,59 +12,62 @@ from rich.segment import Segment
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
 
 CAPACITY = 1024
-FILLS = 1.2  # how much a picture's proportions may give way to fill its cells
+MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cells
 
 
 @dataclass
-class _Kept:
+class _CachedPicture:
     drawing: Drawing
     sent: bool = False
 
 
 class PictureSource:
-    """The pictures of a pool's items by item and size, the least recently shown forgotten first.
+    """The pictures of a pool's items by item and size; the least recently used are dropped first.
 
-    Where the terminal draws the images itself, an image goes to it when it is first shown, not when it is drawn
-    ahead: `pop_escapes` has what must be written before the cells.
+    If the terminal draws images itself, an image is sent when its picture is first shown, not when it is drawn ahead of
+    time: `pop_escapes` returns what must be written before the cells.
 
     Parameters
     ----------
-    renderer : how images become cells.
-    capacity : pictures that are kept.
+    renderer : draws images as cells.
+    capacity : maximum number of pictures in the cache.
     """
 
     def __init__(self, renderer: Renderer, capacity: int = CAPACITY) -> None:
         self._renderer = renderer
         self._capacity = capacity
-        self._kept: dict[tuple[int, int, int], _Kept] = {}
-        self._messages: list[str] = []
+        self._cache: dict[tuple[int, int, int], _CachedPicture] = {}
+        self._escapes: list[str] = []
         self.generation = 0
-        """Goes up when pictures have been forgotten: whoever keeps cells must ask again."""
+        """Incremented when pictures are dropped; a widget that has cached cells must get them again."""
 
     def picture(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> CellPicture:
         """Item `index` in exactly `columns` × `rows` cells, to be shown now; image uint8 (H, W, 1) or (H, W, 3)."""
-        kept = self.prepare(index, image, columns, rows)
-        if not kept.sent:
-            kept.sent = True
-            if kept.drawing.before:
-                self._messages.append(kept.drawing.before)
-        return kept.drawing.cells
+        cached = self._get(index, image, columns, rows)
+        if not cached.sent:
+            cached.sent = True
+            if cached.drawing.before:
+                self._escapes.append(cached.drawing.before)
+        return cached.drawing.cells
 
-    def prepare(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> _Kept:
-        """Draw a picture ahead of the moment it is shown."""
+    def prepare(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> None:
+        """Draw a picture before it is shown."""
+        self._get(index, image, columns, rows)
+
+    def _get(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> _CachedPicture:
         key = (index, columns, rows)
-        kept = self._kept.pop(key, None)
-        if kept is None:
-            if len(self._kept) >= self._capacity:
-                self._forget(len(self._kept) // 4 or 1)
-            kept = _Kept(self._drawn(image, columns, rows))
-        self._kept[key] = kept  # the newest stands last
-        return kept
+        cached = self._cache.pop(key, None)
+        if cached is None:
+            if len(self._cache) >= self._capacity:
+                self._evict(len(self._cache) // 4 or 1)
+            cached = _CachedPicture(self._draw(image, columns, rows))
+        self._cache[key] = cached  # the most recently used is last
+        return cached
 
-    def _drawn(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
-        """The image in its proportions, in the middle of the cells; a little out of them it fills all."""
+    def _draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """The image centred in the cells with its aspect ratio, or stretched a little if it then fills them."""
         height, width = image.shape[:2]
-        if abs(math.log(width * 2 * rows / (height * columns))) < math.log(FILLS):
+        if abs(math.log(width * 2 * rows / (height * columns))) < math.log(MAX_STRETCH):
             return self._renderer.draw(image, columns, rows)
         wide, tall = fit(height, width, columns, rows)
         drawing = self._renderer.draw(image, wide, tall)
@@ -75,30 +78,30 @@ class PictureSource:
         return Drawing(tuple(lines), drawing.before, drawing.after)
 
     def is_ready(self, index: int, columns: int, rows: int) -> bool:
-        """Whether a picture is drawn already."""
-        return (index, columns, rows) in self._kept
+        """Whether a picture has been drawn."""
+        return (index, columns, rows) in self._cache
 
     def pop_escapes(self) -> str:
-        """What must be written to the terminal before anything else; said once."""
-        if not self._messages:
+        """Return and clear the escape sequences that must be written before any cells."""
+        if not self._escapes:
             return ""
-        messages = "".join(self._messages)
-        self._messages.clear()
-        return messages
+        escapes = "".join(self._escapes)
+        self._escapes.clear()
+        return escapes
 
     def cleanup_sequence(self) -> str:
-        """What makes the terminal forget every image, at the end."""
-        self._messages.clear()
-        return "".join(kept.drawing.after for kept in self._kept.values() if kept.sent)
+        """Escape sequences that delete all images from the terminal, for the end of the program."""
+        self._escapes.clear()
+        return "".join(cached.drawing.after for cached in self._cache.values() if cached.sent)
 
-    def _forget(self, n: int) -> None:
-        for key in list(self._kept)[:n]:
-            kept = self._kept.pop(key)
-            if kept.sent and kept.drawing.after:
-                self._messages.append(kept.drawing.after)
+    def _evict(self, n: int) -> None:
+        for key in list(self._cache)[:n]:
+            cached = self._cache.pop(key)
+            if cached.sent and cached.drawing.after:
+                self._escapes.append(cached.drawing.after)
         self.generation += 1
 
 
 def _blanks(n: int) -> tuple[Segment, ...]:
-    """Cells of the background, whatever that is: their style is for the widget to say."""
+    """Empty cells without a style, so that the widget decides on the background."""
     return (Segment(" " * n),) if n else ()

@@ -10,24 +10,24 @@ from tuilabel.render.kitty import KittyRenderer
 from tuilabel.render.pictures import CAPACITY, PictureSource
 
 RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty")
-"""What an image can be drawn as."""
+"""The values of `images`, besides `auto`."""
 
 
-def get_renderer(name: str, *, colours: str = "truecolor") -> Renderer:
-    """The renderer called `name`, one of `RENDERERS`, or "blocks" or "fine-blocks".
-
-    The last two choose for each picture: half-blocks where they show every pixel, else quadrants or sextants.
+def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
+    """The renderer of that name.
 
     Parameters
     ----------
-    colours : "truecolor", "256" or "16", what the terminal has.
+    images : one of `RENDERERS`, or "blocks" or "fine-blocks", which decide for each picture: half-blocks if they show
+        every pixel, otherwise quadrants or sextants.
+    colours : the colours of the terminal, "truecolor", "256" or "16".
 
     Raises
     ------
-    UsageError : where the name is unknown, or the colours are too few for it.
+    UsageError : if the name is unknown, or needs more colours.
     """
     palette = colours == "256"
-    match name:
+    match images:
         case "halfblock":
             return halfblock(palette=palette)
         case "quadrant":
@@ -43,12 +43,12 @@ def get_renderer(name: str, *, colours: str = "truecolor") -> Renderer:
         case "kitty" if colours != "16":
             return KittyRenderer(palette=palette)
         case "kitty":
-            raise UsageError("--images kitty needs 256 colours or more: images are numbered by them (--color 256)")
-    raise UsageError(f"unknown --images {name!r}: give auto, {', '.join(RENDERERS)}")
+            raise UsageError("images='kitty' needs 256 colours, which encode the ids of images: pass `colour='256'`")
+    raise UsageError(f"images must be one of {', '.join(('auto', *RENDERERS))}, got {images!r}")
 
 
-def picture_source(name: str, *, colours: str = "truecolor") -> PictureSource:
-    """A source of pictures drawn by the renderer `name`, see `get_renderer`."""
-    renderer = get_renderer(name, colours=colours)
+def picture_source(images: str, *, colours: str = "truecolor") -> PictureSource:
+    """A cache of pictures drawn by a renderer; parameters and errors as in `get_renderer`."""
+    renderer = get_renderer(images, colours=colours)
     capacity = renderer.capacity if isinstance(renderer, KittyRenderer) else CAPACITY
     return PictureSource(renderer, min(capacity, CAPACITY))

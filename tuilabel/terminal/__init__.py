@@ -1,4 +1,4 @@
-"""Which terminal this is and what it can show: its environment, and one question before the app starts."""
+"""What the terminal can show, from its environment and one round of queries before the app starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the terminal can show, decided from what was asked for, the environment and the terminal's answer."""
+"""How to show images and in how many colours, decided from arguments, environment and the terminal's replies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tuilabel.terminal.probe import Replies
 
 COLOUR_CHOICES = ("auto", "truecolor", "256", "16")
 IMAGE_CHOICES = ("auto", "halfblock", "quadrant", "sextant", "kitty", "ascii")
+REQUESTED = "as requested"
 
-# Terminals by the beginning of their name, as they answer it or as TERM has it.
+# Terminals by the beginning of their name, as in their reply or in TERM.
 _TRUECOLOR = (
     "kitty",
     "ghostty",
@@ -29,14 +30,14 @@ _TRUECOLOR = (
     "rio",
     "mintty",
 )
-_PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}  # since which version they draw Unicode placeholders
+_PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}  # the first version that draws Unicode placeholders
 _SEXTANTS = {"kitty": (0, 20), "ghostty": (1, 0), "wezterm": (0, 0), "foot": (1, 8), "contour": (0, 3)}
-_VTE_SEXTANTS = 6400  # draws them itself since 0.64
+_VTE_SEXTANTS = 6400  # draws sextants itself since 0.64
 
 
 @dataclass(frozen=True)
 class TerminalInfo:
-    """A terminal as detected, and what was decided for it; each decision with its reason."""
+    """A terminal, what was decided for it, and why."""
 
     term: str
     name: str | None
@@ -55,40 +56,40 @@ class TerminalInfo:
     cell_pixels: tuple[int, int] | None
     round_trip_ms: float | None
     probe: str
-    """What became of the question to the terminal."""
+    """Whether the terminal was queried, and whether it replied."""
 
     @property
     def colours_forced(self) -> bool:
-        """Whether the colours were asked for."""
-        return self.colours_why in ("--color", "TUILABEL_COLOR")
+        """Whether the user chose the colours."""
+        return self.colours_why in (REQUESTED, "TUILABEL_COLOR")
 
     @property
     def colours_dropped(self) -> bool:
-        """Whether SSH may have lost the word that the terminal has 16 million colours."""
+        """Whether SSH may have dropped the variable that announces 16 million colours."""
         return self.over_ssh and self.colours != "truecolor" and not self.colours_forced
 
 
 def check_choices(images: str, colour: str, environ: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """What was asked for by option or variable: (images, colour), each "auto" where nothing was.
+    """Fill in `images` and `colour` from TUILABEL_IMAGES and TUILABEL_COLOR if they are "auto".
 
     Raises
     ------
-    UsageError : where a choice is unknown.
+    UsageError : if a value is unknown, or the two do not go together.
     """
     environ = os.environ if environ is None else environ
     chosen = []
-    for option, variable, given, choices in (
-        ("--images", "TUILABEL_IMAGES", images, IMAGE_CHOICES),
-        ("--color", "TUILABEL_COLOR", colour, COLOUR_CHOICES),
+    for parameter, variable, value, choices in (
+        ("images", "TUILABEL_IMAGES", images, IMAGE_CHOICES),
+        ("colour", "TUILABEL_COLOR", colour, COLOUR_CHOICES),
     ):
-        source = option
-        if given == "auto" and environ.get(variable):
-            source, given = variable, environ[variable]
-        if given not in choices:
-            raise UsageError(f"unknown {source} {given!r}: give {', '.join(choices)}")
-        chosen.append(given)
+        source = parameter
+        if value == "auto" and environ.get(variable):
+            source, value = variable, environ[variable]
+        if value not in choices:
+            raise UsageError(f"{source} must be one of {', '.join(choices)}, got {value!r}")
+        chosen.append(value)
     if chosen == ["kitty", "16"]:
-        raise UsageError("--images kitty needs 256 colours or more, as images are numbered by them: give --color 256")
+        raise UsageError("`images='kitty'` needs 256 colours, which encode the ids of images: pass `colour='256'`")
     return chosen[0], chosen[1]
 
 
@@ -102,12 +103,12 @@ def detect(
 
     Parameters
     ----------
-    images, colour : what was asked for (`--images`, `--color`), "auto" where nothing was.
-    replies : the terminal's answer to a `Probe`; None where nobody asked.
+    images, colour : one of `IMAGE_CHOICES` and `COLOUR_CHOICES`; "auto" leaves the decision to this function.
+    replies : of the terminal to a `Probe`; None if it was not queried.
 
     Raises
     ------
-    UsageError : where a choice is unknown.
+    UsageError : if a value is unknown, or the two do not go together.
     """
     environ = os.environ if environ is None else environ
     replies = replies or Replies()
@@ -116,7 +117,7 @@ def detect(
     names = [] if multiplexer else _names(replies, environ)
     colours, colours_why = _colours(forced_colour, colour != "auto", multiplexer, names, replies, environ)
     if forced_images != "auto":
-        shown, shown_why = forced_images, "--images" if images != "auto" else "TUILABEL_IMAGES"
+        shown, shown_why = forced_images, REQUESTED if images != "auto" else "TUILABEL_IMAGES"
     else:
         shown, shown_why = _images(colours, forced_colour, multiplexer, names, replies, environ)
     size = shutil.get_terminal_size()
@@ -135,43 +136,43 @@ def detect(
         rows=size.lines,
         cell_pixels=replies.cell_pixels,
         round_trip_ms=None if replies.round_trip is None else 1000 * replies.round_trip,
-        probe=_probe_word(replies, environ),
+        probe=_probe_outcome(replies, environ),
     )
 
 
-def _probe_word(replies: Replies, environ: Mapping[str, str]) -> str:
+def _probe_outcome(replies: Replies, environ: Mapping[str, str]) -> str:
     if not replies.asked:
-        return "not asked: no terminal at both ends" if environ.get("TERM") else "not asked: TERM is not set"
+        return f"not asked: {'input or output is not a terminal' if environ.get('TERM') else 'TERM is not set'}"
     return "answered" if replies.answered else "no answer"
 
 
 def _multiplexer(replies: Replies, environ: Mapping[str, str]) -> str | None:
-    """What stands between program and terminal: here, or by TERM and answer at the near end of an SSH line."""
+    """The multiplexer in use: on this machine or, judging by TERM and replies, at the user's end of SSH."""
     for variable, name in (("TMUX", "tmux"), ("STY", "screen"), ("ZELLIJ", "zellij")):
         if environ.get(variable):
             return name
-    said = (replies.name or "").lower()
-    if said.startswith(("tmux", "zellij")):
-        return said.split()[0]
+    name = (replies.name or "").lower()
+    if name.startswith(("tmux", "zellij")):
+        return name.split()[0]
     term = environ.get("TERM", "")
     return next((name for name in ("tmux", "screen") if term == name or term.startswith(f"{name}-")), None)
 
 
 def _names(replies: Replies, environ: Mapping[str, str]) -> list[str]:
-    """Lower-case names the terminal goes by."""
+    """The names of the terminal in lower case."""
     program = _local(environ, "TERM_PROGRAM").removesuffix(".app")
     names = [replies.name or "", environ.get("TERM", "").removeprefix("xterm-"), program]
     return [name.lower() for name in names if name]
 
 
 def _local(environ: Mapping[str, str], variable: str) -> str:
-    """A variable that a terminal sets; over SSH it would speak of another one."""
+    """A variable set by the terminal; empty over SSH, where it may describe another terminal."""
     return "" if environ.get("SSH_CONNECTION") else environ.get(variable, "")
 
 
 def _colours(
     forced: str,
-    by_option: bool,
+    requested: bool,
     multiplexer: str | None,
     names: list[str],
     replies: Replies,
@@ -179,12 +180,12 @@ def _colours(
 ) -> tuple[str, str]:
     term = environ.get("TERM", "")
     if forced != "auto":
-        return forced, "--color" if by_option else "TUILABEL_COLOR"
-    told = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-    if told and multiplexer != "screen":
-        return "truecolor", "COLORTERM says so"
+        return forced, REQUESTED if requested else "TUILABEL_COLOR"
+    announced = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
+    if announced and multiplexer != "screen":
+        return "truecolor", "from COLORTERM"
     if environ.get("TMUX") and _tmux_has_truecolor():
-        return "truecolor", "tmux says that its terminal has them"
+        return "truecolor", "tmux reports that its terminal has them"
     if environ.get("WT_SESSION"):
         return "truecolor", "Windows Terminal has them"
     if not multiplexer and (known := next((name for name in names if name.startswith(_TRUECOLOR)), None)):
@@ -192,9 +193,9 @@ def _colours(
     if term.endswith("-direct"):
         return "truecolor", f"TERM is {term}"
     if replies.truecolor:
-        return "truecolor", "the terminal says so"
+        return "truecolor", "the terminal reports them"
     if "256color" in term or "kitty" in term:
-        return "256", f"TERM is {term}, and nothing says that there are more"
+        return "256", f"TERM is {term}, and nothing indicates more"
     return "16", f"TERM is {term or 'not set'}"
 
 
@@ -211,28 +212,28 @@ def _images(
     if colours == "16":
         return "ascii", "16 colours are too few for images"
     if multiplexer:
-        return "blocks", f"inside {multiplexer} only characters are dependable"
-    if replies.kitty_graphics and _one_of(_PLACEHOLDERS, names, replies.version):
+        return "blocks", f"inside {multiplexer} only characters are reliable"
+    if replies.kitty_graphics and _is_supported(_PLACEHOLDERS, names, replies.version):
         return "kitty", f"{replies.name or names[0]} draws images itself"
     vte = (replies.version if replies.name == "VTE" else None) or _local(environ, "VTE_VERSION")
-    if _one_of(_SEXTANTS, names, replies.version) or environ.get("WT_SESSION"):
+    if _is_supported(_SEXTANTS, names, replies.version) or environ.get("WT_SESSION"):
         return "fine-blocks", "the terminal draws sextants itself"
     if vte.isdigit() and int(vte) >= _VTE_SEXTANTS:
         return "fine-blocks", "the terminal draws sextants itself"
-    return "blocks", "nothing says that there is more"
+    return "blocks", "nothing indicates finer pictures"
 
 
-def _one_of(known: Mapping[str, tuple[int, int]], names: list[str], version: str | None) -> bool:
-    """Whether the terminal is one of `known`, and as new as it must be; new enough where it does not say."""
+def _is_supported(known: Mapping[str, tuple[int, int]], names: list[str], version: str | None) -> bool:
+    """Whether the terminal is one of `known` and new enough; without a reported version it is taken to be."""
     found = re.match(r"(\d+)\.(\d+)", version or "")
-    said = (int(found[1]), int(found[2])) if found else (9999, 0)
-    return any(name.startswith(terminal) and said >= since for terminal, since in known.items() for name in names)
+    actual = (int(found[1]), int(found[2])) if found else (9999, 0)
+    return any(name.startswith(terminal) and actual >= minimum for terminal, minimum in known.items() for name in names)
 
 
 def _tmux_has_truecolor() -> bool:
     command = ["tmux", "display-message", "-p", "#{client_termfeatures}"]
     try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False).stdout
+        features = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return False
-    return "RGB" in said.strip().split(",")
+    return "RGB" in features.strip().split(",")

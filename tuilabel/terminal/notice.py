@@ -1,4 +1,4 @@
-"""What a person should hear once about their terminal."""
+"""A notice about the terminal that is shown only once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from tuilabel.terminal.detect import TerminalInfo
 
 
 def colour_notice(info: TerminalInfo) -> str | None:
-    """A line on how to force colours that SSH has dropped; None where they are there, or it was said before."""
+    """How to get the colours that SSH has dropped; None if none were dropped, or the notice was shown before."""
     if not info.colours_dropped:
         return None
-    told = cache_dir() / "told-of-colours"
-    if told.exists():
+    shown = cache_dir() / "told-of-colours"
+    if shown.exists():
         return None
     with contextlib.suppress(OSError):
-        told.parent.mkdir(parents=True, exist_ok=True)
-        told.touch()
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shown.touch()
     return (
-        f"{info.colours} colours, as SSH passes on no word of more: if your terminal has 16 million, "
-        "--color truecolor shows them"
+        f"{info.colours} colours, because SSH does not pass on COLORTERM: if your terminal has 16 million, "
+        "start with TUILABEL_COLOR=truecolor"
     )

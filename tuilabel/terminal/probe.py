@@ -1,4 +1,4 @@
-"""One question to the terminal before the app starts: all queries in one write, last one all terminals answer."""
+"""Queries to the terminal before the app starts: all in one write, ending with one that every terminal replies to."""
 
 from __future__ import annotations
 
@@ -16,47 +16,48 @@ from typing import Any
 
 from tuilabel.terminal.sequences import SequenceReader, is_reply
 
-LIMIT = 2.0  # seconds
-QUIET = 0.03  # seconds without input after which the answer is over
-SILENT_TERMS = ("", "dumb", "linux", "unknown")  # print queries, or have nothing to tell
+TIMEOUT = 2.0  # seconds
+QUIET = 0.03  # seconds without input after which the replies are complete
+SILENT_TERMS = ("", "dumb", "linux", "unknown")  # they print the queries, or do not reply
 
 QUERIES = (
     "\x1b[>q"  # name and version (XTVERSION)
-    "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[m"  # set a 24-bit background, and read back what it has become (DECRQSS)
+    "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[m"  # set a 24-bit background and read it back (DECRQSS)
     "\x1bP+q524742\x1b\\"  # the capability RGB (XTGETTCAP)
     "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # Kitty graphics
     "\x1b[16t"  # the size of a cell in pixels
-    "\x1b[c"  # primary device attributes: in order, so that all other answers have come before
-    "\r\x1b[K"  # whatever a terminal has printed instead
+    "\x1b[c"  # primary device attributes; replies come in order, so all others come before this one
+    "\r\x1b[K"  # erase what a terminal may have printed instead
 )
 
 
 @dataclass(frozen=True)
 class Replies:
-    """What the terminal has said."""
+    """What the terminal replied."""
 
     asked: bool = False
     answered: bool = False
     round_trip: float | None = None
-    """Seconds from the question to the end of the answer."""
+    """Seconds from the queries to the last reply."""
     name: str | None = None
     version: str | None = None
     truecolor: bool = False
     kitty_graphics: bool = False
     sixel: bool = False
     cell_pixels: tuple[int, int] | None = None
-    """Width and height of a cell."""
+    """Width and height of a cell in pixels."""
 
 
 class Probe:
-    """Asks on entering, and hears the answer in `replies`, which waits for what is left of the limit.
+    """A context manager that sends the queries on entry; `replies` waits for the rest of the timeout.
 
-    While it is entered nothing typed is echoed, so that an answer after the limit leaves no trace. Its `reader` holds
-    what is unfinished: whoever reads the input next must go on with it, or the rest of an answer would be keys.
+    Inside it, input is not echoed, so that a reply after the timeout leaves no trace on the screen. Its `reader` holds
+    an incomplete sequence: the next code that reads the input must continue with it, or the rest of a late reply would
+    be taken for keys.
 
     Parameters
     ----------
-    ask : whether to ask at all; without a terminal, or with one that would print the queries, nothing is asked.
+    ask : whether to send queries. They are never sent without a terminal, or to one that would print them.
     """
 
     def __init__(self, *, ask: bool = True) -> None:
@@ -95,7 +96,7 @@ class Probe:
 
     @property
     def replies(self) -> Replies:
-        """What the terminal answered; waits for it the first time. Keys typed meanwhile are thrown away."""
+        """The terminal's replies; waits for them the first time. Keys typed meanwhile are discarded."""
         if self._replies is None:
             self._replies = self._listen() if self._ask else Replies()
         return self._replies
@@ -105,7 +106,7 @@ class Probe:
         decode = getincrementaldecoder("utf-8")("replace").decode
         answered_at = None
         while answered_at is None:
-            left = self._asked_at + LIMIT - monotonic()
+            left = self._asked_at + TIMEOUT - monotonic()
             if left <= 0 or not select.select([self._fd], [], [], left)[0]:
                 break
             data = os.read(self._fd, 1 << 12)
@@ -114,7 +115,7 @@ class Probe:
             tokens += self.reader.feed(decode(data), monotonic())
             if any(_ATTRIBUTES.fullmatch(token) for token in tokens):
                 answered_at = monotonic()
-        # What was typed meanwhile goes too; where answers come out of order, the rest of them is on its way.
+        # Discards what was typed meanwhile, and collects replies that come out of order.
         while select.select([self._fd], [], [], QUIET)[0] and (data := os.read(self._fd, 1 << 12)):
             tokens += self.reader.feed(decode(data), monotonic())
         return parse(tokens, None if answered_at is None else answered_at - self._asked_at)
@@ -128,7 +129,7 @@ _CELL = re.compile(r"\x1b\[6;(\d+);(\d+)t")
 
 
 def parse(tokens: list[str], round_trip: float | None) -> Replies:
-    """What the answers among `tokens` say; `round_trip` is None where the last answer has not come."""
+    """Interpret the replies among `tokens`; `round_trip` is None if the last reply did not come."""
     replies = [token for token in tokens if is_reply(token)]
 
     def first(pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -150,6 +151,6 @@ def parse(tokens: list[str], round_trip: float | None) -> Replies:
 
 
 def can_ask() -> bool:
-    """Whether there is a terminal at both ends that takes questions."""
+    """Whether input and output are a terminal that replies to queries."""
     term = os.environ.get("TERM", "")
     return sys.stdin.isatty() and sys.stdout.isatty() and term not in SILENT_TERMS

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.render import PictureSource, in_proportion, picture_source
+from tuilabel.render import PictureSource, picture_source, restore_aspect_ratio
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, Action
 from tuilabel.tui.keys import class_keys, with_user_class_keys
@@ -39,7 +39,7 @@ class AppState:
 
         @lru_cache(IMAGES)
         def thumbnail(index: int) -> NDArray[np.uint8]:
-            return in_proportion(pool.images[index], *pool.size_of(index))
+            return restore_aspect_ratio(pool.images[index], *pool.size_of(index))
 
         return thumbnail
 
