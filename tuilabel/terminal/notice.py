@@ -18,7 +18,4 @@ def colour_notice(info: TerminalInfo) -> str | None:
     with contextlib.suppress(OSError):
         shown.parent.mkdir(parents=True, exist_ok=True)
         shown.touch()
-    return (
-        f"{info.colours} colours, because SSH does not pass on COLORTERM: if your terminal has 16 million, "
-        "start with TUILABEL_COLOR=truecolor"
-    )
+    return f"{info.colours} colours (SSH drops COLORTERM): set TUILABEL_COLOR=truecolor for 16 million"
