@@ -73,8 +73,7 @@ def test_export_to_a_file_says_what_it_wrote_and_overwrites_nothing(
     before = (tmp_path / "labels.jsonl").read_bytes()
     done = run(*command)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "already exists" in done.stderr
-    assert "force" in done.stderr
+    assert "labels.jsonl already exists: pass `--force` to overwrite it, or choose another `--out`" in done.stderr
     assert (tmp_path / "labels.jsonl").read_bytes() == before
     assert run(*command, "--force").returncode == 0
 
@@ -148,3 +147,33 @@ def test_labels_of_ones_own_images_go_out_and_come_in(run: Runner, tmp_path: Pat
     table = run("export", "photos", "--project", "again").stdout
     assert {row["path"].split("/")[-1] for row in csv.DictReader(io.StringIO(table))} >= {"0.png", "11.png"}
     assert (tmp_path / "sorted/sun/1.png").samefile(tmp_path / "photos/day 1/1.png")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("export --format image-folder", "unknown format 'image-folder'; did you mean imagefolder?"),
+        ("export --format ultralytics", "pass `--out`, the path for it"),
+        ("export --format ultralytics --out y --split 0,50,50", "--split must be three shares"),
+        ("export --format ultralytics --out y --split most", "--split must be three whole numbers"),
+        ("export --resolve newest", "unknown rule 'newest'. There are latest, majority, unanimous"),
+        ("export --json", "--json describes what was written"),
+        ("import rows.xls", "cannot tell the format of rows.xls from its name: pass `--format`"),
+        (
+            "import rows.csv --label-column y",
+            "rows.csv has no column 'y' for `--label-column`: its columns are path, z",
+        ),
+        ("import rows.csv --on-conflict ask", "--on-conflict must be skip or replace, got 'ask'"),
+    ],
+)
+def test_wrong_options_are_named_as_they_are_typed(
+    labelled: Path, run: Runner, tiny: Tiny, tmp_path: Path, command: str, words: str
+) -> None:
+    (tmp_path / "rows.xls").touch()
+    (tmp_path / "rows.csv").write_text("path,z\na,b\n")
+    name, *rest = command.split()
+    source = [rest.pop(0)] if name == "import" else []
+    done = run(name, *source, "fashion-mnist", "--data-dir", tiny.data_dir, *rest)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -30,6 +30,7 @@ from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.project.locate import project_directory, project_images, project_pool
+from tuilabel.project.progress import Note, ignore
 
 FOLDS = 5
 N_EXAMPLES = 3  # rows of each kind in the summary of an import
@@ -128,7 +129,7 @@ def export_labels(
     checkpoint: Path | None = None,
     latents: Path | None = None,
     device: str = "auto",
-    note: Callable[[str], None] = lambda _line: None,
+    note: Note = ignore,
 ) -> ExportSummary:
     """Write a project's labels.
 
@@ -207,7 +208,7 @@ def import_labels(
     TuilabelError : if the source cannot be read, or the project is in use, of another dataset or cannot be written.
     """
     if on_conflict not in ("skip", "replace"):
-        raise UsageError(f"on_conflict must be skip or replace, got {on_conflict!r}")
+        raise UsageError(f"on_conflict must be skip or replace, got {on_conflict!r}", parameter="on_conflict")
     policy: OnConflict = "replace" if on_conflict == "replace" else "skip"
     detected, rows = read_labels(source, file_format, options)
     directory = project_directory(dataset, project)

@@ -43,8 +43,9 @@ def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
         case "kitty" if colours != "16":
             return KittyRenderer(palette=palette)
         case "kitty":
-            raise UsageError("images='kitty' needs 256 colours, which encode the ids of images: pass `colour='256'`")
-    raise UsageError(f"images must be one of {', '.join(('auto', *RENDERERS))}, got {images!r}")
+            raise UsageError("`images='kitty'` needs 256 colours, which encode the ids of images: pass `colour='256'`")
+    choices = ", ".join(("auto", *RENDERERS))
+    raise UsageError(f"images must be one of {choices}, got {images!r}", parameter="images")
 
 
 def picture_source(images: str, *, colours: str = "truecolor") -> PictureSource:

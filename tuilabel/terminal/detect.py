@@ -86,7 +86,7 @@ def check_choices(images: str, colour: str, environ: Mapping[str, str] | None = 
         if value == "auto" and environ.get(variable):
             source, value = variable, environ[variable]
         if value not in choices:
-            raise UsageError(f"{source} must be one of {', '.join(choices)}, got {value!r}")
+            raise UsageError(f"{source} must be one of {', '.join(choices)}, got {value!r}", parameter=source)
         chosen.append(value)
     if chosen == ["kitty", "16"]:
         raise UsageError("`images='kitty'` needs 256 colours, which encode the ids of images: pass `colour='256'`")

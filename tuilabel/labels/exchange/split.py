@@ -34,6 +34,7 @@ def stratified_split(rows: Sequence[LabelRow], shares: tuple[int, int, int], see
         raise UsageError(
             "split must be three shares for training, validation and test, the first above 0 (such as 80,10,10), "
             f"got {','.join(map(str, shares))}",
+            parameter="split",
         )
     fractions /= fractions.sum()
     rng = np.random.default_rng(seed)
