@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from tests.helpers.terminal import TUILABEL
 from tests.helpers.tiny import Tiny
@@ -21,3 +23,19 @@ def tiny_command(tiny: Tiny, *more: str) -> list[str]:
         *("--data-dir", str(tiny.data_dir), "--checkpoint", str(tiny.checkpoint)),
         *more,
     ]
+
+
+def run_program(
+    *arguments: str | Path, directory: Path, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `tuilabel` with arguments in a directory, without a terminal."""
+    return subprocess.run(
+        [*TUILABEL, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=directory,
+        env={**os.environ, "COLUMNS": "120", **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        timeout=180,
+        check=False,
+    )
