@@ -72,7 +72,7 @@ def keys_meanwhile(folder: Path) -> Rows:
     """Keys typed while images are read and then while the VAE trains."""
     photos = photographs(folder / "photos-keys", 30_000)
     environment = {"TUILABEL_CACHE": str(folder / "cache-keys")}
-    latencies: dict[str, list[float]] = {"reading": [], "VAE trains": []}
+    latencies: dict[str, list[float]] = {"reading": [], "training VAE": []}
     command = [*COMMAND, str(photos), "--project", str(folder / "keys-own")]
     with Terminal(command, directory=folder, environment=environment) as terminal:
         terminal.wait_for("round 1 by", 60)

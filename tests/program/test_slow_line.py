@@ -39,7 +39,7 @@ def test_no_late_answer_becomes_a_label(tiny: Tiny, tmp_path: Path, delay: float
         while terminal.answers_due:
             terminal.read(0.1)
         terminal.settle(0.5)
-        assert "came too early" not in terminal.text
+        assert "pressed before the images" not in terminal.text
         assert "pasted" not in terminal.text
         assert "0 of 300 labelled" in terminal.text
         terminal.type("1")  # and the keyboard works

@@ -61,7 +61,7 @@ async def test_letters_and_digits_that_are_no_class_do_nothing(make_app: AppMake
     async with running(app) as pilot:
         await pilot.press("x", "1", "q")
         assert app.session.statistics().labelled == 0
-        assert "q is no class key" in status(app)
+        assert "q is not the key of a class" in status(app)
 
 
 async def test_commands(make_app: AppMaker) -> None:
@@ -70,7 +70,7 @@ async def test_commands(make_app: AppMaker) -> None:
         batch = app.session.batch
         assert batch is not None
         await pilot.press("enter")
-        assert "no prediction to accept" in status(app)
+        assert "No prediction to accept" in status(app)
         await pilot.press("space", "exclamation_mark")
         kinds = [event.kind for item in batch.items[:2] if (event := app.session.answer_at(item.index))]
         assert kinds == ["skip", "flag"]
@@ -80,7 +80,7 @@ async def test_commands(make_app: AppMaker) -> None:
         assert focused(app) == 1
         assert app.session.statistics().flagged == 0
         await pilot.press("backspace", "backspace")
-        assert "nothing to take back" in status(app)
+        assert "Nothing to undo" in status(app)
         await pilot.press("right", "down", "left", "up", "up", "left")
         assert focused(app) == 0
         await pilot.press("right")
@@ -125,16 +125,16 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
     trainer = ManualTrainer(toy)
     app = make_app(open_session(trainer, toy))
     async with running(app) as pilot:
-        assert "Picking the next images" in screen_text(app)
+        assert "Choosing the next images" in screen_text(app)
         await pilot.press("a", "b")
-        assert "2 keys came too early" in status(app)
+        assert "Ignored 2 keys" in status(app)
         deliver(app, trainer.run(trainer.requests[-1]))
         await pilot.pause()
         assert app.session.statistics().labelled == 0
         early = events.Key("a", "a")
         early.time = app.label_screen._grid.seen_at - 0.001
         app.label_screen.on_key(early)
-        assert "3 keys came too early" in status(app), "all of them, however they met the painting"
+        assert "Ignored 3 keys" in status(app), "all of them, however they met the painting"
         assert app.session.statistics().labelled == 0
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
@@ -176,7 +176,7 @@ async def test_help_opens_over_the_screen_and_its_key_labels_nothing(make_app: A
     async with running(app) as pilot:
         await pilot.press("question_mark")
         text = screen_text(app)
-        assert "Take back the last answer" in text
+        assert "Undo the last step" in text
         await pilot.press("a")
         assert app.screen is app.label_screen
         assert app.session.statistics().labelled == 0
@@ -203,7 +203,7 @@ async def test_ctrl_c_tells_how_to_quit_and_covers_nothing(make_app: AppMaker) -
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("ctrl+c")
-        assert "Ctrl+Q quits" in status(app)
+        assert "Press Ctrl+Q to quit" in status(app)
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
         assert "Ctrl+Q" not in status(app)
@@ -300,7 +300,7 @@ async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(
     async with running(app) as pilot:
         app.mailbox.put(TrainerProgress("encode", 30, 120))
         await pilot.pause()
-        assert "Encoding 120 images with the VAE, once: 25%" in screen_text(app)
+        assert "Encoding 120 images, only this once: 25%" in screen_text(app)
         app.mailbox.put(Failure("the checkpoint is damaged", fatal=True))
         await pilot.pause()
     assert (app.return_code, app.failure) == (1, "the checkpoint is damaged")
@@ -314,7 +314,7 @@ async def test_a_pool_that_is_all_labelled_says_so(make_app: AppMaker, toy: Toy)
         for item in batch.items:
             app.session.skip(item.index)
     async with running(app) as pilot:
-        assert "Every image is answered" in screen_text(app)
+        assert "Every image has an answer" in screen_text(app)
         await pilot.press("a")
         await pilot.press("backspace")
         assert "the last 20 images" in screen_text(app)

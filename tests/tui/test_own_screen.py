@@ -67,7 +67,7 @@ async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
         await pilot.press("1", "2")
         await pilot.pause()
         assert "of 30 labelled" in screen_text(app)
-        assert "VAE trains 25%" in screen_text(app)
+        assert "training VAE 25%" in screen_text(app)
         batch = sitting.session.batch
         sitting.read_more()
         await pilot.pause()
@@ -101,7 +101,7 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
         assert seen_at != NOT_SEEN
 
 
-@pytest.mark.parametrize(("width", "text"), [(24, "pca · VAE trains 25%"), (32, "latents pca · VAE trains 25%")])
+@pytest.mark.parametrize(("width", "text"), [(24, "pca · training VAE 25%"), (32, "latents pca · training VAE 25%")])
 def test_what_goes_on_behind_is_whole_in_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
     session = Sitting(colour_folder(tmp_path / "narrow", each=5)).session
     session.handle(PoolChanged(15, "pca"))

@@ -17,7 +17,7 @@ from tests.helpers.sessions import SessionMaker
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.learner.trainer.protocol import InlineTrainer
-from tuilabel.tui.actions import ACTIONS, EVERYWHERE, actions_of, key_table, with_user_keys
+from tuilabel.tui.actions import ACTIONS, ALL_SCREENS, actions_of, key_table, with_user_keys
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.keys import class_keys, with_user_class_keys
 from tuilabel.tui.mailbox import Mailbox
@@ -76,7 +76,7 @@ async def test_a_large_image_that_was_not_painted_is_not_labelled(make_app: AppM
         app.label_screen.label_focused(0)
         await pilot.pause()
         assert app.session.statistics().labelled == before
-        assert "too early" in screen_text(app)
+        assert "before the images were shown" in screen_text(app)
 
 
 async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make_app: AppMaker, toy: Toy) -> None:
@@ -91,7 +91,7 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         on_page = len(app.screen._grid.on_page)
         assert on_page >= 3
         await pilot.press("space")
-        assert "✗ not this" in screen_text(app)
+        assert "✗ wrong" in screen_text(app)
         await pilot.press("enter")
         labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == name]
         assert len(labelled) == on_page - 1
@@ -131,7 +131,7 @@ async def test_by_class_without_a_model_says_what_to_do(make_app: AppMaker) -> N
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("tab", "tab")
-        assert "label images of two classes in the grid first" in screen_text(app)
+        assert "Label images of two classes in the grid first" in screen_text(app)
         await pilot.press("enter")
         assert app.session.statistics().labelled == 0
 
@@ -171,7 +171,7 @@ async def test_review_keeps_with_enter(make_app: AppMaker, toy: Toy) -> None:
         await seen(pilot, app)
         n = len(app.annotation_screen.items)
         await pilot.press("enter")
-        assert f"{n - 1} to look at" in screen_text(app)
+        assert f"{n - 1} to review" in screen_text(app)
 
 
 async def test_history_changes_and_withdraws_earlier_answers(make_app: AppMaker, toy: Toy) -> None:
@@ -261,7 +261,7 @@ async def test_the_palette_runs_every_command_by_name(make_app: AppMaker) -> Non
         titles = {command.title for command in app.get_system_commands(app.screen)}
         for action in actions_of("label"):
             if action.group != "Move" and action.name not in ("palette", "theme"):
-                assert any(action.word.capitalize() in title for title in titles), action.name
+                assert any(action.label.capitalize() in title for title in titles), action.name
         await pilot.press("ctrl+p")
         await pilot.pause()
         await pilot.press(*"skip")
@@ -352,7 +352,7 @@ async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> N
         ({"skip": "!"}, "both"),
         ({"skip": "a"}, "belong to classes"),
         ({"skpi": "*"}, "did you mean skip"),
-        ({"skip": 3}, "no key"),
+        ({"skip": 3}, "must be a key"),
     ],
 )
 def test_own_keys_that_clash_are_refused(own: dict[str, object], word: str) -> None:
@@ -361,7 +361,7 @@ def test_own_keys_that_clash_are_refused(own: dict[str, object], word: str) -> N
 
 
 def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:
-    for screen in EVERYWHERE:
+    for screen in ALL_SCREENS:
         keys = [key for action in actions_of(screen) for key in action.keys]
         assert len(keys) == len(set(keys))
         assert not any(len(key) == 1 and key.isalnum() for key in keys)

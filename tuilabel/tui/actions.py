@@ -1,4 +1,4 @@
-"""Every command of the screens, once: bindings, footer, help, palette and the documents' key table come from here."""
+"""The registry of commands: key bindings, footer, help, palette and the key table in the docs are made from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilabel.errors import UsageError, unknown_name
 from tuilabel.tui._textual_internals import key_name
 
 LABEL, BY_CLASS, REVIEW, HISTORY = "label", "by-class", "review", "history"
-EVERYWHERE: Final = (LABEL, BY_CLASS, REVIEW, HISTORY)
+ALL_SCREENS: Final = (LABEL, BY_CLASS, REVIEW, HISTORY)
 
 _SHOWN = {
     **{key_name(character): character for character in string.punctuation},
@@ -38,30 +38,31 @@ _SHOWN = {
 
 
 _COMPACT = {"enter": "⏎", "backspace": "⌫", "ctrl+q": "^Q"}
-"""For the footer, where every column counts."""
+"""Shorter forms for the footer."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One command: what it does, on which screens, by which key."""
+    """A command: what it does, on which screens, and its keys."""
 
     name: str
     keys: tuple[str, ...]
     """Textual's names of keys; never a letter or digit, which belong to classes."""
-    run: str
-    """Textual's action string."""
-    word: str
-    """For the footer: one word or two."""
+    textual_action: str
+    """What Textual runs."""
+    label: str
+    """One or two words for the footer and the palette."""
     help: str
-    """One sentence for help, palette and documents."""
+    """One sentence for help, palette and docs."""
     group: str
-    screens: tuple[str, ...] = EVERYWHERE
-    footer: int = 0
-    """Place in the footer from the left; 0: not there."""
+    """Heading in the help."""
+    screens: tuple[str, ...] = ALL_SCREENS
+    footer_order: int = 0
+    """Position in the footer, from the left; 0: not in the footer."""
 
     @property
     def shown_keys(self) -> str:
-        """The keys as a person reads them."""
+        """The keys as they are displayed."""
         return " ".join(shown_key(key) for key in self.keys)
 
 
@@ -72,62 +73,96 @@ ACTIONS: Final = (
         ("enter",),
         "confirm",
         "confirm all",
-        "Label all images that are not marked as this class.",
+        "Label every unmarked image on the page as this class.",
         "Answer",
         (BY_CLASS,),
         1,
     ),
     Action("keep", ("enter",), "keep", "keep", "Keep the label as it is.", "Answer", (REVIEW,), 1),
-    Action("skip", ("space",), "skip", "skip", "Skip: not asked again, not learnt from.", "Answer", (LABEL, REVIEW), 1),
-    Action("mark", ("space",), "mark", "wrong", "Mark as wrong, or take the mark away.", "Answer", (BY_CLASS,), 2),
     Action(
-        "flag", ("exclamation_mark",), "flag", "flag", "Flag for a second look: not learnt from.", "Answer", footer=4
+        "skip",
+        ("space",),
+        "skip",
+        "skip",
+        "Skip the image: not shown again, not used for training.",
+        "Answer",
+        (LABEL, REVIEW),
+        1,
     ),
-    Action("note", ("semicolon",), "note", "note", "Write a note on the image.", "Answer"),
+    Action(
+        "mark", ("space",), "mark", "wrong", "Mark the image as not this class, or unmark it.", "Answer", (BY_CLASS,), 2
+    ),
+    Action(
+        "flag",
+        ("exclamation_mark",),
+        "flag",
+        "flag",
+        "Flag the image for review: not used for training.",
+        "Answer",
+        footer_order=4,
+    ),
+    Action("note", ("semicolon",), "note", "note", "Write a note about the image.", "Answer"),
     Action(
         "find-class",
         ("slash",),
         "find_class",
-        "class by name",
-        "Answer with a class found by typing part of its name.",
+        "find class",
+        "Label with a class found by typing part of its name.",
         "Answer",
     ),
-    Action("undo", ("backspace",), "undo", "undo", "Take back the last answer, however far back.", "Answer", footer=2),
-    Action("redo", ("ctrl+y",), "redo", "redo", "Give again what was taken back.", "Answer"),
+    Action(
+        "undo",
+        ("backspace",),
+        "undo",
+        "undo",
+        "Undo the last step, also one of an earlier session.",
+        "Answer",
+        footer_order=2,
+    ),
+    Action("redo", ("ctrl+y",), "redo", "redo", "Redo what was undone.", "Answer"),
     Action(
         "withdraw",
         ("delete",),
         "withdraw",
         "withdraw",
-        "Take back the answer to this image, whenever it was given.",
+        "Remove the answer to this image, however old it is.",
         "Answer",
         (HISTORY, REVIEW),
     ),
-    Action("left", ("left",), "move(-1)", "left", "To the image on the left.", "Move"),
-    Action("right", ("right",), "move(1)", "right", "To the image on the right.", "Move"),
-    Action("up", ("up",), "move_row(-1)", "up", "A row up.", "Move"),
-    Action("down", ("down",), "move_row(1)", "down", "A row down.", "Move"),
-    Action("page-up", ("pageup",), "move_page(-1)", "page up", "A page back.", "Move"),
-    Action("page-down", ("pagedown",), "move_page(1)", "page down", "A page on.", "Move"),
+    Action("left", ("left",), "move(-1)", "left", "Move to the image on the left.", "Move"),
+    Action("right", ("right",), "move(1)", "right", "Move to the image on the right.", "Move"),
+    Action("up", ("up",), "move_row(-1)", "up", "Move up a row.", "Move"),
+    Action("down", ("down",), "move_row(1)", "down", "Move down a row.", "Move"),
+    Action("page-up", ("pageup",), "move_page(-1)", "page up", "Go to the previous page.", "Move"),
+    Action("page-down", ("pagedown",), "move_page(1)", "page down", "Go to the next page.", "Move"),
     Action(
-        "view", ("tab",), "view(1)", "view", "Next view: grid, one large image, by class.", "Look", (LABEL, BY_CLASS), 5
+        "view", ("tab",), "view(1)", "view", "Next view: grid, one large image, by class.", "View", (LABEL, BY_CLASS), 5
     ),
-    Action("view-back", ("shift+tab",), "view(-1)", "view back", "The view before.", "Look", (LABEL, BY_CLASS)),
-    Action("large", ("tab",), "large", "large", "One image large, or the grid again.", "Look", (REVIEW, HISTORY), 5),
-    Action("grid", ("escape",), "back", "back", "Back to the grid of the batch.", "Look"),
-    Action("zoom-in", ("plus",), "zoom(1)", "zoom in", "Enlarge a part of the large image.", "Look"),
-    Action("zoom-out", ("minus",), "zoom(-1)", "zoom out", "Show more of the large image.", "Look"),
-    Action("pan-left", ("shift+left",), "pan(-1, 0)", "pan left", "Move the enlarged part to the left.", "Look"),
-    Action("pan-right", ("shift+right",), "pan(1, 0)", "pan right", "Move the enlarged part to the right.", "Look"),
-    Action("pan-up", ("shift+up",), "pan(0, -1)", "pan up", "Move the enlarged part up.", "Look"),
-    Action("pan-down", ("shift+down",), "pan(0, 1)", "pan down", "Move the enlarged part down.", "Look"),
+    Action("view-back", ("shift+tab",), "view(-1)", "previous view", "Previous view.", "View", (LABEL, BY_CLASS)),
+    Action(
+        "large",
+        ("tab",),
+        "large",
+        "large",
+        "Show one image large, or go back to the grid.",
+        "View",
+        (REVIEW, HISTORY),
+        5,
+    ),
+    Action("grid", ("escape",), "back", "back", "Go back to the grid.", "View"),
+    Action("zoom-in", ("plus",), "zoom(1)", "zoom in", "Zoom into the large image.", "View"),
+    Action("zoom-out", ("minus",), "zoom(-1)", "zoom out", "Zoom out of the large image.", "View"),
+    Action("pan-left", ("shift+left",), "pan(-1, 0)", "pan left", "Pan the zoomed image to the left.", "View"),
+    Action("pan-right", ("shift+right",), "pan(1, 0)", "pan right", "Pan the zoomed image to the right.", "View"),
+    Action("pan-up", ("shift+up",), "pan(0, -1)", "pan up", "Pan the zoomed image up.", "View"),
+    Action("pan-down", ("shift+down",), "pan(0, 1)", "pan down", "Pan the zoomed image down.", "View"),
     Action(
         "class-before",
         ("left_square_bracket",),
         "other_class(-1)",
-        "class before",
-        "The class before.",
-        "Look",
+        "previous class",
+        "Show the previous class.",
+        "View",
         (BY_CLASS,),
         6,
     ),
@@ -136,32 +171,50 @@ ACTIONS: Final = (
         ("right_square_bracket",),
         "other_class(1)",
         "next class",
-        "The next class.",
-        "Look",
+        "Show the next class.",
+        "View",
         (BY_CLASS,),
         2,
     ),
-    Action("figures", ("equals_sign",), "figures", "figures", "Plots and figures, large.", "Look", (LABEL,), 6),
+    Action(
+        "figures",
+        ("equals_sign",),
+        "figures",
+        "charts",
+        "Charts and statistics on the whole screen.",
+        "View",
+        (LABEL,),
+        6,
+    ),
     Action(
         "history",
         ("comma",),
         "history",
         "history",
-        "Every answer, newest first, to look at and change.",
-        "Look",
+        "All answers, newest first, to view and change.",
+        "View",
         (LABEL,),
     ),
-    Action("review", ("full_stop",), "review", "review", "Answers most likely wrong, first.", "Look", (LABEL,), 7),
+    Action(
+        "review",
+        ("full_stop",),
+        "review",
+        "review",
+        "Review answers, those most likely to be wrong first.",
+        "View",
+        (LABEL,),
+        7,
+    ),
     Action("classes", ("colon",), "classes", "classes", "Add, rename and merge classes.", "Program"),
-    Action("help", ("question_mark",), "help", "help", "What the keys do.", "Program", footer=8),
-    Action("palette", ("ctrl+p",), "app.command_palette", "palette", "Every command by name, and themes.", "Program"),
-    Action("theme", ("ctrl+t",), "app.switch_theme", "theme", "Dark or light.", "Program"),
-    Action("quit", ("ctrl+q",), "app.quit", "quit", "Quit; every answer is on disk already.", "Program", footer=9),
+    Action("help", ("question_mark",), "help", "help", "Show what the keys do.", "Program", footer_order=8),
+    Action("palette", ("ctrl+p",), "app.command_palette", "palette", "All commands by name, and themes.", "Program"),
+    Action("theme", ("ctrl+t",), "app.switch_theme", "theme", "Switch between dark and light colours.", "Program"),
+    Action("quit", ("ctrl+q",), "app.quit", "quit", "Quit. All answers are already saved.", "Program", footer_order=9),
 )
 
 
 def shown_key(key: str) -> str:
-    """A key of Textual's as a person reads it: "exclamation_mark" is "!"."""
+    """Textual's name of a key as it is displayed: "exclamation_mark" is "!"."""
     if key in _SHOWN:
         return _SHOWN[key]
     if key.startswith("ctrl+"):
@@ -177,66 +230,70 @@ def actions_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Action]
 def bindings_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Binding]:
     """Textual's bindings of one screen."""
     return [
-        Binding(key, action.run, action.word, show=False, id=f"{action.name}.{place}")
+        Binding(key, action.textual_action, action.label, show=False, id=f"{action.name}.{n}")
         for action in actions_of(screen, actions)
-        for place, key in enumerate(action.keys)
+        for n, key in enumerate(action.keys)
     ]
 
 
 def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str]]:
-    """(key, word) of the commands in the footer of one screen."""
+    """(key, label) of the commands in the footer of one screen."""
     shown = sorted(
-        (action for action in actions_of(screen, actions) if action.footer), key=lambda action: action.footer
+        (action for action in actions_of(screen, actions) if action.footer_order),
+        key=lambda action: action.footer_order,
     )
-    return [(_COMPACT.get(action.keys[0], action.shown_keys), action.word) for action in shown]
+    return [(_COMPACT.get(action.keys[0], action.shown_keys), action.label) for action in shown]
 
 
-def with_user_keys(own: Mapping[str, object]) -> tuple[Action, ...]:
-    """The registry with a person's own keys: `own` maps names of commands to a key or a list of keys.
+def with_user_keys(user_keys: Mapping[str, object]) -> tuple[Action, ...]:
+    """The registry with the user's keys.
 
-    A key is a character (";") or Textual's name for it ("ctrl+z").
+    Parameters
+    ----------
+    user_keys : the key, or list of keys, of each command by its name. A key is a character (";") or Textual's name for
+        it ("ctrl+z").
 
     Raises
     ------
-    UsageError : where a command is unknown, a key is a letter or digit (they belong to classes), or two commands of one
-        screen would have the same key.
+    UsageError : if a command is unknown, a key is a letter or digit (they belong to classes), or two commands of one
+        screen would share a key.
     """
     names = {action.name for action in ACTIONS}
-    for name in own:
+    for name in user_keys:
         if name not in names:
             raise unknown_name("command in [keys]", name, names)
     actions = tuple(
-        replace(action, keys=_keys(action.name, own[action.name])) if action.name in own else action
+        replace(action, keys=_keys(action.name, user_keys[action.name])) if action.name in user_keys else action
         for action in ACTIONS
     )
-    for screen in EVERYWHERE:
+    for screen in ALL_SCREENS:
         taken: dict[str, str] = {}
         for action in actions_of(screen, actions):
             for key in action.keys:
                 if key in taken:
                     raise UsageError(
-                        f"[keys] gives {shown_key(key)} to both {taken[key]} and {action.name}: give one another key"
+                        f"[keys] binds {shown_key(key)} to both {taken[key]} and {action.name}: choose another"
                     )
                 taken[key] = action.name
     return actions
 
 
 def key_table(actions: Sequence[Action] = ACTIONS) -> str:
-    """The commands as a Markdown table, for the documents."""
-    lines = ["| key | command | does | on |", "| --- | --- | --- | --- |"]
+    """The commands as a Markdown table, for docs/keys.md."""
+    lines = ["| key | command | what it does | screens |", "| --- | --- | --- | --- |"]
     for action in actions:
-        where = "every screen" if action.screens == EVERYWHERE else ", ".join(action.screens)
+        screens = "all" if action.screens == ALL_SCREENS else ", ".join(action.screens)
         keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
-        lines.append(f"| {keys} | {action.name} | {action.help} | {where} |")
+        lines.append(f"| {keys} | {action.name} | {action.help} | {screens} |")
     return "\n".join(lines)
 
 
-def _keys(name: str, given: object) -> tuple[str, ...]:
-    listed = [given] if isinstance(given, str) else given
+def _keys(name: str, value: object) -> tuple[str, ...]:
+    listed = [value] if isinstance(value, str) else value
     if not isinstance(listed, list) or not listed or not all(isinstance(key, str) and key for key in listed):
-        raise UsageError(f'[keys] {name} = {given!r} is no key: give one like ";" or "ctrl+z", or a list of them')
+        raise UsageError(f'[keys] {name} must be a key such as ";" or "ctrl+z", or a list of keys, got {value!r}')
     keys = tuple(key_name(key) if len(key) == 1 else key for key in listed)
     for key in keys:
         if len(key) == 1 and key.isalnum():
-            raise UsageError(f"[keys] {name} = {key!r}: letters and digits belong to classes, give another key")
+            raise UsageError(f"[keys] {name} must not be {key!r}: letters and digits belong to classes")
     return keys

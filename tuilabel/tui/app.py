@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
+from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.tui._textual_internals import HookedApp
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class MailReceived(Message):
-    """Mail from another thread, now in the app's."""
+    """Mail from another thread, now in the thread of the app."""
 
     def __init__(self, mail: Mail) -> None:
         super().__init__()
@@ -38,12 +39,13 @@ class MailReceived(Message):
 
 
 class LabelApp(HookedApp):
-    """Shows a session; the trainer and the label writer speak to it through `mailbox`.
+    """Shows a session.
 
     Parameters
     ----------
-    review : whether to begin with the review of what was labelled.
-    theme : name of a theme, ours or one of Textual's; any other thing means our dark one.
+    mailbox : brings the messages of the trainer and of the label writer.
+    review : whether to start with the review screen.
+    theme : name of a theme, one of the program's or one of Textual's; anything else means the program's dark theme.
     notice : a line to show once.
     """
 
@@ -66,27 +68,27 @@ class LabelApp(HookedApp):
         self.state = state
         self.mailbox = mailbox
         self.failure: str | None = None
-        """Why the app ended by itself, if it did."""
+        """Why the app ended without the user quitting, if it did."""
         self.label_screen = LabelScreen(state, notice)
         self._review = review
-        for own in (DARK, LIGHT):
-            self.register_theme(own)
+        for own_theme in (DARK, LIGHT):
+            self.register_theme(own_theme)
         self.theme = theme if isinstance(theme, str) and theme in self.available_themes else DARK.name
 
     @property
     def session(self) -> LabellingSession:
-        """The session that is shown."""
+        """The labelling session."""
         return self.state.session
 
     def get_default_screen(self) -> LabelScreen:
-        """The labelling screen, under all others."""
+        """The labelling screen, below all others."""
         return self.label_screen
 
     def on_ready(self) -> None:
-        """Hear what other threads say, and let a hang-up end the app as Ctrl+Q does."""
+        """Start handling the messages of other threads, and let a hang-up end the app as Ctrl+Q does."""
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
-            gc.freeze()  # what the start has made stays: else a full collection holds up a key for 60 ms
+            gc.freeze()  # objects made at the start stay anyway: a full collection over them would delay a key by 60 ms
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)
@@ -94,27 +96,29 @@ class LabelApp(HookedApp):
             self.label_screen.action_review()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """The palette: every command of the screen from the registry, and Textual's themes."""
+        """The palette: every command of the screen from the registry, and the themes."""
         if isinstance(screen, AnnotationScreen):
             for action in actions_of(screen.NAME, self.state.actions):
                 if action.group != "Move" and action.name not in ("palette", "theme"):
-                    run = action.run
+                    run = action.textual_action
                     yield SystemCommand(
-                        f"{action.word.capitalize()}  ({action.shown_keys})",
+                        f"{action.label.capitalize()}  ({action.shown_keys})",
                         action.help,
                         lambda run=run: self.call_later(screen.run_from_palette, run),
                     )
-        yield SystemCommand("Theme", "Choose the colours.", self.action_change_theme)
-        yield SystemCommand("Dark or light  (Ctrl+T)", "Switch between our two themes.", self.action_switch_theme)
+        yield SystemCommand("Theme", "Choose a colour theme.", self.action_change_theme)
+        yield SystemCommand(
+            "Dark or light  (Ctrl+T)", "Switch between the dark and the light theme.", self.action_switch_theme
+        )
 
     def action_switch_theme(self) -> None:
-        """From our dark theme to our light one, or back."""
+        """Switch between the dark and the light theme."""
         self.theme = DARK.name if self.theme == LIGHT.name else LIGHT.name
 
     def action_help_quit(self) -> None:
-        """Ctrl+C: a word in the status line, where Textual's own would cover images."""
+        """Ctrl+C: a hint in the status line, since Textual's own notification would cover images."""
         if isinstance(self.screen, AnnotationScreen):
-            self.screen.show_status("Ctrl+Q quits; every answer is on disk already")
+            self.screen.show_status("Press Ctrl+Q to quit; all answers are already saved")
 
     @property
     def annotation_screen(self) -> AnnotationScreen:
@@ -126,9 +130,9 @@ class LabelApp(HookedApp):
             screen.displayed(at)
 
     def before_failing(self, error: BaseException | None) -> None:
-        """One line for the user, the traceback for the log."""
+        """Keep one line for the user, and log the traceback."""
         log.error("the screen failed", exc_info=error)
-        self.failure = f"the screen failed ({type(error).__name__}: {error}); every answer shown as saved is on disk"
+        self.failure = f"the screen failed ({type(error).__name__}: {error}); all answers shown as saved are on disk"
 
     @on(MailReceived)
     def _handle_mail(self, message: MailReceived) -> None:
@@ -136,8 +140,7 @@ class LabelApp(HookedApp):
             case Saved(keys):
                 self._saved(keys)
             case SaveFailed(reason, waiting):
-                answers = "answer waits" if waiting == 1 else "answers wait"
-                self.state.save_failure = f"{reason} · {waiting} {answers} to be saved; trying again"
+                self.state.save_failure = f"{reason} · {pluralize(waiting, 'answer')} not saved yet; retrying"
                 self.annotation_screen.show_status(self.state.save_failure, "error")
             case Failure(message=reason, fatal=True) if self.session.result is None:
                 self.failure = reason
@@ -152,5 +155,5 @@ class LabelApp(HookedApp):
         self.state.unsaved.difference_update(keys)
         if self.state.save_failure is not None:
             self.state.save_failure = None
-            self.annotation_screen.show_status("saved: go on", "dim")
+            self.annotation_screen.show_status("Saved; you can continue", "dim")
         self.annotation_screen.mark_saved()

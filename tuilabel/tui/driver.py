@@ -1,4 +1,4 @@
-"""Textual's driver with a reader before it that lets no stray byte become a key, and with images in the terminal."""
+"""Textual's driver, with input read by whole escape sequences and with images that the terminal draws itself."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ TICK = 0.05  # seconds
 
 
 class QuietDriver(LinuxDriver):
-    """Reads whole sequences only, drops the terminal's late answers, and sends images before the cells that show them.
+    """Reads whole sequences only, drops late replies of the terminal, and sends images before the cells that show them.
 
-    Textual hands what its parser does not know on as keys, character by character, and so would make labels of a late
-    answer to a query, of an answer that comes in two pieces, and of a mouse event that does.
+    Textual passes on what its parser does not know as keys, character by character. A late reply to a query, or a
+    reply or mouse event that arrives in two pieces, would become labels.
     """
 
     reader: ClassVar[SequenceReader]
     pictures: ClassVar[PictureSource]
 
     def run_input_thread(self) -> None:
-        """Hand on what is typed until the app ends."""
+        """Pass on what is typed until the app ends."""
         parser = WholeSequenceParser()
         decode = getincrementaldecoder("utf-8")("replace").decode
         while not self.exit_event.is_set():
@@ -52,11 +52,11 @@ class QuietDriver(LinuxDriver):
                         self.process_message(event)
 
     def write(self, data: str) -> None:
-        """Write `data`, after the images whose cells it may hold."""
+        """Write `data`, after the images that its cells refer to."""
         super().write(self.pictures.pop_escapes() + data)
 
     def stop_application_mode(self) -> None:
-        """Leave the terminal as it was."""
+        """Restore the terminal."""
         cleanup_sequence = self.pictures.cleanup_sequence()
         if cleanup_sequence:
             super().write(cleanup_sequence)
@@ -64,13 +64,19 @@ class QuietDriver(LinuxDriver):
 
 
 def use_colours(terminal: TerminalInfo) -> None:
-    """Let the apps that are made from now on speak to `terminal` in the colours that were decided for it."""
+    """Make apps that are created from now on use the colours chosen for `terminal`."""
     system = {"truecolor": "truecolor", "256": "256", "16": "standard"}[terminal.colours]
-    constants.COLOR_SYSTEM = system  # type: ignore[misc]  # Textual reads it from the environment at import only
+    constants.COLOR_SYSTEM = system  # type: ignore[misc]  # Textual reads it from the environment on import only
     if terminal.colours_forced:
         os.environ.pop("NO_COLOR", None)
 
 
 def quiet_driver(reader: SequenceReader, pictures: PictureSource) -> type[QuietDriver]:
-    """The driver for one app: `reader` may hold half an answer already, `pictures` is what the screens draw from."""
+    """The driver class for one app.
+
+    Parameters
+    ----------
+    reader : may already hold part of a reply of the terminal.
+    pictures : what the screens draw from.
+    """
     return type("QuietDriver", (QuietDriver,), {"reader": reader, "pictures": pictures})

@@ -1,4 +1,4 @@
-"""Which key means which class: letters and digits belong to classes, everything else to commands."""
+"""Which key labels with which class: letters and digits belong to classes, all other keys to commands."""
 
 from __future__ import annotations
 
@@ -8,30 +8,29 @@ from collections.abc import Mapping, Sequence
 from tuilabel.errors import UsageError, unknown_name
 
 POSITIONAL = "1234567890" + string.ascii_lowercase
-"""Keys in the order in which classes get them; classes beyond these are found by typing part of their name."""
+"""Keys in the order in which classes get them; further classes are found by typing part of their name."""
 
 
 def class_keys(classes: Sequence[str], slots: Sequence[int] | None = None) -> tuple[str, ...]:
-    """One key a class, in the order of `classes`; "" where there are more classes than keys.
+    """The key of each class; "" where there are more classes than keys.
 
-    A class whose name is a letter or digit has it as its key: a digit means that digit. The others follow the keyboard,
-    1…9, 0, then a…z, and keep their keys while others come and go; one whose key becomes another's
-    name takes a free one.
+    A class whose name is a letter or digit has that key. The others get 1…9, 0, then a…z, and keep their keys when
+    classes are added or merged; only one whose key becomes the name of another class gets a free key.
 
     Parameters
     ----------
-    slots : the place of each class in the order of the keys; by default its position.
+    slots : each class's index in the order of the keys; by default its index in `classes`.
     """
-    places = range(len(classes)) if slots is None else slots
+    slots = range(len(classes)) if slots is None else slots
     keys = [name if _is_key(name) else "" for name in classes]
     taken = {*keys}
-    for position, place in enumerate(places):
-        if not keys[position] and place < len(POSITIONAL) and POSITIONAL[place] not in taken:
-            keys[position] = POSITIONAL[place]
-            taken.add(keys[position])
+    for class_id, slot in enumerate(slots):
+        if not keys[class_id] and slot < len(POSITIONAL) and POSITIONAL[slot] not in taken:
+            keys[class_id] = POSITIONAL[slot]
+            taken.add(keys[class_id])
     free = (key for key in POSITIONAL if key not in taken)
     return tuple(
-        key or (next(free, "") if place < len(POSITIONAL) else "") for key, place in zip(keys, places, strict=True)
+        key or (next(free, "") if slot < len(POSITIONAL) else "") for key, slot in zip(keys, slots, strict=True)
     )
 
 
@@ -39,27 +38,31 @@ def _is_key(name: str) -> bool:
     return len(name) == 1 and name.isascii() and name.isalnum()
 
 
-def with_user_class_keys(keys: Sequence[str], classes: Sequence[str], own: Mapping[str, object]) -> tuple[str, ...]:
-    """The keys with those that a person wants otherwise; who had a key that is taken loses it.
+def with_user_class_keys(
+    keys: Sequence[str], classes: Sequence[str], user_keys: Mapping[str, object]
+) -> tuple[str, ...]:
+    """The keys of the classes with the user's choices; another class that had a chosen key loses it.
 
     Parameters
     ----------
-    own : class name → key.
+    keys : one for each class, as `class_keys` returns them.
+    user_keys : class name → key.
 
     Raises
     ------
-    UsageError : where a class is unknown, a key is no single letter or digit, or two classes want the same.
+    UsageError : if a class is unknown, a key is not a single letter or digit, or two classes share a key.
     """
-    for name, key in own.items():
+    for name, key in user_keys.items():
         if name not in classes:
             raise unknown_name("class in [class-keys]", name, classes)
         if not (isinstance(key, str) and _is_key(key)):
-            raise UsageError(f"[class-keys] {name} = {key!r}: give one letter or digit")
-    wanted = list(own.values())
+            raise UsageError(f"[class-keys] {name} must be one letter or digit, got {key!r}")
+    wanted = list(user_keys.values())
     for key in wanted:
         if wanted.count(key) > 1:
-            both = " and ".join(name for name, k in own.items() if k == key)
-            raise UsageError(f"[class-keys] gives {key} to {both}: give one of them another key")
+            both = " and ".join(name for name, k in user_keys.items() if k == key)
+            raise UsageError(f"[class-keys] gives {key} to {both}: choose another key for one")
     return tuple(
-        str(own[name]) if name in own else "" if key in wanted else key for name, key in zip(classes, keys, strict=True)
+        str(user_keys[name]) if name in user_keys else "" if key in wanted else key
+        for name, key in zip(classes, keys, strict=True)
     )

@@ -1,4 +1,4 @@
-"""How many image cells fit on the screen, and how large: plain arithmetic, no widgets."""
+"""How many image cells fit on the screen and how large they are: plain arithmetic, no widgets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from tuilabel.render import fit
 
-READABLE = 14  # pixels along an image's shorter side below which a digit is guesswork
+READABLE = 14  # pixels along an image's shorter side; with fewer a digit cannot be recognised
 FRAME_COLUMNS = 2
-FRAME_ROWS = 2  # a line above the picture, the caption below
+FRAME_ROWS = 2  # a line above the picture and the caption below it
 
 
 @dataclass(frozen=True)
 class GridLayout:
-    """A page of cells: `columns` × `rows` cells of `cell_width` × `cell_height` characters."""
+    """A page of `columns` × `rows` cells, each of `cell_width` × `cell_height` characters."""
 
     columns: int
     rows: int
@@ -29,12 +29,12 @@ class GridLayout:
 
 
 def grid_layout(width: int, height: int, n_items: int, image_height: int, image_width: int) -> GridLayout:
-    """The arrangement that shows `n_items` images largest, on several pages where one would be unreadable.
+    """The layout that shows `n_items` images largest, on several pages if they would be unreadable on one.
 
     Parameters
     ----------
-    width, height : the room in characters.
-    n_items : images of the batch, at least 1.
+    width, height : available space in characters.
+    n_items : number of images, at least 1.
     image_height, image_width : size of an image in pixels.
     """
     side = min(READABLE, image_height, image_width)
@@ -61,7 +61,7 @@ def _arrange(width: int, height: int, columns: int, rows: int, image_height: int
 
 
 def panel_width(width: int) -> int:
-    """Columns for the side panel on a screen of `width` columns; 0 where there is no room for it."""
+    """Width of the side panel on a screen of `width` columns; 0 if there is no room for it."""
     if width < 60:
         return 0
     return 26 if width < 100 else 34 if width < 160 else 46

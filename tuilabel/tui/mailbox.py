@@ -1,4 +1,4 @@
-"""What other threads say, kept until there is a screen to hear it."""
+"""Messages of other threads to the screen, kept until there is a screen."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tuilabel.learner.trainer.messages import Message
 
 @dataclass(frozen=True)
 class Saved:
-    """The answers with these event keys are on disk."""
+    """The answers with these event keys have been written to disk."""
 
     keys: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class SaveFailed:
-    """The store cannot be written: `waiting` answers are kept in memory and tried again."""
+    """The store cannot be written: `waiting` answers are kept in memory and retried."""
 
     reason: str
     waiting: int
@@ -28,25 +28,28 @@ Mail = Message | Saved | SaveFailed
 
 
 class Mailbox:
-    """Passes mail on in order; before `open` it waits here. Imports no Textual, so that the trainer starts first."""
+    """Delivers messages in order; until `open` it keeps them.
+
+    This module does not import Textual, so that the trainer can start before Textual is loaded.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._hear: Callable[[Mail], object] | None = None
-        self._kept: list[Mail] = []
+        self._handler: Callable[[Mail], object] | None = None
+        self._waiting: list[Mail] = []
 
     def put(self, mail: Mail) -> None:
-        """Deliver `mail`; from any thread."""
+        """Deliver `mail`. May be called from any thread."""
         with self._lock:
-            if self._hear is None:
-                self._kept.append(mail)
+            if self._handler is None:
+                self._waiting.append(mail)
             else:
-                self._hear(mail)
+                self._handler(mail)
 
-    def open(self, hear: Callable[[Mail], object]) -> None:
-        """From now on `hear` gets what comes, beginning with what has waited."""
+    def open(self, handler: Callable[[Mail], object]) -> None:
+        """Call `handler` with the waiting messages, and from now on with each new one."""
         with self._lock:
-            for mail in self._kept:
-                hear(mail)
-            self._kept.clear()
-            self._hear = hear
+            for mail in self._waiting:
+                handler(mail)
+            self._waiting.clear()
+            self._handler = handler

@@ -1,4 +1,4 @@
-"""What all screens of one sitting share: the session, the keys, the commands, and what is not on disk yet."""
+"""The state that all screens share: the session, the keys, the commands, and the answers not yet saved."""
 
 from __future__ import annotations
 
@@ -14,50 +14,50 @@ from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, Action
 from tuilabel.tui.keys import class_keys, with_user_class_keys
 
-IMAGES = 2048  # that are kept in their proportions
+THUMBNAILS = 2048  # kept in their proportions
 
 
 @dataclass
 class AppState:
-    """What the app and its screens share: the session, the keys, the commands, the answers not yet saved."""
+    """One object for the app and its screens."""
 
     session: LabellingSession
     actions: Sequence[Action] = ACTIONS
     pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
     user_class_keys: Mapping[str, object] = field(default_factory=dict)
     unsaved: set[str] = field(default_factory=set)
-    """Keys of events that are on their way to the disk."""
+    """Keys of events that are not yet on disk."""
     save_failure: str | None = None
-    """Why the disk takes nothing; no answer is taken until it does."""
+    """Why nothing can be saved; no answers are accepted until it works again."""
 
     @cached_property
     def thumbnail(self) -> Callable[[int], NDArray[np.uint8]]:
-        """The small image of an item by its index, in its own proportions, uint8 (h, w, C)."""
+        """Gives the small image of an item, by pool index, in its original proportions: uint8 (h, w, C)."""
         pool = self.session.pool
         if not pool.can_grow:
-            return lambda index: pool.images[index]
+            return lambda pool_idx: pool.images[pool_idx]
 
-        @lru_cache(IMAGES)
-        def thumbnail(index: int) -> NDArray[np.uint8]:
-            return restore_aspect_ratio(pool.images[index], *pool.size_of(index))
+        @lru_cache(THUMBNAILS)
+        def thumbnail(pool_idx: int) -> NDArray[np.uint8]:
+            return restore_aspect_ratio(pool.images[pool_idx], *pool.size_of(pool_idx))
 
         return thumbnail
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(H, W) that the cells of a grid are made for."""
+        """(H, W) of the images that the cells of a grid are laid out for."""
         height, width = self.session.pool.images.shape[1:3]
         return height, width
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The key of each class, "" where there are more classes than keys."""
+        """The key of each class; "" where there are more classes than keys."""
         names = self.session.classes
-        own = {name: key for name, key in self.user_class_keys.items() if name in names}
-        return with_user_class_keys(class_keys(names, self.session.class_ids), names, own)
+        chosen = {name: key for name, key in self.user_class_keys.items() if name in names}
+        return with_user_class_keys(class_keys(names, self.session.class_ids), names, chosen)
 
     def class_of_key(self, character: str) -> int | None:
-        """The class that a typed character means; a capital means its small letter where that is a key."""
+        """The class of a typed character, or None; case matters only where a class has the capital as its key."""
         keys = self.keys
         for key in (character, character.lower()):
             if key in keys:

@@ -1,4 +1,4 @@
-"""Our two themes; Textual's own can be chosen in the palette."""
+"""The program's two themes; Textual's own can be chosen in the palette."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers to a page of images, one key an answer: what labelling, by-class, review and history share."""
+"""Answering a page of images, one key per answer: what the label, by-class, review and history screens share."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import ClassVar, Literal
 
 from textual import events
 
-from tuilabel.errors import UsageError
+from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
 from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
-LONGEST = 3_600_000  # milliseconds an answer can have taken: whoever comes back after lunch has not looked for an hour
+LONGEST = 3_600_000  # milliseconds that count as time spent on an answer: after a break nobody looked for so long
 
 
 class AnnotationScreen(ImagePageScreen):
-    """Passes answers to the items of a page on to the session.
+    """Passes answers about the items of a page to the session.
 
-    A key answers only what was on the screen when it was typed: each key carries the moment it arrived, and one
-    that came before its images went to the terminal is dropped with a word.
+    A key answers only what was on the screen when it was typed: each key carries the time it arrived, and one that
+    arrived before its images were written to the terminal is ignored, with a message.
     """
 
     ORIGIN: ClassVar[Origin | None] = None
@@ -35,13 +35,13 @@ class AnnotationScreen(ImagePageScreen):
         self._key_time = 0.0
 
     def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
-        """Label item `position`."""
+        """Label the item at `position` of the page."""
         self.session.answer(self.items[position], "label", class_index, milliseconds, origin=self.ORIGIN)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
     def on_key(self, event: events.Key) -> None:
-        """A class key labels the item in focus; other letters and digits get a word, never an action."""
+        """A class key labels the focused item; other letters and digits show a message and do nothing else."""
         self._key_time = event.time
         character = event.character
         if character is None or not character.isalnum():
@@ -50,26 +50,26 @@ class AnnotationScreen(ImagePageScreen):
         event.prevent_default()
         class_index = self.state.class_of_key(character)
         if class_index is None:
-            self.show_status(f"{character} is no class key", "warn")
+            self.show_status(f"{character} is not the key of a class", "warn")
         else:
             self.label_focused(class_index)
 
     def on_paste(self, event: events.Paste) -> None:
-        """Pasted text labels nothing: whoever pastes has not looked at the images."""
+        """Pasted text does not label: it was not typed while looking at the images."""
         event.stop()
-        self.show_status(f"{len(event.text)} pasted characters were not taken as labels", "warn")
+        self.show_status(f"Ignored {pluralize(len(event.text), 'pasted character')}", "warn")
 
     def label_focused(self, class_index: int) -> None:
-        """Answer the item in focus with a class."""
+        """Label the focused item."""
         if self.may_answer():
             self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
 
     def action_skip(self) -> None:
-        """Pass over the item in focus."""
+        """Skip the focused item."""
         self._set_aside("skip")
 
     def action_flag(self) -> None:
-        """Set the item in focus aside for a second look."""
+        """Flag the focused item for review."""
         self._set_aside("flag")
 
     def _set_aside(self, kind: Literal["skip", "flag"]) -> None:
@@ -78,12 +78,12 @@ class AnnotationScreen(ImagePageScreen):
             self.answered(lambda spent: answer(milliseconds=spent))
 
     def action_undo(self) -> None:
-        """Take back the last answer and put the focus on its item."""
-        self._step(self.session.can_undo, self.session.undo, "took back the last answer", "nothing to take back")
+        """Undo the last step and focus its item."""
+        self._step(self.session.can_undo, self.session.undo, "Undone", "Nothing to undo")
 
     def action_redo(self) -> None:
-        """Give again what was taken back last."""
-        self._step(self.session.can_redo, self.session.redo, "gave it again", "nothing was taken back")
+        """Redo what was undone last."""
+        self._step(self.session.can_redo, self.session.redo, "Redone", "Nothing to redo")
 
     def _step(self, can: bool, step: Callable[[], object], done: str, nothing: str) -> None:
         if self.refuse_while_unsaved():
@@ -96,18 +96,18 @@ class AnnotationScreen(ImagePageScreen):
         self.refresh_view(getattr(item, "index", None))
 
     def action_withdraw(self) -> None:
-        """Take back the answer to the item in focus."""
+        """Remove the answer to the focused item."""
         if self.may_answer():
             index = self.items[self.focused_item]
             if self.session.answer_at(index) is None:
-                self.show_status("nothing to take back here", "dim")
+                self.show_status("This image has no answer to remove", "dim")
                 return
             self.session.withdraw(index)
-            self.show_status("took back the answer", "dim")
+            self.show_status("Removed the answer", "dim")
             self.refresh_view()
 
     def action_note(self) -> None:
-        """Ask for a note on the item in focus."""
+        """Ask for a note about the focused item."""
         if not self.may_answer():
             return
         from tuilabel.tui.screens.dialogs import AskText
@@ -117,13 +117,13 @@ class AnnotationScreen(ImagePageScreen):
         def keep(text: object) -> None:
             if isinstance(text, str):
                 self.session.note(index, text)
-                self.show_status("noted" if text else "the note is gone", "dim")
+                self.show_status("Saved the note" if text else "Removed the note", "dim")
                 self.refresh_view()
 
-        self.app.push_screen(AskText("Note on this image", self.session.note_on(index) or ""), keep)
+        self.app.push_screen(AskText("Note about this image", self.session.note_on(index) or ""), keep)
 
     def action_find_class(self) -> None:
-        """Answer with a class found by name."""
+        """Label with a class found by name."""
         if not self.may_answer():
             return
         from tuilabel.tui.screens.dialogs import PickClass
@@ -144,36 +144,34 @@ class AnnotationScreen(ImagePageScreen):
         self.app.push_screen(ClassesScreen(self.state), lambda _: self.refresh_view())
 
     async def run_from_palette(self, action: str) -> None:
-        """Run a command that was chosen by name: whoever chose it has seen the images."""
+        """Run a command chosen from the palette: by then the user has seen the images."""
         self._key_time = monotonic()
         await self.run_action(action)
 
     # -- answering -----------------------------------------------------------------------------------------------
 
     def may_answer(self) -> bool:
-        """Whether the key now handled was typed at the images on the screen, and answers can be saved."""
+        """Whether the current key was typed when the images were on the screen, and answers can be saved."""
         if self.refuse_while_unsaved():
             return False
         if not self.items or self._key_time < self.seen_at:
             if self.items and not (self._large if self._large_on else self._grid).has_room:
-                self.show_status("too small to show images: enlarge the terminal", "warn")
+                self.show_status("The terminal is too small to show images: enlarge it", "warn")
                 return False
             self._early_keys += 1
-            plural = "key" if self._early_keys == 1 else "keys"
-            self.show_status(
-                f"{self._early_keys} {plural} came too early, before the images: not taken as labels", "warn"
-            )
+            keys = pluralize(self._early_keys, "key")
+            self.show_status(f"Ignored {keys} pressed before the images were shown", "warn")
             return False
         return True
 
     def refuse_while_unsaved(self) -> bool:
-        """Say so where the disk takes nothing."""
+        """Whether nothing can be saved at the moment; the reason is shown."""
         if self.state.save_failure is not None:
             self.show_status(self.state.save_failure, "error")
         return self.state.save_failure is not None
 
     def answered(self, answer: Callable[[int], object]) -> None:
-        """Carry out `answer` with the milliseconds it took, and move on."""
+        """Call `answer` with the milliseconds it took to answer, and move the focus on."""
         shown, index = self._shown_items, self.items[self.focused_item]
         spent = min(LONGEST, round(1000 * max(0.0, self._key_time - self._asked_at)))
         self._asked_at = self._key_time
@@ -192,14 +190,14 @@ class AnnotationScreen(ImagePageScreen):
         self.refresh_view()
 
     def advance(self) -> None:
-        """To the next item without an answer, from here on and round to the start."""
+        """Move the focus to the next item without an answer, wrapping around at the end."""
         n = len(self.items)
         order = [*range(self.focused_item + 1, n), *range(min(n, self.focused_item))]
         self.focused_item = next((p for p in order if not self.is_done(p)), min(self.focused_item, max(0, n - 1)))
 
     def displayed(self, at: float) -> None:
-        """As `ImagePageScreen.displayed`; an answer's time begins when its image is there."""
+        """Also start the clock of the answer when its image is first shown."""
         unseen = self.seen_at == NOT_SEEN
         super().displayed(at)
         if unseen and self.seen_at != NOT_SEEN:
-            self._asked_at = at  # keys that came too early may still be waiting: their count goes on
+            self._asked_at = at  # early keys may still be queued: their count goes on

@@ -1,20 +1,21 @@
-"""By class: images that the model takes for one class; the wrong ones are marked, the rest confirmed with one key."""
+"""By class: images predicted to be of one class; the user marks the wrong ones and confirms the rest with one key."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 
-ASKED = 100  # images at once, on as many pages as it takes
+N_IMAGES = 100  # asked for at once, on as many pages as needed
 
 
 class ByClassScreen(AnnotationScreen):
-    """Unanswered items whose predicted class is the chosen one, those first of which the model is most sure."""
+    """Unlabelled items predicted to be of the chosen class, most confident first."""
 
     NAME = BY_CLASS
     ORIGIN = "by-class"
@@ -30,7 +31,7 @@ class ByClassScreen(AnnotationScreen):
 
     @property
     def _candidates(self) -> ClassItems | None:
-        """The trainer's answer to the newest question; None while it is awaited."""
+        """The trainer's reply to the newest query; None until it arrives."""
         return self.session.model_queries.class_items
 
     @property
@@ -42,7 +43,7 @@ class ByClassScreen(AnnotationScreen):
         if self.session.answer_at(index) is not None:
             return super().caption(position)
         if index in self._wrong:
-            return "✗ not this", "marked"
+            return "✗ wrong", "marked"
         assert self._candidates is not None
         return (
             f"{self.session.classes[self.class_index]} {100 * self._candidates.confidence[position]:.0f}%",
@@ -54,48 +55,49 @@ class ByClassScreen(AnnotationScreen):
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
             here = [position for position in self._grid.on_page if not self.is_done(position)]
-            pieces.append((f"  ·  Enter confirms the {len(here)} here, {len(self._wrong)} marked wrong", "text"))
+            pieces.append(
+                (f"  ·  Enter confirms {pluralize(len(here), 'image')} · {len(self._wrong)} marked wrong", "text")
+            )
         return pieces
 
     def empty_text(self) -> str:
         name = self.session.classes[self.class_index]
         if self.session.result is None or not self.session.result.n_labels:
-            return "No model yet: label images of two classes in the grid first.\n\nEsc goes back."
+            return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
         if self._candidates is None:
-            return f"Looking for images of {name}…"
-        return f"No unanswered image is taken for {name}.\n\n] shows the next class, Esc goes back to the grid."
+            return f"Finding images of {name}…"
+        return f"No unlabelled image is predicted to be {name}.\n\nPress ] for the next class, or Esc to go back."
 
     def is_done(self, position: int) -> bool:
         index = self.items[position]
         return index in self._wrong or self.session.answer_at(index) is not None
 
     def action_mark(self) -> None:
-        """Mark the item in focus as none of this class, or take the mark away; the focus moves on."""
+        """Mark the focused item as not of this class, or unmark it, and move the focus on."""
         if not self.may_answer():
             return
         index = self.items[self.focused_item]
         if self.session.answer_at(index) is not None:
-            self.show_status("this one is answered already", "dim")
+            self.show_status("This image already has an answer", "dim")
             return
         self._wrong ^= {index}
         self.focused_item = min(len(self.items) - 1, self.focused_item + 1)
         self.refresh_view()
 
     def action_confirm(self) -> None:
-        """Label the items of this page that are neither marked nor answered, as one step: none that was not shown."""
+        """Label the unmarked, unanswered items of this page as one step; other pages have not been shown."""
         if not self.may_answer():
             return
         if self._large_on:
-            self.show_status("Esc shows the page: only what is on the screen is confirmed", "warn")
+            self.show_status("Press Esc to show the page first: only images on the screen are confirmed", "warn")
             return
-        meant = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
+        confirmed = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
         name = self.session.classes[self.class_index]
-        if meant:
+        if confirmed:
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
-            self._confirm(meant, spent)
-            self.state.unsaved.update(e.key for i in meant if (e := self.session.answer_at(i)) is not None)
-            plural = "image" if len(meant) == 1 else "images"
-            self.show_status(f"{len(meant)} {plural} labelled {name}; Backspace takes all of them back", "text")
+            self._confirm(confirmed, spent)
+            self.state.unsaved.update(e.key for i in confirmed if (e := self.session.answer_at(i)) is not None)
+            self.show_status(f"Labelled {pluralize(len(confirmed), 'image')} {name}; Backspace undoes it", "text")
         if all(self.is_done(position) for position in range(len(self.items))):
             self._ask()
         else:
@@ -115,12 +117,12 @@ class ByClassScreen(AnnotationScreen):
         )
 
     def action_other_class(self, step: int) -> None:
-        """Another class."""
+        """Show another class."""
         self.class_index = (self.class_index + step) % len(self.session.classes)
         self._ask()
 
     def action_view(self, step: int) -> None:
-        """On to the grid of the batch, or back to its large view."""
+        """Go on to the grid of the batch, or back to its large view."""
         self.dismiss(step < 0)
 
     def handle(self, message: TrainerMessage) -> None:
@@ -136,5 +138,5 @@ class ByClassScreen(AnnotationScreen):
     def _ask(self) -> None:
         self._wrong.clear()
         self.focused_item = 0
-        self.session.model_queries.ask_class(self.class_index, ASKED)
+        self.session.model_queries.ask_class(self.class_index, N_IMAGES)
         self.refresh_view()

@@ -1,4 +1,4 @@
-"""The classes: add, rename, merge."""
+"""The dialog that adds, renames and merges classes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tuilabel.tui.state import AppState
 
 
 class ClassesScreen(Dialog):
-    """Lists the classes with their keys and counts; labels follow a renamed or merged class."""
+    """Lists the classes with their keys and counts. Renaming or merging a class keeps its labels."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus", "add", show=False),
@@ -34,9 +34,9 @@ class ClassesScreen(Dialog):
         with Vertical(classes="dialog"):
             yield Static("Classes", markup=False, classes="dialog-title")
             yield OptionList()
-            yield Static("", markup=False, classes="dialog-word")
+            yield Static("", markup=False, classes="dialog-message")
             yield Static(
-                "Enter renames · + adds · - merges into another · Esc closes\nEvery label follows.",
+                "Enter renames · + adds · - merges into another · Esc closes\nRenaming and merging keep all labels.",
                 markup=False,
                 classes="dialog-hint",
             )
@@ -50,12 +50,12 @@ class ClassesScreen(Dialog):
 
     @on(OptionList.OptionSelected)
     def _rename(self, event: OptionList.OptionSelected) -> None:
-        place = event.option_index
-        name = self._session.classes[place]
+        class_id = event.option_index
+        name = self._session.classes[class_id]
         self.app.push_screen(
             AskText(f"New name for {name}", name),
             lambda text: self._change(
-                text, lambda: self._session.rename_class(place, str(text)), f"{name} is {text} now"
+                text, lambda: self._session.rename_class(class_id, str(text)), f"Renamed {name} to {text}"
             ),
         )
 
@@ -63,31 +63,31 @@ class ClassesScreen(Dialog):
         """Add a class."""
         self.app.push_screen(
             AskText("Name of the new class"),
-            lambda text: self._change(text, lambda: self._session.add_class(str(text)), f"added {text}"),
+            lambda text: self._change(text, lambda: self._session.add_class(str(text)), f"Added {text}"),
         )
 
     def action_merge(self) -> None:
-        """Merge the chosen class into another."""
-        place = self._chosen
-        name = self._session.classes[place]
+        """Merge the highlighted class into another."""
+        class_id = self._chosen
+        name = self._session.classes[class_id]
 
         def merge(into: object) -> None:
             if isinstance(into, int):
                 target = self._session.classes[into]
                 self._change(
-                    target, lambda: self._session.merge_classes(place, into), f"{name} is part of {target} now"
+                    target, lambda: self._session.merge_classes(class_id, into), f"Merged {name} into {target}"
                 )
 
-        self.app.push_screen(PickClass(f"Merge {name} into", self._state, without=place), merge)
+        self.app.push_screen(PickClass(f"Merge {name} into", self._state, without=class_id), merge)
 
-    def _change(self, given: object, change: Callable[[], object], done: str) -> None:
-        if not given:
+    def _change(self, value: object, change: Callable[[], object], done: str) -> None:
+        if not value:
             return
         try:
             change()
         except UsageError as error:
             done = str(error)
-        self.query_one(".dialog-word", Static).update(Text(done))
+        self.query_one(".dialog-message", Static).update(Text(done))
         self._fill()
 
     def _fill(self) -> None:

@@ -1,4 +1,4 @@
-"""Small questions over a screen: a line of text, a class by name, yes or no."""
+"""Small dialogs over a screen: enter a line of text, choose a class by name."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tuilabel.tui.state import AppState
 
 
 class Dialog(ModalScreen[object]):
-    """A box over the screen below; Esc closes it and changes nothing."""
+    """A box over the current screen; Esc closes it without changes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", show=False)]
 
     def action_cancel(self) -> None:
-        """Close without an answer."""
-        if self.is_current:  # several keys may be on their way
+        """Close without a result."""
+        if self.is_current:  # more key presses may be queued
             self.dismiss(None)
 
 
 class AskText(Dialog):
-    """Asks for a line of text; gives the text, "" where it was emptied, None where Esc was pressed."""
+    """Asks for a line of text. The result is the text, "" if it was cleared, None if Esc was pressed."""
 
     def __init__(self, question: str, text: str = "") -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class AskText(Dialog):
         with Vertical(classes="dialog"):
             yield Static(self._question, markup=False, classes="dialog-title")
             yield Input(self._text, max_length=500)
-            yield Static("Enter keeps it · Esc leaves it as it was", markup=False, classes="dialog-hint")
+            yield Static("Enter saves · Esc cancels", markup=False, classes="dialog-hint")
 
     @on(Input.Submitted)
     def _keep(self, event: Input.Submitted) -> None:
@@ -46,7 +46,7 @@ class AskText(Dialog):
 
 
 class PickClass(Dialog):
-    """Asks for a class by part of its name; gives its position, None where Esc was pressed."""
+    """Asks for a class by part of its name. The result is the class id, or None if Esc was pressed."""
 
     def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class PickClass(Dialog):
             yield Static(self._question, markup=False, classes="dialog-title")
             yield Input(placeholder="type part of the name")
             yield OptionList()
-            yield Static("↑↓ choose · Enter takes it · Esc closes", markup=False, classes="dialog-hint")
+            yield Static("↑↓ choose · Enter selects · Esc cancels", markup=False, classes="dialog-hint")
 
     def on_mount(self) -> None:
         self._search("")
@@ -85,7 +85,7 @@ class PickClass(Dialog):
         self.dismiss(self._found[event.option_index])
 
     def _search(self, text: str) -> None:
-        """Names that begin with the text first, then those that hold it."""
+        """List the names that contain the text, first those that begin with it."""
         wanted = text.strip().casefold()
         names = self._state.session.classes
         hits = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]

@@ -1,4 +1,4 @@
-"""All figures, large: the accuracy curve with its band, uncertainty then and now, classes, confusions, advice."""
+"""Charts and statistics on the whole screen: accuracy with its interval, uncertainty, classes, confusions, advice."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tuilabel.session import Statistics
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.line_plot import LinePlot
 
-EVERY = 1.0  # seconds between two looks at the session
+REFRESH_INTERVAL = 1.0  # seconds
 
 
 class FiguresScreen(Screen[None]):
-    """Plots and tables of a session; the trainer works on meanwhile. Keys label nothing here."""
+    """Charts and tables of the session, updated while the trainer works. Class keys do nothing here."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key, "app.pop_screen", show=False) for key in ("escape", "equals_sign", "tab")
@@ -33,10 +33,10 @@ class FiguresScreen(Screen[None]):
         self._state = state
         self._shown: Statistics | None = None
         self._accuracy, self._uncertainty = LinePlot(), LinePlot()
-        self._words, self._side = Static(markup=False, id="figures-words"), Static(id="figures-classes")
+        self._summary, self._side = Static(markup=False, id="figures-summary"), Static(id="figures-classes")
 
     def compose(self) -> ComposeResult:
-        yield self._words
+        yield self._summary
         with Horizontal():
             with Vertical(id="figures-plots"):
                 yield Static(
@@ -51,11 +51,11 @@ class FiguresScreen(Screen[None]):
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
                 yield self._side
-        yield Static("Esc goes back", markup=False, classes="dialog-hint")
+        yield Static("Esc back", markup=False, classes="dialog-hint")
 
     def on_mount(self) -> None:
         self._show()
-        self.set_interval(EVERY, self._show)
+        self.set_interval(REFRESH_INTERVAL, self._show)
 
     def on_key(self, event: events.Key) -> None:
         if event.character is not None and event.character.isalnum():
@@ -67,7 +67,7 @@ class FiguresScreen(Screen[None]):
         if statistics == self._shown:
             return
         self._shown = statistics
-        self._words.update(words(statistics))
+        self._summary.update(summary(statistics))
         self._side.update(class_table(statistics, self._state.session.classes))
         self._draw_curve(statistics)
         self._draw_uncertainty(statistics)
@@ -95,8 +95,8 @@ class FiguresScreen(Screen[None]):
             self._uncertainty.show(curves, x_limits=(0, 1), y_limits=(0, highest), unit=" %")
 
 
-def words(statistics: Statistics) -> str:
-    """The first lines: where things stand and what to expect."""
+def summary(statistics: Statistics) -> str:
+    """The first lines: progress, pace and advice."""
     pace = "" if statistics.per_minute is None else f" · {statistics.per_minute:.0f} labels a minute"
     left = ""
     if statistics.target is not None and statistics.labels_to_target is not None:
@@ -106,7 +106,7 @@ def words(statistics: Statistics) -> str:
 
 
 def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
-    """Labels and accuracy of each class, and what is taken for what."""
+    """Labels and accuracy of each class, and the most frequent confusions."""
     table = Table(box=None, padding=(0, 1), pad_edge=False, show_edge=False)
     for name in ("class", "labels", "accuracy"):
         table.add_column(name, justify="left" if name == "class" else "right")
@@ -115,8 +115,8 @@ def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
         table.add_row(Text(name), f"{figure.count:,}", accuracy)
     if statistics.confusions:
         table.add_row()
-        table.add_row(Text("taken for another", style="bold"), "times", "")
+        table.add_row(Text("confusions", style="bold"), "count", "")
         for confusion in statistics.confusions:
-            pair = f"{classes[confusion.true]} as {classes[confusion.taken_for]}"
+            pair = f"{classes[confusion.true]} predicted as {classes[confusion.taken_for]}"
             table.add_row(Text(pair), f"{confusion.n:,}", "")
     return table

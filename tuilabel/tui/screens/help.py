@@ -1,4 +1,4 @@
-"""What the keys do."""
+"""The help: what the keys do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
 
 
 class HelpScreen(ModalScreen[None]):
-    """The commands of one screen over it, made from the registry; any key but a scrolling one closes it."""
+    """Lists the commands of one screen, from the registry, on top of it. Any key except those that scroll closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "app.quit", show=False)]
 
@@ -41,12 +41,12 @@ class HelpScreen(ModalScreen[None]):
             for key, name in zip(self._state.keys, self._state.session.classes, strict=True)
         )
         with VerticalScroll(id="help"):
-            yield Static("One key labels the marked image and moves on.\n", markup=False)
+            yield Static("Press the key of a class to label the highlighted image.\n", markup=False)
             yield Static(names, markup=False, id="help-classes")
             yield Static(table)
             yield Static(
-                "\nUnder each image stands what the model believes. A tenth of each batch is drawn at random and "
-                "judged before the model learns from it: that is the audit, an honest accuracy.",
+                "\nThe caption of an image is the model's prediction. A tenth of each batch is drawn at random and "
+                "used to check the model before training on it: this audit is an unbiased estimate of its accuracy.",
                 markup=False,
             )
 
@@ -61,5 +61,5 @@ class HelpScreen(ModalScreen[None]):
         self._close()
 
     def _close(self) -> None:
-        if self.is_current:  # several keys may be on their way
+        if self.is_current:  # more key presses may be queued
             self.dismiss()

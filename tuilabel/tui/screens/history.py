@@ -1,4 +1,4 @@
-"""Every answer that stands, newest first, to look at and to change."""
+"""All current answers, newest first, to view and change."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tuilabel.tui.actions import HISTORY
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 
-SHOWN = 1000  # answers; older ones are found by review or in the export
+SHOWN = 1000  # answers; older ones are in the review and in exports
 
 
 class HistoryScreen(AnnotationScreen):
-    """A class key changes the answer in focus; the order stays while the screen is open."""
+    """A class key changes the focused answer; the order stays the same while the screen is open."""
 
     NAME = HISTORY
     ORIGIN = "history"
@@ -35,16 +35,16 @@ class HistoryScreen(AnnotationScreen):
         index = self._indices[self.focused_item]
         event, note = self.session.answer_at(index), self.session.note_on(index)
         if event is None:
-            return [("  ·  taken back", "warn")]
+            return [("  ·  removed", "warn")]
         when = event.at.astimezone().strftime("%d %b %H:%M")
         pieces = [(f"  ·  {event.annotator}, {when}, round {event.round}", "text")]
         return [*pieces, (f"  ·  “{note}”", "text")] if note else pieces
 
     def empty_text(self) -> str:
-        return "No answers yet.\n\nEsc goes back to the grid."
+        return "No answers yet.\n\nPress Esc to go back."
 
     def is_done(self, position: int) -> bool:
-        return position < self.focused_item  # an answer changed: on to the one before it in time
+        return position < self.focused_item  # after a change the focus moves on to the previous answer in time
 
     def _show_items(self) -> None:
         super()._show_items()

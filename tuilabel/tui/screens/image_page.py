@@ -1,4 +1,4 @@
-"""A page of images, one in focus: what labelling, by-class, review and history show, and how one looks around in it."""
+"""A page of images, one of them focused, and moving around in it: the base of the screens that show images."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tuilabel.tui.widgets.lines import TextLine
 
 
 class ImagePageScreen(Screen[bool]):
-    """Shows items of the pool as a grid or one of them large, with one in focus.
+    """Shows items of the pool as a grid, or the focused one large.
 
-    Subclasses say which items there are (`items`), what stands under each (`caption`), and what the first line says.
+    Subclasses define the items (`items`), the caption of each (`caption`) and the first line (`heading`).
     """
 
     NAME = ""
-    """Of the screen in the registry of actions."""
+    """Name of the screen in the registry of commands."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class ImagePageScreen(Screen[bool]):
 
     @property
     def items(self) -> Sequence[int]:
-        """Pool indices of the items that are shown."""
+        """Pool indices of the items shown."""
         raise NotImplementedError
 
     def caption(self, position: int) -> tuple[str, str]:
@@ -89,18 +89,18 @@ class ImagePageScreen(Screen[bool]):
                 return f"⚑ flagged{note}", "aside"
 
     def heading(self) -> list[tuple[str, str]]:
-        """The first line, after the program's name."""
+        """The first line, after the name of the program: (text, style) pairs."""
         raise NotImplementedError
 
     def empty_text(self) -> str:
-        """What stands in place of images where there are none."""
+        """What is shown in place of images when there are none."""
         raise NotImplementedError
 
     def is_done(self, position: int) -> bool:
-        """Whether the focus passes over item `position` when it moves on."""
+        """Whether the focus passes over the item at `position` when it moves on."""
         return self.session.answer_at(self.items[position]) is not None
 
-    # -- moving and looking --------------------------------------------------------------------------------------
+    # -- navigation -------------------------------------------------------------------------------------------
 
     def action_move(self, step: int) -> None:
         """Move the focus along the items."""
@@ -115,7 +115,7 @@ class ImagePageScreen(Screen[bool]):
             self._focus(self.focused_item + step * layout.columns)
 
     def action_move_page(self, step: int) -> None:
-        """Move the focus a page."""
+        """Move the focus by a page."""
         layout = self._grid.current_layout
         if layout is not None and self.items:
             self._focus(max(0, min(len(self.items) - 1, self.focused_item + step * layout.per_page)))
@@ -128,11 +128,11 @@ class ImagePageScreen(Screen[bool]):
                 self._show_head()
 
     def action_large(self) -> None:
-        """One image large, or the grid again."""
+        """Show the focused image large, or go back to the grid."""
         self.show_large(not self._large_on)
 
     def show_large(self, on: bool) -> None:
-        """Show the item in focus large, or all as a grid."""
+        """Show the focused item large, or all items as a grid."""
         self._large_on = on
         self._large.display = on
         self._grid.display = not on
@@ -140,20 +140,20 @@ class ImagePageScreen(Screen[bool]):
         self.refresh_view()
 
     def action_back(self) -> None:
-        """Back to the grid, or to the screen before."""
+        """Go back to the grid, or to the previous screen."""
         if self._large_on:
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.dismiss(False)
 
     def action_zoom(self, step: int) -> None:
-        """Enlarge the large image, or show more of it."""
+        """Zoom in or out of the large image."""
         if not self._large_on:
             self.show_large(True)
         self._large.zoom(step)
 
     def action_pan(self, x: int, y: int) -> None:
-        """Move the enlarged part."""
+        """Pan the zoomed image."""
         self._large.pan(x, y)
 
     def action_help(self) -> None:
@@ -167,10 +167,10 @@ class ImagePageScreen(Screen[bool]):
         if message.control is self._grid:
             self._focus(message.position)
 
-    # -- what others say -----------------------------------------------------------------------------------------
+    # -- updates ------------------------------------------------------------------------------------------------
 
     def handle(self, message: TrainerMessage) -> None:
-        """The session has heard a message of the trainer."""
+        """Update the screen after the session has handled a message of the trainer."""
         if isinstance(message, Failure):
             self.show_trouble()
         if isinstance(message, Inspection):
@@ -179,34 +179,34 @@ class ImagePageScreen(Screen[bool]):
         self.refresh_view()
 
     def mark_saved(self) -> None:
-        """Some answers have reached the disk."""
+        """Update the screen after answers have been saved."""
         self._show_items()
 
     def show_status(self, text: str, style: str = "text") -> None:
-        """Show a word in the status line, until the next answer."""
+        """Show a message in the status line, until the next answer."""
         self._status.set_text((text, style))
 
     def show_trouble(self) -> None:
-        """Say what is wrong with the trainer; nothing where it is well."""
+        """Show what is wrong with the trainer, or clear the status line."""
         if self.session.trouble is not None:
-            self.show_status(f"{self.session.trouble}; labels are safe", "warn")
+            self.show_status(f"{self.session.trouble}; your labels are safe", "warn")
         elif self._status.text:
             self.show_status("", "dim")
 
     @property
     def seen_at(self) -> float:
-        """The moment at which what is shown now went to the terminal."""
+        """The time at which the images now shown were written to the terminal."""
         return self._large.seen_at if self._large_on else self._grid.seen_at
 
     def displayed(self, at: float) -> None:
-        """The screen has been written to the terminal at `at`, a monotonic time in seconds."""
+        """The screen was written to the terminal at `at`, a monotonic time in seconds."""
         self._grid.displayed(at)
         self._large.displayed(at)
 
-    # -- showing -------------------------------------------------------------------------------------------------
+    # -- display -------------------------------------------------------------------------------------------------
 
     def refresh_view(self, index: int | None = None) -> None:
-        """Bring everything on the screen up to the session's state, with the focus on item `index` if it is shown."""
+        """Update the screen to the state of the session, with the focus on item `index` if it is shown."""
         items = tuple(self.items)
         if items != self._shown_items:
             before = self._shown_items[self.focused_item] if self.focused_item < len(self._shown_items) else None
@@ -240,16 +240,16 @@ class ImagePageScreen(Screen[bool]):
     def _show_head(self) -> None:
         page, pages = self._grid.page
         paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
-        heading, place = self.heading(), []
+        heading, details = self.heading(), []
         if self._large_on and self._shown_items:
             file = self._file_of(self._shown_items[self.focused_item])
-            heading = heading[:1] if file else heading  # the file's name needs the room
-            place = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
-            place += [(f"  ·  {text}", "dim") for text in file]
-        self._head.set_text(("tuilabel", "strong"), *heading, *paged, *place)
+            heading = heading[:1] if file else heading  # the file name needs the space
+            details = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
+            details += [(f"  ·  {text}", "dim") for text in file]
+        self._head.set_text(("tuilabel", "strong"), *heading, *paged, *details)
 
     def _file_of(self, index: int) -> list[str]:
-        """What is known of an item's file: its name, its size, its copies."""
+        """What is known about an item's file: its name, its size, its copies."""
         pool = self.session.pool
         if not pool.can_grow:
             return []
@@ -263,7 +263,7 @@ class ImagePageScreen(Screen[bool]):
         label = f"{keys[0]}–{keys[-1]}" if len(keys) > 2 else " ".join(keys)
         footer = [(label, "label"), *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
-            del footer[-3]  # help and quit stay
+            del footer[-3]  # but keep help and quit
         pieces = []
         for key, word in footer:
             pieces += [(key, "key"), (f" {word}  ", "dim")]

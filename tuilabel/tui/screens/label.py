@@ -1,4 +1,4 @@
-"""The labelling screen: the batch as a grid, the figures beside it, one key an answer."""
+"""The labelling screen: the batch as a grid with statistics next to it, one key per answer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
+from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.session import Batch
@@ -18,7 +19,7 @@ from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 
-HINTED = 3  # answers after which a newcomer knows how it goes
+HINTED = 3  # answers after which the hint for newcomers is no longer shown
 
 
 class LabelScreen(AnnotationScreen):
@@ -58,7 +59,7 @@ class LabelScreen(AnnotationScreen):
         if columns:
             self._panel.styles.width = columns
 
-    # -- what there is to see ------------------------------------------------------------------------------------
+    # -- display -------------------------------------------------------------------------------------------------
 
     @property
     def items(self) -> Sequence[int]:
@@ -88,32 +89,34 @@ class LabelScreen(AnnotationScreen):
         statistics = self.session.statistics()
         trainer = statistics.trainer
         if self.session.finished and trainer.behind == "read":
-            return "Every image read so far is answered.\n\nMore are being read."
+            return "Every image read so far has an answer.\n\nMore images are being read."
         if self.session.finished:
-            return f"Every image is answered.\n\n{statistics.labelled:,} labels are on disk.  Ctrl+Q ends."
+            return (
+                f"Every image has an answer.\n\n{pluralize(statistics.labelled, 'label')} saved. Press Ctrl+Q to quit."
+            )
         if trainer.failure is not None and trainer.doing == "stopped":
-            return f"{trainer.failure}\n\nEvery label is on disk.  Ctrl+Q ends."
+            return f"{trainer.failure}\n\nAll labels are saved. Press Ctrl+Q to quit."
         if trainer.doing == "encode":
             share = trainer.done / trainer.total if trainer.total else 0
-            return f"Encoding {trainer.total:,} images with the VAE, once: {share:.0%}\n\nThe first batch follows."
-        return "Picking the next images…"
+            return f"Encoding {trainer.total:,} images, only this once: {share:.0%}\n\nThe first batch follows."
+        return "Choosing the next images…"
 
     # -- commands ------------------------------------------------------------------------------------------------
 
     def action_accept(self) -> None:
-        """Take the model's prediction as the answer."""
+        """Accept the model's prediction as the label."""
         if not self.may_answer():
             return
         if self._batch is None or self._batch.items[self.focused_item].predicted is None:
-            self.show_status("no prediction to accept yet: a model needs labels of two classes", "warn")
+            self.show_status("No prediction to accept yet: a model needs labels of two classes", "warn")
             return
         if self._key_time < self._predictions_seen_at:
-            self.show_status("the prediction has just changed: look, and press Enter again", "warn")
+            self.show_status("The prediction has just changed: check it and press Enter again", "warn")
             return
         self.answered(lambda spent: self.session.confirm(self.items[self.focused_item], spent))
 
     def action_view(self, step: int) -> None:
-        """The next view: grid, one large image, by class."""
+        """Switch to the next view: grid, large image, by class."""
         if self._large_on == (step > 0):
             self.show_large(False)
             self._by_class()
@@ -123,28 +126,28 @@ class LabelScreen(AnnotationScreen):
     def _by_class(self) -> None:
         from tuilabel.tui.screens.by_class import ByClassScreen
 
-        believed = None if self._batch is None else self._batch.items[self.focused_item].predicted
-        self.app.push_screen(ByClassScreen(self.state, believed or 0), lambda large: self.show_large(bool(large)))
+        predicted = None if self._batch is None else self._batch.items[self.focused_item].predicted
+        self.app.push_screen(ByClassScreen(self.state, predicted or 0), lambda large: self.show_large(bool(large)))
 
     def action_figures(self) -> None:
-        """Plots and figures, large."""
+        """Show charts and statistics on the whole screen."""
         from tuilabel.tui.screens.figures import FiguresScreen
 
         self.app.push_screen(FiguresScreen(self.state))
 
     def action_history(self) -> None:
-        """Every answer, newest first."""
+        """Show all answers, newest first."""
         from tuilabel.tui.screens.history import HistoryScreen
 
         self.app.push_screen(HistoryScreen(self.state))
 
     def action_review(self) -> None:
-        """Answers most likely wrong, first."""
+        """Review answers, those most likely to be wrong first."""
         from tuilabel.tui.screens.review import ReviewScreen
 
         self.app.push_screen(ReviewScreen(self.state))
 
-    # -- showing -------------------------------------------------------------------------------------------------
+    # -- updates -------------------------------------------------------------------------------------------------
 
     def show_large(self, on: bool) -> None:
         super().show_large(on)
@@ -172,21 +175,21 @@ class LabelScreen(AnnotationScreen):
             self._predictions_seen_at = min(self._predictions_seen_at, at)
 
     def show_trouble(self) -> None:
-        """What is wrong; else, to a newcomer, how it goes."""
+        """Show what is wrong with the trainer, or else a hint for newcomers."""
         super().show_trouble()
         if self.session.trouble is None:
             if self._notice is not None:
                 self.show_status(self._notice, "warn")
                 self._notice = None
             elif len(self.session.standing) < HINTED:
-                self.show_status("Press the key of the class you see in the marked image; ? shows all keys", "dim")
+                self.show_status("Press the key of the class shown in the highlighted image, or ? for help", "dim")
 
     def _show_panel(self) -> None:
         if self._panel.display:
             self._panel.show(self.session.statistics())
 
     def draw_ahead(self) -> None:
-        """Draw the likely next images while the person looks at these, one between any two keys."""
+        """Draw the likely next images while the user looks at these, one between any two keys."""
         result = self.session.result
         if result is not None:
             waiting = bool(self._to_draw)

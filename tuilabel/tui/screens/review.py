@@ -1,4 +1,4 @@
-"""Answers that deserve a second look: most likely wrong first, then flagged, disputed, and audit mistakes."""
+"""Answers worth reviewing: those likely to be wrong first, then flags, disagreements and audit mistakes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilabel.tui.state import AppState
 
 
 class ReviewScreen(AnnotationScreen):
-    """Enter keeps a label, a class key changes it; either moves on."""
+    """Enter keeps a label and a class key changes it; both move the focus on."""
 
     NAME = REVIEW
     ORIGIN = "review"
@@ -21,7 +21,7 @@ class ReviewScreen(AnnotationScreen):
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
         self._list: list[ReviewItem] | None = None
-        self._dealt_with: set[int] = set()
+        self._reviewed: set[int] = set()
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -36,42 +36,42 @@ class ReviewScreen(AnnotationScreen):
         assert self._list is not None
         item = self._list[position]
         text, style = super().caption(position)
-        said = item.suggested
-        if item.index in self._dealt_with or said is None or said == item.label or said >= len(self.session.classes):
+        suggested = item.suggested
+        if item.index in self._reviewed or suggested in (None, item.label) or suggested >= len(self.session.classes):
             return text, style
-        return f"{text} → {self.session.classes[said]}?", "prediction"
+        return f"{text} → {self.session.classes[suggested]}?", "prediction"
 
     def heading(self) -> list[tuple[str, str]]:
         if not self._list:
             return [("  review", "dim")]
         item = self._list[self.focused_item]
-        left = len(self._list) - len(self._dealt_with)
+        left = len(self._list) - len(self._reviewed)
         sure = "" if item.confidence is None else f" {item.confidence:.0%}"
         said = (
             "" if not item.by else "  " + ", ".join(f"{who}: {self.session.classes[label]}" for who, label in item.by)
         )
-        return [("  review  ", "dim"), (f"{item.reason}{sure}", "strong"), (f"{said}  ·  {left} to look at", "text")]
+        return [("  review  ", "dim"), (f"{item.reason}{sure}", "strong"), (f"{said}  ·  {left} to review", "text")]
 
     def empty_text(self) -> str:
         if self._list is None:
-            return "Cross-validating the labels to find those most likely wrong…\n\nEsc goes back."
-        return "Nothing looks wrong.\n\nEsc goes back to the grid."
+            return "Cross-validating the labels to find likely errors…\n\nPress Esc to go back."
+        return "Nothing to review.\n\nPress Esc to go back."
 
     def is_done(self, position: int) -> bool:
-        return self.items[position] in self._dealt_with
+        return self.items[position] in self._reviewed
 
     def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
-        self._dealt_with.add(self.items[position])
+        self._reviewed.add(self.items[position])
         super().give_label(position, class_index, milliseconds)
 
     def action_keep(self) -> None:
-        """Keep the label: it counts as answered anew."""
+        """Keep the label: it counts as a new answer."""
         if not self.may_answer() or self._list is None:
             return
         index = self.items[self.focused_item]
         event = self.session.answer_at(index)
         if event is None or event.kind != "label" or event.class_name is None:
-            self.show_status("no label to keep here: a class key gives one", "warn")
+            self.show_status("This image has no label to keep: press the key of a class", "warn")
             return
         class_index = self.session.classes.index(event.class_name)
         self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
@@ -83,7 +83,7 @@ class ReviewScreen(AnnotationScreen):
         super().handle(message)
 
     def _take_list(self) -> None:
-        if not self._dealt_with:
+        if not self._reviewed:
             found = self.session.model_queries.review()
             self._list = self._list if found is None else found
             self.refresh_view()

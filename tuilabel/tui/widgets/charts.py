@@ -1,4 +1,4 @@
-"""Small charts of block characters."""
+"""Bars and filled charts of block characters, for the side panel; lines are in `tuilabel.render.line_chart`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ _ACROSS = " ▏▎▍▌▋▊▉█"
 
 
 def area_chart(values: Sequence[float | None], rows: int) -> list[str]:
-    """A filled chart: one column a value (0…1, None for none), `rows` lines from top to bottom.
+    """A filled chart with one column for each value (0…1, or None), as `rows` lines from top to bottom.
 
-    A value above nothing shows at least a sliver, so that a rare thing is not mistaken for none.
+    A value above 0 shows at least a sliver, so that rare does not look like never.
     """
     heights = [0 if v is None or v <= 0 else max(1, round(min(1.0, v) * rows * 8)) for v in values]
     return ["".join(_UP[max(0, min(8, height - 8 * level))] for height in heights) for level in range(rows - 1, -1, -1)]
@@ -20,11 +20,11 @@ def area_chart(values: Sequence[float | None], rows: int) -> list[str]:
 def band_chart(
     lower: Sequence[float | None], upper: Sequence[float | None], rows: int, styles: tuple[str, str]
 ) -> list[list[tuple[str, str]]]:
-    """Two filled charts, one behind the other: up to `lower` in the first style, on to `upper` in the second.
+    """Two filled charts, one behind the other: up to `lower` in the first style, from there to `upper` in the second.
 
     Returns
     -------
-    `rows` lines from top to bottom, each in pieces of (text, style).
+    `rows` lines from top to bottom, each a list of (text, style).
     """
     front, behind = area_chart(lower, rows), area_chart(upper, rows)
     lines: list[list[tuple[str, str]]] = []
@@ -52,7 +52,7 @@ def bar(value: float, width: int) -> str:
 
 
 def nice_limit(value: int) -> int:
-    """The first of 10, 20, 50, 100, 200, 500, … that is not below `value`: an axis that seldom jumps."""
+    """The first of 10, 20, 50, 100, 200, 500, … that is at least `value`: the end of an axis that seldom changes."""
     limit = 10
     while True:
         for factor in (1, 2, 5):

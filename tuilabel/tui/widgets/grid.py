@@ -1,4 +1,4 @@
-"""The batch as a grid of pictures, each with a caption under it; one cell has the focus."""
+"""A grid of images, each with a caption below it; one cell is focused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MIN_SIDE = 3  # characters
 
 @dataclass(frozen=True)
 class GridCell:
-    """What a cell shows: the item's image, a caption, and the name of its style (a component class)."""
+    """What a cell shows: the image of an item by pool index, a caption, and the caption's style (a component class)."""
 
     index: int
     caption: str
@@ -34,7 +34,7 @@ class GridCell:
 
 
 class ImageGrid(PaintedWidget):
-    """Pages of image cells; knows pictures and captions, nothing of labels."""
+    """Pages of image cells. It knows images and captions and nothing about labels."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--focus",
@@ -60,7 +60,7 @@ class ImageGrid(PaintedWidget):
             return self.grid
 
     class LayoutChanged(Message):
-        """The cells have another arrangement: other pages, another size."""
+        """The cells have a new layout: other pages or another size."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ImageGrid(PaintedWidget):
         super().__init__(id=id)
         self._thumbnail = thumbnail
         self._shape = shape
-        """(H, W) that the cells are made for."""
+        """(H, W) of the images that cells are laid out for."""
         self._pictures = pictures or picture_source("blocks")
         self._generation = 0
         self._cells: tuple[GridCell, ...] = ()
@@ -83,32 +83,32 @@ class ImageGrid(PaintedWidget):
         self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
         self._shown: list[int] = []
         self.seen_at = NOT_SEEN
-        """The moment at which the images that are shown now went to the terminal."""
+        """The time at which the images now shown were written to the terminal."""
         self.current_layout: GridLayout | None = None
 
     def show(self, cells: Sequence[GridCell], focused: int) -> None:
-        """Show `cells` with the one at position `focused` marked, on the page that holds it."""
+        """Show the page with the cell at position `focused`, highlighted."""
         self._cells, self._focused, self._text = tuple(cells), focused, ""
         self._arrange()
 
     def show_text(self, text: str) -> None:
-        """Show a few lines of text in place of images."""
+        """Show lines of text in place of images."""
         self._cells, self._text = (), text
         self._shown, self.seen_at = [], NOT_SEEN
         self._arrange()
 
     def displayed(self, at: float) -> None:
-        """The screen has been written to the terminal at `at`, a monotonic time in seconds."""
+        """The screen was written to the terminal at `at`, a monotonic time in seconds."""
         if self._shown and not self.pending:
             self.seen_at = min(self.seen_at, at)
 
     def is_drawn(self, index: int) -> bool:
-        """Whether the picture of item `index` is ready in the size that is shown now."""
+        """Whether the picture of item `index` is ready in the current size."""
         layout = self.current_layout
         return layout is None or self._pictures.is_ready(index, layout.picture_columns, layout.picture_rows)
 
     def draw(self, index: int) -> None:
-        """Draw a picture ahead of the moment it is shown."""
+        """Draw a picture before it is needed."""
         if self.current_layout is not None:
             self._pictures.prepare(
                 index, self._thumbnail(index), self.current_layout.picture_columns, self.current_layout.picture_rows
@@ -116,7 +116,7 @@ class ImageGrid(PaintedWidget):
 
     @property
     def page(self) -> tuple[int, int]:
-        """(page shown, pages), counted from 1; (1, 1) without images."""
+        """(current page, number of pages), from 1; (1, 1) without images."""
         if self.current_layout is None or not self._cells:
             return 1, 1
         per_page = self.current_layout.per_page
@@ -124,14 +124,14 @@ class ImageGrid(PaintedWidget):
 
     @property
     def on_page(self) -> range:
-        """Positions of the cells on the page that is shown."""
+        """Positions of the cells on the current page."""
         per_page = 0 if self.current_layout is None else self.current_layout.per_page
         first = (self.page[0] - 1) * per_page
         return range(first, min(first + per_page, len(self._cells)))
 
     @property
     def has_room(self) -> bool:
-        """Whether an image fits at all."""
+        """Whether there is room for an image."""
         return self.size.width >= MIN_SIDE and self.size.height >= MIN_SIDE
 
     def on_resize(self, _: events.Resize) -> None:
@@ -171,7 +171,7 @@ class ImageGrid(PaintedWidget):
         first = (self.page[0] - 1) * layout.per_page
         shown = self._cells[first : first + layout.per_page]
         for cell in shown:
-            self._picture(cell.index, layout)  # what is on the screen is not forgotten
+            self._picture(cell.index, layout)  # keep what is on the screen in the cache of pictures
         if self._generation != self._pictures.generation:
             self._generation = self._pictures.generation
             self._picture_lines.clear()
@@ -200,7 +200,7 @@ class ImageGrid(PaintedWidget):
         return (lines + [self._blank] * height)[:height]
 
     def _row(self, cells: tuple[GridCell, ...], focused: int | None, layout: GridLayout) -> list[Strip]:
-        """The lines of one row of cells; most rows are the same after a key."""
+        """The lines of one row of cells, cached: most rows are the same after a key."""
         key = (cells, focused)
         if key not in self._rows:
             if len(self._rows) > 256:
@@ -265,7 +265,7 @@ class ImageGrid(PaintedWidget):
 
 
 def centred(text: str, width: int, style: Style) -> Segment:
-    """`text` in the middle of `width` cells, cut where it is longer."""
+    """`text` centred in `width` columns, cut if it is longer."""
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - 1)) + "…"
     left = (width - cell_len(text)) // 2

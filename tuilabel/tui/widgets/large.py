@@ -1,4 +1,4 @@
-"""One image large, with what the model makes of it, its reconstruction, and its neighbours in latent space."""
+"""One image large, with its reconstruction, class probabilities and nearest neighbours in latent space."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from tuilabel.tui.widgets.picture import Picture
 from tuilabel.tui.widgets.probabilities import ProbabilityBars
 
 NEIGHBOURS = 8
-SETTLED = 0.08  # seconds without a key after which the trainer is asked about the image in focus
-LONGEST = 1024  # pixels a side of a picture that is read for it
-LARGEST_ZOOM = 5  # each step halves what is shown
+SETTLED = 0.08  # seconds without a key after which the trainer is queried about the focused image
+MAX_SIDE = 1024  # pixels of an image read from its file
+MAX_ZOOM = 5  # each step halves the part shown
 
 
 class LargeView(Horizontal):
-    """Shows one item of the pool; the trainer is asked about it when the focus rests on it."""
+    """Shows one item of the pool; the trainer is queried about it when the focus rests on it."""
 
     def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -31,7 +31,7 @@ class LargeView(Horizontal):
         self._session = state.session
         self._index: int | None = None
         self._image: NDArray[np.uint8] = np.zeros((1, 1, 1), dtype=np.uint8)
-        """The best there is of it."""
+        """The best version loaded so far."""
         self._asked: tuple[int, int] | None = None
         self._zoom, self._centre = 0, (0.5, 0.5)
         self._rest: Timer | None = None
@@ -49,7 +49,7 @@ class LargeView(Horizontal):
             yield self._neighbours
 
     def show(self, index: int, caption: str) -> None:
-        """Show item `index` with a caption under it."""
+        """Show item `index` with a caption below it."""
         changed, self._index = index != self._index, index
         if changed:
             self._image = self._state.thumbnail(index)
@@ -68,12 +68,12 @@ class LargeView(Horizontal):
         self._zoom, self._centre, self._asked, self._index = 0, (0.5, 0.5), None, None
 
     def zoom(self, step: int) -> None:
-        """Enlarge, or show more."""
-        self._zoom = max(0, min(LARGEST_ZOOM, self._zoom + step))
+        """Zoom in or out."""
+        self._zoom = max(0, min(MAX_ZOOM, self._zoom + step))
         self._redraw()
 
     def pan(self, x: int, y: int) -> None:
-        """Move the enlarged part by a quarter of what is shown."""
+        """Pan by a quarter of the part shown."""
         part = 0.5 ** (self._zoom + 2)
         across, down = (min(1.0, max(0.0, c + part * d)) for c, d in zip(self._centre, (x, y), strict=True))
         self._centre = (across, down)
@@ -85,16 +85,16 @@ class LargeView(Horizontal):
 
     @property
     def seen_at(self) -> float:
-        """The moment at which the image went to the terminal."""
+        """The time at which the image was written to the terminal."""
         return self._original.seen_at
 
     @property
     def has_room(self) -> bool:
-        """Whether an image fits at all."""
+        """Whether there is room for an image."""
         return self._original.has_room
 
     def displayed(self, at: float) -> None:
-        """The screen has been written to the terminal at `at`."""
+        """The screen was written to the terminal at `at`."""
         if self.display:
             self._original.displayed(at)
 
@@ -111,8 +111,8 @@ class LargeView(Horizontal):
                 self.run_worker(self._load(self._index), exclusive=True)
 
     async def _load(self, index: int) -> None:
-        """The picture as its file has it, in place of the small copy; it is the same item, so keys go on to count."""
-        image = await asyncio.to_thread(self._session.pool.picture, index, LONGEST)
+        """Replace the small copy by the image in its file. It is the same item, so keys keep counting."""
+        image = await asyncio.to_thread(self._session.pool.picture, index, MAX_SIDE)
         if index == self._index and image.size > self._image.size:
             self._image = image
             self._original.sharpen(_part(image, self._zoom, self._centre))
@@ -122,11 +122,11 @@ class LargeView(Horizontal):
         if found is None or found.index != self._index:
             self._reconstruction.show(None, "VAE …")
             self._probabilities.show(session.classes, None)
-            self._neighbours.show_text("nearest in latent space …")
+            self._neighbours.show_text("finding the nearest images …")
             return
         self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
-        chances = found.probabilities
-        self._probabilities.show(session.classes, None if chances is None else chances.tolist())
+        probabilities = found.probabilities
+        self._probabilities.show(session.classes, None if probabilities is None else probabilities.tolist())
         pairs = list(zip(found.neighbours.tolist(), found.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
@@ -143,7 +143,7 @@ class LargeView(Horizontal):
 
 
 def _part(image: NDArray[np.uint8], zoom: int, centre: tuple[float, float]) -> NDArray[np.uint8]:
-    """The part of an image (H, W, C) that a zoom shows: 2^-zoom of its height and width, around `centre` (x, y)."""
+    """The part of an image (H, W, C) visible at a zoom: 2^-zoom of its height and width, around `centre` (x, y)."""
     if not zoom:
         return image
     height, width = image.shape[:2]

@@ -13,11 +13,11 @@ from textual.strip import Strip
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Pieces = Sequence[tuple[str, str]]
-"""Text with its style: "text", "dim", "strong", "key", "warn", "error"."""
+"""(text, style) pairs; see `TextLine.STYLES`."""
 
 
 class TextLine(PaintedWidget):
-    """A line of pieces, each with a style; what does not fit is left out piece by piece from the right."""
+    """A line of styled text; what does not fit is cut on the right."""
 
     STYLES = ("text", "dim", "strong", "key", "warn", "error")
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{style}" for style in STYLES}
@@ -28,7 +28,7 @@ class TextLine(PaintedWidget):
 
     @property
     def text(self) -> str:
-        """The line without its styles."""
+        """The text of the line."""
         return "".join(text for text, _ in self._pieces)
 
     def set_text(self, *pieces: tuple[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A widget made of ready lines that repaints only the cells that changed."""
+"""A widget made of finished lines that repaints only the cells that changed."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from textual.widget import Widget
 
 
 class PaintedWidget(Widget):
-    """Shows the strips it is given; a new set is compared with the old, and only the difference is painted.
+    """Shows the strips it is given. New strips are compared with the old ones, and only the difference is painted.
 
     Over a slow line every byte counts: a label key changes a few captions and figures among thousands of
-    coloured cells, and nothing else may be sent again.
+    coloured cells, and nothing else should be sent again.
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: list[Strip] = []
         self.pending = False
-        """Whether what was painted last has yet to be rendered."""
+        """Whether the last change has not been rendered yet."""
         self._styles_by_name: dict[str, Style] = {}
 
     def component_style(self, name: str) -> Style:
-        """The style of the component class `name`; kept, for a key asks for dozens of them."""
+        """The style of the component class `name`, cached: every key needs dozens of them."""
         if name not in self._styles_by_name:
             self._styles_by_name[name] = self.get_component_rich_style(name)
         return self._styles_by_name[name]
 
     def notify_style_update(self) -> None:
-        """Textual says that the styles have changed."""
+        """Textual calls this when the styles have changed."""
         super().notify_style_update()
         self._styles_by_name = {}
 
     def paint(self, lines: Sequence[Strip], *, full: bool = False) -> None:
-        """Show `lines` from now on, each as wide as the widget; `full` where nearly all have changed."""
+        """Show `lines` from now on, each as wide as the widget; `full` if nearly all of them have changed."""
         old, self._lines = self._lines, list(lines)
         if full or len(old) != len(self._lines):
             self.pending = True
@@ -54,7 +54,7 @@ class PaintedWidget(Widget):
             self.refresh(*regions)
 
     def render_line(self, y: int) -> Strip:
-        """The strip of line `y`, in the widget's width."""
+        """The strip of line `y`, as wide as the widget."""
         self.pending = False
         width = self.size.width
         if y < len(self._lines):
@@ -62,11 +62,11 @@ class PaintedWidget(Widget):
         return Strip.blank(width, self.rich_style)
 
 
-GAP = 6  # unchanged cells that cost less to write again than a jump over them
+GAP = 6  # unchanged cells that are cheaper to write again than to jump over
 
 
 def changed_spans(before: Strip, after: Strip) -> list[tuple[int, int]]:
-    """The spans (start, end) of cells in which `after` differs from `before`; spans a few cells apart are joined."""
+    """The spans (start, end) of cells that differ; spans at most `GAP` cells apart are joined."""
     if before == after:
         return []
     old, new = _cells(before), _cells(after)

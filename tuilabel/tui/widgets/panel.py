@@ -1,4 +1,4 @@
-"""The side panel: every live figure, as lines of text made from a snapshot by pure functions."""
+"""The side panel: all live statistics, laid out as lines of text by pure functions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Line = list[tuple[str, str]]
-"""Pieces of text with their style: "text", "dim", "strong", "good", "bad", "chart", "band", "title"."""
+"""(text, style) pairs; the styles are the component classes of `StatisticsPanel`."""
 
 
 class StatisticsPanel(PaintedWidget):
-    """Shows a `Statistics` snapshot; repaints what changed."""
+    """Shows the statistics of a session; repaints only what changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"panel--{style}" for style in ("text", "dim", "strong", "good", "bad", "chart", "band", "title")
@@ -45,7 +45,7 @@ class StatisticsPanel(PaintedWidget):
         self.paint((strips + [blank] * height)[:height])
 
     def _strip(self, line: Line, width: int) -> Strip:
-        """The line drawn; most lines are the same after a key."""
+        """The line as a strip, cached: most lines are the same after a key."""
         key = (width, *line)
         if key not in self._strips:
             if len(self._strips) > 1000:
@@ -73,13 +73,13 @@ class StatisticsPanel(PaintedWidget):
 def panel_lines(
     statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, height: int
 ) -> list[Line]:
-    """The panel in `width` × `height` characters: charts grow with the room, nothing is cut off in between."""
+    """The panel in `width` × `height` characters. Charts grow with the height; nothing is cut off."""
     head = _progress(statistics, width)
     roomy = height >= 34
     advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
     room = max(2, height - len(head) - len(advice) - (17 if roomy else 8))
     legend = _classes(statistics, classes, keys, width, room)
-    spare = height - len(head) - len(advice) - len(legend) - 5  # heads of both charts, the audit, both axes
+    spare = height - len(head) - len(advice) - len(legend) - 5  # titles of both charts, the audit, both axes
     gap: list[Line] = [[]] if roomy and spare >= 8 else []
     chart_rows = max(1, min(8, (spare - 4 * len(gap)) // 2))
     return [
@@ -96,7 +96,7 @@ def panel_lines(
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[Line]:
-    """`text` in exactly `lines` lines: what stands below must not move when the words change."""
+    """`text` in exactly `lines` lines, so that what is below does not move when the text changes."""
     broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
     return [[(line, "text")] for line in (broken + [""] * lines)[:lines]]
 
@@ -134,7 +134,7 @@ _DOING = {
     "idle": "idle",
     "stopped": "stopped",
 }
-"""What the trainer does, in words of much the same length: the line changes with every key."""
+"""What the trainer is doing, in words of similar length, as the line changes with every key."""
 
 
 def _trainer(trainer: TrainerState, width: int) -> Line:
@@ -149,16 +149,16 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     return [*line, (figures, "dim")]
 
 
-_BEHIND = {"read": "reading", "vae": "VAE trains", "encode": "encoding"}
+_BACKGROUND = {"read": "reading", "vae": "training VAE", "encode": "encoding"}
 
 
 def _latents(trainer: TrainerState, width: int) -> Line:
-    """What images are told apart by, and what is done behind the trainer for better or more of it."""
+    """What images are represented by, and what is done in the background to improve it."""
     line: Line = [("latents ", "dim"), (f"{trainer.encoder}", "text")]
     if trainer.behind is None:
         return line
     share = trainer.behind_done / trainer.behind_total if trainer.behind_total else 0
-    line += [(f" · {_BEHIND.get(trainer.behind, trainer.behind)}", "dim"), (f" {share:.0%}", "text")]
+    line += [(f" · {_BACKGROUND.get(trainer.behind, trainer.behind)}", "dim"), (f" {share:.0%}", "text")]
     narrow = sum(len(text) for text, _ in line[:3]) + len(" 100%") > width
     return line[1:] if narrow else line
 
@@ -167,7 +167,7 @@ def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) ->
     test, curve = statistics.test_accuracy, statistics.curve
     head: Line = [("ACCURACY ", "title"), ("test " if statistics.by_test else "by audit ", "dim")]
     if not curve:
-        chart: list[Line] = [[("from the first model on", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
+        chart: list[Line] = [[("after the first model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
         return [[*head, ("–", "dim")], *chart, _audit(statistics)]
     last = curve[-1]
     floor, limit = axis_floor(last.accuracy), nice_limit(last.labels)
@@ -196,12 +196,12 @@ def _audit(statistics: Statistics) -> Line:
 
 
 def axis_floor(accuracy: float) -> float:
-    """Where the accuracy's axis starts, so that the last points of a good classifier are seen: it seldom jumps."""
+    """The start of the accuracy axis, so that the last points of a good classifier stay visible. It seldom changes."""
     return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if accuracy >= floor + (1 - floor) / 4), 0.0)
 
 
 def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -> list[float | None]:
-    """Accuracy by number of labels, spread over `width` columns up to `limit` labels; the last known value holds."""
+    """Accuracy by number of labels in `width` columns up to `limit` labels; gaps repeat the last value."""
     columns: list[float | None] = [None] * width
     for labels, accuracy in curve:
         columns[min(width - 1, labels * width // limit)] = accuracy
@@ -215,7 +215,7 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
     mean, histogram = statistics.mean_uncertainty, statistics.histogram
     head: Line = [("UNCERTAINTY ", "title"), ("mean ", "dim"), ("–" if mean is None else f"{mean:.2f}", "strong")]
     if histogram is None:
-        return [head, [("from the first model on", "dim")], *[[("", "chart")]] * rows]
+        return [head, [("after the first model", "dim")], *[[("", "chart")]] * rows]
     start = statistics.start_histogram or histogram
     top = max(*histogram, *start) or 1
     wide = max(1, width // len(histogram))
@@ -229,7 +229,7 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
 
 
 def _classes(statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, room: int) -> list[Line]:
-    """Key, name, count and accuracy of each class, in as many columns as the room asks for."""
+    """Key, name, count and accuracy of each class, in as many columns as needed for `room` lines."""
     counts = statistics.class_counts
     columns = min(max(1, -(-len(classes) // room)), max(1, width // 8))
     if columns == 1:
@@ -254,7 +254,7 @@ def _classes(statistics: Statistics, classes: Sequence[str], keys: Sequence[str]
 
 
 def _recall(statistics: Statistics, c: int) -> str:
-    """The accuracy on one class in five characters."""
+    """The accuracy on one class, five characters wide."""
     figures = statistics.class_figures
     accuracy = figures[c].accuracy if c < len(figures) else None
     return "    –" if accuracy is None else f" {100 * accuracy:3.0f}%"

@@ -1,4 +1,4 @@
-"""One image as large as its room allows, with a caption under it."""
+"""One image as large as possible, with a caption below it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tuilabel.tui.widgets.painted import PaintedWidget
 
 
 class Picture(PaintedWidget):
-    """Shows an image (H, W, C) uint8, or where there is none a word; centred, in the image's proportions."""
+    """Shows an image, uint8 (H, W, C), centred and in its proportions, or only the caption if there is none."""
 
     COMPONENT_CLASSES = {"picture--caption"}  # noqa: RUF012 - Textual's name and type
 
@@ -27,7 +27,7 @@ class Picture(PaintedWidget):
         self.caption = ""
         """The text under the image."""
         self.seen_at = NOT_SEEN
-        """The moment at which the image that is shown now went to the terminal."""
+        """The time at which the image now shown was written to the terminal."""
 
     def show(self, image: NDArray[np.uint8] | None, caption: str) -> None:
         """Show `image` from now on."""
@@ -40,18 +40,18 @@ class Picture(PaintedWidget):
         self._draw(full=not same)
 
     def sharpen(self, image: NDArray[np.uint8]) -> None:
-        """Show the same picture in more detail: whoever has seen it has seen it."""
+        """Show the same image in more detail; it still counts as shown since before."""
         self._image = image
         self._draw(full=False)
 
     def displayed(self, at: float) -> None:
-        """The screen has been written to the terminal at `at`."""
+        """The screen was written to the terminal at `at`."""
         if self._image is not None and not self.pending and self.display and self.has_room:
             self.seen_at = min(self.seen_at, at)
 
     @property
     def has_room(self) -> bool:
-        """Whether an image fits at all."""
+        """Whether there is room for an image."""
         return self.size.width >= MIN_SIDE and self.size.height >= MIN_SIDE
 
     def on_resize(self, _: events.Resize) -> None:
@@ -71,7 +71,7 @@ class Picture(PaintedWidget):
             columns, rows = fit(self._image.shape[0], self._image.shape[1], width, height - 1)
             left = (width - columns) // 2
             lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
-            name = -1 - crc32(self._image.tobytes())  # no item of the pool: by its content
+            name = -1 - crc32(self._image.tobytes())  # not an item of the pool: named by its content
             for segments in self._pictures.picture(name, self._image, columns, rows):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))

@@ -14,7 +14,7 @@ from tuilabel.tui.widgets.painted import PaintedWidget
 
 
 class ProbabilityBars(PaintedWidget):
-    """What the model makes of one image: its classes by falling probability, as many as fit."""
+    """The class probabilities of one image, highest first, as many as fit."""
 
     COMPONENT_CLASSES = {"probabilities--title", "probabilities--name", "probabilities--bar", "probabilities--dim"}  # noqa: RUF012
 
@@ -23,7 +23,7 @@ class ProbabilityBars(PaintedWidget):
         self._rows: list[tuple[str, float]] | None = None
 
     def show(self, classes: Sequence[str], probabilities: Sequence[float] | None) -> None:
-        """Show `probabilities`, one a class; None where there is no model."""
+        """Show `probabilities`, one for each class; None if there is no model yet."""
         self._rows = None
         if probabilities is not None and len(probabilities) == len(classes):
             self._rows = sorted(zip(classes, probabilities, strict=True), key=lambda row: -row[1])
