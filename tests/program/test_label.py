@@ -133,7 +133,7 @@ def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> No
         terminal.wait_for("VAE")
         terminal.key("tab")
         for _ in range(10):  # a model this poor takes no image for some classes
-            terminal.wait_for(r"Enter confirms \d+ image|No unlabelled image")
+            terminal.wait_for(r"Enter confirms \d+|No unlabelled image")
             if "Enter confirms" in terminal.text:
                 break
             shown = terminal.text.split("by class")[1].split()[0]

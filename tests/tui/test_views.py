@@ -86,7 +86,7 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         await pilot.press("tab", "tab")
         assert isinstance(app.screen, ByClassScreen)
         await seen(pilot, app)
-        name = "abc"[app.screen.class_index]
+        name = "abc"[app.screen.class_pos]
         shown = list(app.screen.items)
         on_page = len(app.screen._grid.on_page)
         assert on_page >= 3
@@ -118,8 +118,8 @@ async def test_by_class_takes_another_class_for_a_wrong_one_and_turns_to_other_c
         assert batch is not None
         believed = batch.items[app.label_screen.focused_item].predicted
         assert believed is not None
-        assert app.screen.class_index == (believed + 1) % 3
-        assert f"by class  {'abc'[app.screen.class_index]}" in screen_text(app)
+        assert app.screen.class_pos == (believed + 1) % 3
+        assert f"by class  {'abc'[app.screen.class_pos]}" in screen_text(app)
         first = app.screen.items[0]
         await pilot.press("c")
         event = app.session.answer_at(first)

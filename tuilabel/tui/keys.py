@@ -11,7 +11,7 @@ POSITIONAL = "1234567890" + string.ascii_lowercase
 """Keys in the order in which classes get them; further classes are found by typing part of their name."""
 
 
-def class_keys(classes: Sequence[str], slots: Sequence[int] | None = None) -> tuple[str, ...]:
+def class_keys(classes: Sequence[str], class_ids: Sequence[int] | None = None) -> tuple[str, ...]:
     """The key of each class; "" where there are more classes than keys.
 
     A class whose name is a letter or digit has that key. The others get 1…9, 0, then a…z, and keep their keys when
@@ -19,18 +19,20 @@ def class_keys(classes: Sequence[str], slots: Sequence[int] | None = None) -> tu
 
     Parameters
     ----------
-    slots : each class's index in the order of the keys; by default its index in `classes`.
+    class_ids : a number for each class that stays the same when classes are added or merged; by default its position
+        in `classes`.
     """
-    slots = range(len(classes)) if slots is None else slots
+    class_ids = range(len(classes)) if class_ids is None else class_ids
     keys = [name if _is_key(name) else "" for name in classes]
     taken = {*keys}
-    for class_id, slot in enumerate(slots):
-        if not keys[class_id] and slot < len(POSITIONAL) and POSITIONAL[slot] not in taken:
-            keys[class_id] = POSITIONAL[slot]
-            taken.add(keys[class_id])
+    for class_pos, class_id in enumerate(class_ids):
+        if not keys[class_pos] and class_id < len(POSITIONAL) and POSITIONAL[class_id] not in taken:
+            keys[class_pos] = POSITIONAL[class_id]
+            taken.add(keys[class_pos])
     free = (key for key in POSITIONAL if key not in taken)
     return tuple(
-        key or (next(free, "") if slot < len(POSITIONAL) else "") for key, slot in zip(keys, slots, strict=True)
+        key or (next(free, "") if class_id < len(POSITIONAL) else "")
+        for key, class_id in zip(keys, class_ids, strict=True)
     )
 
 

@@ -34,9 +34,9 @@ class AnnotationScreen(ImagePageScreen):
         self._early_keys = 0
         self._key_time = 0.0
 
-    def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
+    def give_label(self, position: int, class_pos: int, milliseconds: int) -> None:
         """Label the item at `position` of the page."""
-        self.session.answer(self.items[position], "label", class_index, milliseconds, origin=self.ORIGIN)
+        self.session.answer(self.items[position], "label", class_pos, milliseconds, origin=self.ORIGIN)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -48,21 +48,21 @@ class AnnotationScreen(ImagePageScreen):
             return
         event.stop()
         event.prevent_default()
-        class_index = self.state.class_of_key(character)
-        if class_index is None:
+        class_pos = self.state.class_of_key(character)
+        if class_pos is None:
             self.show_status(f"{character} is not the key of a class", "warn")
         else:
-            self.label_focused(class_index)
+            self.label_focused(class_pos)
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text does not label: it was not typed while looking at the images."""
         event.stop()
         self.show_status(f"Ignored {pluralize(len(event.text), 'pasted character')}", "warn")
 
-    def label_focused(self, class_index: int) -> None:
+    def label_focused(self, class_pos: int) -> None:
         """Label the focused item."""
         if self.may_answer():
-            self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
+            self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
 
     def action_skip(self) -> None:
         """Skip the focused item."""
@@ -130,10 +130,10 @@ class AnnotationScreen(ImagePageScreen):
 
         index = self.items[self.focused_item]
 
-        def answer(class_index: object) -> None:
-            if isinstance(class_index, int) and index in self.items:
+        def answer(class_pos: object) -> None:
+            if isinstance(class_pos, int) and index in self.items:
                 self.focused_item = list(self.items).index(index)
-                self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
+                self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
 
         self.app.push_screen(PickClass("Label this image as", self.state), answer)
 

@@ -20,9 +20,9 @@ class ByClassScreen(AnnotationScreen):
     NAME = BY_CLASS
     ORIGIN = "by-class"
 
-    def __init__(self, state: AppState, class_index: int = 0) -> None:
+    def __init__(self, state: AppState, class_pos: int = 0) -> None:
         super().__init__(state)
-        self.class_index = class_index
+        self.class_pos = class_pos
         self._wrong: set[int] = set()
 
     def on_mount(self) -> None:
@@ -46,22 +46,22 @@ class ByClassScreen(AnnotationScreen):
             return "✗ wrong", "marked"
         assert self._candidates is not None
         return (
-            f"{self.session.classes[self.class_index]} {100 * self._candidates.confidence[position]:.0f}%",
+            f"{self.session.classes[self.class_pos]} {100 * self._candidates.confidence[position]:.0f}%",
             "prediction",
         )
 
     def heading(self) -> list[tuple[str, str]]:
-        name = self.session.classes[self.class_index]
+        name = self.session.classes[self.class_pos]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
             here = [position for position in self._grid.on_page if not self.is_done(position)]
             pieces.append(
-                (f"  ·  Enter confirms {pluralize(len(here), 'image')} · {len(self._wrong)} marked wrong", "text")
+                (f"  ·  Enter confirms {len(here)}, {len(self._wrong)} wrong", "text")
             )
         return pieces
 
     def empty_text(self) -> str:
-        name = self.session.classes[self.class_index]
+        name = self.session.classes[self.class_pos]
         if self.session.result is None or not self.session.result.n_labels:
             return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
         if self._candidates is None:
@@ -92,7 +92,7 @@ class ByClassScreen(AnnotationScreen):
             self.show_status("Press Esc to show the page first: only images on the screen are confirmed", "warn")
             return
         confirmed = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
-        name = self.session.classes[self.class_index]
+        name = self.session.classes[self.class_pos]
         if confirmed:
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
             self._confirm(confirmed, spent)
@@ -110,15 +110,15 @@ class ByClassScreen(AnnotationScreen):
         sure = dict(zip(self._candidates.indices.tolist(), self._candidates.confidence.tolist(), strict=True))
         self.session.confirm_class(
             indices,
-            self.class_index,
+            self.class_pos,
             milliseconds,
-            predicted=[self.class_index] * len(indices),
+            predicted=[self.class_pos] * len(indices),
             confidence=[sure[index] for index in indices],
         )
 
     def action_other_class(self, step: int) -> None:
         """Show another class."""
-        self.class_index = (self.class_index + step) % len(self.session.classes)
+        self.class_pos = (self.class_pos + step) % len(self.session.classes)
         self._ask()
 
     def action_view(self, step: int) -> None:
@@ -132,11 +132,11 @@ class ByClassScreen(AnnotationScreen):
         super().handle(message)
 
     def refresh_view(self, index: int | None = None) -> None:
-        self.class_index = min(self.class_index, len(self.session.classes) - 1)
+        self.class_pos = min(self.class_pos, len(self.session.classes) - 1)
         super().refresh_view(index)
 
     def _ask(self) -> None:
         self._wrong.clear()
         self.focused_item = 0
-        self.session.model_queries.ask_class(self.class_index, N_IMAGES)
+        self.session.model_queries.ask_class(self.class_pos, N_IMAGES)
         self.refresh_view()

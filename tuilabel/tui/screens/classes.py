@@ -50,12 +50,12 @@ class ClassesScreen(Dialog):
 
     @on(OptionList.OptionSelected)
     def _rename(self, event: OptionList.OptionSelected) -> None:
-        class_id = event.option_index
-        name = self._session.classes[class_id]
+        class_pos = event.option_index
+        name = self._session.classes[class_pos]
         self.app.push_screen(
             AskText(f"New name for {name}", name),
             lambda text: self._change(
-                text, lambda: self._session.rename_class(class_id, str(text)), f"Renamed {name} to {text}"
+                text, lambda: self._session.rename_class(class_pos, str(text)), f"Renamed {name} to {text}"
             ),
         )
 
@@ -68,17 +68,17 @@ class ClassesScreen(Dialog):
 
     def action_merge(self) -> None:
         """Merge the highlighted class into another."""
-        class_id = self._chosen
-        name = self._session.classes[class_id]
+        class_pos = self._chosen
+        name = self._session.classes[class_pos]
 
         def merge(into: object) -> None:
             if isinstance(into, int):
                 target = self._session.classes[into]
                 self._change(
-                    target, lambda: self._session.merge_classes(class_id, into), f"Merged {name} into {target}"
+                    target, lambda: self._session.merge_classes(class_pos, into), f"Merged {name} into {target}"
                 )
 
-        self.app.push_screen(PickClass(f"Merge {name} into", self._state, without=class_id), merge)
+        self.app.push_screen(PickClass(f"Merge {name} into", self._state, without=class_pos), merge)
 
     def _change(self, value: object, change: Callable[[], object], done: str) -> None:
         if not value:

@@ -46,7 +46,7 @@ class AskText(Dialog):
 
 
 class PickClass(Dialog):
-    """Asks for a class by part of its name. The result is the class id, or None if Esc was pressed."""
+    """Asks for a class by part of its name. The result is its position in the classes, or None if Esc was pressed."""
 
     def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
         super().__init__()

@@ -60,9 +60,9 @@ class ReviewScreen(AnnotationScreen):
     def is_done(self, position: int) -> bool:
         return self.items[position] in self._reviewed
 
-    def give_label(self, position: int, class_index: int, milliseconds: int) -> None:
+    def give_label(self, position: int, class_pos: int, milliseconds: int) -> None:
         self._reviewed.add(self.items[position])
-        super().give_label(position, class_index, milliseconds)
+        super().give_label(position, class_pos, milliseconds)
 
     def action_keep(self) -> None:
         """Keep the label: it counts as a new answer."""
@@ -73,8 +73,8 @@ class ReviewScreen(AnnotationScreen):
         if event is None or event.kind != "label" or event.class_name is None:
             self.show_status("This image has no label to keep: press the key of a class", "warn")
             return
-        class_index = self.session.classes.index(event.class_name)
-        self.answered(lambda spent: self.give_label(self.focused_item, class_index, spent))
+        class_pos = self.session.classes.index(event.class_name)
+        self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
 
     def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, OutOfFoldPredictions):
