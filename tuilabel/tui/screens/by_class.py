@@ -55,9 +55,7 @@ class ByClassScreen(AnnotationScreen):
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
             here = [position for position in self._grid.on_page if not self.is_done(position)]
-            pieces.append(
-                (f"  ·  Enter confirms {len(here)}, {len(self._wrong)} wrong", "text")
-            )
+            pieces.append((f"  ·  Enter confirms {len(here)}, {len(self._wrong)} wrong", "text"))
         return pieces
 
     def empty_text(self) -> str:
