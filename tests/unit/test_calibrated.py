@@ -19,7 +19,7 @@ from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
-from tuilabel.project.resume import standing
+from tuilabel.project.resume import resume_session
 
 
 def fitted(learner: Learner, asked: TrainRequest) -> CalibratedModel:
@@ -38,7 +38,7 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
     session.rename_class(0, "zero")
     store = LabelStore.open(tmp_path / "labels.db")  # type: ignore[operator]
     try:
-        resumed, asked = standing(toy.pool, store, toy.pool.classes, seed=3)
+        resumed, asked = resume_session(toy.pool, store, toy.pool.classes, seed=3)
     finally:
         store.close()
     assert resumed.classes == ("zero", "b", "c")

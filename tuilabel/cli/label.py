@@ -29,7 +29,8 @@ from tuilabel.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tuilabel.cli.label_app import LabelOptions
+    from tuilabel.cli.label_app import ScreenOptions
+    from tuilabel.project.open_session import SessionOptions
 
 
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
@@ -61,15 +62,17 @@ def label(
     data_dir: DataDir = None,
 ) -> None:
     """Label images by keypress while a classifier learns along."""
-    from tuilabel.cli.label_app import LabelOptions
+    from tuilabel.cli.class_names import class_names
+    from tuilabel.cli.label_app import ScreenOptions
+    from tuilabel.project.open_session import SessionOptions
 
-    _sit(
-        LabelOptions(
+    _run_screen(
+        SessionOptions(
             dataset=dataset_ref(dataset, labels_from_folders),
             strategy=strategy,
             batch_size=batch_size,
             annotator=annotator,
-            classes=classes,
+            classes=None if classes is None else class_names(classes),
             project=project,
             encoder=encoder,
             checkpoint=checkpoint,
@@ -78,11 +81,9 @@ def label(
             device=device,
             seed=seed,
             learner=learner,
-            images=images,
-            colour=colour,
             target=target,
-            theme=theme,
-        )
+        ),
+        ScreenOptions(images=images, colour=colour, theme=theme),
     )
 
 
@@ -101,16 +102,15 @@ def review(
     data_dir: DataDir = None,
 ) -> None:
     """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
-    from tuilabel.cli.label_app import LabelOptions
+    from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.labels import Project
     from tuilabel.project.locate import project_directory, project_images
+    from tuilabel.project.open_session import SessionOptions
 
     known = Project.read(project_directory(dataset, project))
-    _sit(
-        LabelOptions(
+    _run_screen(
+        SessionOptions(
             dataset=project_images(known),
-            strategy="auto",
-            batch_size=20,
             annotator=annotator,
             project=known.directory,
             encoder=encoder,
@@ -118,19 +118,16 @@ def review(
             latents=latents,
             data_dir=data_dir,
             device=device,
-            images=images,
-            colour=colour,
-            theme=theme,
-            review=True,
-        )
+        ),
+        ScreenOptions(images=images, colour=colour, theme=theme, review=True),
     )
 
 
-def _sit(options: LabelOptions) -> None:
-    """Run the screen, and say how it ended."""
+def _run_screen(options: SessionOptions, screen: ScreenOptions) -> None:
+    """Run the screen, and print how the session ended."""
     from tuilabel.cli.label_app import run
 
-    outcome = run(options, note)
+    outcome = run(options, screen, note)
     for line in outcome.lines():
         typer.echo(line, err=outcome.exit_code != 0)
     raise typer.Exit(outcome.exit_code)

@@ -19,7 +19,7 @@ from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.project.locate import project_directory, project_images
 from tuilabel.project.progress import Note, OnProgress, ignore
-from tuilabel.project.resume import standing
+from tuilabel.project.resume import resume_session
 from tuilabel.session import LabellingSession
 
 
@@ -84,7 +84,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     store = LabelStore.open(project.store, create=False)
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)
-        session, request = standing(pool, store, project.classes, seed=options.seed)
+        session, request = resume_session(pool, store, project.classes, seed=options.seed)
     finally:
         store.close()
     if len(np.unique(request.labels)) < 2:  # before anything is encoded

@@ -1,4 +1,4 @@
-"""What a project's store amounts to: the session that a screen would resume, and the model that it would ask for."""
+"""Resume a project without a screen: its session, and the model that the screen would train first."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ from tuilabel.learner.trainer.messages import Message, Question, TrainRequest
 from tuilabel.session.session import LabellingSession
 
 
-class _Listener:
-    """A trainer that trains nothing and keeps what it was asked."""
+class _RecordingTrainer:
+    """Trains nothing and keeps the newest request."""
 
     request: TrainRequest
 
     def start(self, deliver: Callable[[Message], object]) -> None:
-        """There is nothing to deliver."""
+        """Nothing is ever delivered."""
 
     def submit(self, request: TrainRequest) -> None:
-        """Keep the newest."""
+        """Keep the request."""
         self.request = request
 
     def ask(self, question: Question) -> None:
-        """Nobody asks."""
+        """Questions are not answered."""
 
     def close(self) -> None:
-        """There is nothing to stop."""
+        """Nothing is running."""
 
 
-def standing(
+def resume_session(
     pool: ImagePool, store: LabelStore, classes: Sequence[str], *, seed: int = 0
 ) -> tuple[LabellingSession, TrainRequest]:
     """Resume a project without a screen and without writing to it.
 
     Parameters
     ----------
-    store : may be in use by a screen; what it holds now counts.
+    store : a screen may be using it; what it holds now counts.
     classes : those of the project's settings.
-    seed : that of `tuilabel label`.
+    seed : the one given to `tuilabel label`.
 
     Returns
     -------
-    The session, and the request for the model that the screen would show when it starts: the same labels and seed make
-    the same model.
+    The session, and the training request that the screen would send when it starts: the same labels and seed give the
+    same model.
 
     Raises
     ------
-    UsageError : where there are fewer than two classes.
+    UsageError : if there are fewer than two classes.
     """
-    listener = _Listener()
+    trainer = _RecordingTrainer()
     session = LabellingSession(
         pool,
         events=store.events(),
         rounds=store.rounds(),
         class_changes=store.class_changes(),
         writer=NullWriter(),
-        trainer=listener,
+        trainer=trainer,
         classes=classes,
         seed=seed,
     )
     session.start()
-    return session, listener.request
+    return session, trainer.request

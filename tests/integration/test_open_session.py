@@ -1,0 +1,61 @@
+"""Labelling a project from Python."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.tiny import Tiny
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.project.open_session import SessionOptions, open_session
+from tuilabel.project.statistics import project_statistics
+
+
+def tiny_options(tiny: Tiny, project: Path) -> SessionOptions:
+    return SessionOptions(
+        "fashion-mnist",
+        project=project,
+        annotator="ann",
+        batch_size=5,
+        learner="mlp",
+        checkpoint=tiny.checkpoint,
+        device="cpu",
+        data_dir=tiny.data_dir,
+    )
+
+
+def test_a_session_is_resumed_by_one_call(tiny: Tiny, tmp_path: Path) -> None:
+    options = tiny_options(tiny, tmp_path / "p.tuilabel")
+    for round_ in range(2):
+        with open_session(options) as session:
+            assert session.statistics().labelled == 5 * round_
+            assert session.pool.targets is not None
+            assert session.batch is not None
+            for item in session.batch.items:
+                session.label(item.index, int(session.pool.targets[item.index]))
+            assert session.statistics().labelled == 5 * (round_ + 1)
+    with open_session(options) as session:
+        session.undo()
+    statistics = project_statistics("fashion-mnist", options.project, tiny.data_dir)
+    assert statistics.log.labelled == 9
+    assert statistics.log.annotators == (("ann", 9),)
+    assert statistics.log.test_accuracy is not None
+
+
+def test_a_project_is_open_once(tiny: Tiny, tmp_path: Path) -> None:
+    options = tiny_options(tiny, tmp_path / "p.tuilabel")
+    with open_session(options) as session:
+        assert session.batch is not None
+        with pytest.raises(TuilabelError, match="is being labelled by process"), open_session(options):
+            pass
+        session.label(session.batch.items[0].index, 1)
+    with open_session(options) as session:
+        assert session.statistics().labelled == 1
+
+
+def test_wrong_options_are_reported_before_anything_is_made(tmp_path: Path) -> None:
+    options = SessionOptions("mnist", project=tmp_path / "p", learner="latnt")
+    with pytest.raises(UsageError, match="unknown learner 'latnt'"), open_session(options):
+        pass
+    assert not (tmp_path / "p").exists()
