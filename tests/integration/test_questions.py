@@ -13,7 +13,7 @@ from tests.helpers.toy import Toy
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.cache import encode_images
 from tuilabel.encoders.vae.decode import LatentDecoder
-from tuilabel.encoders.vae.preview import reconstruct
+from tuilabel.encoders.vae.reconstruct import reconstruct
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import (

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests.helpers.tiny import Tiny
+from tuilabel.cli.render.preview import preview
 from tuilabel.datasets import open_pool
 from tuilabel.encoders import cache as latents_module
 from tuilabel.encoders.cache import cached_latents, encode_pool
@@ -27,7 +28,7 @@ from tuilabel.encoders.vae.model import (
     smoothed,
 )
 from tuilabel.encoders.vae.optimizer import WEIGHT_DECAY, Muon
-from tuilabel.encoders.vae.preview import preview, reconstruct
+from tuilabel.encoders.vae.reconstruct import reconstruct
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import SHARES, best_smoothing
 from tuilabel.encoders.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae

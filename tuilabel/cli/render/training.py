@@ -232,7 +232,8 @@ def _figures(now: TrainProgress) -> str:
 
 
 def _summary(path: Path, pool: ImagePool, metrics: dict[str, float], model: Any) -> None:
-    from tuilabel.encoders.vae.preview import preview, reconstruct
+    from tuilabel.cli.render.preview import preview
+    from tuilabel.encoders.vae.reconstruct import reconstruct
 
     console = Console(highlight=False)
     if console.is_terminal:
