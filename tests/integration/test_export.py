@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import pkgutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +17,13 @@ from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange import (
     FORMATS,
+    READABLE,
     ExportOptions,
+    ImportOptions,
     LabelRow,
     WriteResult,
+    format_for_path,
+    formats,
     get_format,
     resolve_answers,
     rows_of,
@@ -477,7 +482,26 @@ def test_an_unknown_format_names_the_near_one() -> None:
         get_format("image-folder")
 
 
+def test_every_module_of_formats_is_registered() -> None:
+    assert len(FORMATS) == len(list(pkgutil.iter_modules(formats.__path__)))
+    assert set(READABLE) < set(FORMATS)
+
+
+def test_a_format_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="fiftyone can be exported, but not imported"):
+        get_format("fiftyone").read(tmp_path, ImportOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("a.csv", "csv"), ("a.NDJSON", "jsonl"), ("a.parquet", "parquet"), ("a.json", None), ("folder", None)],
+)
+def test_the_ending_of_a_path_names_a_format_of_one_file(name: str, expected: str | None) -> None:
+    assert format_for_path(Path(name)) == expected
+
+
 def test_the_help_names_every_format() -> None:
     from tuilabel.cli import exchange
 
     assert exchange.FORMATS.split(", ") == list(FORMATS)
+    assert exchange.IMPORT_FORMATS.split(", ") == ["auto", *READABLE]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,6 +217,50 @@ def test_a_file_that_is_something_else_is_one_clear_line(
     with pytest.raises(TuilabelError, match=words):
         into(tmp_path / name, array_pool())
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.csv", "", "has no columns"),
+        ("a.json", '[{"data": {"image": "http://[x/1.png"}}]', "structure of label-studio"),
+        ("a.json", "[" * 100_000, "structure of label-studio"),
+    ],
+)
+def test_a_hostile_file_is_one_clear_line(tmp_path: Path, into: Importer, name: str, content: str, words: str) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(TuilabelError, match=words):
+        into(tmp_path / name, array_pool())
+
+
+def test_times_that_no_calendar_has_are_left_out(tmp_path: Path) -> None:
+    answer = {"image": "a.png", "label": "cat", "answer": "accept"}
+    stamps = [1e30, float("nan"), True, "noon"]
+    path = csv_file(tmp_path, *(json.dumps({**answer, "_timestamp": stamp}) for stamp in stamps), name="a.jsonl")
+    assert [row.at for row in read(path)] == [None] * 4
+    path = csv_file(tmp_path, "path,label,labelled_at", "a.png,cat,0001-01-01T00:00:00+05:00")
+    assert [row.at for row in read(path)] == [None]
+
+
+def test_a_manifest_of_numbers_does_no_harm(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    (tmp_path / "out/cat").mkdir(parents=True)
+    (tmp_path / "out/cat/1.png").write_bytes(pool.files.read(1))
+    manifest = {"classes": {"cat": 5}, "items": {"1.png": {"id": 3, "annotator": 4, "labelled_at": 5}}}
+    (tmp_path / "out/tuilabel.json").write_text(json.dumps(manifest))
+    figures = into(tmp_path / "out", pool)
+    assert (figures["matched"], figures["new_classes"]) == (1, ["5"])
+
+
+def test_only_files_are_read_to_find_an_item(tmp_path: Path) -> None:
+    """A device or pipe would never end, and a name may hold what no file system takes."""
+    os.mkfifo(tmp_path / "pipe.png")
+    matcher = Matcher(array_pool(), tmp_path)
+    for path in ("pipe.png", "/dev/zero", "\ud800.png", "a\0.png", "x" * 5000):
+        assert matcher.find(ImportedLabel("", "cat", path=path)) == -1
+    url = {"image": "data:image/png;base64,\u00e9", "label": "cat", "answer": "accept"}
+    (row,) = read(csv_file(tmp_path, json.dumps(url), name="a.jsonl"))
+    assert matcher.find(row) == -1
 
 
 # -- which item --------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from tuilabel.cli.options import (
 from tuilabel.errors import UsageError, printable, unknown_name
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
+IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy"
 MODEL_SUFFIXES = {".onnx": "onnx", ".pt2": "torch"}
 
 
@@ -116,9 +117,7 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="The labels to import.")],
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
-    file_format: Annotated[
-        str, typer.Option("--format", help="auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy.")
-    ] = "auto",
+    file_format: Annotated[str, typer.Option("--format", help=f"{IMPORT_FORMATS}.")] = "auto",
     annotator: Annotated[
         str | None,
         typer.Option("--annotator", help="Whose labels they are. By default as the file says: label-studio:alice."),

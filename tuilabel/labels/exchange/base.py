@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.datasets.sources.base import SourceError
 from tuilabel.errors import UsageError
 from tuilabel.labels.exchange.rows import LabelRow
 
@@ -70,7 +71,7 @@ class ImportedLabel:
     annotator: str = ""
     """Empty if the file does not name one."""
     at: datetime | None = None
-    content: Callable[[], bytes] | None = None
+    content: Callable[[], bytes | SourceError] | None = None
     """Reads the image file itself, if the label came with it."""
 
 

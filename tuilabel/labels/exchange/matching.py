@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.ids import content_ids, file_id
+from tuilabel.datasets.sources.base import SourceError, read_file
 from tuilabel.labels.exchange.base import ImportedLabel
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -74,18 +74,13 @@ class Matcher:
         return index
 
     def _by_embedded_image(self, row: ImportedLabel) -> int:
-        return -1 if row.content is None else self._by_content(row.content)
+        return -1 if row.content is None else self._by_content(row.content())
 
     def _by_file_content(self, row: ImportedLabel) -> int:
-        if not row.path or "\0" in row.path:
-            return -1
-        path = self._folder / row.path  # an absolute path stays as it is
-        return self._by_content(path.read_bytes)
+        return self._by_content(read_file(self._folder / row.path)) if row.path else -1  # or an absolute path
 
-    def _by_content(self, read: Callable[[], bytes]) -> int:
-        try:
-            data = read()
-        except OSError:
+    def _by_content(self, data: bytes | SourceError) -> int:
+        if isinstance(data, SourceError):
             return -1
         ids = [file_id(data)]
         pixels = self._pixels(data)

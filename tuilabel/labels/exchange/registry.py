@@ -97,5 +97,5 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
         raise TuilabelError(f"cannot read {source}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise TuilabelError(f"{source} is not text in UTF-8: convert it, or choose another `file_format`") from error
-    except (AttributeError, IndexError, KeyError, TypeError) as error:
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise TuilabelError(f"{source} does not have the structure of {name}: choose another `file_format`") from error

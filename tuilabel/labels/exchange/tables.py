@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from tuilabel.errors import UsageError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.values import text_value, time_value
@@ -32,8 +32,11 @@ def find_columns(names: Iterable[str], options: ImportOptions, source: Path) -> 
     Raises
     ------
     UsageError : if a column that `options` name does not exist, or none has a usual name.
+    TuilabelError : if there are no columns at all.
     """
     names = list(names)
+    if not names:
+        raise TuilabelError(f"{source} has no columns: give a table with a header")
     there = ", ".join(names)
 
     def find(parameter: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:

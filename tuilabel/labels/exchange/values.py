@@ -19,6 +19,16 @@ def time_value(value: object) -> datetime | None:
     """A time in UTC, from a datetime or ISO 8601 text; None if it is neither."""
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):  # no such time, or none in UTC
         return None
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def timestamp_value(value: object) -> datetime | None:
+    """A time in UTC from seconds since 1970; None if it is not such a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return datetime.fromtimestamp(value, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

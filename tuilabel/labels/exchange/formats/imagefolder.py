@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.datasets.sources.base import read_file
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
@@ -13,7 +15,7 @@ from tuilabel.labels.exchange.directory import export_directory, read_manifest
 from tuilabel.labels.exchange.image_files import IMAGE_SUFFIXES
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
-from tuilabel.labels.exchange.values import time_value
+from tuilabel.labels.exchange.values import text_value, time_value
 
 PART_NAMES = {"train", "val", "valid", "validation", "test"}
 
@@ -49,12 +51,12 @@ def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[Imported
         known = items.get(path.name, {})
         yield ImportedLabel(
             where=str(path.relative_to(source)),
-            label=class_of_folder.get(folder, folder),
-            id=known.get("id", ""),
+            label=str(class_of_folder.get(folder, folder)),
+            id=text_value(known.get("id")),
             path=str(path.absolute()),
-            annotator=known.get("annotator", ""),
+            annotator=text_value(known.get("annotator")),
             at=time_value(known.get("labelled_at")),
-            content=path.read_bytes,
+            content=partial(read_file, path),
         )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, 
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.text_files import json_lines, open_text
-from tuilabel.labels.exchange.values import text_value
+from tuilabel.labels.exchange.values import text_value, timestamp_value
 
 ANNOTATIONS = "annotations.jsonl"
 
@@ -55,14 +53,13 @@ def read_prodigy(source: Path, _options: ImportOptions) -> Iterator[ImportedLabe
         meta = task.get("meta") or {}
         image = text_value(task.get("image"))
         embedded = image.startswith("data:")
-        stamp = task.get("_timestamp")
         yield ImportedLabel(
             where=where,
             label=text_value(label) if task.get("answer") == "accept" else "",
             id=text_value(meta.get("id")),
             path=text_value(task.get("path") or meta.get("path") or meta.get("file") or ("" if embedded else image)),
             annotator=text_value(task.get("_annotator_id")),
-            at=datetime.fromtimestamp(stamp, UTC) if isinstance(stamp, int | float) else None,
+            at=timestamp_value(task.get("_timestamp")),
             content=partial(_decode_data_url, image) if embedded else None,
         )
 
@@ -94,7 +91,7 @@ def _answer(row: LabelRow, path: Path, choices: list[dict[str, str]]) -> dict[st
 def _decode_data_url(url: str) -> bytes:
     try:
         return base64.b64decode(url.partition(",")[2])
-    except binascii.Error:
+    except ValueError:
         return b""
 
 
