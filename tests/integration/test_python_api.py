@@ -76,7 +76,7 @@ def test_queries_take_what_is_not_labelled_and_follow_the_seed(toy: Toy) -> None
         assert sorted(picks[0].tolist()) == list(range(30, 120))
         assert picks[0].tolist() == picks[1].tolist()
     assert len(query("entropy", toy.latents, 5)) == 5  # without a model: coverage
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(ValueError, match=r"same shape \(m,\), got \(2,\) and \(1,\)"):
         query("margin", toy.latents, 5, labelled=[1, 2], labels=[0])
     with pytest.raises(UsageError, match="did you mean margin"):
         query("margn", toy.latents, 5)

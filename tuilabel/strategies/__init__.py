@@ -1,4 +1,4 @@
-"""Query strategies: which items to ask next. One module a family; `get_strategy` finds them by name."""
+"""Query strategies: which items to label next. One module per family; `get_strategy` finds them by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The default: cover the pool until the model knows its way about, then ask what it is unsure of, spread out."""
+"""The default: cover the pool until the model is fairly confident, then query diverse items it is unsure of."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
 
-SURE = 0.7
+CONFIDENT = 0.7  # mean confidence from which on uncertain items are queried
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
-    """By coverage without a model, and while its mean confidence over the candidates is below `SURE`.
+    """Coverage without a model, and while its mean confidence over the candidates is below `CONFIDENT`.
 
-    Confidence is calibrated, so this is how often the model expects to be right: a statement about model and pool, not
-    about a number of labels.
+    Confidence is calibrated, so its mean is how often the model expects to be right. That depends on model and pool,
+    where a switch after a fixed number of labels would not.
     """
     p = context.probabilities
-    knows = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= SURE
-    chosen = WEIGHTED_KMEANS if knows else COVERAGE
+    confident = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= CONFIDENT
+    chosen = WEIGHTED_KMEANS if confident else COVERAGE
     return replace(chosen.pick(context, k), picked_by=chosen.name)
 
 
 AUTO = register(
     Strategy(
         name="auto",
-        summary="coverage until the model is sure, then weighted-kmeans",
-        when="nearly always: the default",
+        summary="coverage until the model is confident, then weighted-kmeans",
+        when="nearly always; the default",
         paper="Zhdanov 2019",
         cost="O(N·C + k²·D)",
         needs_model=False,

@@ -1,7 +1,7 @@
-"""BADGE (Ash et al. 2020, https://arxiv.org/abs/1906.03671): k-means++ over the gradients that the items would cause.
+"""BADGE (Ash et al. 2020, https://arxiv.org/abs/1906.03671): k-means++ on gradient embeddings.
 
-The gradient of the last layer, were the predicted class the true one, is long where the model is unsure and points
-where the item lies; drawn far from one another, the items are both uncertain and diverse.
+The gradient of the last layer, computed as if the predicted class were the true one, is long where the model is unsure,
+and its direction depends on where the item lies. Gradients drawn far from each other give uncertain and diverse items.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tuilabel.strategies.support import LARGE, bounded, latents_at, model_of, pr
 def gradient_seeds(
     residuals: NDArray[np.float32], hidden: NDArray[np.float32], k: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """k-means++ seeds among gradients g = residual ⊗ hidden, the longest first; equal ones never drawn twice.
+    """k-means++ seeds among gradients g = residual ⊗ hidden, starting with the longest; no item is drawn twice.
 
     The (n, C·E) matrix of gradients is never formed: ⟨a⊗h, b⊗g⟩ = ⟨a, b⟩⟨h, g⟩.
 
     Parameters
     ----------
-    residuals : float32 (n, C), probabilities less the one-hot prediction.
-    hidden : float32 (n, E), what the last layer sees.
+    residuals : float32 (n, C), probabilities minus the one-hot prediction.
+    hidden : float32 (n, E), the input of the last layer.
     """
     norms = np.einsum("nc,nc->n", residuals, residuals) * np.einsum("ne,ne->n", hidden, hidden)  # (n,)
     nearest = np.full(len(norms), np.inf, dtype=np.float32)
@@ -41,7 +41,7 @@ def gradient_seeds(
         free[at] = False
         products = (residuals @ residuals[at]) * (hidden @ hidden[at])
         distances = norms + norms[at] - 2 * products
-        distances[distances < 1e-6 * (norms + norms[at])] = 0  # rounding is no distance
+        distances[distances < 1e-6 * (norms + norms[at])] = 0  # smaller differences are rounding errors
         np.minimum(nearest, distances, out=nearest)
         nearest[at] = 0
     return chosen
@@ -59,7 +59,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
 BADGE = register(
     Strategy(
         name="badge",
-        summary="items whose gradients are long and differ",
+        summary="items with long and diverse gradients",
         when="large batches, once every class has labels",
         paper="Ash et al. 2020",
         cost="O(k·N·(C + H))",

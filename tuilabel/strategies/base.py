@@ -1,4 +1,4 @@
-"""What a query strategy is: numpy in, indices out."""
+"""What a query strategy is: numpy arrays in, positions out."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 
 
 class Model(Protocol):
-    """What a strategy may ask of the classifier besides its probabilities; X are latents, float32 (n, D)."""
+    """What a strategy may use of the classifier besides its probabilities; X are latents, float32 (n, D)."""
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities, float32 (n, C)."""
 
     def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Those of each member of the ensemble, float32 (K, n, C)."""
+        """Class probabilities of each member of the ensemble, float32 (K, n, C)."""
 
     def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the last layer sees, float32 (n, E)."""
+        """The input of the last layer, float32 (n, E)."""
 
 
 @dataclass(frozen=True)
 class QueryContext:
-    """All a strategy may look at.
+    """Everything a strategy may use.
 
     Attributes
     ----------
     latents : float32 (N, D), of the whole pool; may be memory-mapped.
-    candidates : int64 (n,), pool indices that may be picked: unanswered, unique, ascending.
+    candidates : int64 (n,), pool indices that may be picked: unlabelled, unique, ascending.
     labelled : int64 (m,), pool indices of the labelled items.
-    probabilities : float32 (n, C), the model's, row k for `candidates[k]`; None without a model.
-    rng : of everything drawn at random.
-    labels : int64 (m,), the class of each labelled item; empty without a model, where items on the screen count as
-        labelled too.
+    probabilities : float32 (n, C), predictions of the model, row i for `candidates[i]`; None without a model.
+    rng : for everything that is drawn at random.
+    labels : int64 (m,), the class of each labelled item; empty without a model, where `labelled` also holds
+        the items on the screen.
     model : the classifier itself; None without one.
     """
 
@@ -50,10 +50,14 @@ class QueryContext:
 
 @dataclass(frozen=True)
 class Selection:
-    """Positions in `candidates`, int64 (k,), in the order in which they are to be asked.
+    """The items that a strategy picked.
 
-    `query_probability`, float64 (k,), is the probability with which each was drawn among those left; None where the
-    pick was not at random. `picked_by` names the strategy that picked where that is another than the one asked.
+    Attributes
+    ----------
+    positions : int64 (k,), positions in `candidates`, in the order in which the items are to be labelled.
+    query_probability : float64 (k,), the probability with which each was drawn from the candidates that were left; None
+        where items were not drawn at random.
+    picked_by : the name of the strategy that picked, where the requested one delegated to another.
     """
 
     positions: NDArray[np.int64]
@@ -63,10 +67,7 @@ class Selection:
 
 @dataclass(frozen=True)
 class Strategy:
-    """A way of choosing what to ask.
-
-    `pick(context, k)` returns min(k, n) distinct candidates.
-    """
+    """A query strategy and its description; `pick(context, k)` returns min(k, n) distinct candidates."""
 
     name: str
     summary: str
@@ -74,9 +75,9 @@ class Strategy:
     """When to use it, in a few words."""
     paper: str
     cost: str
-    """In N, the pool, C classes, D latent dimensions, H hidden units, k picks."""
+    """Run time for a pool of N items, C classes, D latent dimensions, H hidden units and k picks."""
     needs_model: bool
-    """Whether it looks at `probabilities` or `model`; until there is a model, coverage picks in its place."""
+    """Whether it uses `probabilities` or `model`; until there is a model, coverage picks instead."""
     pick: Callable[[QueryContext, int], Selection]
 
 
@@ -84,18 +85,18 @@ _REGISTRY: dict[str, Strategy] = {}
 
 
 def register(strategy: Strategy) -> Strategy:
-    """Add a strategy to the registry; raises ValueError where the name is taken."""
+    """Add a strategy to the registry; raises ValueError where the name is already taken."""
     if strategy.name in _REGISTRY:
-        raise ValueError(f"there is a strategy {strategy.name!r} already")
+        raise ValueError(f"the strategy {strategy.name!r} is already registered")
     _REGISTRY[strategy.name] = strategy
     return strategy
 
 
 def strategy_names() -> tuple[str, ...]:
-    """Every registered name, in the order of registration."""
+    """All registered names, in the order of registration."""
     return tuple(_REGISTRY)
 
 
 def registered(name: str) -> Strategy | None:
-    """The registered strategy called `name`, if there is one."""
+    """The strategy registered as `name`, or None."""
     return _REGISTRY.get(name)

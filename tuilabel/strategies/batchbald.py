@@ -1,7 +1,8 @@
 """BatchBALD (Kirsch, van Amersfoort & Gal 2019, https://arxiv.org/abs/1906.08158).
 
-Greedily the batch whose classes together tell most about which member of the ensemble is right, so that no two items
-of a batch tell the same. K members hold log K nats at most: a batch that is much longer is chosen by crumbs.
+Greedily picks the batch whose classes together are most informative about which member of the ensemble is right, so
+that the items of a batch are not redundant. With K members that information is at most log K nats: in a much longer
+batch the last items are chosen by tiny differences.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from tuilabel.strategies.ensemble import bald_scores
 from tuilabel.strategies.support import bounded, latents_at, model_of
 from tuilabel.strategies.uncertainty import entropy, highest
 
-FILTER = 300  # candidates of the highest BALD score that are looked at together; never fewer than 2·k
-CONFIGURATIONS = 1000  # classes of the items already picked that are gone through: all of them, or a sample
-MAX_JOINT = 100  # picks chosen jointly; the rest of a longer batch goes by BALD
+PREFILTER = 300  # candidates with the highest BALD score that enter the joint selection; at least 2·k
+CONFIGURATIONS = 1000  # joint classes of the picked items that are summed over: all of them, or a sample
+MAX_JOINT = 100  # items picked jointly; the rest of a larger batch is picked by BALD
 
 
 @bounded
 def _pick(context: QueryContext, k: int) -> Selection:
     scores = bald_scores(context)
-    best = highest(scores, max(FILTER, 2 * min(k, MAX_JOINT), k), context.rng)
+    best = highest(scores, max(PREFILTER, 2 * min(k, MAX_JOINT), k), context.rng)
     members = model_of(context).member_probabilities(latents_at(context, best))
     chosen = joint_picks(members, min(k, MAX_JOINT), context.rng)
     rest = np.setdiff1d(np.arange(len(best)), chosen)  # best first, as `highest` gives them
@@ -32,10 +33,10 @@ def _pick(context: QueryContext, k: int) -> Selection:
 def joint_picks(
     members: NDArray[np.float32], k: int, rng: np.random.Generator, configurations: int = CONFIGURATIONS
 ) -> NDArray[np.int64]:
-    """The greedy batch of highest mutual information with the member, int64 (min(k, n),).
+    """Greedily pick the batch with the highest mutual information with the member, int64 (min(k, n),).
 
-    Exact while the classes of the items picked before have no more than `configurations` values together; from then on
-    over as many of them, drawn from the members in equal parts.
+    Exact while the picked items have at most `configurations` joint classes; from then on estimated on as many
+    configurations, drawn from the members in equal parts.
 
     Parameters
     ----------
@@ -43,10 +44,9 @@ def joint_picks(
     """
     n_members, n, n_classes = members.shape
     mean_entropy = np.mean([entropy(member) for member in members], axis=0, dtype=np.float64)  # (n,)
-    joint = np.ones((n_members, 1))  # (K, M): of each configuration of the classes picked, given the member
-    origin: NDArray[np.int64] | None = (
-        None  # (M,): the member that each was drawn from; None while all are gone through
-    )
+    joint = np.ones((n_members, 1))  # (K, M): probability of each configuration of classes, given the member
+    origin: NDArray[np.int64] | None = None
+    """(M,): the member that each configuration was drawn from; None while all are enumerated."""
     chosen: list[int] = []
     while len(chosen) < min(k, n):
         gain = _conditional_entropy(members, joint, exact=origin is None) - mean_entropy
@@ -68,10 +68,10 @@ def joint_picks(
 def _conditional_entropy(
     members: NDArray[np.float32], joint: NDArray[np.float64], *, exact: bool
 ) -> NDArray[np.float64]:
-    """Entropy of each item's class given those picked, float64 (n,), of (K, n, C) and (K, M)."""
+    """Entropy of each item's class given the classes of the picked items, float64 (n,), from (K, n, C) and (K, M)."""
     mass = joint.sum(axis=0)  # (M,)
     possible = mass > 0
-    belief = (joint[:, possible] / mass[possible]).astype(np.float32)  # (K, M): in the member, given a configuration
+    belief = (joint[:, possible] / mass[possible]).astype(np.float32)  # (K, M): of the member, given a configuration
     weights = (mass[possible] / mass.sum()) if exact else np.full(belief.shape[1], 1 / belief.shape[1])
     _, n, n_classes = members.shape
     result = np.zeros(n)
@@ -87,7 +87,7 @@ def _conditional_entropy(
 def _extended(
     joint: NDArray[np.float64], picked: NDArray[np.float64], origin: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """`joint`, (K, M), with a class for one more item, (K, C), drawn from each configuration's own member."""
+    """Extend `joint`, (K, M), by one more item, (K, C): its class is drawn from each configuration's own member."""
     cumulated = np.cumsum(picked, axis=1)[origin]  # (M, C)
     drawn = (rng.random(len(origin))[:, None] * cumulated[:, -1:] >= cumulated).sum(axis=1)
     joint = joint * picked[:, np.minimum(drawn, picked.shape[1] - 1)]

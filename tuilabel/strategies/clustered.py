@@ -1,4 +1,4 @@
-"""Uncertain items, and of these the centres of k-means clusters: weighted k-means and DropQuery."""
+"""The centres of k-means clusters of uncertain items: weighted k-means and DropQuery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuilabel.strategies.support import (
     LARGE,
     SAMPLE,
     bounded,
-    filled_up,
+    fill_up,
     latents_at,
     model_of,
     probabilities_of,
@@ -19,27 +19,25 @@ from tuilabel.strategies.support import (
 )
 from tuilabel.strategies.uncertainty import highest, margin
 
-PREFILTER = 10  # times k items of the smallest margin go into weighted k-means, the paper's β
-PASSES = 3  # of dropout, the paper's M
-DROPPED = (
-    0.25  # share of latent dimensions that each pass drops; the paper's 0.75 of a few tens leaves too little to go by
-)
+PREFILTER = 10  # times k items with the smallest margin are clustered, the paper's β
+PASSES = 3  # with dropout, the paper's M
+DROPPED = 0.25  # share of latent dimensions dropped in each pass; the paper's 0.75 leaves too few of some 32
 
 
 @bounded
 def _weighted_kmeans(context: QueryContext, k: int) -> Selection:
     scores = margin(probabilities_of(context))
     best = highest(scores, PREFILTER * k, context.rng)
-    points, weights = latents_at(context, best), 1 + scores[best]  # from 0, certain, to 1, a tie
+    points, weights = latents_at(context, best), 1 + scores[best]  # from 0 (certain) to 1 (a tie)
     cluster = kmeans(points, k, context.rng, weights=weights)
     chosen = best[central_members(points, cluster, weights)]
-    return Selection(filled_up(chosen, k, len(context.candidates), context.rng, first=best))
+    return Selection(fill_up(chosen, k, len(context.candidates), context.rng, first=best))
 
 
 def flips(
     model: Model, latents: NDArray[np.float32], predicted: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """In how many of PASSES passes with dropout on the latents (n, D) the prediction changes, int64 (n,)."""
+    """Number of PASSES passes with dropout on the latents (n, D) in which the prediction changes, int64 (n,)."""
     changed = np.zeros(len(latents), dtype=np.int64)
     for _ in range(PASSES):
         kept = rng.random(latents.shape, dtype=np.float32) >= DROPPED
@@ -59,19 +57,19 @@ def _dropquery(context: QueryContext, k: int) -> Selection:
         least -= 1
     unsure = sampled[changed >= least]
     if len(unsure) <= k:
-        return Selection(filled_up(unsure, k, len(context.candidates), rng))
+        return Selection(fill_up(unsure, k, len(context.candidates), rng))
     if len(unsure) > max(SAMPLE, 4 * k):
         unsure = np.sort(rng.choice(unsure, max(SAMPLE, 4 * k), replace=False))
     points = latents_at(context, unsure)
     chosen = unsure[central_members(points, kmeans(points, k, rng))]
-    return Selection(filled_up(chosen, k, len(context.candidates), rng, first=rng.permutation(unsure)))
+    return Selection(fill_up(chosen, k, len(context.candidates), rng, first=rng.permutation(unsure)))
 
 
 WEIGHTED_KMEANS = register(
     Strategy(
         name="weighted-kmeans",
-        summary="of the smallest margins the centres of k clusters",
-        when="large batches that margin fills with look-alikes",
+        summary="centres of k clusters of the items with small margins",
+        when="large batches, where margin picks near duplicates",
         paper="Zhdanov 2019",
         cost="O(N·C + k²·D)",
         needs_model=True,
@@ -81,7 +79,7 @@ WEIGHTED_KMEANS = register(
 DROPQUERY = register(
     Strategy(
         name="dropquery",
-        summary="cluster centres where dropout flips the prediction",
+        summary="cluster centres of items whose prediction dropout flips",
         when="latents with many dimensions",
         paper="Gupte et al. 2024",
         cost="O(N·D + k·D)",

@@ -1,7 +1,7 @@
-"""Typical items that cover the latents: coverage, the cold start of all that need a model, and TypiClust.
+"""Typical items that cover the latent space: coverage, the cold start of all strategies, and TypiClust.
 
 Hacohen, Dekel & Weinshall 2022, *Active learning on a budget* (https://arxiv.org/abs/2202.02794): with few labels,
-typical items that cover the latent space teach more than uncertain ones.
+typical items that cover the latent space are more useful than uncertain ones.
 """
 
 from __future__ import annotations
@@ -14,35 +14,36 @@ from numpy.typing import NDArray
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import NEIGHBOURS, kmeans, typicality
 from tuilabel.strategies.spectral import spectral_clusters
-from tuilabel.strategies.support import SAMPLE, bounded, filled_up, labelled_latents, latents_at
+from tuilabel.strategies.support import SAMPLE, bounded, fill_up, labelled_latents, latents_at
 
-PER_CLUSTER = 1000  # items of a cluster among which typicality is measured
-SPECTRAL = 30  # clusters up to which coverage finds them by their borders: with few it matters where they are cut
-MAX_CLUSTERS = 500  # TypiClust's, in the paper
-MIN_MEMBERS = 5  # clusters below are left out by TypiClust: their typicality is noise
+PER_CLUSTER = 1000  # items of a cluster among which typicality is computed
+SPECTRAL = 30  # up to as many clusters are spectral: with few clusters it matters where they are cut
+MAX_CLUSTERS = 500  # of TypiClust, as in the paper
+MIN_MEMBERS = 5  # TypiClust leaves smaller clusters out: their typicality is noise
 
 
 @bounded
 def _coverage(context: QueryContext, k: int) -> Selection:
-    """One item of each of the k clusters that come first: without a label before with one, the largest before others.
+    """The most typical item of each of k clusters, clusters without labels first, large ones before small ones.
 
-    Where more than SAMPLE // 20 items have labels the clusters become no more, and those with labels are asked again.
+    The number of clusters grows with the labels up to SAMPLE // 20; beyond that, clusters with labels are queried
+    again.
     """
     rng = context.rng
     sampled, points, cluster, n_labelled = _clustered(context, k, max(k, SAMPLE // 20), spectral_up_to=SPECTRAL)
     counts = np.bincount(cluster, minlength=len(n_labelled))
     order = sorted(np.flatnonzero(counts).tolist(), key=lambda c: (n_labelled[c] > 0, -counts[c]))
     chosen = [_by_typicality(points, np.flatnonzero(cluster == c), rng)[0] for c in order[:k]]
-    return Selection(filled_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
+    return Selection(fill_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
 
 
 @bounded
 def typiclust(context: QueryContext, k: int) -> Selection:
-    """Pick k times from the cluster with the fewest labels and picks, the largest of those, its most typical item.
+    """Pick k times the most typical item of the cluster with the fewest labels and picks, large clusters first.
 
-    Differs from coverage as the paper does: a cluster's labels are counted, not only noticed, clusters of fewer than
-    MIN_MEMBERS items are left out, there are MAX_CLUSTERS at most, and typicality looks at no more than half of a
-    cluster.
+    This is the paper's method, and it differs from coverage: the labels of a cluster are counted, clusters of fewer
+    than MIN_MEMBERS items are left out, there are at most MAX_CLUSTERS clusters, and typicality uses at most half of a
+    cluster as neighbours.
     """
     rng = context.rng
     sampled, points, cluster, n_labelled = _clustered(context, k, MAX_CLUSTERS)
@@ -63,17 +64,17 @@ def typiclust(context: QueryContext, k: int) -> Selection:
             heapq.heapreplace(queue, (n + 1, size, c))
         else:
             heapq.heappop(queue)
-    return Selection(filled_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
+    return Selection(fill_up(sampled[np.array(chosen, dtype=np.int64)], k, len(context.candidates), rng))
 
 
 def _clustered(
     context: QueryContext, k: int, most: int, spectral_up_to: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Cluster a sample of the candidates with all that is labelled, into as many clusters as both, and `most` at most.
+    """Cluster a sample of the candidates together with the labelled items, into k + labels clusters, at most `most`.
 
     Returns
     -------
-    Positions sampled (s,), their latents (s, D), their clusters (s,), and the labelled items of each cluster.
+    Sampled positions (s,), their latents (s, D), their clusters (s,), and the number of labelled items per cluster.
     """
     rng, n = context.rng, len(context.candidates)
     sampled = np.sort(rng.choice(n, size=min(n, max(SAMPLE, 4 * k)), replace=False))
@@ -91,7 +92,7 @@ def _by_typicality(
     rng: np.random.Generator,
     share: float = 1.0,
 ) -> list[int]:
-    """`members`, of which at most PER_CLUSTER, the most typical first; neighbours are `share` of them at most."""
+    """At most PER_CLUSTER of `members`, most typical first; at most a `share` of them count as neighbours."""
     if len(members) > PER_CLUSTER:
         members = np.sort(rng.choice(members, PER_CLUSTER, replace=False))
     score = typicality(points[members], min(NEIGHBOURS, max(1, int(share * len(members)))))
@@ -103,7 +104,7 @@ COVERAGE = register(
     Strategy(
         name="coverage",
         summary="the most typical item of each spectral cluster",
-        when="before there is a model: the others start with it",
+        when="before there is a model; other strategies start with it",
         paper="Hacohen et al. 2022",
         cost="O(k·D)",
         needs_model=False,
@@ -113,7 +114,7 @@ COVERAGE = register(
 TYPICLUST = register(
     Strategy(
         name="typiclust",
-        summary="typical items of clusters with the fewest labels",
+        summary="typical items of the clusters with the fewest labels",
         when="very few labels, batch after batch",
         paper="Hacohen et al. 2022",
         cost="O((k + labels)·D)",

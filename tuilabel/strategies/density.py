@@ -1,4 +1,4 @@
-"""Information density (Settles & Craven 2008): uncertain items, rather where there are many like them."""
+"""Information density (Settles & Craven 2008): uncertain items in dense regions."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from tuilabel.strategies.geometry import blocks
 from tuilabel.strategies.support import bounded, probabilities_of
 from tuilabel.strategies.uncertainty import entropy, highest
 
-BETA = 1.0  # how much density counts, the paper's
-ROWS = 65_536  # candidates whose latents are held at once
+BETA = 1.0  # exponent of the density, as in the paper
+ROWS = 65_536  # candidates whose latents are in memory at once
 
 
 def mean_similarity(context: QueryContext) -> NDArray[np.float32]:
-    """Mean over all candidates of (1 + cosine) / 2 with each of them, float32 (n,), in 0…1.
+    """Mean similarity (1 + cosine) / 2 of each candidate to all candidates, float32 (n,), in 0…1.
 
-    The mean of the cosines is the product with the mean of the normalised latents, exactly, in O(N·D). Latents point
-    everywhere and cosines cancel; moved to 0…1 they order entropies without turning their sign.
+    The mean cosine equals the product with the mean of the normalised latents, so the cost is O(N·D). Latents point in
+    all directions and cosines cancel; shifted to 0…1 they weigh entropies without changing their sign.
     """
     n, total = len(context.candidates), np.zeros(context.latents.shape[1])
     for rows in blocks(n, ROWS):
@@ -43,7 +43,7 @@ INFORMATION_DENSITY = register(
     Strategy(
         name="information-density",
         summary="highest entropy times mean similarity to the pool",
-        when="pools with outliers that entropy falls for",
+        when="pools with outliers, which entropy would pick",
         paper="Settles & Craven 2008",
         cost="O(N·(C + D))",
         needs_model=True,

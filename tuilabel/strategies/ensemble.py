@@ -1,4 +1,4 @@
-"""Disagreement of the ensemble: what its members do not agree on is what more labels can teach (epistemic)."""
+"""Disagreement of the ensemble: where its members disagree, more labels can help (epistemic uncertainty)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tuilabel.strategies.geometry import blocks
 from tuilabel.strategies.support import Pick, bounded, latents_at, model_of
 from tuilabel.strategies.uncertainty import entropy, highest
 
-ROWS = 65_536  # candidates whose members' probabilities are held at once
+ROWS = 65_536  # candidates whose members' probabilities are in memory at once
 
 
 def mutual_information(members: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How much an item's class tells about which member is right, in nats: float32 (n,) of (K, n, C).
+    """Mutual information of an item's class and the member that is right, in nats: float32 (n,) from (K, n, C).
 
-    Entropy of the mean less mean of the entropies (BALD, Houlsby et al. 2011); not below 0, not above log K.
+    The entropy of the mean minus the mean of the entropies (BALD, Houlsby et al. 2011); between 0 and log K.
     """
     mean_entropy = sum(entropy(member) for member in members) / len(members)
     return np.asarray(np.maximum(entropy(members.mean(axis=0)) - mean_entropy, 0), dtype=np.float32)
 
 
 def variation_ratio(members: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The share of members that do not vote for the class with most votes, float32 (n,) of (K, n, C)."""
+    """The share of members that do not vote for the class with most votes, float32 (n,) from (K, n, C)."""
     k, n, n_classes = members.shape
     votes = np.zeros((n, n_classes), dtype=np.int64)
     for vote in members.argmax(axis=2):
@@ -34,7 +34,7 @@ def variation_ratio(members: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def member_blocks(context: QueryContext) -> Iterator[NDArray[np.float32]]:
-    """The members' probabilities, (K, b, C), of all candidates, block by block."""
+    """The members' probabilities for all candidates, block by block, each (K, b, C)."""
     model = model_of(context)
     for rows in blocks(len(context.candidates), ROWS):
         yield model.member_probabilities(latents_at(context, np.arange(rows.start, rows.stop)))
@@ -45,7 +45,7 @@ def bald_scores(context: QueryContext) -> NDArray[np.float32]:
     return np.concatenate([mutual_information(members) for members in member_blocks(context)])
 
 
-def _by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
+def _pick_by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
     @bounded
     def pick(context: QueryContext, k: int) -> Selection:
         scores = np.concatenate([score(members) for members in member_blocks(context)])
@@ -57,22 +57,22 @@ def _by(score: Callable[[NDArray[np.float32]], NDArray[np.float32]]) -> Pick:
 BALD = register(
     Strategy(
         name="bald",
-        summary="each member of the ensemble sure of another class",
-        when="where many items are ambiguous in themselves",
+        summary="members of the ensemble sure of different classes",
+        when="pools with many inherently ambiguous items",
         paper="Houlsby et al. 2011",
         cost="O(N·C)",
         needs_model=True,
-        pick=_by(mutual_information),
+        pick=_pick_by(mutual_information),
     )
 )
 VARIATION_RATIO = register(
     Strategy(
         name="variation-ratio",
-        summary="most votes against the majority of the ensemble",
-        when="probabilities that are not to be trusted",
+        summary="most votes against the ensemble's majority",
+        when="probabilities that cannot be trusted",
         paper="Gal et al. 2017",
         cost="O(N·C)",
         needs_model=True,
-        pick=_by(variation_ratio),
+        pick=_pick_by(variation_ratio),
     )
 )

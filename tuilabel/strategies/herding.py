@@ -1,8 +1,8 @@
-"""Herding: greedily the items that cover the pool through a kernel, alone or weighted by uncertainty.
+"""Herding: greedily pick the items that cover the pool under a kernel, with or without weights for uncertainty.
 
-MaxHerding (Bae, Noh & Sutherland 2024, https://arxiv.org/abs/2407.12212) makes the mean over the pool of the largest
-kernel value to a labelled item as large as it gets. UHerding (Bae, Oliveira & Sutherland 2025,
-https://arxiv.org/abs/2412.20644) weighs each item by the model's uncertainty about it.
+MaxHerding (Bae, Noh & Sutherland 2024, https://arxiv.org/abs/2407.12212) maximises the mean over the pool of the
+largest kernel value to a labelled item. UHerding (Bae, Oliveira & Sutherland 2025, https://arxiv.org/abs/2412.20644)
+weighs each item by the model's uncertainty about it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tuilabel.strategies.geometry import blocks, nearest_distances, squared_dist
 from tuilabel.strategies.support import bounded, labelled_latents, latents_at, probabilities_of, sample
 from tuilabel.strategies.uncertainty import margin
 
-CANDIDATES = 10_000  # that may be picked
+CANDIDATES = 10_000  # sampled candidates that may be picked
 TARGETS = 4_000  # of these, on which coverage is measured
-LAZY = 64  # candidates whose gain is measured anew at once
-LABELLED = 5_000  # labelled items that the radius and the temperature look at
+LAZY = 64  # candidates whose gain is recomputed at once
+LABELLED = 5_000  # labelled items that radius and temperature are computed from
 MAX_TEMPERATURE = 20.0
 
 
@@ -30,17 +30,17 @@ def greedy_coverage(
     squared_radius: float,
     k: int,
 ) -> NDArray[np.int64]:
-    """Take k times the point that adds most to Σ_t weight_t · max over chosen s of exp(-|t - s|²/σ²), (k,).
+    """Pick k times the point that adds most to Σ_t weight_t · max over chosen s of exp(-|t - s|²/σ²), (k,).
 
-    Gains only shrink as more is chosen (submodularity), so only those are measured anew that may still be the largest:
-    lazy greedy (Minoux 1978), which gives what the full one gives.
+    Gains only shrink as more points are chosen (submodularity), so only those are recomputed that may still be the
+    largest: lazy greedy (Minoux 1978), with the same result as the full greedy algorithm.
 
     Parameters
     ----------
     points : float32 (n, D), n ≥ k.
     targets : int64 (t,), the points on which coverage is measured.
     weights : float32 (t,).
-    nearest : float32 (t,), squared distance of each to the nearest labelled item; infinite where there is none.
+    nearest : float32 (t,), squared distance of each to the nearest labelled item; infinite without labels.
     squared_radius : σ², above 0.
     """
     at, squares = points[targets], np.einsum("nd,nd->n", points, points)
@@ -77,7 +77,7 @@ def greedy_coverage(
 
 
 def calibrating_temperature(probabilities: NDArray[np.float32], accuracy: float) -> float:
-    """The temperature in 1…MAX_TEMPERATURE at which the mean confidence of (n, C) is no more than `accuracy`."""
+    """The temperature in 1…MAX_TEMPERATURE at which the mean confidence of (n, C) is at most `accuracy`."""
     low, high = 1.0, MAX_TEMPERATURE
     if tempered(probabilities, low).max(axis=1).mean() <= accuracy:
         return low
@@ -89,17 +89,17 @@ def calibrating_temperature(probabilities: NDArray[np.float32], accuracy: float)
 
 
 def tempered(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Rows of (n, C) with their logarithms divided by `temperature`, normalised."""
+    """Probabilities (n, C) with their logarithms divided by `temperature`, renormalised."""
     if temperature == 1:
         return probabilities
     powers = np.maximum(probabilities, np.finfo(np.float32).tiny) ** np.float32(1 / temperature)
     return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def neighbour_figures(labelled: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
+def neighbour_statistics(labelled: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[float, float]:
     """Smallest squared distance above 0 between two of (m, D), and the share whose nearest other has the same label.
 
-    The latter is the accuracy of 1-nearest-neighbour, each left out in turn.
+    The latter is the leave-one-out accuracy of the 1-nearest-neighbour classifier.
     """
     smallest, right = np.inf, 0
     for rows in blocks(len(labelled), 1024):
@@ -110,11 +110,11 @@ def neighbour_figures(labelled: NDArray[np.float32], labels: NDArray[np.int64]) 
     return smallest, right / len(labelled)
 
 
-def _herded(context: QueryContext, k: int, *, by_uncertainty: bool) -> Selection:
+def _select(context: QueryContext, k: int, *, by_uncertainty: bool) -> Selection:
     """Both strategies.
 
-    Latents are not scaled to length 1, as the papers' features are: radius 1 is there half of the mean squared
-    distance between two items, which is the sum of the variances of the dimensions, and so it is here.
+    The papers scale features to length 1 and use radius 1, which is half of the mean squared distance between two
+    items. Latents are not scaled, so the same quantity is computed here: the sum of the variances of the dimensions.
     """
     rng = context.rng
     sampled = sample(context, k, CANDIDATES)
@@ -128,25 +128,25 @@ def _herded(context: QueryContext, k: int, *, by_uncertainty: bool) -> Selection
     weights = np.ones(len(targets), dtype=np.float32)
     nearest = nearest_distances(points[targets], labelled)
     if by_uncertainty:
-        squared_radius, weights = _adapted(context, sampled[targets], labelled, squared_radius)
+        squared_radius, weights = _adapt(context, sampled[targets], labelled, squared_radius)
     return Selection(sampled[greedy_coverage(points, targets, weights, nearest, squared_radius, k)])
 
 
-def _adapted(
+def _adapt(
     context: QueryContext, positions: NDArray[np.int64], labelled: NDArray[np.float32], squared_radius: float
 ) -> tuple[float, NDArray[np.float32]]:
-    """UHerding's radius and weights: from coverage at few labels to uncertainty at many.
+    """UHerding's radius and weights: they move from coverage with few labels to uncertainty with many.
 
-    The radius falls to the smallest distance between two labelled items. The temperature makes a model that knows
-    little unsure of everything. The paper fits it on labels held out from a second training; here the accuracy of
-    nearest neighbours among the labels, each left out in turn, stands for it, and the model is trained once.
+    The radius falls to the smallest distance between two labelled items. The temperature makes a weak model unsure
+    about everything. The paper fits it on held-out labels with a second training; here it matches the leave-one-out
+    accuracy of nearest neighbours among the labels, so that the model is trained once.
     """
     probabilities = probabilities_of(context)[positions]
     n = len(context.labels)
     if n >= 2 and n == len(labelled):
         some = context.rng.choice(n, LABELLED, replace=False) if n > LABELLED else np.arange(n)
-        smallest, accuracy = neighbour_figures(labelled[some], context.labels[some])
-        floor = 1e-4 * squared_radius  # below, distances are rounding
+        smallest, accuracy = neighbour_statistics(labelled[some], context.labels[some])
+        floor = 1e-4 * squared_radius  # smaller distances are rounding errors
         squared_radius = max(floor, min(squared_radius, smallest))
         probabilities = tempered(probabilities, calibrating_temperature(probabilities, accuracy))
     weights = np.asarray(1 + margin(probabilities), dtype=np.float32)
@@ -155,18 +155,18 @@ def _adapted(
 
 @bounded
 def _maxherding(context: QueryContext, k: int) -> Selection:
-    return _herded(context, k, by_uncertainty=False)
+    return _select(context, k, by_uncertainty=False)
 
 
 @bounded
 def _uherding(context: QueryContext, k: int) -> Selection:
-    return _herded(context, k, by_uncertainty=True)
+    return _select(context, k, by_uncertainty=True)
 
 
 MAXHERDING = register(
     Strategy(
         name="maxherding",
-        summary="what brings labels nearest to the whole pool",
+        summary="items that bring the whole pool close to a label",
         when="few labels, small batches",
         paper="Bae et al. 2024",
         cost="O(labels·D)",

@@ -9,19 +9,19 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import nearest_distances, squared_distances
 from tuilabel.strategies.support import SAMPLE, bounded, labelled_latents, latents_at, sample
 
-DISTANCES = 500_000_000  # computed at most: of more than DISTANCES / (labels + k) candidates a sample is looked at
+DISTANCES = 500_000_000  # most that are computed: more than DISTANCES / (labels + k) candidates are sampled
 
 
 def farthest_first(
     points: NDArray[np.float32], nearest: NDArray[np.float32], k: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Take k times the point farthest from all chosen so far; at most twice the best radius (Gonzalez 1985).
+    """Pick k times the point farthest from all chosen so far; at most twice the optimal radius (Gonzalez 1985).
 
     Parameters
     ----------
     points : float32 (n, D), n ≥ k.
-    nearest : float32 (n,), squared distance to the nearest that is there already; all infinite where none is, and the
-        first is then a random one.
+    nearest : float32 (n,), squared distance to the nearest labelled point; all infinite without labels, and then the
+        first pick is random.
     """
     squares = np.einsum("nd,nd->n", points, points)
     nearest = nearest.copy()
@@ -47,7 +47,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
 K_CENTER = register(
     Strategy(
         name="k-center",
-        summary="the item farthest from all labelled or picked",
+        summary="the item farthest from all labelled and picked ones",
         when="rare kinds of items; beware of outliers",
         paper="Sener & Savarese 2018",
         cost="O((k + labels)·N·D)",

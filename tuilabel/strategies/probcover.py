@@ -1,4 +1,4 @@
-"""ProbCover (Yehuda et al. 2022, https://arxiv.org/abs/2205.11320): the balls that cover most of the pool."""
+"""ProbCover (Yehuda et al. 2022, https://arxiv.org/abs/2205.11320): balls that cover most of the pool."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import blocks, kmeans, nearest_distances, squared_distances
-from tuilabel.strategies.support import bounded, filled_up, labelled_latents, latents_at, sample
+from tuilabel.strategies.support import bounded, fill_up, labelled_latents, latents_at, sample
 
-GRAPH = 8000  # candidates in the graph of who covers whom, which has GRAPH² bytes
-PURITY = 0.95  # share of balls that hold one pseudo-class only, the paper's α
-N_CLASSES = 10  # pseudo-classes where there is no model that says how many
+GRAPH = 8000  # candidates in the coverage graph, which takes GRAPH² bytes
+PURITY = 0.95  # share of balls that contain a single pseudo-class, the paper's α
+N_CLASSES = 10  # pseudo-classes without a model, whose number of classes is used otherwise
 
 
 def pure_radius(points: NDArray[np.float32], cluster: NDArray[np.int64], purity: float = PURITY) -> float:
-    """The largest squared radius δ² for which `purity` of the open balls around points hold one cluster only.
+    """The largest squared radius δ² for which `purity` of the open balls around points contain a single cluster.
 
     A ball is pure until it reaches the nearest point of another cluster, so δ is a quantile of those distances.
-    Infinite where there is one cluster only.
+    Infinite where there is only one cluster.
     """
     reach = np.full(len(points), np.inf, dtype=np.float32)
     for c in np.unique(cluster):
@@ -31,7 +31,7 @@ def pure_radius(points: NDArray[np.float32], cluster: NDArray[np.int64], purity:
 def greedy_cover(
     points: NDArray[np.float32], covered: NDArray[np.bool_], squared_radius: float, k: int
 ) -> NDArray[np.int64]:
-    """The point whose open ball covers most that is not covered, up to k times; fewer where all is covered."""
+    """Pick up to k times the point whose open ball covers most uncovered points; stops when all points are covered."""
     n = len(points)
     covers = np.empty((n, n), dtype=bool)
     for rows in blocks(n, 1024):
@@ -46,7 +46,7 @@ def greedy_cover(
         chosen.append(int(degree.argmax()))
         fresh = np.flatnonzero(covers[chosen[-1]] & ~covered)
         covered[fresh] = True
-        for rows in blocks(len(fresh), 256):  # each point is taken off once, so all picks cost n² together
+        for rows in blocks(len(fresh), 256):  # each point is subtracted once, so all picks together cost n²
             degree -= covers[fresh[rows]].sum(axis=0, dtype=np.int64)  # rows stand for columns
     return np.array(chosen, dtype=np.int64)
 
@@ -61,13 +61,13 @@ def _pick(context: QueryContext, k: int) -> Selection:
     squared_radius = pure_radius(points, kmeans(points, min(n_classes, len(points)), context.rng))
     covered = nearest_distances(points, labelled) < squared_radius if len(labelled) else np.zeros(len(points), bool)
     chosen = sampled[greedy_cover(points, covered, squared_radius, k)]
-    return Selection(filled_up(chosen, k, len(context.candidates), context.rng))
+    return Selection(fill_up(chosen, k, len(context.candidates), context.rng))
 
 
 PROBCOVER = register(
     Strategy(
         name="probcover",
-        summary="the ball that covers most of what no label covers",
+        summary="the ball that covers most uncovered items",
         when="very few labels, clear clusters",
         paper="Yehuda et al. 2022",
         cost="O(labels·D)",

@@ -1,4 +1,4 @@
-"""Asking a strategy from a notebook: arrays in, indices out."""
+"""Query strategies for notebooks: arrays in, indices out."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ def query(
     model: Model | None = None,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """The items to ask next.
+    """The items to label next.
 
     Parameters
     ----------
     strategy : a name, or `package.module:function`.
     latents : float32 (N, D), of the whole pool.
-    n : how many; all that are left where there are fewer.
+    n : number of items; all unlabelled items where there are fewer.
     labelled, labels : int (m,) each, indices of the labelled items and their classes 0…C-1.
-    model : trained on them; a strategy that needs one gives way to coverage without it.
+    model : trained on these labels; without it, coverage replaces a strategy that needs a model.
 
     Returns
     -------
-    Indices in the pool, int64 (n,), distinct, none of them labelled, in the order in which to ask.
+    Indices in the pool, int64 (n,), distinct and unlabelled, in the order in which they are to be labelled.
 
     Raises
     ------
     UsageError : where there is no such strategy.
-    ValueError : where `labelled` and `labels` do not belong together.
+    ValueError : where `labelled` and `labels` differ in length.
     """
-    known, classes = np.asarray(labelled, dtype=np.int64), np.asarray(labels, dtype=np.int64)
-    if known.shape != classes.shape or known.ndim != 1:
-        raise ValueError(f"{known.shape} labelled items and {classes.shape} labels do not belong together")
+    indices, classes = np.asarray(labelled, dtype=np.int64), np.asarray(labels, dtype=np.int64)
+    if indices.shape != classes.shape or indices.ndim != 1:
+        raise ValueError(f"labelled and labels must have the same shape (m,), got {indices.shape} and {classes.shape}")
     chosen = get_strategy(strategy)
     if chosen.needs_model and model is None:
         chosen = COVERAGE
-    candidates = np.setdiff1d(np.arange(len(latents)), known)
+    candidates = np.setdiff1d(np.arange(len(latents)), indices)
     probabilities = None if model is None else model.predict_proba(latents[candidates])
-    context = QueryContext(latents, candidates, known, probabilities, np.random.default_rng(seed), classes, model)
+    context = QueryContext(latents, candidates, indices, probabilities, np.random.default_rng(seed), classes, model)
     return np.asarray(candidates[chosen.pick(context, n).positions])

@@ -1,4 +1,4 @@
-"""Passive learning: the baseline every other strategy has to beat."""
+"""Random sampling: the baseline that every other strategy has to beat."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 
 
 def draw_uniformly(n: int, k: int, rng: np.random.Generator) -> Selection:
-    """min(k, n) of n candidates, uniformly without replacement, each with the probability of its own draw."""
+    """Draw min(k, n) of n candidates uniformly without replacement, each with the probability of its draw."""
     k = min(k, n)
     return Selection(rng.choice(n, size=k, replace=False), 1.0 / (n - np.arange(k, dtype=np.float64)))
 
@@ -20,8 +20,8 @@ def _pick(context: QueryContext, k: int) -> Selection:
 RANDOM = register(
     Strategy(
         name="random",
-        summary="uniformly at random: the baseline",
-        when="to measure the others by",
+        summary="uniformly at random; the baseline",
+        when="as a comparison for other strategies",
         paper="–",
         cost="O(N)",
         needs_model=False,

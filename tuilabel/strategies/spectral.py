@@ -7,17 +7,18 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.geometry import blocks, kmeans, squared_distances
 
-CELLS = 200  # small clusters, or four a cluster where that is more
-SAMPLE = 10_000  # points the small clusters are found on
+CELLS = 200  # small clusters; at least four per final cluster
+SAMPLE = 10_000  # points on which the small clusters are computed
 NEAREST = 3
 RESTARTS = 10
 
 
 def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Clusters that hang together by their borders, where k-means cuts long ones and joins near ones.
+    """Clusters that are connected and separated by sparse regions, where k-means splits long ones and joins close ones.
 
-    Two cells are as near as the points between them are many: a point adds to the tie of its cell with the next nearest
-    ones exp(-(d² - d₀²)/s), d₀ the distance to its own centre and s the median of such differences.
+    First k-means makes many small cells. The affinity of two cells grows with the number of points between them: each
+    point adds exp(-(d² - d₀²)/s) to the affinity of its cell with each of the next nearest cells, where d₀ and d are
+    its distances to the two centres and s is the median of such differences.
 
     Parameters
     ----------
@@ -36,17 +37,17 @@ def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Genera
     sample = points if len(points) <= SAMPLE else points[rng.choice(len(points), SAMPLE, replace=False)]
     cell = kmeans(sample, n_cells, rng)
     centres = np.stack([sample[cell == c].mean(axis=0) for c in np.unique(cell)])  # (m, D)
-    if len(centres) <= k:  # so many equal points
+    if len(centres) <= k:  # most points are equal
         return kmeans(points, k, rng)
     nearest, distances = _nearest_centres(points, centres)
-    group = _cut(_ties(nearest, distances, len(centres)), k, rng)
+    group = _cut(_affinities(nearest, distances, len(centres)), k, rng)
     return group[nearest[:, 0]]
 
 
 def _nearest_centres(
     points: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The `NEAREST` centres of each point, nearest first, and their squared distances, (n, 3) each."""
+    """The `NEAREST` centres of each point, nearest first, and their squared distances, each (n, 3)."""
     count = min(NEAREST, len(centres))
     indices = np.empty((len(points), count), dtype=np.int64)
     distances = np.empty((len(points), count), dtype=np.float32)
@@ -59,20 +60,20 @@ def _nearest_centres(
     return indices, distances
 
 
-def _ties(nearest: NDArray[np.int64], distances: NDArray[np.float32], n_cells: int) -> NDArray[np.float64]:
+def _affinities(nearest: NDArray[np.int64], distances: NDArray[np.float32], n_cells: int) -> NDArray[np.float64]:
     """Symmetric affinities of the cells, float64 (m, m)."""
     beyond = np.maximum(distances - distances[:, :1], 0)  # (n, 3)
     scale = max(float(np.median(beyond[:, 1])), 1e-9)
-    ties = np.zeros((n_cells, n_cells))
+    affinity = np.zeros((n_cells, n_cells))
     for j in range(1, nearest.shape[1]):
-        np.add.at(ties, (nearest[:, 0], nearest[:, j]), np.exp(-beyond[:, j] / scale))
-    return ties + ties.T
+        np.add.at(affinity, (nearest[:, 0], nearest[:, j]), np.exp(-beyond[:, j] / scale))
+    return affinity + affinity.T
 
 
-def _cut(ties: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The cells in k groups, int64 (m,): the best of some k-means runs on the first eigenvectors."""
-    degree = ties.sum(axis=1) + 1e-9
-    _, vectors = np.linalg.eigh(ties / np.sqrt(degree[:, None] * degree[None]))
+def _cut(affinity: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The cells in k groups, int64 (m,): the best of RESTARTS k-means runs on the leading eigenvectors."""
+    degree = affinity.sum(axis=1) + 1e-9
+    _, vectors = np.linalg.eigh(affinity / np.sqrt(degree[:, None] * degree[None]))
     rows = vectors[:, -k:]
     rows = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
     tries = [kmeans(rows, k, rng) for _ in range(RESTARTS)]

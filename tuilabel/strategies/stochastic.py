@@ -1,8 +1,8 @@
 """Stochastic batches (Kirsch et al. 2023, https://arxiv.org/abs/2106.12059).
 
-The k best scores of a batch are much alike; drawn by their scores instead, k items are as good as a batch chosen with
-care, at the cost of scoring alone. Every candidate can be drawn and each draw's probability is known, so that the
-bias of active learning can be weighted away (LURE: Farquhar, Gal & Rainforth 2021).
+The k best scores of a batch often belong to near duplicates. Drawn at random by their scores instead, k items are as
+good as an expensively selected batch, at the cost of scoring alone. Every candidate can be drawn and the probability of
+each draw is known, so the bias of active learning can be corrected by weights (LURE: Farquhar, Gal & Rainforth 2021).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.support import Pick, bounded, probabilities_of
 from tuilabel.strategies.uncertainty import margin
 
-FLOOR = 1e-3  # of a score: an item of which the model is certain can be drawn too, or no weight corrects for it
-POWER = 1.0  # the paper's
-SHARPNESS = 10.0  # the paper's 1 is for scores without bounds: over 0…1 it draws all but uniformly
+FLOOR = 1e-3  # of a score: even items with certain predictions must be drawable, else no weight corrects for them
+POWER = 1.0  # as in the paper
+SHARPNESS = 10.0  # the paper's 1 is for unbounded scores: for scores in 0…1 it draws nearly uniformly
 
 
 def gumbel_top_k(log_weights: NDArray[np.float64], k: int, rng: np.random.Generator) -> Selection:
-    """Draw k of n without replacement, each draw in proportion to the weights of those left (Kool et al. 2019).
+    """Draw k of n without replacement, each in proportion to the weights of those left (Kool et al. 2019).
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ def gumbel_top_k(log_weights: NDArray[np.float64], k: int, rng: np.random.Genera
     drawn = weights[positions]
     others = np.ones(len(weights), dtype=bool)
     others[positions] = False
-    left = weights[others].sum() + np.cumsum(drawn[::-1])[::-1]  # from the last draw back: nothing cancels
+    left = weights[others].sum() + np.cumsum(drawn[::-1])[::-1]  # summed backwards, so that nothing cancels
     return Selection(positions, drawn / left)
 
 
-def _drawn(log_weights: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Pick:
+def _draw_by(log_weights: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> Pick:
     @bounded
     def pick(context: QueryContext, k: int) -> Selection:
         scores = 1 + margin(probabilities_of(context)).astype(np.float64)  # 0 where certain, 1 at a tie
@@ -52,22 +52,22 @@ def _drawn(log_weights: Callable[[NDArray[np.float64]], NDArray[np.float64]]) ->
 POWER_MARGIN = register(
     Strategy(
         name="power-margin",
-        summary="at random, in proportion to one less the margin",
-        when="large batches; estimates that must not be biased",
+        summary="at random, in proportion to one minus the margin",
+        when="large batches; unbiased estimates of accuracy",
         paper="Kirsch et al. 2023",
         cost="O(N·C)",
         needs_model=True,
-        pick=_drawn(lambda scores: POWER * np.log(scores)),
+        pick=_draw_by(lambda scores: POWER * np.log(scores)),
     )
 )
 STOCHASTIC_MARGIN = register(
     Strategy(
         name="stochastic-margin",
         summary="at random by the softmax of the margins",
-        when="large batches, nearer to margin than power-margin",
+        when="large batches, closer to margin than power-margin",
         paper="Kirsch et al. 2023",
         cost="O(N·C)",
         needs_model=True,
-        pick=_drawn(lambda scores: SHARPNESS * scores),
+        pick=_draw_by(lambda scores: SHARPNESS * scores),
     )
 )

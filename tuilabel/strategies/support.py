@@ -1,4 +1,4 @@
-"""What the strategies share: the bounds of k, samples of large pools, and filling up a batch."""
+"""Shared by the strategies: limits of k, samples of large pools, and filling up a batch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import Model, QueryContext, Selection
 
-SAMPLE = 20_000  # candidates that a method looks at whose cost grows faster than k·N·D
-LARGE = 200_000  # candidates that the others look at: what they hold of each would not fit for millions
+SAMPLE = 20_000  # candidates for methods whose cost grows faster than k·N·D
+LARGE = 200_000  # candidates for other methods that would not fit into memory with millions
 
 Pick = Callable[[QueryContext, int], Selection]
 
 
 def bounded(pick: Pick) -> Pick:
-    """Make `pick` see 1 ≤ k ≤ n only."""
+    """Call `pick` only with 1 ≤ k ≤ n."""
 
     @wraps(pick)
     def within(context: QueryContext, k: int) -> Selection:
@@ -28,21 +28,21 @@ def bounded(pick: Pick) -> Pick:
 
 
 def probabilities_of(context: QueryContext) -> NDArray[np.float32]:
-    """The model's probabilities, (n, C); raises ValueError where there is no model."""
+    """The model's probabilities, (n, C); raises ValueError without a model."""
     if context.probabilities is None:
-        raise ValueError("this strategy needs a model's probabilities")
+        raise ValueError("this strategy needs probabilities: context.probabilities must not be None")
     return context.probabilities
 
 
 def model_of(context: QueryContext) -> Model:
-    """The classifier; raises ValueError where there is none."""
+    """The model; raises ValueError without one."""
     if context.model is None:
-        raise ValueError("this strategy needs the model itself")
+        raise ValueError("this strategy needs a model: context.model must not be None")
     return context.model
 
 
 def sample(context: QueryContext, k: int, size: int = SAMPLE) -> NDArray[np.int64]:
-    """Positions of `size` candidates at random, ascending; of all where there are no more; never fewer than 4·k."""
+    """Positions of `size` random candidates, at least 4·k, ascending; of all candidates where there are fewer."""
     n = len(context.candidates)
     size = max(size, 4 * k)
     return np.arange(n) if n <= size else np.sort(context.rng.choice(n, size=size, replace=False))
@@ -58,10 +58,10 @@ def labelled_latents(context: QueryContext) -> NDArray[np.float32]:
     return np.ascontiguousarray(context.latents[context.labelled], dtype=np.float32)
 
 
-def filled_up(
+def fill_up(
     chosen: NDArray[np.int64], k: int, n: int, rng: np.random.Generator, first: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """`chosen` and as many more of n positions as k needs: in the order of `first`, then at random."""
+    """`chosen`, filled up to k of n positions: in the order of `first`, then at random."""
     chosen = chosen[:k]
     if len(chosen) < k and first is not None:
         more = first[~np.isin(first, chosen)]

@@ -1,9 +1,9 @@
 """TCM (Doucet et al. 2024, https://arxiv.org/abs/2403.03728): TypiClust while labels are few, then margin.
 
-The two parts and their order are the paper's, and so is that the switch comes early and once where features were learnt
-without labels. The paper gives it as a number of TypiClust steps that goes with the budget and the step size. Here
-nobody knows the budget beforehand, and a step is whatever batch the person chose: the switch is at `LABELS_PER_CLASS`
-labels a class, a figure of this project. Nor does it look whether every class has been seen.
+Both parts and their order follow the paper, and so does a single, early switch where features were learnt without
+labels. The paper gives it as a number of TypiClust steps that depends on budget and step size. Here the budget is not
+known in advance, and the user chooses the batch size: the switch comes at `LABELS_PER_CLASS` labels per class, a figure
+of this project. Whether every class has a label plays no role.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.coverage import typiclust
 from tuilabel.strategies.uncertainty import MARGIN
 
-LABELS_PER_CLASS = 3  # from which on margin picks
+LABELS_PER_CLASS = 3  # with so many, margin takes over
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
-    """TypiClust below LABELS_PER_CLASS labels for each class that the model has, whichever classes they are of."""
+    """TypiClust below LABELS_PER_CLASS labels for each class of the model, whichever classes have them."""
     p = context.probabilities
     if p is None or len(context.labelled) < LABELS_PER_CLASS * p.shape[1]:
         return typiclust(context, k)
@@ -26,10 +26,10 @@ def _pick(context: QueryContext, k: int) -> Selection:
 TCM = register(
     Strategy(
         name="tcm",
-        summary=f"typiclust up to {LABELS_PER_CLASS} labels a class, then margin",
-        when="one strategy from the first label on",
+        summary=f"typiclust up to {LABELS_PER_CLASS} labels per class, then margin",
+        when="a single strategy from the first label on",
         paper="Doucet et al. 2024",
-        cost="as its two parts",
+        cost="that of its two parts",
         needs_model=False,
         pick=_pick,
     )

@@ -1,4 +1,4 @@
-"""Uncertainty sampling: the items of whose class the model is least sure (Lewis & Gale 1994; Settles 2009)."""
+"""Uncertainty sampling: the items whose class the model is least sure of (Lewis & Gale 1994; Settles 2009)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def highest(scores: Scores, k: int, rng: np.random.Generator) -> NDArray[np.int6
     return np.concatenate([above[np.argsort(-scores[above], kind="stable")], equal])
 
 
-def _by(score: Callable[[NDArray[np.float32]], Scores]) -> Callable[[QueryContext, int], Selection]:
+def _pick_by(score: Callable[[NDArray[np.float32]], Scores]) -> Callable[[QueryContext, int], Selection]:
     def pick(context: QueryContext, k: int) -> Selection:
         return Selection(highest(score(probabilities_of(context)), k, context.rng))
 
@@ -58,28 +58,28 @@ ENTROPY = register(
         paper="Settles 2009",
         cost="O(N·C)",
         needs_model=True,
-        pick=_by(entropy),
+        pick=_pick_by(entropy),
     )
 )
 LEAST_CONFIDENCE = register(
     Strategy(
         name="least-confidence",
         summary="lowest probability of the most probable class",
-        when="a single threshold matters",
+        when="a single confidence threshold matters",
         paper="Lewis & Gale 1994",
         cost="O(N·C)",
         needs_model=True,
-        pick=_by(least_confidence),
+        pick=_pick_by(least_confidence),
     )
 )
 MARGIN = register(
     Strategy(
         name="margin",
         summary="smallest gap between the two most probable classes",
-        when="the steady choice once every class has labels",
+        when="a safe choice once every class has labels",
         paper="Scheffer et al. 2001",
         cost="O(N·C)",
         needs_model=True,
-        pick=_by(margin),
+        pick=_pick_by(margin),
     )
 )

@@ -9,7 +9,7 @@ import pytest
 
 from tests.helpers.query_contexts import random_context
 from tuilabel.strategies import get_strategy
-from tuilabel.strategies.auto import SURE
+from tuilabel.strategies.auto import CONFIDENT
 from tuilabel.strategies.geometry import kmeans
 from tuilabel.strategies.spectral import spectral_clusters
 
@@ -19,7 +19,7 @@ def sure(confidence: float, n: int) -> np.ndarray:
     return np.tile(np.array([confidence, rest, rest], dtype=np.float32), (n, 1))
 
 
-@pytest.mark.parametrize(("confidence", "by"), [(SURE - 0.05, "coverage"), (SURE + 0.05, "weighted-kmeans")])
+@pytest.mark.parametrize(("confidence", "by"), [(CONFIDENT - 0.05, "coverage"), (CONFIDENT + 0.05, "weighted-kmeans")])
 def test_it_looks_at_how_sure_the_model_is(confidence: float, by: str) -> None:
     context = random_context()
     context = replace(context, probabilities=sure(confidence, len(context.candidates)))

@@ -95,11 +95,11 @@ def test_what_it_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("no_such_package.here:pick", "No module named 'no_such_package'.*Install it"),
+        ("no_such_package.here:pick", "No module named 'no_such_package'.*install it"),
         (f"{HERE}:no_such_function", "has no no_such_function"),
-        (f"{HERE}:number", "is int, not a function"),
-        (f"{HERE}:", "give package.module:function"),
-        (":pick", "give package.module:function"),
+        (f"{HERE}:number", "got int"),
+        (f"{HERE}:", "must be package.module:function"),
+        (":pick", "must be package.module:function"),
     ],
 )
 def test_what_cannot_be_imported_is_told(name: str, message: str) -> None:

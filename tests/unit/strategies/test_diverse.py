@@ -12,7 +12,7 @@ from tuilabel.strategies import get_strategy
 from tuilabel.strategies.badge import gradient_seeds
 from tuilabel.strategies.clustered import flips
 from tuilabel.strategies.geometry import central_members, kmeans
-from tuilabel.strategies.herding import calibrating_temperature, greedy_coverage, neighbour_figures, tempered
+from tuilabel.strategies.herding import calibrating_temperature, greedy_coverage, neighbour_statistics, tempered
 from tuilabel.strategies.probcover import greedy_cover, pure_radius
 
 
@@ -197,7 +197,7 @@ def test_the_temperature_brings_confidence_down_to_accuracy_and_never_up() -> No
 
 def test_neighbours_leave_the_item_itself_out() -> None:
     known = np.array([[0, 0], [0, 1], [5, 5], [5, 7], [0, 0.5]], dtype=np.float32)
-    smallest, accuracy = neighbour_figures(known, np.array([0, 0, 1, 1, 1]))
+    smallest, accuracy = neighbour_statistics(known, np.array([0, 0, 1, 1, 1]))
     assert smallest == pytest.approx(0.25)
     assert accuracy == pytest.approx(2 / 5)  # 2 and 3 have each other; the last one parts the first two
 
