@@ -17,13 +17,13 @@ from tuilabel.cli.render.simulation import check_pool
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.simulate.estimates import compare_estimates
-from tuilabel.simulate.experiment import COMMON, Experiment, total_rounds
-from tuilabel.simulate.parallel import run_experiment
-from tuilabel.simulate.plots import check_plot_file, write_plot
-from tuilabel.simulate.results import Results, describe, disagreement, read_results, write_results
-from tuilabel.simulate.run import Point, Run, RunSettings, rounds_of, simulate_run
-from tuilabel.simulate.summary import counts_within, summarise
+from tuilabel.simulation.estimates import compare_estimates
+from tuilabel.simulation.experiment import COMMON, Experiment, total_rounds
+from tuilabel.simulation.parallel import run_experiment
+from tuilabel.simulation.plots import check_plot_file, write_plot
+from tuilabel.simulation.results import Results, describe, disagreement, read_results, write_results
+from tuilabel.simulation.run import Point, Run, RunSettings, rounds_of, simulate_run
+from tuilabel.simulation.summary import counts_within, summarise
 
 
 def run_toy(toy: Toy, **settings: object) -> Run:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.simulate.claims import findings
-from tuilabel.simulate.findings import Finding, above, together, weakest
-from tuilabel.simulate.run import Point, Run
-from tuilabel.simulate.thesis import (
+from tuilabel.simulation.claims import findings
+from tuilabel.simulation.findings import Finding, above, together, weakest
+from tuilabel.simulation.run import Point, Run
+from tuilabel.simulation.thesis import (
     BATCHES,
     CLAIMS,
     ThesisSettings,

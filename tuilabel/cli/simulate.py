@@ -65,7 +65,7 @@ def simulate(
     """Replay active learning with the true labels and compare strategies."""
     from tuilabel.cli.render.simulation import run_simulation
     from tuilabel.session.rounds import AUDIT_SHARE
-    from tuilabel.simulate.experiment import Experiment
+    from tuilabel.simulation.experiment import Experiment
 
     experiment = Experiment(
         dataset=dataset_ref(dataset, labels_from_folders),

@@ -13,10 +13,10 @@ from rich.text import Text
 
 from tuilabel.estimate import PairedComparison
 from tuilabel.render.line_chart import LETTERS, line_chart
-from tuilabel.simulate.estimates import EstimateRow, Quality, compare_estimates
-from tuilabel.simulate.plots import LOG_FROM, mean_curves
-from tuilabel.simulate.run import Run
-from tuilabel.simulate.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
+from tuilabel.simulation.estimates import EstimateRow, Quality, compare_estimates
+from tuilabel.simulation.plots import LOG_FROM, mean_curves
+from tuilabel.simulation.run import Run
+from tuilabel.simulation.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
 
 PIPE_WIDTH = 100  # columns where nobody says how many there are
 COUNT_WIDTH = 12  # of one accuracy with its spread

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 
-from tuilabel.simulate.findings import Figure, Finding
+from tuilabel.simulation.findings import Figure, Finding
 
 MARKS = {"holds": "green", "does not hold": "red", "not clear": "yellow"}
 

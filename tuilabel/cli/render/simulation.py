@@ -21,10 +21,10 @@ from tuilabel.encoders.choose import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.open import open_learner
-from tuilabel.simulate.experiment import Experiment
-from tuilabel.simulate.parallel import run_experiment
-from tuilabel.simulate.plots import check_plot_file, write_plot
-from tuilabel.simulate.results import Results, describe, disagreement, read_results, write_results
+from tuilabel.simulation.experiment import Experiment
+from tuilabel.simulation.parallel import run_experiment
+from tuilabel.simulation.plots import check_plot_file, write_plot
+from tuilabel.simulation.results import Results, describe, disagreement, read_results, write_results
 
 STDOUT = "-"
 

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.simulate.experiment import Experiment, total_rounds
-from tuilabel.simulate.run import Run
+from tuilabel.simulation.experiment import Experiment, total_rounds
+from tuilabel.simulation.run import Run
 
 TOLD = 10  # lines of progress where there is no terminal
 

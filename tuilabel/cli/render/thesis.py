@@ -19,14 +19,14 @@ from tuilabel.encoders.cache import Latents, encode_pool
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
-from tuilabel.simulate.claims import findings
-from tuilabel.simulate.experiment import total_rounds
-from tuilabel.simulate.findings import Finding
-from tuilabel.simulate.parallel import run_experiment
-from tuilabel.simulate.results import Results
-from tuilabel.simulate.run import Run
-from tuilabel.simulate.supervised import supervised_run
-from tuilabel.simulate.thesis import (
+from tuilabel.simulation.claims import findings
+from tuilabel.simulation.experiment import total_rounds
+from tuilabel.simulation.findings import Finding
+from tuilabel.simulation.parallel import run_experiment
+from tuilabel.simulation.results import Results
+from tuilabel.simulation.run import Run
+from tuilabel.simulation.supervised import supervised_run
+from tuilabel.simulation.thesis import (
     Block,
     ThesisSettings,
     blocks,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.learner.evaluation import TestSet
-from tuilabel.simulate.run import Point, Run
+from tuilabel.simulation.run import Point, Run
 
 COUNTS = (100, 1000, 10_000)
 LONG, FROM = 4000, 5000  # steps, in place of at most 400, from so many labels on

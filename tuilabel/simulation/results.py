@@ -12,8 +12,8 @@ from typing import Any
 from tuilabel import __version__
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
-from tuilabel.simulate.experiment import COMMON, Experiment
-from tuilabel.simulate.run import Key, Run
+from tuilabel.simulation.experiment import COMMON, Experiment
+from tuilabel.simulation.run import Key, Run
 
 
 @dataclass(frozen=True)

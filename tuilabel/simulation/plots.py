@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from tuilabel.errors import UsageError
 from tuilabel.files import atomic_write
-from tuilabel.simulate.run import Run
-from tuilabel.simulate.summary import COUNTS, curve
+from tuilabel.simulation.run import Run
+from tuilabel.simulation.summary import COUNTS, curve
 
 SUFFIXES = (".png", ".svg", ".pdf")
 # Okabe and Ito's palette, which the colour-blind can tell apart, without its yellow, too pale for a line.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuilabel.simulate.findings import ALPHA, Figure, Judged, above, mean_with_interval, runs_of
-from tuilabel.simulate.run import Run
+from tuilabel.simulation.findings import ALPHA, Figure, Judged, above, mean_with_interval, runs_of
+from tuilabel.simulation.run import Run
 
 FAR = 10.0  # times
 

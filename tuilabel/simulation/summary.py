@@ -14,7 +14,7 @@ from tuilabel.estimate import (
     compare_paired,
     labels_to_target,
 )
-from tuilabel.simulate.run import Run
+from tuilabel.simulation.run import Run
 
 COUNTS = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 TARGETS = (0.90, 0.95, 0.97)

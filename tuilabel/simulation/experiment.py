@@ -10,7 +10,7 @@ from tuilabel.datasets import DatasetLike
 from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
-from tuilabel.simulate.run import STARTS, Run, RunPlan, RunSettings, rounds_of
+from tuilabel.simulation.run import STARTS, Run, RunPlan, RunSettings, rounds_of
 from tuilabel.strategies import get_strategy
 
 COMMON = tuple(field.name for field in fields(RunPlan))

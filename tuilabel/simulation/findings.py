@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tuilabel.estimate import PairedComparison, compare_paired
-from tuilabel.simulate.run import Run
+from tuilabel.simulation.run import Run
 
 Verdict = Literal["holds", "does not hold", "not clear"]
 Unit = Literal["share", "points", "deviation", "ratio", "labels", "rounds", "seconds"]

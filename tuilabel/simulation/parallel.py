@@ -14,9 +14,9 @@ from typing import Any
 
 from tuilabel.datasets import open_labelled
 from tuilabel.errors import TuilabelError
-from tuilabel.simulate.experiment import Experiment
-from tuilabel.simulate.results import Results
-from tuilabel.simulate.run import Run, RunSettings, simulate_run
+from tuilabel.simulation.experiment import Experiment
+from tuilabel.simulation.results import Results
+from tuilabel.simulation.run import Run, RunSettings, simulate_run
 
 POLL = 0.2  # seconds between two looks at the processes
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuilabel.simulate.run import Point, Run
+from tuilabel.simulation.run import Point, Run
 
 COUNTS = (50, 100, 200, 500)
 INTERVALS = ("audit", "lure")

@@ -9,8 +9,8 @@ from typing import Any
 
 from tuilabel.encoders.choose import Encoder
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.simulate.experiment import Experiment
-from tuilabel.simulate.run import Key, Run
+from tuilabel.simulation.experiment import Experiment
+from tuilabel.simulation.run import Key, Run
 
 CLAIMS = {
     1: "VAE latents carry a simple MLP",

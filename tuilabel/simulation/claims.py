@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tuilabel.estimate import labels_to_target, wilson_interval
-from tuilabel.simulate.findings import (
+from tuilabel.simulation.findings import (
     ALPHA,
     Figure,
     Finding,
@@ -22,10 +22,10 @@ from tuilabel.simulate.findings import (
     together,
     weakest,
 )
-from tuilabel.simulate.pixels import FAR, seconds_a_round, spread_between_seeds
-from tuilabel.simulate.run import Run
-from tuilabel.simulate.summary import area, curve
-from tuilabel.simulate.thesis import BATCHES, CLAIMS, DENSITY, DIVERSE, UNCERTAIN, UNCERTAINTY, Runs, batch_block
+from tuilabel.simulation.pixels import FAR, seconds_a_round, spread_between_seeds
+from tuilabel.simulation.run import Run
+from tuilabel.simulation.summary import area, curve
+from tuilabel.simulation.thesis import BATCHES, CLAIMS, DENSITY, DIVERSE, UNCERTAIN, UNCERTAINTY, Runs, batch_block
 
 ACCURATE = 0.9
 SMALL = 0.005  # a gain of less is none
