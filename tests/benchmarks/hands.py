@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.benchmarks.program import truth
 from tests.helpers.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
 from tuilabel.learner.open import open_learner, open_test_set
@@ -50,7 +50,7 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     """Keys, labels, and corrected labels of an annotator who confirms page after page of every class."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
-    learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
+    learner, features = open_learner("latent", pool, VAEEncoder(checkpoint))
     runner = RoundRunner(learner, open_test_set(pool, features))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     session = LabellingSession(

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.encoders.cache import Latents, encode_pool
+from tuilabel.encoders import Latents
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
@@ -27,7 +28,7 @@ NONE = np.array([], dtype=np.int64)
 
 def mnist() -> tuple[ImagePool, Latents, RoundRunner]:
     pool = open_pool("mnist")
-    latents = encode_pool(pool, find_checkpoint("mnist"))
+    latents = VAEEncoder(find_checkpoint("mnist")).encode(pool)
     assert pool.test is not None
     assert latents.test is not None
     return pool, latents, RoundRunner(MLPLearner(latents.pool), TestSet(latents.test, np.array(pool.test.targets)))

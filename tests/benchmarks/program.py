@@ -13,7 +13,7 @@ import numpy as np
 from tests.helpers.events import event
 from tests.helpers.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.cache import encode_pool
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
 
@@ -30,7 +30,7 @@ def help_command(folder: Path) -> Rows:
 
 
 def start(folder: Path) -> Rows:
-    encode_pool(open_pool("mnist"), find_checkpoint("mnist"))
+    VAEEncoder(find_checkpoint("mnist")).encode(open_pool("mnist"))
     frames, batches = [], []
     for k in range(7):
         project = folder / f"start-{k}"

@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.device import precision, to_input
+from tuilabel.encoders.device import precision
 from tuilabel.encoders.vae.augmentations import augment
 from tuilabel.encoders.vae.header import find_checkpoint, read_header
+from tuilabel.encoders.vae.inputs import to_input
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.encoders.vae.optimizer import OneCycle
 from tuilabel.encoders.vae.settings import TrainSettings

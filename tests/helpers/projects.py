@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
 from tuilabel.learner.trainer.protocol import InlineTrainer
@@ -23,7 +23,7 @@ def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...]
 def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:
     """Labels of the tiny dataset, one in 25 wrong."""
     pool = open_pool("fashion-mnist", tiny.data_dir)
-    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
+    learner, features = opening.open_learner("mlp", pool, VAEEncoder(tiny.checkpoint), device="cpu")
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)
         test = opening.open_test_set(pool, features) if with_test else None

@@ -13,8 +13,7 @@ from torchvision import models
 
 from tests.helpers.folders import colour_folder
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import choose_encoder
-from tuilabel.encoders.encode import encode
+from tuilabel.encoders import choose_encoder
 from tuilabel.errors import TuilabelError, UsageError
 
 
@@ -34,11 +33,11 @@ def test_its_features_are_latents_of_every_image(tmp_path: Path, weights: Path) 
     pool = open_pool(str(colour_folder(tmp_path / "shots", each=3)))
     encoder = choose_encoder("resnet18", pool)
     assert encoder is not None
-    latents = encode(encoder, pool, "cpu").pool
+    latents = encoder.encode(pool, "cpu").pool
     assert latents.shape == (9, 512)
     assert np.allclose(np.square(latents).mean(axis=1), 1, atol=1e-4)
     weights.unlink()
-    assert np.array_equal(encode(encoder, pool, "cpu").pool, latents), "from the cache"
+    assert np.array_equal(encoder.encode(pool, "cpu").pool, latents), "from the cache"
 
 
 def test_damaged_weights_and_missing_ones_are_one_clear_line(
@@ -49,14 +48,14 @@ def test_damaged_weights_and_missing_ones_are_one_clear_line(
     assert encoder is not None
     torch.save({"conv1.weight": torch.zeros(1)}, weights)
     with pytest.raises(TuilabelError, match="damaged"):
-        encode(encoder, pool, "cpu")
+        encoder.encode(pool, "cpu")
 
     def unreachable(*_: object, **__: object) -> object:
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
     with pytest.raises(TuilabelError, match=r"no weights of resnet18 here, and no download.*no network"):
-        encode(encoder, pool, "cpu")
+        encoder.encode(pool, "cpu")
 
 
 def test_unknown_ones_and_missing_packages_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,4 +66,4 @@ def test_unknown_ones_and_missing_packages_are_said(tmp_path: Path, monkeypatch:
     encoder = choose_encoder("dinov2", pool)
     assert encoder is not None
     with pytest.raises(TuilabelError, match=r"tuilabel\[encoders\]"):
-        encode(encoder, pool, "cpu")
+        encoder.encode(pool, "cpu")

@@ -16,7 +16,8 @@ from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.deploy import ModelCard, write_model
 from tuilabel.deploy.program import Program
-from tuilabel.encoders.device import to_input
+from tuilabel.encoders.vae.export import LatentModule
+from tuilabel.encoders.vae.inputs import to_input
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.mlp import MLPEnsemble
@@ -93,7 +94,7 @@ def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndar
     with torch.inference_mode():
         means = vae.latents(to_input(images, vae.config, torch.device("cpu"))).numpy()
     said = ensemble.predict_proba(means) ** (1 / 1.5)
-    return Program(vae, ensemble, 1.5).eval(), vae, images, said / said.sum(axis=1, keepdims=True)
+    return Program(LatentModule(vae), ensemble, 1.5).eval(), vae, images, said / said.sum(axis=1, keepdims=True)
 
 
 def card(height: int, width: int, channels: int) -> ModelCard:

@@ -14,8 +14,8 @@ from PIL import Image
 from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
 from tuilabel.datasets import as_ref, open_pool
-from tuilabel.encoders.choose import PCA_ENCODER, vae_of
-from tuilabel.encoders.encode import encode
+from tuilabel.encoders.pca import PCAEncoder
+from tuilabel.encoders.vae.header import project_checkpoint
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner.latent import MLPLearner
@@ -37,7 +37,7 @@ def labelled(tmp_path: Path) -> ModelOptions:
         directory, pool.name, pool.fingerprint, tuple(COLOURS), source=as_ref(str(folder)).absolute()
     ) as project:
         store = LabelStore.open(project.store)
-        trainer = InlineTrainer(RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool)).run)
+        trainer = InlineTrainer(RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool)).run)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=tuple(COLOURS),
             annotator="ann", retrain="batch", budget=20, clock=Clock(),
@@ -99,7 +99,9 @@ def test_a_model_on_thumbnails_is_not_exported_and_one_on_a_vae_is(labelled: Mod
     pool = open_pool(labelled.dataset)
     assert labelled.project is not None
     settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=8)
-    train_vae(pool.images, settings, vae_of(labelled.project), dataset=pool.name, fingerprint=pool.fingerprint)
+    train_vae(
+        pool.images, settings, project_checkpoint(labelled.project), dataset=pool.name, fingerprint=pool.fingerprint
+    )
     result = export_model(labelled, "onnx", tmp_path / "model.onnx")
     assert result.classes == tuple(COLOURS)
     assert result.same_class

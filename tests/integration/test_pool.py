@@ -13,7 +13,7 @@ from tests.helpers.tiny import Tiny
 from tests.helpers.toy import Toy
 from tuilabel.datasets import ImagePool, ImageSplit, open_pool
 from tuilabel.datasets.ids import content_ids
-from tuilabel.encoders.cache import cached_latents, encode_pool
+from tuilabel.encoders.vae.encoder import VAEEncoder
 
 CLASSES = ("cat", "dog")
 
@@ -97,17 +97,17 @@ def test_a_subset_of_files_leads_to_the_files(tmp_path: Path) -> None:
 
 def test_latents_are_cached_for_each_subset_by_itself(tiny: Tiny) -> None:
     whole = open_pool("fashion-mnist", tiny.data_dir)
-    cached = encode_pool(whole, tiny.checkpoint)
+    cached = VAEEncoder(tiny.checkpoint).encode(whole)
     before = np.array(cached.pool)
     paths = {cached.path}
     for rows in (range(150), range(150, 300)):
         pool = whole.subset(rows)
-        assert cached_latents(pool, tiny.checkpoint) is None
-        latents = encode_pool(pool, tiny.checkpoint)
+        assert VAEEncoder(tiny.checkpoint).available(pool) is None
+        latents = VAEEncoder(tiny.checkpoint).encode(pool)
         assert np.allclose(latents.pool, before[rows], atol=0.01), "bfloat16: a batch of another size rounds otherwise"
         paths.add(latents.path)
     assert len(paths) == 3
-    again = cached_latents(whole, tiny.checkpoint)
+    again = VAEEncoder(tiny.checkpoint).available(whole)
     assert again is not None
     assert again.path == cached.path
     assert np.array_equal(again.pool, before)

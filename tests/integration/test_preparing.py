@@ -7,7 +7,6 @@ import queue
 import shutil
 import signal
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,9 +15,11 @@ import pytest
 
 from tests.helpers.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder, vae_of
-from tuilabel.encoders.encode import at_once, by_file, encode
-from tuilabel.encoders.vae.header import read_header
+from tuilabel.encoders import Encoder, choose_encoder
+from tuilabel.encoders.pca import PCAEncoder
+from tuilabel.encoders.table import table_of
+from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.encoders.vae.header import project_checkpoint, read_header
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.learner.trainer.messages import (
     Failure,
@@ -66,7 +67,7 @@ def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
     last = said[-1]
     assert isinstance(last, LatentsReady)
     assert first.refresh()
-    latents = at_once(last.encoder, first)
+    latents = last.encoder.available(first)
     assert latents is not None
     assert latents.pool.shape == (36, 64)
     assert read_header(tmp_path / "vae.safetensors").dataset == "shots"
@@ -100,27 +101,19 @@ def test_an_unfinished_training_of_other_images_is_begun_anew(tmp_path: Path) ->
     assert isinstance(said[-1], LatentsReady)
 
 
-def test_only_new_images_are_encoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_new_images_are_encoded(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "few", each=8)
     pool = open_pool(str(folder))
     prepare(settings_for(folder, tmp_path / "vae.safetensors"), lambda _: None, lambda: False)
-    encoder = Encoder.vae(tmp_path / "vae.safetensors")
-    before = np.array(encode(encoder, pool).pool)
+    encoder = VAEEncoder(tmp_path / "vae.safetensors")
+    before = np.array(encoder.encode(pool).pool)
     colour_folder(folder, each=2, first=70)
     open_pool(str(folder))
     pool.refresh()
-    seen: list[int] = []
-    import tuilabel.encoders.cache as latents_module
-
-    real = latents_module._encoded
-
-    def counting(images: np.ndarray, *rest: object) -> Iterator[np.ndarray]:
-        seen.append(len(images))
-        return real(images, *rest)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(latents_module, "_encoded", counting)
-    after = encode(encoder, pool).pool
-    assert seen == [6]
+    steps: list[tuple[int, int]] = []
+    after = encoder.encode(pool, on_progress=lambda done, total: steps.append((done, total))).pool
+    assert steps[0] == (24, 30), "24 are in the cache"
+    assert steps[-1] == (30, 30)
     assert np.array_equal(after[:24], before)
     assert len(after) == 30
 
@@ -135,16 +128,16 @@ def test_own_latents_and_pca(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "mine", each=6)
     (folder / "broken.jpg").write_text("no")
     pool = open_pool(str(folder))
-    pca = encode(PCA_ENCODER, pool)
+    pca = PCAEncoder().encode(pool)
     assert pca.pool.shape == (18, 32)
-    table = by_file(pool, pca)  # type: ignore[arg-type]
+    table = table_of(pool, pca)
     assert table.shape == (19, 32)
     files = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg"))
     assert np.isnan(table[files.index("broken.jpg")]).all()
     np.save(tmp_path / "mine.npy", table)
     own = choose_encoder("vae", pool, latents=tmp_path / "mine.npy")
     assert own is not None
-    assert np.array_equal(encode(own, pool).pool, pca.pool)
+    assert np.array_equal(own.encode(pool).pool, pca.pool)
     np.save(tmp_path / "short.npy", table[:5])
     with pytest.raises(Exception, match=r"5 rows.*19 files"):
         choose_encoder("vae", pool, latents=tmp_path / "short.npy")
@@ -155,9 +148,9 @@ def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> Non
     project = tmp_path / "grown.tuilabel"
     project.mkdir()
     pool = open_pool(str(folder))
-    vae = vae_of(project)
+    vae = project_checkpoint(project)
     prepare(settings_for(folder, vae), lambda _: None, lambda: False)
-    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
+    assert choose_encoder("vae", pool, project=project) == VAEEncoder(vae)
     (folder / "large.jpg").write_bytes(jpeg(picture("red", 0, 300, 200)))
     shutil.rmtree(pool.library.folder)  # type: ignore[attr-defined]
     pool = open_pool(str(folder))
@@ -166,7 +159,7 @@ def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> Non
     with pytest.raises(Exception, match="16×16"):
         choose_encoder("vae", pool, project=project, checkpoint=vae)  # what was named is not left aside
     prepare(settings_for(folder, vae), lambda _: None, lambda: False)
-    assert choose_encoder("vae", pool, project=project) == Encoder.vae(vae)
+    assert choose_encoder("vae", pool, project=project) == VAEEncoder(vae)
 
 
 class Sitting:
@@ -214,7 +207,7 @@ def test_a_sitting_begins_on_pca_and_moves_over(tmp_path: Path) -> None:
         assert inspection.reconstruction is not None
     finally:
         sitting.trainer.close()
-    again = Sitting(folder, tmp_path, encoder=Encoder.vae(tmp_path / "vae.safetensors"))
+    again = Sitting(folder, tmp_path, encoder=VAEEncoder(tmp_path / "vae.safetensors"))
     try:
         assert again.wait_for(PoolChanged) == PoolChanged(60, "vae"), "the next time it is there at once"
     finally:
@@ -248,7 +241,7 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
         if isinstance(news, LatentsReady | PrepareFailed):
             done.set()
 
-    PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), hear)
+    PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), hear)
     assert done.wait(PATIENCE)
 
 
@@ -256,7 +249,7 @@ def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> 
     folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
     heard: queue.Queue[PrepareMessage] = queue.Queue()
-    preparer = PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCA_ENCODER), heard.put)
+    preparer = PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), heard.put)
     first = heard.get(timeout=PATIENCE)
     assert preparer.pid is not None
     os.kill(preparer.pid, signal.SIGKILL)
@@ -275,7 +268,7 @@ def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:
         path.rename(path.with_name(f"new-{path.name}"))
     pool = open_pool(str(folder), reading="first")
     assert len(pool.gone)
-    sitting = Sitting(folder, tmp_path, encoder=PCA_ENCODER)
+    sitting = Sitting(folder, tmp_path, encoder=PCAEncoder())
     try:
         sitting.wait_for(PoolChanged)
         sitting.wait_for(PoolChanged)

@@ -13,8 +13,7 @@ import pytest
 
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.cache import encode_pool
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
@@ -43,7 +42,7 @@ class Client:
         arguments = {
             "dataset": "fashion-mnist",
             "data_dir": tiny.data_dir,
-            "encoder": Encoder.vae(tiny.checkpoint),
+            "encoder": VAEEncoder(tiny.checkpoint),
             "learner": "mlp",
             "device": "cpu",
             "log": log,
@@ -153,7 +152,7 @@ def test_closing_ends_the_process_at_once(client: Client) -> None:
 def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Tiny, tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(tiny.checkpoint.read_bytes()[:-10])
-    client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=Encoder.vae(broken))
+    client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=VAEEncoder(broken))
     while not isinstance(message := client.said.get(timeout=PATIENCE), Failure):
         pass
     client.trainer.close()
@@ -179,7 +178,7 @@ def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_p
 
 
 def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path: Path) -> None:
-    encode_pool(open_pool("fashion-mnist", tiny.data_dir), tiny.checkpoint)  # else encoding has loaded it before
+    VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))  # else encoding has loaded it before
     client = Client(tiny, tmp_path / "trainer.log")
     try:
         client.ask(1, 0)

@@ -13,7 +13,7 @@ from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
 from tuilabel.cli.render.project_tables import statistics_table
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.estimate import ClassFigure
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
@@ -34,7 +34,7 @@ def text_of(statistics: ProjectStatistics, columns: int = 80) -> str:
 def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """A project of 120 labels drawn at random, a third of them audited, one in fifteen wrong."""
     pool = open_pool("fashion-mnist", tiny.data_dir)
-    learner, features = opening.open_learner("mlp", pool, Encoder.vae(tiny.checkpoint), device="cpu")
+    learner, features = opening.open_learner("mlp", pool, VAEEncoder(tiny.checkpoint), device="cpu")
     directory = tmp_path_factory.mktemp("stats") / "p.tuilabel"
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:
         store = LabelStore.open(project.store)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.toy import Toy
-from tuilabel.encoders.cache import encode_images
+from tuilabel.encoders import encode
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.classifier import LatentClassifier
@@ -83,5 +83,5 @@ def test_queries_take_what_is_not_labelled_and_follow_the_seed(toy: Toy) -> None
 
 
 def test_images_of_another_shape_are_refused_with_what_is_wanted() -> None:
-    with pytest.raises(TuilabelError, match=r"\(n, 28, 28, 1\)"):
-        encode_images(np.zeros((2, 32, 32, 3), dtype=np.uint8), find_checkpoint("mnist"))
+    with pytest.raises(TuilabelError, match=r"28×28×1 .*32×32×3"):
+        encode(np.zeros((2, 32, 32, 3), dtype=np.uint8), checkpoint=find_checkpoint("mnist"))

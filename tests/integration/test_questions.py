@@ -11,9 +11,8 @@ from tests.helpers.sessions import SessionMaker, answer_all, item_at, train_requ
 from tests.helpers.tiny import Tiny
 from tests.helpers.toy import Toy
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.cache import encode_images
-from tuilabel.encoders.vae.decode import LatentDecoder
-from tuilabel.encoders.vae.reconstruct import reconstruct
+from tuilabel.encoders import encode
+from tuilabel.encoders.vae.decode import LatentDecoder, reconstruct
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import (
@@ -157,7 +156,7 @@ def test_a_latent_is_drawn_as_the_vae_draws_its_image(tiny: Tiny) -> None:
     from tuilabel.encoders.vae.checkpoint import load_checkpoint
 
     images = np.asarray(open_pool("fashion-mnist", tiny.data_dir).images[:3])
-    drawn = LatentDecoder(tiny.checkpoint)(encode_images(images, tiny.checkpoint, "cpu"))
+    drawn = LatentDecoder(tiny.checkpoint)(encode(images, checkpoint=tiny.checkpoint))
     assert drawn.shape == images.shape
     expected = reconstruct(load_checkpoint(tiny.checkpoint)[0], images)
     assert np.abs(drawn.astype(int) - expected.astype(int)).max() <= 2

@@ -15,7 +15,7 @@ from tuilabel.cli.render.curves import curve_chart, print_results, shown_counts
 from tuilabel.cli.render.results_file import set_aside
 from tuilabel.cli.render.simulation import check_pool
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulation.estimates import compare_estimates
 from tuilabel.simulation.experiment import COMMON, Experiment, total_rounds
@@ -165,7 +165,7 @@ def test_only_runs_of_the_same_settings_are_joined(tmp_path: Path) -> None:
     (tmp_path / "b").write_text("b")
     now = [
         describe(
-            dataclasses.replace(experiment(), encoder=Encoder.vae(tmp_path / name)),
+            dataclasses.replace(experiment(), encoder=VAEEncoder(tmp_path / name)),
             dataset="toy",
             pool_size=120,
             test_size=60,

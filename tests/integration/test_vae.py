@@ -12,12 +12,13 @@ import torch
 from tests.helpers.tiny import Tiny
 from tuilabel.cli.render.preview import preview
 from tuilabel.datasets import open_pool
-from tuilabel.encoders import cache as latents_module
-from tuilabel.encoders.cache import cached_latents, encode_pool
-from tuilabel.encoders.device import resolve_device, to_input
+from tuilabel.encoders.device import resolve_device
 from tuilabel.encoders.vae.augmentations import AUGMENTATIONS, augment
 from tuilabel.encoders.vae.checkpoint import load_checkpoint, load_tensors, save_tensors
+from tuilabel.encoders.vae.decode import reconstruct
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
+from tuilabel.encoders.vae.inputs import to_input
 from tuilabel.encoders.vae.model import (
     TEMPERATURE,
     VAE,
@@ -28,7 +29,6 @@ from tuilabel.encoders.vae.model import (
     smoothed,
 )
 from tuilabel.encoders.vae.optimizer import WEIGHT_DECAY, Muon
-from tuilabel.encoders.vae.reconstruct import reconstruct
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import SHARES, best_smoothing
 from tuilabel.encoders.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae
@@ -404,43 +404,41 @@ def test_the_shipped_checkpoint_tells_its_command_and_pool() -> None:
 
 def test_devices_that_are_unknown_or_not_here() -> None:
     assert resolve_device("cpu").type == "cpu"
-    with pytest.raises(UsageError, match="unknown device"):
+    with pytest.raises(UsageError, match="device must be auto, cpu, cuda, cuda:0 or mps, got 'gpu'"):
         resolve_device("gpu")
     with pytest.raises(UsageError, match="no device 'cuda:97'"):
         resolve_device("cuda:97")
 
 
-def test_latents_are_encoded_once_and_cached_by_content(
-    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_latents_are_encoded_once_and_cached_by_content(tiny: Tiny, tmp_path: Path) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
     steps: list[tuple[int, int]] = []
-    known = cached_latents(pool, tiny.checkpoint)
+    known = VAEEncoder(tiny.checkpoint).available(pool)
     if known is not None:  # of another test
         known.path.unlink()
-    first = encode_pool(pool, tiny.checkpoint, on_progress=lambda done, total: steps.append((done, total)))
+    first = VAEEncoder(tiny.checkpoint).encode(pool, on_progress=lambda done, total: steps.append((done, total)))
     assert steps[0] == (0, 360)
     assert steps[-1] == (360, 360)
     assert first.pool.shape == (300, 6)
     assert first.test is not None
     assert first.test.shape == (60, 6)
     assert first.pool.dtype == np.float32
-    monkeypatch.setattr(latents_module, "check_fits", lambda *_: pytest.fail("encoded again"))
-    assert np.array_equal(encode_pool(pool, tiny.checkpoint).pool, first.pool)
+    again = VAEEncoder(tiny.checkpoint).encode(pool, on_progress=lambda *_: pytest.fail("encoded again"))
+    assert np.array_equal(again.pool, first.pool)
     other = tmp_path / "other.safetensors"
     train_vae(pool.images, SETTINGS, other, dataset=pool.name, fingerprint=pool.fingerprint)
-    assert cached_latents(pool, other) is None
+    assert VAEEncoder(other).available(pool) is None
 
 
 def test_truncated_latents_are_encoded_again(tiny: Tiny) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
-    first = encode_pool(pool, tiny.checkpoint)
+    first = VAEEncoder(tiny.checkpoint).encode(pool)
     values = np.array(first.pool)
     content = first.path.read_bytes()
     first.path.unlink()
     first.path.write_bytes(content[:-50])
-    assert cached_latents(pool, tiny.checkpoint) is None
-    assert np.allclose(encode_pool(pool, tiny.checkpoint).pool, values, atol=1e-5)
+    assert VAEEncoder(tiny.checkpoint).available(pool) is None
+    assert np.allclose(VAEEncoder(tiny.checkpoint).encode(pool).pool, values, atol=1e-5)
 
 
 def test_the_preview_shows_originals_above_reconstructions(tiny: Tiny) -> None:

@@ -73,7 +73,7 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["label", "--strategy", "entrpy"], 2, ["unknown strategy", "did you mean entropy?"]),
         (["label", "--batch", "0"], 2, ["--batch 1 to 1000"]),
         (["label", "--batch", "99999"], 2, ["--batch 1 to 1000"]),
-        (["label", "--device", "gpu"], 2, ["unknown device"]),
+        (["label", "--device", "gpu"], 2, ["--device must be auto, cpu, cuda"]),
         (["label"], 1, ["needs a terminal"]),
         (["label", "--batch", "many"], 2, []),
         (["train-vae", "--epochs", "0"], 2, ["epochs must be at least 1, got 0"]),

@@ -17,7 +17,7 @@ from tests.helpers.program import FIRST_START, IMAGES, Runner, tiny_command
 from tests.helpers.terminal import TUILABEL, Terminal
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.cache import encode_pool
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
 
@@ -207,7 +207,7 @@ def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: P
 def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_path: Path) -> None:
     """A limit on file sizes stands for the full disk: the write-ahead log cannot grow."""
     script = tmp_path / "limited"
-    encode_pool(open_pool("fashion-mnist", tiny.data_dir), tiny.checkpoint)
+    VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
     script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')
     script.chmod(0o755)
     with Terminal([str(script), *tiny_command(tiny)], directory=tmp_path) as terminal:

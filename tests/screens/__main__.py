@@ -14,8 +14,8 @@ from textual.pilot import Pilot
 
 from tests.screens.paint import app_picture
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import Encoder
 from tuilabel.encoders.vae.decode import LatentDecoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
 from tuilabel.learner.open import open_learner, open_test_set
@@ -36,7 +36,7 @@ def session() -> LabellingSession:
     """A sitting on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
-    learner, features = open_learner("latent", pool, Encoder.vae(checkpoint))
+    learner, features = open_learner("latent", pool, VAEEncoder(checkpoint))
     runner = RoundRunner(learner, open_test_set(pool, features))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(

@@ -12,8 +12,7 @@ from tests.helpers.app import running, screen_text
 from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.choose import PCA_ENCODER
-from tuilabel.encoders.encode import encode
+from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import PoolChanged, TrainerProgress
@@ -36,7 +35,7 @@ class Sitting:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.pool = pool = open_pool(str(folder))
-        self.runner = RoundRunner(MLPLearner(encode(PCA_ENCODER, pool).pool))
+        self.runner = RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool))
         trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         session = LabellingSession(
             pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
@@ -54,7 +53,7 @@ class Sitting:
         """The folder has more files: they are read, and the trainer says so."""
         colour_folder(self.folder, each=5, first=50)
         whole = open_pool(str(self.folder))
-        self.runner.replace_learner(MLPLearner(encode(PCA_ENCODER, whole).pool), None)
+        self.runner.replace_learner(MLPLearner(PCAEncoder().encode(whole).pool), None)
         self.app.mailbox.put(PoolChanged(len(whole), "vae"))
 
 

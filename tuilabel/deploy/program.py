@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from tuilabel.encoders.device import as_input
-from tuilabel.encoders.vae.model import VAE, smoothed
 from tuilabel.learner.mlp import MLPEnsemble
 
 FLOOR = 1e-12  # as in `tuilabel.estimate.apply_temperature`
@@ -17,7 +15,7 @@ class Program(nn.Module):
 
     Parameters
     ----------
-    vae : its encoder's means are the latents.
+    encoder : gives latents (N, D), float32, of images uint8 (N, H, W, channels); see `Encoder.export_module`.
     ensemble : a fitted one on these latents.
     temperature : see `CalibratedModel`.
     """
@@ -27,11 +25,9 @@ class Program(nn.Module):
     w2: Tensor
     b2: Tensor
 
-    def __init__(self, vae: VAE, ensemble: MLPEnsemble, temperature: float) -> None:
+    def __init__(self, encoder: nn.Module, ensemble: MLPEnsemble, temperature: float) -> None:
         super().__init__()
-        self.encoder = vae.encoder
-        self.smoothing = float(vae.smoothing)
-        self.config = vae.config
+        self.encoder = encoder
         self.temperature = temperature
         for name, weight in zip(("w1", "b1", "w2", "b2"), ensemble.weights, strict=True):
             self.register_buffer(name, weight.clone().contiguous())
@@ -39,8 +35,8 @@ class Program(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Probabilities (N, C) and latents (N, D), float32, of images uint8 (N, H, W, channels)."""
-        mean, _ = self.encoder(smoothed(as_input(images, self.config), self.smoothing)).chunk(2, dim=1)
-        hidden = torch.relu(mean @ self.w1 + self.b1)  # (K, N, H)
+        latents = self.encoder(images)
+        hidden = torch.relu(latents @ self.w1 + self.b1)  # (K, N, H)
         each = (hidden @ self.w2 + self.b2).softmax(2)  # (K, N, C)
         said = each.mean(0).clamp_min(FLOOR).log()
-        return (said / self.temperature).softmax(1), mean
+        return (said / self.temperature).softmax(1), latents

@@ -1,1 +1,12 @@
-"""Encoders: images to latents, by a VAE, principal components, a pretrained backbone or a table of your own."""
+"""Encoders: images to latents, by a VAE, principal components, a pretrained network or a table of your own.
+
+`base` is what every encoder offers, `registry` lists them, and each has a module: `vae`, `pca`, `backbone`, `table`.
+Importing this package does not import torch.
+"""
+
+from tuilabel.encoders.base import Encoder
+from tuilabel.encoders.cache import Latents
+from tuilabel.encoders.encoding import encode
+from tuilabel.encoders.registry import ENCODERS, choose_encoder
+
+__all__ = ["ENCODERS", "Encoder", "Latents", "choose_encoder", "encode"]

@@ -1,4 +1,4 @@
-"""The posterior means of a pool: encoded once, cached by content, memory-mapped. Imports torch only to encode."""
+"""The cache of latents: files named by the content of images and encoder, memory-mapped, extended as a pool grows."""
 
 from __future__ import annotations
 
@@ -12,109 +12,83 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders.vae.header import check_fits, read_header
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write, cache_dir
 
-ENCODE_BATCH = 1000
+OnProgress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+
+def no_progress(_done: int, _total: int) -> None:
+    """An `OnProgress` that does nothing."""
 
 
 @dataclass(frozen=True)
 class Latents:
-    """Rows of the pool (N, D) and of the test split (M, D), float32, read-only; memory-mapped from `path`, if any."""
+    """Latents of a pool and its test split, read-only.
+
+    Attributes
+    ----------
+    pool : float32 (N, D), a row for each item.
+    test : float32 (M, D), a row for each test image; None without a test split.
+    path : the cache file that they are mapped from; None where they were computed in memory.
+    """
 
     pool: NDArray[np.float32]
     test: NDArray[np.float32] | None
     path: Path | None
 
 
-Rows = Callable[[slice], Iterator[NDArray[np.float32]]]
-"""Gives the latents of some of the pool's images and, beyond its end, of the test split's, a batch at a time."""
+def cache_path(pool: ImagePool, cache_key: str) -> Path:
+    """The file for the latents of a pool by the encoder with this cache key.
 
-
-def cached_latents(pool: ImagePool, checkpoint: Path) -> Latents | None:
-    """The latents of `pool` under `checkpoint` if they are in the cache, whole; else None.
-
-    The cache file is named by the content of the images and of the checkpoint, so a changed one of either never
-    meets stale latents.
+    It is named by the content of the images and of the encoder, so that stale latents are never used.
     """
-    return read_cached(pool, cache_path(pool, digest_of(checkpoint)))
-
-
-def encode_pool(
-    pool: ImagePool,
-    checkpoint: Path,
-    device: str = "auto",
-    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
-    *,
-    any_size: bool = False,
-) -> Latents:
-    """The latents of `pool` and its test split, from the cache or encoded now and cached.
-
-    Parameters
-    ----------
-    on_progress : called with (images done, images in all).
-    any_size : take images of another size than those the checkpoint was trained on; they are resized.
-
-    Raises
-    ------
-    TuilabelError : where the checkpoint is damaged or for other images, gives NaN, or the cache cannot be written.
-    UsageError : where the device is not here.
-    """
-    cached = cached_latents(pool, checkpoint)
-    if cached is not None:
-        return cached
-    check_fits(read_header(checkpoint), pool, any_size=any_size)
-
-    def rows(part: slice) -> Iterator[NDArray[np.float32]]:
-        return chain.from_iterable(_encoded(images, checkpoint, device) for images in images_of(pool, part))
-
-    return write_cached(pool, cache_path(pool, digest_of(checkpoint)), rows, on_progress)
-
-
-def images_of(pool: ImagePool, part: slice) -> list[NDArray[np.uint8]]:
-    """The images of the pool followed by those of the test split, from `part.start` on."""
-    images = [pool.images[part.start :]]
-    if pool.test is not None:
-        images.append(pool.test.images[max(0, part.start - len(pool.images)) :])
-    return [rows for rows in images if len(rows)]
+    return cache_dir() / "latents" / f"{pool.cache_name}-{cache_key}.npy"
 
 
 def read_cached(pool: ImagePool, path: Path) -> Latents | None:
-    """What `write_cached` wrote for this pool, whole; None where there is nothing, or of another pool."""
+    """The latents that `write_cached` wrote for this pool; None where the file is missing, damaged or incomplete."""
     rows = _mapped(path)
-    n_pool = len(pool.images)
-    n_test = 0 if pool.test is None else len(pool.test.images)
-    if rows is None or len(rows) != n_pool + n_test:
+    n = len(pool.images)
+    m = 0 if pool.test is None else len(pool.test.images)
+    if rows is None or len(rows) != n + m:
         return None
-    return Latents(rows[:n_pool], rows[n_pool:] if n_test else None, path)
+    return Latents(rows[:n], rows[n:] if m else None, path)
 
 
 def write_cached(
-    pool: ImagePool, path: Path, rows: Rows, on_progress: Callable[[int, int], None] = lambda _done, _total: None
+    pool: ImagePool,
+    path: Path,
+    batches: Callable[[int], Iterator[NDArray[np.float32]]],
+    on_progress: OnProgress = no_progress,
 ) -> Latents:
-    """Write the latents that `rows` gives to `path`, whole or not at all, and open them.
+    """Write latents to `path`, atomically, and open them.
 
-    Of a pool that has grown since `path` was written only what is new is encoded.
+    If the pool has grown since `path` was written, only the new items are encoded.
+
+    Parameters
+    ----------
+    batches : gives the latents of the pool's images, followed by the test split's, from a row on.
+    on_progress : called with (images done, images in all).
 
     Raises
     ------
     TuilabelError : where the cache cannot be written or read back.
     """
     total = len(pool.images) + (0 if pool.test is None else len(pool.test.images))
-    known = _mapped(path) if pool.can_grow and pool.test is None else None
-    known = None if known is not None and len(known) > total else known
-    done = 0 if known is None else len(known)
+    old = _mapped(path) if pool.can_grow and pool.test is None else None
+    old = None if old is not None and len(old) > total else old
+    done = 0 if old is None else len(old)
     on_progress(done, total)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        parts = chain([] if known is None else [known], rows(slice(done, None)))
         written = 0
-        for part in parts:
+        for rows in chain([] if old is None else [old], batches(done)):
             if not written:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (total, part.shape[1])}
+                header = {"descr": "<f4", "fortran_order": False, "shape": (total, rows.shape[1])}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(part.astype("<f4").tobytes())
-            written += len(part)
+            file.write(rows.astype("<f4").tobytes())
+            written += len(rows)
             on_progress(written, total)
     latents = read_cached(pool, path)
     if latents is None:
@@ -122,50 +96,13 @@ def write_cached(
     return latents
 
 
-def cache_path(pool: ImagePool, encoder: str) -> Path:
-    """The file for the latents of a pool by an encoder that is named by its content."""
-    return cache_dir() / "latents" / f"{pool.cache_name}-{encoder}.npy"
-
-
 def digest_of(file: Path) -> str:
-    """16 hexadecimal digits of a file's content; raises `TuilabelError` where it cannot be read."""
+    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` where it cannot be read."""
     try:
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
     except OSError as error:
         raise TuilabelError(f"cannot read {file}: {error.strerror or error}") from error
-
-
-def encode_images(images: NDArray[np.uint8], checkpoint: Path, device: str = "auto") -> NDArray[np.float32]:
-    """Latents, float32 (n, D), of images, uint8 (n, H, W, C) with n ≥ 1; nothing is cached.
-
-    Raises
-    ------
-    TuilabelError : where the checkpoint is damaged or for images of another shape, or gives NaN.
-    UsageError : where the device is not here.
-    """
-    wanted = read_header(checkpoint).image_shape
-    if images.ndim != 4 or images.shape[1:] != wanted or images.dtype != np.uint8:
-        raise TuilabelError(f"{checkpoint} is for uint8 images (n, {', '.join(map(str, wanted))}), not {images.shape}")
-    return np.concatenate(list(_encoded(images, checkpoint, device)))
-
-
-def _encoded(images: NDArray[np.uint8], checkpoint: Path, device: str) -> Iterator[NDArray[np.float32]]:
-    """The latents of images, batch by batch."""
-    import torch
-
-    from tuilabel.encoders.device import precision, resolve_device, to_input
-    from tuilabel.encoders.vae.checkpoint import load_checkpoint
-
-    where = resolve_device(device)
-    model, _ = load_checkpoint(checkpoint, where)
-    for start in range(0, len(images), ENCODE_BATCH):
-        with torch.inference_mode(), precision(where):
-            means = model.latents(to_input(images[start : start + ENCODE_BATCH], model.config, where))
-        rows: NDArray[np.float32] = means.cpu().numpy()
-        if not np.isfinite(rows).all():
-            raise TuilabelError(f"{checkpoint} gives latents that are no numbers: train it anew")
-        yield rows
 
 
 def _mapped(path: Path) -> NDArray[np.float32] | None:

@@ -1,4 +1,4 @@
-"""Whether a device is there, found out without torch: before the screen, a wrong --device is one clear line."""
+"""Whether a device is available, without importing torch, so that a wrong name is reported before the screen opens."""
 
 from __future__ import annotations
 
@@ -12,26 +12,31 @@ _DRIVERS = (("libcuda.so.1", "cuInit", "cuDeviceGetCount"), ("libamdhip64.so", "
 
 
 def check_device_name(name: str) -> None:
-    """Check a device's name: "auto", "cpu", "cuda", "cuda:0", "mps".
+    """Check the name of a device: "auto", "cpu", "cuda", "cuda:0", "mps".
 
     Raises
     ------
-    UsageError : where `name` is no device name, or the device is not on this machine.
+    UsageError : where `name` is not the name of a device, or the device is not available on this machine.
     """
     kind, _, number = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (":" in name and (kind != "cuda" or not number.isdigit())):
-        raise UsageError(f"unknown device {name!r}: give --device auto, cpu, cuda, cuda:0 or mps")
-    here = True
+        raise UsageError(f"device must be auto, cpu, cuda, cuda:0 or mps, got {name!r}", parameter="device")
+    available = True
     if kind == "cuda":
-        here = int(number or 0) < gpu_count()
+        available = int(number or 0) < gpu_count()
     elif kind == "mps":
-        here = sys.platform == "darwin" and platform.machine() == "arm64"
-    if not here:
-        raise UsageError(f"there is no device {name!r} on this machine: give --device auto or cpu")
+        available = sys.platform == "darwin" and platform.machine() == "arm64"
+    if not available:
+        raise not_available(name)
+
+
+def not_available(name: str) -> UsageError:
+    """The error for a device that this machine does not have."""
+    return UsageError(f"there is no device {name!r} on this machine: pass `device='auto'` or `device='cpu'`")
 
 
 def gpu_count() -> int:
-    """GPUs that the driver shows to this process (CUDA_VISIBLE_DEVICES counts)."""
+    """Number of GPUs that the driver offers this process (CUDA_VISIBLE_DEVICES counts)."""
     for library, initialise, count_devices in _DRIVERS:
         try:
             driver = ctypes.CDLL(library)

@@ -7,9 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders.cache import Latents
-from tuilabel.encoders.choose import Encoder
-from tuilabel.encoders.encode import encode
+from tuilabel.encoders import Encoder, Latents
 from tuilabel.learner.base import Learner, check_learner, needs_encoder
 from tuilabel.learner.evaluation import TestSet
 
@@ -39,7 +37,7 @@ def open_learner(
         return learner_for(name, pool, None)
     if encoder is None:
         raise ValueError(f"the learner {name} needs an encoder")
-    return learner_for(name, pool, encode(encoder, pool, device, on_progress))
+    return learner_for(name, pool, encoder.encode(pool, device, on_progress))
 
 
 def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, announcer, as_ref, open_pool
-from tuilabel.encoders.choose import Encoder, choose_encoder
+from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import (

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tuilabel import __version__
 from tuilabel.datasets import as_ref
@@ -80,9 +79,10 @@ def export_model(
         predictions differ from tuilabel's.
     UsageError : if the format is unknown or the learner does not use a VAE.
     """
+    import torch
+
     from tuilabel.deploy.program import Program
     from tuilabel.deploy.write import card_path
-    from tuilabel.encoders.vae.checkpoint import load_checkpoint
     from tuilabel.learner.mlp import MLPEnsemble
 
     check_format(file_format)
@@ -98,21 +98,17 @@ def export_model(
         if file.exists() and not force:
             raise TuilabelError(f"{file} already exists: pass `force=True` to overwrite it, or another `out`")
     opened = open_model(options, on_progress=on_progress, note=note)
-    if opened.encoder is None or opened.encoder.kind != "vae" or opened.encoder.path is None:
-        raise TuilabelError(
-            f"a model on {opened.encoder.name if opened.encoder else 'pixels'} cannot be exported as one file: "
-            "train a VAE with `tuilabel train-vae`, or let `tuilabel label` finish training its own"
-        )
-    checkpoint = opened.encoder.path
+    assert opened.encoder is not None
+    encoder = opened.encoder.export_module()
     ensemble = opened.final.model
     assert isinstance(ensemble, MLPEnsemble)
-    vae, _ = load_checkpoint(checkpoint)
     n_items = len(opened.pool.ids)
     checked = np.linspace(0, n_items - 1, min(CHECKED_IMAGES, n_items)).astype(np.int64)
     images = np.ascontiguousarray(opened.pool.images[checked])
-    card = _card(opened, checkpoint)
-    expected = _own_predictions(opened, checkpoint, images)
-    program = Program(vae, ensemble, opened.final.temperature).eval()
+    card = _card(opened)
+    with torch.inference_mode():  # in single precision, in which the file computes too
+        expected = opened.final.predict_proba(encoder(torch.from_numpy(images)).numpy())
+    program = Program(encoder, ensemble, opened.final.temperature).eval()
     agreement = write_model(program, card, images, expected, path, file_format)
     predicted_here = opened.final.predict_proba(np.asarray(opened.learner.features[checked]))
     document: dict[str, Any] = card.document()
@@ -131,20 +127,9 @@ def export_model(
     )
 
 
-def _own_predictions(opened: ProjectModel, checkpoint: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Tuilabel's probabilities, by its own code and in single precision, in which the file computes too."""
-    import torch
-
-    from tuilabel.encoders.device import to_input
-    from tuilabel.encoders.vae.checkpoint import load_checkpoint
-
-    vae, _ = load_checkpoint(checkpoint)
-    with torch.inference_mode():
-        means = vae.latents(to_input(images, vae.config, torch.device("cpu")))
-    return opened.final.predict_proba(means.numpy())
-
-
-def _card(opened: ProjectModel, checkpoint: Path) -> ModelCard:
+def _card(opened: ProjectModel) -> ModelCard:
+    assert opened.encoder is not None
+    assert opened.encoder.path is not None
     height, width, channels = (int(n) for n in opened.pool.images.shape[1:])
     return ModelCard(
         classes=opened.classes,
@@ -154,6 +139,6 @@ def _card(opened: ProjectModel, checkpoint: Path) -> ModelCard:
         dataset=opened.pool.name,
         labels=len(opened.final.labelled.indices),
         temperature=opened.final.temperature,
-        checkpoint=hashlib.blake2b(checkpoint.read_bytes(), digest_size=16).hexdigest(),
+        checkpoint=hashlib.blake2b(opened.encoder.path.read_bytes(), digest_size=16).hexdigest(),
         version=__version__,
     )

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder
+from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
 from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
@@ -120,4 +121,4 @@ def _encoder(options: ModelOptions, pool: ImagePool, project: Project, note: Not
     )
     if chosen is None:
         note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
-    return chosen or PCA_ENCODER
+    return chosen or PCAEncoder()

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Literal
 
 from tuilabel.datasets import DatasetLike, ImagePool, as_ref, open_pool
-from tuilabel.encoders.choose import PCA_ENCODER, Encoder, choose_encoder, vae_of
+from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders.pca import PCAEncoder
+from tuilabel.encoders.vae.header import project_checkpoint
 from tuilabel.errors import UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
@@ -107,7 +109,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
         learner, test_features = open_learner(
             options.learner,
             opened.pool,
-            opened.encoder or PCA_ENCODER,
+            opened.encoder or PCAEncoder(),
             device=options.device,
             on_progress=lambda done, total: on_progress("encoding", done, total),
         )
@@ -189,7 +191,7 @@ def background_session(
             learner=options.learner,
             device=options.device,
             log=project.logs / "trainer.log",
-            vae=vae_of(project.directory),
+            vae=project_checkpoint(project.directory),
             seed=options.seed,
         )
     )

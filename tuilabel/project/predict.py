@@ -250,10 +250,7 @@ def _pool_to_predict(
         if pool.images.shape[1:] != opened.pool.images.shape[1:]:
             raise TuilabelError(f"the cnn learner needs images of the same size as those of {opened.pool.name}")
         return pool, pixel_rows(pool.images)
-    from tuilabel.encoders.encode import encode_others
-
-    latents = encode_others(opened.encoder, opened.pool, pool, model.device, partial(on_progress, "encoding"))
-    return pool, latents
+    return pool, opened.encoder.encode_others(pool, opened.pool, model.device, partial(on_progress, "encoding"))
 
 
 def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders import Encoder
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.learner.base import check_learner
 from tuilabel.simulation.run import STARTS, Run, RunPlan, RunSettings, rounds_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulation.experiment import Experiment
 from tuilabel.simulation.run import Key, Run
@@ -123,7 +123,7 @@ def _experiment(
     return Experiment(
         settings.dataset,
         settings.data_dir,
-        Encoder.vae(settings.checkpoint),
+        VAEEncoder(settings.checkpoint),
         strategies,
         learners,
         seeds=seeds or settings.seeds,

@@ -17,7 +17,7 @@ from tuilabel.cli.render.progress import progress
 from tuilabel.cli.render.results_file import check_writable, has_results, set_aside
 from tuilabel.cli.render.simulation_progress import encoding, running
 from tuilabel.datasets import ImagePool, open_labelled
-from tuilabel.encoders.choose import Encoder, choose_encoder
+from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.open import open_learner

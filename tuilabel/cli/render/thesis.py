@@ -15,7 +15,8 @@ from tuilabel import __version__
 from tuilabel.cli.render.progress import progress
 from tuilabel.cli.render.results_file import check_writable, has_results, set_aside
 from tuilabel.datasets import ImagePool, open_labelled
-from tuilabel.encoders.cache import Latents, encode_pool
+from tuilabel.encoders import Latents
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import atomic_write
@@ -85,7 +86,7 @@ def run_thesis(
 
     Raises
     ------
-    TuilabelError, UsageError : as `open_pool`, `encode_pool`, `run_experiment`; where `path` holds something else.
+    TuilabelError, UsageError : as `open_pool`, `Encoder.encode`, `run_experiment`; where `path` holds something else.
     """
     if jobs is not None and jobs < 1:
         raise UsageError(f"--jobs {jobs} is too small: give 1 or more")
@@ -107,7 +108,7 @@ def run_thesis(
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
     with Progress(*columns, TimeElapsedColumn(), console=err, transient=True) as bar:
         task = bar.add_task("encoding", total=len(pool.images))
-        latents = encode_pool(pool, source, on_progress=lambda n, of: bar.update(task, completed=n, total=of))
+        latents = VAEEncoder(source).encode(pool, on_progress=lambda n, of: bar.update(task, completed=n, total=of))
         kept = _Kept(_description(settings, pool, latents), path)
         if path is not None and earlier is not None:
             if resume:

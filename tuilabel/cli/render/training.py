@@ -16,9 +16,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.progress import progress
 from tuilabel.datasets import DatasetRef, ImagePool, open_pool
-from tuilabel.encoders.choose import choose_encoder
+from tuilabel.encoders import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
-from tuilabel.encoders.encode import by_file, encode
+from tuilabel.encoders.table import table_of
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.training import TrainingStopped, TrainProgress, model_size, partial_path, train_vae
 from tuilabel.errors import TuilabelError
@@ -108,7 +108,7 @@ def run_encoding(
 
     Raises
     ------
-    TuilabelError, UsageError : as `open_pool` and `encode_pool`; an `out` that cannot be written.
+    TuilabelError, UsageError : as `open_pool` and `Encoder.encode`; an `out` that cannot be written.
     """
     import numpy as np
 
@@ -126,11 +126,11 @@ def run_encoding(
         TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"), console=err
     ) as bar:
         task = bar.add_task("", total=len(pool.images))
-        latents = encode(chosen, pool, device, lambda done, total: bar.update(task, completed=done, total=total))
+        latents = chosen.encode(pool, device, lambda done, total: bar.update(task, completed=done, total=total))
         bar.update(task, completed=len(pool.images))  # what was cached, or takes no time, has not been counted
     if out is not None:
         with atomic_write(out) as temporary, temporary.open("wb") as file:
-            np.save(file, by_file(pool, latents))
+            np.save(file, table_of(pool, latents))
     return {
         "dataset": pool.name,
         "encoder": chosen.name,
@@ -233,7 +233,7 @@ def _figures(now: TrainProgress) -> str:
 
 def _summary(path: Path, pool: ImagePool, metrics: dict[str, float], model: Any) -> None:
     from tuilabel.cli.render.preview import preview
-    from tuilabel.encoders.vae.reconstruct import reconstruct
+    from tuilabel.encoders.vae.decode import reconstruct
 
     console = Console(highlight=False)
     if console.is_terminal:

@@ -1,4 +1,4 @@
-"""Images decoded from latents by a VAE. Imports torch only to decode."""
+"""Images decoded from latents by a VAE. Imports torch in functions only."""
 
 from __future__ import annotations
 
@@ -9,7 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from tuilabel.encoders.vae.model import VAE
+
+
+def reconstruct(model: VAE, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Encode images (B, H, W, C) uint8 and decode their means: (B, height, width, C) uint8, in the model's size."""
+    import torch
+
+    from tuilabel.encoders.vae.inputs import to_input
+
+    device = next(model.parameters()).device
+    with torch.inference_mode():
+        pixels = model.decode(model.latents(to_input(images, model.config, device))).sigmoid()  # (B, C, height, width)
+    return _as_images(pixels)
 
 
 class LatentDecoder:
@@ -33,6 +47,10 @@ class LatentDecoder:
         if self._model is None:
             self._model, _ = load_checkpoint(self._checkpoint)
         with torch.inference_mode():
-            pixels = self._model.decode(torch.from_numpy(latents)).sigmoid()  # (n, C, H, W)
-        images: NDArray[np.uint8] = (pixels * 255).round().byte().permute(0, 2, 3, 1).numpy()
-        return images
+            pixels = self._model.decode(torch.from_numpy(np.array(latents))).sigmoid()  # (n, C, H, W)
+        return _as_images(pixels)
+
+
+def _as_images(pixels: Tensor) -> NDArray[np.uint8]:
+    images: NDArray[np.uint8] = (pixels * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return images

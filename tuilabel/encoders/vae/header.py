@@ -103,6 +103,11 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
     raise TuilabelError(f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}`")
 
 
+def project_checkpoint(project: Path) -> Path:
+    """The VAE that is trained in the background for a project, given the project's directory."""
+    return project / "vae.safetensors"
+
+
 def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = False) -> None:
     """Raise `TuilabelError` where the checkpoint was trained on images of another shape than the pool's.
 

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tuilabel.encoders.device import channels_last, precision
+from tuilabel.encoders.device import precision
 from tuilabel.encoders.vae.augmentations import Augmentations, augment
+from tuilabel.encoders.vae.inputs import channels_last
 from tuilabel.encoders.vae.model import VAE, smoothed
 
 SHARES = tuple(step / 50 for step in range(11))  # of a pixel, to either neighbour; 1/4 removes stripes one pixel wide

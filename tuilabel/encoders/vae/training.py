@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.encoders.device import channels_last, precision, resolve_device, to_input
+from tuilabel.encoders.device import precision, resolve_device
 from tuilabel.encoders.vae.augmentations import augment, get_augmentations
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.encoders.vae.header import VERSION, CheckpointHeader
+from tuilabel.encoders.vae.inputs import channels_last, to_input
 from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, LossTerms, VAEConfig
 from tuilabel.encoders.vae.optimizer import OneCycle
 from tuilabel.encoders.vae.settings import TrainSettings

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders import Encoder
 from tuilabel.learner.trainer.messages import TrainerProgress
 
 

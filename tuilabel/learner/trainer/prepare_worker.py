@@ -13,8 +13,8 @@ from collections.abc import Callable
 from threading import Event, Timer
 
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.encoders.choose import Encoder
-from tuilabel.encoders.encode import encode
+from tuilabel.encoders import Encoder
+from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.trainer.child import connect_to_parent, listen
@@ -47,8 +47,7 @@ def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], s
     if should_stop() or not settings.encodes:
         return
     encoder = settings.encoder or _train(settings, pool, send, should_stop)
-    encode(
-        encoder,
+    encoder.encode(
         pool,
         settings.device,
         lambda done, total: send(TrainerProgress("encode", done, total, background=True)),
@@ -106,7 +105,7 @@ def _train(
         log.info("cannot resume the unfinished training (%s): starting over", error)
         partial_path(settings.vae).unlink(missing_ok=True)
         train(resume=False)
-    return Encoder.vae(settings.vae)
+    return VAEEncoder(settings.vae)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike
-from tuilabel.encoders.choose import Encoder
+from tuilabel.encoders import Encoder
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,8 @@ import logging
 from collections.abc import Callable
 
 from tuilabel.datasets import open_pool
-from tuilabel.encoders.cache import Latents
-from tuilabel.encoders.choose import PCA_ENCODER, Encoder
-from tuilabel.encoders.encode import at_once, encode
-from tuilabel.encoders.vae.decode import LatentDecoder
+from tuilabel.encoders import Encoder, Latents
+from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.open import learner_for, open_test_set
@@ -49,15 +47,15 @@ class TrainerWorkspace:
             return self._on(None)
         wanted = self._settings.encoder
         if self._pool.can_grow:
-            latents = None if wanted is None else at_once(wanted, self._pool)
-            self._encoder = PCA_ENCODER if latents is None else wanted
-            started = self._on(latents or encode(PCA_ENCODER, self._pool))
+            latents = None if wanted is None else wanted.available(self._pool)
+            self._encoder = PCAEncoder() if latents is None else wanted
+            started = self._on(latents or PCAEncoder().encode(self._pool))
             self._send(PoolChanged(len(self._pool), self._name))
             return started
         assert wanted is not None
         self._encoder = wanted
         progress = lambda done, total: self._send(TrainerProgress("encode", done, total))  # noqa: E731
-        return self._on(encode(wanted, self._pool, self._settings.device, progress))
+        return self._on(wanted.encode(self._pool, self._settings.device, progress))
 
     def prepare(self, on_message: Callable[[ImagesRead | LatentsReady], None]) -> None:
         """Start a child process for what is missing; `on_message` is called in a thread when something is ready."""
@@ -93,19 +91,19 @@ class TrainerWorkspace:
 
     def update(self, message: ImagesRead | LatentsReady, runner: RoundRunner, questions: QuestionHandler) -> bool:
         """Switch `runner` and `questions` to what has been prepared; False where that changes nothing."""
-        if isinstance(message, ImagesRead) and (self._encoder not in (None, PCA_ENCODER) or not self._pool.refresh()):
+        if isinstance(message, ImagesRead) and (self._encoder not in (None, PCAEncoder()) or not self._pool.refresh()):
             if message.complete:  # no new item has latents yet, but moved files of known items may have been found
                 self._send(PoolChanged(len(self._pool), self._name))
             return False
         if isinstance(message, LatentsReady):
             self._pool.refresh()
-            latents = at_once(message.encoder, self._pool)
+            latents = message.encoder.available(self._pool)
             if latents is None:  # another session has read more images since: they are encoded next time
                 return False
             self._encoder = message.encoder
             self._send(TrainerProgress("idle", background=True))
         else:
-            latents = None if self._encoder is None else encode(self._encoder, self._pool)
+            latents = None if self._encoder is None else self._encoder.encode(self._pool)
         runner.replace_learner(*self._on(latents))
         questions.decode = self.decode
         self._send(PoolChanged(len(self._pool), self._name))
@@ -114,10 +112,7 @@ class TrainerWorkspace:
     @property
     def decode(self) -> Decode | None:
         """Decodes latents, where the encoder is a VAE."""
-        encoder = self._encoder
-        if encoder is None or encoder.kind != "vae" or encoder.path is None:
-            return None
-        return LatentDecoder(encoder.path)
+        return None if self._encoder is None else self._encoder.decoder()
 
     @property
     def _name(self) -> str:

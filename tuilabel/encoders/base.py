@@ -1,0 +1,161 @@
+"""What every encoder offers: the protocol that the rest of the program uses instead of asking which one it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.datasets import ImagePool
+from tuilabel.encoders.cache import Latents, OnProgress, cache_path, no_progress, read_cached, write_cached
+from tuilabel.errors import TuilabelError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Decoder = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+"""Latents (n, D) to images (n, H, W, C)."""
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How the user chose an encoder.
+
+    Attributes
+    ----------
+    encoder : its name, a key of `tuilabel.encoders.registry.ENCODERS`.
+    checkpoint : of a VAE; by default the one for the dataset or the project.
+    project : the project's directory, which may hold a VAE of its own.
+    """
+
+    encoder: str = "vae"
+    checkpoint: Path | None = None
+    project: Path | None = None
+
+
+class Encoder(ABC):
+    """Maps images to latents.
+
+    A kind of encoder is a subclass in a module of its own and an entry in `tuilabel.encoders.registry`. Encoders are
+    chosen in the screen process, which must not load torch, and pickled to the trainer process: they are small frozen
+    dataclasses, compared by value, and import torch in methods only.
+    """
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name shown on the screen and written to result files."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file that defines it, if any; result files store its digest."""
+        return None
+
+    @classmethod
+    @abstractmethod
+    def choose(cls, pool: ImagePool, options: EncoderOptions) -> Encoder | None:
+        """The encoder for a pool; None where it has to be trained first.
+
+        Raises
+        ------
+        TuilabelError : where a file is missing, damaged or made for other images.
+        """
+
+    @abstractmethod
+    def available(self, pool: ImagePool) -> Latents | None:
+        """The latents of a pool and its test split if they can be had without waiting, else None.
+
+        Raises
+        ------
+        TuilabelError : where a file cannot be read.
+        """
+
+    @abstractmethod
+    def encode(self, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress) -> Latents:
+        """The latents of a pool and its test split, from the cache or computed now.
+
+        Parameters
+        ----------
+        device : "auto", "cpu", "cuda", "cuda:0", "mps".
+        on_progress : called with (images done, images in all).
+
+        Raises
+        ------
+        TuilabelError : where the encoder cannot encode these images, or the cache cannot be written.
+        UsageError : where the device is not available.
+        """
+
+    @abstractmethod
+    def encode_others(
+        self, others: ImagePool, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress
+    ) -> NDArray[np.float32]:
+        """Latents, float32 (M, D), of other images, of any size, in the latent space of `pool`.
+
+        Raises
+        ------
+        TuilabelError : as `encode`; where they have a different number of channels.
+        """
+
+    def decoder(self) -> Decoder | None:
+        """Draws images from latents, on the CPU; None where latents cannot be decoded."""
+        return None
+
+    def export_module(self) -> nn.Module:
+        """A network from images uint8 (N, H, W, C) of the pool's size to latents (N, D), which torch can export.
+
+        Raises
+        ------
+        TuilabelError : where there is none.
+        """
+        raise TuilabelError(
+            f"a model on {self.name} cannot be exported as one file: train a VAE with `tuilabel train-vae`, "
+            "or let `tuilabel label` finish training its own"
+        )
+
+
+class BatchEncoder(Encoder):
+    """An encoder that computes latents batch by batch; they are kept in the cache."""
+
+    @property
+    @abstractmethod
+    def cache_key(self) -> str:
+        """Names its cache files: stands for everything that the latents depend on, except the images."""
+
+    @abstractmethod
+    def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
+        """Latents (n, D) of the pool's images, followed by the test split's, from row `start` on.
+
+        Raises
+        ------
+        TuilabelError, UsageError : as `encode`.
+        """
+
+    def check(self, pool: ImagePool, *, any_size: bool) -> None:
+        """Raise `TuilabelError` where it cannot encode these images, which may have `any_size` or the trained one."""
+
+    def available(self, pool: ImagePool) -> Latents | None:
+        """The latents in the cache, if they are complete."""
+        return read_cached(pool, cache_path(pool, self.cache_key))
+
+    def encode(self, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress) -> Latents:
+        """See `Encoder.encode`."""
+        return self._cached(pool, device, on_progress, any_size=False)
+
+    def encode_others(
+        self, others: ImagePool, _pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress
+    ) -> NDArray[np.float32]:
+        """See `Encoder.encode_others`."""
+        return self._cached(others, device, on_progress, any_size=True).pool
+
+    def _cached(self, pool: ImagePool, device: str, on_progress: OnProgress, *, any_size: bool) -> Latents:
+        self.check(pool, any_size=any_size)
+        latents = self.available(pool)
+        if latents is not None:
+            return latents
+        path = cache_path(pool, self.cache_key)
+        return write_cached(pool, path, lambda start: self.batches(pool, start, device), on_progress)

@@ -1,0 +1,51 @@
+"""The encoders by name, and which one encodes a pool. Imports no torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tuilabel.datasets import ImagePool
+from tuilabel.encoders.backbone import NETWORKS, BackboneEncoder
+from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.pca import PCAEncoder
+from tuilabel.encoders.table import LatentTable
+from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.errors import unknown_name
+
+ENCODERS: dict[str, type[Encoder]] = {
+    "vae": VAEEncoder,
+    "pca": PCAEncoder,
+    **dict.fromkeys(NETWORKS, BackboneEncoder),
+}
+
+
+def choose_encoder(
+    encoder: str,
+    pool: ImagePool,
+    *,
+    checkpoint: Path | None = None,
+    latents: Path | None = None,
+    project: Path | None = None,
+) -> Encoder | None:
+    """The encoder for a pool; None for a VAE of your images that has to be trained first.
+
+    Parameters
+    ----------
+    encoder : a name from `ENCODERS`.
+    checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
+    latents : a .npy file with latents of your own, which takes precedence; see `LatentTable`.
+    project : the project's directory.
+
+    Raises
+    ------
+    UsageError : where `encoder` is unknown.
+    TuilabelError : where a file is missing, damaged or made for other images, or there is no VAE for a built-in
+        dataset.
+    """
+    if latents is not None:
+        table = LatentTable(latents)
+        table.check(pool)
+        return table
+    if encoder not in ENCODERS:
+        raise unknown_name("encoder", encoder, ENCODERS)
+    return ENCODERS[encoder].choose(pool, EncoderOptions(encoder, checkpoint, project))
