@@ -148,7 +148,7 @@ def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> No
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 0
     store = LabelStore.open(project / "labels.db")
-    bulk = [event for event in store.events() if event.strategy == "by-class"]
+    bulk = [event for event in store.events() if event.origin == "by-class"]
     store.close()
     assert len(bulk) >= 1
     assert len({event.step for event in bulk}) == 1

@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.main import get_command
 
-from tuilabel.cli.app import app
+from tuilabel.cli import app
 from tuilabel.cli.errors import in_options
-from tuilabel.errors import TuilabelError, UsageError
-
-
-def message(error: TuilabelError, command: str) -> str:
-    import tuilabel.cli  # noqa: F401 - defines the commands
-
-    return in_options(error, get_command(app).commands[command].params)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -30,4 +23,5 @@ def message(error: TuilabelError, command: str) -> str:
     ],
 )
 def test_options_stand_for_parameters(command: str, text: str, parameter: str | None, expected: str) -> None:
-    assert message(UsageError(text, parameter=parameter), command) == expected
+    params = get_command(app).commands[command].params  # type: ignore[attr-defined]
+    assert in_options(text, params, parameter) == expected

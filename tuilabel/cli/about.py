@@ -1,14 +1,19 @@
-"""`datasets`, `strategies` and `doctor`: what there is."""
+"""`datasets`, `strategies` and `doctor`: what is there."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import typer
+
 from tuilabel.cli.app import app
+from tuilabel.cli.errors import in_options
 from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, print_json, print_rich
 
 
 @app.command(epilog="Example: tuilabel datasets --json")
 def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the datasets known by name, and which are here."""
+    """List the built-in datasets, and which of them are on this machine."""
     from tuilabel.cli.render.listings import dataset_rows, datasets_table
 
     rows = dataset_rows(data_dir)
@@ -32,18 +37,22 @@ def strategies(as_json: Json = False) -> None:
 
 @app.command(epilog="Example: ssh host tuilabel doctor --json")
 def doctor(
+    ctx: typer.Context,
     project: ProjectDir = None,
     data_dir: DataDir = None,
     images: Images = "auto",
     colour: Color = "auto",
     as_json: Json = False,
 ) -> None:
-    """What is here: terminal, colours, pictures, device, data, disks; and a test card to look at."""
-    from tuilabel.cli.render.doctor import examine, show
+    """Check what labelling depends on: terminal, colours, pictures, device, data, disks; and print a test card."""
+    from tuilabel.cli.render.doctor import show
+    from tuilabel.project.diagnosis import diagnose
 
-    report = examine(project, data_dir, images, colour)
+    found = diagnose(project, data_dir, images, colour)
+    findings = tuple(replace(one, advice=in_options(one.advice, ctx.command.params)) for one in found.findings)
+    diagnosis = replace(found, findings=findings)
     if as_json:
-        print_json(report.document())
+        print_json(diagnosis.to_json())
     else:
-        show(report)
-    report.raise_for_problems()
+        show(diagnosis)
+    diagnosis.raise_for_problems()

@@ -26,21 +26,24 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except TuilabelError as error:
             command = self.commands.get(ctx.invoked_subcommand or "")
-            error.args = (in_options(error, command.params if command else ()),)
+            parameter = error.parameter if isinstance(error, UsageError) else None
+            error.args = (in_options(str(error), command.params if command else (), parameter),)
             raise
 
 
-def in_options(error: TuilabelError, params: Iterable[Parameter]) -> str:
-    """The message of an error, with the options of a command in place of parameters.
+def in_options(text: str, params: Iterable[Parameter], parameter: str | None = None) -> str:
+    """The text with the options of a command in place of the core's parameters.
 
     A parameter of the command has the name of the core's parameter that it sets: "batch_size must be at least 1"
     becomes "--batch must be at least 1", and "pass `force=True`" becomes "pass `--force`".
+
+    Parameters
+    ----------
+    parameter : the parameter that the text begins with, if it does.
     """
     known: dict[str, Parameter] = {param.name: param for param in params}
-    text = str(error)
-    first = error.parameter if isinstance(error, UsageError) else None
-    if first is not None and first in known and text.startswith(first):
-        text = _as_typed(known[first]) + text.removeprefix(first)
+    if parameter is not None and parameter in known and text.startswith(parameter):
+        text = _as_typed(known[parameter]) + text.removeprefix(parameter)
 
     def replaced(match: re.Match[str]) -> str:
         param = known.get(match["name"])
