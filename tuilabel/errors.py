@@ -1,4 +1,4 @@
-"""What goes wrong in words that a user can act on, and words that are safe to print."""
+"""Errors with messages that a user can act on, and texts that are safe to print."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 
 class TuilabelError(Exception):
-    """Something the user can mend: the message is one line, says what is wrong and what to do.
+    """An error that the user can fix: the message is one line that says what is wrong and what to do.
 
     The command line prints it without a traceback and exits with `exit_code`.
     """
@@ -35,16 +35,16 @@ class UsageError(TuilabelError):
 
 
 def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
-    """The error for a `kind` of thing called `name` that is none of the `known`, with the near one suggested."""
+    """The error for an unknown name of a `kind` of thing; suggests the most similar of the `known` names."""
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
     return UsageError(f"unknown {kind} {name!r}{hint} There are {', '.join(known)}")
 
 
 def printable(text: str) -> str:
-    """The text with an escape for everything that a terminal would obey and not show: ESC is a backslash and `x1b`.
+    """The text with control characters escaped: ESC becomes a backslash and `x1b`.
 
-    Names of files and classes come from others: raw, an escape sequence in one would reach the terminal.
+    Names of files and classes are not trusted: an escape sequence in one must not reach the terminal.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 

@@ -1,4 +1,4 @@
-"""Where caches live, and how a file comes to be whole or not at all."""
+"""Where the cache is, and writing files completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre
 
 
 def cache_dir() -> Path:
-    """The folder for decoded pools and latents: `$TUILABEL_CACHE`, else the user's cache directory."""
+    """The folder for pools and latents: `$TUILABEL_CACHE`, else the user's cache directory."""
     named = os.environ.get("TUILABEL_CACHE")
     return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("tuilabel"))
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`.
+    """Yield a temporary path next to `path`; on success it is flushed to disk and renamed to `path`.
 
-    A run killed half-way leaves `path` as it was. Raises `TuilabelError` where the file cannot be written.
+    An interrupted run leaves `path` unchanged. Raises `TuilabelError` if the file cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch()
-        mode = temporary.stat().st_mode  # as the umask wants it; some libraries make private files
+        mode = temporary.stat().st_mode  # according to the umask; some libraries create private files
         yield temporary
         temporary.chmod(mode)
         with temporary.open("rb") as file:
@@ -45,9 +45,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a new directory beside `path`; on success it takes the place of `path`, and of what was there.
+    """Yield a new directory next to `path`; on success it replaces `path`.
 
-    A run that fails half-way leaves `path` as it was. Raises `TuilabelError` where the directory cannot be written.
+    An interrupted run leaves `path` unchanged. Raises `TuilabelError` if the directory cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     before = path.with_name(f".{path.name}.{os.getpid()}.old")
@@ -56,7 +56,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
-        if path.exists():  # no directory is ever renamed over a full one
+        if path.exists():  # a directory cannot be renamed over a non-empty one
             path.replace(before)
         try:
             temporary.replace(path)
@@ -71,12 +71,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def on_network(path: Path) -> bool:
-    """Whether `path` lies on a network file system, by the table of mounts where there is one."""
+def is_on_network(path: Path) -> bool:
+    """Whether `path` is on a network file system, according to the mount table if there is one."""
     try:
         mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
     except OSError:
         return False
-    place = str(path.parent.resolve()) + "/"
-    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and place.startswith(m[1].rstrip("/") + "/")]
+    folder = str(path.parent.resolve()) + "/"
+    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and folder.startswith(m[1].rstrip("/") + "/")]
     return max(here, default=(0, ""))[1] in _NETWORK

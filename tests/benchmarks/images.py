@@ -111,6 +111,6 @@ def tree(root: Path, folders: int, files: int) -> None:
 if __name__ == "__main__":
     source = open_source(sys.argv[1])
     before, begin = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-    count = Library(source).take_stock() if sys.argv[2:] else sum(1 for _ in source.list())
+    count = Library(source).update_listing() if sys.argv[2:] else sum(1 for _ in source.list())
     took = time.perf_counter() - begin
     print(count, took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)

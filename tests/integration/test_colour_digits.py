@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.io import loadmat
 
 from tuilabel.datasets import open_pool
-from tuilabel.datasets.builtin.colour_digits import BRIGHTNESS, CONTRAST, OPACITY, lay_over, make_colour_digits
+from tuilabel.datasets.builtin.colour_digits import BRIGHTNESS, CONTRAST, OPACITY, compose, make_colour_digits
 from tuilabel.datasets.builtin.photos import read_photos
 from tuilabel.errors import TuilabelError, UsageError
 
@@ -70,9 +70,9 @@ def test_train_and_test_share_no_photograph(photos: Path, tmp_path: Path, monkey
 
     def spy(digits: np.ndarray, pictures: list[Image.Image], rng: np.random.Generator) -> np.ndarray:
         seen.append({picture.tobytes() for picture in pictures})
-        return lay_over(digits, pictures, rng)
+        return compose(digits, pictures, rng)
 
-    monkeypatch.setattr("tuilabel.datasets.builtin.colour_digits.lay_over", spy)
+    monkeypatch.setattr("tuilabel.datasets.builtin.colour_digits.compose", spy)
     make_colour_digits(photos, tmp_path, train=10, test=10)
     assert len(seen) == 2
     assert not seen[0] & seen[1]
@@ -83,7 +83,7 @@ def test_digits_stand_out_from_any_background(grey: int) -> None:
     digits = np.zeros((40, 28, 28), dtype=np.uint8)
     digits[:, 6:22, 11:17] = 255
     plain = [Image.new("RGB", (32, 32), (grey, grey, grey))]
-    images = lay_over(digits, plain, np.random.default_rng(0))
+    images = compose(digits, plain, np.random.default_rng(0))
     brightness = images.astype(np.float32) @ BRIGHTNESS
     assert (np.abs(brightness[:, 14:18, 15:17] - grey).mean(axis=(1, 2)) >= OPACITY[0] * CONTRAST - 2).all()
     assert np.abs(brightness[:, :2] - grey).max() <= 1  # nothing of it at the upper edge
@@ -92,7 +92,7 @@ def test_digits_stand_out_from_any_background(grey: int) -> None:
 def test_harsh_backgrounds_are_calmed() -> None:
     halves = np.zeros((32, 32, 3), dtype=np.uint8)
     halves[:, 16:] = 255
-    images = lay_over(np.zeros((5, 28, 28), dtype=np.uint8), [Image.fromarray(halves)], np.random.default_rng(0))
+    images = compose(np.zeros((5, 28, 28), dtype=np.uint8), [Image.fromarray(halves)], np.random.default_rng(0))
     assert (images.astype(np.float32) @ BRIGHTNESS).std(axis=(1, 2)).max() < 32
 
 
@@ -104,7 +104,7 @@ def test_what_is_wrong_is_one_clear_line(photos: Path, tmp_path: Path) -> None:
             make_colour_digits(tmp_path / source, tmp_path)
     (tmp_path / "one").mkdir()
     (tmp_path / "one/a.png").write_bytes((photos / "0.png").read_bytes())
-    with pytest.raises(TuilabelError, match="holds 1 photographs"):
+    with pytest.raises(TuilabelError, match="at least two photographs, got 1"):
         make_colour_digits(tmp_path / "one", tmp_path)
-    with pytest.raises(UsageError, match="--test 1 to 10000"):
+    with pytest.raises(UsageError, match="test must be between 1 and 10000"):
         make_colour_digits(photos, tmp_path, test=10_001)

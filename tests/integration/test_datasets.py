@@ -133,7 +133,7 @@ def test_a_pickle_that_runs_code_is_refused(tmp_path: Path) -> None:
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
     (tmp_path / "batch").write_bytes(pickle.dumps({"data": Evil(), "labels": []}))
-    with pytest.raises(FormatError, match="no batch"):
+    with pytest.raises(FormatError, match="not a batch"):
         read_cifar(tmp_path / "batch")
     assert not (tmp_path / "ran").exists()
 
@@ -168,7 +168,7 @@ def test_a_truncated_source_is_said(tmp_path: Path) -> None:
         write_idx(tmp_path / f"KMNIST/raw/{split}-labels-idx1-ubyte", np.zeros(5))
     path = tmp_path / "KMNIST/raw/train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(TuilabelError, match=r"train-images-idx3-ubyte promises 3,920 values and holds 3,820"):
+    with pytest.raises(TuilabelError, match=r"train-images-idx3-ubyte should have 3,920 values, but has 3,820"):
         open_pool("kmnist", tmp_path)
 
 
@@ -199,4 +199,4 @@ def test_a_download_that_fails_says_where_and_what_to_do(tmp_path: Path, monkeyp
     text = str(failure.value)
     assert "\n" not in text
     assert f"svhn is not in {tmp_path}" in text
-    assert "--data-dir" in text
+    assert "`data_dir`" in text

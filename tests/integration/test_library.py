@@ -14,7 +14,7 @@ from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_labelled, op
 from tuilabel.datasets.decode import Decoded, decode
 from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.library import Library, LibraryPool
-from tuilabel.datasets.library.reading import CHUNK, SEQUENTIAL_CHUNK, at_once
+from tuilabel.datasets.library.read_files import CHUNK, SEQUENTIAL_CHUNK, files_per_attempt
 from tuilabel.datasets.open import FIRST_ITEMS
 from tuilabel.datasets.sources import open_source
 from tuilabel.errors import TuilabelError
@@ -138,7 +138,7 @@ def test_broken_files_are_told_and_never_items(tmp_path: Path) -> None:
     assert len(pool) == 6
     assert {problem.name for problem in pool.library.index.problems()} == {"cut.jpg", "empty.png", "text.gif"}
     (folder / "cut.jpg").write_bytes(jpeg(picture("blue", 77)))
-    assert len(pool_of(folder)) == 7, "a mended file is read"
+    assert len(pool_of(folder)) == 7, "a fixed file is read"
 
 
 def test_names_may_hold_anything(tmp_path: Path) -> None:
@@ -191,22 +191,22 @@ def test_only_the_first_are_read_where_that_is_enough(tmp_path: Path, monkeypatc
 def test_a_file_that_kills_its_reader_is_given_up(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "deadly", each=2)
     library = Library(open_source(str(folder)))
-    list(library.index.take_stock(library.source.list(), shuffled=True))
-    deadly = next(tries for tries in range(10) if at_once(CHUNK, tries) == 1) + 1
+    list(library.index.update_listing(library.source.list(), shuffled=True))
+    deadly = next(tries for tries in range(10) if files_per_attempt(CHUNK, tries) == 1) + 1
     for _ in range(deadly):
-        library.index.begin(["red/0.jpg"])  # as a reading that died has left it
+        library.index.begin_attempt(["red/0.jpg"])  # as a reading that died has left it
     library.read()
     assert library.index.n_items(test=False) == 5
     (problem,) = library.index.problems()
     assert problem.name == "red/0.jpg"
-    assert "crashed" in problem.reason
+    assert "crashes" in problem.reason
 
 
 def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "beside", each=8)
     library = Library(open_source(str(folder)))
-    library.take_stock()
-    library.index.begin([file.name for file in library.index.unread(100)])
+    library.update_listing()
+    library.index.begin_attempt([file.name for file in library.index.unread(100)])
     library.read()
     assert library.index.n_items(test=False) == 24
     assert not library.index.problems()
@@ -216,7 +216,7 @@ def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
 def test_a_reading_that_is_stopped_blames_nobody(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "stopped", each=10)
     library = Library(open_source(str(folder)))
-    library.take_stock()
+    library.update_listing()
     library.read(enough=lambda done: done >= 3)
     assert 3 <= library.index.n_items(test=False) < 30
     assert all(file.tries == 0 for file in library.index.unread(100))

@@ -1,4 +1,4 @@
-"""A person's own images are found and read in place, whatever they are packed in and whatever they are called."""
+"""A person's own images are found and read in ref, whatever they are packed in and whatever they are called."""
 
 from __future__ import annotations
 
@@ -120,9 +120,9 @@ def test_each_kind(kind: str, tmp_path: Path) -> None:
     assert is_source(where)
     source = open_source(where)
     assert source.title == "photos"
-    assert source.rows is None
+    assert source.row_shape is None
     assert source.sequential == (kind in ("tar.gz", "tgz", "tar.bz2", "tar.xz", "memory.tgz"))
-    assert source.keeps == (source.sequential or kind.startswith("memory"))
+    assert source.keeps_copies == (source.sequential or kind.startswith("memory"))
     assert {name: (entry.size, entry.label) for name, entry in listed(source).items()} == {
         name: (len(data), None) for name, data in FILES.items()
     }
@@ -198,12 +198,12 @@ def test_what_a_directory_passes_over(tmp_path: Path) -> None:
     source = open_source(str(root))
     assert content(source) == {"a.jpg": b"a", "real/d.jpg": b"d", "link.jpg": b"a", "out/e.jpg": b"e"}
     assert dict(source.skipped()) == {
-        "loop": "a link to a folder that is listed already, or above",
-        "above": "a link to a folder that is listed already, or above",
-        "again": "a link to a folder that is listed already, or above",
-        "out2": "a link to a folder that is listed already, or above",
+        "loop": "a link to a folder that is listed already, or to a parent",
+        "above": "a link to a folder that is listed already, or to a parent",
+        "again": "a link to a folder that is listed already, or to a parent",
+        "out2": "a link to a folder that is listed already, or to a parent",
         "broken.jpg": "a broken link",
-        "pipe.jpg": "no plain file",
+        "pipe.jpg": "not a regular file",
     }
     assert isinstance(content(source, ["pipe.jpg"])["pipe.jpg"], SourceError)
 
@@ -301,13 +301,13 @@ def test_manifests(tmp_path: Path, kind: str, names: tuple[str, str, str]) -> No
     rows = [*TABLE, ("nothing.jpg", "cat", "train"), ("one.jpg", "dog", "train")]
     source = open_source(str(write_table(tmp_path / f"mine.{kind}", rows, names)))
     assert source.title == "mine"
-    assert not source.keeps
+    assert not source.keeps_copies
     assert classes(source) == {
         "one.jpg": ("cat", False),
         "sub/two.png": ("dog", True),
         "three.jpg": (None, False),
     }
-    assert source.skipped() == [("nothing.jpg", "No such file or directory"), ("one.jpg", "named before")]
+    assert source.skipped() == [("nothing.jpg", "No such file or directory"), ("one.jpg", "listed before")]
     assert content(source) == {"one.jpg": b"1", "sub/two.png": b"2", "three.jpg": b"3"}
     assert source.path("sub/two.png") == tmp_path / "sub/two.png"
 
@@ -320,7 +320,7 @@ def test_a_manifest_names_files_anywhere(tmp_path: Path) -> None:
     manifest.write_text(f"path\n./in.jpg\n{tmp_path}/lists/in.jpg\n../out.jpg\n{far}\n{url}/web.jpg\n{url}/no.jpg\n")
     source = open_source(str(manifest))
     assert [*listed(source)] == ["in.jpg", "../out.jpg", str(far), f"{url}/web.jpg", f"{url}/no.jpg"]
-    assert source.skipped() == [("in.jpg", "named before")]
+    assert source.skipped() == [("in.jpg", "listed before")]
     found = content(source)
     assert isinstance(found.pop(f"{url}/no.jpg"), SourceError)
     assert found == {"in.jpg": b"1", "../out.jpg": b"2", str(far): b"3", f"{url}/web.jpg": b"4"}
@@ -331,7 +331,7 @@ def test_a_manifest_names_files_anywhere(tmp_path: Path) -> None:
 def test_a_manifest_elsewhere(tmp_path: Path) -> None:
     url = in_memory(f"memory://{tmp_path.name}", {"list.csv": b"file,label\nx/a.jpg,cat\n", "x/a.jpg": b"a"})
     source = open_source(f"{url}/list.csv")
-    assert source.keeps
+    assert source.keeps_copies
     assert classes(source) == {"x/a.jpg": ("cat", False)}
     assert content(source) == {"x/a.jpg": b"a"}
 
@@ -347,14 +347,14 @@ def test_a_table_from_a_spreadsheet(tmp_path: Path) -> None:
     [
         ("t.csv", "name,label\na.jpg,x\n", "no column of paths.*call one `path`.*name, label"),
         ("t.csv", "", "no column of paths"),
-        ("t.csv", "path,label\na.jpg,x\nb.jpg\n", "line 3: 1 columns, and 2 in the first line"),
+        ("t.csv", "path,label\na.jpg,x\nb.jpg\n", "line 3: 1 columns, but 2 in the first line"),
         ("t.csv", 'path,label\na.jpg,x\n"b.jpg,y\n', "line 3"),
         ("t.csv", "path,label\n,x\n", "line 2: no path"),
-        ("t.jsonl", '{"path": "a.jpg"}\n{"path": \n', "line 2: no JSON"),
-        ("t.jsonl", '{"path": "a.jpg"}\n[1]\n', "line 2: no JSON object"),
+        ("t.jsonl", '{"path": "a.jpg"}\n{"path": \n', "line 2: not JSON"),
+        ("t.jsonl", '{"path": "a.jpg"}\n[1]\n', "line 2: not a JSON object"),
         ("t.jsonl", '{"path": "a.jpg"}\n{"image": 3}\n', "line 2: no path"),
         ("t.jsonl", '{"path": "a.jpg"}\n{"text": "x"}\n', "line 2.*no column of paths"),
-        ("t.jsonl", "[" * 100_000, "line 1: no JSON"),
+        ("t.jsonl", "[" * 100_000, "line 1: not JSON"),
         ("t.parquet", "PAR1 nonsense", "cannot read .*t.parquet"),
     ],
 )
@@ -375,7 +375,7 @@ def test_imagefolders(tmp_path: Path, kind: str) -> None:
     )
     source = open_source(str(tmp_path))
     assert classes(source) == {"a.jpg": ("cat", False), "sub/b.jpg": ("dog", False), "c.jpg": (None, False)}
-    assert source.skipped() == [("no.jpg", "named by the metadata, but not there")]
+    assert source.skipped() == [("no.jpg", "listed in the metadata, but missing")]
     assert content(source)["sub/b.jpg"] == b"b"
     assert source.path("a.jpg") == tmp_path / "a.jpg"
 
@@ -402,8 +402,8 @@ def test_npz_with_splits_and_labels(tmp_path: Path, compressed: bool) -> None:
     save = np.savez_compressed if compressed else np.savez
     save(tmp_path / "digits.npz", x_train=train, y_train=np.arange(30) % 3, x_test=test, y_test=np.arange(4))
     source = open_source(str(tmp_path / "digits.npz"))
-    assert source.rows == (8, 9, 1)
-    assert source.sequential == source.keeps == compressed
+    assert source.row_shape == (8, 9, 1)
+    assert source.sequential == source.keeps_copies == compressed
     found = listed(source)
     assert len(found) == 34
     assert (found["#4"].label, found["#4"].test) == ("1", False)
@@ -455,7 +455,7 @@ def test_arrays_of_each_kind(tmp_path: Path, array: np.ndarray, expected: np.nda
     found = content(source)
     assert len(found) == len(array)
     if expected is not None:
-        assert source.rows == found["#0"].shape
+        assert source.row_shape == found["#0"].shape
         assert found["#0"].dtype == np.uint8
         assert np.array_equal(found["#0"], expected)
 
@@ -465,13 +465,13 @@ def test_arrays_of_each_kind(tmp_path: Path, array: np.ndarray, expected: np.nda
     [
         (np.array([{}, []], dtype=object), "Python objects"),
         (np.zeros((4, 8, 8, 2), np.uint8), "4 × 8 × 8 × 2"),
-        (np.zeros((640, 480, 3), np.uint8), "640 × 480 × 3 is no stack of images"),
-        (np.zeros((9, 9), np.uint8), "no stack"),
+        (np.zeros((640, 480, 3), np.uint8), "640 × 480 × 3 is not a stack of images"),
+        (np.zeros((9, 9), np.uint8), "not a stack"),
         (np.full((2, 5, 5), -3.0), "from -3 to -3: save them as uint8"),
         (np.full((2, 5, 5), 70_000), "from 70000 to 70000"),
         (np.full((2, 5, 5), np.nan), "nan"),
-        (np.full((2, 5, 5), "x"), "no stack"),
-        (np.asfortranarray(np.zeros((3, 5, 5), np.uint8)), "column by column"),
+        (np.full((2, 5, 5), "x"), "not a stack"),
+        (np.asfortranarray(np.zeros((3, 5, 5), np.uint8)), "Fortran order"),
     ],
 )
 def test_arrays_that_are_no_images(tmp_path: Path, array: np.ndarray, message: str) -> None:
@@ -501,7 +501,7 @@ def test_damaged_arrays(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(whole)
     source = open_source(f"{tmp_path}/a.npy")
     (tmp_path / "a.npy").write_bytes(whole[:-1])  # cut while it is read
-    assert str(content(source, ["#0", "#99"])["#99"]) == "cut short"
+    assert str(content(source, ["#0", "#99"])["#99"]) == "truncated"
     (tmp_path / "b.npz").write_bytes(b"PK nonsense")
     with pytest.raises(TuilabelError, match=r"cannot read .*b.npz"):
         open_source(f"{tmp_path}/b.npz")
@@ -514,7 +514,7 @@ def test_arrays_elsewhere(tmp_path: Path) -> None:
     file = io.BytesIO()
     np.save(file, RAMP)
     source = open_source(in_memory(f"memory://{tmp_path.name}/a.npy", file.getvalue()))
-    assert source.keeps
+    assert source.keeps_copies
     assert np.array_equal(content(source)["#0"], RAMP[0, ..., None])
 
 
@@ -532,7 +532,7 @@ def test_members_with_paths_out_of_the_archive(tmp_path: Path) -> None:
     ):
         source = open_source(str(where), labels_from_folders=True)
         assert content(source) == {"good.jpg": b"good"}
-        assert dict(source.skipped()) == dict.fromkeys([*HOSTILE][1:], "a path out of the archive")
+        assert dict(source.skipped()) == dict.fromkeys([*HOSTILE][1:], "a path outside the archive")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["h.tar", "h.tgz", "h.zip"]
 
 
@@ -554,8 +554,8 @@ def test_links_and_devices_in_a_tar(tmp_path: Path) -> None:
     assert source.skipped() == [
         ("sym.jpg", "a link"),
         ("hard.jpg", "a link"),
-        ("dev.jpg", "no plain file"),
-        ("dir.jpg", "no plain file"),
+        ("dev.jpg", "not a regular file"),
+        ("dir.jpg", "not a regular file"),
         ("a.jpg", "another file has the same name"),
     ]
 
@@ -612,7 +612,7 @@ def test_a_tar_that_is_cut_short_gives_what_comes_before(tmp_path: Path, kind: s
     assert intact.items() <= NOISE.items()
     [(name, reason)] = source.skipped()
     assert name == path.name
-    assert "cut short or damaged after" in reason
+    assert "truncated or damaged after" in reason
     path.write_bytes(whole[:20])
     with pytest.raises(TuilabelError, match="cannot read"):
         [*open_source(str(path)).list()]
@@ -671,7 +671,7 @@ def test_shards_of_webdataset(tmp_path: Path, kind: str) -> None:
     assert {name: entry.label for name, entry in listed(one).items()} == LABELS
     for where, count in ((str(folder), 12), (f"{folder}/part-{{000..010}}.{kind}", 11)):
         source = open_source(where)
-        assert source.sequential == source.keeps == (kind == "tar.gz")
+        assert source.sequential == source.keeps_copies == (kind == "tar.gz")
         assert {name: entry.label for name, entry in listed(source).items()} == {
             f"part-{k:03}.{kind}/{name}": label for k in range(count) for name, label in LABELS.items()
         }
@@ -730,20 +730,20 @@ def test_what_is_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.parametrize("content", [b"hello", b"\x1f\x8bhello", b""])
 def test_a_file_that_is_not_what_its_name_says(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(TuilabelError, match=r"it is no \.\w+, damaged or cut short: make or fetch it again$"):
+    with pytest.raises(TuilabelError, match=r"not a \.\w+ file, or damaged or truncated: create or download it again$"):
         list(open_source(str(tmp_path / name)).list())
 
 
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ("no/where", "there is no .*/no/where"),
-        ("no.zip", "there is no .*/no.zip"),
-        ("one.jpg", "is one image: name the folder"),
+        ("no/where", "/no/where does not exist or cannot be read"),
+        ("no.zip", "/no.zip does not exist or cannot be read"),
+        ("one.jpg", "is a single image: name its folder"),
         ("text.md", "cannot read images from .*text.md: name a folder"),
-        ("a\0b", "no path"),
+        ("a\0b", "is not a path"),
         ("nothing://x/y", "Protocol not known"),
-        ("memory://nothing/at/all", "there is no memory://nothing/at/all"),
+        ("memory://nothing/at/all", "memory://nothing/at/all does not exist"),
     ],
 )
 def test_what_cannot_be_a_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: str, message: str) -> None:

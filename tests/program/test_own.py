@@ -42,7 +42,7 @@ def test_what_is_wrong_with_files_is_listed(shots: Path, run: Runner) -> None:
     done = run("stats", "shots", "--problems")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        r"broken \x1b[31mred\x07.jpg: no image of a known format",
+        r"broken \x1b[31mred\x07.jpg: not an image of a known format",
         "empty.png: an empty file",
         "2 files of shots cannot be used",
     ]
@@ -50,17 +50,17 @@ def test_what_is_wrong_with_files_is_listed(shots: Path, run: Runner) -> None:
     assert found["problems"][1] == {"file": "empty.png", "reason": "an empty file"}
     refused = run("stats", "mnist", "--problems")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "no folder of your own" in refused.stderr
+    assert "is a built-in dataset" in refused.stderr
 
 
-def test_a_folder_of_broken_files_says_what_lists_them(tmp_path: Path, run: Runner) -> None:
+def test_a_folder_of_broken_files_says_what_is_wrong(tmp_path: Path, run: Runner) -> None:
     folder = tmp_path / "old disk"
     folder.mkdir()
     (folder / "a.jpg").write_text("no image")
     done = run("encode", folder, "--encoder", "pca")
     assert done.returncode == 1
-    assert f"`tuilabel stats '{folder}' --problems` lists what is wrong" in done.stderr
-    assert "a.jpg: no image of a known format" in run("stats", folder, "--problems").stdout
+    assert f"no readable image in {folder} (a.jpg: not an image of a known format)" in done.stderr
+    assert "a.jpg: not an image of a known format" in run("stats", folder, "--problems").stdout
 
 
 def test_a_project_counts_its_files(labelled: Path, shots: Path, run: Runner) -> None:

@@ -101,7 +101,7 @@ def test_what_is_no_dataset_is_one_clear_line(tmp_path: Path, run: Runner) -> No
     cases = {
         "./empty": "no images in",
         "./broken": "no readable image",
-        "./nowhere": "there is no",
+        "./nowhere": "does not exist",
         "text.zip": "text.zip",
         "nowhere": "unknown dataset 'nowhere'",
     }

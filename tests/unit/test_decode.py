@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tuilabel.datasets.decode import Undecodable, decode, squared
+from tuilabel.datasets.decode import DecodeError, decode, resize_to
 
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\b")  # as `decode` has it: pytest sets its own
 
@@ -215,7 +215,7 @@ def png_of(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(10_001, 10_000), (100_000, 100_000), (2**31 - 1, 2**31 - 1)])
 def test_too_many_pixels_are_not_decoded(size: tuple[int, int]) -> None:
     begin = time.perf_counter()
-    with pytest.raises(Undecodable, match=r"too many|damaged"):
+    with pytest.raises(DecodeError, match=r"too many|damaged"):
         decode(png_of(*size), 128)
     assert time.perf_counter() - begin < 1
 
@@ -224,7 +224,7 @@ def test_too_many_pixels_are_not_decoded(size: tuple[int, int]) -> None:
 def test_files_that_are_cut_short(kind: str) -> None:
     data = saved(Image.effect_noise((100, 100), 90).convert("RGB"), kind)
     for length in (0, 1, 3, 10, len(data) // 2):
-        with pytest.raises(Undecodable) as caught:
+        with pytest.raises(DecodeError) as caught:
             decode(data[:length], 64)
         assert str(caught.value).isprintable()
         assert 0 < len(str(caught.value)) <= 60
@@ -232,7 +232,7 @@ def test_files_that_are_cut_short(kind: str) -> None:
 
 @pytest.mark.parametrize("data", [b"%PDF-1.4\n", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"\0" * 999, b"hello"])
 def test_other_formats_are_not_tried(data: bytes) -> None:
-    with pytest.raises(Undecodable, match="no image of a known format"):
+    with pytest.raises(DecodeError, match="not an image of a known format"):
         decode(data, 64)
 
 
@@ -277,7 +277,7 @@ def test_a_thousand_damaged_files(capfd: pytest.CaptureFixture[str]) -> None:
             begin = time.perf_counter()
             try:
                 found = decode(bytes(data), 32)
-            except Undecodable as error:
+            except DecodeError as error:
                 undecodable += 1
                 reasons.add(str(error))
             else:
@@ -297,16 +297,16 @@ STARTS = [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\x20\0\0\0WEBPVP8 ", b"II
 @given(st.sampled_from(STARTS), st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes(start: bytes, rest: bytes) -> None:
-    with contextlib.suppress(Undecodable):
+    with contextlib.suppress(DecodeError):
         assert decode(start + rest, 16).image.size <= 16 * 16 * 3
 
 
 def test_squared_is_the_mean_of_an_area() -> None:
     image = np.zeros((4, 8, 3), np.uint8)
     image[:, 4:] = (100, 200, 50)
-    assert squared(image, 2, 2, 3).tolist() == [[[0, 0, 0], [100, 200, 50]]] * 2
-    assert squared(image, 1, 1, 3).tolist() == [[[50, 100, 25]]]
-    assert squared(image, 1, 2, 1).tolist() == [[[0], [153]]]  # 0.299 R + 0.587 G + 0.114 B
-    assert squared(image[..., :1], 2, 4, 3).shape == (2, 4, 3)
-    assert squared(image[..., :1], 4, 8, 1).tolist() == image[..., :1].tolist()
-    assert squared(image[:1, :1], 5, 3, 1).tolist() == [[[0]] * 3] * 5
+    assert resize_to(image, 2, 2, 3).tolist() == [[[0, 0, 0], [100, 200, 50]]] * 2
+    assert resize_to(image, 1, 1, 3).tolist() == [[[50, 100, 25]]]
+    assert resize_to(image, 1, 2, 1).tolist() == [[[0], [153]]]  # 0.299 R + 0.587 G + 0.114 B
+    assert resize_to(image[..., :1], 2, 4, 3).shape == (2, 4, 3)
+    assert resize_to(image[..., :1], 4, 8, 1).tolist() == image[..., :1].tolist()
+    assert resize_to(image[:1, :1], 5, 3, 1).tolist() == [[[0]] * 3] * 5

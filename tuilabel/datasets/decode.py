@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
 
-MOST_PIXELS = 100_000_000
-"""Pixels that are decoded at most; a JPEG is decoded at a half, a quarter or an eighth of its size."""
-MOST_JPEG_PIXELS = 256_000_000
-"""Pixels of a JPEG before that: libjpeg holds the coefficients of a whole progressive image."""
+MAX_PIXELS = 100_000_000
+"""Maximum number of decoded pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size."""
+MAX_JPEG_PIXELS = 256_000_000
+"""Maximum number of pixels of a JPEG file: libjpeg holds all coefficients of a progressive image in memory."""
 
 _FORMATS = (
     "PNG",
@@ -28,7 +28,7 @@ _FORMATS = (
     "GIF",
     "PPM",
 )
-_TURNS = {
+_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -37,14 +37,14 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_SIDEWAYS = {_TURNS[orientation] for orientation in (5, 6, 7, 8)}
-# Between two channels of a pixel: lossy formats give grey a difference of up to 4.
+_SIDEWAYS = {_TRANSPOSE[orientation] for orientation in (5, 6, 7, 8)}
+# Difference between two channels of a pixel: lossy formats give grey one of up to 4.
 _IS_HUE = [difference > 4 for difference in range(256)]
 _DEEP = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
-# What is written to stderr lands on the screen. Silenced for good: `catch_warnings` would change the filters of all
-# threads each time, and libtiff, which Pillow's own module is linked with, writes past Python.
+# Output on stderr would land on the screen. Silenced globally: `catch_warnings` would change the filters of all
+# threads each time, and libtiff, which Pillow is linked with, bypasses Python.
 warnings.filterwarnings("ignore", module=r"PIL\b")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 with contextlib.suppress(OSError, AttributeError):  # a Pillow without libtiff
@@ -53,19 +53,19 @@ with contextlib.suppress(OSError, AttributeError):  # a Pillow without libtiff
     _pillow.TIFFSetWarningHandler(None)
 
 
-class Undecodable(Exception):
-    """The bytes are no image that can be decoded; the message is a short reason in printable words."""
+class DecodeError(Exception):
+    """The bytes cannot be decoded as an image; the message is a short printable reason."""
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """An image made small.
+    """A decoded image, reduced in size.
 
     Attributes
     ----------
-    image : uint8 (h, w, C), C 1 where it has no colour, else 3.
+    image : uint8 (h, w, C), C 1 if it has no colour, else 3.
     width, height : of the original in pixels, upright.
-    grey : whether it has no colour, whatever the file calls it.
+    grey : whether it has no colour, whatever the mode of the file.
     """
 
     image: NDArray[np.uint8]
@@ -75,33 +75,32 @@ class Decoded:
 
 
 def decode(data: bytes, longest: int) -> Decoded:
-    """Decode an image, upright as its EXIF data say, in its proportions, with at most `longest` pixels a side.
+    """Decode an image, upright according to its EXIF data, in its proportions, at most `longest` pixels per side.
 
-    JPEG, PNG, WebP, BMP, TIFF, GIF and PNM; of several frames or pages the first. Transparency lies over white.
-    Grey values of more than 8 bits are divided by the power of two that holds the image's largest (12 bits come in
-    16-bit files); such values that are negative or no integers are stretched from the least to the largest, unless
-    they lie within 0…1 or 0…255.
+    JPEG, PNG, WebP, BMP, TIFF, GIF and PNM; the first of several frames or pages. Transparency is drawn over white.
+    Grey integers of more than 8 bits are scaled by the power of two above the image's maximum (12 bits come in 16-bit
+    files); negative values and floats are stretched from minimum to maximum, unless they lie within 0…1 or 0…255.
 
     Raises
     ------
-    Undecodable : where the bytes are cut short, damaged, of another format, or more than 100 megapixels.
+    DecodeError : if the bytes are truncated, damaged, of another format, or more than 100 megapixels.
     """
     try:
         with _opened(data) as image:
             width, height = image.size
             if isinstance(image, JpegImageFile):
-                image.draft(None, _fitting(width, height, longest))
-            if image.width * image.height > MOST_PIXELS:
-                raise Undecodable(f"{width:,} × {height:,} pixels are too many")
+                image.draft(None, _fit(width, height, longest))
+            if image.width * image.height > MAX_PIXELS:
+                raise DecodeError(f"{width:,} × {height:,} pixels are too many")
             image.load()
             if not isinstance(image, JpegImageFile):
-                width, height = image.size  # a TIFF is upright by now
-            turn = _turn(image)
-            small = _coloured(image, _fitting(width, height, longest))
-    except Undecodable:
+                width, height = image.size  # Pillow has turned a TIFF upright by now
+            turn = _transpose_for(image)
+            small = _to_grey_or_rgb(image, _fit(width, height, longest))
+    except DecodeError:
         raise
-    except Exception as error:  # damaged files make Pillow raise nearly everything
-        raise Undecodable(_reason(error, data)) from error
+    except Exception as error:  # damaged files make Pillow raise almost anything
+        raise DecodeError(_reason(error, data)) from error
     if turn is not None:
         small = small.transpose(turn)
     if turn in _SIDEWAYS:
@@ -111,10 +110,10 @@ def decode(data: bytes, longest: int) -> Decoded:
     return Decoded(np.asarray(small.convert("L"))[..., None], width, height, grey=True)
 
 
-def squared(image: NDArray[np.uint8], height: int, width: int, channels: int) -> NDArray[np.uint8]:
-    """An image (h, w, 1 or 3) resized by area to (height, width, channels), whatever its proportions.
+def resize_to(image: NDArray[np.uint8], height: int, width: int, channels: int) -> NDArray[np.uint8]:
+    """An image (h, w, 1 or 3) resized by area averaging to (height, width, channels), whatever its proportions.
 
-    Colours become grey by ITU-R 601's luma.
+    Colours become grey by the luma of ITU-R 601.
     """
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     if picture.size != (width, height):
@@ -123,7 +122,7 @@ def squared(image: NDArray[np.uint8], height: int, width: int, channels: int) ->
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """An image of any mode with transparency, in RGB over white."""
+    """An image of any mode with transparency, in RGB, drawn over white."""
     coloured = image.convert("RGBA")
     white = Image.new("RGBA", coloured.size, "white")
     white.alpha_composite(coloured)
@@ -132,39 +131,39 @@ def over_white(image: Image.Image) -> Image.Image:
 
 def _opened(data: bytes) -> Image.Image:
     if data[:3] == b"\xff\xd8\xff":
-        # Not by `Image.open`, which refuses by the full size what is only decoded at an eighth of it.
+        # Not with `Image.open`, which refuses an image by its full size even if it is decoded at an eighth of it.
         image = JpegImageFile(io.BytesIO(data))
-        scans_at_once = MOST_PIXELS if image.info.get("progressive") else MOST_JPEG_PIXELS
+        scans_at_once = MAX_PIXELS if image.info.get("progressive") else MAX_JPEG_PIXELS
         if image.width * image.height > scans_at_once:
-            raise Undecodable(f"{image.width:,} × {image.height:,} pixels are too many")
+            raise DecodeError(f"{image.width:,} × {image.height:,} pixels are too many")
         return image
     return Image.open(io.BytesIO(data), formats=_FORMATS)
 
 
-def _fitting(width: int, height: int, longest: int) -> tuple[int, int]:
+def _fit(width: int, height: int, longest: int) -> tuple[int, int]:
     scale = min(1.0, longest / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What brings the image upright; None also where its EXIF data are damaged."""
+def _transpose_for(image: Image.Image) -> Image.Transpose | None:
+    """What turns the image upright; None if it is, or if its EXIF data are damaged."""
     try:
-        return _TURNS.get(int(image.getexif().get(ExifTags.Base.Orientation, 1)))
-    except Exception:  # whatever the data are, the image itself is well
+        return _TRANSPOSE.get(int(image.getexif().get(ExifTags.Base.Orientation, 1)))
+    except Exception:  # the image itself is fine
         return None
 
 
-def _coloured(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The image in that size, L or RGB."""
+def _to_grey_or_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The image in that size, in mode L or RGB."""
     if image.mode in _DEEP:
-        return _shallow(image, size)
+        return _to_8_bits(image, size)
     if image.mode not in _ALPHA and image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode in ("P", "PA"):
         image = image.convert("RGBA" if image.mode == "PA" else "RGB")
     elif image.mode == "1":
         image = image.convert("L")
-    # Made small first: alpha takes part as a weight, and everything after it is cheap.
+    # WrittenDataset small first: alpha takes part as a weight, and everything after it is cheap.
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     if image.mode in _ALPHA:
@@ -179,8 +178,8 @@ def _has_colour(image: Image.Image) -> bool:
     return any(ImageChops.difference(other, green).point(_IS_HUE).getbbox() for other in (red, blue))
 
 
-def _shallow(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Values of 16 or 32 bits, in that size, as 8 bits."""
+def _to_8_bits(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """An image of 16 or 32 bits in that size, with 8 bits."""
     values = np.asarray(image)
     if image.mode == "F":
         finite = np.isfinite(values)
@@ -204,12 +203,12 @@ def _reason(error: Exception, data: bytes) -> str:
     if not data:
         return "an empty file"
     if isinstance(error, UnidentifiedImageError):
-        return "no image of a known format"
+        return "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels"
     if isinstance(error, MemoryError):
-        return "too large for the memory"
+        return "not enough memory"
     text = " ".join("".join(c if c.isprintable() else " " for c in str(error)).split())
     if "truncated" in text:
-        return "cut short"
+        return "truncated"
     return f"damaged: {text}"[:60] if text else "damaged"

@@ -14,7 +14,7 @@ from tuilabel.datasets.builtin import cache, catalogue
 from tuilabel.datasets.library import Library, LibraryPool, Problem
 from tuilabel.datasets.pool import ImagePool, ReadProgress, no_progress
 from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
-from tuilabel.datasets.sources import Missing, Source, is_source
+from tuilabel.datasets.sources import MissingSource, Source, is_source
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import cache_dir
 
@@ -24,7 +24,7 @@ Reading = Literal["all", "first", "listed", "none"]
 
 FIRST_ITEMS = 512  # enough to begin with
 FIRST_SECONDS = 1.5
-FEWEST = 20  # items that are waited for, however long it takes
+MIN_ITEMS = 20  # items that are waited for, however long it takes
 
 
 def open_pool(
@@ -61,7 +61,7 @@ def open_pool(
     library = _library(ref, ref.open_source())
     with library.exclusive(wait=reading == "all" or library.shape is None) as acquired:
         if acquired:
-            library.take_stock(on_progress)
+            library.update_listing(on_progress)
             if reading == "first":
                 _read_first(library, on_progress)
             else:
@@ -80,7 +80,7 @@ def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:
     try:
         source = ref.open_source()
     except TuilabelError:
-        source = Missing(ref.location)
+        source = MissingSource(ref.location)
     library = _library(ref, source)
     if library.shape is None or not library.index.n_items(test=False):
         return None
@@ -88,7 +88,7 @@ def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:
         with library.exclusive(wait=False) as acquired:
             if acquired:
                 try:
-                    library.take_stock()
+                    library.update_listing()
                 except TuilabelError as error:
                     log.info("%s: using the files that were there before", error)
     return LibraryPool(library)
@@ -102,10 +102,10 @@ def open_labelled(
     Which images these are depends on their content alone. The pool does not grow.
     """
     pool = open_pool(dataset, data_dir, on_progress)
-    return split_off(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
+    return _split_off_test(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
 
 
-def split_off(pool: ImagePool) -> ImagePool:
+def _split_off_test(pool: ImagePool) -> ImagePool:
     """A pool of four fifths of the items, with the others as test split."""
     assert pool.targets is not None
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-split"
@@ -130,9 +130,9 @@ def _read_first(library: Library, on_progress: ReadProgress) -> None:
     begin, had = monotonic(), there()
 
     def enough(done: int) -> bool:
-        return had + done >= FIRST_ITEMS or (had + done >= FEWEST and monotonic() - begin > FIRST_SECONDS)
+        return had + done >= FIRST_ITEMS or (had + done >= MIN_ITEMS and monotonic() - begin > FIRST_SECONDS)
 
-    while library.read(on_progress, enough=enough) and there() < FEWEST:
+    while library.read(on_progress, enough=enough) and there() < MIN_ITEMS:
         begin, had = monotonic(), there()  # nearly all of these files were broken
 
 
@@ -149,7 +149,7 @@ def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -
         raise UsageError(f"{ref.location} is a built-in dataset: only your own images can have unreadable files")
     library = _library(ref, ref.open_source())
     with library.exclusive(wait=True):
-        library.take_stock(on_progress)
+        library.update_listing(on_progress)
         library.read(on_progress)
     return library.index.problems()
 

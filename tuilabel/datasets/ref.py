@@ -55,7 +55,7 @@ class DatasetRef:
 
     def absolute(self) -> DatasetRef:
         """The same dataset by absolute path or URL, whatever the working directory; raises as `title`."""
-        return self if self.is_builtin else replace(self, location=self.open_source().where)
+        return self if self.is_builtin else replace(self, location=self.open_source().location)
 
 
 DatasetLike = DatasetRef | str

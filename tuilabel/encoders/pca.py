@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.datasets.decode import squared
+from tuilabel.datasets.decode import resize_to
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
 
@@ -47,7 +47,7 @@ class PCAEncoder(Encoder):
     ) -> NDArray[np.float32]:
         """Other images, resized to the size of the pool's and projected onto the pool's components."""
         height, width, channels = pool.images.shape[1:]
-        images = np.stack([squared(image, height, width, channels) for image in others.images])
+        images = np.stack([resize_to(image, height, width, channels) for image in others.images])
         return PCA.fit(pool.images)(images)
 
 

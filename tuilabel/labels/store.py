@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
-from tuilabel.files import on_network as _on_network
+from tuilabel.files import is_on_network
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
@@ -116,7 +116,7 @@ class LabelStore:
         if not create and not path.is_file():
             raise TuilabelError(f"there are no labels at {path}: `tuilabel label` makes them")
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
-        journal = "DELETE" if _on_network(path) else "WAL"
+        journal = "DELETE" if is_on_network(path) else "WAL"
 
         @sa.event.listens_for(engine, "connect")
         def _set_up(connection: sqlite3.Connection, _record: object) -> None:

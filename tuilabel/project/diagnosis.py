@@ -15,7 +15,7 @@ from tuilabel.datasets import list_datasets
 from tuilabel.encoders.device_check import gpu_count
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.errors import TuilabelError
-from tuilabel.files import cache_dir, on_network
+from tuilabel.files import cache_dir, is_on_network
 from tuilabel.terminal import Probe, TerminalInfo, detect
 
 NARROW, LOW = 60, 16  # columns and rows below which the figures next to the images are left out, or the images
@@ -190,7 +190,7 @@ def _folder(name: str, path: Path, advice: str) -> Finding:
     found = f"{path}, {_size(path) if path.exists() else 'to be created'}, {_bytes(free)} free"
     if free < ROOM:
         return Finding(name, found, "note", f"little space left: {advice}")
-    if on_network(path.absolute() / "file"):
+    if is_on_network(path.absolute() / "file"):
         return Finding(name, f"{found}, on a network file system", "note", f"slower and less safe: {advice}")
     return Finding(name, found)
 

@@ -1,4 +1,4 @@
-"""Decoded pools on disk: .npy files in a folder named by what they were decoded from, opened memory-mapped."""
+"""Decoded pools on disk: memory-mapped .npy files, in a folder named after the files they were decoded from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The datasets known by name: what they are, where their files lie, how a pool comes of them."""
+"""The built-in datasets: what they are, where their files are, how a pool is made of them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True)
 class DatasetSpec:
-    """One dataset: its figures, its files below a torchvision root, and how to read a split of them."""
+    """A built-in dataset: its properties, its files below a torchvision root, and how to read a split."""
 
     name: str
     classes: tuple[str, ...]
@@ -33,15 +33,15 @@ class DatasetSpec:
     test_size: int
     licence: str
     torchvision: str | None
-    """The class of torchvision.datasets that downloads it; None where nobody offers it."""
+    """The class of torchvision.datasets that downloads it; None if there is none."""
     files: tuple[str, ...]
-    """All files it is read from, relative to the root: of the train split first."""
+    """All files it is read from, relative to the root; those of the train split first."""
     read: Callable[[list[Path], Split], Arrays]
     bundled: bool = False
     augmentations: str = "glyphs"
     """The family of augmentations that keep an image's class; see `tuilabel.encoders.vae.augmentations`."""
-    made_by: str | None = None
-    """The command that makes its files, where they are not to be had otherwise."""
+    creation_command: str | None = None
+    """The command that creates its files, if they cannot be downloaded."""
 
 
 class BuiltinPool(ImagePool):
@@ -58,13 +58,13 @@ class BuiltinPool(ImagePool):
 
     @property
     def is_builtin(self) -> bool:
-        """It is."""
+        """Whether this is a built-in dataset: yes."""
         return True
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What `tuilabel datasets` tells of one."""
+    """What `tuilabel datasets` shows of a dataset."""
 
     name: str
     classes: tuple[str, ...]
@@ -82,7 +82,7 @@ def default_data_dir() -> Path:
 
 
 def list_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
-    """Every dataset known by name and whether it is here; downloads and decodes nothing."""
+    """Every built-in dataset, and whether its files are here; downloads and decodes nothing."""
     root = data_dir or default_data_dir()
     return [
         DatasetInfo(s.name, s.classes, s.shape, s.pool_size, s.test_size, s.licence, _state(s, root))
@@ -95,35 +95,33 @@ def open_known(
     data_dir: Path | None = None,
     on_progress: ReadProgress = no_progress,
 ) -> ImagePool:
-    """The pool of a dataset known by name: from the cache, or its files decoded into it, downloaded first if need be.
+    """The pool of a built-in dataset, from the cache; if need be, its files are downloaded and decoded first.
 
     Parameters
     ----------
     dataset : a name; see `list_datasets`.
-    data_dir : a torchvision root; `$TUILABEL_DATA` or a folder in the cache where left out.
-    on_progress : called with (what is done, steps done, steps in all).
+    data_dir : a torchvision root; by default `$TUILABEL_DATA`, else a folder in the cache.
+    on_progress : called with what is being done, the steps done, and the steps in all.
 
     Raises
     ------
-    UsageError : where the name is unknown.
-    TuilabelError : where the files are neither here nor to be had, are damaged, or the cache cannot be written.
+    UsageError : if the name is unknown.
+    TuilabelError : if the files are not here and cannot be downloaded, are damaged, or the cache cannot be written.
     """
     spec = _spec(dataset)
     root = data_dir or default_data_dir()
     files = _find(spec, root)
-    if files is None and spec.made_by:
+    if files is None and spec.creation_command:
         raise TuilabelError(
-            f"{spec.name} is not in {root}: make it with `{spec.made_by}`, or name the folder that has it with "
-            "--data-dir or TUILABEL_DATA"
+            f"{spec.name} is not in {root}: create it with `{spec.creation_command}`, or pass the folder that has it "
+            "as `data_dir` or in TUILABEL_DATA"
         )
     if files is None:
         on_progress(f"downloading {spec.name} into {root}", 0, 2)
         _download(spec, root)
         files = _find(spec, root)
         if files is None:
-            raise TuilabelError(
-                f"{spec.name} was downloaded into {root}, but its files are not there: {spec.files[0]} …"
-            )
+            raise TuilabelError(f"{spec.name} was downloaded into {root}, but its files are missing: {spec.files[0]} …")
     folder = cache.folder_of(spec.name, files, by_time=not spec.bundled)
     content = cache.load(folder)
     if content is not None:
@@ -135,24 +133,24 @@ def open_known(
         raise TuilabelError(f"{error}: put the official files of {spec.name} there") from error
     for _, targets in (train, test):
         if targets.min(initial=0) < 0 or targets.max(initial=0) >= len(spec.classes):
-            raise TuilabelError(f"{files[0]} has labels that {spec.name} does not know: put the official files there")
+            raise TuilabelError(f"{files[0]} has labels that {spec.name} does not have: put the official files there")
     return BuiltinPool(spec, cache.store(folder, train, test))
 
 
 def check_known(dataset: str) -> None:
-    """Raise `UsageError` where there is no dataset called `dataset`."""
+    """Raise `UsageError` if there is no built-in dataset called `dataset`."""
     _spec(dataset)
 
 
 def _spec(dataset: str) -> DatasetSpec:
     if dataset not in DATASETS:
         unknown = unknown_name("dataset", dataset, DATASETS)
-        raise UsageError(f"{unknown}, and what is yours: name a folder, archive or table that is here")
+        raise UsageError(f"{unknown}. For your own images, name an existing folder, archive or table")
     return DATASETS[dataset]
 
 
 def _find(spec: DatasetSpec, root: Path) -> list[Path] | None:
-    """Every file of the dataset, plain or compressed; None where one is missing."""
+    """Every file of the dataset, plain or compressed; None if one is missing."""
     if spec.bundled:
         root = Path(__file__).parents[1]
     found = [formats.existing(root / name) for name in spec.files]
@@ -164,12 +162,12 @@ def _state(spec: DatasetSpec, root: Path) -> State:
         return "bundled"
     files = _find(spec, root)
     if files is None:
-        return "to be made" if spec.made_by else "to be downloaded"
+        return "to be made" if spec.creation_command else "to be downloaded"
     return "cached" if cache.folder_of(spec.name, files, by_time=True).is_dir() else "here"
 
 
 def _download(spec: DatasetSpec, root: Path) -> None:
-    """Let torchvision fetch the files, in a process of its own: torch stays out of this one."""
+    """Let torchvision download the files in a child process, so that torch is not imported in this one."""
     assert spec.torchvision is not None
     command = [sys.executable, "-P", "-m", "tuilabel.datasets.builtin.download", spec.torchvision, str(root)]
     try:
@@ -180,7 +178,7 @@ def _download(spec: DatasetSpec, root: Path) -> None:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise TuilabelError(
             f"{spec.name} is not in {root} and cannot be downloaded ({reason}): put its files there "
-            f"({spec.files[0]} …), or name a folder that has them with --data-dir or TUILABEL_DATA"
+            f"({spec.files[0]} …), or pass the folder that has them as `data_dir` or in TUILABEL_DATA"
         )
 
 
@@ -216,7 +214,7 @@ COLOUR_DIGITS = DatasetSpec(
     torchvision=None,
     files=("colour-digits/train_32x32.mat", "colour-digits/test_32x32.mat"),
     read=_read_svhn,
-    made_by="tuilabel make-colour-digits --photos FOLDER_OR_TAR",
+    creation_command="tuilabel make-colour-digits --photos FOLDER_OR_TAR",
     augmentations="signs",
 )
 DATASETS = {
@@ -318,4 +316,4 @@ DATASETS = {
         ),
     )
 }
-"""By name, in the order in which they are listed. STL-10's pool is its 5,000 labelled training images."""
+"""By name, in the order of `tuilabel datasets`. The pool of STL-10 is its 5,000 labelled training images."""

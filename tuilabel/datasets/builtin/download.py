@@ -1,6 +1,6 @@
-"""`python -m tuilabel.datasets.builtin.download CLASS ROOT`: let torchvision fetch a dataset, in a process of its own.
+"""`python -m tuilabel.datasets.builtin.download CLASS ROOT` downloads a dataset with torchvision.
 
-The last line on stderr says why it failed; the caller shows only that.
+If that fails, the last line on stderr says why; the caller shows only that line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ STALLED_AFTER = 30.0  # seconds without a byte
 
 
 def download(name: str, root: str) -> None:
-    """Fetch every split of the torchvision dataset called `name` into `root`."""
+    """Download every split of the torchvision dataset called `name` into `root`."""
     from torchvision import datasets
 
     socket.setdefaulttimeout(STALLED_AFTER)

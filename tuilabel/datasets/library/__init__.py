@@ -1,4 +1,4 @@
-"""Libraries: small copies of a source's images, with their ids, kept in the cache and growing at the end."""
+"""Libraries: small copies of a source's images with their ids, in the cache; new ones are added at the end."""
 
 from __future__ import annotations
 

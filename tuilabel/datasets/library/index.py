@@ -1,6 +1,6 @@
-"""What a library knows of its source: the files, the items they hold, and what is wrong with some. SQLite.
+"""The SQLite index of a library: the files of its source, the items they contain, and the files with problems.
 
-The files are the source's own and come and go; an item, once it has a place, keeps it.
+Files come and go; an item keeps its position for good, which the tables call `place`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threading import RLock
 
 from tuilabel.datasets.sources import Entry
 from tuilabel.errors import printable
-from tuilabel.files import on_network
+from tuilabel.files import is_on_network
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -39,7 +39,7 @@ _NEW = "INSERT OR REPLACE INTO files (name, size, stamp, label, test, rank, list
 _SAME = """
 UPDATE files SET listing = ? FROM listed WHERE files.name = listed.name AND files.size = listed.size
 AND files.stamp = listed.stamp AND files.test = listed.test AND files.label IS listed.label
-"""  # of most files nothing has changed: one column is written, and no index
+"""  # most files have not changed: one column is written, and no index
 _LIST = """
 INSERT INTO files (name, size, stamp, label, test, rank, listing)
 SELECT name, size, stamp, label, test, rank, ?1 FROM listed
@@ -52,50 +52,50 @@ ON CONFLICT (name) DO UPDATE SET
     listing = excluded.listing
 """
 _UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
-_ROWS = 5_000  # written at once
+_ROWS = 5_000  # rows per statement
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A file that was listed and not read yet."""
+class UnreadFile:
+    """A file that was listed, but not read yet."""
 
     name: str
     label: str | None
     test: bool
     tries: int
-    """Readings that died with this file on the table."""
+    """Crashes while this file was being read."""
 
 
 @dataclass(frozen=True)
 class NewItem:
-    """An image that the library has no copy of yet."""
+    """An image that the library does not contain yet."""
 
     test: bool
-    place: int
+    position: int
     id: str
     width: int
     height: int
     label: str | None
     copy: bytes | None = None
-    """In middle size, encoded; where the file cannot be read again quickly."""
+    """A JPEG of medium size, if reading the file again is slow."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A file that is not asked, and why."""
+    """A file that cannot be used, and why."""
 
     name: str
     reason: str
 
 
 class LibraryIndex:
-    """The tables of one library; safe to use from several threads and processes, one writer at a time."""
+    """The tables of one library; may be used by several threads and processes, with one writer at a time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
-        self._connection.execute(f"PRAGMA journal_mode={'DELETE' if on_network(path) else 'WAL'}")
-        self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: what a power cut takes is read again
+        self._connection.execute(f"PRAGMA journal_mode={'DELETE' if is_on_network(path) else 'WAL'}")
+        self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: after a power failure files are read again
         self._connection.executescript(_SCHEMA)
 
     def close(self) -> None:
@@ -117,48 +117,48 @@ class LibraryIndex:
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    # -- about the library ----------------------------------------------------------------------------------------
+    # -- values ----------------------------------------------------------------------------------------
 
-    def about(self, key: str) -> object:
-        """What was noted under `key`; None for nothing."""
+    def value(self, key: str) -> object:
+        """The value stored under `key`; None if there is none."""
         rows = self._rows("SELECT value FROM about WHERE key = ?", key)
         return rows[0][0] if rows else None
 
-    def note(self, **values: object) -> None:
-        """Note values under their names."""
+    def store_values(self, **values: object) -> None:
+        """Store values under their names."""
         with self._writing() as connection:
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values.items())
 
     @property
     def listing(self) -> int:
-        """Number of the newest listing; 0 before the first."""
-        number = self.about("listing")
+        """Number of the last listing; 0 before the first."""
+        number = self.value("listing")
         return number if isinstance(number, int) else 0
 
     # -- files ----------------------------------------------------------------------------------------------------
 
-    def take_stock(self, entries: Iterable[Entry], *, shuffled: bool) -> Iterator[int]:
-        """Take in a listing of the source as it is now, whole or, where it fails, not at all.
+    def update_listing(self, entries: Iterable[Entry], *, shuffled: bool) -> Iterator[int]:
+        """Replace the list of files by the current one, completely or, if that fails, not at all.
 
-        A file that is new or has changed is to be read. Yields the files counted so far.
+        A file that is new or has changed becomes unread. Yields the number of files so far.
 
         Parameters
         ----------
-        shuffled : whether files may be read in any order: then it is one that looks random, and what has been read at
-            any time is a fair sample of all.
+        shuffled : whether files may be read in any order: it is then pseudo-random, so that the files read so far are
+            always a representative sample of all.
         """
         number, done = self.listing + 1, 0
         with self._writing() as connection:
-            waiting = iter(entries)
-            while chunk := list(islice(waiting, _ROWS)):
+            remaining = iter(entries)
+            while chunk := list(islice(remaining, _ROWS)):
                 rows = []
                 for entry in chunk:
                     name = encoded(entry.name)
                     rank = int.from_bytes(blake2b(name, digest_size=6).digest()) if shuffled else done
                     done += 1
-                    label = printable(entry.label) if entry.label else None  # it comes to the screen as a class
+                    label = printable(entry.label) if entry.label else None  # it is shown on the screen as a class
                     rows.append((name, entry.size, entry.stamp, label, int(entry.test), rank))
-                rows.sort(key=lambda row: row[0])  # neighbours in the table's tree
+                rows.sort(key=lambda row: row[0])  # neighbours in the table's B-tree
                 if number == 1:
                     connection.executemany(_NEW, rows)
                 else:
@@ -170,75 +170,84 @@ class LibraryIndex:
             connection.execute("INSERT OR REPLACE INTO about VALUES ('listing', ?)", (number,))
             connection.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (done,))
 
-    def note_skipped(self, skipped: Iterable[tuple[str, str]]) -> None:
-        """Keep what the newest listing passed over, with the reasons."""
+    def store_skipped(self, skipped: Iterable[tuple[str, str]]) -> None:
+        """Store what the last listing skipped, with the reasons."""
         with self._writing() as connection:
             connection.execute("DELETE FROM skipped")
             connection.executemany("INSERT INTO skipped VALUES (?, ?)", ((encoded(n), r) for n, r in skipped))
 
     def n_files(self) -> int:
-        """Files that the newest listing had."""
-        number = self.about("files")
+        """Number of files in the last listing."""
+        number = self.value("files")
         return number if isinstance(number, int) else 0
 
     def n_unread(self) -> int:
-        """Files that are still to be read."""
+        """Number of files that have not been read yet."""
         return _number(self._rows(f"SELECT COUNT(*) FROM files WHERE {_UNREAD}", self.listing))
 
-    def unread(self, n: int) -> list[Unread]:
-        """The next files to be read, those that a reading died over last."""
+    def unread(self, n: int) -> list[UnreadFile]:
+        """The next files to read; those that were being read in a crash come last."""
         query = f"SELECT name, label, test, tries FROM files WHERE {_UNREAD} ORDER BY tries, rank LIMIT ?"
         rows = self._rows(query, self.listing, n)
-        return [Unread(decoded(name), _text(label), bool(test), int(str(tries))) for name, label, test, tries in rows]
+        return [
+            UnreadFile(decoded(name), _text(label), bool(test), int(str(tries))) for name, label, test, tries in rows
+        ]
 
-    def begin(self, names: Sequence[str], by: int = 1) -> None:
-        """Note that a reading of these files begins; with `by` -1, that it was called off."""
+    def begin_attempt(self, names: Sequence[str]) -> None:
+        """Record that these files are about to be read; a crash leaves that recorded."""
+        self._count_attempts(names, 1)
+
+    def end_attempt(self, names: Sequence[str]) -> None:
+        """Record that these files were not read after all, without a crash."""
+        self._count_attempts(names, -1)
+
+    def _count_attempts(self, names: Sequence[str], by: int) -> None:
         with self._writing() as connection:
             rows = [(by, encoded(name)) for name in names]
             connection.executemany("UPDATE files SET tries = max(0, tries + ?) WHERE name = ?", rows)
 
-    def names_at(self, place: int, *, test: bool = False) -> list[str]:
-        """The files with the content of the item at `place` that the newest listing had, by name."""
+    def names_at(self, position: int, *, test: bool = False) -> list[str]:
+        """The files of the last listing with the content of the item at `position`, by name."""
         query = "SELECT name FROM files WHERE test = ? AND place = ? AND listing = ? ORDER BY name"
-        return [decoded(name) for (name,) in self._rows(query, int(test), place, self.listing)]
+        return [decoded(name) for (name,) in self._rows(query, int(test), position, self.listing)]
 
-    def last_name_at(self, place: int, *, test: bool = False) -> str:
-        """What the first file with that content is, or last was, called; "" where nobody knows."""
+    def last_name_at(self, position: int, *, test: bool = False) -> str:
+        """The name of the first file with that content, or its last known name; "" if unknown."""
         query = "SELECT name FROM files WHERE test = ? AND place = ? ORDER BY listing DESC, name LIMIT 1"
-        rows = self._rows(query, int(test), place)
+        rows = self._rows(query, int(test), position)
         return decoded(rows[0][0]) if rows else ""
 
-    def places_by_name(self) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int]:
-        """For pool and test split (row, place) of every file that was read, and the files of the newest listing.
+    def items_by_name(self) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int]:
+        """(row, position) of every file that was read, for pool and test split, and the number of listed files.
 
-        A file's row is its place among all of them, by name.
+        The row is the position of the file among all listed files, sorted by name.
         """
         query = "SELECT test, place FROM files WHERE listing = ? ORDER BY name"
-        places: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        items: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
         row = -1
         for row, (test, place) in enumerate(self._rows(query, self.listing)):
             if place is not None:
-                places[bool(test)].append((row, int(str(place))))
-        return places, row + 1
+                items[bool(test)].append((row, int(str(place))))
+        return items, row + 1
 
     def labels(self) -> list[str]:
-        """Every class that the newest listing named."""
+        """Every class in the last listing."""
         query = "SELECT DISTINCT label FROM files WHERE listing = ? AND label IS NOT NULL"
         return [str(label) for (label,) in self._rows(query, self.listing)]
 
     def problems(self) -> list[Problem]:
-        """The files of the newest listing that cannot be asked, by name, then what the listing passed over."""
+        """The files of the last listing that cannot be used, by name, then those that it skipped."""
         query = "SELECT name, problem FROM files WHERE problem IS NOT NULL AND listing = ? ORDER BY name"
         rows = self._rows(query, self.listing) + self._rows("SELECT name, reason FROM skipped ORDER BY name")
         return [Problem(decoded(name), str(reason)) for name, reason in rows]
 
     def n_problems(self) -> int:
-        """How many those are."""
+        """The number of `problems`."""
         query = "SELECT COUNT(*) FROM files WHERE problem IS NOT NULL AND listing = ?"
         return _number(self._rows(query, self.listing)) + _number(self._rows("SELECT COUNT(*) FROM skipped"))
 
     def n_duplicates(self) -> int:
-        """Files whose content another file has as well."""
+        """Number of files with the same content as another."""
         query = """SELECT COUNT(*) - COUNT(DISTINCT test * (1 << 40) + place) FROM files
             WHERE place IS NOT NULL AND listing = ?"""
         return _number(self._rows(query, self.listing))
@@ -246,56 +255,56 @@ class LibraryIndex:
     # -- items ----------------------------------------------------------------------------------------------------
 
     def n_items(self, *, test: bool) -> int:
-        """Items of the pool, or of the test split."""
+        """Number of items of the pool, or of the test split."""
         return _number(self._rows("SELECT COALESCE(MAX(place) + 1, 0) FROM items WHERE test = ?", int(test)))
 
-    def place_of(self, item: str, *, test: bool) -> int | None:
-        """Where the item with this id is; None where it is not."""
+    def position_of(self, item: str, *, test: bool) -> int | None:
+        """The position of the item with this id; None if there is no such item."""
         rows = self._rows("SELECT place FROM items WHERE test = ? AND id = ?", int(test), item)
         return _number(rows) if rows else None
 
-    def size_at(self, place: int, *, test: bool = False) -> tuple[int, int]:
-        """(width, height) of the image at `place` as it was before it was made small."""
-        (width, height) = self._rows("SELECT width, height FROM items WHERE test = ? AND place = ?", int(test), place)[
-            0
-        ]
+    def size_at(self, position: int, *, test: bool = False) -> tuple[int, int]:
+        """(width, height) of the image at `position` in its file."""
+        (width, height) = self._rows(
+            "SELECT width, height FROM items WHERE test = ? AND place = ?", int(test), position
+        )[0]
         return int(str(width)), int(str(height))
 
-    def copy_at(self, place: int, *, test: bool = False) -> bytes | None:
-        """The image at `place` in middle size, encoded; None where no copy was kept."""
-        rows = self._rows("SELECT data FROM copies WHERE test = ? AND place = ?", int(test), place)
+    def copy_at(self, position: int, *, test: bool = False) -> bytes | None:
+        """The kept copy of the image at `position`, a JPEG; None if there is none."""
+        rows = self._rows("SELECT data FROM copies WHERE test = ? AND place = ?", int(test), position)
         return bytes(rows[0][0]) if rows else None  # type: ignore[call-overload]
 
     def labels_of_items(self, *, test: bool) -> list[str | None]:
-        """The class of each item as the source names it, by place."""
+        """The class of each item according to the source, by position."""
         return [_text(row[0]) for row in self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))]
 
     def gone(self) -> list[int]:
-        """Places of the pool's items that no file has any more."""
+        """Positions of items of the pool without a file."""
         query = """SELECT place FROM items WHERE test = 0 AND NOT EXISTS
             (SELECT 1 FROM files WHERE files.test = 0 AND files.place = items.place AND listing = ?)"""
         return [int(str(place)) for (place,) in self._rows(query, self.listing)]
 
-    def keep(self, items: Sequence[NewItem], read: Sequence[tuple[str, int]], problems: Sequence[Problem]) -> None:
-        """Write down what was read: new items, the place of each file's content, and what was wrong with the others."""
+    def add(self, items: Sequence[NewItem], read: Sequence[tuple[str, int]], problems: Sequence[Problem]) -> None:
+        """Store what was read: new items, the position of each file's item, and what is wrong with other files."""
         with self._writing() as connection:
-            rows = [(int(i.test), i.place, i.id, i.width, i.height, i.label) for i in items]
+            rows = [(int(i.test), i.position, i.id, i.width, i.height, i.label) for i in items]
             connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)
-            copies = [(int(i.test), i.place, i.copy) for i in items if i.copy is not None]
+            copies = [(int(i.test), i.position, i.copy) for i in items if i.copy is not None]
             connection.executemany("INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", copies)
-            places = [(place, encoded(name)) for name, place in read]
-            connection.executemany("UPDATE files SET place = ?, tries = 0 WHERE name = ?", places)
+            positions = [(position, encoded(name)) for name, position in read]
+            connection.executemany("UPDATE files SET place = ?, tries = 0 WHERE name = ?", positions)
             reasons = [(problem.reason, encoded(problem.name)) for problem in problems]
             connection.executemany("UPDATE files SET problem = ?, tries = 0 WHERE name = ?", reasons)
 
 
 def encoded(name: str) -> bytes:
-    """A file name as it is stored: it may hold what is no UTF-8."""
+    """A file name as it is stored; it may not be valid UTF-8."""
     return name.encode("utf-8", "surrogatepass")
 
 
 def decoded(name: object) -> str:
-    """The opposite of `encoded`."""
+    """The inverse of `encoded`."""
     assert isinstance(name, bytes)
     return name.decode("utf-8", "surrogatepass")
 

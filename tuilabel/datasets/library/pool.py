@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
-from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets.decode import Undecodable, decode
+from tuilabel.datasets.decode import DecodeError, decode
 from tuilabel.datasets.ids import fingerprint_of
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.library.library import Library
@@ -24,7 +23,7 @@ from tuilabel.datasets.pool import (
     no_progress,
 )
 from tuilabel.datasets.sources import SourceError
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, printable
 
 
 class LibraryPool(ImagePool):
@@ -40,7 +39,7 @@ class LibraryPool(ImagePool):
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        classes = tuple(sorted(library.index.labels(), key=natural_order))
+        classes = tuple(sorted(library.index.labels(), key=natural_sort_key))
         super().__init__(library.source.title, classes, self._load(classes))
 
     @property
@@ -57,7 +56,7 @@ class LibraryPool(ImagePool):
         try:
             copy = self.library.index.copy_at(index)
             return decode(self.files.read(index) if copy is None else copy, longest).image
-        except (TuilabelError, Undecodable):
+        except (TuilabelError, DecodeError):
             return super().picture(index, longest)
 
     # -- the files behind them -----------------------------------------------------------------------------------------
@@ -90,7 +89,7 @@ class LibraryPool(ImagePool):
 
     def rows_by_file(self) -> FileRows:
         """How a table with one row per listed file, readable or not, maps to the items."""
-        (of_pool, of_test), n_files = self.library.index.places_by_name()
+        (of_pool, of_test), n_files = self.library.index.items_by_name()
         pairs = (np.array(part, dtype=np.int64).reshape(-1, 2) for part in (of_pool, of_test))
         lengths = (len(self), 0 if self.test is None else len(self.test.targets))
         pool, test = (part[part[:, 1] < n] for part, n in zip(pairs, lengths, strict=True))  # more may have been read
@@ -133,7 +132,7 @@ class LibraryPool(ImagePool):
         if self.is_complete or self.library.source_is_missing or not (self.indices_of([*ids]) < 0).any():
             return
         with self.library.exclusive(wait=True):
-            self.library.take_stock(on_progress)
+            self.library.update_listing(on_progress)
             self.library.read(on_progress)
         self.refresh()
 
@@ -142,19 +141,20 @@ class LibraryPool(ImagePool):
         index, shape = self.library.index, self.library.shape
         n = index.n_items(test=False)
         if shape is None or not n:
-            where = self.library.source.where
+            problems = index.problems()
+            example = printable(f"{problems[0].name}: {problems[0].reason}") if problems else "no files"
             raise TuilabelError(
-                f"there is no readable image in {where}: `tuilabel stats {quote(where)} --problems` lists what is wrong"
+                f"there is no readable image in {self.library.source.location} ({example}): name another folder or file"
             )
-        shelf, test_shelf = self.library.shelves(shape)
+        arrays, test_arrays = self.library.arrays(shape)
         try:
             if test is None:
                 n_test = index.n_items(test=True)
                 test_targets = self._targets_of(classes, n_test, test=True) if n_test else None
-                test = None if test_targets is None else ImageSplit(test_shelf.images(n_test), test_targets)
-            ids, test_ids = shelf.ids(n), None if test is None else test_shelf.ids(len(test.targets))
+                test = None if test_targets is None else ImageSplit(test_arrays.images(n_test), test_targets)
+            ids, test_ids = arrays.ids(n), None if test is None else test_arrays.ids(len(test.targets))
             targets = self._targets_of(classes, n, test=False)
-            return PoolContent(shelf.images(n), ids, targets, test, fingerprint_of(ids, test_ids))
+            return PoolContent(arrays.images(n), ids, targets, test, fingerprint_of(ids, test_ids))
         except (OSError, ValueError) as error:
             raise TuilabelError(
                 f"the library {self.library.folder} is damaged ({error}): delete that folder, it will be rebuilt"
@@ -170,26 +170,26 @@ class LibraryPool(ImagePool):
 
 
 class LibraryFiles:
-    """The files of a library's pool, in its source."""
+    """The files of a library's pool."""
 
     def __init__(self, library: Library) -> None:
         self._library = library
 
     def names(self, index: int) -> tuple[str, ...]:
-        """The files with this content that the newest listing had."""
+        """The files of the last listing with this content."""
         return tuple(self._library.index.names_at(index))
 
     def last_name(self, index: int) -> str:
-        """The first of them, or what it was called."""
+        """The first of them, or its last known name."""
         return self._library.index.last_name_at(index)
 
     def path(self, index: int) -> Path | None:
-        """The first file on this machine's disks, if it is one."""
+        """The first of them, if it is on a local disk."""
         names = self.names(index)
         return self._library.source.path(names[0]) if names else None
 
     def read(self, index: int) -> bytes:
-        """The file's content: of a row of an array as PNG, of a file that is gone the copy, where one was kept."""
+        """The content of the file; a row of an array as PNG; if the file is gone, the kept copy, if there is one."""
         reason = "the file is gone"
         names = list(self.names(index))
         for _, content in self._library.source.read(names[:1]):
@@ -204,7 +204,7 @@ class LibraryFiles:
         return copy
 
 
-def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """A key by which 2 comes before 10."""
+def natural_sort_key(name: str) -> list[tuple[int, int, str]]:
+    """A sort key by which 2 comes before 10."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part.casefold()) for part in parts if part]

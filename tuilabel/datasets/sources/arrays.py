@@ -1,4 +1,4 @@
-"""Images as the rows of arrays: .npy and .npz, read row by row."""
+"""Images as the rows of arrays in .npy and .npz files, read row by row."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets.decode import over_white
-from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, no_such_format, reason_of, title_of
-from tuilabel.datasets.sources.places import Place, opened_zip
-from tuilabel.datasets.sources.tables import word_of
+from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of, wrong_format
+from tuilabel.datasets.sources.file_refs import FileRef, open_zip
+from tuilabel.datasets.sources.tables import class_text
 from tuilabel.errors import TuilabelError
 
 _IMAGES = {
@@ -30,35 +30,35 @@ _LABELS = {
     "val": ("y_val", "val_labels", "y_valid"),
     "test": ("y_test", "test_labels"),
 }
-_LOOKED_AT = 64  # rows that tell which range the values have
-_LARGEST_ROW = 64 * 2**20  # bytes
+_SAMPLE = 64  # rows examined to find the range of the values
+_MAX_ROW_BYTES = 64 * 2**20  # bytes
 
 
 class Arrays:
     """The rows of an array in a .npy, or of the arrays in a .npz: uint8 (N, H, W) or (N, H, W, C), C 1, 3 or 4.
 
-    Also (N, C, H, W); other integers and floats whose range is clear: truth values, 0…1, 0…255, uint16 up to 65535.
-    Alpha lies over white. A .npz holds images, x, x_train, data, …, with labels, y, y_train, … and x_test and y_test;
-    `x_val` counts as test where there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or `test#INDEX`.
+    Also (N, C, H, W), and other integers and floats with an obvious range: booleans, 0…1, 0…255, uint16 up to 65535.
+    Transparency is drawn over white. A .npz holds images, x, x_train, data, … with labels, y, y_train, … and x_test and
+    y_test; `x_val` is the test split if there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or `test#INDEX`.
 
-    Rows are read by their offset and not from a memory map, which kills the process when the file is cut meanwhile.
+    Rows are read by offset and not through a memory map, which kills the process if the file is truncated meanwhile.
 
     Raises
     ------
-    TuilabelError : where the file is damaged, holds Python objects, or arrays that are no images.
+    TuilabelError : if the file is damaged, or holds Python objects or arrays that are not images.
     """
 
-    def __init__(self, place: Place) -> None:
-        self.where = place.where
-        self.title = title_of(place.where)
-        self._place = place
+    def __init__(self, ref: FileRef) -> None:
+        self.location = ref.location
+        self.title = title_of(ref.location)
+        self._ref = ref
         self._load()
-        self.sequential = any(array.is_packed for array in self._arrays.values())
-        self.keeps = self.sequential or not place.is_here
+        self.sequential = any(array.is_compressed for array in self._arrays.values())
+        self.keeps_copies = self.sequential or not ref.is_local
 
     @property
-    def rows(self) -> tuple[int, int, int]:
-        """(H, W, C) of the rows."""
+    def row_shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of the rows."""
         height, width, channels = next(iter(self._arrays.values())).shape
         return height, width, 3 if channels == 4 else channels
 
@@ -70,11 +70,11 @@ class Arrays:
             labels = self._labels.get(split)
             test = labels is not None and (split == "test" or (split == "val" and "test" not in self._arrays))
             for k in range(len(array)):
-                label = None if labels is None else word_of(labels[k].item())
+                label = None if labels is None else class_text(labels[k].item())
                 yield Entry(f"{split}#{k}", array.row_bytes, self._stamp, label, test)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """The rows, uint8 (H, W, C): in the order given, those of a packed array in its own."""
+        """The rows, uint8 (H, W, C), in the given order; those of a compressed array in its order."""
         wanted: dict[str, list[tuple[int, str]]] = {}
         for name in names:
             split, _, digits = name.partition("#")
@@ -85,16 +85,16 @@ class Arrays:
                 wanted.setdefault(split, []).append((int(digits), name))
         for split, rows in wanted.items():
             array = self._arrays[split]
-            if array.is_packed:
+            if array.is_compressed:
                 rows.sort()
             yield from self._read(array, rows)
 
     def path(self, _name: str) -> Path | None:
-        """None: a row is no file."""
+        """None: a row is not a file."""
         return None
 
     def skipped(self) -> Skipped:
-        """Nothing."""
+        """No rows."""
         return []
 
     def _read(self, array: _Array, rows: Sequence[tuple[int, str]]) -> Iterator[tuple[str, Content]]:
@@ -104,62 +104,62 @@ class Arrays:
                 for k, name in rows:
                     row = array.row(file, k)
                     try:
-                        image: Content = self._bytes_of(row)
+                        image: Content = self._to_uint8(row)
                     except SourceError as error:
                         image = error
                     done += 1
                     yield name, image
-        except Exception as error:  # of a disk, a damaged .npz, a file system elsewhere
+        except Exception as error:  # a disk error, a damaged .npz, a remote file system
             for _, name in rows[done:]:
                 yield name, SourceError(reason_of(error))
 
     def _status(self) -> str:
         try:
-            size, stamp = self._place.status()
-        except Exception as error:  # each file system has errors of its own
-            raise self._place.failure(error) from error
+            size, stamp = self._ref.status()
+        except Exception as error:  # each file system raises its own errors
+            raise self._ref.error(error) from error
         return f"{stamp}-{size}"
 
     def _load(self) -> None:
         self._stamp = self._status()
         try:
-            if self._place.name.lower().endswith(".npz"):
-                self._arrays, self._labels = _in_npz(self._place)
+            if self._ref.name.lower().endswith(".npz"):
+                self._arrays, self._labels = _in_npz(self._ref)
             else:
-                self._arrays, self._labels = {"": _Array(self._place.open, self._place.status()[0])}, {}
+                self._arrays, self._labels = {"": _Array(self._ref.open, self._ref.status()[0])}, {}
             shapes = {array.shape for array in self._arrays.values()}
             if len(shapes) > 1:
                 raise ValueError(f"its splits have rows of different shapes, {' and '.join(map(str, sorted(shapes)))}")
-            self._bytes_of = _conversion(next(iter(self._arrays.values())))
+            self._to_uint8 = _converter(next(iter(self._arrays.values())))
         except TuilabelError:
             raise
         except BadZipFile as error:
-            raise self._place.failure(no_such_format(".npz")) from error
-        except Exception as error:  # damaged files make zipfile and numpy raise nearly everything
-            raise self._place.failure(error) from error
+            raise self._ref.error(wrong_format(".npz")) from error
+        except Exception as error:  # damaged files make zipfile and numpy raise almost anything
+            raise self._ref.error(error) from error
 
 
 class _Array:
-    """An array in a file: its header is read, its rows are not."""
+    """An array in a file, of which only the header has been read."""
 
-    def __init__(self, opener: Callable[[], IO[bytes]], size: int, *, is_packed: bool = False) -> None:
+    def __init__(self, opener: Callable[[], IO[bytes]], size: int, *, is_compressed: bool = False) -> None:
         self.open = opener
-        self.is_packed = is_packed
+        self.is_compressed = is_compressed
         with opener() as file:
             end = file.tell() + size
             try:
                 version = np.lib.format.read_magic(file)
             except ValueError as error:
-                raise no_such_format(".npy") from error
+                raise wrong_format(".npy") from error
             if version not in ((1, 0), (2, 0)):
-                raise ValueError("it is no plain array")
+                raise ValueError("not a plain array")
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            self.full, by_columns, self.dtype = read(file)
+            self.full, fortran_order, self.dtype = read(file)
             self._start = file.tell()
         if self.dtype.hasobject:
-            raise ValueError("it holds Python objects, which are not read: save it as an array of uint8")
-        if by_columns and len(self.full) > 1:
-            raise ValueError("it is stored column by column: save it by np.save(…, np.ascontiguousarray(…))")
+            raise ValueError("it holds Python objects, which are never loaded: save it as an array of uint8")
+        if fortran_order and len(self.full) > 1:
+            raise ValueError("it is in Fortran order: save it with np.save(…, np.ascontiguousarray(…))")
         self._check(end if size else None)
 
     def __len__(self) -> int:
@@ -171,7 +171,7 @@ class _Array:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of a row."""
+        """Shape (H, W, C) of a row."""
         row = self.full[1:]
         if len(row) == 2:
             return row[0], row[1], 1
@@ -179,34 +179,34 @@ class _Array:
 
     @property
     def row_bytes(self) -> int:
-        """Bytes of a row as it is stored."""
+        """Bytes of a stored row."""
         return math.prod(self.full[1:]) * self.dtype.itemsize
 
     def _check(self, end: int | None) -> None:
         shape = " × ".join(map(str, self.full))
         if len(self.full) not in (3, 4) or (len(self.full) == 3 and self.full[2] in (3, 4)):
-            raise ValueError(f"an array of {shape} is no stack of images (N, H, W) or (N, H, W, C)")
-        if self.shape[2] not in (1, 3, 4) or 0 in self.full[1:] or self.row_bytes > _LARGEST_ROW:
-            raise ValueError(f"an array of {shape} is no stack of images of 1, 3 or 4 channels")
+            raise ValueError(f"an array of {shape} is not a stack of images (N, H, W) or (N, H, W, C)")
+        if self.shape[2] not in (1, 3, 4) or 0 in self.full[1:] or self.row_bytes > _MAX_ROW_BYTES:
+            raise ValueError(f"an array of {shape} is not a stack of images with 1, 3 or 4 channels")
         if self.dtype.kind not in "buif":
-            raise ValueError(f"an array of {self.dtype} is no stack of images: save it as uint8")
+            raise ValueError(f"an array of {self.dtype} is not a stack of images: save it as uint8")
         if end is not None and end < self._start + len(self) * self.row_bytes:
-            raise ValueError(f"it is cut short: {len(self):,} rows do not fit into it")
+            raise ValueError(f"it is truncated: {len(self):,} rows do not fit into it")
 
     def row(self, file: IO[bytes], k: int) -> NDArray[Any]:
-        """Row `k`, (H, W, C), from the open file."""
+        """Row `k`, (H, W, C), read from the open file."""
         size = self.row_bytes
         file.seek(self._start + k * size)
         data = file.read(size)
         if len(data) < size:
-            raise SourceError("cut short")
+            raise SourceError("truncated")
         row = np.frombuffer(data, self.dtype).reshape(self.full[1:])
         return row.transpose(1, 2, 0) if self._channels_first else row.reshape(self.shape)
 
 
-def _in_npz(place: Place) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
+def _in_npz(ref: FileRef) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
     """The arrays of images and of labels in a .npz, by split."""
-    with opened_zip(place) as archive:
+    with open_zip(ref) as archive:
         members = {info.filename.removesuffix(".npy").lower(): info for info in archive.infolist()}
         stacks: dict[str, _Array] = {}
         labels: dict[str, NDArray[Any]] = {}
@@ -217,13 +217,13 @@ def _in_npz(place: Place) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
             if name is None:
                 continue
             info = members.pop(name)
-            stacks[split] = _Array(_opener(place, info), info.file_size, is_packed=info.compress_type != ZIP_STORED)
+            stacks[split] = _Array(_opener(ref, info), info.file_size, is_compressed=info.compress_type != ZIP_STORED)
             name = next((word for word in _LABELS[split] if word in members), None)
             if name is not None:
                 labels[split] = _read_labels(archive, members.pop(name), len(stacks[split]))
     if "" not in stacks:
         there = ", ".join(sorted(members)[:6])
-        raise TuilabelError(f"{place.where} has no array called images, x_train, x or data (there is {there})")
+        raise TuilabelError(f"{ref.location} has no array called images, x_train, x or data (it has {there})")
     return stacks, labels
 
 
@@ -236,34 +236,34 @@ def _read_labels(archive: ZipFile, info: ZipInfo, count: int) -> NDArray[Any]:
     return labels
 
 
-def _opener(place: Place, info: ZipInfo) -> Callable[[], IO[bytes]]:
-    """What opens a member: one that is stored as it is opens at its place, so that any row is read at once."""
+def _opener(ref: FileRef, info: ZipInfo) -> Callable[[], IO[bytes]]:
+    """A function that opens a member: an uncompressed one at its offset, so that any row can be read directly."""
     if info.compress_type != ZIP_STORED:
-        return lambda: opened_zip(place).open(info)
-    return lambda: _stored(place, info)
+        return lambda: open_zip(ref).open(info)
+    return lambda: _open_stored(ref, info)
 
 
-def _stored(place: Place, info: ZipInfo) -> IO[bytes]:
-    file = place.open()
-    file.seek(info.header_offset + 26)  # of the local header: the lengths of its name and extra field, which follow it
+def _open_stored(ref: FileRef, info: ZipInfo) -> IO[bytes]:
+    file = ref.open()
+    file.seek(info.header_offset + 26)  # in the local header: lengths of name and extra field
     name, extra = struct.unpack("<HH", file.read(4))
     file.seek(name + extra, 1)
     return file
 
 
-def _conversion(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    """What makes bytes of any row, by the range that a few of them have.
+def _converter(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
+    """A function that converts any row to uint8, according to the range of the values in some of them.
 
     Raises
     ------
-    ValueError : where the range is none that images have.
+    ValueError : if it is not a range that images have.
     """
     kind, low, high = array.dtype.kind, 0.0, 255.0
     if kind != "b" and array.dtype != np.uint8 and len(array):
-        step = 1 if array.is_packed else max(1, len(array) // _LOOKED_AT)
+        step = 1 if array.is_compressed else max(1, len(array) // _SAMPLE)
         with array.open() as file:
-            looked_at = [array.row(file, k) for k in itertools.islice(range(0, len(array), step), _LOOKED_AT)]
-        low, high = float(min(map(np.min, looked_at))), float(max(map(np.max, looked_at)))
+            sampled = [array.row(file, k) for k in itertools.islice(range(0, len(array), step), _SAMPLE)]
+        low, high = float(min(map(np.min, sampled))), float(max(map(np.max, sampled)))
     if kind == "b" or (kind == "f" and 0 <= low <= high <= 1.001):
         largest = 1.0
     elif 0 <= low <= high <= 255.5:
@@ -271,12 +271,12 @@ def _conversion(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
     elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
         largest = 65535.0
     else:
-        raise ValueError(f"its values run from {low:g} to {high:g}: save them as uint8, 0…255")
+        raise ValueError(f"its values range from {low:g} to {high:g}: save them as uint8, 0…255")
 
-    def bytes_of(row: NDArray[Any]) -> NDArray[np.uint8]:
+    def to_uint8(row: NDArray[Any]) -> NDArray[np.uint8]:
         if row.dtype != np.uint8:
             values = row.astype(np.float32) * np.float32(255 / largest)
-            if not (values.min() >= -0.5 and values.max() <= 255.5):  # not: also where there is a NaN
+            if not (values.min() >= -0.5 and values.max() <= 255.5):  # `not` also catches a NaN
                 raise SourceError(f"values outside 0…{largest:g}")
             row = np.rint(values).astype(np.uint8)
         return (
@@ -285,4 +285,4 @@ def _conversion(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
             else np.ascontiguousarray(row)
         )
 
-    return bytes_of
+    return to_uint8

@@ -1,4 +1,4 @@
-"""A directory of image files, with all that lies below it."""
+"""A directory of image files, with its subdirectories."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tuilabel.datasets.sources.base import (
-    LARGEST,
+    MAX_FILE_BYTES,
     Content,
     Entry,
-    Notes,
+    SkipLog,
     Skipped,
     is_image,
     read_file,
@@ -27,66 +27,66 @@ from tuilabel.errors import TuilabelError
 class Directory:
     """The images in a directory, found by their suffixes.
 
-    Hidden files and folders are passed over, and so are projects (`*.tuilabel`). Links to files are files. A linked
-    folder is listed after all others, once, and only where it is not there by itself: a name does not depend on the
-    order in which folders are found, and no loop is walked round.
+    Hidden files and folders and projects (`*.tuilabel`) are skipped. Links to files count as files. A linked folder is
+    listed once, after all others, and only if it was not listed under its own name: names do not depend on the order in
+    which folders are found, and loops end.
 
     Parameters
     ----------
     root : the directory.
-    labels_from_folders : whether the folders say the class and the split, see `Layout`.
+    labels_from_folders : whether the folders are classes and splits, see `Layout`.
     """
 
     sequential = False
-    keeps = False
-    rows = None
+    keeps_copies = False
+    row_shape = None
 
     def __init__(self, root: Path, *, labels_from_folders: bool = False) -> None:
-        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - `resolve` would lose the name the person gave
-        self.where = str(self.root)
-        self.title = title_of(self.where)
+        self.root = Path(os.path.abspath(root))  # noqa: PTH100 - `resolve` would lose the name that was given
+        self.location = str(self.root)
+        self.title = title_of(self.location)
         self._labelled = labels_from_folders
-        self._notes = Notes()
+        self._skipped = SkipLog()
 
     def list(self) -> Iterator[Entry]:
         """Every image below the directory, in the order of the file system."""
-        self._notes = Notes()
+        self._skipped = SkipLog()
         layout = Layout(self.folders()) if self._labelled else None
         for entry in self._walk():
             if layout is None:
                 yield entry
             else:
-                yield layout.sorted_in(entry)
+                yield layout.classify(entry)
 
     def folders(self) -> frozenset[str]:
-        """The names of the folders at the top that are not passed over.
+        """The names of the top-level folders that are not skipped.
 
         Raises
         ------
-        TuilabelError : where the directory cannot be read.
+        TuilabelError : if the directory cannot be read.
         """
         try:
             with os.scandir(self.root) as found:
-                return frozenset(e.name for e in found if not _is_passed_over(e.name) and e.is_dir())
+                return frozenset(e.name for e in found if not _is_skipped(e.name) and e.is_dir())
         except OSError as error:
             raise self._unreadable(error) from error
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """The bytes of the files, in the order given."""
+        """The bytes of the files, in the given order."""
         for name in names:
-            yield name, read_file(f"{self.where}/{name}")
+            yield name, read_file(f"{self.location}/{name}")
 
     def path(self, name: str) -> Path | None:
         """The file itself."""
         return self.root / name
 
     def skipped(self) -> Skipped:
-        """What the last `list` passed over: loops, unreadable folders, broken links, devices, files of over 256 MB."""
-        return self._notes.all()
+        """What the last `list` skipped: loops, unreadable folders, broken links, devices, files of over 256 MB."""
+        return self._skipped.all()
 
     def _walk(self) -> Iterator[Entry]:
         try:
-            # A link to a folder above the root would bring in what lies around it.
+            # A link to a folder above the root would bring in everything around it.
             seen = {_identity(folder.stat()) for folder in (self.root, *self.root.resolve().parents)}
         except OSError as error:
             raise self._unreadable(error) from error
@@ -96,15 +96,15 @@ class Directory:
                 links.sort(reverse=True)
                 prefix = links.pop()
                 if not self._is_new(prefix, seen):
-                    self._notes.add(prefix.rstrip("/"), "a link to a folder that is listed already, or above")
+                    self._skipped.add(prefix.rstrip("/"), "a link to a folder that is listed already, or to a parent")
                     continue
             else:
                 prefix = folders.pop()
             try:
-                with os.scandir(f"{self.where}/{prefix}") as found:
+                with os.scandir(f"{self.location}/{prefix}") as found:
                     for entry in found:
                         name = entry.name
-                        if _is_passed_over(name):
+                        if _is_skipped(name):
                             continue
                         if entry.is_dir():
                             if entry.is_symlink():
@@ -118,13 +118,13 @@ class Directory:
             except OSError as error:
                 if not prefix:
                     raise self._unreadable(error) from error
-                self._notes.add(prefix.rstrip("/"), reason_of(error))
+                self._skipped.add(prefix.rstrip("/"), reason_of(error))
 
     def _is_new(self, prefix: str, seen: set[tuple[int, int]]) -> bool:
         try:
-            identity = _identity(os.stat(f"{self.where}/{prefix}"))  # noqa: PTH116 - a hundred thousand folders
+            identity = _identity(os.stat(f"{self.location}/{prefix}"))  # noqa: PTH116 - a hundred thousand folders
         except OSError:
-            return True  # reading it will say why
+            return True  # listing it will say why
         new = identity not in seen
         seen.add(identity)
         return new
@@ -133,21 +133,21 @@ class Directory:
         try:
             status = found.stat()
         except OSError as error:
-            self._notes.add(name, "a broken link" if found.is_symlink() else reason_of(error))
+            self._skipped.add(name, "a broken link" if found.is_symlink() else reason_of(error))
             return None
         if not stat.S_ISREG(status.st_mode):
-            self._notes.add(name, "no plain file")
+            self._skipped.add(name, "not a regular file")
             return None
-        if status.st_size > LARGEST:
-            self._notes.add(name, str(too_large(status.st_size)))
+        if status.st_size > MAX_FILE_BYTES:
+            self._skipped.add(name, str(too_large(status.st_size)))
             return None
         return Entry(name, status.st_size, stamp_of(status))
 
     def _unreadable(self, error: OSError) -> TuilabelError:
-        return TuilabelError(f"cannot read the directory {self.where}: {reason_of(error)}")
+        return TuilabelError(f"cannot read the directory {self.location}: {reason_of(error)}")
 
 
-def _is_passed_over(name: str) -> bool:
+def _is_skipped(name: str) -> bool:
     return name[0] == "." or name.endswith(".tuilabel") or name == "__MACOSX"
 
 

@@ -1,4 +1,4 @@
-"""Which folders of a path are its split and its class."""
+"""Which folders in a path name its split and its class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _TEST = frozenset(("test", "testing"))
 
 
 class Splits:
-    """Which words among the `words` of a source mean the test split: 'test', or 'val' where there is no 'test'."""
+    """Decides which of a source's split names mean the test split: 'test', or 'val' if there is no 'test'."""
 
     def __init__(self, words: Iterable[str]) -> None:
         known = {word.strip().lower() for word in words}
@@ -24,12 +24,12 @@ class Splits:
 
 
 class Layout:
-    """The layout of torchvision's ImageFolder: CLASS/…/FILE, below split folders where there are no others.
+    """The layout of torchvision's ImageFolder: CLASS/…/FILE, below split folders if there are no other folders.
 
     Parameters
     ----------
-    folders : the folders at the top.
-    root : folders that all names have in common and that mean nothing, ending in '/'; empty for none.
+    folders : the top-level folders.
+    root : common prefix of all names, which has no meaning, ending in '/'; empty if there is none.
     """
 
     def __init__(self, folders: Collection[str], root: str = "") -> None:
@@ -40,7 +40,7 @@ class Layout:
 
     @classmethod
     def of_names(cls, names: Iterable[str]) -> Layout:
-        """The layout of the names in an archive; one folder that holds everything means nothing."""
+        """The layout of the names in an archive; a single top-level folder has no meaning."""
         parents = {name.rpartition("/")[0] for name in names}
         top = {parent.partition("/")[0] for parent in parents}
         if len(top) == 1 and "" not in top:
@@ -49,21 +49,21 @@ class Layout:
             return cls({parent.partition("/")[0] for parent in parents} - {""}, root)
         return cls(top - {""})
 
-    def sorted_in(self, entry: Entry) -> Entry:
-        """The entry with its split, and the class that it has already or its folder says."""
+    def classify(self, entry: Entry) -> Entry:
+        """The entry with its split, and the class that it has already or that its folder names."""
         label = entry.label or self.label(entry.name)
         return Entry(entry.name, entry.size, entry.stamp, label, label is not None and self.is_test(entry.name))
 
     def is_split(self, folder: str) -> bool:
-        """Whether a folder at the top is a split's."""
+        """Whether a top-level folder is a split."""
         return self._split and folder.lower() in _TRAIN | _VALIDATION | _TEST
 
     def is_test(self, name: str) -> bool:
-        """Whether the file lies in the test split's folder."""
+        """Whether the file is in the folder of the test split."""
         return self._split and self._splits.is_test(name[len(self._root) :].partition("/")[0])
 
     def label(self, name: str) -> str | None:
-        """The name of the file's class; None where it lies in no folder of a class."""
+        """The class of a file; None if it is not in a class folder."""
         folders = name[len(self._root) :].split("/")[:-1]
         if self._split:
             folders = folders[1:]

@@ -1,4 +1,4 @@
-"""Images that a table names: a manifest of its own, or the metadata of a Hugging Face imagefolder."""
+"""Images listed in a table: a manifest, or the metadata of a Hugging Face imagefolder."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.sources.base import (
-    LARGEST,
+    MAX_FILE_BYTES,
     Content,
     Entry,
-    Notes,
+    SkipLog,
     Skipped,
     SourceError,
     read_file,
@@ -22,43 +22,43 @@ from tuilabel.datasets.sources.base import (
     too_large,
 )
 from tuilabel.datasets.sources.directory import Directory
-from tuilabel.datasets.sources.elsewhere import Elsewhere
+from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref, is_url
 from tuilabel.datasets.sources.layout import Layout, Splits
-from tuilabel.datasets.sources.places import Place, fetch, find, is_url
-from tuilabel.datasets.sources.tables import NoPaths, Row, rows_of
+from tuilabel.datasets.sources.remote_directory import RemoteDirectory
+from tuilabel.datasets.sources.tables import NoPathColumn, Row, read_rows
 from tuilabel.errors import TuilabelError
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
 class Manifest:
-    """The files that the rows of a table name.
+    """The files listed in a table.
 
-    Paths are relative to the table's folder, absolute, or URLs; one may lead out of the folder with `..`, as the table
-    is the person's own. A file is called as the table calls it, below the folder relative to it. Files elsewhere are
-    not asked for before they are read: a million questions would take hours.
+    Paths are relative to the table's folder, absolute, or URLs; `..` may lead out of the folder, as the table is the
+    user's own. Files below the folder are named relative to it, others as in the table. Remote files are not looked up
+    before they are read: a million requests would take hours.
     """
 
     sequential = False
-    rows = None
+    row_shape = None
 
-    def __init__(self, place: Place) -> None:
-        self.where = place.where
-        self.title = title_of(place.where)
-        self._place = place
-        self._notes = Notes()
-        first = next(rows_of(place), None)
-        self.keeps = not place.is_here or (first is not None and is_url(first.path))
+    def __init__(self, ref: FileRef) -> None:
+        self.location = ref.location
+        self.title = title_of(ref.location)
+        self._ref = ref
+        self._skipped = SkipLog()
+        first = next(read_rows(ref), None)
+        self.keeps_copies = not ref.is_local or (first is not None and is_url(first.path))
 
     def list(self) -> Iterator[Entry]:
-        """Every file that is there, in the order of the table; a file that is named twice comes once."""
-        self._notes = Notes()
-        splits = Splits({row.split for row in rows_of(self._place) if row.split})
-        seen = set[int]()  # of hashes: a million names would be twice as large
-        for row in rows_of(self._place):
+        """Every file that exists, in the order of the table; a file that is listed twice comes once."""
+        self._skipped = SkipLog()
+        splits = Splits({row.split for row in read_rows(self._ref) if row.split})
+        seen = set[int]()  # hashes: a million names would take twice the memory
+        for row in read_rows(self._ref):
             name = self._name(row.path)
             if hash(name) in seen:
-                self._notes.add(name, "named before")
+                self._skipped.add(name, "listed before")
                 continue
             seen.add(hash(name))
             entry = self._entry(name, row, splits)
@@ -66,45 +66,45 @@ class Manifest:
                 yield entry
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """The content of the files, those on this machine first."""
-        away: dict[int, tuple[Any, list[tuple[str, str]]]] = {}
+        """The content of the files, local ones first."""
+        remote: dict[int, tuple[Any, list[tuple[str, str]]]] = {}
         for name in names:
-            if self._is_here(name):
+            if self._is_local(name):
                 yield name, read_file(self.path(name) or "")
                 continue
             try:
-                place = self._find(name)
+                ref = self._find(name)
             except TuilabelError as error:
                 yield name, SourceError(reason_of(error))
             else:
-                away.setdefault(id(place.files), (place.files, []))[1].append((name, place.path))
-        for files, named in away.values():
+                remote.setdefault(id(ref.filesystem), (ref.filesystem, []))[1].append((name, ref.path))
+        for files, named in remote.values():
             yield from fetch(files, named)
 
     def path(self, name: str) -> Path | None:
-        """The file, where it lies on this machine."""
-        return Path(posixpath.normpath(self._place.beside(name).path)) if self._is_here(name) else None
+        """The file, if it is on a local disk."""
+        return Path(posixpath.normpath(self._ref.sibling(name).path)) if self._is_local(name) else None
 
     def skipped(self) -> Skipped:
-        """The rows that the last `list` passed over: of files that are not there, are no files, or named before."""
-        return self._notes.all()
+        """The rows that the last `list` skipped: missing files, files that are not regular, and repeated ones."""
+        return self._skipped.all()
 
     def _name(self, path: str) -> str:
         if is_url(path):
             return path
-        name, folder = posixpath.normpath(path), posixpath.dirname(self._place.path)
+        name, folder = posixpath.normpath(path), posixpath.dirname(self._ref.path)
         return name[len(folder) :].lstrip("/") if name.startswith(f"{folder.rstrip('/')}/") else name
 
-    def _is_here(self, name: str) -> bool:
-        return self._place.is_here and not is_url(name)
+    def _is_local(self, name: str) -> bool:
+        return self._ref.is_local and not is_url(name)
 
-    def _find(self, name: str) -> Place:
+    def _find(self, name: str) -> FileRef:
         if is_url(name):
-            place = find(name)
-            if place.is_here:
-                raise TuilabelError("name a file of this machine by its path")
-            return place
-        return self._place.beside(name)
+            ref = file_ref(name)
+            if ref.is_local:
+                raise TuilabelError("name a local file by its path")
+            return ref
+        return self._ref.sibling(name)
 
     def _entry(self, name: str, row: Row, splits: Splits) -> Entry | None:
         test = row.split is not None and row.label is not None and splits.is_test(row.split)
@@ -114,72 +114,74 @@ class Manifest:
         try:
             status = path.stat()
         except (OSError, ValueError) as error:
-            self._notes.add(name, reason_of(error))
+            self._skipped.add(name, reason_of(error))
             return None
         if not stat.S_ISREG(status.st_mode):
-            self._notes.add(name, "no plain file")
-        elif status.st_size > LARGEST:
-            self._notes.add(name, str(too_large(status.st_size)))
+            self._skipped.add(name, "not a regular file")
+        elif status.st_size > MAX_FILE_BYTES:
+            self._skipped.add(name, str(too_large(status.st_size)))
         else:
             return Entry(name, status.st_size, stamp_of(status), row.label, test)
         return None
 
 
-class Described:
-    """A folder of images with tables of their classes: an imagefolder of Hugging Face's datasets.
+class DirectoryWithMetadata:
+    """A folder of images with tables of their classes: an imagefolder of Hugging Face datasets.
 
-    `metadata.csv`, `.jsonl` or `.parquet` lies in the folder or in its split folders (train, validation, test) and
-    names the files below it. Images that it does not name have no class.
+    `metadata.csv`, `.jsonl` or `.parquet` is in the folder or in its split folders (train, validation, test) and lists
+    the files below. Images that are not listed have no class.
     """
 
     sequential = False
-    rows = None
+    row_shape = None
 
-    def __init__(self, folder: Directory | Elsewhere, tables: dict[str, Place], layout: Layout) -> None:
-        self.where, self.title, self.keeps = folder.where, folder.title, folder.keeps
+    def __init__(self, folder: Directory | RemoteDirectory, tables: dict[str, FileRef], layout: Layout) -> None:
+        self.location, self.title, self.keeps_copies = folder.location, folder.title, folder.keeps_copies
         self._folder, self._tables, self._layout = folder, tables, layout
-        self._notes = Notes()
+        self._skipped = SkipLog()
 
     def list(self) -> Iterator[Entry]:
         """Every image below the folder, with its class."""
-        self._notes = Notes()
+        self._skipped = SkipLog()
         labels = {
             posixpath.normpath(prefix + row.path): row.label
             for prefix, table in self._tables.items()
-            for row in rows_of(table)
+            for row in read_rows(table)
         }
         for entry in self._folder.list():
             label = labels.pop(entry.name, None) or entry.label
             test = label is not None and self._layout.is_test(entry.name)
             yield Entry(entry.name, entry.size, entry.stamp, label, test)
         for name in labels:
-            self._notes.add(name, "named by the metadata, but not there")
+            self._skipped.add(name, "listed in the metadata, but missing")
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """As the folder reads."""
+        """The content of the files; see the folder."""
         return self._folder.read(names)
 
     def path(self, name: str) -> Path | None:
-        """As the folder's."""
+        """The file; see the folder."""
         return self._folder.path(name)
 
     def skipped(self) -> Skipped:
-        """What the folder passed over, and files that the tables name in vain."""
-        return [*self._folder.skipped(), *self._notes.all()]
+        """What the folder skipped, and files that the tables list but that are missing."""
+        return [*self._folder.skipped(), *self._skipped.all()]
 
 
-def described(folder: Directory | Elsewhere, place: Place) -> Directory | Elsewhere | Described:
-    """The folder with the tables of classes in it, or as it is where there are none."""
+def with_metadata(
+    folder: Directory | RemoteDirectory, ref: FileRef
+) -> Directory | RemoteDirectory | DirectoryWithMetadata:
+    """The folder with its tables of classes, or unchanged if it has none."""
     folders = folder.folders()
-    layout, tables = Layout(folders), dict[str, Place]()
+    layout, tables = Layout(folders), dict[str, FileRef]()
     for prefix in ("", *(f"{name}/" for name in sorted(folders) if layout.is_split(name))):
         for name in _METADATA:
-            table = place.below(prefix + name)
+            table = ref.child(prefix + name)
             if table.exists():
                 try:
-                    next(rows_of(table), None)
-                except NoPaths:
-                    continue  # metadata of something else
+                    next(read_rows(table), None)
+                except NoPathColumn:
+                    continue  # metadata of another kind
                 tables[prefix] = table
                 break
-    return Described(folder, tables, layout) if tables else folder
+    return DirectoryWithMetadata(folder, tables, layout) if tables else folder

@@ -1,4 +1,4 @@
-"""A source that is not there any more: what a library keeps of it can still be looked at, and its labels exported."""
+"""A source that no longer exists: its cached images can still be looked at, and their labels exported."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError,
 from tuilabel.errors import TuilabelError
 
 
-class Missing:
-    """The images that were at `where`: none of them can be listed or read."""
+class MissingSource:
+    """The images that used to be at `location`: none of them can be listed or read."""
 
     sequential = False
-    keeps = False
-    rows = None
+    keeps_copies = False
+    row_shape = None
 
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self.title = title_of(where)
+    def __init__(self, location: str) -> None:
+        self.location = location
+        self.title = title_of(location)
 
     def list(self) -> Iterator[Entry]:
         """Raises `TuilabelError`."""
-        raise TuilabelError(f"there is no {self.where} any more: name where the images are now")
+        raise TuilabelError(f"{self.location} no longer exists: name the new location of the images")
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """Every name with the error that it is gone."""
-        return ((name, SourceError("the images are not there any more")) for name in names)
+        """An error for every name."""
+        return ((name, SourceError("the images no longer exist")) for name in names)
 
     def path(self, _name: str) -> Path | None:
-        """None."""
+        """None: the file no longer exists."""
         return None
 
     def skipped(self) -> Skipped:
-        """Nothing."""
+        """No files."""
         return []

@@ -1,4 +1,4 @@
-"""Which source a DATASET names."""
+"""The source that a path or URL names."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from tuilabel.datasets.builtin.catalogue import DATASETS
 from tuilabel.datasets.sources.base import IMAGE_SUFFIXES, Source
-from tuilabel.datasets.sources.places import Place, find, is_url
+from tuilabel.datasets.sources.file_refs import FileRef, file_ref, is_url
 from tuilabel.datasets.sources.tables import TABLES
 from tuilabel.errors import UsageError
 
-if TYPE_CHECKING:  # each kind is loaded where it is met: whoever labels MNIST does not wait for them
+if TYPE_CHECKING:  # each kind is imported when it is used: labelling MNIST does not wait for them
     from tuilabel.datasets.sources.tars import Tar
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
@@ -21,10 +21,10 @@ _READABLE = "a folder, .zip, .tar (.gz, .bz2, .xz), .npy, .npz, .csv, .tsv, .jso
 
 
 def is_source(dataset: str) -> bool:
-    """Whether DATASET means a person's own images and no name of the catalogue.
+    """Whether `dataset` means your own images, and not a built-in dataset.
 
-    It does where it has a path separator, a URL's scheme, the suffix of an archive, array or table, or is a file or
-    directory that is there. A name of the catalogue is always that dataset, also where a folder of that name is there:
+    It does if it has a path separator, a URL scheme, the suffix of an archive, array or table, or if such a file or
+    directory exists. The name of a built-in dataset always means that dataset, even if a folder of that name exists:
     `mnist` is the dataset, `./mnist` the folder.
     """
     if dataset in DATASETS:
@@ -35,73 +35,73 @@ def is_source(dataset: str) -> bool:
 
 
 def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
-    """The source that a path or URL names. It is looked at, but not listed.
+    """The source that a path or URL names. It is opened, but not listed.
 
-    A directory whose only files are .tar is shards of WebDataset; one with `metadata.csv`, `.jsonl` or `.parquet` that
-    has a column `file_name` is an imagefolder of Hugging Face. `{000000..000009}` in the name of a .tar means many.
+    A directory of nothing but .tar files is a WebDataset; one with a `metadata.csv`, `.jsonl` or `.parquet` that has a
+    column `file_name` is an imagefolder of Hugging Face datasets. `{000000..000009}` in the name of a .tar means many.
 
     Parameters
     ----------
     dataset : a path or URL, see `is_source`.
-    labels_from_folders : whether the folders in it say the class and the split, see `Layout`.
+    labels_from_folders : whether the folders in it are classes and splits, see `Layout`.
 
     Raises
     ------
-    UsageError : where there is no such thing, or it is nothing that can be read as a source.
-    TuilabelError : where it is there, but damaged or not to be had, or the package for its file system is missing.
+    UsageError : if it does not exist, or cannot be read as a source.
+    TuilabelError : if it is damaged or not reachable, or the package for its file system is not installed.
     """
     if "\0" in dataset or not dataset:
-        raise UsageError(f"{dataset!r} is no path: name {_READABLE}")
+        raise UsageError(f"{dataset!r} is not a path: name {_READABLE}")
     name = dataset.partition("?")[0].lower() if is_url(dataset) else dataset.lower()
     if name.endswith(_TARS) and "{" in dataset and not _exists(dataset):
         from tuilabel.datasets.sources.tars import Shards, braces
 
-        where = find(dataset).where
-        return Shards(where, [_tar(find(shard), labels_from_folders) for shard in braces(dataset)])
-    place = find(dataset)
-    if place.is_folder():
-        return _folder(place, labels_from_folders)
-    if not place.exists():
+        location = file_ref(dataset).location
+        return Shards(location, [_tar(file_ref(shard), labels_from_folders) for shard in braces(dataset)])
+    ref = file_ref(dataset)
+    if ref.is_folder():
+        return _folder(ref, labels_from_folders)
+    if not ref.exists():
         raise UsageError(
-            f"there is no {place.where}, or it may not be read: name {_READABLE}, or one of `tuilabel datasets`"
+            f"{ref.location} does not exist or cannot be read: name {_READABLE}, or one of `tuilabel datasets`"
         )
     if name.endswith(_TARS):
-        return _tar(place, labels_from_folders)
+        return _tar(ref, labels_from_folders)
     if name.endswith(".zip"):
         from tuilabel.datasets.sources.zips import Zip
 
-        return Zip(place, labels_from_folders=labels_from_folders)
+        return Zip(ref, labels_from_folders=labels_from_folders)
     if name.endswith((".npy", ".npz")):
         from tuilabel.datasets.sources.arrays import Arrays
 
-        return Arrays(place)
+        return Arrays(ref)
     if name.endswith(TABLES):
         from tuilabel.datasets.sources.manifest import Manifest
 
-        return Manifest(place)
+        return Manifest(ref)
     if name.rpartition(".")[2] in IMAGE_SUFFIXES:
-        raise UsageError(f"{place.where} is one image: name the folder that holds it")
-    raise UsageError(f"cannot read images from {place.where}: name {_READABLE}")
+        raise UsageError(f"{ref.location} is a single image: name its folder")
+    raise UsageError(f"cannot read images from {ref.location}: name {_READABLE}")
 
 
-def _folder(place: Place, labels_from_folders: bool) -> Source:
+def _folder(ref: FileRef, labels_from_folders: bool) -> Source:
     from tuilabel.datasets.sources.directory import Directory
-    from tuilabel.datasets.sources.elsewhere import Elsewhere
-    from tuilabel.datasets.sources.manifest import described
+    from tuilabel.datasets.sources.manifest import with_metadata
+    from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 
-    if place.is_here:
-        directory = Directory(Path(place.path), labels_from_folders=labels_from_folders)
-        shards = _only_tars(Path(place.path))
+    if ref.is_local:
+        directory = Directory(Path(ref.path), labels_from_folders=labels_from_folders)
+        shards = _only_tars(Path(ref.path))
         if shards:
             from tuilabel.datasets.sources.tars import Shards
 
-            return Shards(place.where, [_tar(place.below(shard), labels_from_folders) for shard in shards])
-        return described(directory, place)
-    return described(Elsewhere(place, labels_from_folders=labels_from_folders), place)
+            return Shards(ref.location, [_tar(ref.child(shard), labels_from_folders) for shard in shards])
+        return with_metadata(directory, ref)
+    return with_metadata(RemoteDirectory(ref, labels_from_folders=labels_from_folders), ref)
 
 
 def _only_tars(folder: Path) -> list[str]:
-    """The .tar files of a folder that has no others and no folders; hidden ones and texts aside."""
+    """The .tar files of a folder that has no folders and, apart from hidden ones and texts, no other files."""
     tars = []
     try:
         with os.scandir(folder) as found:
@@ -112,17 +112,17 @@ def _only_tars(folder: Path) -> list[str]:
                 elif not name.startswith(".") and not name.endswith((".txt", ".md", ".json")):
                     return []
     except OSError:
-        return []  # listing it says why
+        return []  # listing it will say why
     return sorted(tars)
 
 
-def _tar(place: Place, labels_from_folders: bool) -> Tar:
+def _tar(ref: FileRef, labels_from_folders: bool) -> Tar:
     from tuilabel.datasets.sources.tars import Tar
 
-    if not place.exists():
-        raise UsageError(f"there is no {place.where}: check the numbers in the braces")
-    return Tar(place, labels_from_folders=labels_from_folders)
+    if not ref.exists():
+        raise UsageError(f"{ref.location} does not exist: check the numbers in the braces")
+    return Tar(ref, labels_from_folders=labels_from_folders)
 
 
 def _exists(dataset: str) -> bool:
-    return os.path.exists(os.path.expanduser(dataset))  # noqa: PTH110, PTH111 - of any text, and never raises
+    return os.path.exists(os.path.expanduser(dataset))  # noqa: PTH110, PTH111 - takes any text, and never raises

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from tuilabel.datasets.sources.base import no_such_format, reason_of
-from tuilabel.datasets.sources.places import Place
+from tuilabel.datasets.sources.base import reason_of, wrong_format
+from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.errors import TuilabelError, UsageError
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
@@ -21,7 +21,7 @@ _SPLITS = ("split", "subset", "fold")
 _LONGEST_LINE = 2**20  # of JSON lines, in bytes
 
 
-class NoPaths(UsageError):
+class NoPathColumn(UsageError):
     """The table has no column of paths."""
 
 
@@ -34,52 +34,52 @@ class Row:
     split: str | None
 
 
-def rows_of(place: Place) -> Iterator[Row]:
+def read_rows(ref: FileRef) -> Iterator[Row]:
     """The rows of a table, one at a time.
 
     The path is in the column path, file_name, filename, file, filepath, file_path, image, image_path, img or img_path;
     the class in label, labels, class, class_name, category, target or y; the split in split, subset or fold: the first
-    of these that is there, whatever its case.
+    of these that exists, in upper or lower case.
 
     Raises
     ------
-    NoPaths : where there is no column of paths.
-    TuilabelError : where the table is damaged, with the line.
+    NoPathColumn : if there is no column of paths.
+    TuilabelError : if the table is damaged, with the line.
     """
-    kind = place.name.rpartition(".")[2].lower()
-    readers: dict[str, Callable[[Place, IO[bytes]], Iterator[Row]]] = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
+    kind = ref.name.rpartition(".")[2].lower()
+    readers: dict[str, Callable[[FileRef, IO[bytes]], Iterator[Row]]] = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
     try:
-        with place.open() as file:
-            yield from readers.get(kind, _json_lines)(place, file)
+        with ref.open() as file:
+            yield from readers.get(kind, _json_lines)(ref, file)
     except (TuilabelError, GeneratorExit):
         raise
-    except Exception as error:  # of the disk, a file system elsewhere, or pyarrow
-        raise place.failure(error) from error
+    except Exception as error:  # a disk error, a remote file system, pyarrow
+        raise ref.error(error) from error
 
 
-def _csv(place: Place, file: IO[bytes]) -> Iterator[Row]:
-    # Names of files need be no UTF-8; Excel writes a byte order mark, and semicolons where the comma is decimal.
+def _csv(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
+    # File names may not be UTF-8; Excel writes a byte order mark, and semicolons in locales with a decimal comma.
     with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text:
         first = text.readline(_LONGEST_LINE)
         delimiter = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
         header = next(csv.reader([first], delimiter=delimiter), [])
-        pick = _picker(place, header)
+        pick = _picker(ref, header)
         reader = csv.reader(text, delimiter=delimiter, strict=True)
         while True:
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                raise _damaged(place, 1 + reader.line_num, reason_of(error)) from error
+                raise _damaged(ref, 1 + reader.line_num, reason_of(error)) from error
             if cells is None:
                 return
             if len(cells) != len(header) and cells:
-                reason = f"{len(cells)} columns, and {len(header)} in the first line"
-                raise _damaged(place, 1 + reader.line_num, reason)
+                reason = f"{len(cells)} columns, but {len(header)} in the first line"
+                raise _damaged(ref, 1 + reader.line_num, reason)
             if cells:
-                yield _row(place, 1 + reader.line_num, [cells[k] if k is not None else None for k in pick])
+                yield _row(ref, 1 + reader.line_num, [cells[k] if k is not None else None for k in pick])
 
 
-def _json_lines(place: Place, file: IO[bytes]) -> Iterator[Row]:
+def _json_lines(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
     number = 0
     while line := file.readline(_LONGEST_LINE):
         number += 1
@@ -88,55 +88,55 @@ def _json_lines(place: Place, file: IO[bytes]) -> Iterator[Row]:
         try:
             values = json.loads(line.decode("utf-8-sig", "surrogateescape"))
         except (ValueError, RecursionError) as error:
-            raise _damaged(place, number, f"no JSON ({reason_of(error)})") from error
+            raise _damaged(ref, number, f"not JSON ({reason_of(error)})") from error
         if not isinstance(values, dict):
-            raise _damaged(place, number, "no JSON object")
+            raise _damaged(ref, number, "not a JSON object")
         keys = list(values)
-        yield _row(place, number, [values[keys[k]] if k is not None else None for k in _picker(place, keys, number)])
+        yield _row(ref, number, [values[keys[k]] if k is not None else None for k in _picker(ref, keys, number)])
 
 
-def _parquet(place: Place, file: IO[bytes]) -> Iterator[Row]:
-    from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is seldom needed
+def _parquet(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
+    from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is rarely needed
 
     try:
         table = parquet.ParquetFile(file)
     except ArrowInvalid as error:
-        raise no_such_format(".parquet") from error
+        raise wrong_format(".parquet") from error
     names = table.schema_arrow.names
-    pick = _picker(place, names)
+    pick = _picker(ref, names)
     columns = [names[k] for k in pick if k is not None]
     number = 0
     for batch in table.iter_batches(batch_size=4096, columns=columns):
         found: Mapping[str, Sequence[Any]] = batch.to_pydict()
         for k in range(batch.num_rows):
             number += 1
-            yield _row(place, number, [found[names[p]][k] if p is not None else None for p in pick])
+            yield _row(ref, number, [found[names[p]][k] if p is not None else None for p in pick])
 
 
-def _picker(place: Place, names: Sequence[str], line: int | None = None) -> list[int | None]:
-    """The positions of the columns of paths, classes and splits."""
+def _picker(ref: FileRef, names: Sequence[str], line: int | None = None) -> list[int | None]:
+    """The positions of the columns of paths, classes and splits, None for one that is missing."""
     known = {str(name).strip().lower(): k for k, name in reversed(list(enumerate(names)))}
     pick = [next((known[word] for word in words if word in known), None) for words in (_PATHS, _LABELS, _SPLITS)]
     if pick[0] is None:
         there = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
-        where = place.where if line is None else f"{place.where}, line {line},"
-        raise NoPaths(
-            reason_of(ValueError(f"{where}")) + f" has no column of paths: call one `path` (there is {there})"
+        where = ref.location if line is None else f"{ref.location}, line {line},"
+        raise NoPathColumn(
+            reason_of(ValueError(f"{where}")) + f" has no column of paths: call one `path` (it has {there})"
         )
     return pick
 
 
-def _row(place: Place, line: int, values: list[Any]) -> Row:
+def _row(ref: FileRef, line: int, values: list[Any]) -> Row:
     path, label, split = values
     if isinstance(path, dict) and "bytes" in path:
-        raise UsageError(f"{place.where} holds the images themselves: write them to files, and their paths to a table")
+        raise UsageError(f"{ref.location} contains the images themselves: write them to files, and a table of paths")
     if not isinstance(path, str) or not path.strip() or "\0" in path:
-        raise _damaged(place, line, "no path")
-    return Row(path, word_of(label), word_of(split))
+        raise _damaged(ref, line, "no path")
+    return Row(path, class_text(label), class_text(split))
 
 
-def word_of(value: object) -> str | None:
-    """A class as text: None for nothing, and for what is no class, like a list of boxes."""
+def class_text(value: object) -> str | None:
+    """A class as text; None if it is empty or not a class, such as a list of boxes."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bytes):
@@ -146,5 +146,5 @@ def word_of(value: object) -> str | None:
     return str(value).strip() or None
 
 
-def _damaged(place: Place, line: int, reason: str) -> TuilabelError:
-    return TuilabelError(f"{place.where} is damaged in line {line}: {reason}. Mend it, and start again")
+def _damaged(ref: FileRef, line: int, reason: str) -> TuilabelError:
+    return TuilabelError(f"{ref.location} is damaged in line {line}: {reason}. Fix it and try again")

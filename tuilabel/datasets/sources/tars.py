@@ -1,4 +1,4 @@
-"""Images in .tar files, plain or compressed, one or many, read in place."""
+"""Images in .tar files, plain or compressed, one or many, read without extracting them."""
 
 from __future__ import annotations
 
@@ -15,99 +15,99 @@ from pathlib import Path
 from typing import IO, Any
 
 from tuilabel.datasets.sources.base import (
-    LARGEST,
+    MAX_FILE_BYTES,
     Content,
     Entry,
-    Notes,
+    SkipLog,
     Skipped,
     SourceError,
     is_hidden,
     is_image,
     is_unsafe,
-    no_such_format,
     reason_of,
     title_of,
     too_large,
+    wrong_format,
 )
+from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.layout import Layout
-from tuilabel.datasets.sources.places import Place
-from tuilabel.datasets.sources.tables import word_of
+from tuilabel.datasets.sources.tables import class_text
 from tuilabel.errors import TuilabelError
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
-_SIDECARS = (".cls", ".json", ".txt")  # the first of them that says a class wins
-_LONGEST_LABEL = 64  # characters: a longer text is a caption
-_MOST_OF_A_KEY = 1000
+_SIDECARS = (".cls", ".json", ".txt")  # the first one that names a class wins
+_LONGEST_LABEL = 64  # characters; a longer text is a caption
+_MAX_PER_KEY = 1000
 _BLOCK = 512
 
 
 class Tar:
-    """The images in a .tar, which may be compressed by gzip, bzip2 or xz, and may be a shard of WebDataset.
+    """The images in a .tar, which may be compressed by gzip, bzip2 or xz, and may be a shard of a WebDataset.
 
-    A plain one is read at random, a compressed one from its start. Members whose path is absolute or leads out with
-    `..` are passed over, and so are links, devices and sparse files; nothing is extracted. Beside an image, a member of
-    the same key (the name up to its first dot) with the suffix .cls, .json (`label`, `class`, …) or .txt (one short
-    line) says the class, as in WebDataset, where it follows or leads directly.
+    A plain one is read by offset, a compressed one from its start. Members whose path is absolute or points outside
+    with `..` are skipped, as are links, devices and sparse files; nothing is extracted. As in WebDataset, a member
+    directly before or after an image, with the same key (the name up to its first dot) and the suffix .cls, .json
+    (`label`, `class`, …) or .txt (one short line), names its class.
 
     Raises
     ------
-    TuilabelError : where it cannot be opened.
+    TuilabelError : if it cannot be opened.
     """
 
-    rows = None
+    row_shape = None
 
-    def __init__(self, place: Place, *, labels_from_folders: bool = False) -> None:
-        self.where = place.where
-        self.title = title_of(place.where)
-        self._place = place
+    def __init__(self, ref: FileRef, *, labels_from_folders: bool = False) -> None:
+        self.location = ref.location
+        self.title = title_of(ref.location)
+        self._ref = ref
         self._labelled = labels_from_folders
-        self._notes = Notes()
-        self._offsets: dict[str, int] = {}  # of the content, in a plain archive
+        self._skipped = SkipLog()
+        self._offsets: dict[str, int] = {}  # of the contents, in a plain archive
         try:
-            with place.open() as file:
+            with ref.open() as file:
                 start = file.read(6)
-        except Exception as error:  # each file system has errors of its own
-            raise place.failure(error) from error
+        except Exception as error:  # each file system raises its own errors
+            raise ref.error(error) from error
         self._unpack = next((opener for magic, opener in _OPENERS.items() if start.startswith(magic)), None)
         self.sequential = self._unpack is not None
-        self.keeps = self.sequential or not place.is_here
+        self.keeps_copies = self.sequential or not ref.is_local
 
     def list(self) -> Iterator[Entry]:
-        """Every image in the archive, in its order; of one that is cut short or damaged those before.
+        """Every image in the archive, in its order; if it is truncated or damaged, those up to there.
 
         Raises
         ------
-        TuilabelError : where it is no tar file, or damaged at its start.
+        TuilabelError : if it is not a tar file, or damaged at its start.
         """
-        self._notes = Notes()
+        self._skipped = SkipLog()
         self._offsets = {}
         if not self._labelled:
             yield from self._entries()
             return
         entries = [*self._entries()]
         layout = Layout.of_names(entry.name for entry in entries)
-        yield from map(layout.sorted_in, entries)
+        yield from map(layout.classify, entries)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """The bytes of the files, in the order given from a plain archive, else in the archive's."""
+        """The bytes of the files: in the given order from a plain archive, else in the archive's order."""
         return self._read_through(names) if self.sequential else self._read_at_random(names)
 
     def path(self, _name: str) -> Path | None:
-        """None: it is in the archive."""
+        """None: the file is inside the archive."""
         return None
 
     def skipped(self) -> Skipped:
-        """What the last `list` passed over: members with odd paths, links, devices, all after a damage."""
-        return self._notes.all()
+        """What the last `list` skipped: members with unsafe paths, links, devices, all after a damaged member."""
+        return self._skipped.all()
 
     def _read_at_random(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         try:
             if not self._offsets:
                 for _ in self.list():
                     pass
-            file = self._place.open()
-        except Exception as error:  # each file system has errors of its own
+            file = self._ref.open()
+        except Exception as error:  # each file system raises its own errors
             yield from ((name, SourceError(reason_of(error))) for name in names)
             return
         with file:
@@ -115,14 +115,14 @@ class Tar:
                 try:
                     file.seek(self._offsets[name] - _BLOCK)
                     header = tarfile.TarInfo.frombuf(file.read(_BLOCK), tarfile.ENCODING, "surrogateescape")
-                    if header.size > LARGEST:
+                    if header.size > MAX_FILE_BYTES:
                         raise too_large(header.size)
                     yield name, _exactly(file, header.size)
                 except SourceError as error:
                     yield name, error
                 except KeyError:
                     yield name, SourceError("not in the archive")
-                except Exception as error:  # of a file that has changed, or a file system elsewhere
+                except Exception as error:  # the file has changed, or a remote file system
                     yield name, SourceError(reason_of(error))
 
     def _read_through(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
@@ -132,20 +132,20 @@ class Tar:
             with self._opened() as (file, archive):
                 for info in _members(archive):
                     name = _name(info)
-                    if name in missing and _refusal(info) is None:
+                    if name in missing and _skip_reason(info) is None:
                         file.seek(info.offset_data)
                         content = _exactly(file, info.size)
                         del missing[name]
                         yield name, content
                     if not missing:
                         return
-        except Exception as error:  # damaged archives raise nearly everything
+        except Exception as error:  # damaged archives raise almost anything
             reason = reason_of(error)
         for name in missing:
             yield name, SourceError(reason)
 
     def _entries(self) -> Iterator[Entry]:
-        """The images, each with the class that a member beside it says."""
+        """The images, each with the class that a member next to it names."""
         key, waiting, labels = "", list[Entry](), dict[str, str]()
         count = 0
         try:
@@ -154,7 +154,7 @@ class Tar:
                     name = _name(info)
                     folder, _, last = name.rpartition("/")
                     stem, _, suffix = last.partition(".")
-                    if key != f"{folder}/{stem}" or len(waiting) > _MOST_OF_A_KEY:
+                    if key != f"{folder}/{stem}" or len(waiting) > _MAX_PER_KEY:
                         yield from _with_class(waiting, labels)
                         key, waiting, labels = f"{folder}/{stem}", [], {}
                     suffix = f".{suffix.lower()}"
@@ -168,29 +168,29 @@ class Tar:
                         label = _class_of(suffix, file.read(info.size))
                         if label:
                             labels[suffix] = label
-                if any(file.last):  # the archive's end is a block of zeros; `tarfile` also stops at damaged ones
+                if any(file.last):  # an archive ends with a block of zeros; `tarfile` also stops at a damaged one
                     raise tarfile.ReadError("damaged")
         except TuilabelError:
             raise
-        except Exception as error:  # damaged archives raise nearly everything
+        except Exception as error:  # damaged archives raise almost anything
             if not count:
-                raise self._place.failure(no_such_format(".tar") if isinstance(error, _DAMAGES) else error) from error
-            self._notes.add(self._place.name, f"cut short or damaged after {count:,} images: {reason_of(error)}")
+                raise self._ref.error(wrong_format(".tar") if isinstance(error, _DAMAGES) else error) from error
+            self._skipped.add(self._ref.name, f"truncated or damaged after {count:,} images: {reason_of(error)}")
         yield from _with_class(waiting, labels)
 
     def _entry(self, name: str, info: tarfile.TarInfo) -> Entry | None:
         if is_hidden(name) and not is_unsafe(name):
             return None
-        reason = _refusal(info) or ("another file has the same name" if name in self._offsets else None)
+        reason = _skip_reason(info) or ("another file has the same name" if name in self._offsets else None)
         if reason:
-            self._notes.add(name, reason)
+            self._skipped.add(name, reason)
             return None
         self._offsets[name] = info.offset_data
         return Entry(name, info.size, f"{info.mtime:.9g}-{info.offset_data}")
 
     @contextmanager
     def _opened(self) -> Iterator[tuple[_Reader, tarfile.TarFile]]:
-        with self._place.open() as raw:
+        with self._ref.open() as raw:
             file = _Reader(raw if self._unpack is None else self._unpack(raw))
             with tarfile.open(fileobj=file, mode="r:", errors="surrogateescape") as archive:  # type: ignore[call-overload]
                 yield file, archive
@@ -199,25 +199,25 @@ class Tar:
 class Shards:
     """Many .tar files as one source: each image is called SHARD/NAME."""
 
-    rows = None
+    row_shape = None
 
     def __init__(self, where: str, shards: Sequence[Tar]) -> None:
-        self.where = where
+        self.location = where
         self.title = title_of(where)
         self.sequential = any(shard.sequential for shard in shards)
-        self.keeps = any(shard.keeps for shard in shards)
-        self._shards = {Path(shard.where).name: shard for shard in shards}
-        self._lost = Notes()
+        self.keeps_copies = any(shard.keeps_copies for shard in shards)
+        self._shards = {Path(shard.location).name: shard for shard in shards}
+        self._unreadable = SkipLog()
 
     def list(self) -> Iterator[Entry]:
-        """Every image of every shard; a shard that is damaged from its start is passed over."""
-        self._lost = Notes()
+        """Every image of every shard; a shard that is damaged at its start is skipped."""
+        self._unreadable = SkipLog()
         for title, shard in self._shards.items():
             try:
                 for entry in shard.list():
                     yield Entry(f"{title}/{entry.name}", entry.size, entry.stamp, entry.label, entry.test)
             except TuilabelError as error:
-                self._lost.add(title, reason_of(error))
+                self._unreadable.add(title, reason_of(error))
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, shard by shard."""
@@ -234,17 +234,17 @@ class Shards:
                     yield f"{title}/{rest}" if rest else title, SourceError("no such shard")
 
     def path(self, _name: str) -> Path | None:
-        """None: it is in an archive."""
+        """None: the file is inside an archive."""
         return None
 
     def skipped(self) -> Skipped:
-        """What the shards passed over, and shards that are none."""
+        """What the shards skipped, and shards that are not tar files."""
         of_shards = [(f"{title}/{name}", why) for title, shard in self._shards.items() for name, why in shard.skipped()]
-        return [*self._lost.all(), *of_shards]
+        return [*self._unreadable.all(), *of_shards]
 
 
 def braces(pattern: str) -> list[str]:
-    """What `shards-{000000..000009}.tar` stands for, in order; the text itself where there are no braces."""
+    """The names that `shards-{000000..000009}.tar` stands for, in order; the text itself if it has no braces."""
     found = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
     if found is None:
         return [pattern]
@@ -255,9 +255,9 @@ def braces(pattern: str) -> list[str]:
 
 
 class _Reader:
-    """A file that remembers the block read last, and reads no more at once than an image may have.
+    """A file that remembers the last block it read, and never reads more at once than the largest image.
 
-    A header may claim that the name after it has ten gigabytes, and a compressed archive may have them.
+    A header may claim that the name after it has ten gigabytes, and a compressed archive may really contain them.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -266,7 +266,7 @@ class _Reader:
         self.last = b""
 
     def read(self, size: int) -> bytes:
-        if not 0 <= size <= LARGEST + _BLOCK:
+        if not 0 <= size <= MAX_FILE_BYTES + _BLOCK:
             raise tarfile.ReadError("damaged: a member claims an absurd size")
         self.last = self._file.read(size)
         return self.last
@@ -274,14 +274,14 @@ class _Reader:
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     while (info := archive.next()) is not None:
-        archive.members = []  # type: ignore[attr-defined]  # else it holds all of them: a gigabyte for a million
+        archive.members = []  # type: ignore[attr-defined]  # otherwise it keeps all of them: a gigabyte for a million
         yield info
 
 
 def _exactly(file: IO[bytes] | _Reader, size: int) -> bytes:
     content = file.read(size)
     if len(content) < size:
-        raise SourceError("cut short")
+        raise SourceError("truncated")
     return content
 
 
@@ -289,14 +289,14 @@ def _name(info: tarfile.TarInfo) -> str:
     return re.sub(r"^(\./+)+", "", info.name)
 
 
-def _refusal(info: tarfile.TarInfo) -> str | None:
+def _skip_reason(info: tarfile.TarInfo) -> str | None:
     if is_unsafe(_name(info)):
-        return "a path out of the archive"
+        return "a path outside the archive"
     if info.issym() or info.islnk():
         return "a link"
     if not info.isreg() or info.issparse():
-        return "no plain file"
-    return str(too_large(info.size)) if info.size > LARGEST else None
+        return "not a regular file"
+    return str(too_large(info.size)) if info.size > MAX_FILE_BYTES else None
 
 
 def _with_class(entries: Sequence[Entry], labels: dict[str, str]) -> Iterator[Entry]:
@@ -312,7 +312,7 @@ def _class_of(suffix: str, content: bytes) -> str | None:
         except (ValueError, RecursionError):
             return None
         if not isinstance(values, dict):
-            return word_of(values)
+            return class_text(values)
         known = (values[key] for key in ("label", "class", "class_name", "category", "target", "cls") if key in values)
-        return word_of(next(known, None))
+        return class_text(next(known, None))
     return text if text and text.isprintable() and len(text) <= _LONGEST_LABEL else None

@@ -1,4 +1,4 @@
-"""Images in a .zip, read in place."""
+"""Images in a .zip, read without extracting them."""
 
 from __future__ import annotations
 
@@ -8,121 +8,121 @@ from pathlib import Path
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from tuilabel.datasets.sources.base import (
-    LARGEST,
+    MAX_FILE_BYTES,
     Content,
     Entry,
-    Notes,
+    SkipLog,
     Skipped,
     SourceError,
     is_hidden,
     is_image,
     is_unsafe,
-    no_such_format,
     reason_of,
     title_of,
     too_large,
+    wrong_format,
 )
+from tuilabel.datasets.sources.file_refs import FileRef, open_zip
 from tuilabel.datasets.sources.layout import Layout
-from tuilabel.datasets.sources.places import Place, opened_zip
 
 _ENCRYPTED = 1  # bit of a member's flags
-_BLOWN_UP = 200  # times its packed size: no image
-_SMALL = 16 * 2**20  # bytes that do no harm, however well they are packed
+_MAX_RATIO = 200  # times its compressed size: no image does that
+_HARMLESS = 16 * 2**20  # bytes; harmless, however well they are compressed
 
 
 class Zip:
     """The images in a .zip.
 
-    Members whose path is absolute or leads out with `..` are passed over, and so are links. One that would unpack to
+    Members whose path is absolute or points outside with `..` are skipped, as are links. A member that would unpack to
     more than 200 times its size (and 16 MB), or to more than 256 MB, is not unpacked.
 
     Raises
     ------
-    TuilabelError : where it cannot be opened or its directory is damaged or cut off.
+    TuilabelError : if it cannot be opened, or its directory is damaged or truncated.
     """
 
     sequential = False
-    rows = None
+    row_shape = None
 
-    def __init__(self, place: Place, *, labels_from_folders: bool = False) -> None:
-        self.where = place.where
-        self.title = title_of(place.where)
-        self.keeps = not place.is_here
-        self._place = place
+    def __init__(self, ref: FileRef, *, labels_from_folders: bool = False) -> None:
+        self.location = ref.location
+        self.title = title_of(ref.location)
+        self.keeps_copies = not ref.is_local
+        self._ref = ref
         self._labelled = labels_from_folders
-        self._notes = Notes()
+        self._skipped = SkipLog()
         self._archive, self._stamp = self._open(), self._status()
 
     def list(self) -> Iterator[Entry]:
         """Every image in the archive, in its order."""
-        self._notes = Notes()
+        self._skipped = SkipLog()
         if self._status() != self._stamp:
             self._archive, self._stamp = self._open(), self._status()
         archive = self._archive
-        layout = Layout.of_names(i.filename for i in archive.infolist() if _is_ours(i) and not is_unsafe(i.filename))
+        layout = Layout.of_names(i.filename for i in archive.infolist() if _is_wanted(i) and not is_unsafe(i.filename))
         for info in archive.infolist():
             name = info.filename
-            if not _is_ours(info):
+            if not _is_wanted(info):
                 continue
-            reason = self._refused(info)
+            reason = self._skip_reason(info)
             if reason:
-                self._notes.add(name, reason)
+                self._skipped.add(name, reason)
             else:
                 entry = Entry(name, info.file_size, f"{info.CRC:08x}")
-                yield layout.sorted_in(entry) if self._labelled else entry
+                yield layout.classify(entry) if self._labelled else entry
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
-        """The bytes of the files, in the order given."""
+        """The bytes of the files, in the given order."""
         archive = self._archive
         for name in names:
             try:
                 info = archive.getinfo(name)
                 if info.flag_bits & _ENCRYPTED:
                     raise SourceError("encrypted")
-                if info.file_size > LARGEST:
+                if info.file_size > MAX_FILE_BYTES:
                     raise too_large(info.file_size)
-                if info.file_size > max(_SMALL, _BLOWN_UP * info.compress_size):
+                if info.file_size > max(_HARMLESS, _MAX_RATIO * info.compress_size):
                     raise SourceError(f"a zip bomb: {info.compress_size:,} bytes that unpack to {info.file_size:,}")
                 yield name, archive.read(info)
             except SourceError as error:
                 yield name, error
             except KeyError:
                 yield name, SourceError("not in the archive")
-            except Exception as error:  # damaged members raise nearly everything
+            except Exception as error:  # damaged members raise almost anything
                 yield name, SourceError(reason_of(error))
 
     def path(self, _name: str) -> Path | None:
-        """None: it is in the archive."""
+        """None: the file is inside the archive."""
         return None
 
     def skipped(self) -> Skipped:
-        """What the last `list` passed over: members with odd paths, links, of the same name, of over 256 MB."""
-        return self._notes.all()
+        """What the last `list` skipped: members with unsafe paths, links, duplicate names, files of over 256 MB."""
+        return self._skipped.all()
 
-    def _refused(self, info: ZipInfo) -> str | None:
+    def _skip_reason(self, info: ZipInfo) -> str | None:
         if is_unsafe(info.filename):
-            return "a path out of the archive"
+            return "a path outside the archive"
         if stat.S_ISLNK(info.external_attr >> 16):
             return "a link"
         if self._archive.getinfo(info.filename) is not info:
             return "another file has the same name"
-        return str(too_large(info.file_size)) if info.file_size > LARGEST else None
+        return str(too_large(info.file_size)) if info.file_size > MAX_FILE_BYTES else None
 
     def _open(self) -> ZipFile:
         try:
-            return opened_zip(self._place)
+            return open_zip(self._ref)
         except BadZipFile as error:
-            raise self._place.failure(no_such_format(".zip")) from error
-        except Exception as error:  # damaged directories and file systems elsewhere raise nearly everything
-            raise self._place.failure(error) from error
+            raise self._ref.error(wrong_format(".zip")) from error
+        except Exception as error:  # damaged directories and remote file systems raise almost anything
+            raise self._ref.error(error) from error
 
     def _status(self) -> tuple[int, str]:
         try:
-            return self._place.status()
-        except Exception as error:  # each file system has errors of its own
-            raise self._place.failure(error) from error
+            return self._ref.status()
+        except Exception as error:  # each file system raises its own errors
+            raise self._ref.error(error) from error
 
 
-def _is_ours(info: ZipInfo) -> bool:
+def _is_wanted(info: ZipInfo) -> bool:
     name = info.filename
     return is_image(name) and (is_unsafe(name) or not is_hidden(name))

@@ -1,4 +1,4 @@
-"""Images and ids as rows of flat files, which grow at the end: what was mapped before stays as it is."""
+"""Images and ids as rows of flat files that grow at the end: existing memory maps stay valid."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from numpy.typing import NDArray
 ID = 32  # bytes of an id
 
 
-class Shelf:
+class ItemArrays:
     """The images of one part of a library, all of one shape, with their ids.
 
-    How many rows count is for others to say: rows that a reading left behind when it died are written over.
+    The index knows how many rows count: rows that a crashed process left behind are overwritten.
     """
 
     def __init__(self, folder: Path, part: str, shape: tuple[int, int, int]) -> None:
         self._images, self._ids = folder / f"{part}-images.bin", folder / f"{part}-ids.bin"
         self._shape = shape
 
-    def write(self, place: int, images: NDArray[np.uint8], ids: Sequence[str]) -> None:
-        """Put images (n, H, W, C) and their ids at `place` and after. Raises `OSError` where there is no room."""
+    def write(self, start: int, images: NDArray[np.uint8], ids: Sequence[str]) -> None:
+        """Write images (n, H, W, C) and their ids from row `start` on. Raises `OSError` if the disk is full."""
         row = int(np.prod(self._shape))
-        for path, start, data in (
-            (self._images, place * row, images.tobytes()),
-            (self._ids, place * ID, "".join(ids).encode()),
+        for path, offset, data in (
+            (self._images, start * row, images.tobytes()),
+            (self._ids, start * ID, "".join(ids).encode()),
         ):
             path.touch()
             with path.open("r+b") as file:
-                file.seek(start)
+                file.seek(offset)
                 file.write(data)
 
     def images(self, n: int) -> NDArray[np.uint8]:
@@ -43,7 +43,7 @@ class Shelf:
 
     @staticmethod
     def _mapped(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> NDArray:  # type: ignore[type-arg]
-        """Raises `OSError` or `ValueError` where the file is missing or shorter than that."""
+        """Raises `OSError` or `ValueError` if the file is missing or too short."""
         if not shape[0]:
             return np.empty(shape, dtype=kind)
         return np.memmap(path, dtype=kind, mode="r", shape=shape)

@@ -1,0 +1,111 @@
+"""A remote folder: in a bucket, on a server, on any file system that fsspec supports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tuilabel.datasets.sources.base import (
+    MAX_FILE_BYTES,
+    Content,
+    Entry,
+    SkipLog,
+    Skipped,
+    is_hidden,
+    is_image,
+    reason_of,
+    title_of,
+    too_large,
+)
+from tuilabel.datasets.sources.file_refs import FileRef, fetch, stamp_of_info
+from tuilabel.datasets.sources.layout import Layout
+
+_DEEPEST = 64  # a server may answer for any path
+
+
+class RemoteDirectory:
+    """The images in a remote folder and its subfolders, found by their suffixes.
+
+    Hidden files and folders, projects (`*.tuilabel`) and links are skipped.
+
+    Parameters
+    ----------
+    ref : the folder.
+    labels_from_folders : whether the folders are classes and splits, see `Layout`.
+    """
+
+    sequential = False
+    keeps_copies = True
+    row_shape = None
+
+    def __init__(self, ref: FileRef, *, labels_from_folders: bool = False) -> None:
+        self.ref = ref
+        self.location = ref.location
+        self.title = title_of(ref.location)
+        self._labelled = labels_from_folders
+        self._skipped = SkipLog()
+
+    def list(self) -> Iterator[Entry]:
+        """Every image below the folder; the names of one folder at a time are in memory."""
+        self._skipped = SkipLog()
+        layout = Layout(self.folders()) if self._labelled else None
+        folders = [""]
+        while folders:
+            prefix = folders.pop()
+            try:
+                found = self.ref.filesystem.ls(self._path(prefix), detail=True)
+            except Exception as error:  # each file system raises its own errors
+                if not prefix:
+                    raise self.ref.error(error) from error
+                self._skipped.add(prefix, reason_of(error))
+                continue
+            for info in found:
+                name = self._name(info["name"])
+                if name in ("", prefix) or is_hidden(name):
+                    continue
+                if info["type"] == "directory":
+                    if name.count("/") < _DEEPEST and name.startswith(prefix):
+                        folders.append(name)
+                elif is_image(name):
+                    size, stamp = stamp_of_info(info)
+                    if info["type"] != "file":
+                        self._skipped.add(name, "not a regular file")
+                    elif size > MAX_FILE_BYTES:
+                        self._skipped.add(name, str(too_large(size)))
+                    else:
+                        entry = Entry(name, size, stamp)
+                        yield entry if layout is None else layout.classify(entry)
+
+    def folders(self) -> frozenset[str]:
+        """The names of the top-level folders that are not skipped.
+
+        Raises
+        ------
+        TuilabelError : if the folder cannot be listed.
+        """
+        try:
+            found = self.ref.filesystem.ls(self._path(""), detail=True)
+        except Exception as error:  # each file system raises its own errors
+            raise self.ref.error(error) from error
+        names = (self._name(info["name"]) for info in found if info["type"] == "directory")
+        return frozenset(name for name in names if name and not is_hidden(name))
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
+        """The bytes of the files, in the given order, a few fetched in parallel."""
+        return fetch(self.ref.filesystem, ((name, self._path(name)) for name in names))
+
+    def path(self, _name: str) -> Path | None:
+        """None: the file is not on a local disk."""
+        return None
+
+    def skipped(self) -> Skipped:
+        """What the last `list` skipped: links, folders that cannot be listed, files of over 256 MB."""
+        return self._skipped.all()
+
+    def _path(self, name: str) -> str:
+        return f"{self.ref.path.rstrip('/')}/{name}" if name else self.ref.path
+
+    def _name(self, path: str) -> str:
+        root = self.ref.path.strip("/")
+        path = path.strip("/")
+        return path[len(root) :].strip("/") if path == root or not root or path.startswith(f"{root}/") else ""
