@@ -1,4 +1,4 @@
-"""A pool of files, rows of an array and lost files, with labels, for the tests of export and import."""
+"""Pools of image files and of array rows, with labels, for the tests of export and import."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def library(name: str) -> ModuleType:
-    """A library that reads an export back; only where the tests are those of the project it must be there."""
+    """Import a library that reads an export back; skip the test without it, except in CI."""
     if os.environ.get("CI"):
         return importlib.import_module(name)
     module: ModuleType = pytest.importorskip(name)
@@ -33,7 +33,7 @@ def library(name: str) -> ModuleType:
 
 
 class DiskFiles:
-    """Images in a folder, some of them gone."""
+    """Image files in a folder, which may be deleted meanwhile."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self.root, self._names = root, list(names)

@@ -1,4 +1,4 @@
-"""What `export` writes is read by the programs it is for, with every label."""
+"""Exports are read back with the libraries they are meant for, with every label."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def export(
 # -- which labels ------------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_the_labels_that_stand_in_the_order_of_labelling(pool: ImagePool) -> None:
+def test_rows_are_the_current_labels_in_the_order_of_labelling(pool: ImagePool) -> None:
     events = [answer(pool, 3, "cat", 9), answer(pool, 1, "dog", 2), answer(pool, 2, None, 3), answer(pool, 4, "owl", 4)]
     events.append(answer(pool, 4, None, 5, kind="undo", undoes=events[-1].key))
     events.append(replace(answer(pool, 0, "cat", 7), item="f" * 32))
@@ -100,7 +100,7 @@ def test_an_annotator_votes_once_with_the_last_answer() -> None:
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
-def test_csv_has_the_columns_that_it_always_had(pool: ImagePool) -> None:
+def test_csv_keeps_its_columns(pool: ImagePool) -> None:
     rows = rows_of([answer(pool, 1, "dog", 1), replace(answer(pool, 0, 'say "7", please', 3), item="e" * 32)], pool)
     file = io.StringIO()
     assert write_csv(rows, CLASSES, file) == 2
@@ -125,7 +125,7 @@ def test_pandas_reads_the_tables(pool: ImagePool, tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
-def test_predictions_bring_their_confidence_and_probabilities(tmp_path: Path, name: str) -> None:
+def test_predictions_have_confidence_and_probabilities(tmp_path: Path, name: str) -> None:
     pandas = library("pandas")
     pool = array_pool(3)
     rows = [
@@ -144,7 +144,7 @@ def test_predictions_bring_their_confidence_and_probabilities(tmp_path: Path, na
     assert table["labelled_at"].isna().all()
 
 
-def test_nothing_to_write_is_a_table_without_rows(tmp_path: Path) -> None:
+def test_an_export_of_no_labels_is_an_empty_table(tmp_path: Path) -> None:
     pandas = library("pandas")
     export(array_pool(2), "parquet", tmp_path / "a.parquet", [])
     assert len(pandas.read_parquet(tmp_path / "a.parquet")) == 0
@@ -204,7 +204,7 @@ def test_the_split_for_ultralytics_is_stratified_and_the_same_for_a_seed(tmp_pat
     assert parts("c", 2) != first
 
 
-def test_every_part_for_ultralytics_has_all_classes_as_their_order_numbers_them(tmp_path: Path) -> None:
+def test_every_part_for_ultralytics_has_all_class_folders(tmp_path: Path) -> None:
     datasets = library("torchvision.datasets")
     pool = array_pool(8)
     rows = rows_of([*label_all(pool)[:7], answer(pool, 7, "yak", 9)], pool)  # a class of one item
@@ -234,7 +234,7 @@ def test_fiftyone_finds_each_image_under_its_name(pool: ImagePool, tmp_path: Pat
     assert found == truth(pool)
 
 
-def test_label_studio_takes_the_tasks(pool: ImagePool, tmp_path: Path) -> None:
+def test_label_studio_accepts_the_tasks(pool: ImagePool, tmp_path: Path) -> None:
     interface = library("label_studio_sdk.label_interface")
     converter = library("label_studio_sdk.converter")
     export(pool, "label-studio", tmp_path / "out")
@@ -255,7 +255,7 @@ def test_label_studio_takes_the_tasks(pool: ImagePool, tmp_path: Path) -> None:
         assert {row["item"]: row["label"] for row in csv.DictReader(file)} == truth(pool)
 
 
-def test_a_prediction_is_no_annotation_for_label_studio(tmp_path: Path) -> None:
+def test_a_prediction_is_not_an_annotation_for_label_studio(tmp_path: Path) -> None:
     pool = array_pool(1)
     row = LabelRow(pool.ids[0].decode(), 0, "toy#0", "dog", "model", None, None, 0.9)
     export(pool, "label-studio", tmp_path / "out", [row])
@@ -280,14 +280,14 @@ def test_cleanlab_finds_the_wrong_label(tmp_path: Path) -> None:
     cleanlab = library("cleanlab.filter")
     pool = array_pool(60, (*CLASSES, "yak"))
     rows = [replace(row, label=CLASSES[row.index % 3]) for row in rows_of(label_all(pool), pool)]  # no yak
-    sure = {row.index: CLASSES.index(row.label) for row in rows}
+    true_class = {row.index: CLASSES.index(row.label) for row in rows}
     rows[5] = replace(rows[5], label="cat")
 
-    def judge(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
-        classes = np.array([sure[index] for index in indices.tolist()])
+    def cross_validate(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+        classes = np.array([true_class[index] for index in indices.tolist()])
         return indices, (0.8 * np.eye(n_classes)[classes] + 0.2 / n_classes).astype(np.float32)
 
-    export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=judge)
+    export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=cross_validate)
     labels, probabilities = np.load(tmp_path / "out/labels.npy"), np.load(tmp_path / "out/pred_probs.npy")
     assert (labels.dtype, probabilities.dtype, probabilities.shape) == (np.int64, np.float32, (60, 3))
     assert np.allclose(probabilities.sum(axis=1), 1)
@@ -297,19 +297,19 @@ def test_cleanlab_finds_the_wrong_label(tmp_path: Path) -> None:
         assert list(csv.DictReader(file))[issue]["id"] == rows[5].id
 
 
-def test_cleanlab_leaves_out_what_nothing_else_tells_of(tmp_path: Path) -> None:
+def test_cleanlab_leaves_out_the_only_label_of_a_class(tmp_path: Path) -> None:
     pool = array_pool(7)
     rows = rows_of([*label_all(pool)[:6], answer(pool, 6, "owl", 9)], pool)
 
-    def judge(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    def cross_validate(indices: np.ndarray, labels: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
         return out_of_fold(indices[1:], labels[1:], n_classes)
 
-    written = export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=judge)
+    written = export(pool, "cleanlab", tmp_path / "out", rows, out_of_fold=cross_validate)
     assert written.labels == 6
     assert "1 label left out" in written.notes[0]
 
 
-# -- files that come along ---------------------------------------------------------------------------------------------
+# -- image files ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("link", "same"), [("copy", False), ("hard", True), ("symlink", True)])
@@ -324,7 +324,7 @@ def test_images_are_copied_or_linked(tmp_path: Path, link: str, same: bool) -> N
     assert all(file.is_symlink() == (link == "symlink") for file in files)
 
 
-def test_a_hard_link_that_cannot_be_is_a_copy_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_copied_with_a_note_if_hard_links_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_link(_source: object, _target: object) -> None:
         raise OSError("cross-device")
 
@@ -335,7 +335,7 @@ def test_a_hard_link_that_cannot_be_is_a_copy_and_said(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("name", [*FORMATS])
-def test_a_lost_image_keeps_its_label_where_no_image_is_needed(tmp_path: Path, name: str) -> None:
+def test_a_label_without_its_image_is_left_out_only_if_the_format_needs_the_image(tmp_path: Path, name: str) -> None:
     pool = disk_pool(tmp_path / "source")
     rows = [*rows_of(label_all(pool), pool), LabelRow("f" * 32, -1, "", "dog", "ann", None, None)]
     (tmp_path / "source" / NAMES[4]).unlink()
@@ -352,7 +352,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_hostile_names_come_out_safe_and_apart(tmp_path: Path, name: str) -> None:
+def test_hostile_names_become_safe_and_distinct(tmp_path: Path, name: str) -> None:
     pool = disk_pool(tmp_path / "a" / "source", HOSTILE, ("cat", "../dog", "a/b", "A_b", ".", "owl\x07"))
     before = sorted(tmp_path.iterdir())
     written = export(pool, name, tmp_path / "out")
@@ -377,7 +377,7 @@ def truth_labels(pool: ImagePool) -> set[str]:
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
-def test_hostile_names_are_kept_in_tables(tmp_path: Path, name: str) -> None:
+def test_tables_keep_hostile_names(tmp_path: Path, name: str) -> None:
     pool = disk_pool(tmp_path / "a" / "source", HOSTILE)
     out = tmp_path / "labels"
     export(pool, name, out)
@@ -399,7 +399,7 @@ def test_safe_names(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
-def test_printable_shows_what_a_terminal_would_obey() -> None:
+def test_printable_escapes_control_characters() -> None:
     assert printable("a\x1b[31mb\n\udcffé猫") == "a\\x1b[31mb\\n\\udcffé猫"
 
 
@@ -425,7 +425,7 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)
-def test_force_replaces_no_folder_that_is_no_export(tmp_path: Path, name: str) -> None:
+def test_force_does_not_replace_a_folder_that_is_not_an_export(tmp_path: Path, name: str) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos/mine.jpg").write_text("mine")
     with pytest.raises(TuilabelError, match="not an export of tuilabel"):
@@ -433,8 +433,8 @@ def test_force_replaces_no_folder_that_is_no_export(tmp_path: Path, name: str) -
     assert (tmp_path / "photos/mine.jpg").read_text() == "mine"
 
 
-class Breaks:
-    """Files that can be read a few times only."""
+class FailingFiles:
+    """Files that fail after a few reads."""
 
     def __init__(self, pool: ImagePool, times: int) -> None:
         self._files, self._left = pool.files, times
@@ -449,7 +449,7 @@ class Breaks:
 
 @pytest.mark.parametrize("name", [name for name in DIRECTORIES if name != "cleanlab"])
 @pytest.mark.parametrize("there", [False, True])
-def test_a_failure_half_way_leaves_what_was_there(tmp_path: Path, name: str, there: bool) -> None:
+def test_a_failed_export_leaves_the_previous_directory(tmp_path: Path, name: str, there: bool) -> None:
     pool = array_pool()
     out = tmp_path / "out"
     if there:
@@ -457,12 +457,12 @@ def test_a_failure_half_way_leaves_what_was_there(tmp_path: Path, name: str, the
     before = snapshot(tmp_path)
     rows = rows_of(label_all(pool)[:9], pool)
     with pytest.raises(RuntimeError, match="out of luck"):
-        get_format(name).write(rows, pool.classes, Breaks(pool, 4), out, ExportOptions(force=True))  # type: ignore[arg-type]
+        get_format(name).write(rows, pool.classes, FailingFiles(pool, 4), out, ExportOptions(force=True))  # type: ignore[arg-type]
     assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
-def test_a_table_that_fails_half_way_leaves_the_one_before(tmp_path: Path, name: str) -> None:
+def test_a_failed_export_leaves_the_previous_table(tmp_path: Path, name: str) -> None:
     pool = array_pool()
     rows = rows_of(label_all(pool), pool)
 
@@ -477,7 +477,7 @@ def test_a_table_that_fails_half_way_leaves_the_one_before(tmp_path: Path, name:
     assert snapshot(tmp_path) == {"labels": b"before"}
 
 
-def test_an_unknown_format_names_the_near_one() -> None:
+def test_an_unknown_format_suggests_the_closest_name() -> None:
     with pytest.raises(UsageError, match=r"did you mean imagefolder\?"):
         get_format("image-folder")
 

@@ -1,4 +1,4 @@
-"""Labels come in from other programs: all that can be matched, none over another unasked, and never twice."""
+"""Imports: every label that can be matched, no silent overwriting, nothing twice."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def csv_file(tmp_path: Path, *lines: str, name: str = "labels.csv") -> Path:
     return path
 
 
-# -- there and back ----------------------------------------------------------------------------------------------------
+# -- round trips -------------------------------------------------------------------------------------------------------
 
 ROUND_TRIPS = ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "ultralytics"]
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-def test_every_label_comes_back(pool: ImagePool, tmp_path: Path, into: Importer, name: str) -> None:
+def test_exported_labels_can_be_imported(pool: ImagePool, tmp_path: Path, into: Importer, name: str) -> None:
     rows = rows_of(label_all(pool), pool)
     out = tmp_path / ("labels." + name if name in ("csv", "jsonl", "parquet") else "out")
     get_format(name).write(rows, pool.classes, pool.files, out, ExportOptions())
@@ -95,7 +95,7 @@ def test_every_label_comes_back(pool: ImagePool, tmp_path: Path, into: Importer,
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-def test_classes_with_odd_names_come_back(tmp_path: Path, into: Importer, name: str) -> None:
+def test_unusual_class_names_survive_a_round_trip(tmp_path: Path, into: Importer, name: str) -> None:
     pool = disk_pool(tmp_path / "source", NAMES[:6], ("a/b", "a_b", "..", "ünï <&> 猫", "CON", "train"))
     rows = rows_of(label_all(pool), pool)
     out = tmp_path / ("labels." + name if name in ("csv", "jsonl", "parquet") else "out")
@@ -117,7 +117,9 @@ def test_an_image_moved_to_another_class_folder_is_of_that_class(
     assert labels_in(tmp_path / "p") == {row.id: "owl" if row.id == item else row.label for row in rows}
 
 
-def test_class_folders_of_others_are_matched_by_their_images(pool: ImagePool, tmp_path: Path, into: Importer) -> None:
+def test_class_folders_of_other_programs_are_matched_by_content(
+    pool: ImagePool, tmp_path: Path, into: Importer
+) -> None:
     for k in range(6):
         path = tmp_path / "theirs" / ("yak" if k % 2 else "dog") / f"whatever {k}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +140,7 @@ def read(path: Path, file_format: str = "auto", **columns: str) -> list[Imported
     return read_labels(path, file_format, ImportOptions(**columns))[1]
 
 
-def test_label_studio_exports(tmp_path: Path) -> None:
+def test_exports_of_label_studio_are_read(tmp_path: Path) -> None:
     def choice(*names: str, **extra: object) -> dict[str, object]:
         return {"result": [{"type": "choices", "value": {"choices": list(names)}}], **extra}
 
@@ -163,7 +165,7 @@ def test_label_studio_exports(tmp_path: Path) -> None:
     assert rows[0].at == START
 
 
-def test_prodigy_answers(tmp_path: Path, into: Importer) -> None:
+def test_answers_of_prodigy_are_read(tmp_path: Path, into: Importer) -> None:
     pool = disk_pool(tmp_path / "source")
     embedded = "data:image/png;base64," + base64.b64encode(pool.files.read(3)).decode()
     options = [{"id": name, "text": name} for name in CLASSES]
@@ -184,7 +186,7 @@ def test_prodigy_answers(tmp_path: Path, into: Importer) -> None:
     assert events[1].annotator == "import:answers.jsonl"
 
 
-def test_tables_of_all_kinds(tmp_path: Path) -> None:
+def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "\ufefffilename;class", '"a;b.png";cat', "c.png;", "d.png;7.0")
     assert [(row.path, row.label) for row in read(path)] == [("a;b.png", "cat"), ("c.png", ""), ("d.png", "7.0")]
     path = csv_file(tmp_path, '{"img": "a.png", "y": 3, "label": "no"}', name="rows.jsonl")
@@ -210,7 +212,7 @@ def test_tables_of_all_kinds(tmp_path: Path) -> None:
         ("a.xls", "", "pass `file_format`"),
     ],
 )
-def test_a_file_that_is_something_else_is_one_clear_line(
+def test_a_file_in_another_format_is_one_clear_line(
     tmp_path: Path, into: Importer, name: str, content: str | bytes, words: str
 ) -> None:
     (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -233,7 +235,7 @@ def test_a_hostile_file_is_one_clear_line(tmp_path: Path, into: Importer, name: 
         into(tmp_path / name, array_pool())
 
 
-def test_times_that_no_calendar_has_are_left_out(tmp_path: Path) -> None:
+def test_times_out_of_range_are_ignored(tmp_path: Path) -> None:
     answer = {"image": "a.png", "label": "cat", "answer": "accept"}
     stamps = [1e30, float("nan"), True, "noon"]
     path = csv_file(tmp_path, *(json.dumps({**answer, "_timestamp": stamp}) for stamp in stamps), name="a.jsonl")
@@ -242,7 +244,7 @@ def test_times_that_no_calendar_has_are_left_out(tmp_path: Path) -> None:
     assert [row.at for row in read(path)] == [None]
 
 
-def test_a_manifest_of_numbers_does_no_harm(tmp_path: Path, into: Importer) -> None:
+def test_a_manifest_with_wrong_types_is_harmless(tmp_path: Path, into: Importer) -> None:
     pool = array_pool()
     (tmp_path / "out/cat").mkdir(parents=True)
     (tmp_path / "out/cat/1.png").write_bytes(pool.files.read(1))
@@ -252,7 +254,7 @@ def test_a_manifest_of_numbers_does_no_harm(tmp_path: Path, into: Importer) -> N
     assert (figures["matched"], figures["new_classes"]) == (1, ["5"])
 
 
-def test_only_files_are_read_to_find_an_item(tmp_path: Path) -> None:
+def test_only_regular_files_are_read_to_find_an_item(tmp_path: Path) -> None:
     """A device or pipe would never end, and a name may hold what no file system takes."""
     os.mkfifo(tmp_path / "pipe.png")
     matcher = Matcher(array_pool(), tmp_path)
@@ -305,7 +307,7 @@ def test_an_item_is_found_by_id_absolute_path_or_content(tmp_path: Path) -> None
 # -- what is written ---------------------------------------------------------------------------------------------------
 
 
-def test_a_dry_run_changes_nothing_and_tells_all(tmp_path: Path, into: Importer) -> None:
+def test_a_dry_run_changes_nothing_and_reports_everything(tmp_path: Path, into: Importer) -> None:
     pool = array_pool()
     path = csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,yak", "toy#99,cat", "toy#3,")
     figures = into(path, pool, apply=False)
@@ -319,7 +321,7 @@ def test_a_dry_run_changes_nothing_and_tells_all(tmp_path: Path, into: Importer)
     assert {item: item.read_bytes() for item in (tmp_path / "p").rglob("*") if item.is_file()} == before
 
 
-def test_another_label_stands_unless_it_is_to_be_replaced(tmp_path: Path, into: Importer) -> None:
+def test_an_existing_label_is_only_replaced_on_request(tmp_path: Path, into: Importer) -> None:
     pool = array_pool()
     into(csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,dog"), pool)
     path = csv_file(tmp_path, "path,label", "toy#1,owl", "toy#2,dog", "toy#3,cat", name="second.csv")
@@ -346,7 +348,7 @@ def plan(
     return plan_import(pairs, pool, events, changes, pool.classes, lambda row: row.annotator or "file", **options)
 
 
-def test_a_skipped_or_flagged_item_is_no_free_one() -> None:
+def test_a_skipped_or_flagged_item_counts_as_answered() -> None:
     pool = array_pool()
     events = [answer(pool, 0, None, 1), answer(pool, 1, None, 2, kind="flag")]
     found = plan(pool, [ImportedLabel("", "cat", path=f"toy#{k}") for k in range(3)], events)
@@ -354,7 +356,7 @@ def test_a_skipped_or_flagged_item_is_no_free_one() -> None:
     assert len(found.events) == 1
 
 
-def test_annotators_of_one_file_may_disagree_but_nobody_with_himself() -> None:
+def test_annotators_of_one_file_may_disagree_with_each_other_but_not_with_themselves() -> None:
     pool = array_pool()
     said = [("cat", "x"), ("dog", "y"), ("owl", "x"), ("cat", "x")]
     rows = [ImportedLabel("", label, path="toy#0", annotator=who) for label, who in said]
@@ -378,12 +380,12 @@ def test_a_class_that_was_renamed_does_not_come_back() -> None:
 
 
 @pytest.mark.parametrize("label", ["a,b", "a\x1b[31m", "a\nb", "\udcff"])
-def test_a_label_that_no_class_can_be_called_is_no_label(label: str) -> None:
+def test_a_label_that_is_not_a_valid_class_name_is_ignored(label: str) -> None:
     found = plan(array_pool(), [ImportedLabel("", label, path="toy#0")])
     assert (len(found.without_label), found.events, found.new_classes) == (1, [], [])
 
 
-def test_imported_labels_are_answers_that_nobody_drew() -> None:
+def test_imported_labels_have_no_audit_mark_query_probability_or_prediction() -> None:
     pool = array_pool()
     found = plan(pool, [ImportedLabel("", "cat", path="toy#0"), ImportedLabel("", "dog", path="toy#1", at=START)])
     first, second = found.events
@@ -400,7 +402,7 @@ def test_imported_labels_are_answers_that_nobody_drew() -> None:
     assert abs((first.at - datetime.now(UTC)).total_seconds()) < 60
 
 
-def test_a_project_in_use_or_of_another_dataset_is_left_alone(tmp_path: Path, into: Importer) -> None:
+def test_a_project_in_use_is_not_changed(tmp_path: Path, into: Importer) -> None:
     pool = array_pool()
     path = csv_file(tmp_path, "path,label", "toy#1,cat")
     with Project.open(tmp_path / "p", pool.name, pool.fingerprint, pool.classes):
@@ -410,12 +412,12 @@ def test_a_project_in_use_or_of_another_dataset_is_left_alone(tmp_path: Path, in
     assert not (tmp_path / "p/labels.db").exists()
 
 
-def test_nothing_to_write_makes_no_project(tmp_path: Path, into: Importer) -> None:
+def test_an_import_without_labels_creates_no_project(tmp_path: Path, into: Importer) -> None:
     into(csv_file(tmp_path, "path,label", "other#1,cat"), array_pool())
     assert not (tmp_path / "p").exists()
 
 
-# -- a sitting afterwards ----------------------------------------------------------------------------------------------
+# -- a session afterwards ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -431,7 +433,7 @@ def imported(tmp_path: Path) -> Toy:
     return toy
 
 
-def test_a_sitting_counts_imported_labels_and_never_audits_them(imported: Toy, make_session: SessionMaker) -> None:
+def test_a_session_counts_imported_labels_and_never_audits_them(imported: Toy, make_session: SessionMaker) -> None:
     session = make_session(imported, audit_share=0.5)
     assert session.classes == ("a", "b", "c", "d")
     assert session.statistics().labelled == 30
@@ -449,12 +451,12 @@ def test_a_sitting_counts_imported_labels_and_never_audits_them(imported: Toy, m
     assert not set(audited) & {imported.pool.ids[k].decode() for k in range(30)}
 
 
-def test_imported_labels_alone_are_no_audit(imported: Toy, tmp_path: Path) -> None:
+def test_imported_labels_give_no_audit_estimate(imported: Toy, tmp_path: Path) -> None:
     events, _ = stored(tmp_path)
     assert audit_estimate([event for event in events if event.audit]) is None
 
 
-def test_one_undo_of_their_annotator_takes_back_the_import(imported: Toy, make_session: SessionMaker) -> None:
+def test_one_undo_by_their_annotator_reverts_the_import(imported: Toy, make_session: SessionMaker) -> None:
     other = make_session(imported)
     assert other.undo() is None
     assert other.statistics().labelled == 30
@@ -465,5 +467,5 @@ def test_one_undo_of_their_annotator_takes_back_the_import(imported: Toy, make_s
     assert session.statistics().labelled == 30
 
 
-def test_the_book_of_the_store_has_the_new_class(imported: Toy, tmp_path: Path) -> None:
+def test_the_store_has_the_new_class(imported: Toy, tmp_path: Path) -> None:
     assert ClassBook(stored(tmp_path)[1]).names == ("a", "b", "c", "d")

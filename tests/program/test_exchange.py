@@ -1,4 +1,4 @@
-"""`tuilabel export` and `tuilabel import`, as their users start them."""
+"""`tuilabel export` and `tuilabel import` on the command line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def names(pool: ImagePool) -> dict[str, str]:
     return {pool.ids[k].decode(): pool.classes[pool.targets[k]] for k in range(100)}
 
 
-def test_export_to_stdout_is_the_table_alone(labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny) -> None:
+def test_export_to_stdout_prints_only_the_table(labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny) -> None:
     done = run("export", "fashion-mnist", "--data-dir", tiny.data_dir)
     assert (done.returncode, done.stderr) == (0, "")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
@@ -53,7 +53,7 @@ def test_export_to_stdout_is_the_table_alone(labelled: Path, pool: ImagePool, ru
     assert {row["id"]: row["label"] for row in map(json.loads, done.stdout.splitlines())} == names(pool)
 
 
-def test_export_to_a_file_says_what_it_wrote_and_overwrites_nothing(
+def test_export_to_a_file_reports_it_and_overwrites_nothing(
     labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny, tmp_path: Path
 ) -> None:
     command = ["export", "fashion-mnist", "--data-dir", tiny.data_dir, "--out", "labels.jsonl"]
@@ -78,7 +78,7 @@ def test_export_to_a_file_says_what_it_wrote_and_overwrites_nothing(
     assert run(*command, "--force").returncode == 0
 
 
-def test_export_for_cleanlab_trains_models_that_have_not_learnt_the_label(
+def test_export_for_cleanlab_trains_models_that_have_not_seen_the_label(
     labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny, tmp_path: Path
 ) -> None:
     done = run("export", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", tiny.checkpoint,
@@ -87,11 +87,11 @@ def test_export_for_cleanlab_trains_models_that_have_not_learnt_the_label(
     labels, probabilities = np.load(tmp_path / "clean/labels.npy"), np.load(tmp_path / "clean/pred_probs.npy")
     assert (labels.shape, probabilities.shape) == ((100,), (100, 10))
     assert np.allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    assert (probabilities.argmax(axis=1) == labels).mean() < 0.9  # of the tiny VAE's latents nobody learns more
+    assert (probabilities.argmax(axis=1) == labels).mean() < 0.9  # models learn little from the latents of the tiny VAE
     assert (tmp_path / "clean/classes.txt").read_text().splitlines() == list(pool.classes)
 
 
-def test_what_is_exported_is_imported_after_a_dry_run(
+def test_an_export_is_imported_after_a_dry_run(
     labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny, tmp_path: Path
 ) -> None:
     where = ["fashion-mnist", "--data-dir", tiny.data_dir]
@@ -113,7 +113,9 @@ def test_what_is_exported_is_imported_after_a_dry_run(
     assert {row["id"]: row["label"] for row in csv.DictReader(io.StringIO(table))} == names(pool)
 
 
-def test_names_of_others_reach_no_terminal_raw(labelled: Path, run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_names_from_files_are_escaped_before_they_are_printed(
+    labelled: Path, run: Runner, tiny: Tiny, tmp_path: Path
+) -> None:
     (tmp_path / "evil.csv").write_text(
         "path,label\n\x1b]0;gone\x07.png,Bag\n\x9b31m.png,a\x1b[31m\nfashion-mnist#0,Elk\n"
     )
@@ -128,7 +130,7 @@ def test_names_of_others_reach_no_terminal_raw(labelled: Path, run: Runner, tiny
     assert done.stderr.rstrip().isprintable()
 
 
-def test_labels_of_ones_own_images_go_out_and_come_in(run: Runner, tmp_path: Path) -> None:
+def test_labels_of_user_images_are_exported_and_imported(run: Runner, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for k in range(12):
         path = tmp_path / "photos" / f"day {k % 2}" / f"{k}.png"
@@ -166,7 +168,7 @@ def test_labels_of_ones_own_images_go_out_and_come_in(run: Runner, tmp_path: Pat
         ("import rows.csv --on-conflict ask", "--on-conflict must be skip or replace, got 'ask'"),
     ],
 )
-def test_wrong_options_are_named_as_they_are_typed(
+def test_errors_name_the_options_of_the_command_line(
     labelled: Path, run: Runner, tiny: Tiny, tmp_path: Path, command: str, words: str
 ) -> None:
     (tmp_path / "rows.xls").touch()

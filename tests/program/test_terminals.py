@@ -27,11 +27,13 @@ DIRECT, INDEXED = rb"\x1b\[[\d;]*[34]8;2;", rb"\x1b\[[\d;]*[34]8;5;"
 
 
 def on_the_screen(terminal: Terminal) -> bytes:
-    """What was written since the app took the screen."""
+    """What was written after the app switched to the alternate screen."""
     return terminal.output.partition(b"\x1b[?1049h")[2]
 
 
-def test_kitty_gets_images_before_their_cells_few_bytes_a_key_and_a_farewell(tiny: Tiny, tmp_path: Path) -> None:
+def test_kitty_gets_images_before_their_cells_few_bytes_per_key_and_a_cleanup_at_the_end(
+    tiny: Tiny, tmp_path: Path
+) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=OVER_SSH, answers=KITTY, delay=0.3) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.settle()
@@ -46,7 +48,9 @@ def test_kitty_gets_images_before_their_cells_few_bytes_a_key_and_a_farewell(tin
         for n, key in enumerate("21212", start=2):
             terminal.type(key)
             terminal.wait_for(rf"\b{n} of 300 labelled")
-        terminal.wait_for(r"ACCURACY test \d", FIRST_START)  # pictures of the next batch are drawn by now, and not sent
+        terminal.wait_for(
+            r"ACCURACY test \d", FIRST_START
+        )  # the pictures of the next batch are drawn by now, but not sent
         terminal.settle()
         assert PLACEHOLDER not in terminal.output[begin:]
         assert terminal.output.count(b"\x1b_Ga=T") == len(sent)
@@ -58,18 +62,18 @@ def test_kitty_gets_images_before_their_cells_few_bytes_a_key_and_a_farewell(tin
         assert terminal.output.rindex(b"\x1b_Ga=d") < terminal.output.rindex(b"\x1b[?1049l")
 
 
-def test_the_colours_that_ssh_dropped_are_told_of_once(tiny: Tiny, tmp_path: Path) -> None:
+def test_the_notice_on_dropped_colours_is_shown_once(tiny: Tiny, tmp_path: Path) -> None:
     environment = {**OVER_SSH, "TUILABEL_CACHE": str(tmp_path / "cache")}
-    told = "TUILABEL_COLOR=truecolor"
+    notice = "TUILABEL_COLOR=truecolor"
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=environment) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
-        terminal.wait_for(told)
+        terminal.wait_for(notice)
         assert re.search(INDEXED, on_the_screen(terminal))
         assert not re.search(DIRECT, on_the_screen(terminal))
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=environment) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.settle()
-        assert told not in terminal.text
+        assert notice not in terminal.text
     forced = tiny_command(tiny, "--color", "truecolor", "--images", "quadrant")
     with Terminal(forced, directory=tmp_path, environment=environment, answers={}) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
@@ -102,7 +106,7 @@ def test_a_dumb_terminal_is_one_clear_line(tiny: Tiny, tmp_path: Path) -> None:
     assert not (tmp_path / "fashion-mnist.tuilabel").exists()
 
 
-def test_inside_tmux_images_are_blocks_and_no_answer_is_a_label(
+def test_inside_tmux_images_are_blocks_and_no_reply_is_a_label(
     tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     tmux = shutil.which("tmux")
@@ -128,7 +132,7 @@ def test_inside_tmux_images_are_blocks_and_no_answer_is_a_label(
 # -- doctor -----------------------------------------------------------------------------------------------------
 
 
-def test_doctor_in_a_pipe_asks_nothing_and_says_so(run: Runner, tmp_path: Path) -> None:
+def test_doctor_in_a_pipe_sends_no_queries_and_says_so(run: Runner, tmp_path: Path) -> None:
     done = run("doctor", "--json", "--project", tmp_path / "p")
     document = json.loads(done.stdout)
     assert done.returncode == 0
@@ -156,7 +160,7 @@ def test_doctor_says_what_makes_labelling_impossible(run: Runner, tmp_path: Path
     assert run("doctor", "--images", "photo").returncode == 2
 
 
-def test_doctor_asks_the_terminal_and_shows_the_card(tmp_path: Path) -> None:
+def test_doctor_queries_the_terminal_and_shows_the_test_card(tmp_path: Path) -> None:
     with Terminal([*TUILABEL, "doctor"], rows=60, directory=tmp_path, environment=OVER_SSH, answers=KITTY) as terminal:
         assert terminal.wait_for_exit() == 0
         assert "kitty 0.35.2" in terminal.text

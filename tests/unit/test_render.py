@@ -1,4 +1,4 @@
-"""Pictures in cells: what they look like, how near they come to the image, what the terminal hears."""
+"""Pictures as cells: how close they are to the image, and what is sent to the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def mnist() -> ImagePool:
 
 
 def seen(name: str, picture: CellPicture, side: int = 28) -> np.ndarray:
-    """A picture of blocks as the eye has it, grey levels (side, side), from its characters and colours alone."""
+    """The grey levels (side, side) that a picture of blocks shows, from its characters and colours."""
     across, down, glyphs = SHAPES[name]
     rows = []
     for line in picture:
@@ -66,7 +66,7 @@ def test_every_picture_fills_exactly_its_cells(name: str, shape: tuple[int, ...]
     assert widths(cells) == {size[0]}
 
 
-def test_finer_blocks_come_nearer_to_a_digit(mnist: ImagePool) -> None:
+def test_finer_blocks_are_closer_to_a_digit(mnist: ImagePool) -> None:
     errors = {}
     for name in SHAPES:
         renderer = get_renderer(name)
@@ -77,7 +77,7 @@ def test_finer_blocks_come_nearer_to_a_digit(mnist: ImagePool) -> None:
 
 
 def test_a_digit_is_readable_in_fourteen_by_seven_cells(mnist: ImagePool) -> None:
-    """Nearest neighbours among real digits recognise the picture nearly as well as the image itself."""
+    """Nearest neighbours among real digits classify the picture nearly as well as the image itself."""
     assert mnist.targets is not None
     known = mnist.images[:6000, :, :, 0].reshape(6000, -1).astype(np.float32)
     asked = slice(50_000, 50_200)
@@ -93,8 +93,8 @@ def test_a_digit_is_readable_in_fourteen_by_seven_cells(mnist: ImagePool) -> Non
     assert accuracy(np.array(pictures)) > accuracy(mnist.images[asked, :, :, 0]) - 0.03
 
 
-def test_each_cell_takes_the_division_of_least_error() -> None:
-    """Against all divisions, each tried by itself."""
+def test_each_cell_uses_the_character_with_the_least_error() -> None:
+    """Compared with trying every character in turn."""
     rng = np.random.default_rng(3)
     image = rng.integers(0, 256, (9, 6, 3), dtype=np.uint8)
     glyphs = SEXTANTS
@@ -129,7 +129,7 @@ def test_ascii_needs_no_colour_and_uses_its_whole_ramp() -> None:
 # -- 256 colours ------------------------------------------------------------------------------------------------
 
 
-def test_palette_colours_are_nearer_than_those_of_rich() -> None:
+def test_palette_colours_are_closer_than_those_of_rich() -> None:
     from rich._palettes import EIGHT_BIT_PALETTE
 
     colours = np.random.default_rng(0).integers(0, 256, (3000, 3))
@@ -148,7 +148,7 @@ def test_palette_colours_are_nearer_than_those_of_rich() -> None:
         assert ours < 0.97 * rich
 
 
-def test_with_256_colours_nothing_else_is_sent(mnist: ImagePool) -> None:
+def test_with_256_colours_only_palette_colours_are_sent(mnist: ImagePool) -> None:
     cells = get_renderer("quadrant", colours="256").draw(mnist.images[0], *SMALL).cells
     console = Console(color_system="256", force_terminal=True)
     text = "".join(console._render_buffer(list(line)) for line in cells)
@@ -160,7 +160,7 @@ def test_with_256_colours_nothing_else_is_sent(mnist: ImagePool) -> None:
 
 
 def image_sent(before: str) -> tuple[dict[str, str], np.ndarray]:
-    """The parameters and pixels of a transmission, put together as a terminal does."""
+    """The parameters and pixels of a transmission, assembled as a terminal does."""
     chunks = re.findall(r"\x1b_G([^;]*);([^\x1b]*)\x1b\\", before)
     assert "".join(f"\x1b_G{control};{data}\x1b\\" for control, data in chunks) == before
     assert all(len(data) <= 4096 for _, data in chunks)
@@ -172,7 +172,7 @@ def image_sent(before: str) -> tuple[dict[str, str], np.ndarray]:
 
 
 @pytest.mark.parametrize("colours", ["truecolor", "256"])
-def test_kitty_cells_name_their_image_row_and_column(mnist: ImagePool, colours: str) -> None:
+def test_kitty_cells_encode_image_row_and_column(mnist: ImagePool, colours: str) -> None:
     renderer = get_renderer("kitty", colours=colours)
     numbers = set()
     for image in mnist.images[:5]:
@@ -204,13 +204,13 @@ def test_large_images_are_sent_in_chunks_and_no_larger_than_their_cells() -> Non
     assert pixels.shape == (320, 320, 3)
 
 
-def test_placeholders_are_cut_whole() -> None:
+def test_placeholders_are_never_split() -> None:
     line = Strip(get_renderer("kitty").draw(np.zeros((8, 8, 1), dtype=np.uint8), 6, 3).cells[1])
     assert cell_len(line.text) == 6
     assert line.crop(2, 4).text == "".join(PLACEHOLDER + DIACRITICS[1] + DIACRITICS[x] for x in (2, 3))
 
 
-def test_the_numerals_of_the_protocol_are_distinct_marks_above() -> None:
+def test_the_diacritics_of_the_protocol_are_distinct() -> None:
     assert (DIACRITICS[0], DIACRITICS[1], DIACRITICS[16]) == ("\u0305", "\u030d", "\u035b")
     assert len(set(DIACRITICS)) == len(DIACRITICS) > 256
 
@@ -227,7 +227,7 @@ def test_kitty_needs_more_than_16_colours() -> None:
 IMAGE = np.zeros((4, 4, 1), dtype=np.uint8)
 
 
-def test_a_picture_is_drawn_once_and_the_terminal_hears_of_it_when_it_is_shown() -> None:
+def test_a_picture_is_drawn_once_and_sent_when_it_is_first_shown() -> None:
     source = picture_source("kitty")
     source.prepare(3, IMAGE, 4, 2)
     assert source.is_ready(3, 4, 2)
@@ -239,7 +239,7 @@ def test_a_picture_is_drawn_once_and_the_terminal_hears_of_it_when_it_is_shown()
     assert source.cleanup_sequence().count("a=d") == 1
 
 
-def test_what_was_shown_last_is_kept_and_the_rest_taken_back() -> None:
+def test_the_least_recently_shown_pictures_are_dropped_and_deleted() -> None:
     source = PictureSource(get_renderer("kitty"), capacity=8)
     for index in range(8):
         source.picture(index, IMAGE, 4, 2)

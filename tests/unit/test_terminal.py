@@ -1,4 +1,4 @@
-"""Answers told from keys, and what is decided from them."""
+"""Replies of the terminal are told apart from keys and interpreted, and pictures and colours are chosen."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tuilabel.errors import UsageError
 from tuilabel.terminal import SequenceReader, TerminalInfo, detect, is_reply
 from tuilabel.terminal.probe import Replies, parse
 
-# -- keys and answers -------------------------------------------------------------------------------------------
+# -- keys and replies -------------------------------------------------------------------------------------------
 
 KEYS = ["1", "a", "é", "\r", "\x7f", "\x11", "\x1b[A", "\x1bOA", "\x1b[1;5C", "\x1b[53;;53u", "\x1b[<0;12;5M", "\x1b[I"]
-ANSWERS = [
+REPLIES = [
     "\x1b[?62;1;4c",
     "\x1b[>41;354;0c",
     "\x1bP>|kitty(0.35.2)\x1b\\",
@@ -30,15 +30,15 @@ ANSWERS = [
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.lists(st.sampled_from(KEYS + ANSWERS), max_size=8), st.lists(st.integers(1, 9), max_size=40), st.data())
-def test_whatever_the_pieces_keys_come_through_and_answers_do_not(
+@given(st.lists(st.sampled_from(KEYS + REPLIES), max_size=8), st.lists(st.integers(1, 9), max_size=40), st.data())
+def test_keys_pass_and_replies_do_not_however_the_input_is_split(
     parts: list[str], sizes: list[int], data: st.DataObject
 ) -> None:
     reader, text, got, now = SequenceReader(), "".join(parts), "", 0.0
     while text:
         size = sizes.pop() if sizes else len(text)
         piece, text = text[:size], text[size:]
-        if piece.endswith("\x1b") and text:  # that a lone escape is no key can be told from what follows only
+        if piece.endswith("\x1b") and text:  # only what follows can show that an escape byte is not a key
             piece, text = piece[:-1], "\x1b" + text
             if not piece:
                 piece, text = text[:2], text[2:]
@@ -48,26 +48,26 @@ def test_whatever_the_pieces_keys_come_through_and_answers_do_not(
     assert got == "".join(part for part in parts if part in KEYS)
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.parametrize("answer", REPLIES)
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
-def test_an_answer_cut_anywhere_leaves_no_character(answer: str, cut: int) -> None:
+def test_a_reply_split_anywhere_leaves_no_character(answer: str, cut: int) -> None:
     reader = SequenceReader()
     got = [*reader.feed(answer[:cut], 0.0), *reader.tick(0.5), *reader.feed(answer[cut:], 0.6), *reader.tick(9.0)]
-    assert [token for token in got if not is_reply(token)] in ([], ["\x1b"])  # at worst the Escape key, no label
+    assert [token for token in got if not is_reply(token)] in ([], ["\x1b"])  # at worst the Escape key, but no label
 
 
-def test_escape_is_a_key_after_a_moment_and_what_never_ends_is_dropped() -> None:
+def test_escape_becomes_a_key_after_a_moment_and_incomplete_sequences_are_dropped() -> None:
     reader = SequenceReader()
     assert [*reader.feed("\x1b", 0.0), *reader.tick(0.05)] == []
     assert list(reader.tick(0.2)) == ["\x1b"]
     assert [*reader.feed("5", 0.3)] == ["5"]
     assert [*reader.feed("\x1b[?12;", 1.0), *reader.tick(5.9)] == []
     assert [*reader.tick(6.1), *reader.feed("7", 6.2)] == ["7"]
-    assert [*reader.feed("\x1b[?12\x11", 7.0)] == ["\x11"]  # Ctrl+Q works whatever the terminal has begun to say
+    assert [*reader.feed("\x1b[?12\x11", 7.0)] == ["\x11"]  # Ctrl+Q works in the middle of a reply
     assert [*reader.feed("\x1bP1$r12\x1b[A", 8.0)] == ["\x1b[A"]
 
 
-def test_pasted_text_stays_between_its_marks() -> None:
+def test_pasted_text_stays_between_its_markers() -> None:
     reader = SequenceReader()
     got = list(reader.feed("\x1b[200~1\x1b[?62c2\x1b[20", 0.0)) + list(reader.feed("1~3", 1.0))
     assert "".join(got) == "\x1b[200~1\x1b[?62c2\x1b[201~3"
@@ -75,11 +75,11 @@ def test_pasted_text_stays_between_its_marks() -> None:
     assert got[-1] == "3"
 
 
-# -- what an answer says ----------------------------------------------------------------------------------------
+# -- what a reply says ------------------------------------------------------------------------------------------
 
 
-def test_answers_are_understood() -> None:
-    replies = parse([*ANSWERS, "7"], 0.25)
+def test_replies_are_interpreted() -> None:
+    replies = parse([*REPLIES, "7"], 0.25)
     assert replies == Replies(
         asked=True,
         answered=True,
@@ -128,12 +128,14 @@ SSH = {**XTERM, "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}
         ({**TRUE, "VTE_VERSION": "6800"}, None, "fine-blocks", "truecolor"),
     ],
 )
-def test_auto(environ: dict[str, str], replies: Replies | None, images: str, colours: str) -> None:
+def test_automatic_choice_of_pictures_and_colours(
+    environ: dict[str, str], replies: Replies | None, images: str, colours: str
+) -> None:
     info = detect(replies=replies, environ=environ)
     assert (info.images, info.colours) == (images, colours), (info.images_why, info.colours_why)
 
 
-def test_the_option_goes_before_the_variable_and_the_variable_before_the_terminal() -> None:
+def test_arguments_win_over_variables_and_variables_over_the_terminal() -> None:
     environ = {**SSH, "TUILABEL_IMAGES": "sextant", "TUILABEL_COLOR": "16", "NO_COLOR": "1"}
     named = detect("quadrant", "truecolor", KITTY, environ)
     assert (named.images, named.images_why) == ("quadrant", "as requested")
@@ -141,7 +143,7 @@ def test_the_option_goes_before_the_variable_and_the_variable_before_the_termina
     by_variable = detect(replies=KITTY, environ=environ)
     assert (by_variable.images, by_variable.images_why) == ("sextant", "TUILABEL_IMAGES")
     assert (by_variable.colours, by_variable.colours_why) == ("16", "TUILABEL_COLOR")
-    assert detect("kitty", environ={**TRUE, "TMUX": "x"}).images == "kitty"  # who forces it may have reasons
+    assert detect("kitty", environ={**TRUE, "TMUX": "x"}).images == "kitty"  # an explicit choice is respected
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_the_option_goes_before_the_variable_and_the_variable_before_the_termina
         ("kitty", "16", {}, "images='kitty'` needs 256 colours"),
     ],
 )
-def test_a_choice_that_is_none(images: str, colour: str, environ: dict[str, str], words: str) -> None:
+def test_an_unknown_choice_is_refused(images: str, colour: str, environ: dict[str, str], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         detect(images, colour, environ=environ)
 
@@ -163,7 +165,7 @@ def dropped(environ: dict[str, str], colour: str = "auto") -> bool:
     return info.colours_dropped
 
 
-def test_ssh_is_said_to_have_dropped_colours_only_where_it_may_have() -> None:
+def test_dropped_colours_are_only_suspected_over_ssh() -> None:
     assert dropped(SSH)
     assert not dropped(XTERM)
     assert not dropped({**SSH, "COLORTERM": "truecolor"})
