@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -119,5 +119,5 @@ def truth(project: Path, pool) -> list[str]:  # type: ignore[no-untyped-def]
     return [str(pool.targets[index]) for index in pool.indices_of(ids).tolist()]
 
 
-def p95(values: list[float]) -> float:
+def p95(values: Sequence[float]) -> float:
     return float(np.percentile(values, 95))

@@ -47,6 +47,7 @@ def rounds_of_others(folder: Path) -> Rows:
     plain = RoundRunner(MLPLearner(latents.pool))
     ours = median_seconds(lambda: plain.run(request), 15, warm=3)
     yield "a round of the plain MLP, 500 labels, 60,000 latents", f"{1000 * ours:.0f} ms", "80 ms"
+    assert latents.path is not None
     learner = LatentLearner(latents.pool, latents.path.with_suffix(".graph.npz"))
     learner.prepare()
     taught = RoundRunner(learner)

@@ -83,7 +83,7 @@ def plain_epoch(images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlo
     begin = time.perf_counter()
     settings = TrainSettings(epochs=1)
     config = VAEConfig(projection=0)
-    model = VAE(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = VAE(config).to(memory_format=torch.channels_last)
     steps = len(images) // settings.batch_size
     optimizer = optimizer_of(model, settings.lr, steps)
     generator = torch.Generator().manual_seed(0)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 
 from tests.helpers.toy import Toy
 from tuilabel.labels import Event, NullWriter
-from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.messages import Question, RoundResult, TrainRequest
+from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.session import LabellingSession
 
 NO_ITEMS = np.array([], dtype=np.int64)
@@ -53,7 +56,7 @@ def answer_all(session: LabellingSession, toy: Toy, rounds: int) -> None:
             session.label(item.index, toy.truth(item.index), 500)
 
 
-def train_request(toy: Toy, labelled: list[int], **changes: object) -> TrainRequest:
+def train_request(toy: Toy, labelled: list[int], **changes: Any) -> TrainRequest:
     indices = np.array(sorted(labelled), dtype=np.int64)
     labels = np.array([toy.truth(i) for i in sorted(labelled)], dtype=np.int64)
     base = TrainRequest(1, indices, labels, 3, indices < 0, NO_ITEMS, NO_ITEMS, "margin", 10, 2, 0)
@@ -73,13 +76,44 @@ class ManualTrainer:
     def submit(self, request: TrainRequest) -> None:
         self.requests.append(request)
 
+    def ask(self, question: Question) -> None:
+        pass
+
     def close(self) -> None:
         pass
 
 
-def open_session(trainer: ManualTrainer, toy: Toy, **options: object) -> LabellingSession:
+class RecordingTrainer(InlineTrainer):
+    """An inline trainer that remembers what it was sent; while it is `paused` it does nothing else."""
+
+    def __init__(self, toy: Toy) -> None:
+        runner = toy.runner()
+        self.handler = QuestionHandler(runner)
+        self.requests: list[TrainRequest] = []
+        self.results: list[RoundResult] = []
+        self.questions: list[Question] = []
+        self.paused = False
+
+        def run(request: TrainRequest) -> RoundResult:
+            self.results.append(runner.run(request))
+            return self.results[-1]
+
+        super().__init__(run, self.handler.answer)
+
+    def submit(self, request: TrainRequest) -> None:
+        self.requests.append(request)
+        if not self.paused:
+            super().submit(request)
+
+    def ask(self, question: Question) -> None:
+        self.questions.append(question)
+        if not self.paused:
+            super().ask(question)
+
+
+def open_session(trainer: ManualTrainer, toy: Toy, **options: Any) -> LabellingSession:
     """A new session over `toy` whose first request waits for the test."""
-    arguments: dict[str, object] = {"batch_size": 10, "clock": Clock(), **options}
+    arguments: dict[str, Any] = {"batch_size": 10, "clock": Clock(), **options}
     session = LabellingSession(
         toy.pool,
         events=[],
@@ -87,7 +121,7 @@ def open_session(trainer: ManualTrainer, toy: Toy, **options: object) -> Labelli
         writer=NullWriter(),
         trainer=trainer,
         classes=toy.pool.classes,
-        **arguments,  # type: ignore[arg-type]
+        **arguments,
     )
     session.start()
     return session

@@ -139,7 +139,9 @@ class Terminal:
 
         Returns the seconds at which each piece of it came, with its bytes.
         """
-        begin, pieces, times = time.perf_counter(), [], []
+        begin = time.perf_counter()
+        pieces: list[bytes] = []
+        times: list[float] = []
         self.type(keys)
         while select.select([self._fd], [], [], quiet if times else 5.0)[0]:
             pieces.append(os.read(self._fd, 1 << 16))

@@ -12,13 +12,14 @@ import pytest
 
 from tests.helpers.events import START, event
 from tests.helpers.projects import open_project
-from tests.helpers.sessions import SessionMaker, answer_all, item_at
+from tests.helpers.sessions import RecordingTrainer, SessionMaker, answer_all, item_at
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import (
     BackgroundWriter,
     ClassBook,
     ClassChange,
+    Event,
     InlineWriter,
     LabelStore,
     Project,
@@ -26,7 +27,6 @@ from tuilabel.labels import (
     with_current_names,
 )
 from tuilabel.labels.exchange import resolve_answers
-from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.session import LabellingSession
 
 
@@ -151,16 +151,15 @@ def test_class_changes_are_written_once_and_in_order(tmp_path: Path) -> None:
 
 
 def test_a_bulk_confirmation_is_one_transaction(toy: Toy, make_session: SessionMaker, tmp_path: Path) -> None:
-    session = make_session(toy)
     store = LabelStore.open(tmp_path / "labels.db")
     wrote: list[int] = []
 
     class Counting(InlineWriter):
-        def put(self, *events: object) -> None:
+        def put(self, *events: Event) -> None:
             wrote.append(len(events))
-            super().put(*events)  # type: ignore[arg-type]
+            super().put(*events)
 
-    session._answers._writer = Counting(store)
+    session = make_session(toy, writer=Counting(store))
     asked = {item.index for item in session.batch.items} if session.batch else set()
     session.confirm_class([i for i in range(40) if i not in asked][:20], 1)
     assert wrote == [20]
@@ -217,14 +216,6 @@ def test_settings_are_kept_in_step_and_keep_what_else_is_there(tmp_path: Path) -
 # -- the session -------------------------------------------------------------------------------------------------------
 
 
-def requests_of(session: LabellingSession) -> list[TrainRequest]:
-    requests: list[TrainRequest] = []
-    trainer = session._training._trainer
-    submit = trainer.submit
-    trainer.submit = lambda request: (requests.append(request), submit(request))  # type: ignore[method-assign]
-    return requests
-
-
 def test_a_renamed_class_keeps_labels_key_and_test_accuracy(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
@@ -240,16 +231,17 @@ def test_a_renamed_class_keeps_labels_key_and_test_accuracy(toy: Toy, make_sessi
 
 
 def test_merged_classes_count_as_one_also_on_test_images(toy: Toy, make_session: SessionMaker) -> None:
-    session = make_session(toy)
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
     counts = session.statistics().class_counts
-    requests = requests_of(session)
     session.merge_classes(0, 2)
     assert (session.classes, session.class_ids) == (("b", "c"), (1, 2))
     assert session.statistics().class_counts == (counts[1], counts[0] + counts[2])
-    assert requests[-1].n_classes == 2
-    assert requests[-1].target_of is not None
-    assert requests[-1].target_of.tolist() == [1, 0, 1]
+    request = trainer.requests[-1]
+    assert request.n_classes == 2
+    assert request.target_of is not None
+    assert request.target_of.tolist() == [1, 0, 1]
     accuracy = session.statistics().test_accuracy
     assert accuracy is not None
     assert accuracy > 0.9
@@ -266,11 +258,12 @@ def test_merged_classes_count_as_one_also_on_test_images(toy: Toy, make_session:
 
 
 def test_predictions_on_the_screen_stay_right_when_positions_move(toy: Toy, make_session: SessionMaker) -> None:
-    session = make_session(toy)
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
     assert session.batch is not None
     names = [session.classes[item.predicted] for item in session.batch.items if item.predicted is not None]
-    session._training._trainer.submit = lambda request: None  # type: ignore[method-assign]
+    trainer.paused = True
     session.merge_classes(0, 1)
     assert session.batch is not None
     now = [session.classes[item.predicted] for item in session.batch.items if item.predicted is not None]
@@ -279,11 +272,11 @@ def test_predictions_on_the_screen_stay_right_when_positions_move(toy: Toy, make
 
 
 def test_results_of_before_a_merge_are_dropped(toy: Toy, make_session: SessionMaker) -> None:
-    session = make_session(toy)
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
-    requests = requests_of(session)
     session.label(item_at(session, 0), 0)
-    old = toy.runner().run(requests[-1])
+    old = trainer.results[-1]
     session.merge_classes(0, 2)
     newest = session.result
     session.handle(replace(old, serial=old.serial))

@@ -60,7 +60,7 @@ def test_copies_of_an_image_get_ids_of_their_own() -> None:
 
 @given(st.lists(st.integers(0, 119), max_size=20))
 def test_indices_of_finds_every_id(wanted: list[int]) -> None:
-    from tests.conftest import make_toy
+    from tests.helpers.toy import make_toy
 
     pool = make_toy().pool
     ids = [pool.ids[k].decode() for k in wanted] + ["f" * 32]

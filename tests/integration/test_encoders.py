@@ -84,8 +84,8 @@ def test_encoders_are_pickled_and_compared_by_value(pool: ImagePool, tiny: Tiny,
         choose_encoder("resnet18", pool),
         choose_encoder("vae", pool, latents=tmp_path / "own.npy"),
     ]
-    assert [encoder.name for encoder in encoders] == ["vae", "pca", "resnet18", "own latents"]
-    assert [encoder.path for encoder in encoders] == [tiny.checkpoint, None, None, tmp_path / "own.npy"]
+    assert [encoder and encoder.name for encoder in encoders] == ["vae", "pca", "resnet18", "own latents"]
+    assert [encoder and encoder.path for encoder in encoders] == [tiny.checkpoint, None, None, tmp_path / "own.npy"]
     assert len({*encoders}) == 4
     assert [pickle.loads(pickle.dumps(encoder)) for encoder in encoders] == encoders
 

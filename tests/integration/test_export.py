@@ -457,7 +457,7 @@ def test_a_failed_export_leaves_the_previous_directory(tmp_path: Path, name: str
     before = snapshot(tmp_path)
     rows = rows_of(label_all(pool)[:9], pool)
     with pytest.raises(RuntimeError, match="out of luck"):
-        get_format(name).write(rows, pool.classes, FailingFiles(pool, 4), out, ExportOptions(force=True))  # type: ignore[arg-type]
+        get_format(name).write(rows, pool.classes, FailingFiles(pool, 4), out, ExportOptions(force=True))
     assert snapshot(tmp_path) == before
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,15 +41,15 @@ def pool_without_test(toy: Toy) -> ImagePool:
     return ImagePool.from_arrays(toy.pool.images, toy.pool.classes, toy.pool.targets, name="toy")
 
 
-def without_test(toy: Toy, **options: object) -> LabellingSession:
+def without_test(toy: Toy, **options: Any) -> LabellingSession:
     """A session over a pool that has no test split."""
     pool = pool_without_test(toy)
     runner = RoundRunner(MLPLearner(toy.latents))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
-    arguments: dict[str, object] = {"batch_size": 10, "audit_share": 0.3, **options}
+    arguments: dict[str, Any] = {"batch_size": 10, "audit_share": 0.3, **options}
     session = LabellingSession(
         pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, **arguments
-    )  # type: ignore[arg-type]
+    )
     trainer.start(session.handle)
     session.start()
     return session

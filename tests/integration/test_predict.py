@@ -39,6 +39,7 @@ def test_every_item_comes_once_with_its_class_and_confidence(tiny_project: Model
         assert float(row["confidence"]) == max(probabilities.values())
     assert (summary.items, summary.written, summary.labels) == (300, 300, 100)
     assert sum(summary.classes.values()) == 300
+    assert summary.expected_accuracy is not None
     assert 0.7 < summary.expected_accuracy <= 1
     right = np.mean([row["label"] == pool.classes[t] for row, t in zip(rows, pool.targets, strict=True)])  # type: ignore[arg-type]
     assert right > 0.9

@@ -9,6 +9,7 @@ import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -43,6 +44,7 @@ from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.settings import WorkerSettings
 
 PATIENCE = 120.0
+M = TypeVar("M")
 NONE = np.array([], dtype=np.int64)
 
 
@@ -173,7 +175,7 @@ class Sitting:
         self.said: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.said.put)
 
-    def wait_for(self, kind: type) -> Message:
+    def wait_for(self, kind: type[M]) -> M:
         while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
             if isinstance(message, Failure):
                 assert not message.fatal, message
@@ -182,9 +184,7 @@ class Sitting:
     def ask(self, serial: int, n: int) -> RoundResult:
         indices = np.arange(n, dtype=np.int64)
         self.trainer.submit(TrainRequest(serial, indices, indices % 3, 3, indices < 0, NONE, NONE, "margin", 5, 1, 0))
-        message = self.wait_for(RoundResult)
-        assert isinstance(message, RoundResult)
-        return message
+        return self.wait_for(RoundResult)
 
 
 def test_a_sitting_begins_on_pca_and_moves_over(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_a_sitting_begins_on_pca_and_moves_over(tmp_path: Path) -> None:
         assert first == PoolChanged(len(begun), "pca")
         assert sitting.ask(1, 0).n_labels == 0
         changes = [first]
-        while changes[-1].encoder != "vae":  # type: ignore[union-attr]
+        while changes[-1].encoder != "vae":
             changes.append(sitting.wait_for(PoolChanged))
         assert changes[-1] == PoolChanged(60, "vae")
         result = sitting.ask(2, 12)

@@ -7,6 +7,7 @@ import queue
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.settings import WorkerSettings
 
 PATIENCE = 60.0
+M = TypeVar("M")
 NONE = np.array([], dtype=np.int64)
 
 
@@ -52,7 +54,7 @@ class Client:
         self.said: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.said.put)
 
-    def wait_for(self, kind: type) -> Message:
+    def wait_for(self, kind: type[M]) -> M:
         while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
             if isinstance(message, Failure):
                 assert not message.fatal, message
@@ -104,7 +106,7 @@ def test_the_newest_request_wins(client: Client) -> None:
     client.result(1)
     for serial in range(2, 40):
         client.ask(serial, 20 + serial)
-    serials = []
+    serials: list[int] = []
     while not serials or serials[-1] != 39:
         message = client.wait_for(RoundResult)
         assert isinstance(message, RoundResult)

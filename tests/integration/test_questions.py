@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.sessions import SessionMaker, answer_all, item_at, train_request
+from tests.helpers.sessions import RecordingTrainer, SessionMaker, answer_all, item_at, train_request
 from tests.helpers.tiny import Tiny
 from tests.helpers.toy import Toy
 from tuilabel.datasets import open_pool
@@ -22,7 +22,6 @@ from tuilabel.learner.trainer.messages import (
     InspectItem,
     ItemsOfClass,
     OutOfFoldPredictions,
-    Question,
     Reply,
     RoundResult,
     TrainerProgress,
@@ -188,16 +187,15 @@ def test_a_session_asks_and_keeps_the_newest_answers(toy: Toy, make_session: Ses
 
 
 def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: SessionMaker) -> None:
-    session = make_session(toy)
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
-    asked: list[Question] = []
-    session.model_queries._trainer.ask = asked.append  # type: ignore[method-assign]
+    trainer.paused = True
     session.model_queries.inspect(7)
     assert session.model_queries.inspection is None
     session.model_queries.inspect(9)
-    answerer = QuestionHandler(toy.runner())
-    for question in asked:
-        session.handle(answerer.answer(question))
+    for question in trainer.questions:
+        session.handle(trainer.handler.answer(question))
     assert session.model_queries.inspection is not None
     assert session.model_queries.inspection.index == 9
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.helpers.sessions import ManualTrainer, SessionMaker, answer_all, item_at, open_session
+from tests.helpers.sessions import ManualTrainer, RecordingTrainer, SessionMaker, answer_all, item_at, open_session
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter
-from tuilabel.learner.trainer.messages import Failure, Message, RoundResult, TrainRequest
+from tuilabel.learner.trainer.messages import Failure
 from tuilabel.session import LabellingSession
 from tuilabel.session.accuracy_curve import TestCurve
 
@@ -86,10 +86,8 @@ def test_of_single_items_every_tenth_is_audit(toy: Toy, make_session: SessionMak
 def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
     toy: Toy, make_session: SessionMaker, tmp_path: Path
 ) -> None:
-    requests: list[TrainRequest] = []
-    session = make_session(toy)
-    submit = session._training._trainer.submit
-    session._training._trainer.submit = lambda request: (requests.append(request), submit(request))  # type: ignore[method-assign]
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 6)
     estimate = session.statistics().audit
     assert estimate is not None
@@ -100,7 +98,7 @@ def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
     assert len(audits) == 5
     for event in audits:
         index = int(toy.pool.indices_of([event.item])[0])
-        seen = [len(r.indices) for r in requests if index in r.indices]
+        seen = [len(r.indices) for r in trainer.requests if index in r.indices]
         assert event.trained_on is not None
         assert all(event.trained_on < n for n in seen)
 
@@ -142,6 +140,7 @@ def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
         assert now is not None
         assert [i.index for i in now.items] == [i.index for i in first.items]
         models.append(now.trained_on)
+    assert now is not None
     assert now.items[9].predicted is not None
     assert len(set(models)) <= 4  # none, then at two labels or so, four, eight: not with every key
 
@@ -213,19 +212,11 @@ def test_undo_goes_back_across_batches_and_sittings(toy: Toy, make_session: Sess
 
 
 def test_the_oldest_result_never_overwrites_the_newest(toy: Toy, make_session: SessionMaker) -> None:
-    results: list[RoundResult] = []
-    session = make_session(toy)
-    handle = session.handle
-
-    def note(message: Message) -> None:
-        if isinstance(message, RoundResult):
-            results.append(message)
-        handle(message)
-
-    session._training._trainer.start(note)  # type: ignore[attr-defined]
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 1)
     newest = session.result
-    session.handle(results[2])
+    session.handle(trainer.results[2])
     assert session.result is newest
 
 
@@ -284,9 +275,7 @@ def test_images_that_left_the_pool_keep_their_labels_on_disk(make_session: Sessi
     session = make_session(big)
     answer_all(session, big, 2)
     keep = np.arange(60)
-    small.pool = type(big.pool)(
-        "toy", big.pool.images[keep], big.pool.ids[keep], big.pool.targets[keep], big.pool.classes, None, "0" * 32
-    )
+    small.pool = big.pool.subset(keep)
     small.latents = big.latents[keep]
     again = make_session(small)
     known = {int(i) for i in big.pool.indices_of([e.item for e in session.standing.values()])}

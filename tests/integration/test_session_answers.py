@@ -52,7 +52,8 @@ def test_an_item_of_the_batch_answered_from_elsewhere_counts_there(toy: Toy, mak
 def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 3)
-    index, before = next(iter(session._ledger.audits.items()))
+    before = next(event for event in session.live_events if event.audit)
+    index = int(toy.pool.indices_of([before.item])[0])
     wrong = (toy.truth(index) + 1) % 3
     session.answer(index, "label", wrong)
     after = session.answer_at(index)

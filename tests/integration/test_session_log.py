@@ -15,7 +15,7 @@ from tests.helpers.sessions import Clock, answers_by_annotator, item_at
 from tests.helpers.toy import make_toy
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, with_current_names
-from tuilabel.learner.trainer.messages import ItemPredictions, Message, RoundResult, TrainRequest
+from tuilabel.learner.trainer.messages import ItemPredictions, Message, Question, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 
 TOY = make_toy(24)
@@ -31,6 +31,9 @@ class GuessingTrainer:
 
     def start(self, deliver: Callable[[Message], object]) -> None:
         self._deliver = deliver
+
+    def ask(self, question: Question) -> None:
+        pass
 
     def close(self) -> None:
         pass
@@ -210,7 +213,7 @@ def test_what_cannot_be_written_does_not_happen() -> None:
     def refuse(*_entries: object) -> None:
         raise TuilabelError("disk is full")
 
-    opened.log.put = opened.log.put_class_changes = refuse  # type: ignore[method-assign,assignment]
+    opened.log.put = opened.log.put_class_changes = refuse  # type: ignore[method-assign]
     for attempt in (session.undo, session.redo):
         with pytest.raises(TuilabelError, match="full"):
             attempt()

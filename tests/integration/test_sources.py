@@ -64,7 +64,8 @@ def classes(source: Source) -> dict[str, tuple[str | None, bool]]:
     return {name: (entry.label, entry.test) for name, entry in listed(source).items()}
 
 
-def tar_of(path: Path, files: dict[str, bytes], mode: str = "w") -> Path:
+def tar_of(path: Path, files: dict[str, bytes], compression: str = "") -> Path:
+    mode: Any = f"w:{compression}"
     with tarfile.open(path, mode) as archive:
         for name, data in files.items():
             info = tarfile.TarInfo(name)
@@ -90,16 +91,16 @@ PACKED: dict[str, Callable[[Path], str]] = {
     "directory": lambda root: str(put(root / "photos", FILES)),
     "zip": lambda root: str(zip_of(root / "photos.zip", FILES)),
     "tar": lambda root: str(tar_of(root / "photos.tar", FILES)),
-    "tar.gz": lambda root: str(tar_of(root / "photos.tar.gz", FILES, "w:gz")),
-    "tgz": lambda root: str(tar_of(root / "photos.tgz", FILES, "w:gz")),
-    "tar.bz2": lambda root: str(tar_of(root / "photos.tar.bz2", FILES, "w:bz2")),
-    "tar.xz": lambda root: str(tar_of(root / "photos.tar.xz", FILES, "w:xz")),
+    "tar.gz": lambda root: str(tar_of(root / "photos.tar.gz", FILES, "gz")),
+    "tgz": lambda root: str(tar_of(root / "photos.tgz", FILES, "gz")),
+    "tar.bz2": lambda root: str(tar_of(root / "photos.tar.bz2", FILES, "bz2")),
+    "tar.xz": lambda root: str(tar_of(root / "photos.tar.xz", FILES, "xz")),
     "memory": lambda root: in_memory(f"memory://{root.name}/photos", FILES),
     "memory.zip": lambda root: in_memory(
         f"memory://{root.name}/photos.zip", zip_of(root / "photos.zip", FILES).read_bytes()
     ),
     "memory.tgz": lambda root: in_memory(
-        f"memory://{root.name}/photos.tgz", tar_of(root / "photos.tgz", FILES, "w:gz").read_bytes()
+        f"memory://{root.name}/photos.tgz", tar_of(root / "photos.tgz", FILES, "gz").read_bytes()
     ),
     "file": lambda root: f"file://{put(root / 'photos', FILES)}",
 }
@@ -217,7 +218,7 @@ def test_names_of_any_characters(tmp_path: Path) -> None:
     assert content(open_source(in_memory(f"memory://{tmp_path.name}", plain))) == plain
 
 
-@given(st.sets(st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=20)))
+@given(st.sets(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=20)))
 @settings(max_examples=25, deadline=None)
 def test_any_names(tmp_path_factory: pytest.TempPathFactory, names: set[str]) -> None:
     root = tmp_path_factory.mktemp("any")
@@ -417,9 +418,9 @@ def test_npz_with_splits_and_labels(tmp_path: Path, compressed: bool) -> None:
 
 def test_npz_of_medmnist(tmp_path: Path) -> None:
     images = np.zeros((2, 4, 4, 3), np.uint8)
-    splits = {f"{split}_images": images for split in ("train", "val", "test")}
-    labels = {f"{split}_labels": np.array([[1], [0]]) for split in ("train", "val", "test")}
-    np.savez(tmp_path / "m.npz", **splits, **labels)
+    arrays: dict[str, Any] = {f"{split}_images": images for split in ("train", "val", "test")}
+    arrays |= {f"{split}_labels": np.array([[1], [0]]) for split in ("train", "val", "test")}
+    np.savez(tmp_path / "m.npz", **arrays)
     assert [(e.name, e.label, e.test) for e in open_source(str(tmp_path / "m.npz")).list()] == [
         ("#0", "1", False),
         ("#1", "0", False),
@@ -528,7 +529,7 @@ def test_members_with_paths_out_of_the_archive(tmp_path: Path) -> None:
     for where in (
         zip_of(tmp_path / "h.zip", HOSTILE),
         tar_of(tmp_path / "h.tar", HOSTILE),
-        tar_of(tmp_path / "h.tgz", HOSTILE, "w:gz"),
+        tar_of(tmp_path / "h.tgz", HOSTILE, "gz"),
     ):
         source = open_source(str(where), labels_from_folders=True)
         assert content(source) == {"good.jpg": b"good"}
@@ -601,7 +602,7 @@ NOISE = {f"{k}.jpg": np.random.default_rng(k).bytes(90_000) for k in range(20)}
 
 @pytest.mark.parametrize("kind", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
 def test_a_tar_that_is_cut_short_gives_what_comes_before(tmp_path: Path, kind: str) -> None:
-    path = tar_of(tmp_path / f"n.{kind}", NOISE, f"w:{kind[4:]}")
+    path = tar_of(tmp_path / f"n.{kind}", NOISE, kind[4:])
     whole = path.read_bytes()
     path.write_bytes(whole[: int(0.7 * len(whole))])
     source = open_source(str(path))
@@ -666,7 +667,7 @@ def test_shards_of_webdataset(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "shards"
     folder.mkdir()
     for k in range(12):
-        tar_of(folder / f"part-{k:03}.{kind}", SHARD, f"w:{kind[4:]}")
+        tar_of(folder / f"part-{k:03}.{kind}", SHARD, kind[4:])
     one = open_source(f"{folder}/part-000.{kind}")
     assert {name: entry.label for name, entry in listed(one).items()} == LABELS
     for where, count in ((str(folder), 12), (f"{folder}/part-{{000..010}}.{kind}", 11)):

@@ -97,8 +97,8 @@ def test_predictions_are_the_same(run: Run, name: str) -> None:
     now, then = (list(csv.reader(io.StringIO(text))) for text in (run(*COMMANDS[name]), expected(name)))
     assert now[0] == then[0]
     assert [row[:3] for row in now[1:]] == [row[:3] for row in then[1:]]
-    probabilities = [np.array([row[3:] for row in rows[1:]], dtype=float) for rows in (now, then)]
-    np.testing.assert_allclose(*probabilities, atol=0.02)
+    new, old = (np.array([row[3:] for row in rows[1:]], dtype=float) for rows in (now, then))
+    np.testing.assert_allclose(new, old, atol=0.02)
 
 
 def test_encoding_gives_the_same_latents(run: Run, root: Path) -> None:

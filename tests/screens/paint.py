@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyte
 from PIL import Image, ImageDraw, ImageFont
@@ -32,7 +33,7 @@ class Cell:
     bold: bool = False
 
 
-def app_picture(app: App[object]) -> Image.Image:
+def app_picture(app: App[Any]) -> Image.Image:
     """The screen of `app` as it is now."""
     strips = app.screen._compositor.render_strips()
     return draw([[cell for segment in strip for cell in _segment_cells(segment)] for strip in strips])
@@ -101,7 +102,10 @@ def _draw_block(canvas: ImageDraw.ImageDraw, character: str, left: int, top: int
 
 
 def _rich_colour(colour: Color | None, default: Colour) -> Colour:
-    return default if colour is None or colour.is_default else tuple(colour.get_truecolor())
+    if colour is None or colour.is_default:
+        return default
+    red, green, blue = colour.get_truecolor()
+    return red, green, blue
 
 
 def _hex_colour(colour: str, default: Colour) -> Colour:

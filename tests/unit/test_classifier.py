@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -26,10 +27,12 @@ EXPECTED_FAILURES = {
 
 @parametrize_with_checks(
     [LatentClassifier()],
-    expected_failed_checks=lambda _: EXPECTED_FAILURES,  # type: ignore[arg-type]
+    expected_failed_checks=lambda _: EXPECTED_FAILURES,
 )
-def test_scikit_learn_checks_the_estimator(estimator: LatentClassifier, check: object) -> None:
-    check(estimator)  # type: ignore[operator]
+def test_scikit_learn_checks_the_estimator(
+    estimator: LatentClassifier, check: Callable[[LatentClassifier], None]
+) -> None:
+    check(estimator)
 
 
 @pytest.fixture

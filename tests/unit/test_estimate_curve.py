@@ -75,7 +75,8 @@ def test_noise_on_a_plateau_is_no_gain() -> None:
 def test_any_points_give_accuracies_and_gains_in_range(points: list[tuple[int, float]], extra: int) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        curve = fit_learning_curve(*zip(*points, strict=True))
+        n_labels, accuracy = zip(*points, strict=True)
+        curve = fit_learning_curve(n_labels, accuracy)
     assert curve is not None
     assert min(curve.a, curve.b, curve.c) >= 0
     assert 0 <= curve.predict(1) <= curve.predict(curve.last + extra) <= 1

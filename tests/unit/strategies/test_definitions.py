@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from tuilabel.errors import UsageError
 from tuilabel.strategies import COVERAGE, QueryContext, get_strategy
-from tuilabel.strategies.coverage import kmeans, typicality
+from tuilabel.strategies.geometry import kmeans, typicality
 from tuilabel.strategies.uncertainty import highest
 
 BRUTE = {

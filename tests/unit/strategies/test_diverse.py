@@ -231,7 +231,7 @@ def test_weighted_kmeans_with_equal_weights_is_kmeans() -> None:
             kmeans(points, 4, np.random.default_rng(0), weights=np.full(60, 2, dtype=np.float32)) for _ in range(2)
         )
     ]
-    assert np.array_equal(*means)
+    assert np.array_equal(means[0], means[1])
     cluster = distances(points, means[0]).argmin(axis=1)
     assert np.allclose(means[0], [points[cluster == c].mean(axis=0) for c in range(4)], atol=1e-5)
 

@@ -38,6 +38,7 @@ def test_bald_is_the_entropy_that_the_members_do_not_explain() -> None:
     expected = [h(p[:, i].mean(axis=0)) - sum(h(member[i]) for member in p) / 3 for i in range(12)]
     assert np.allclose(mutual_information(p), expected, atol=1e-5)
     context = random_context()
+    assert context.model is not None
     scores = mutual_information(context.model.member_probabilities(context.latents[context.candidates]))
     picked = get_strategy("bald").pick(context, 7).positions
     assert np.allclose(scores[picked], np.sort(scores)[::-1][:7])
@@ -52,6 +53,7 @@ def test_variation_ratio_counts_the_votes_of_the_minority() -> None:
     expected = [1 - Counter(member[i].argmax() for member in p).most_common(1)[0][1] / 5 for i in range(40)]
     assert np.allclose(variation_ratio(p), expected)
     context = random_context(members=5)
+    assert context.model is not None
     scores = variation_ratio(context.model.member_probabilities(context.latents[context.candidates]))
     picked = get_strategy("variation-ratio").pick(context, 7).positions
     assert np.allclose(scores[picked], np.sort(scores)[::-1][:7])
@@ -89,6 +91,7 @@ def test_batchbald_does_not_ask_the_same_twice_where_bald_does() -> None:
 def test_each_draw_is_in_proportion_to_the_weights_of_those_left(k: int) -> None:
     weights = np.random.default_rng(1).random(9)
     selection = gumbel_top_k(np.log(weights), k, np.random.default_rng(2))
+    assert selection.query_probability is not None
     left = weights.sum()
     for position, probability in zip(selection.positions, selection.query_probability, strict=True):
         assert probability == pytest.approx(weights[position] / left)
@@ -116,6 +119,7 @@ def test_margins_are_drawn_with_the_probability_that_is_told(name: str, weight: 
         second, first = sorted(row)[-2:]
         weights.append(weight(max(1 - (first - second), FLOOR)))  # type: ignore[operator]
     selection = get_strategy(name).pick(context, 30)
+    assert selection.query_probability is not None
     left = set(range(30))
     for position, probability in zip(selection.positions.tolist(), selection.query_probability, strict=True):
         assert probability == pytest.approx(weights[position] / sum(weights[i] for i in left), rel=1e-4)
@@ -129,6 +133,7 @@ def test_lure_weights_make_the_mean_of_a_biased_draw_right() -> None:
     estimates = []
     for _ in range(3000):
         selection = gumbel_top_k(np.log(weights), m, rng)
+        assert selection.query_probability is not None
         q, i = selection.query_probability, np.arange(1, m + 1)
         v = 1 + (n - m) / (n - i) * (1 / ((n - i + 1) * q) - 1)
         estimates.append((v * loss[selection.positions]).mean())

@@ -64,7 +64,7 @@ def test_a_pool_larger_than_the_samples(name: str, monkeypatch: pytest.MonkeyPat
         ("support", "SAMPLE"), ("support", "LARGE"), ("coverage", "SAMPLE"), ("coverage", "PER_CLUSTER"),
         ("kcenter", "SAMPLE"), ("kcenter", "DISTANCES"), ("badge", "LARGE"), ("clustered", "SAMPLE"),
         ("clustered", "LARGE"), ("probcover", "GRAPH"), ("herding", "CANDIDATES"), ("herding", "TARGETS"),
-        ("herding", "LABELLED"), ("herding", "LAZY"), ("batchbald", "FILTER"), ("batchbald", "MAX_JOINT"),
+        ("herding", "LABELLED"), ("herding", "LAZY"), ("batchbald", "PREFILTER"), ("batchbald", "MAX_JOINT"),
         ("batchbald", "CONFIGURATIONS"), ("ensemble", "ROWS"), ("density", "ROWS"), ("geometry", "ROWS"),
     ):  # fmt: skip
         monkeypatch.setattr(f"tuilabel.strategies.{module}.{limit}", 12)
