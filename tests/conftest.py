@@ -48,7 +48,7 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
         trainer = options.pop("trainer", None) or InlineTrainer(runner.run, QuestionHandler(runner).answer)
         assert isinstance(trainer, InlineTrainer)
         arguments: dict[str, object] = {
-            "events": store.events(),
+            "log": store.events(),
             "rounds": store.rounds(),
             "class_changes": store.class_changes(),
             "writer": InlineWriter(store),

@@ -54,7 +54,7 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     runner = RoundRunner(learner, open_test_set(pool, features))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     session = LabellingSession(
-        pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, retrain="batch"
+        pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, retrain="batch"
     )
     trainer.start(session.handle)
     session.start()

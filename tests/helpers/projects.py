@@ -29,7 +29,7 @@ def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: boo
         test = opening.open_test_set(pool, features) if with_test else None
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
-            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
+            pool, log=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
             strategy="margin", annotator="ann", retrain="batch", budget=budget, audit_share=0.3, clock=Clock(),
         )  # fmt: skip
         trainer.start(session.handle)

@@ -116,7 +116,7 @@ def open_session(trainer: ManualTrainer, toy: Toy, **options: Any) -> LabellingS
     arguments: dict[str, Any] = {"batch_size": 10, "clock": Clock(), **options}
     session = LabellingSession(
         toy.pool,
-        events=[],
+        log=[],
         rounds=[],
         writer=NullWriter(),
         trainer=trainer,

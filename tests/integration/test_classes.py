@@ -72,7 +72,7 @@ def test_a_merge_taken_back_gives_every_label_its_own_class_again() -> None:
 
 def test_slots_stay_when_classes_come_and_go() -> None:
     book = ClassBook([*BEGUN, change("merge", "dog", "cat"), change("add", "emu")])
-    assert (book.names, book.slots) == (("cat", "owl", "emu"), (0, 2, 3))
+    assert (book.names, book.class_ids) == (("cat", "owl", "emu"), (0, 2, 3))
     assert [book.position(slot) for slot in range(5)] == [0, 0, 1, 2, None]
 
 
@@ -320,11 +320,11 @@ def test_a_class_that_others_use_is_passed_over_by_undo(toy: Toy, make_session: 
         (lambda s: s.add_class("x\ty"), "control characters"),
         (lambda s: s.add_class("b"), "class b already"),
         (lambda s: s.rename_class(0, "b"), "merge the two"),
-        (lambda s: s.rename_class(7, "x"), "class 7 is none"),
+        (lambda s: s.rename_class(7, "x"), "class_pos must be"),
         (lambda s: s.merge_classes(1, 1), "into itself"),
         (lambda s: (s.merge_classes(0, 1), s.merge_classes(0, 1)), "last two"),
-        (lambda s: s.answer(3, "label"), "is none of"),
-        (lambda s: s.answer(3, "label", 9), "class 9 is none"),
+        (lambda s: s.answer(3, "label"), "must be 0 to"),
+        (lambda s: s.answer(3, "label", 9), "class_pos must be 0 to"),
     ],
 )
 def test_what_makes_no_sense_is_said_and_changes_nothing(

@@ -48,7 +48,7 @@ def without_test(toy: Toy, **options: Any) -> LabellingSession:
     trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
     arguments: dict[str, Any] = {"batch_size": 10, "audit_share": 0.3, **options}
     session = LabellingSession(
-        pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, **arguments
+        pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=pool.classes, **arguments
     )
     trainer.start(session.handle)
     session.start()
@@ -73,7 +73,7 @@ def test_the_interval_is_that_of_the_items_that_were_measured(toy: Toy, tmp_path
         runner = RoundRunner(MLPLearner(toy.latents), TestSet(toy.test.features[:20], toy.test.targets[:20]))
         trainer = InlineTrainer(runner.run)
         session = LabellingSession(
-            toy.pool, events=store.events(), rounds=store.rounds(), class_changes=store.class_changes(),
+            toy.pool, log=store.events(), rounds=store.rounds(), class_changes=store.class_changes(),
             writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes, batch_size=10, retrain="batch",
         )  # fmt: skip
         trainer.start(session.handle)
@@ -114,7 +114,7 @@ def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: P
     runner = RoundRunner(MLPLearner(toy.latents), toy.test if tested else None)
     trainer = InlineTrainer(runner.run)
     session = LabellingSession(
-        pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes, batch_size=10,
+        pool, log=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes, batch_size=10,
         audit_share=0.3, retrain="batch", clock=Clock(), annotator="ann",
     )  # fmt: skip
     trainer.start(session.handle)

@@ -163,6 +163,6 @@ def test_what_goes_wrong_behind_the_trainer_leaves_it_as_it_was(make_session: Se
     before = sitting.session.statistics().trainer.doing
     sitting.session.handle(Failure("the VAE cannot be trained", fatal=False, background=True))
     assert sitting.session.statistics().trainer.doing == before
-    assert sitting.session.trouble == "the VAE cannot be trained"
+    assert sitting.session.trainer_failure == "the VAE cannot be trained"
     sitting.answer(1)
-    assert sitting.session.trouble is None, "told until the next model"
+    assert sitting.session.trainer_failure is None, "told until the next model"

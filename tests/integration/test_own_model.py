@@ -39,7 +39,7 @@ def labelled(tmp_path: Path) -> ModelOptions:
         store = LabelStore.open(project.store)
         trainer = InlineTrainer(RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool)).run)
         session = LabellingSession(
-            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=tuple(COLOURS),
+            pool, log=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=tuple(COLOURS),
             annotator="ann", retrain="batch", budget=20, clock=Clock(),
         )  # fmt: skip
         trainer.start(session.handle)

@@ -41,7 +41,7 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
         test = opening.open_test_set(pool, features) if request.param else None
         trainer = InlineTrainer(RoundRunner(learner, test).run)
         session = LabellingSession(
-            pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
+            pool, log=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=pool.classes,
             strategy="random", annotator="ann", retrain="batch", budget=120, audit_share=0.35, clock=Clock(),
             cross_validate=False,
         )  # fmt: skip

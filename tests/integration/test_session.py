@@ -44,7 +44,7 @@ def test_nothing_is_asked_twice_and_in_the_end_everything_was(toy: Toy, make_ses
         assert not session.finished
         asked += [item.index for item in session.batch.items]
         if len(asked) == 120:
-            assert session.last_batch
+            assert session.is_last_batch
             assert len(session.batch.items) == 1
         answer_all(session, toy, 1)
     assert sorted(asked) == list(range(120))
@@ -56,7 +56,7 @@ def test_a_batch_larger_than_the_pool_asks_what_there_is(toy: Toy, make_session:
     session = make_session(toy, batch_size=500)
     assert session.batch is not None
     assert len(session.batch.items) == 120
-    assert session.last_batch
+    assert session.is_last_batch
 
 
 @pytest.mark.parametrize(("batch_size", "per_round"), [(2, 1), (10, 1), (20, 2), (30, 3)])
@@ -294,15 +294,15 @@ def test_two_annotators_one_after_the_other_answer_each_image_once(toy: Toy, mak
 
 
 def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionMaker) -> None:
-    with pytest.raises(UsageError, match="--batch 1"):
+    with pytest.raises(UsageError, match="batch_size must be at least 1, got 0"):
         make_session(toy, batch_size=0)
     with pytest.raises(UsageError, match="two classes"):
         make_session(toy, classes=("a",))
     session = make_session(toy)
-    with pytest.raises(UsageError, match="class 3 is none"):
+    with pytest.raises(UsageError, match="class_pos must be 0 to 2, got 3"):
         session.label(item_at(session, 0), 3)
-    with pytest.raises(IndexError):
-        session.label(item_at(session, 10), 0)
+    with pytest.raises(IndexError, match="pool_idx must be 0 to 119, got 120"):
+        session.label(120, 0)
     assert session.statistics().labelled == 0
 
 
@@ -314,7 +314,7 @@ def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
         store = LabelStore.open(tmp_path / f"{run}.db")
         trainer = InlineTrainer(toy.runner().run)
         session = LabellingSession(
-            toy.pool, events=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes
+            toy.pool, log=[], rounds=[], writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes
         )
         trainer.start(session.handle)
         session.start()
@@ -352,7 +352,7 @@ def test_the_same_start_for_every_strategy(toy: Toy, make_session: SessionMaker,
     first = []
     for strategy in ("margin", "random", "k-center"):
         session = make_session(
-            toy, strategy=strategy, start=start, retrain="batch", seed=4, events=[], rounds=[], writer=NullWriter()
+            toy, strategy=strategy, start=start, retrain="batch", seed=4, log=[], rounds=[], writer=NullWriter()
         )
         assert session.batch is not None
         assert session.batch.strategy == start
@@ -377,11 +377,11 @@ def test_cross_validation_speaks_for_the_pool_where_items_were_drawn(toy: Toy, m
     assert lure is not None
     assert lure.n == 60  # random from the first item on
     assert lure.low < 0.97 <= lure.high
-    chosen = make_session(toy, strategy="margin", retrain="batch", events=[], rounds=[], writer=NullWriter())
+    chosen = make_session(toy, strategy="margin", retrain="batch", log=[], rounds=[], writer=NullWriter())
     answer_all(chosen, toy, 3)
     assert chosen.statistics().lure is None
     asked = make_session(
-        toy, strategy="margin", retrain="batch", cross_validate=True, events=[], rounds=[], writer=NullWriter()
+        toy, strategy="margin", retrain="batch", cross_validate=True, log=[], rounds=[], writer=NullWriter()
     )
     answer_all(asked, toy, 3)
     lure = asked.statistics().lure
@@ -403,7 +403,7 @@ def test_advice_to_stop_comes_when_predictions_have_settled(toy: Toy, make_sessi
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"budget": 0}, "--budget 0"), ({"first_batch": 0}, "--initial 0"), ({"audit_share": 2}, "audit share of 2")],
+    [({"budget": 0}, "budget must"), ({"first_batch": 0}, "first_batch must"), ({"audit_share": 2}, "0 and 1, got 2")],
 )
 def test_numbers_that_ask_nothing_are_refused(
     toy: Toy, make_session: SessionMaker, options: dict[str, int], words: str
@@ -416,7 +416,7 @@ def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
     """A person types on while the trainer works, and a newer request makes the one between two batches void."""
     trainer = ManualTrainer(toy)
     session = LabellingSession(
-        toy.pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
+        toy.pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
         strategy="random", batch_size=10,
     )  # fmt: skip
     session.start()

@@ -11,7 +11,7 @@ from tuilabel.session import LabellingSession
 
 def not_asked(session: LabellingSession, n: int) -> list[int]:
     """Items with no answer that are in no batch."""
-    asked = {item.index for item in session._batches.asked()}
+    asked = {item.index for item in session._batches.open_items()}
     return [i for i in range(len(session.pool.ids)) if i not in asked and session.answer_at(i) is None][:n]
 
 
@@ -178,7 +178,7 @@ def test_notes_are_kept_and_removed(toy: Toy, make_session: SessionMaker) -> Non
     again = make_session(toy)
     assert again.notes() == {4: "a 7 or a 1?"}
     assert (again.statistics().labelled, again.statistics().skipped, again.can_undo) == (0, 0, False)
-    with pytest.raises(IndexError, match="no item 500"):
+    with pytest.raises(IndexError, match="got 500"):
         again.note(500, "x")
 
 
@@ -193,13 +193,13 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     history = session.history()
     assert len(history) == 11
     newest = history[0]
-    assert (newest.index, newest.kind, newest.class_index, newest.note) == (
+    assert (newest.index, newest.kind, newest.class_pos, newest.note) == (
         session.batch.items[0].index, "flag", None, "two digits",
     )  # fmt: skip
     assert [entry.index for entry in history[1:]] == [item.index for item in reversed(first.items)]
     oldest = history[-1]
     assert oldest.class_name == session.classes[toy.truth(oldest.index)]
-    assert oldest.class_index == toy.truth(oldest.index)
+    assert oldest.class_pos == toy.truth(oldest.index)
     session.answer(oldest.index, "skip")
     assert session.history()[0].index == oldest.index
     assert history[-1].kind == "label"  # a history is of one moment

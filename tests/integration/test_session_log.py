@@ -84,7 +84,7 @@ class ReopenedSession:
     def reopen(self, annotator: str) -> None:
         self.annotator, self.trainer = annotator, GuessingTrainer(self.strategy)
         self.session = LabellingSession(
-            TOY.pool, events=list(self.log.events), rounds=list(self.log.rounds),
+            TOY.pool, log=list(self.log.events), rounds=list(self.log.rounds),
             class_changes=list(self.log.changes), writer=self.log, trainer=self.trainer,
             classes=TOY.pool.classes, batch_size=4, annotator=annotator, clock=self.clock,
         )  # fmt: skip

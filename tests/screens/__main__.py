@@ -41,7 +41,7 @@ def session() -> LabellingSession:
     trainer = InlineTrainer(runner.run, QuestionHandler(runner, LatentDecoder(checkpoint)).answer)
     made = LabellingSession(
         pool,
-        events=[],
+        log=[],
         rounds=[],
         writer=NullWriter(),
         trainer=trainer,

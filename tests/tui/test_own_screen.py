@@ -38,7 +38,7 @@ class Sitting:
         self.runner = RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool))
         trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         session = LabellingSession(
-            pool, events=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
+            pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
             annotator="ann", clock=Clock(),
         )  # fmt: skip
         trainer.start(session.handle)

@@ -1,4 +1,4 @@
-"""Classes that come, change their names and join: which there are now, and what a name has meant."""
+"""Classes that are added, renamed and merged: which there are now, and what a name meant earlier."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class ClassChange:
     key: str
     """Unique; an undo or redo refers to it."""
     kind: ChangeKind
-    """`begin` is a class that was named on the command line or came with the dataset; `add` came while labelling."""
+    """`begin` is a class that the project started with; `add` came while labelling."""
     name: str
-    """Of the class as it was called then."""
+    """Of the class, as it was called then."""
     into: str | None
-    """The new name (rename), the class that it joined (merge)."""
+    """The new name (rename), or the class that it was merged into (merge)."""
     annotator: str
     at: datetime
     """In UTC."""
     after: int
-    """How many events the store held before: that, not a clock, says what a name in an event meant."""
+    """How many events the store held before: that, not a clock, tells what a name in an event meant."""
     undoes: str | None = None
-    """The key of the change that is taken back (undo) or holds again (redo)."""
+    """The key of the change that is undone (undo) or holds again (redo)."""
 
 
 @dataclass
 class _Step:
-    """What a change does to the slots, and whether it holds."""
+    """The effect of a change, and whether it holds."""
 
     kind: ChangeKind
-    slot: int
+    class_id: int
     name: str = ""
     into: int = -1
     holds: bool = True
@@ -49,101 +49,101 @@ class _Step:
 class ClassBook:
     """The classes after some changes.
 
-    Each class has a *slot*, a number that it keeps for good and that no other class ever gets; a *position* is its
-    place among the classes that are left, 0…C-1, by growing slot. A merged class leads to the one it joined.
+    Each class has an *id*, a number that it keeps and that no other class ever gets; its *position* is 0…C-1 among the
+    classes that are left, by ascending id. The id of a merged class leads to the class that it was merged into.
     """
 
     def __init__(self, changes: Iterable[ClassChange] = ()) -> None:
         self._steps: dict[str, _Step] = {}
-        self._n_slots = 0
-        self._given: dict[str, int] = {}
-        """The first slot that ever bore a name."""
+        self._n_ids = 0
+        self._first_ids: dict[str, int] = {}
+        """The first class that ever had a name."""
         self._fold()
         for change in changes:
             self.apply(change)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The classes there are, by position."""
-        return self._living_names
+        """The names of the classes, by position."""
+        return self._names
 
     @property
-    def slots(self) -> tuple[int, ...]:
-        """Their slots."""
-        return self._living
+    def class_ids(self) -> tuple[int, ...]:
+        """The ids of the classes, by position."""
+        return self._class_ids
 
     @property
-    def begun(self) -> tuple[str, ...]:
-        """The classes that were named on the command line or came with the dataset, as they were called then."""
+    def initial_names(self) -> tuple[str, ...]:
+        """The classes that the project started with, as they were called then."""
         return tuple(step.name for step in self._steps.values() if step.kind == "begin")
 
     def apply(self, change: ClassChange) -> None:
-        """Take in a change; one that refers to something unknown does nothing."""
+        """Apply a change; one that refers to something unknown has no effect."""
         match change.kind:
             case "begin" | "add":
-                self._steps[change.key] = _Step(change.kind, self._n_slots, change.name)
-                self._given.setdefault(change.name, self._n_slots)
-                self._n_slots += 1
-            case "rename" if (slot := self.slot(change.name)) is not None and change.into is not None:
-                self._steps[change.key] = _Step("rename", slot, change.into)
-                self._given.setdefault(change.into, slot)
-            case "merge" if (slot := self.slot(change.name)) is not None:
-                into = self.slot(change.into)
-                if into is not None and into != slot:
-                    self._steps[change.key] = _Step("merge", slot, into=into)
+                self._steps[change.key] = _Step(change.kind, self._n_ids, change.name)
+                self._first_ids.setdefault(change.name, self._n_ids)
+                self._n_ids += 1
+            case "rename" if (class_id := self.class_id(change.name)) is not None and change.into is not None:
+                self._steps[change.key] = _Step("rename", class_id, change.into)
+                self._first_ids.setdefault(change.into, class_id)
+            case "merge" if (class_id := self.class_id(change.name)) is not None:
+                into = self.class_id(change.into)
+                if into is not None and into != class_id:
+                    self._steps[change.key] = _Step("merge", class_id, into=into)
             case "undo" | "redo" if change.undoes in self._steps:
                 self._steps[change.undoes].holds = change.kind == "redo"
         self._fold()
 
-    def slot(self, name: str | None) -> int | None:
-        """The slot of the class that is called `name` now; None where there is none."""
-        return None if name is None else self._slot_of.get(name)
+    def class_id(self, name: str | None) -> int | None:
+        """The id of the class that is called `name` now; None where there is none."""
+        return None if name is None else self._id_of.get(name)
 
-    def position(self, slot: int | None) -> int | None:
-        """Where the class that `slot` belongs to now stands in `names`; None where it is no more."""
-        return None if slot is None else self._position_of.get(slot)
+    def first_id(self, name: str) -> int | None:
+        """The id of the first class that was called `name`, whatever it is called now; None where none ever was."""
+        return self._first_ids.get(name)
 
-    def name(self, slot: int | None) -> str | None:
-        """What the class that `slot` belongs to is called now; None where it is no more."""
-        position = self.position(slot)
+    def position(self, class_id: int | None) -> int | None:
+        """The position of the class that an id leads to; None where it no longer exists."""
+        return None if class_id is None else self._position_of.get(class_id)
+
+    def name(self, class_id: int | None) -> str | None:
+        """The current name of the class that an id leads to; None where it no longer exists."""
+        position = self.position(class_id)
         return None if position is None else self.names[position]
 
-    def first(self, name: str) -> int | None:
-        """The slot that first bore `name`, whatever it is called now; None where none ever did."""
-        return self._given.get(name)
-
     def is_last(self, key: str) -> bool:
-        """Whether the change `key` holds and none that came after it does: then it can be taken back."""
-        standing = [other for other, step in self._steps.items() if step.holds]
-        return bool(standing) and standing[-1] == key
+        """Whether the change `key` holds and no later one does: then it can be undone."""
+        holding = [other for other, step in self._steps.items() if step.holds]
+        return bool(holding) and holding[-1] == key
 
     def _fold(self) -> None:
         names: dict[int, str] = {}
-        joined: dict[int, int] = {}
+        merged: dict[int, int] = {}
         for step in self._steps.values():
             if not step.holds:
                 continue
             if step.kind == "merge":
-                joined[step.slot] = step.into
+                merged[step.class_id] = step.into
             else:
-                names[step.slot] = step.name
-        self._living = tuple(slot for slot in sorted(names) if slot not in joined)
-        self._living_names = tuple(names[slot] for slot in self._living)
-        self._slot_of = dict(zip(self._living_names, self._living, strict=True))
-        places = {slot: position for position, slot in enumerate(self._living)}
-        for slot in joined:
-            home = slot
-            for _ in joined:
-                home = joined.get(home, home)
-            if home in places:
-                places[slot] = places[home]
-        self._position_of = places
+                names[step.class_id] = step.name
+        self._class_ids = tuple(class_id for class_id in sorted(names) if class_id not in merged)
+        self._names = tuple(names[class_id] for class_id in self._class_ids)
+        self._id_of = dict(zip(self._names, self._class_ids, strict=True))
+        positions = {class_id: position for position, class_id in enumerate(self._class_ids)}
+        for class_id in merged:
+            target = class_id
+            for _ in merged:
+                target = merged.get(target, target)
+            if target in positions:
+                positions[class_id] = positions[target]
+        self._position_of = positions
 
 
 class ClassTimeline:
     """What names in events and rounds meant when they were written.
 
-    The classes that a project began with count from before its first event: a store of format 1 did not note them.
+    The classes that a project started with count from before its first event: a store of format 1 did not record them.
 
     Parameters
     ----------
@@ -162,52 +162,52 @@ class ClassTimeline:
             growing.apply(change)
             self._meanings.append(_meanings(growing))
 
-    def slot(self, name: str | None, before: int) -> int | None:
-        """The slot of the class called `name` when the store held `before` events; None where there was none."""
-        return self._slot(name, bisect_right(self._after, before))
+    def class_id(self, name: str | None, before: int) -> int | None:
+        """The id of the class called `name` when the store held `before` events; None where there was none."""
+        return self._class_id(name, bisect_right(self._after, before))
 
-    def slot_at(self, name: str | None, at: datetime) -> int | None:
+    def class_id_at(self, name: str | None, at: datetime) -> int | None:
         """The same at a time by the clock, for rounds."""
-        return self._slot(name, bisect_right(self._times, at))
+        return self._class_id(name, bisect_right(self._times, at))
 
-    def _slot(self, name: str | None, n_changes: int) -> int | None:
+    def _class_id(self, name: str | None, n_changes: int) -> int | None:
         return None if name is None else self._meanings[n_changes].get(name)
 
 
 def with_current_names(events: Sequence[Event], changes: Sequence[ClassChange]) -> list[Event]:
     """The events with every class name as it is now; without changes, as they are.
 
-    A label of a class that is no more, or never was one, keeps its name.
+    A label of a class that no longer exists, or never did, keeps its name.
     """
     if not changes:
         return list(events)
     timeline = ClassTimeline(changes)
     return [
-        renamed(event, timeline.book, timeline.slot(event.class_name, n), timeline.slot(event.predicted, n))
+        with_names(event, timeline.book, timeline.class_id(event.class_name, n), timeline.class_id(event.predicted, n))
         for n, event in enumerate(events)
     ]
 
 
-def renamed(event: Event, book: ClassBook, slot: int | None, predicted: int | None) -> Event:
-    """The event with the names that the classes of its two slots have now."""
-    name = book.name(slot) or event.class_name
-    guess = book.name(predicted) or event.predicted
-    if (name, guess) == (event.class_name, event.predicted):
+def with_names(event: Event, book: ClassBook, class_id: int | None, predicted_id: int | None) -> Event:
+    """The event with the current names of its class and its predicted class."""
+    name = book.name(class_id) or event.class_name
+    predicted = book.name(predicted_id) or event.predicted
+    if (name, predicted) == (event.class_name, event.predicted):
         return event
-    return replace(event, class_name=name, predicted=guess)
+    return replace(event, class_name=name, predicted=predicted)
 
 
 def clean_class_name(name: str, taken: Sequence[str]) -> str:
-    """The name without spaces around it; raises `UsageError` where it cannot be a class name or is `taken`."""
+    """The name without surrounding spaces; raises `UsageError` where it cannot be a class name or is `taken`."""
     name = name.strip()
     if not name:
         raise UsageError("a class needs a name")
     if "," in name or not name.isprintable():
         raise UsageError(f"a class cannot be called {name!r}: leave out commas and control characters")
     if name in taken:
-        raise UsageError(f"there is a class {name} already: give another name, or merge the two")
+        raise UsageError(f"there is a class {name} already: choose another name, or merge the two")
     return name
 
 
 def _meanings(book: ClassBook) -> dict[str, int]:
-    return dict(zip(book.names, book.slots, strict=True))
+    return dict(zip(book.names, book.class_ids, strict=True))

@@ -264,13 +264,13 @@ def _added(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tu
     """
     if tuple(named[: len(before)]) == before:
         new = tuple(named[len(before) :])
-        used = next((name for name in new if book.first(name) is not None), None)
+        used = next((name for name in new if book.first_id(name) is not None), None)
         if used is not None:
             raise UsageError(
                 f"a class was called {used} before: give the new one another name, or add it on the screen"
             )
         return new
-    n_begun = len(book.begun)
-    if n_begun and tuple(named[:n_begun]) == book.begun:
-        return tuple(name for name in named[n_begun:] if book.first(name) is None)
+    n_begun = len(book.initial_names)
+    if n_begun and tuple(named[:n_begun]) == book.initial_names:
+        return tuple(name for name in named[n_begun:] if book.first_id(name) is None)
     return None

@@ -228,7 +228,7 @@ def _session(
     options, store = opened.options, opened.store
     return LabellingSession(
         opened.pool,
-        events=store.events(),
+        log=store.events(),
         rounds=store.rounds(),
         class_changes=store.class_changes(),
         writer=writer,

@@ -52,7 +52,7 @@ def resume_session(
     trainer = _RecordingTrainer()
     session = LabellingSession(
         pool,
-        events=store.events(),
+        log=store.events(),
         rounds=store.rounds(),
         class_changes=store.class_changes(),
         writer=NullWriter(),

@@ -1,4 +1,4 @@
-"""Asking: which batch is on, when the next is made, and what the trainer is asked for."""
+"""Which batch is current, when the next one is made, and what the trainer is asked for."""
 
 from __future__ import annotations
 
@@ -11,51 +11,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
+from tuilabel.errors import UsageError
 from tuilabel.labels import ClassBook, Writer
 from tuilabel.learner.trainer.messages import Message, TrainRequest
 from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
-from tuilabel.session.rounds import AUDIT_SHARE, audit_size, query_items, round_of, with_predictions
+from tuilabel.session.rounds import AUDIT_SHARE, audit_size, query_items, round_from_batch, with_predictions
 from tuilabel.session.state import Batch
-from tuilabel.session.training import Training
+from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
-AHEAD = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is the newest
+N_BATCHES = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is newer
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a session asks; see `LabellingSession`."""
+class QueryPlan:
+    """What a session queries; parameters and errors as for `LabellingSession`."""
 
     strategy: str
     batch_size: int
     seed: int
     retrain: Literal["label", "batch"]
-    start: str
-    first_batch: int
-    budget: int | None
+    start: str | None = None
+    first_batch: int | None = None
+    budget: int | None = None
     audit_share: float = AUDIT_SHARE
 
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "first_batch", "budget"):
+            number = getattr(self, name)
+            if number is not None and number < 1:
+                raise UsageError(f"{name} must be at least 1, got {number}", parameter=name)
+        if not 0 <= self.audit_share <= 1:
+            raise UsageError(f"audit_share must be between 0 and 1, got {self.audit_share}", parameter="audit_share")
 
-class Asking:
-    """Makes batches of the trainer's picks, and requests of the answers."""
+    def strategy_after(self, n_batches: int) -> str:
+        """The strategy that picks the batch after so many."""
+        return self.strategy if n_batches or self.start is None else self.start
+
+    def size_after(self, n_batches: int) -> int:
+        """The size of the batch after so many."""
+        return self.batch_size if n_batches or self.first_batch is None else self.first_batch
+
+
+class BatchScheduler:
+    """Makes batches of the trainer's picks, and training requests of the answers."""
 
     def __init__(
         self,
-        plan: Plan,
+        plan: QueryPlan,
         pool: ImagePool,
         book: ClassBook,
         ledger: Ledger,
         batches: Batches,
-        training: Training,
+        trainer: TrainerClient,
         writer: Writer,
         clock: Callable[[], datetime],
     ) -> None:
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
-        self._batches, self._training = batches, training
+        self._batches, self._trainer = batches, trainer
         self._writer, self._clock = writer, clock
         self.gone = pool.gone
-        """Pool indices of items whose files are no more."""
+        """Pool indices of items whose files no longer exist."""
 
     @property
     def finished(self) -> bool:
@@ -63,64 +80,63 @@ class Asking:
         return len(self._ledger.standing) >= self._budget
 
     @property
-    def last_batch(self) -> bool:
-        """Whether the batch that is asked holds every item that is left."""
+    def is_last_batch(self) -> bool:
+        """Whether the current batch holds every item that is left."""
         return self._budget - len(self._ledger.standing) == len(self._unanswered())
 
     @property
     def _budget(self) -> int:
-        """Answers there can be: of a grown pool, and without items whose files are gone."""
+        """Answers that are possible: in the pool as it is now, without items whose files are gone."""
         most = len(self._ledger) - self._ledger.count_unanswered(self.gone)
         return most if self._plan.budget is None else min(self._plan.budget, most)
 
-    def moved(self) -> None:
-        """The pool has grown, or models see other latents: ask for a model of these."""
+    def on_pool_changed(self) -> None:
+        """The pool has grown, or models see other latents: request a model of these."""
         self.gone = self._pool.gone
         self.submit()
 
-    def changed(self, touched: Iterable[int] = (), turn_to: int | None = None) -> None:
-        """After answers came or went: see to it that there is a batch, and ask for a new model.
+    def on_answers_changed(self, touched: Iterable[int] = (), switch_to: int | None = None) -> None:
+        """Answers came or went: make sure that there is a batch, and request a new model.
 
         Parameters
         ----------
-        touched : items whose batch may be open again.
-        turn_to : the item whose batch is asked now, if it is open.
+        touched : pool indices of items whose batch may be open again.
+        switch_to : pool index of the item whose batch becomes the current one, if it is open.
         """
-        self._batches.settle(self._ledger.standing, self._batches.positions(touched))
-        if turn_to is not None:
-            self._batches.turn_to(turn_to)
-        if self._batches.now is None and self._plan.retrain == "label":
-            self._next_batch(fresh=False)  # ranked ahead: the person does not wait
-        if self._batches.now is None or self._plan.retrain == "label":
+        self._batches.update_open(self._ledger.standing, self._batches.rows_of(touched))
+        if switch_to is not None:
+            self._batches.switch_to(switch_to)
+        if self._batches.current is None and self._plan.retrain == "label":
+            self._make_batch(is_fresh=False)  # ranked ahead: the person does not wait
+        if self._batches.current is None or self._plan.retrain == "label":
             self.submit()
 
-    def classes_changed(self, slots: Sequence[int]) -> None:
-        """Give predictions the new positions of the classes that were at `slots`, and ask for a new model."""
-        places = [self._book.position(slot) for slot in slots]
-        if places != list(range(len(slots))):
-            self._batches.renumber(places)
-            self._training.renumber(places, self._book.names)
+    def on_classes_changed(self, old_class_ids: Sequence[int]) -> None:
+        """Move predictions to the new positions of the classes that were `old_class_ids`, and request a new model."""
+        new_class_pos = [self._book.position(class_id) for class_id in old_class_ids]
+        if new_class_pos != list(range(len(old_class_ids))):
+            self._batches.remap_classes(new_class_pos)
+            self._trainer.remap_classes(new_class_pos, self._book.names)
         else:
-            self._training.figures.remap_classes(places, self._book.names)
+            self._trainer.models.remap_classes(new_class_pos, self._book.names)
         self.submit()
 
-    def hear(self, message: Message) -> None:
-        """A message of the trainer has come."""
-        trained_on = self._training.hear(message)
+    def handle(self, message: Message) -> None:
+        """Handle a message of the trainer."""
+        trained_on = self._trainer.handle(message)
         if trained_on is None:
             return
-        if self._batches.now is None:
-            self._next_batch(fresh=self._training.is_newest)
+        if self._batches.current is None:
+            self._make_batch(is_fresh=self._trainer.is_newest)
         else:
             self._refresh_predictions(trained_on)
 
     def submit(self) -> None:
-        """Ask the trainer for a model of the labels there are, and for what to ask next."""
+        """Request a model of the labels that there are, and picks for the next batch."""
         indices, labels, audit = self._ledger.labels()
-        waiting = [item.index for item in self._batches.asked() if self._ledger.label_of(item.index) is None]
+        waiting = [item.index for item in self._batches.open_items() if self._ledger.label_of(item.index) is None]
         share = self._plan.audit_share
-        audits = 0 if share == 0 else max(1, audit_size(self._plan.batch_size, 2, share))
-        self._training.submit(
+        self._trainer.submit(
             TrainRequest(
                 serial=0,
                 indices=indices,
@@ -128,36 +144,40 @@ class Asking:
                 n_classes=len(self._book.names),
                 audit=audit,
                 excluded=np.unique(
-                    np.concatenate([self._ledger.aside(), self.gone, np.array(waiting, dtype=np.int64)])
+                    np.concatenate([self._ledger.set_aside(), self.gone, np.array(waiting, dtype=np.int64)])
                 ),
                 shown=np.array(self._unanswered(), dtype=np.int64),
-                strategy=self._plan.strategy if len(self._batches) else self._plan.start,
+                strategy=self._plan.strategy_after(len(self._batches)),
                 batch_size=max(1, self._next_size),
-                audit_size=audits,
+                audit_size=0 if share == 0 else max(1, audit_size(self._plan.batch_size, 2, share)),
                 seed=self._plan.seed,
-                n_batches=AHEAD[self._plan.retrain],
+                n_batches=N_BATCHES[self._plan.retrain],
                 target_of=self._target_of(),
             ),
-            batch_is_due=self._batches.now is None,
+            batch_is_due=self._batches.current is None,
         )
 
     def _unanswered(self) -> list[int]:
-        """Items of the batch that is asked which have no answer."""
-        batch = self._batches.now
+        """Pool indices of the unanswered items of the current batch."""
+        batch = self._batches.current
         return [] if batch is None else [i.index for i in batch.items if i.index not in self._ledger.standing]
 
     def _target_of(self) -> NDArray[np.int64]:
-        """Where each class of the dataset is among the session's, -1 for nowhere; see `TrainRequest`."""
-        places = [self._book.position(self._book.first(name)) for name in self._pool.classes]
-        return np.array([-1 if place is None else place for place in places], dtype=np.int64)
+        """The session's class position of each class of the dataset, -1 for none; see `TrainRequest`."""
+        found = [self._book.position(self._book.first_id(name)) for name in self._pool.classes]
+        return np.array([-1 if class_pos is None else class_pos for class_pos in found], dtype=np.int64)
 
     def _refresh_predictions(self, trained_on: NDArray[np.int64]) -> None:
-        """Give the batch the predictions of a much better model than it has.
+        """Give the current batch the predictions of a much better model than it has.
 
-        Never for an answered item, nor for one whose answer, taken back since, that model has learnt: an audit item
-        is judged by a model that has not seen it.
+        Never for an answered item, nor for one whose answer, undone since, that model has learnt: an audit item is
+        judged by a model that has not seen it.
+
+        Parameters
+        ----------
+        trained_on : pool indices of the items that the newest model has learnt.
         """
-        batch, result = self._batches.now, self._training.result
+        batch, result = self._batches.current, self._trainer.result
         if batch is None or result is None or not result.n_labels:
             return
         if batch.trained_on is not None and result.n_labels < REFRESH_FACTOR * batch.trained_on:
@@ -167,33 +187,32 @@ class Asking:
             return  # the request was made before this batch
         items = np.array([item.index for item in batch.items], dtype=np.int64)
         barred = {i for i in items.tolist() if i in answered} | set(items[np.isin(items, trained_on)].tolist())
-        self._batches.replace_now(with_predictions(batch, result, barred))
+        self._batches.replace_current(with_predictions(batch, result, barred))
 
     @property
     def _next_size(self) -> int:
-        """Items of the batch to come; the last may be smaller."""
-        size = self._plan.batch_size if len(self._batches) else self._plan.first_batch
-        return min(size, self._budget - len(self._ledger.standing))
+        """Items of the next batch; the last may be smaller."""
+        return min(self._plan.size_after(len(self._batches)), self._budget - len(self._ledger.standing))
 
-    def _next_batch(self, fresh: bool) -> None:
+    def _make_batch(self, is_fresh: bool) -> None:
         """Make a batch of the newest result's candidates.
 
-        Where that result is not `fresh` and has too few candidates left, or the session retrains by batch, the next
-        result is waited for.
+        Unless that result is fresh, that is of the newest request, the next one is waited for where too few candidates
+        are left, or the session retrains by batch.
         """
-        result = self._training.result
-        if result is None or self.finished or (not fresh and self._plan.retrain == "batch"):
+        result = self._trainer.result
+        if result is None or self.finished or (not is_fresh and self._plan.retrain == "batch"):
             return
-        number, wanted = self._batches.next_number, self._next_size
+        number, size = self._batches.next_number, self._next_size
         answered, trained_on = self._ledger.standing, result.n_labels or None
         items = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[
-            : audit_size(wanted, number, self._plan.audit_share)
+            : audit_size(size, number, self._plan.audit_share)
         ]
         chosen = {item.index for item in items}
         picked = query_items(result.picks, self._pool, answered, audit=False, trained_on=trained_on)
-        items += [item for item in picked if item.index not in chosen][: wanted - len(items)]
-        if not items or (len(items) < wanted and not fresh):
+        items += [item for item in picked if item.index not in chosen][: size - len(items)]
+        if not items or (len(items) < size and not is_fresh):
             return
         batch = Batch(number, tuple(items), result.strategy, trained_on)
         self._batches.add(batch)
-        self._writer.put_round(round_of(batch, result, self._book.names, self._clock()))
+        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock()))

@@ -1,4 +1,4 @@
-"""The batches of a project: which is asked now, which have items without an answer, where an item was asked."""
+"""The batches of a project: the current one, those with unanswered items, and which batch queried an item."""
 
 from __future__ import annotations
 
@@ -9,89 +9,91 @@ from tuilabel.session.state import Batch, QueryItem
 
 
 class Batches:
-    """Batches in the order in which they were made.
+    """Batches in the order in which they were made. One is open while any of its items is unanswered.
 
     Parameters
     ----------
-    earlier : batches of earlier sittings.
+    earlier : batches of earlier sessions.
     answered : pool indices with an answer.
     """
 
     def __init__(self, earlier: Iterable[Batch], answered: Collection[int]) -> None:
         self._all: list[Batch] = []
-        self._place: dict[int, tuple[int, int]] = {}
+        self._rows: dict[int, tuple[int, int]] = {}
+        """By pool index: the row of its batch, and its position in the batch."""
         self._open: list[int] = []
         self._current: int | None = None
         for batch in earlier:
             self._append(batch)
-        self.settle(answered, range(len(self._all)))
+        self.update_open(answered, range(len(self._all)))
 
     def __len__(self) -> int:
         return len(self._all)
 
     @property
-    def now(self) -> Batch | None:
-        """The batch that is asked."""
+    def current(self) -> Batch | None:
+        """The batch that is being answered."""
         return None if self._current is None else self._all[self._current]
 
     @property
     def next_number(self) -> int:
-        """Of the round that comes after all there are."""
+        """The number of the round after all that there are."""
         return self._all[-1].round + 1 if self._all else 1
 
     def add(self, batch: Batch) -> None:
-        """A new batch, which is asked from now on."""
+        """Add a new batch, which becomes the current one."""
         self._append(batch)
         self._current = len(self._all) - 1
         self._open.append(self._current)
 
-    def replace_now(self, batch: Batch) -> None:
-        """The batch that is asked, with other predictions."""
+    def replace_current(self, batch: Batch) -> None:
+        """Replace the current batch by the same one with other predictions."""
         assert self._current is not None
         self._all[self._current] = batch
 
-    def asked(self) -> Iterator[QueryItem]:
-        """Every item of a batch that is not complete."""
-        return (item for position in self._open for item in self._all[position].items)
+    def open_items(self) -> Iterator[QueryItem]:
+        """Every item of an open batch."""
+        return (item for row in self._open for item in self._all[row].items)
 
-    def find(self, index: int) -> tuple[Batch, QueryItem] | None:
-        """The batch that asked item `index`, and the item as it was asked; None where none did."""
-        if index not in self._place:
+    def find(self, pool_idx: int) -> tuple[Batch, QueryItem] | None:
+        """The batch that queried an item, and the item as it was queried; None where none did."""
+        if pool_idx not in self._rows:
             return None
-        position, k = self._place[index]
-        return self._all[position], self._all[position].items[k]
+        row, batch_pos = self._rows[pool_idx]
+        return self._all[row], self._all[row].items[batch_pos]
 
-    def is_open(self, index: int) -> bool:
-        """Whether item `index` is in a batch that is not complete."""
-        return index in self._place and self._place[index][0] in self._open
+    def is_open(self, pool_idx: int) -> bool:
+        """Whether an item is in an open batch."""
+        return pool_idx in self._rows and self._rows[pool_idx][0] in self._open
 
-    def settle(self, answered: Collection[int], touched: Iterable[int] = ()) -> None:
-        """After answers came or went: see which batches are open; one that is complete is asked no more.
+    def update_open(self, answered: Collection[int], touched_rows: Iterable[int] = ()) -> None:
+        """Find out which batches are open after answers came or went; a complete one is no longer current.
 
         Parameters
         ----------
-        touched : positions of batches that may be open again; see `positions`.
+        answered : pool indices with an answer.
+        touched_rows : rows of batches that may be open again; see `rows_of`.
         """
-        self._open = [p for p in sorted({*self._open, *touched}) if not self._complete(p, answered)]
+        self._open = [row for row in sorted({*self._open, *touched_rows}) if not self._is_complete(row, answered)]
         if self._current not in self._open:
             self._current = self._open[0] if self._open else None
 
-    def positions(self, indices: Iterable[int]) -> set[int]:
-        """Positions of the batches that asked these items."""
-        return {self._place[index][0] for index in indices if index in self._place}
+    def rows_of(self, pool_indices: Iterable[int]) -> set[int]:
+        """Rows of the batches that queried these items."""
+        return {self._rows[pool_idx][0] for pool_idx in pool_indices if pool_idx in self._rows}
 
-    def turn_to(self, index: int) -> None:
-        """Ask the batch of item `index` now, if it is open."""
-        if self.is_open(index):
-            self._current = self._place[index][0]
+    def switch_to(self, pool_idx: int) -> None:
+        """Make the batch of an item the current one, if it is open."""
+        if self.is_open(pool_idx):
+            self._current = self._rows[pool_idx][0]
 
-    def renumber(self, places: Sequence[int | None]) -> None:
-        """Let predictions of class k become predictions of `places[k]`, or none."""
+    def remap_classes(self, new_class_pos: Sequence[int | None]) -> None:
+        """Turn predictions of class k into predictions of class `new_class_pos[k]`, or none."""
         self._all = [
             replace(
                 batch,
                 items=tuple(
-                    item if item.predicted is None else replace(item, predicted=places[item.predicted])
+                    item if item.predicted is None else replace(item, predicted=new_class_pos[item.predicted])
                     for item in batch.items
                 ),
             )
@@ -99,9 +101,9 @@ class Batches:
         ]
 
     def _append(self, batch: Batch) -> None:
-        position = len(self._all)
+        row = len(self._all)
         self._all.append(batch)
-        self._place.update({item.index: (position, k) for k, item in enumerate(batch.items)})
+        self._rows.update({item.index: (row, batch_pos) for batch_pos, item in enumerate(batch.items)})
 
-    def _complete(self, position: int, answered: Collection[int]) -> bool:
-        return all(item.index in answered for item in self._all[position].items)
+    def _is_complete(self, row: int, answered: Collection[int]) -> bool:
+        return all(item.index in answered for item in self._all[row].items)

@@ -1,9 +1,9 @@
-"""Events about to be: what is known of an item before its new answer."""
+"""Makes the events of one annotator, with what was known of each item before its new answer."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -17,8 +17,8 @@ from tuilabel.session.ledger import Ledger
 AnswerKind = Literal["label", "skip", "flag"]
 
 
-class Drafts:
-    """Makes the events of one annotator."""
+class EventFactory:
+    """Makes events; writes none."""
 
     def __init__(
         self,
@@ -32,48 +32,75 @@ class Drafts:
         self._pool, self._book, self._ledger, self._batches = pool, book, ledger, batches
         self._annotator, self._clock = annotator, clock
 
-    def note(self, index: int, text: str) -> Event:
-        """A note on item `index`."""
-        return replace(self._blank(index), key=uuid.uuid4().hex, kind="note", at=self._clock(), note=text)
+    def note(self, pool_idx: int, text: str) -> Event:
+        """A note on an item."""
+        return replace(self._blank(pool_idx), key=uuid.uuid4().hex, kind="note", at=self._clock(), note=text)
 
     def answer(
-        self,
-        index: int,
-        kind: AnswerKind,
-        class_index: int | None,
-        milliseconds: int,
-        origin: Origin | None = None,
+        self, pool_idx: int, kind: AnswerKind, class_pos: int | None, milliseconds: int, origin: Origin | None = None
     ) -> Event:
-        """An answer to item `index`; raises as `LabellingSession.answer`.
+        """An answer to an item; parameters and errors as for `LabellingSession.answer`."""
+        return replace(
+            self._known(pool_idx),
+            key=uuid.uuid4().hex,
+            kind=kind,
+            class_name=self.class_name(class_pos) if kind == "label" else None,
+            at=self._clock(),
+            milliseconds=milliseconds,
+            origin=origin or ("batch" if self._batches.is_open(pool_idx) else "direct"),
+        )
+
+    def confirmations(
+        self,
+        pool_indices: Sequence[int],
+        class_pos: int,
+        milliseconds: int,
+        *,
+        predicted: Sequence[int] | None,
+        confidence: Sequence[float] | None,
+        trained_on: int | None,
+    ) -> list[tuple[int, Event]]:
+        """Labels of one class, in one step, for the items that may be confirmed; see `LabellingSession.confirm_class`.
 
         Parameters
         ----------
-        origin : by default "batch" for an item of an open batch, else "direct".
+        trained_on : labels that the model behind `predicted` was trained on.
+
+        Returns
+        -------
+        Pool indices with their events.
         """
-        known = self._known(index)
-        return replace(
-            known,
-            key=uuid.uuid4().hex,
-            kind=kind,
-            class_name=self.class_name(class_index) if kind == "label" else None,
-            at=self._clock(),
-            milliseconds=milliseconds,
-            origin=origin or ("batch" if self._batches.is_open(index) else "direct"),
-        )
+        drawn = {i.index for i in self._batches.open_items() if i.audit or i.query_probability is not None}
+        row_of = {pool_idx: row for row, pool_idx in enumerate(pool_indices)}
+        chosen = [pool_idx for pool_idx in row_of if pool_idx not in drawn and pool_idx not in self._ledger.standing]
+        step, each = uuid.uuid4().hex, milliseconds // max(1, len(chosen))
+        events = []
+        for pool_idx in chosen:
+            event = replace(self.answer(pool_idx, "label", class_pos, each, "by-class"), step=step)
+            if predicted is not None:
+                row = row_of[pool_idx]
+                event = replace(
+                    event,
+                    trained_on=trained_on,
+                    predicted=self.class_name(predicted[row]),
+                    confidence=None if confidence is None else float(confidence[row]),
+                )
+            events.append((pool_idx, event))
+        return events
 
-    def class_name(self, class_index: int | None) -> str:
-        """The name at a position; raises `UsageError` where there is none."""
+    def class_name(self, class_pos: int | None) -> str:
+        """The name of the class at a position; raises `UsageError` where there is none."""
         names = self._book.names
-        if class_index is None or not 0 <= class_index < len(names):
-            raise UsageError(f"class {class_index} is none of 0…{len(names) - 1}")
-        return names[class_index]
+        if class_pos is None or not 0 <= class_pos < len(names):
+            raise UsageError(f"class_pos must be 0 to {len(names) - 1}, got {class_pos}", parameter="class_pos")
+        return names[class_pos]
 
-    def _known(self, index: int) -> Event:
-        """What is known of item `index` before its new answer: from its standing answer, else from its batch."""
-        blank, standing = self._blank(index), self._ledger.standing.get(index)
+    def _known(self, pool_idx: int) -> Event:
+        """What is known of an item before its new answer: from its standing answer, else from its batch."""
+        blank, standing = self._blank(pool_idx), self._ledger.standing.get(pool_idx)
         if standing is not None:
             return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None)
-        found = self._batches.find(index)
+        found = self._batches.find(pool_idx)
         if found is None:
             return blank
         batch, item = found
@@ -88,15 +115,15 @@ class Drafts:
             audit=item.audit,
         )
 
-    def _blank(self, index: int) -> Event:
-        """An event about item `index` that says nothing yet."""
-        if not 0 <= index < len(self._pool.ids):
-            raise IndexError(f"no item {index} in a pool of {len(self._pool.ids)}")
-        batch = self._batches.now
+    def _blank(self, pool_idx: int) -> Event:
+        """An event about an item, without content."""
+        if not 0 <= pool_idx < len(self._pool.ids):
+            raise IndexError(f"pool_idx must be 0 to {len(self._pool.ids) - 1}, got {pool_idx}")
+        batch = self._batches.current
         return Event(
             key="",
             kind="skip",
-            item=self._pool.ids[index].decode(),
+            item=self._pool.ids[pool_idx].decode(),
             class_name=None,
             annotator=self._annotator,
             at=datetime.min,

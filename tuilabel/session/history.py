@@ -1,4 +1,4 @@
-"""The history view: every answer that stands, newest first."""
+"""The history: every answer that stands, newest first."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ class HistoryEntry:
     """One item with the answer that stands."""
 
     index: int
+    """Of the item in the pool."""
     id: str
+    """Content id of the image."""
     kind: Kind
-    class_index: int | None
+    class_pos: int | None
+    """Position of the class; None without a label."""
     class_name: str | None
     annotator: str
     at: datetime
+    """In UTC."""
     round: int
     note: str | None
     predicted: int | None
-    """Class position that the model took it for, before it learnt the answer."""
+    """Class position that the model predicted before it learnt the answer."""
     confidence: float | None
 
 
@@ -34,13 +38,13 @@ class History(Sequence[HistoryEntry]):
     Making it sorts the answers by time, a few milliseconds for 30,000; an entry costs microseconds.
     """
 
-    def __init__(self, answers: Iterable[tuple[int, Event]], notes: Mapping[int, str], book: ClassBook) -> None:
-        self._answers = sorted(answers, key=lambda pair: pair[1].at, reverse=True)
+    def __init__(self, standing: Iterable[tuple[int, Event]], notes: Mapping[int, str], book: ClassBook) -> None:
+        self._standing = sorted(standing, key=lambda pair: pair[1].at, reverse=True)
         self._notes = dict(notes)
-        self._places = {name: position for position, name in enumerate(book.names)}
+        self._class_pos = {name: class_pos for class_pos, name in enumerate(book.names)}
 
     def __len__(self) -> int:
-        return len(self._answers)
+        return len(self._standing)
 
     @overload
     def __getitem__(self, key: int) -> HistoryEntry: ...
@@ -50,20 +54,20 @@ class History(Sequence[HistoryEntry]):
 
     def __getitem__(self, key: int | slice) -> HistoryEntry | list[HistoryEntry]:
         if isinstance(key, slice):
-            return [self._entry(*pair) for pair in self._answers[key]]
-        return self._entry(*self._answers[key])
+            return [self._entry(*pair) for pair in self._standing[key]]
+        return self._entry(*self._standing[key])
 
-    def _entry(self, index: int, event: Event) -> HistoryEntry:
+    def _entry(self, pool_idx: int, event: Event) -> HistoryEntry:
         return HistoryEntry(
-            index=index,
+            index=pool_idx,
             id=event.item,
             kind=event.kind,
-            class_index=self._places.get(event.class_name or ""),
+            class_pos=self._class_pos.get(event.class_name or ""),
             class_name=event.class_name,
             annotator=event.annotator,
             at=event.at,
             round=event.round,
-            note=self._notes.get(index),
-            predicted=self._places.get(event.predicted or ""),
+            note=self._notes.get(pool_idx),
+            predicted=self._class_pos.get(event.predicted or ""),
             confidence=event.confidence,
         )

@@ -1,4 +1,4 @@
-"""What a sitting has so far: the answers that stand, counted."""
+"""The answers that stand, with their counts."""
 
 from __future__ import annotations
 
@@ -10,25 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.labels import ClassBook, Event
-from tuilabel.labels.classes import renamed
+from tuilabel.labels.classes import with_names
 
 
 @dataclass(frozen=True, slots=True)
 class StandingAnswer:
-    """An answer as it was written, and the slots of the classes that it named then."""
+    """An answer as it was written, with the ids of the classes that it named then."""
 
     event: Event
-    slot: int | None
-    predicted: int | None
+    class_id: int | None
+    predicted_id: int | None
 
 
 class Ledger:
-    """The standing answers, counted as they come and go, so that a key costs the same after 30,000 labels.
+    """The answers that stand, counted as they come and go, so that a key costs the same after 30,000 labels.
 
     Parameters
     ----------
     n_items : N, of the pool.
-    book : the classes; after a change of them call `rebuild`.
+    book : the classes; call `rebuild` after a change of them.
+
+    Attributes
+    ----------
+    standing : the answer that stands for each item, by pool index, with the class names of now.
+    audits : those to audit items.
+    kinds : how many there are of each kind.
+    class_counts : labels by class position.
     """
 
     def __init__(self, n_items: int, book: ClassBook) -> None:
@@ -38,13 +45,11 @@ class Ledger:
 
     def _clear(self, n_items: int) -> None:
         self.standing: dict[int, Event] = {}
-        """The answer that stands for each item, by pool index, with class names as they are now."""
         self.audits: dict[int, Event] = {}
-        """Those to audit items."""
         self.kinds: Counter[str] = Counter()
-        self.classes: Counter[int] = Counter()
+        self.class_counts: Counter[int] = Counter()
         self._label = np.full(n_items, -1, dtype=np.int64)
-        self._aside = np.zeros(n_items, dtype=bool)
+        self._set_aside = np.zeros(n_items, dtype=bool)
         self._audit = np.zeros(n_items, dtype=bool)
 
     def __len__(self) -> int:
@@ -52,89 +57,89 @@ class Ledger:
         return len(self._label)
 
     def grow(self, n_items: int) -> None:
-        """The pool has more items now, after those there were."""
-        new = n_items - len(self._label)
-        self._label = np.append(self._label, np.full(new, -1, dtype=np.int64))
-        self._aside = np.append(self._aside, np.zeros(new, dtype=bool))
-        self._audit = np.append(self._audit, np.zeros(new, dtype=bool))
+        """The pool has `n_items` now, the new ones after those that it had."""
+        n_new = n_items - len(self._label)
+        self._label = np.append(self._label, np.full(n_new, -1, dtype=np.int64))
+        self._set_aside = np.append(self._set_aside, np.zeros(n_new, dtype=bool))
+        self._audit = np.append(self._audit, np.zeros(n_new, dtype=bool))
 
-    def push(self, index: int, answer: StandingAnswer) -> None:
-        """An answer to item `index`, on top of those before; call `show` when it is to count."""
-        self._stacks.setdefault(index, []).append(answer)
+    def push(self, pool_idx: int, answer: StandingAnswer) -> None:
+        """Put an answer to an item on top of the earlier ones; `update` makes it count."""
+        self._stacks.setdefault(pool_idx, []).append(answer)
 
-    def drop(self, index: int, key: str | None) -> StandingAnswer | None:
-        """Take the answer `key` from item `index`; None where it is not there."""
-        stack = self._stacks.get(index, [])
-        place = next((k for k in reversed(range(len(stack))) if stack[k].event.key == key), None)
-        return None if place is None else stack.pop(place)
+    def drop(self, pool_idx: int, key: str | None) -> StandingAnswer | None:
+        """Remove the answer `key` from an item and return it; None where it is not there. `update` makes it count."""
+        stack = self._stacks.get(pool_idx, [])
+        row = next((row for row in reversed(range(len(stack))) if stack[row].event.key == key), None)
+        return None if row is None else stack.pop(row)
 
-    def show(self, index: int) -> None:
-        """Let the topmost answer of item `index` count, if there is one, and no other."""
-        old = self.standing.pop(index, None)
+    def update(self, pool_idx: int) -> None:
+        """Count the topmost answer to an item, if it has one, in place of the one counted before."""
+        old = self.standing.pop(pool_idx, None)
         if old is not None:
             self.kinds[old.kind] -= 1
-            self.audits.pop(index, None)
-            if self._label[index] >= 0:
-                self.classes[int(self._label[index])] -= 1
-            self._label[index], self._aside[index], self._audit[index] = -1, False, False
-        stack = self._stacks.get(index)
+            self.audits.pop(pool_idx, None)
+            if self._label[pool_idx] >= 0:
+                self.class_counts[int(self._label[pool_idx])] -= 1
+            self._label[pool_idx], self._set_aside[pool_idx], self._audit[pool_idx] = -1, False, False
+        stack = self._stacks.get(pool_idx)
         if not stack:
             return
         answer = stack[-1]
-        event = self.now(answer)
-        self.standing[index] = event
+        event = self.with_current_names(answer)
+        self.standing[pool_idx] = event
         self.kinds[event.kind] += 1
-        self._audit[index] = event.audit
+        self._audit[pool_idx] = event.audit
         if event.audit:
-            self.audits[index] = event
-        position = self._book.position(answer.slot) if event.kind == "label" else None
-        if position is None:
-            self._aside[index] = True
+            self.audits[pool_idx] = event
+        class_pos = self._book.position(answer.class_id) if event.kind == "label" else None
+        if class_pos is None:
+            self._set_aside[pool_idx] = True
         else:
-            self._label[index] = position
-            self.classes[position] += 1
+            self._label[pool_idx] = class_pos
+            self.class_counts[class_pos] += 1
 
     def rebuild(self) -> None:
-        """Count everything anew, by the classes there are now."""
+        """Count everything again, by the classes of now."""
         self._clear(len(self._label))
-        for index in self._stacks:
-            self.show(index)
+        for pool_idx in self._stacks:
+            self.update(pool_idx)
 
-    def now(self, answer: StandingAnswer) -> Event:
-        """The answer's event with class names as they are now."""
-        return renamed(answer.event, self._book, answer.slot, answer.predicted)
+    def with_current_names(self, answer: StandingAnswer) -> Event:
+        """The answer's event with the class names of now."""
+        return with_names(answer.event, self._book, answer.class_id, answer.predicted_id)
 
-    def answers(self, index: int) -> Sequence[StandingAnswer]:
-        """Every answer to item `index` that was not taken back, the standing one last."""
-        return self._stacks.get(index, ())
+    def answers(self, pool_idx: int) -> Sequence[StandingAnswer]:
+        """Every answer to an item that was not undone, the one that stands last."""
+        return self._stacks.get(pool_idx, ())
 
     def live_events(self) -> list[Event]:
-        """Every answer that was not taken back, of every annotator, item by item, with class names as they are now."""
-        return [self.now(answer) for stack in self._stacks.values() for answer in stack]
+        """Every answer that was not undone, of every annotator, item by item, with the class names of now."""
+        return [self.with_current_names(answer) for stack in self._stacks.values() for answer in stack]
 
-    def stands(self, index: int, key: str) -> bool:
-        """Whether the answer `key` is the one that stands for item `index`."""
-        event = self.standing.get(index)
+    def stands(self, pool_idx: int, key: str) -> bool:
+        """Whether the answer `key` is the one that stands for an item."""
+        event = self.standing.get(pool_idx)
         return event is not None and event.key == key
 
-    def uses(self, slot: int) -> bool:
-        """Whether any answer names the class `slot`, standing or under another one."""
-        return any(answer.slot == slot for stack in self._stacks.values() for answer in stack)
+    def uses(self, class_id: int) -> bool:
+        """Whether any answer names a class, standing or below another one."""
+        return any(answer.class_id == class_id for stack in self._stacks.values() for answer in stack)
 
-    def label_of(self, index: int) -> int | None:
-        """The class position of item `index`; None where it has no label."""
-        position = int(self._label[index])
-        return None if position < 0 else position
+    def label_of(self, pool_idx: int) -> int | None:
+        """The class position of an item; None where it has no label."""
+        class_pos = int(self._label[pool_idx])
+        return None if class_pos < 0 else class_pos
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-        """Labelled items by growing index: pool indices, class positions, and which are audit items, all (m,)."""
+        """Labelled items: pool indices, ascending, class positions, and which are audit items, all (m,)."""
         indices = np.flatnonzero(self._label >= 0)
         return indices, self._label[indices], self._audit[indices]
 
-    def count_unanswered(self, indices: NDArray[np.int64]) -> int:
+    def count_unanswered(self, pool_indices: NDArray[np.int64]) -> int:
         """How many of these items have no answer."""
-        return int(np.count_nonzero((self._label[indices] < 0) & ~self._aside[indices]))
+        return int(np.count_nonzero((self._label[pool_indices] < 0) & ~self._set_aside[pool_indices]))
 
-    def aside(self) -> NDArray[np.int64]:
-        """Pool indices of skipped and flagged items, growing."""
-        return np.flatnonzero(self._aside)
+    def set_aside(self) -> NDArray[np.int64]:
+        """Pool indices of skipped and flagged items, ascending."""
+        return np.flatnonzero(self._set_aside)

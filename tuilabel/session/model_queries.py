@@ -1,4 +1,4 @@
-"""What the screen asks of the model beside the rounds: one item, the items of a class, labels to look at again."""
+"""What the session asks the model besides training: about one item, the items of a class, labels to review."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDS = 5
 
 
 class AnsweredSession(Protocol):
-    """What is asked about: of `LabellingSession` what questions are made of."""
+    """What questions are made of; `LabellingSession` provides it."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -37,92 +37,95 @@ class AnsweredSession(Protocol):
 
     @property
     def live_events(self) -> list[Event]:
-        """Every answer that was not taken back."""
+        """Every answer that was not undone."""
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pool indices and class positions of the labelled items."""
 
     def unavailable(self) -> NDArray[np.int64]:
-        """Pool indices that are answered, set aside or being asked."""
+        """Pool indices of items that are answered, gone or in an open batch."""
 
 
 class ModelQueries:
-    """Asks the trainer, and keeps the answer to the newest question of each kind.
+    """Asks the trainer, and keeps the reply to the newest question of each kind.
 
-    Answers come through the session's `handle`; until then `inspection`, `class_items` and `review()` are None.
+    Replies arrive through the session's `handle`; until then the attributes and `review()` are None.
+
+    Attributes
+    ----------
+    inspection : the reply to the newest `inspect`.
+    class_items : the reply to the newest `ask_class`.
+    out_of_fold : the reply to the newest `ask_review`.
     """
 
     def __init__(self, session: AnsweredSession, trainer: Trainer) -> None:
         self._session = session
         self._trainer = trainer
         self._serial = 0
-        self._inspecting = self._listing = self._validating = 0
-        self._index = 0
+        self._inspect_serial = self._class_serial = self._review_serial = 0
+        self._inspected = 0
         self._since = 0
         self.inspection: Inspection | None = None
-        """The answer to the newest `inspect`."""
         self.class_items: ClassItems | None = None
-        """The answer to the newest `ask_class`."""
         self.out_of_fold: OutOfFoldPredictions | None = None
-        """The answer to the newest `ask_review`."""
 
-    def inspect(self, index: int, neighbours: int = 8) -> None:
-        """Ask what the model makes of pool item `index`, and which items are nearest to it."""
+    def inspect(self, pool_idx: int, neighbours: int = 8) -> None:
+        """Ask what the model predicts for an item, and which items are nearest to it."""
         self.inspection = None
-        self._inspecting, self._index = self._next(), index
-        self._trainer.ask(InspectItem(self._inspecting, index, neighbours, self._since))
+        self._inspect_serial, self._inspected = self._next_serial(), pool_idx
+        self._trainer.ask(InspectItem(self._inspect_serial, pool_idx, neighbours, self._since))
 
-    def ask_class(self, class_index: int, count: int, order: Literal["sure", "unsure"] = "sure") -> None:
-        """Ask for `count` unanswered items, none of the open batches, that the model takes for a class."""
+    def ask_class(self, class_pos: int, count: int, order: Literal["sure", "unsure"] = "sure") -> None:
+        """Ask for `count` unanswered items, outside of open batches, that the model predicts to be of a class."""
         self.class_items = None
-        self._listing = self._next()
-        unavailable = self._session.unavailable()
-        self._trainer.ask(ItemsOfClass(self._listing, class_index, count, unavailable, order, self._since))
+        self._class_serial = self._next_serial()
+        excluded = self._session.unavailable()
+        self._trainer.ask(ItemsOfClass(self._class_serial, class_pos, count, excluded, order, self._since))
 
     def ask_review(self) -> None:
         """Ask for a cross-validation of all labels, for `review`."""
         self.out_of_fold = None
-        self._validating = self._next()
+        self._review_serial = self._next_serial()
         indices, labels = self._session.labels()
-        self._trainer.ask(CrossValidate(self._validating, indices, labels, len(self._session.classes), FOLDS))
+        self._trainer.ask(CrossValidate(self._review_serial, indices, labels, len(self._session.classes), FOLDS))
 
     def review(self) -> list[ReviewItem] | None:
-        """The answers to look at again, as they stand now; None until the cross-validation has come."""
+        """The answers to review, as they stand now; None until the cross-validation has arrived."""
         if self.out_of_fold is None:
             return None
         session = self._session
         return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
 
-    def classes_changed(self, places: Sequence[int | None], since: int) -> None:
-        """Class k is class `places[k]` from now on: forget what was said in terms of the old ones, and ask again.
+    def on_classes_changed(self, new_class_pos: Sequence[int | None], since: int) -> None:
+        """Class k is at `new_class_pos[k]` from now on: drop replies in terms of the old classes, and ask again.
 
-        Not for the items of a class, which may be no more.
+        The items of a class are not asked for again, as it may no longer exist.
 
         Parameters
         ----------
         since : serial of the first training request in terms of the new classes.
         """
-        if list(places) == list(range(len(places))):
+        if list(new_class_pos) == list(range(len(new_class_pos))):
             return
         self._since = since
-        self._listing, self.class_items = 0, None
-        if self._inspecting:
-            self.inspect(self._index)
-        if self._validating:
+        self._class_serial, self.class_items = 0, None
+        if self._inspect_serial:
+            self.inspect(self._inspected)
+        if self._review_serial:
             self.ask_review()
 
-    def take(self, answer: Reply) -> None:
-        """Keep an answer; one to an older question is dropped."""
-        match answer:
-            case Inspection() if answer.serial == self._inspecting:
-                self.inspection = answer
-            case ClassItems() if answer.serial == self._listing:
-                self.class_items = answer
-            case OutOfFoldPredictions() if answer.serial == self._validating:
-                self.out_of_fold = answer
+    def handle(self, reply: Reply) -> None:
+        """Keep a reply; one to an older question is dropped."""
+        match reply:
+            case Inspection() if reply.serial == self._inspect_serial:
+                self.inspection = reply
+            case ClassItems() if reply.serial == self._class_serial:
+                self.class_items = reply
+            case OutOfFoldPredictions() if reply.serial == self._review_serial:
+                self.out_of_fold = reply
             case _:
                 pass
 
-    def _next(self) -> int:
+    def _next_serial(self) -> int:
         self._serial += 1
         return self._serial

@@ -1,4 +1,4 @@
-"""Answers that want a second look: likely wrong labels, flags, disagreements, audit mistakes. Pure functions."""
+"""Answers to review: likely wrong labels, flags, disagreements, audit mistakes. Pure functions."""
 
 from __future__ import annotations
 
@@ -18,67 +18,68 @@ Reason = Literal["likely wrong", "flagged", "disagreement", "audit mistake"]
 
 @dataclass(frozen=True)
 class ReviewItem:
-    """One answered item to look at again."""
+    """One answered item to review."""
 
     index: int
+    """Of the item in the pool."""
     id: str
     reason: Reason
     """The strongest one, in the order of `Reason`."""
     label: int | None
-    """The class it has now; None for a flagged one."""
+    """The position of its class; None for a flagged one."""
     suggested: int | None
-    """The class that models or others took it for."""
+    """The class position that models or other annotators suggest."""
     confidence: float | None
-    """The probability of that class, where a model says so."""
+    """The probability of that class, where a model suggests it."""
     score: float
-    """0…1, how strongly the label is doubted, to compare items of one reason."""
+    """0…1, how doubtful the label is, to compare items of one reason."""
     by: tuple[tuple[str, int], ...] = ()
-    """Annotators and the classes they gave, where they disagree."""
+    """Annotators and the class positions they gave, where they disagree."""
 
 
 def review_items(
-    answers: Mapping[int, Event],
-    events: Sequence[Event],
+    standing: Mapping[int, Event],
+    live_events: Sequence[Event],
     classes: Sequence[str],
     out_of_fold: OutOfFoldPredictions | None,
 ) -> list[ReviewItem]:
-    """What to look at again: likely wrong labels, the worst first; then flags, disagreements and audit mistakes.
+    """What to review: likely wrong labels, the worst first; then flags, disagreements and audit mistakes.
 
-    An item comes once. One that was answered in review comes no more for the answer given there.
+    An item appears once. One that was answered in review does not appear again because of the answer given there.
 
     Parameters
     ----------
-    answers : the answers that stand, by pool index.
-    events : all there are, of every annotator, in their order.
-    classes : class names; events of others do not count.
+    standing : the answers that stand, by pool index.
+    live_events : every answer that was not undone, of every annotator.
+    classes : class names; answers with others do not count.
     out_of_fold : probabilities of labelled items; labels that have changed since are judged as they are now.
     """
-    place = {name: position for position, name in enumerate(classes)}
-    undone = {event.undoes for event in events if event.kind == "undo"}
-    valid = [event for event in events if event.kind != "undo" and event.key not in undone]
-    settled = {(event.item, event.kind, event.class_name) for event in valid if event.origin == "review"}
-    open_ = {
-        index: event for index, event in answers.items() if (event.item, event.kind, event.class_name) not in settled
+    class_pos = {name: position for position, name in enumerate(classes)}
+    undone = {event.undoes for event in live_events if event.kind == "undo"}
+    answers = [event for event in live_events if event.kind != "undo" and event.key not in undone]
+    reviewed = {(event.item, event.kind, event.class_name) for event in answers if event.origin == "review"}
+    to_review = {
+        index: event for index, event in standing.items() if (event.item, event.kind, event.class_name) not in reviewed
     }
     found = [
-        *_likely_wrong(answers, place, out_of_fold),
-        *_flagged(open_),
-        *_disagreements(open_, valid, place),
-        *_audit_mistakes(open_, place),
+        *_likely_wrong(standing, class_pos, out_of_fold),
+        *_flagged(to_review),
+        *_disagreements(to_review, answers, class_pos),
+        *_audit_mistakes(to_review, class_pos),
     ]
-    once: dict[int, ReviewItem] = {}
-    for item in (item for item in found if item.index in open_):
-        once.setdefault(item.index, item)
-    return list(once.values())
+    by_index: dict[int, ReviewItem] = {}
+    for item in (item for item in found if item.index in to_review):
+        by_index.setdefault(item.index, item)
+    return list(by_index.values())
 
 
 def _likely_wrong(
-    answers: Mapping[int, Event], place: Mapping[str, int], out_of_fold: OutOfFoldPredictions | None
+    standing: Mapping[int, Event], class_pos: Mapping[str, int], out_of_fold: OutOfFoldPredictions | None
 ) -> list[ReviewItem]:
-    """Confident learning over all labels that models have judged, also those that were looked at already."""
+    """Confident learning over all labels that models have judged, including those reviewed already."""
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:
         return []
-    label = {index: place.get(event.class_name or "") for index, event in answers.items()}
+    label = {index: class_pos.get(event.class_name or "") for index, event in standing.items()}
     known = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
     rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in known]
     if not rows:
@@ -90,7 +91,7 @@ def _likely_wrong(
     return [
         ReviewItem(
             indices[k],
-            answers[indices[k]].item,
+            standing[indices[k]].item,
             "likely wrong",
             int(given[k]),
             int(p[k].argmax()),
@@ -101,40 +102,44 @@ def _likely_wrong(
     ]
 
 
-def _flagged(answers: Mapping[int, Event]) -> list[ReviewItem]:
+def _flagged(standing: Mapping[int, Event]) -> list[ReviewItem]:
     return [
         ReviewItem(index, event.item, "flagged", None, None, None, 1.0)
-        for index, event in answers.items()
+        for index, event in standing.items()
         if event.kind == "flag"
     ]
 
 
-def _disagreements(answers: Mapping[int, Event], valid: Sequence[Event], place: Mapping[str, int]) -> list[ReviewItem]:
-    """Items that annotators last gave different classes; the more of them are against its label, the higher."""
+def _disagreements(
+    standing: Mapping[int, Event], answers: Sequence[Event], class_pos: Mapping[str, int]
+) -> list[ReviewItem]:
+    """Items that annotators last gave different classes; those that most disagree with the label first."""
     given: dict[str, dict[str, str]] = {}
-    for event in valid:
-        if event.kind == "label" and event.class_name is not None and event.class_name in place:
+    for event in answers:
+        if event.kind == "label" and event.class_name is not None and event.class_name in class_pos:
             given.setdefault(event.item, {})[event.annotator] = event.class_name
     found = []
-    for index, event in answers.items():
+    for index, event in standing.items():
         votes = given.get(event.item, {})
         if event.kind != "label" or len(set(votes.values())) < 2:
             continue
         others = [name for name in votes.values() if name != event.class_name]
         suggested = max(sorted(set(others)), key=others.count)
-        by = tuple(sorted((annotator, place[name]) for annotator, name in votes.items()))
+        by = tuple(sorted((annotator, class_pos[name]) for annotator, name in votes.items()))
         share = len(others) / len(votes)
-        label = place.get(event.class_name or "")
-        found.append(ReviewItem(index, event.item, "disagreement", label, place[suggested], None, share, by))
+        label = class_pos.get(event.class_name or "")
+        found.append(ReviewItem(index, event.item, "disagreement", label, class_pos[suggested], None, share, by))
     return sorted(found, key=lambda item: -item.score)
 
 
-def _audit_mistakes(answers: Mapping[int, Event], place: Mapping[str, int]) -> list[ReviewItem]:
-    """Audit items whose model, before it learnt them, said something else; the surest mistakes first."""
+def _audit_mistakes(standing: Mapping[int, Event], class_pos: Mapping[str, int]) -> list[ReviewItem]:
+    """Audit items that the model mistook before it learnt them; the most confident mistakes first."""
     found = []
-    for index, event in answers.items():
-        label, said = place.get(event.class_name or ""), place.get(event.predicted or "")
-        if event.audit and label is not None and said is not None and label != said:
+    for index, event in standing.items():
+        label, predicted = class_pos.get(event.class_name or ""), class_pos.get(event.predicted or "")
+        if event.audit and label is not None and predicted is not None and label != predicted:
             confidence = event.confidence
-            found.append(ReviewItem(index, event.item, "audit mistake", label, said, confidence, confidence or 0.0))
+            found.append(
+                ReviewItem(index, event.item, "audit mistake", label, predicted, confidence, confidence or 0.0)
+            )
     return sorted(found, key=lambda item: -item.score)

@@ -1,4 +1,4 @@
-"""Batches: made of a trainer's picks, written down as rounds, read back from them. Pure functions."""
+"""Batches from a trainer's picks, to rounds of the store and back. Pure functions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUDIT_SHARE = 0.1
 def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
     """Audit items in round `number`: a share of its items, at least one; of single items one in every tenth round.
 
-    The first round has none: there is no model yet that they could judge.
+    The first round has none: there is no model yet for them to judge.
     """
     if number == 1 or share == 0:
         return 0
@@ -33,32 +33,32 @@ def query_items(
     predicted, confidence, drawn = picks.predicted, picks.confidence, picks.query_probability
     return [
         QueryItem(
-            index=index,
-            id=pool.ids[index].decode(),
+            index=pool_idx,
+            id=pool.ids[pool_idx].decode(),
             audit=audit,
-            predicted=None if predicted is None else int(predicted[k]),
-            confidence=None if confidence is None else float(confidence[k]),
-            query_probability=None if drawn is None else float(drawn[k]),
+            predicted=None if predicted is None else int(predicted[row]),
+            confidence=None if confidence is None else float(confidence[row]),
+            query_probability=None if drawn is None else float(drawn[row]),
             trained_on=None if predicted is None else trained_on,
         )
-        for k, index in enumerate(picks.indices.tolist())
-        if index not in answered
+        for row, pool_idx in enumerate(picks.indices.tolist())
+        if pool_idx not in answered
     ]
 
 
 def with_predictions(batch: Batch, result: RoundResult, barred: Collection[int]) -> Batch:
-    """The batch with the predictions of a newer model, except for items in `barred`."""
+    """The batch with the predictions of a newer model, except for items whose pool index is in `barred`."""
     shown = result.shown
     if shown.predicted is None or shown.confidence is None:
         return batch
-    place = {index: k for k, index in enumerate(shown.indices.tolist())}
+    row_of = {pool_idx: row for row, pool_idx in enumerate(shown.indices.tolist())}
     items = tuple(
         item
-        if item.index in barred or item.index not in place
+        if item.index in barred or item.index not in row_of
         else replace(
             item,
-            predicted=int(shown.predicted[place[item.index]]),
-            confidence=float(shown.confidence[place[item.index]]),
+            predicted=int(shown.predicted[row_of[item.index]]),
+            confidence=float(shown.confidence[row_of[item.index]]),
             trained_on=result.n_labels,
         )
         for item in batch.items
@@ -66,7 +66,7 @@ def with_predictions(batch: Batch, result: RoundResult, barred: Collection[int])
     return replace(batch, items=items, trained_on=result.n_labels)
 
 
-def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: datetime) -> Round:
+def round_from_batch(batch: Batch, result: RoundResult, classes: Sequence[str], at: datetime) -> Round:
     """The batch as the store keeps it."""
     return Round(
         number=batch.round,
@@ -89,21 +89,21 @@ def round_of(batch: Batch, result: RoundResult, classes: Sequence[str], at: date
     )
 
 
-def batch_of(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
-    """The batch that the store has kept; items that have left the pool are gone from it."""
+def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
+    """The batch of a round of the store, without items that have left the pool."""
     book = timeline.book
     indices = pool.indices_of([item.item for item in row.items]).tolist()
     items = tuple(
         QueryItem(
-            index=index,
+            index=pool_idx,
             id=item.item,
             audit=item.audit,
-            predicted=book.position(timeline.slot_at(item.predicted, row.asked_at)),
+            predicted=book.position(timeline.class_id_at(item.predicted, row.asked_at)),
             confidence=item.confidence,
             query_probability=item.query_probability,
             trained_on=row.trained_on,
         )
-        for index, item in zip(indices, row.items, strict=True)
-        if index >= 0
+        for pool_idx, item in zip(indices, row.items, strict=True)
+        if pool_idx >= 0
     )
     return Batch(row.number, items, row.strategy, row.trained_on)

@@ -1,18 +1,15 @@
-"""The whole labelling loop without a screen: the terminal app, simulations and notebooks drive this one object.
+"""The labelling loop without a screen: the terminal app, simulations and notebooks all drive this one object.
 
-    session.start()                      # submits the first request to the trainer
-    item = session.batch.items[3]        # what to ask; items are addressed by their index in the pool
-    session.label(item.index, 7, milliseconds=640)
-    session.statistics()                 # a frozen snapshot of all figures
-
-Trainer messages enter through `handle`, in the thread that owns the session.
+trainer.start(session.handle)        # messages of the trainer go to the session
+session.start()                      # submits the first request to the trainer
+item = session.batch.items[3]        # what to label; items are addressed by their index in the pool
+session.label(item.index, 7, milliseconds=640)
+session.statistics()                 # a frozen snapshot of all figures
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -21,7 +18,6 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import MeasuredAccuracy, advice_text, audit_estimate, class_figures, labels_per_minute
 from tuilabel.labels import ClassBook, ClassChange, Event, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
@@ -33,45 +29,44 @@ from tuilabel.learner.trainer.messages import (
     RoundResult,
 )
 from tuilabel.learner.trainer.protocol import Trainer
-from tuilabel.session.answers import Answers, Moved
-from tuilabel.session.batch_scheduler import Asking, Plan
+from tuilabel.session.answers import Answers, Touched
+from tuilabel.session.batch_scheduler import BatchScheduler, QueryPlan
 from tuilabel.session.batches import Batches
-from tuilabel.session.event_factory import AnswerKind, Drafts
+from tuilabel.session.event_factory import AnswerKind, EventFactory
 from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
-from tuilabel.session.rounds import AUDIT_SHARE, batch_of
+from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
 from tuilabel.session.state import Batch, QueryItem, Statistics
-from tuilabel.session.training import Training
-
-PACE_WINDOW = 60  # answers over which labels per minute is measured
+from tuilabel.session.statistics import session_statistics
+from tuilabel.session.trainer_client import TrainerClient
 
 
 class LabellingSession:
-    """Query, answer, retrain: one annotator's sitting over one pool.
+    """Query, answer, retrain: one annotator's session on one pool.
 
     Parameters
     ----------
-    pool : the images that may be asked.
-    events, rounds, class_changes : all that the store holds so far; the session goes on from there.
-    writer : takes the new events and rounds to disk.
-    trainer : answers training requests; started by the caller, its messages passed to `handle`.
-    classes : class names that there must be; a label is a position in `session.classes`. What `class_changes` say of
-        these names counts: one that was renamed or merged does not come back.
-    strategy : name of the query strategy; before two classes are known the trainer falls back on coverage.
-    batch_size : items a round; at least 1.
-    annotator : the name every answer carries.
-    seed : of everything drawn at random.
-    retrain : "label" asks for a new model after every answer (a person types meanwhile), "batch" only
-        when a batch is complete, before the next is picked (simulations).
-    start : strategy of the first batch; by default `strategy` itself, or coverage where that needs a model.
-    first_batch : items of the first batch, by default `batch_size`.
+    pool : the images to label.
+    log, rounds, class_changes : all that the store holds so far; the session continues from there.
+    writer : takes new events, class changes and rounds to disk.
+    trainer : answers training requests. The caller starts it, with `handle` as the receiver of its messages.
+    classes : names of the classes; a label is a position in `session.classes`. Names that the store does not know are
+        added. One that was renamed or merged, as `class_changes` tell, does not come back.
+    strategy : name of the query strategy; until two classes are known the trainer falls back on coverage.
+    batch_size : items per round; at least 1.
+    annotator : the name on every answer.
+    seed : seeds everything that is drawn at random.
+    retrain : "label" requests a new model after every answer (a person goes on typing meanwhile), "batch" only when a
+        batch is complete, before the next is picked (simulations).
+    start : strategy of the first batch; by default `strategy`, or coverage where that needs a model.
+    first_batch : items of the first batch; by default `batch_size`.
     budget : answers after which the session is finished; by default the whole pool.
-    audit_share : part of each batch from the second on that is drawn uniformly at random; 0 for none.
+    audit_share : share of each batch from the second on that is drawn uniformly at random, 0…1; 0 for none.
     cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
         where the strategy draws at random.
-
-    target : the accuracy one labels for, above 0 and below 1; by default none.
+    target : the accuracy to reach, above 0 and below 1; by default none.
+    clock : the time, in UTC.
 
     Attributes
     ----------
@@ -79,19 +74,18 @@ class LabellingSession:
 
     Raises
     ------
-    UsageError : where `batch_size`, `first_batch` or `budget` is below 1, `audit_share` not in 0…1, `target` not in
-        between, or there are fewer than two classes.
+    UsageError : where a parameter is out of range, or there are fewer than two classes.
     """
 
     def __init__(
         self,
         pool: ImagePool,
         *,
-        events: Sequence[Event],
-        rounds: Sequence[Round],
         writer: Writer,
         trainer: Trainer,
         classes: Sequence[str],
+        log: Sequence[Event] = (),
+        rounds: Sequence[Round] = (),
         class_changes: Sequence[ClassChange] = (),
         strategy: str = "auto",
         batch_size: int = 20,
@@ -106,44 +100,30 @@ class LabellingSession:
         target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        for option, number in (("--batch", batch_size), ("--initial", first_batch), ("--budget", budget)):
-            if number is not None and number < 1:
-                raise UsageError(f"{option} {number} asks nothing: give {option} 1 or more")
-        if not 0 <= audit_share <= 1:
-            raise UsageError(f"an audit share of {audit_share} is none: give 0 to 1")
+        plan = QueryPlan(strategy, batch_size, seed, retrain, start, first_batch, budget, audit_share)
         if target is not None and not 0 < target < 1:
-            raise UsageError(f"an accuracy of {target} is no target: give one between 0 and 1, as 0.95")
-        if len({*classes, *ClassBook(class_changes).names}) < 2:
-            raise UsageError("a classifier needs at least two classes: name them with --classes a,b")
-        self.pool = pool
-        self.strategy = strategy
-        self.batch_size = batch_size
-        self.annotator = annotator
-        self.seed = seed
-        plan = Plan(
-            strategy=strategy,
-            batch_size=batch_size,
-            seed=seed,
-            retrain=retrain,
-            start=start or strategy,
-            first_batch=first_batch or batch_size,
-            budget=budget,
-            audit_share=audit_share,
-        )
-        self._answers = Answers(pool, events, class_changes, classes, writer, annotator, clock)
+            raise UsageError(f"target must be above 0 and below 1, as 0.95, got {target}", parameter="target")
+        n_classes = len({*classes, *ClassBook(class_changes).names})
+        if n_classes < 2:
+            raise UsageError(f"classes must name at least two classes, got {n_classes}", parameter="classes")
+        self.pool, self.strategy, self.batch_size = pool, strategy, batch_size
+        self.annotator, self.seed, self._target = annotator, seed, target
+        self._answers = Answers(pool, log, class_changes, classes, writer, annotator, clock)
         self._book, self._ledger = self._answers.book, self._answers.ledger
-        earlier = (batch_of(row, pool, self._answers.timeline) for row in rounds)
+        earlier = (batch_from_round(row, pool, self._answers.timeline) for row in rounds)
         self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.standing)
-        self._drafts = Drafts(pool, self._book, self._ledger, self._batches, annotator, clock)
-        tested = None if pool.test is None or not set(pool.classes) <= set(self.classes) else len(pool.test.images)
-        self._figures = ModelStatistics(self.classes, batch_size, tested, target)
-        self._figures.restore(rounds, self._ledger.audits.values())
-        self._target = target
-        self._training = Training(trainer, self._ledger, batch_size, cross_validate, self._figures)
+        self._events = EventFactory(pool, self._book, self._ledger, self._batches, annotator, clock)
+        has_test = pool.test is not None and set(pool.classes) <= set(self.classes)
+        test_size = len(pool.test.images) if pool.test is not None and has_test else None
+        self._models = ModelStatistics(self.classes, batch_size, test_size, target)
+        self._models.restore(rounds, self._ledger.audits.values())
+        self._trainer = TrainerClient(trainer, self._ledger, batch_size, cross_validate, self._models)
         self.model_queries = ModelQueries(self, trainer)
-        self._asking = Asking(plan, pool, self._book, self._ledger, self._batches, self._training, writer, clock)
+        self._scheduler = BatchScheduler(
+            plan, pool, self._book, self._ledger, self._batches, self._trainer, writer, clock
+        )
 
-    # -- what there is to see -----------------------------------------------------------------------------------
+    # -- state --------------------------------------------------------------------------------------------------
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -152,126 +132,98 @@ class LabellingSession:
 
     @property
     def class_ids(self) -> tuple[int, ...]:
-        """A number for each class that it keeps when others are added or merged, and that none had before it."""
-        return self._book.slots
+        """The id of each class: it stays the same when others are added or merged, and is never used again."""
+        return self._book.class_ids
 
     @property
     def batch(self) -> Batch | None:
-        """The batch that is asked now; None while there is none to ask (see `finished`)."""
-        return self._batches.now
+        """The current batch; None while there is none (see `finished`)."""
+        return self._batches.current
+
+    @property
+    def is_last_batch(self) -> bool:
+        """Whether the current batch holds every item that is left."""
+        return self._scheduler.is_last_batch
 
     @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return self._asking.finished
+        return self._scheduler.finished
 
     @property
     def result(self) -> RoundResult | None:
         """The trainer's newest result."""
-        return self._training.result
+        return self._trainer.result
 
     @property
-    def trouble(self) -> str | None:
-        """Why the trainer does not work, until it is well again."""
-        return self._training.state.failure
+    def trainer_failure(self) -> str | None:
+        """Why the trainer does not work; None while it does."""
+        return self._trainer.state.failure
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step of this annotator to take back."""
+        """Whether this annotator has a step to undo."""
         return self._answers.can_undo
 
     @property
     def can_redo(self) -> bool:
-        """Whether a step was taken back in this sitting, and nothing was answered or changed since."""
+        """Whether a step was undone in this session, and nothing was answered or changed since."""
         return self._answers.can_redo
 
     @property
-    def last_batch(self) -> bool:
-        """Whether the batch that is asked holds every item that is left."""
-        return self._asking.last_batch
+    def standing(self) -> Mapping[int, Event]:
+        """The answers that stand, by pool index, with the class names of now."""
+        return self._ledger.standing
+
+    @property
+    def live_events(self) -> list[Event]:
+        """Every answer that was not undone, of every annotator; a new list at each call."""
+        return self._ledger.live_events()
 
     def answer_at(self, pool_idx: int) -> Event | None:
         """The answer that stands for an item, with the class names of now; None without one."""
         return self._ledger.standing.get(pool_idx)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The training set: pool indices (n,) and class positions (n,), both int64, by growing index."""
+        """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""
         indices, classes, _ = self._ledger.labels()
         return indices, classes
 
-    def note_on(self, index: int) -> str | None:
-        """The note on item `index`, or None."""
-        return self._answers.notes.get(index)
+    def unavailable(self) -> NDArray[np.int64]:
+        """Pool indices int64 (n,), ascending, of items that are answered, gone or in an open batch."""
+        queried = {item.index for item in self._batches.open_items()}
+        return np.union1d(self._scheduler.gone, sorted(queried | self._ledger.standing.keys())).astype(np.int64)
+
+    def note_on(self, pool_idx: int) -> str | None:
+        """The note on an item; None without one."""
+        return self._answers.notes.get(pool_idx)
 
     def notes(self) -> dict[int, str]:
         """Every note, by pool index."""
         return dict(self._answers.notes)
 
     def history(self) -> Sequence[HistoryEntry]:
-        """The answers that stand now, of every annotator, newest first; see `History` for what it costs."""
+        """The answers that stand, of every annotator, newest first; see `History` for what it costs."""
         return History(self._ledger.standing.items(), self._answers.notes, self._book)
-
-    @property
-    def standing(self) -> Mapping[int, Event]:
-        """The answers that stand, by pool index."""
-        return self._ledger.standing
-
-    @property
-    def live_events(self) -> list[Event]:
-        """Every answer that was not taken back, of every annotator; made anew at each call."""
-        return self._ledger.live_events()
-
-    def unavailable(self) -> NDArray[np.int64]:
-        """Pool indices that are answered, set aside, gone or in an open batch, ascending."""
-        asked = {item.index for item in self._batches.asked()}
-        return np.union1d(self._asking.gone, sorted(asked | self._ledger.standing.keys())).astype(np.int64)
 
     def statistics(self) -> Statistics:
         """All figures of this moment."""
-        ledger, training, result, batch = self._ledger, self._training, self.result, self.batch
-        histogram = None if result is None else result.uncertainty_histogram
-        figures, advice = self._figures, self._figures.advisor.advice
-        counts = tuple(ledger.classes[c] for c in range(len(self.classes)))
-        per_minute = labels_per_minute(self._answers.steps.latest(PACE_WINDOW))
-        audit = audit_estimate(list(ledger.audits.values()))
-        test = None if result is None else result.test
-        accuracy = MeasuredAccuracy.on_audit(audit) if test is None else MeasuredAccuracy.on_test(test.accuracy, test.n)
-        left = figures.labels_left(ledger.kinds["label"], len(self.pool.ids))
-        return Statistics(
-            pool_size=len(self.pool.ids),
-            labelled=ledger.kinds["label"],
-            skipped=ledger.kinds["skip"],
-            flagged=ledger.kinds["flag"],
-            per_minute=per_minute,
-            round=batch.round if batch else len(self._batches),
+        return session_statistics(
+            self._ledger,
+            self._answers.steps,
+            self._models,
+            self._trainer,
             strategy=self.strategy,
-            trainer=training.state,
-            test_accuracy=None if test is None else test.accuracy,
-            accuracy=accuracy,
-            curve=figures.curve,
-            by_test=figures.by_test,
-            audit=audit,
-            lure=training.lure,
-            confidence=None if result is None else result.mean_confidence,
-            advice=advice,
-            mean_uncertainty=None if result is None else result.mean_uncertainty,
-            histogram=None if histogram is None else tuple(histogram.tolist()),
-            start_histogram=figures.start_histogram,
-            class_counts=counts,
-            class_figures=class_figures(counts, figures.confusion),
-            confusion=figures.confusion,
-            confusions=figures.confusions,
+            round_number=self.batch.round if self.batch else len(self._batches),
+            n_classes=len(self.classes),
             target=self._target,
-            labels_to_target=left,
-            minutes_left=None if left is None or not per_minute else left / per_minute,
-            advice_text=advice_text(accuracy.interval if accuracy else None, advice),
         )
 
     # -- answers ------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Ask the trainer for a model of the labels on disk; an unfinished batch is there at once."""
-        self._asking.submit()
+        """Request a model of the labels in the log; an unfinished batch is available at once."""
+        self._scheduler.submit()
 
     def answer(
         self,
@@ -299,7 +251,7 @@ class LabellingSession:
         UsageError : unless a label's class is one of the session's.
         IndexError : unless the item is in the pool.
         """
-        self._give([(pool_idx, self._drafts.answer(pool_idx, kind, class_pos, milliseconds, origin))])
+        self._write([(pool_idx, self._events.answer(pool_idx, kind, class_pos, milliseconds, origin))])
 
     def label(self, pool_idx: int, class_pos: int, milliseconds: int = 0) -> None:
         """Label an item with a class; parameters and errors as for `answer`."""
@@ -323,17 +275,17 @@ class LabellingSession:
 
     def confirm_class(
         self,
-        indices: Sequence[int],
-        class_index: int,
+        pool_indices: Sequence[int],
+        class_pos: int,
         milliseconds: int = 0,
         *,
         predicted: Sequence[int] | None = None,
         confidence: Sequence[float] | None = None,
     ) -> int:
-        """Label many items of one class, as one step of undo; returns how many were labelled.
+        """Label many items with one class, as one step of undo; returns how many were labelled.
 
-        Items that have an answer are left alone, and so are items of the batch that were drawn at random: they are
-        asked there, by whatever class, else the estimates made of them would be of items that the model is sure of.
+        Answered items are left alone. So are items of open batches that were drawn at random: they are queried there,
+        else the estimates made of them would be of items that the model is sure of.
 
         Parameters
         ----------
@@ -342,134 +294,127 @@ class LabellingSession:
 
         Raises
         ------
-        UsageError : where the class is none of the session's.
-        IndexError : where there is no such item.
+        UsageError : unless the class is one of the session's.
+        IndexError : unless all items are in the pool.
         """
-        drawn = {item.index for item in self._batches.asked() if item.audit or item.query_probability is not None}
         trained_on = None if self.result is None else self.result.n_labels or None
-        guess = {index: k for k, index in enumerate(indices)}
-        chosen = [index for index in guess if index not in drawn and index not in self._ledger.standing]
-        step, each = uuid.uuid4().hex, milliseconds // max(1, len(chosen))
-        given = []
-        for index in chosen:
-            event = replace(self._drafts.answer(index, "label", class_index, each, "by-class"), step=step)
-            if predicted is not None:
-                name = self._drafts.class_name(predicted[guess[index]])
-                sure = None if confidence is None else float(confidence[guess[index]])
-                event = replace(event, trained_on=trained_on, predicted=name, confidence=sure)
-            given.append((index, event))
-        if given:
-            self._give(given)
-        return len(given)
+        written = self._events.confirmations(
+            pool_indices, class_pos, milliseconds, predicted=predicted, confidence=confidence, trained_on=trained_on
+        )
+        if written:
+            self._write(written)
+        return len(written)
 
-    def withdraw(self, index: int) -> bool:
-        """Take back the standing answer to item `index`, with what its annotator had answered before.
+    def withdraw(self, pool_idx: int) -> bool:
+        """Take back the answer that stands for an item, and what its annotator had answered before.
 
-        Another annotator's earlier answer stands then; without one the item is unanswered, and asked again in its
-        batch. A step that can be undone. False where there is no answer.
+        Another annotator's earlier answer stands then; without one the item is unanswered, and queried again in its
+        batch. A withdrawal is a step that can be undone. False where there is no answer.
         """
-        if not self._answers.withdraw(index):
+        if not self._answers.withdraw(pool_idx):
             return False
-        self._asking.changed([index])
+        self._scheduler.on_answers_changed([pool_idx])
         return True
 
-    def note(self, index: int, text: str) -> None:
-        """Put a note on item `index`, in place of the one before; an empty text removes it. Not a step of undo."""
+    def note(self, pool_idx: int, text: str) -> None:
+        """Put a note on an item, in place of the previous one; an empty text removes it. Not a step of undo."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-        if text == (self.note_on(index) or ""):
-            return
-        self._answers.give([(index, self._drafts.note(index, text))])
+        if text != (self.note_on(pool_idx) or ""):
+            self._answers.write([(pool_idx, self._events.note(pool_idx, text))])
 
-    # -- back and forth -----------------------------------------------------------------------------------------
+    # -- undo and redo ------------------------------------------------------------------------------------------
 
     def undo(self) -> QueryItem | None:
-        """Take back the last step that stands, however far back, and return to its batch.
+        """Undo the last step that stands, however far back, and return to its batch.
 
-        A step is an answer, a bulk confirmation, a withdrawal or a change of the classes. One that others have built
-        on meanwhile is passed over.
+        A step is an answer, a bulk confirmation, a withdrawal or a class change. One that others have built on
+        meanwhile is passed over.
 
-        Returns an item of the step; None where there is nothing to take back or the step was about classes.
+        Returns
+        -------
+        An item of the step; None where there was nothing to undo or the step was a class change.
         """
-        return self._moved(self._answers.undo)
+        return self._travel(self._answers.undo)
 
     def redo(self) -> QueryItem | None:
-        """Do again what was taken back last in this sitting; returns as `undo`."""
-        return self._moved(self._answers.redo)
+        """Redo what was last undone in this session; returns as `undo`."""
+        return self._travel(self._answers.redo)
 
     # -- classes ------------------------------------------------------------------------------------------------
 
     def add_class(self, name: str) -> int:
-        """A new class, after the others; returns its position.
+        """Add a class after the others; returns its position.
 
         Raises
         ------
-        UsageError : where `name` is empty, taken, or has a comma or control characters in it.
+        UsageError : where `name` is empty, taken, or contains a comma or control characters.
         """
         name = clean_class_name(name, self.classes)
         self._change_classes("add", name)
         return self.classes.index(name)
 
-    def rename_class(self, class_index: int, name: str) -> None:
-        """Another name for a class, with all its labels; raises `UsageError` as `add_class`."""
-        old = self._drafts.class_name(class_index)
-        if name.strip() == old:
-            return
-        self._change_classes("rename", old, clean_class_name(name, self.classes))
+    def rename_class(self, class_pos: int, name: str) -> None:
+        """Rename a class, with all its labels; raises `UsageError` as `add_class`."""
+        old = self._events.class_name(class_pos)
+        if name.strip() != old:
+            self._change_classes("rename", old, clean_class_name(name, self.classes))
 
-    def merge_classes(self, class_index: int, into: int) -> None:
-        """Let class `class_index` and its labels, of all annotators, join class `into`.
+    def merge_classes(self, class_pos: int, into: int) -> None:
+        """Merge the class at `class_pos` and its labels, of all annotators, into the class at position `into`.
 
         Raises
         ------
-        UsageError : where they are the same, one is none of the session's, or no two classes would be left.
+        UsageError : where they are the same, one does not exist, or fewer than two classes would be left.
         """
-        name, home = self._drafts.class_name(class_index), self._drafts.class_name(into)
-        if name == home:
+        name, target = self._events.class_name(class_pos), self._events.class_name(into)
+        if name == target:
             raise UsageError(f"{name} cannot be merged into itself: name another class")
         if len(self.classes) == 2:
-            raise UsageError(f"{name} and {home} are the last two classes: a classifier needs both")
-        self._change_classes("merge", name, home)
+            raise UsageError(f"{name} and {target} are the last two classes: a classifier needs both")
+        self._change_classes("merge", name, target)
 
     # -- the trainer --------------------------------------------------------------------------------------------
 
     def handle(self, message: Message) -> None:
-        """Take in a message of the trainer; results older than the newest are dropped."""
+        """Handle a message of the trainer, in the thread that owns the session; outdated results are dropped."""
         if isinstance(message, Inspection | ClassItems | OutOfFoldPredictions):
-            self.model_queries.take(message)
+            self.model_queries.handle(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()
             self._ledger.grow(len(self.pool))
-            self._training.moved(message.encoder)
-            self._asking.moved()
+            self._trainer.on_features_changed(message.encoder)
+            self._scheduler.on_pool_changed()
         else:
-            self._asking.hear(message)
+            self._scheduler.handle(message)
 
     # -- inside -------------------------------------------------------------------------------------------------
 
-    def _give(self, given: Sequence[tuple[int, Event]]) -> None:
-        self._answers.give(given)
-        self._asking.changed()
+    def _write(self, events: Sequence[tuple[int, Event]]) -> None:
+        self._answers.write(events)
+        self._scheduler.on_answers_changed()
 
-    def _moved(self, move: Callable[[], Moved | None]) -> QueryItem | None:
-        """Undo or redo: go to the batch that it was about, if one is open."""
-        slots = self.class_ids
-        moved = move()
-        if moved is None:
+    def _travel(self, step: Callable[[], Touched | None]) -> QueryItem | None:
+        """Undo or redo, and return to the batch it was about, if that is open."""
+        class_ids = self.class_ids
+        touched = step()
+        if touched is None:
             return None
-        if moved.classes:
-            self._classes_changed(slots)
+        if touched.classes:
+            self._on_classes_changed(class_ids)
             return None
-        index = moved.indices[-1]
-        self._asking.changed(moved.indices, turn_to=index if len(moved.indices) == 1 else None)
-        found = self._batches.find(index)
-        return QueryItem(index, self.pool.ids[index].decode()) if found is None else found[1]
+        pool_idx = touched.pool_indices[-1]
+        self._scheduler.on_answers_changed(
+            touched.pool_indices, switch_to=pool_idx if len(touched.pool_indices) == 1 else None
+        )
+        found = self._batches.find(pool_idx)
+        return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if found is None else found[1]
 
     def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
-        slots = self.class_ids
+        class_ids = self.class_ids
         self._answers.change_classes(kind, name, into)
-        self._classes_changed(slots)
+        self._on_classes_changed(class_ids)
 
-    def _classes_changed(self, slots: Sequence[int]) -> None:
-        """After the classes that were at `slots` have changed."""
-        self._asking.classes_changed(slots)
-        self.model_queries.classes_changed([self._book.position(slot) for slot in slots], self._training.newest)
+    def _on_classes_changed(self, old_class_ids: Sequence[int]) -> None:
+        self._scheduler.on_classes_changed(old_class_ids)
+        new_class_pos = [self._book.position(class_id) for class_id in old_class_ids]
+        self.model_queries.on_classes_changed(new_class_pos, self._trainer.newest_serial)

@@ -20,51 +20,56 @@ from tuilabel.estimate import (
 
 @dataclass(frozen=True)
 class QueryItem:
-    """One image that is asked: where it is in the pool, and what the model of its batch made of it."""
+    """One queried image, with what the model of its batch predicted."""
 
     index: int
+    """Of the item in the pool: every method of the session takes it."""
     id: str
+    """Content id of the image."""
     audit: bool = False
+    """Whether it was drawn uniformly from the unanswered pool."""
     predicted: int | None = None
+    """Class position."""
     confidence: float | None = None
     query_probability: float | None = None
     trained_on: int | None = None
-    """How many labels the model behind the prediction was trained on; None without a prediction."""
+    """Labels that the model behind the prediction was trained on; None without a prediction."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """The items of one round, in the order in which they are asked."""
+    """The items of one round, in the order in which they are queried."""
 
     round: int
     items: tuple[QueryItem, ...]
     strategy: str
     trained_on: int | None
-    """How many labels the model behind its predictions was trained on; None before there is a model."""
+    """Labels that the model behind its predictions was trained on; None before there is a model."""
 
 
 @dataclass(frozen=True)
 class TrainerState:
-    """What the trainer does now, and what it did last."""
+    """What the trainer is doing, and what it did last."""
 
     doing: str = "starting"
     done: int = 0
     total: int = 0
     failure: str | None = None
-    """Why it stopped, until it is well again."""
-    behind: str | None = None
-    """What is done behind it: "read", "vae" or "encode", with the two numbers that follow."""
-    behind_done: int = 0
-    behind_total: int = 0
+    """Why it does not work; None while it does."""
+    background: str | None = None
+    """What it does in the background: "read", "vae" or "encode", with the progress in the next two fields."""
+    background_done: int = 0
+    background_total: int = 0
     encoder: str | None = None
-    """What gives the latents, where that may change."""
+    """The encoder of the latents, where it may change."""
     trained_on: int | None = None
+    """Labels that the newest model was trained on."""
     fit_seconds: float | None = None
     query_seconds: float | None = None
 
 
 class CurvePoint(NamedTuple):
-    """The accuracy of the model of so many labels, with its 95 % interval."""
+    """The accuracy of a model of so many labels, with its 95 % interval."""
 
     labels: int
     accuracy: float
@@ -74,23 +79,25 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """Every figure the screen shows, at one moment."""
+    """Every figure the screen shows, at one moment; see `LogStatistics` for those of a log alone."""
 
     pool_size: int
     labelled: int
     skipped: int
     flagged: int
     per_minute: float | None
+    """Answers per minute of work."""
     round: int
     strategy: str
     trainer: TrainerState
     test_accuracy: float | None
+    """Of the newest model on test items; None without them."""
     accuracy: MeasuredAccuracy | None
-    """Of the newest model: on test items, or without them by audit items."""
+    """Of the newest model with its interval: on test items, or without them by audit items."""
     curve: tuple[CurvePoint, ...]
-    """Accuracy of every model so far, by growing number of labels: on the test split, else by the audit items."""
+    """Accuracy of every model so far, by number of labels: on test items, or without them by audit items."""
     by_test: bool
-    """Whether the curve is, or will be, that of the test split."""
+    """Whether the curve is, or is expected to be, of test items."""
     audit: AuditEstimate | None
     lure: LureEstimate | None
     """Accuracy by cross-validation, weighted by the query probabilities (Farquhar et al. 2021)."""
@@ -98,23 +105,24 @@ class Statistics:
     """How often the newest model expects to be right on the unanswered pool."""
     advice: StoppingAdvice
     mean_uncertainty: float | None
-    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 sure, 1 clueless."""
+    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 for sure, 1 for uniform."""
     histogram: tuple[int, ...] | None
     """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
     start_histogram: tuple[int, ...] | None
-    """The same under the first model of this sitting."""
+    """The same for the first model of this session."""
     class_counts: tuple[int, ...]
+    """Labels of each class."""
     class_figures: tuple[ClassFigure, ...]
-    """Labels and recall of each class: on the test split, else on audit items as predicted before they were learnt."""
+    """Labels and recall of each class: on test items, or on audit items as predicted before they were learnt."""
     confusion: NDArray[np.int64] | None = field(compare=False)
     """Those items by class, (C, C): rows true, columns predicted; None without any."""
     confusions: tuple[Confusion, ...]
-    """The most frequent mistakes on the same items, at most five."""
+    """The most frequent mistakes among them, at most five."""
     target: float | None
-    """The accuracy one labels for."""
+    """The accuracy to reach, 0…1."""
     labels_to_target: int | None
-    """Labels it still takes, by the fitted learning curve; None where that says never, or cannot say."""
+    """Labels still needed for it, by the fitted learning curve; None where that says never, or cannot say."""
     minutes_left: float | None
-    """The time that takes at the present pace."""
+    """The time that takes at the current pace."""
     advice_text: str
-    """What is reached and what more labels should bring, in a line."""
+    """What is reached and what more labels should bring, in one line."""

@@ -122,7 +122,7 @@ def simulate_run(
     trainer = InlineTrainer(runner.run)
     session = LabellingSession(
         pool,
-        events=[],
+        log=[],
         rounds=[],
         writer=NullWriter(),
         trainer=trainer,

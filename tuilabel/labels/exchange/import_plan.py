@@ -125,7 +125,7 @@ class _Classes:
         self.changes: list[ClassChange] = []
         self.new: list[str] = []
         for name in classes:
-            if self._book.first(name) is None:
+            if self._book.first_id(name) is None:
                 self._change("begin", name, "")
 
     def is_valid(self, label: str) -> bool:
@@ -141,7 +141,7 @@ class _Classes:
         """The class's name now: a class that was renamed or merged does not come back."""
         if label in self._book.names:
             return label
-        return self._book.name(self._book.first(label)) or label
+        return self._book.name(self._book.first_id(label)) or label
 
     def add(self, name: str, annotator: str) -> str:
         """Add the class unless it exists; returns its name."""

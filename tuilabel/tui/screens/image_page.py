@@ -188,8 +188,8 @@ class ImagePageScreen(Screen[bool]):
 
     def show_trouble(self) -> None:
         """Show what is wrong with the trainer, or clear the status line."""
-        if self.session.trouble is not None:
-            self.show_status(f"{self.session.trouble}; your labels are safe", "warn")
+        if self.session.trainer_failure is not None:
+            self.show_status(f"{self.session.trainer_failure}; your labels are safe", "warn")
         elif self._status.text:
             self.show_status("", "dim")
 

@@ -80,7 +80,7 @@ class LabelScreen(AnnotationScreen):
         if batch is not None:
             origin = "no model yet" if batch.trained_on is None else f"model of {batch.trained_on} labels"
             pieces.append((f"  ·  round {batch.round} by {batch.strategy}, {origin}", "dim"))
-            if len(batch.items) < self.session.batch_size and self.session.last_batch:
+            if len(batch.items) < self.session.batch_size and self.session.is_last_batch:
                 last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"
                 pieces.append((f"  ·  {last}", "text"))
         return pieces
@@ -88,7 +88,7 @@ class LabelScreen(AnnotationScreen):
     def empty_text(self) -> str:
         statistics = self.session.statistics()
         trainer = statistics.trainer
-        if self.session.finished and trainer.behind == "read":
+        if self.session.finished and trainer.background == "read":
             return "Every image read so far has an answer.\n\nMore images are being read."
         if self.session.finished:
             return (
@@ -177,7 +177,7 @@ class LabelScreen(AnnotationScreen):
     def show_trouble(self) -> None:
         """Show what is wrong with the trainer, or else a hint for newcomers."""
         super().show_trouble()
-        if self.session.trouble is None:
+        if self.session.trainer_failure is None:
             if self._notice is not None:
                 self.show_status(self._notice, "warn")
                 self._notice = None

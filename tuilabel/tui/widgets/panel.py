@@ -155,10 +155,10 @@ _BACKGROUND = {"read": "reading", "vae": "training VAE", "encode": "encoding"}
 def _latents(trainer: TrainerState, width: int) -> Line:
     """What images are represented by, and what is done in the background to improve it."""
     line: Line = [("latents ", "dim"), (f"{trainer.encoder}", "text")]
-    if trainer.behind is None:
+    if trainer.background is None:
         return line
-    share = trainer.behind_done / trainer.behind_total if trainer.behind_total else 0
-    line += [(f" · {_BACKGROUND.get(trainer.behind, trainer.behind)}", "dim"), (f" {share:.0%}", "text")]
+    share = trainer.background_done / trainer.background_total if trainer.background_total else 0
+    line += [(f" · {_BACKGROUND.get(trainer.background, trainer.background)}", "dim"), (f" {share:.0%}", "text")]
     narrow = sum(len(text) for text, _ in line[:3]) + len(" 100%") > width
     return line[1:] if narrow else line
 

@@ -1,0 +1,63 @@
+"""The statistics of a session: its own counts with those of its models."""
+
+from __future__ import annotations
+
+from tuilabel.estimate import MeasuredAccuracy, advice_text, audit_estimate, class_figures, labels_per_minute
+from tuilabel.session.ledger import Ledger
+from tuilabel.session.model_statistics import ModelStatistics
+from tuilabel.session.state import Statistics
+from tuilabel.session.steps import Steps
+from tuilabel.session.trainer_client import TrainerClient
+
+PACE_WINDOW = 60  # answers over which labels per minute is measured
+
+
+def session_statistics(
+    ledger: Ledger,
+    steps: Steps,
+    models: ModelStatistics,
+    trainer: TrainerClient,
+    *,
+    strategy: str,
+    round_number: int,
+    n_classes: int,
+    target: float | None,
+) -> Statistics:
+    """All figures of this moment; nothing here looks at every answer, as the screen asks after each key."""
+    result, advice, pool_size = trainer.result, models.advisor.advice, len(ledger)
+    counts = tuple(ledger.class_counts[class_pos] for class_pos in range(n_classes))
+    per_minute = labels_per_minute(steps.latest(PACE_WINDOW))
+    audit = audit_estimate(list(ledger.audits.values()))
+    test = None if result is None else result.test
+    accuracy = MeasuredAccuracy.on_audit(audit) if test is None else MeasuredAccuracy.on_test(test.accuracy, test.n)
+    histogram = None if result is None else result.uncertainty_histogram
+    labels_left = models.labels_left(ledger.kinds["label"], pool_size)
+    return Statistics(
+        pool_size=pool_size,
+        labelled=ledger.kinds["label"],
+        skipped=ledger.kinds["skip"],
+        flagged=ledger.kinds["flag"],
+        per_minute=per_minute,
+        round=round_number,
+        strategy=strategy,
+        trainer=trainer.state,
+        test_accuracy=None if test is None else test.accuracy,
+        accuracy=accuracy,
+        curve=models.curve,
+        by_test=models.by_test,
+        audit=audit,
+        lure=trainer.lure,
+        confidence=None if result is None else result.mean_confidence,
+        advice=advice,
+        mean_uncertainty=None if result is None else result.mean_uncertainty,
+        histogram=None if histogram is None else tuple(histogram.tolist()),
+        start_histogram=models.start_histogram,
+        class_counts=counts,
+        class_figures=class_figures(counts, models.confusion),
+        confusion=models.confusion,
+        confusions=models.confusions,
+        target=target,
+        labels_to_target=labels_left,
+        minutes_left=None if labels_left is None or not per_minute else labels_left / per_minute,
+        advice_text=advice_text(accuracy.interval if accuracy else None, advice),
+    )
