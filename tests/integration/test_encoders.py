@@ -125,7 +125,7 @@ def test_other_images_get_latents_in_the_space_of_a_reference(pool: ImagePool, t
 
 
 def test_images_without_a_vae_say_what_to_pass() -> None:
-    with pytest.raises(TuilabelError, match=r"no VAE for these images yet.*`checkpoint=`.*`encoder='pca'`"):
+    with pytest.raises(TuilabelError, match=r"no VAE for these images yet.*`checkpoint`.*`encoder='pca'`"):
         encode(toy_images())
 
 

@@ -249,7 +249,7 @@ def test_what_an_earlier_version_began_is_not_gone_on_with(tmp_path: Path) -> No
         train(tmp_path / "begun", should_stop=lambda: True)
     tensors, header = load_tensors(partial_path(tmp_path / "begun"))
     save_tensors(partial_path(tmp_path / "begun"), tensors, replace(header, version=2))
-    with pytest.raises(TuilabelError, match=r"earlier tuilabel.*without resuming"):
+    with pytest.raises(TuilabelError, match=r"earlier tuilabel.*without `resume`"):
         train(tmp_path / "begun", resume=True)
 
 
@@ -359,7 +359,7 @@ def test_numbers_that_make_no_sense_are_named(options: dict[str, float], word: s
 
 
 def test_a_loss_that_blows_up_is_said(tmp_path: Path) -> None:
-    with pytest.raises(TuilabelError, match="lower lr"):
+    with pytest.raises(TuilabelError, match="lower `lr`"):
         train(tmp_path / "vae", replace(SETTINGS, lr=1e30, epochs=1), images=blobs(400))
 
 

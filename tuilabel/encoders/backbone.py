@@ -56,7 +56,7 @@ class BackboneEncoder(BatchEncoder):
         return cls(options.encoder)
 
     def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
-        """See `BatchEncoder.batches`; raises `TuilabelError` where the weights are missing and cannot be downloaded."""
+        """See `BatchEncoder.batches`; raises `TuilabelError` if the weights are missing and cannot be downloaded."""
         import torch
         from torch.nn import functional as F
 

@@ -59,11 +59,11 @@ class Encoder(ABC):
     @classmethod
     @abstractmethod
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> Encoder | None:
-        """The encoder for a pool; None where it has to be trained first.
+        """The encoder for a pool; None if it has to be trained first.
 
         Raises
         ------
-        TuilabelError : where a file is missing, damaged or made for other images.
+        TuilabelError : if a file is missing, damaged or made for other images.
         """
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : where a file cannot be read.
+        TuilabelError : if a file cannot be read.
         """
 
     @abstractmethod
@@ -86,8 +86,8 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : where the encoder cannot encode these images, or the cache cannot be written.
-        UsageError : where the device is not available.
+        TuilabelError : if the encoder cannot encode these images, or the cache cannot be written.
+        UsageError : if the device is not available.
         """
 
     @abstractmethod
@@ -98,11 +98,11 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : as `encode`; where they have a different number of channels.
+        TuilabelError : as `encode`; if they have a different number of channels.
         """
 
     def decoder(self) -> Decoder | None:
-        """Draws images from latents, on the CPU; None where latents cannot be decoded."""
+        """Draws images from latents, on the CPU; None if latents cannot be decoded."""
         return None
 
     def export_module(self) -> nn.Module:
@@ -110,7 +110,7 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : where there is none.
+        TuilabelError : if there is none.
         """
         raise TuilabelError(
             f"a model on {self.name} cannot be exported as one file: train a VAE with `tuilabel train-vae`, "
@@ -136,7 +136,7 @@ class BatchEncoder(Encoder):
         """
 
     def check(self, pool: ImagePool, *, any_size: bool) -> None:
-        """Raise `TuilabelError` where it cannot encode these images, which may have `any_size` or the trained one."""
+        """Raise `TuilabelError` if it cannot encode these images, whose size matters unless `any_size`."""
 
     def available(self, pool: ImagePool) -> Latents | None:
         """The latents in the cache, if they are complete."""

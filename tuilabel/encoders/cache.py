@@ -31,7 +31,7 @@ class Latents:
     ----------
     pool : float32 (N, D), a row for each item.
     test : float32 (M, D), a row for each test image; None without a test split.
-    path : the cache file that they are mapped from; None where they were computed in memory.
+    path : the cache file that they are mapped from; None if they were computed in memory.
     """
 
     pool: NDArray[np.float32]
@@ -48,7 +48,7 @@ def cache_path(pool: ImagePool, cache_key: str) -> Path:
 
 
 def read_cached(pool: ImagePool, path: Path) -> Latents | None:
-    """The latents that `write_cached` wrote for this pool; None where the file is missing, damaged or incomplete."""
+    """The latents that `write_cached` wrote for this pool; None if the file is missing, damaged or incomplete."""
     rows = _mapped(path)
     n = len(pool.images)
     m = 0 if pool.test is None else len(pool.test.images)
@@ -74,7 +74,7 @@ def write_cached(
 
     Raises
     ------
-    TuilabelError : where the cache cannot be written or read back.
+    TuilabelError : if the cache cannot be written or read back.
     """
     total = len(pool.images) + (0 if pool.test is None else len(pool.test.images))
     old = _mapped(path) if pool.can_grow and pool.test is None else None
@@ -97,7 +97,7 @@ def write_cached(
 
 
 def digest_of(file: Path) -> str:
-    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` where it cannot be read."""
+    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` if it cannot be read."""
     try:
         with file.open("rb") as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

@@ -15,7 +15,7 @@ def resolve_device(name: str) -> torch.device:
 
     Raises
     ------
-    UsageError : where the name is unknown or the device is not available.
+    UsageError : if the name is unknown or the device is not available.
     """
     check_device_name(name)
     if name == "auto":
@@ -44,6 +44,6 @@ def half_precision(device: torch.device) -> bool:
 
 @contextlib.contextmanager
 def precision(device: torch.device) -> Iterator[None]:
-    """Compute in mixed precision where that is faster."""
+    """Compute in mixed precision if that is faster."""
     with torch.autocast(device.type, torch.bfloat16, enabled=half_precision(device)):
         yield

@@ -16,7 +16,7 @@ def check_device_name(name: str) -> None:
 
     Raises
     ------
-    UsageError : where `name` is not the name of a device, or the device is not available on this machine.
+    UsageError : if `name` is not the name of a device, or the device is not available on this machine.
     """
     kind, _, number = name.partition(":")
     if kind not in ("auto", "cpu", "cuda", "mps") or (":" in name and (kind != "cuda" or not number.isdigit())):

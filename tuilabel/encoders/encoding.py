@@ -38,14 +38,14 @@ def encode(
 
     Returns
     -------
-    float32 (N, D), read-only; memory-mapped where it comes from the cache.
+    float32 (N, D), read-only; memory-mapped if it comes from the cache.
 
     Raises
     ------
-    UsageError : where the encoder is unknown or the device is not available.
-    TuilabelError : where there is no VAE for these images, a file is missing or damaged, or the weights of a network
+    UsageError : if the encoder is unknown or the device is not available.
+    TuilabelError : if there is no VAE for these images, a file is missing or damaged, or the weights of a network
         cannot be downloaded.
-    ValueError : where an array does not hold images.
+    ValueError : if an array does not hold images.
     """
     pool = images if isinstance(images, ImagePool) else ImagePool.from_arrays(images, (), name="array")
     target = pool if reference is None else reference
@@ -53,7 +53,7 @@ def encode(
         chosen = choose_encoder(encoder, target, checkpoint=None if checkpoint is None else Path(checkpoint))
         if chosen is None:
             raise TuilabelError(
-                "there is no VAE for these images yet: pass `checkpoint=`, a file written by `train_vae`, or another "
+                "there is no VAE for these images yet: pass `checkpoint`, a file written by `train_vae`, or another "
                 "encoder, such as `encoder='pca'`"
             )
         encoder = chosen

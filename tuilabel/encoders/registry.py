@@ -38,8 +38,8 @@ def choose_encoder(
 
     Raises
     ------
-    UsageError : where `encoder` is unknown.
-    TuilabelError : where a file is missing, damaged or made for other images, or there is no VAE for a built-in
+    UsageError : if `encoder` is unknown.
+    TuilabelError : if a file is missing, damaged or made for other images, or there is no VAE for a built-in
         dataset.
     """
     if latents is not None:

@@ -40,7 +40,7 @@ class LatentTable(Encoder):
         return
 
     def check(self, pool: ImagePool) -> None:
-        """Raise where the table is not one for this pool; see `encode`."""
+        """Raise an error if the table is not for this pool; see `encode`."""
         self._rows(pool)
 
     def available(self, pool: ImagePool) -> Latents:
@@ -62,8 +62,8 @@ class LatentTable(Encoder):
 
         Raises
         ------
-        UsageError : where the file does not hold a table of numbers.
-        TuilabelError : where it cannot be read, or does not have as many rows as the pool has images or files.
+        UsageError : if the file does not hold a table of numbers.
+        TuilabelError : if it cannot be read, or does not have as many rows as the pool has images or files.
         """
         return self.available(pool)
 

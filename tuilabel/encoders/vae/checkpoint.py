@@ -21,7 +21,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: CheckpointHe
 
     Raises
     ------
-    TuilabelError : where the file cannot be written.
+    TuilabelError : if the file cannot be written.
     """
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
@@ -32,7 +32,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: CheckpointHe
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader]:
-    """The tensors and the header of a checkpoint; raises `TuilabelError` where it is damaged."""
+    """The tensors and the header of a checkpoint; raises `TuilabelError` if it is damaged."""
     header = read_header(path)
     try:
         return load_file(path), header
@@ -41,7 +41,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], CheckpointHeader]:
 
 
 def with_smoothing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A model's tensors, with a smoothing of 0 where a file of format 1 has none."""
+    """A model's tensors, with a smoothing of 0 if there is none, as in files of format 1."""
     return {"smoothing": torch.zeros(()), **tensors}
 
 
@@ -55,7 +55,7 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE
 
     Raises
     ------
-    TuilabelError : where the file is missing, truncated, damaged or not a tuilabel VAE.
+    TuilabelError : if the file is missing, truncated, damaged or not a tuilabel VAE.
     """
     tensors, header = load_tensors(path)
     try:

@@ -38,7 +38,7 @@ class LatentDecoder:
 
         Raises
         ------
-        TuilabelError : where the checkpoint is missing or damaged.
+        TuilabelError : if the checkpoint is missing or damaged.
         """
         import torch
 

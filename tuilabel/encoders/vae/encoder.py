@@ -49,11 +49,11 @@ class VAEEncoder(BatchEncoder):
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> VAEEncoder | None:
         """The VAE of `options.checkpoint`, else the one for a built-in dataset, else one trained for these images.
 
-        None where there is none for your images yet.
+        None if there is none for your images yet.
 
         Raises
         ------
-        TuilabelError : where a checkpoint is missing, damaged or made for other images.
+        TuilabelError : if a checkpoint is missing, damaged or made for other images.
         """
         if options.checkpoint is None and not pool.is_builtin:
             return cls._trained_for(pool, options.project)
@@ -74,7 +74,7 @@ class VAEEncoder(BatchEncoder):
         return None
 
     def check(self, pool: ImagePool, *, any_size: bool) -> None:
-        """Raise `TuilabelError` where the checkpoint is damaged or was trained on images of another shape."""
+        """Raise `TuilabelError` if the checkpoint is damaged or was trained on images of another shape."""
         check_fits(read_header(self.checkpoint), pool, any_size=any_size)
 
     def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
@@ -100,7 +100,7 @@ class VAEEncoder(BatchEncoder):
         return LatentDecoder(self.checkpoint)
 
     def export_module(self) -> LatentModule:
-        """The VAE's encoder as a network; raises `TuilabelError` where the checkpoint is damaged."""
+        """The VAE's encoder as a network; raises `TuilabelError` if the checkpoint is damaged."""
         from tuilabel.encoders.vae.checkpoint import load_checkpoint
         from tuilabel.encoders.vae.export import LatentModule
 

@@ -63,7 +63,7 @@ def read_header(path: Path) -> CheckpointHeader:
 
     Raises
     ------
-    TuilabelError : where the file is missing, truncated, not a tuilabel VAE, or from a newer version.
+    TuilabelError : if the file is missing, truncated, not a tuilabel VAE, or from a newer version.
     """
     try:
         size = path.stat().st_size
@@ -89,7 +89,7 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
 
     Raises
     ------
-    TuilabelError : where there is none; the message names the command that trains one.
+    TuilabelError : if there is none; the message names the command that trains one.
     """
     if checkpoint is not None:
         if not checkpoint.is_file():
@@ -109,7 +109,7 @@ def project_checkpoint(project: Path) -> Path:
 
 
 def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = False) -> None:
-    """Raise `TuilabelError` where the checkpoint was trained on images of another shape than the pool's.
+    """Raise `TuilabelError` if the checkpoint was trained on images of another shape than the pool's.
 
     With `any_size` only the channels must agree: the model resizes its input.
     """

@@ -40,7 +40,7 @@ class VAEConfig:
 
     Raises
     ------
-    ValueError : where a value is out of range.
+    ValueError : if a value is out of range.
     """
 
     height: int = 28
@@ -81,7 +81,7 @@ class VAEConfig:
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> VAEConfig:
-        """The configuration in a checkpoint's header; raises ValueError or TypeError where it is not valid."""
+        """The configuration in a checkpoint's header; raises ValueError or TypeError if it is not valid."""
         heads = document.get("clusters", 0)
         if isinstance(heads, int):  # checkpoints of format 1 and 2 have one head or none
             heads = [heads] if heads else []

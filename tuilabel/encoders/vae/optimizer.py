@@ -50,7 +50,7 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(weight)
                 state["momentum"].mul_(momentum).add_(weight.grad)
                 nesterov = weight.grad + momentum * state["momentum"]
-                # (A, h, w, B): rows are contiguous in memory where channels come last.
+                # (A, h, w, B): rows are contiguous in memory if channels come last.
                 channels_last = nesterov.movedim(1, -1)
                 matrix = channels_last.flatten(1)
                 update = orthogonal(matrix).view(channels_last.shape).movedim(-1, 1)
@@ -61,7 +61,7 @@ class Muon(torch.optim.Optimizer):
 def orthogonal(matrix: Tensor) -> Tensor:
     """An approximation of the semi-orthogonal matrix closest to `matrix` (A, B), float32.
 
-    By Newton-Schulz iteration, in half precision where that is faster; singular values end up between 0.7 and 1.2.
+    By Newton-Schulz iteration, in half precision if that is faster; singular values end up between 0.7 and 1.2.
     """
     a, b, c = _QUINTIC
     x = matrix / matrix.norm().clamp_min(1e-12)
@@ -119,7 +119,7 @@ class OneCycle:
 
         Raises
         ------
-        KeyError, RuntimeError : where it belongs to a different model.
+        KeyError, RuntimeError : if it belongs to a different model.
         """
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             keys = ("momentum",) if isinstance(optimizer, Muon) else ("step", "exp_avg", "exp_avg_sq")

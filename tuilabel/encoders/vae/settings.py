@@ -31,7 +31,7 @@ class TrainSettings:
 
     Raises
     ------
-    UsageError : where a value is out of range.
+    UsageError : if a value is out of range.
     """
 
     latent_dim: int = 32
@@ -62,12 +62,12 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name, low in (("latent_dim", 1), ("epochs", 1), ("batch_size", 2), ("seed", 0)):
             if getattr(self, name) < low:
-                raise UsageError(f"{name} must be at least {low}, got {getattr(self, name)}")
+                raise UsageError(f"{name} must be at least {low}, got {getattr(self, name)}", parameter=name)
         if not self.lr > 0:
-            raise UsageError(f"lr must be greater than 0, got {self.lr}")
+            raise UsageError(f"lr must be greater than 0, got {self.lr}", parameter="lr")
         for name in ("beta", "mi_weight", "contrastive_weight"):
             if not getattr(self, name) >= 0:
-                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}")
+                raise UsageError(f"{name} must not be negative, got {getattr(self, name)}", parameter=name)
         get_augmentations(self.augmentations)
 
     @property

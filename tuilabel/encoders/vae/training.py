@@ -99,15 +99,14 @@ def train_vae(
 
     Raises
     ------
-    TrainingStopped : where `should_stop` returned True; the state is saved.
-    TuilabelError : where there are too few images, the state to resume is missing, damaged or of another run, the loss
+    TrainingStopped : if `should_stop` returned True; the state is saved.
+    TuilabelError : if there are too few images, the state to resume is missing, damaged or of another run, the loss
         becomes NaN or infinite, or a file cannot be written.
-    UsageError : where the device is not available.
+    UsageError : if the device is not available.
     """
     if len(images) < 2:
         raise TuilabelError(f"a VAE needs at least 2 images to train on, better thousands, got {len(images)}")
-    where = resolve_device(device)
-    run = _Run.start(images, settings, out, dataset, fingerprint, command, where)
+    run = _Run.start(images, settings, out, dataset, fingerprint, command, resolve_device(device))
     if resume:
         run.resume()
     while run.epoch < settings.epochs:
@@ -210,7 +209,7 @@ class _Run:
         self.model.smoothing.fill_(best_smoothing(self.model, images, augmentations, generator))
 
     def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
-        """A view of each image, a second one where needed, the original images, and a generator on the device."""
+        """A view of each image, a second one if needed, the original images, and a generator on the device."""
         augmentations = get_augmentations(self.settings.augmentations)
         order = torch.randperm(len(self.images), generator=self._generator(0)).numpy()
         for step in range(self.step, self.steps_per_epoch(len(self.images), self.settings)):
@@ -236,18 +235,18 @@ class _Run:
     def resume(self) -> None:
         path = partial_path(self.out)
         if not path.is_file():
-            raise TuilabelError(f"there is no unfinished training to resume at {path}: start without resuming")
+            raise TuilabelError(f"there is no unfinished training to resume at {path}: start without `resume`")
         tensors, header = load_tensors(path)
         if header.version < VERSION:
             raise TuilabelError(
-                f"{path} was written by an earlier tuilabel, which trained differently: start without resuming"
+                f"{path} was written by an earlier tuilabel, which trained differently: start without `resume`"
             )
         saved = self._identity(header)
         for name, value in self._identity(self.header).items():
             if saved.get(name) != value:
                 raise TuilabelError(
                     f"{path} was trained with {name} {saved.get(name)}, not {value}: use the same settings, "
-                    "or start without resuming"
+                    "or start without `resume`"
                 )
         model, optimizer = (
             {name.removeprefix(part): tensor for name, tensor in tensors.items() if name.startswith(part)}
@@ -258,7 +257,7 @@ class _Run:
             self.model.load_state_dict(model)
             self.optimizer.restore(optimizer, done)
         except (KeyError, RuntimeError) as error:
-            raise TuilabelError(f"the training state in {path} is damaged: start without resuming") from error
+            raise TuilabelError(f"the training state in {path} is damaged: start without `resume`") from error
         self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
 
@@ -297,7 +296,7 @@ class _Meter:
         self.count += 1
         if not bool(self.totals.isfinite().all()):
             raise TuilabelError(
-                f"the loss of epoch {run.epoch + 1} is not finite: train with a lower lr (now {run.settings.lr})"
+                f"the loss of epoch {run.epoch + 1} is not finite: train with a lower `lr` (now {run.settings.lr})"
             )
         if now - self.reported < self.REPORT_EVERY and not last:
             return
@@ -331,7 +330,7 @@ class _Meter:
 
 
 def _compiled(model: VAE, device: torch.device) -> Callable[..., LossTerms]:
-    """The model, compiled on a GPU; where compilation fails that is logged and the model runs uncompiled."""
+    """The model, compiled on a GPU; if compilation fails, that is logged and the model runs uncompiled."""
     if device.type != "cuda":
         return model
     try:
