@@ -15,6 +15,7 @@ import pytest
 from tests.helpers.exchange import CLASSES, NAMES, answer, array_pool, disk_pool, label_all, library
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.labels import LabelStore, Project
 from tuilabel.labels.exchange import (
     FORMATS,
     READABLE,
@@ -30,6 +31,7 @@ from tuilabel.labels.exchange import (
 )
 from tuilabel.labels.exchange.formats.csv_table import write_csv
 from tuilabel.labels.exchange.image_files import safe_name
+from tuilabel.project import exchange
 
 DIRECTORIES = [name for name, form in FORMATS.items() if form.kind == "directory"]
 
@@ -477,6 +479,29 @@ def test_a_failed_export_leaves_the_previous_table(tmp_path: Path, name: str) ->
     assert snapshot(tmp_path) == {"labels": b"before"}
 
 
+# -- a project ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_project_is_exported_without_printing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pool = array_pool()
+    with Project.open(tmp_path / "p", pool.name, pool.fingerprint, pool.classes) as project:
+        store = LabelStore.open(project.store)
+        store.append([*label_all(pool)[:6], answer(pool, 0, "owl", 9, "ben")])
+        store.close()
+    monkeypatch.setattr(exchange, "project_pool", lambda *_: pool)
+    summary = exchange.export_labels("toy", tmp_path / "labels.jsonl", project=tmp_path / "p", resolve="unanimous")
+    assert (summary.file_format, summary.labels, summary.undecided) == ("jsonl", 5, 1)
+    assert json.loads(json.dumps(summary.to_json()))["out"] == str(tmp_path / "labels.jsonl")
+    table = io.StringIO()
+    assert exchange.export_labels("toy", table, project=tmp_path / "p").out is None
+    assert len(list(csv.DictReader(io.StringIO(table.getvalue())))) == 6
+    with pytest.raises(UsageError, match="pass `out`, the path for it"):
+        exchange.export_labels("toy", table, file_format="parquet", project=tmp_path / "p")
+    assert capfd.readouterr() == ("", "")
+
+
 def test_an_unknown_format_suggests_the_closest_name() -> None:
     with pytest.raises(UsageError, match=r"did you mean imagefolder\?"):
         get_format("image-folder")
@@ -501,7 +526,7 @@ def test_the_ending_of_a_path_names_a_format_of_one_file(name: str, expected: st
 
 
 def test_the_help_names_every_format() -> None:
-    from tuilabel.cli import exchange
+    from tuilabel.cli import exchange as command
 
-    assert exchange.FORMATS.split(", ") == list(FORMATS)
-    assert exchange.IMPORT_FORMATS.split(", ") == ["auto", *READABLE]
+    assert command.FORMATS.split(", ") == list(FORMATS)
+    assert command.IMPORT_FORMATS.split(", ") == ["auto", *READABLE]

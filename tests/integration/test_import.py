@@ -47,7 +47,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
     def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
         monkeypatch.setattr(DatasetRef, "absolute", lambda ref: ref)  # the pool has no place on disk
-        return exchange.import_labels(source, pool.name, tmp_path / "p", None, apply=apply, **options).to_json()
+        return exchange.import_labels(source, pool.name, project=tmp_path / "p", apply=apply, **options).to_json()
 
     return run
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from io import StringIO
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -24,6 +24,9 @@ from tuilabel.cli.options import (
     print_json,
 )
 from tuilabel.errors import UsageError, printable, unknown_name
+
+if TYPE_CHECKING:
+    from tuilabel.project.model import ModelOptions
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
 IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy"
@@ -77,25 +80,18 @@ def export(
     if as_json and out is None and wanted not in MODEL_FORMATS:
         raise UsageError("--json describes what was written: pass --out too, or use --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
-        from tuilabel.cli.render.exported_model import agreement_line
-        from tuilabel.cli.render.progress import error_console, progress
-        from tuilabel.project.export_model import export_model
         from tuilabel.project.model import ModelOptions
 
         model = ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed)
-        with progress(error_console(quiet=as_json)) as on_progress:
-            exported = export_model(model, wanted, out, force=force, on_progress=on_progress, note=note)
-        note(agreement_line(exported))
-        if as_json:
-            print_json(exported.to_json())
+        _export_model(model, wanted, out, force=force, as_json=as_json)
         return
     table = StringIO(newline="")
     summary = export_labels(
         dataset,
-        project,
-        data_dir,
         out or table,
         file_format=wanted,
+        project=project,
+        data_dir=data_dir,
         resolve=resolve,
         options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed),
         encoder=encoder,
@@ -143,9 +139,9 @@ def import_(
     summary = import_labels(
         source,
         dataset,
-        project,
-        data_dir,
         file_format=file_format,
+        project=project,
+        data_dir=data_dir,
         annotator=annotator,
         options=ImportOptions(path_column, label_column),
         on_conflict=on_conflict,
@@ -159,6 +155,18 @@ def import_(
     if not apply:
         command = printable(shlex.join(["tuilabel", *sys.argv[1:], "--apply"]))
         note(f"nothing has been written yet: `{command}` writes it")
+
+
+def _export_model(model: ModelOptions, file_format: str, out: Path | None, *, force: bool, as_json: bool) -> None:
+    from tuilabel.cli.render.exported_model import agreement_line
+    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.project.export_model import export_model
+
+    with progress(error_console(quiet=as_json)) as on_progress:
+        exported = export_model(model, file_format, out, force=force, on_progress=on_progress, note=note)
+    note(agreement_line(exported))
+    if as_json:
+        print_json(exported.to_json())
 
 
 def _format_of(out: Path | None) -> str:

@@ -21,6 +21,7 @@ from tuilabel.labels.exchange import (
     ImportedLabel,
     ImportOptions,
     WriteResult,
+    format_for_path,
     get_format,
     read_labels,
     resolve_answers,
@@ -118,11 +119,11 @@ class ImportSummary:
 
 def export_labels(
     dataset: str,
-    project: Path | None,
-    data_dir: Path | None,
     out: Path | TextIO,
     *,
-    file_format: str = "csv",
+    file_format: str | None = None,
+    project: Path | None = None,
+    data_dir: Path | None = None,
     resolve: str = "latest",
     options: ExportOptions = ExportOptions(),  # noqa: B008 - frozen
     encoder: str = "vae",
@@ -131,13 +132,15 @@ def export_labels(
     device: str = "auto",
     note: Note = ignore,
 ) -> ExportSummary:
-    """Write a project's labels.
+    """Write a project's labels in the format of another program.
 
     Parameters
     ----------
-    project : the project's directory, by default `DATASET.tuilabel` in the working directory.
+    dataset : the project's dataset: a name, or the path or URL of your own images.
     out : a path, or an open text file for the formats csv and jsonl.
-    file_format : one of `tuilabel.labels.exchange.FORMATS`.
+    file_format : one of `tuilabel.labels.exchange.FORMATS`; by default the one that the ending of `out` means, or csv.
+    project : the project's directory, by default `DATASET.tuilabel` in the working directory.
+    data_dir : where the files of built-in datasets are.
     resolve : what to do if several annotators labelled an image; see `resolve_answers`.
     encoder, checkpoint, latents, device : of the models whose probabilities the format cleanlab needs.
     note : called with a line before a step that takes time.
@@ -147,7 +150,8 @@ def export_labels(
     UsageError : if the format, the rule or an option is unknown, or the format cannot be written to an open file.
     TuilabelError : if there is no project, or `out` exists already or cannot be written.
     """
-    form = get_format(file_format)
+    by_ending = format_for_path(out) if isinstance(out, Path) else None
+    form = get_format(file_format or by_ending or "csv")
     if not isinstance(out, Path) and form.stream is None:
         raise UsageError(f"format {form.name} is written as a {form.kind} of its own: pass `out`, the path for it")
     opened = Project.read(project_directory(dataset, project))
@@ -183,10 +187,10 @@ def export_labels(
 def import_labels(
     source: Path,
     dataset: str,
-    project: Path | None,
-    data_dir: Path | None,
     *,
     file_format: str = "auto",
+    project: Path | None = None,
+    data_dir: Path | None = None,
     annotator: str | None = None,
     options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
     on_conflict: str = "skip",
@@ -196,8 +200,11 @@ def import_labels(
 
     Parameters
     ----------
-    project : the project's directory, by default `DATASET.tuilabel` in the working directory; created if needed.
+    source : the labels.
+    dataset : the project's dataset: a name, or the path or URL of your own images.
     file_format : one of `tuilabel.labels.exchange.READABLE`, or `auto` to detect it.
+    project : the project's directory, by default `DATASET.tuilabel` in the working directory; created if needed.
+    data_dir : where the files of built-in datasets are.
     annotator : whose labels they are; by default the name in the source, such as `label-studio:alice`, or else the
         source itself, such as `import:labels.csv`.
     on_conflict : `skip` keeps an existing label that differs from the imported one, `replace` replaces it.
