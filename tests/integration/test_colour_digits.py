@@ -104,7 +104,7 @@ def test_what_is_wrong_is_one_clear_line(photos: Path, tmp_path: Path) -> None:
             make_colour_digits(tmp_path / source, tmp_path)
     (tmp_path / "one").mkdir()
     (tmp_path / "one/a.png").write_bytes((photos / "0.png").read_bytes())
-    with pytest.raises(TuilabelError, match="at least two photographs, got 1"):
+    with pytest.raises(TuilabelError, match="has 1 photographs: at least two"):
         make_colour_digits(tmp_path / "one", tmp_path)
     with pytest.raises(UsageError, match="test must be between 1 and 10000"):
         make_colour_digits(photos, tmp_path, test=10_001)

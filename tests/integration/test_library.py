@@ -16,6 +16,7 @@ from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.library import Library, LibraryPool
 from tuilabel.datasets.library.read_files import CHUNK, SEQUENTIAL_CHUNK, files_per_attempt
 from tuilabel.datasets.open import FIRST_ITEMS
+from tuilabel.datasets.pool import FileCounts
 from tuilabel.datasets.sources import open_source
 from tuilabel.errors import TuilabelError
 
@@ -239,6 +240,85 @@ def test_folders_are_classes_where_that_was_asked_for(tmp_path: Path) -> None:
     assert pool.targets is not None
     assert [pool.classes[t] for t in pool.targets] == [name.split("/")[0] for name in names(pool)]
     assert pool.test is None
+
+
+def test_a_file_that_moves_to_another_class_is_of_that_class(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "sorted", each=3)
+    ref = DatasetRef(str(folder), labels_from_folders=True)
+    pool = pool_of(ref)
+    before = {name: index for index, name in enumerate(names(pool))}
+    split = open_labelled(ref) if pool.test is None else pool
+    (folder / "red/0.jpg").rename(folder / "blue/0-red.jpg")
+    (folder / "green").rename(folder / "verde")
+    again = pool_of(ref)
+    assert again.classes == ("blue", "red", "verde")
+    assert again.targets is not None
+    assert np.array_equal(again.ids, pool.ids)
+    found = {name: again.classes[again.targets[index]] for name, index in before.items()}
+    assert found == {
+        name: "blue" if name == "red/0.jpg" else name.split("/")[0].replace("green", "verde") for name in before
+    }
+    relabelled = open_labelled(ref)
+    assert relabelled.classes == again.classes
+    assert relabelled.fingerprint == split.fingerprint, "the latents are the same"
+    assert np.bincount(relabelled.targets).sum() == np.bincount(split.targets).sum()  # type: ignore[arg-type]
+
+
+def test_a_copy_in_another_class_changes_nothing(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "twice", each=2)
+    ref = DatasetRef(str(folder), labels_from_folders=True)
+    before = pool_of(ref).targets
+    (folder / "blue/copy.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
+    assert np.array_equal(pool_of(ref).targets, before)  # type: ignore[arg-type]
+
+
+def test_a_pool_has_a_class_for_each_image_while_more_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref = DatasetRef(str(colour_folder(tmp_path / "busy", each=3)), labels_from_folders=True)
+    index = pool_of(ref).library.index
+    monkeypatch.setattr(type(index), "n_items", lambda self, *, test: 0 if test else 5)  # four were read since
+    pool = pool_of(ref, reading="none")
+    assert pool.targets is not None
+    assert len(pool.images) == len(pool.targets) == 5
+
+
+def test_items_are_read_again_after_the_cache_was_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
+    folder = colour_folder(tmp_path / "again", each=20)
+    whole = pool_of(folder)
+    last = whole.ids[-1].decode()
+    shutil.rmtree(whole.library.folder)
+    pool = pool_of(folder, reading="first")
+    assert pool.indices_of([last]).tolist() == [-1]
+    n = len(pool)
+    pool.read_until_found([pool.ids[0].decode()])
+    assert len(pool) == n, "nothing is missing"
+    pool.read_until_found([last])
+    assert len(pool) == 60
+    assert pool.indices_of([last]).tolist() == [59]
+    assert pool.is_complete
+
+
+def test_what_a_pool_says_of_its_files(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "counted", each=2)
+    (folder / "again.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
+    (folder / "broken.jpg").write_text("no picture")
+    (folder / "green/0.jpg").rename(tmp_path / "kept.jpg")
+    pool_of(folder)
+    (tmp_path / "kept.jpg").rename(folder / "green/0.jpg")
+    pool_of(folder)
+    (folder / "blue/1.jpg").unlink()
+    pool = pool_of(folder)
+    assert pool.can_grow
+    assert not pool.is_builtin
+    assert pool.n_problems == 1
+    assert pool.file_counts() == FileCounts(listed=7, unread=0, copies=1, gone=1, problems=1)
+    rows = pool.rows_by_file()
+    listed = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg"))
+    assert rows.n_files == len(listed) == 7
+    assert {listed[row]: int(index) for row, index in rows.pool} == {
+        name: index for index in range(len(pool)) for name in pool.files.names(index)
+    }
+    assert not len(rows.test)
 
 
 def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:

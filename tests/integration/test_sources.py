@@ -683,6 +683,21 @@ def test_shards_of_webdataset(tmp_path: Path, kind: str) -> None:
         open_source(f"{folder}/part-{{000..012}}.{kind}")
 
 
+def test_shards_of_the_same_name_in_several_folders(tmp_path: Path) -> None:
+    for k in range(3):
+        (tmp_path / f"day-{k}").mkdir()
+        tar_of(tmp_path / f"day-{k}/shots.tar", {"a.jpg": bytes([65 + k])})
+    source = open_source(f"{tmp_path}/day-{{0..2}}/shots.tar")
+    assert content(source) == {f"day-{k}-shots.tar/a.jpg": bytes([65 + k]) for k in range(3)}
+
+
+def test_a_zip_whose_names_begin_with_a_dot_and_a_slash(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("./red/a.jpg", b"a")
+        archive.writestr("./red/.hidden.jpg", b"b")
+    assert content(open_source(str(tmp_path / "a.zip"))) == {"./red/a.jpg": b"a"}
+
+
 def test_a_shard_that_is_none(tmp_path: Path) -> None:
     tar_of(tmp_path / "a.tar", SHARD)
     (tmp_path / "b.tar").write_bytes(b"nonsense" * 100)

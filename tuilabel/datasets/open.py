@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -108,16 +109,18 @@ def open_labelled(
 def _split_off_test(pool: ImagePool) -> ImagePool:
     """A pool of four fifths of the items, with the others as test split."""
     assert pool.targets is not None
-    folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-split"
+    classes = hashlib.blake2b(pool.targets.tobytes(), digest_size=8).hexdigest()  # files may move to another class
+    folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-{classes}-split"
     known = cache.load(folder)
     if known is not None:
         return ImagePool(pool.name, pool.classes, known)
+    labelled = pool.targets >= 0  # not those of a class that is gone with its files
     tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
     if tested.all() or not tested.any():
         raise TuilabelError(
             f"{pool.name} has too few images to split off a test set: put some into folders train and test"
         )
-    train, test = ((pool.images[part], pool.targets[part]) for part in (~tested, tested))
+    train, test = ((pool.images[part], pool.targets[part]) for part in (labelled & ~tested, labelled & tested))
     return ImagePool(pool.name, pool.classes, cache.store(folder, train, test))
 
 

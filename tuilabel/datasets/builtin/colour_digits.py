@@ -79,7 +79,7 @@ def make_colour_digits(
         raise TuilabelError(f"{existing[0]} already exists: pass `force=True` to overwrite it, or another `out`")
     pictures = read_photos(photos, np.random.default_rng([seed, 0]))
     if len(pictures) < 2:
-        raise TuilabelError(f"photos must have at least two photographs, got {len(pictures)} in {photos}")
+        raise TuilabelError(f"{photos} has {len(pictures)} photographs: at least two are needed")
     cut = max(1, round(TEST_SHARE * len(pictures)))
     mnist = open_known("mnist")
     assert mnist.targets is not None

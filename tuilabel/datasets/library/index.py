@@ -51,6 +51,14 @@ ON CONFLICT (name) DO UPDATE SET
     size = excluded.size, stamp = excluded.stamp, label = excluded.label, test = excluded.test,
     listing = excluded.listing
 """
+_MOVED = """
+SELECT items.place, files.label FROM items
+JOIN files ON files.test = items.test AND files.place = items.place AND files.listing = ?2
+WHERE items.test = ?1 AND files.label IS NOT items.label AND NOT EXISTS (
+    SELECT 1 FROM files AS same WHERE same.test = items.test AND same.place = items.place AND same.listing = ?2
+    AND same.label IS items.label
+) ORDER BY name DESC
+"""  # items all of whose files are in another class than when they were read
 _UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
 _ROWS = 5_000  # rows per statement
 
@@ -276,8 +284,10 @@ class LibraryIndex:
         return bytes(rows[0][0]) if rows else None  # type: ignore[call-overload]
 
     def labels_of_items(self, *, test: bool) -> list[str | None]:
-        """The class of each item according to the source, by position."""
-        return [_text(row[0]) for row in self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))]
+        """The class of each item according to the source, by position; of a gone item the last one known."""
+        labels = self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))
+        moved: dict[object, object] = dict(self._rows(_MOVED, int(test), self.listing))  # type: ignore[arg-type]
+        return [_text(moved.get(position, label)) for position, (label,) in enumerate(labels)]
 
     def gone(self) -> list[int]:
         """Positions of items of the pool without a file."""

@@ -126,7 +126,10 @@ def is_image(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     """Whether a part of a '/'-separated name is hidden, a project's folder, or a folder that macOS adds to archives."""
-    return any(part[:1] == "." or part == "__MACOSX" or part.endswith(".tuilabel") for part in name.split("/"))
+    return any(
+        (part[:1] == "." and part != ".") or part == "__MACOSX" or part.endswith(".tuilabel")
+        for part in name.split("/")
+    )
 
 
 def is_unsafe(name: str) -> bool:

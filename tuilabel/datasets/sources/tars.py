@@ -6,6 +6,7 @@ import bz2
 import gzip
 import json
 import lzma
+import posixpath
 import re
 import tarfile
 import zlib
@@ -197,16 +198,19 @@ class Tar:
 
 
 class Shards:
-    """Many .tar files as one source: each image is called SHARD/NAME."""
+    """Many .tar files as one source: each image is called SHARD/NAME.
+
+    SHARD is the name of the file, or as much of its path as makes it unique, with `-` for `/`.
+    """
 
     row_shape = None
 
-    def __init__(self, where: str, shards: Sequence[Tar]) -> None:
-        self.location = where
-        self.title = title_of(where)
+    def __init__(self, location: str, shards: Sequence[Tar]) -> None:
+        self.location = location
+        self.title = title_of(location)
         self.sequential = any(shard.sequential for shard in shards)
         self.keeps_copies = any(shard.keeps_copies for shard in shards)
-        self._shards = {Path(shard.location).name: shard for shard in shards}
+        self._shards = dict(zip(_unique_names([shard.location for shard in shards]), shards, strict=True))
         self._unreadable = SkipLog()
 
     def list(self) -> Iterator[Entry]:
@@ -241,6 +245,14 @@ class Shards:
         """What the shards skipped, and shards that are not tar files."""
         of_shards = [(f"{title}/{name}", why) for title, shard in self._shards.items() for name, why in shard.skipped()]
         return [*self._unreadable.all(), *of_shards]
+
+
+def _unique_names(locations: Sequence[str]) -> list[str]:
+    names = [location.rpartition("/")[2] for location in locations]
+    if len(set(names)) == len(names):
+        return names
+    parent = posixpath.commonprefix(locations).rpartition("/")[0]
+    return [location[len(parent) :].lstrip("/").replace("/", "-") for location in locations]
 
 
 def braces(pattern: str) -> list[str]:
