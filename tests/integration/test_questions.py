@@ -123,7 +123,7 @@ def test_an_error_is_the_answers_own(toy: Toy) -> None:
 
         def prepare(self) -> None: ...
 
-        def fit(self, known: LabelSet, seed: int) -> None:
+        def fit(self, labelled: LabelSet, seed: int) -> None:
             raise MemoryError("too much")
 
     runner = toy.runner()

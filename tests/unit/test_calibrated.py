@@ -63,8 +63,8 @@ class Timid:
 
     def prepare(self) -> None: ...
 
-    def fit(self, known: LabelSet, seed: int) -> Timid:
-        self.model = MLPEnsemble(known.n_classes, seed=seed).fit(self.features[known.indices], known.labels)
+    def fit(self, labelled: LabelSet, seed: int) -> Timid:
+        self.model = MLPEnsemble(labelled.n_classes, seed=seed).fit(self.features[labelled.indices], labelled.labels)
         return self
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:

@@ -39,15 +39,15 @@ def test_rows_do_not_depend_on_how_many_are_scored(toy: Toy) -> None:
     assert np.allclose(model.predict_proba(many)[:120], model.predict_proba(toy.latents), atol=1e-5)
 
 
-def test_misuse_is_told_with_the_call_that_mends_it(toy: Toy) -> None:
+def test_errors_say_how_to_fix_the_call(toy: Toy) -> None:
     with pytest.raises(ValueError, match="call fit"):
         MLPEnsemble(3).predict_proba(toy.latents)
-    with pytest.raises(ValueError, match="do not belong together"):
+    with pytest.raises(ValueError, match=r"shapes \(n, D\) and \(n,\)"):
         MLPEnsemble(3).fit(toy.latents[:3], np.array([0, 1]))
     with pytest.raises(ValueError, match="finite"):
         MLPEnsemble(3).fit(np.full((2, 3), np.nan, dtype=np.float32), np.array([0, 1]))
     model = MLPEnsemble(3).fit(toy.latents[:9], np.arange(9) % 3)
-    with pytest.raises(ValueError, match=r"not \(n, 8\)"):
+    with pytest.raises(ValueError, match=r"X must have shape \(n, 8\)"):
         model.predict_proba(toy.latents[:, :4])
 
 

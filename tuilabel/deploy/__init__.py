@@ -1,4 +1,4 @@
-"""A project's model as one file that runs without tuilabel."""
+"""Export a project's model as one file that runs without tuilabel."""
 
 from __future__ import annotations
 

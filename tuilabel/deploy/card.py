@@ -1,4 +1,4 @@
-"""What a model file says of itself: its classes, and what to do to an image before it goes in."""
+"""The description inside a model file: its classes, and how to preprocess images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class ModelCard:
-    """The document in a model file, and beside it as `FILE.json`."""
+    """The description that is written into a model file, and next to it as `FILE.json`."""
 
     classes: Sequence[str]
     """In the order of the columns of `probabilities`."""
@@ -18,16 +18,16 @@ class ModelCard:
     channels: int
     dataset: str
     labels: int
-    """How many the classifier has learnt."""
+    """Number of labels the classifier was trained on."""
     temperature: float
     checkpoint: str
     """BLAKE2b digest of the VAE's file, 32 hexadecimal digits."""
     version: str
-    """Of tuilabel."""
+    """The version of tuilabel."""
 
     @property
     def preprocessing(self) -> str:
-        """What to do to an image, in words."""
+        """How to preprocess images, in words."""
         mode = "greyscale" if self.channels == 1 else "RGB"
         return (
             f"Convert each image to {mode} and resize it to {self.width} pixels wide and {self.height} high; stack "
@@ -36,7 +36,7 @@ class ModelCard:
         )
 
     def document(self) -> dict[str, object]:
-        """The same as a JSON document; `preprocessing` is there in words and in numbers."""
+        """The card as a JSON document, with the preprocessing in words and in numbers."""
         fields = asdict(self)
         fields["tuilabel"] = fields.pop("version")
         height, width, channels = (fields.pop(name) for name in ("height", "width", "channels"))
@@ -55,5 +55,5 @@ class ModelCard:
         }
 
     def properties(self) -> dict[str, str]:
-        """The document as strings, for the metadata of a model file: text as it is, all else as JSON."""
+        """The document as strings for the metadata of a model file: text unchanged, everything else as JSON."""
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in self.document().items()}

@@ -16,7 +16,7 @@ class Program(nn.Module):
     Parameters
     ----------
     encoder : gives latents (N, D), float32, of images uint8 (N, H, W, channels); see `Encoder.export_module`.
-    ensemble : a fitted one on these latents.
+    ensemble : fitted on these latents.
     temperature : see `CalibratedModel`.
     """
 
@@ -37,6 +37,6 @@ class Program(nn.Module):
         """Probabilities (N, C) and latents (N, D), float32, of images uint8 (N, H, W, channels)."""
         latents = self.encoder(images)
         hidden = torch.relu(latents @ self.w1 + self.b1)  # (K, N, H)
-        each = (hidden @ self.w2 + self.b2).softmax(2)  # (K, N, C)
-        said = each.mean(0).clamp_min(FLOOR).log()
-        return (said / self.temperature).softmax(1), latents
+        members = (hidden @ self.w2 + self.b2).softmax(2)  # (K, N, C)
+        log_probs = members.mean(0).clamp_min(FLOOR).log()
+        return (log_probs / self.temperature).softmax(1), latents

@@ -1,4 +1,4 @@
-"""A model file, written, tried on images, and only then put in its place."""
+"""Write a model file, run it on images, and only then move it into place."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tuilabel.deploy.program import Program
 
 FORMATS = {
-    "onnx": "one ONNX graph, for onnxruntime and whatever else reads ONNX; needs the extra tuilabel[onnx]",
+    "onnx": "one ONNX graph, for onnxruntime and other runtimes; needs the extra tuilabel[onnx]",
     "torch": "a torch.export program (.pt2), loaded by torch alone",
 }
 OPSET = 18
@@ -33,23 +33,23 @@ Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float3
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far the written file is from tuilabel's own predictions."""
+    """How closely the written file matches tuilabel's own predictions."""
 
     images: int
     same_class: int
-    """Of these, images that it takes for the same class."""
+    """Number of images with the same predicted class."""
     difference: float
-    """The largest of any probability."""
+    """Largest difference of any probability."""
     latent_difference: float
-    """The largest of any latent."""
+    """Largest difference of any latent."""
 
 
 def check_format(file_format: str) -> None:
-    """Say at once what is wrong with a format.
+    """Check that files of this format can be written.
 
     Raises
     ------
-    UsageError : where there is none of that name.
+    UsageError : where there is no such format.
     TuilabelError : where a package that it needs is not installed.
     """
     if file_format not in FORMATS:
@@ -62,27 +62,27 @@ def check_format(file_format: str) -> None:
 def write_model(
     program: Program, card: ModelCard, images: NDArray[np.uint8], expected: NDArray[np.float32], out: Path, kind: str
 ) -> Agreement:
-    """Write a model file, run it on `images`, and put it and `OUT.json` in their places where it says what it should.
+    """Write a model file and `OUT.json`, after checking its predictions on `images`.
 
     Parameters
     ----------
-    images : uint8 (n, H, W, C), n ≥ 1, to try it on.
+    images : uint8 (n, H, W, C), n ≥ 1, to check it on.
     expected : float32 (n, K), tuilabel's own probabilities for them, encoded in single precision.
     kind : one of `FORMATS`.
 
     Raises
     ------
-    UsageError, TuilabelError : as `check_format`; where a file cannot be written, or says something else than tuilabel.
+    UsageError, TuilabelError : as `check_format`; where a file cannot be written, or its predictions differ.
     """
     check_format(kind)
     write, load = (_write_onnx, _load_onnx) if kind == "onnx" else (_write_torch, _load_torch)
     with atomic_write(out) as temporary:
         with _quietly():
             write(program, card, images[:2], temporary)
-            agreement = _tried(load(temporary), images, expected, program)
+            agreement = _compare(load(temporary), images, expected, program)
         if not (agreement.difference < TOLERANCE and agreement.same_class == agreement.images):
             raise TuilabelError(
-                f"the {kind} model differs from tuilabel's predictions by {agreement.difference:.2g} and in "
+                f"the {kind} model's predictions differ from tuilabel's by up to {agreement.difference:.2g}, and in "
                 f"{agreement.images - agreement.same_class} of {agreement.images} classes: nothing was written"
             )
     with atomic_write(card_path(out)) as temporary:
@@ -91,7 +91,7 @@ def write_model(
 
 
 def card_path(out: Path) -> Path:
-    """Where the document beside a model file is."""
+    """The path of the description next to a model file."""
     return out.with_name(f"{out.name}.json")
 
 
@@ -121,7 +121,7 @@ def _write_torch(program: Program, card: ModelCard, example: NDArray[np.uint8], 
 
     images = torch.from_numpy(np.array(example))
     exported = torch.export.export(program, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
-    with path.open("wb") as file:  # by a path it would insist on its name
+    with path.open("wb") as file:  # given a path, it would insist on the file extension
         torch.export.save(exported, file, extra_files={"tuilabel.json": json.dumps(card.document())})
 
 
@@ -151,22 +151,22 @@ def _load_torch(path: Path) -> Run:
     return run
 
 
-def _tried(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32], program: Program) -> Agreement:
-    """All images at once, and the first alone: the number of images is free."""
+def _compare(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32], program: Program) -> Agreement:
+    """Run all images at once, and the first one alone: the batch size must be free."""
     import torch
 
     with torch.inference_mode():
         latents = program(torch.from_numpy(images))[1].numpy()
-    whole, said_latents = run(images)
+    whole, file_latents = run(images)
     first, _ = run(images[:1])
     difference = max(float(np.abs(whole - expected).max()), float(np.abs(first - expected[:1]).max()))
     same = int((whole.argmax(axis=1) == expected.argmax(axis=1)).sum())
-    return Agreement(len(images), same, difference, float(np.abs(said_latents - latents).max()))
+    return Agreement(len(images), same, difference, float(np.abs(file_latents - latents).max()))
 
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Exporters warn of what nobody can change here."""
+    """Silence warnings of the exporters that nothing can be done about."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

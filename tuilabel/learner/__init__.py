@@ -1,1 +1,1 @@
-"""The classifier on latents, one round of learning and asking, and the trainer process."""
+"""Classifiers on latents, their evaluation, and the trainer process."""

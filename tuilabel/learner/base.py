@@ -1,4 +1,4 @@
-"""What a learner is: labels in, a model out."""
+"""What a learner is: labels in, a trained model out."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.strategies.base import Model
 
 LEARNERS = {
-    "latent": "MLP ensemble on the latents, taught by label propagation as well while that helps, calibrated",
-    "mlp": "MLP ensemble on the latents and nothing else (Tonnaer 2017)",
-    "cnn": "convolutional network on the pixels, without a VAE: what the others are compared with",
+    "latent": "MLP ensemble on the latents, taught by label propagation as well while that helps; calibrated",
+    "mlp": "MLP ensemble on the latents alone (Tonnaer 2017)",
+    "cnn": "convolutional network on the pixels, without an encoder; a baseline",
 }
 DEFAULT_LEARNER = "latent"
 
@@ -27,8 +27,8 @@ class LabelSet:
     ----------
     indices : int64 (m,), pool indices, unique.
     labels : int64 (m,), their classes in 0…n_classes-1.
-    audit : bool (m,), whether an item was drawn uniformly at random and not chosen: what holds on these holds on the
-        pool.
+    audit : bool (m,), whether an item was drawn uniformly at random rather than picked by a strategy. What holds for
+        audit items holds for the pool.
     """
 
     indices: NDArray[np.int64]
@@ -36,31 +36,31 @@ class LabelSet:
     n_classes: int
     audit: NDArray[np.bool_]
 
-    def subset(self, kept: NDArray[np.bool_]) -> LabelSet:
-        """The items where `kept`, bool (m,), is true."""
-        return LabelSet(self.indices[kept], self.labels[kept], self.n_classes, self.audit[kept])
+    def subset(self, mask: NDArray[np.bool_]) -> LabelSet:
+        """The items where `mask`, bool (m,), is true."""
+        return LabelSet(self.indices[mask], self.labels[mask], self.n_classes, self.audit[mask])
 
 
 class Learner(Protocol):
-    """Makes a model of labels. The same labels and seed make the same model."""
+    """Trains models on labels. The same labels and seed give the same model."""
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """What its models and the strategies look at: float32 (N, D), a row for each item of the pool."""
+        """Input of its models and of the strategies: float32 (N, D), one row per item of the pool."""
 
     def prepare(self) -> None:
-        """Load and compute what the first `fit` would have to wait for."""
+        """Load and compute ahead of time what the first `fit` needs."""
 
-    def fit(self, known: LabelSet, seed: int) -> Model:
-        """A model trained on labels of at least two classes."""
+    def fit(self, labelled: LabelSet, seed: int) -> Model:
+        """Train a model on labels of at least two classes."""
 
 
-def finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The latents (N, D) as they are; raises `TuilabelError` where one is no number: no distance to it is one."""
+def check_finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the latents (N, D) unchanged; raises `TuilabelError` where one is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
     if len(bad):
         raise TuilabelError(
-            f"the latents of {len(bad):,} items are no numbers, first of item {bad[0]}: encode them anew"
+            f"latents must be finite, got NaN or infinity for {len(bad):,} items, first item {bad[0]}: re-encode them"
         )
     return latents
 
@@ -72,5 +72,5 @@ def check_learner(name: str) -> None:
 
 
 def needs_encoder(name: str) -> bool:
-    """Whether the learner works on latents."""
+    """Whether the learner called `name` works on latents."""
     return name != "cnn"

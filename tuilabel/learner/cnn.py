@@ -1,4 +1,4 @@
-"""A convolutional network on pixels, trained anew in every round: the point of comparison of Tonnaer 2017."""
+"""A convolutional network on pixels, trained from scratch in every round: the baseline of Tonnaer 2017."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from tuilabel.learner.base import LabelSet
 
 EPOCHS, BATCH, LR = 50, 32, 1e-3
-SAMPLES = 3  # dropout masks that stand for members of an ensemble (Gal & Ghahramani 2016)
+SAMPLES = 3  # dropout masks that serve as members of an ensemble (Gal & Ghahramani 2016)
 CHUNK = 1000
 
 
@@ -24,7 +24,7 @@ class CNNLearner:
 
     Parameters
     ----------
-    images : uint8 (N, H, W, C), H and W at least 8; may be memory-mapped. Strategies see them as rows of pixels
+    images : uint8 (N, H, W, C), H and W at least 8; may be memory-mapped. Strategies get them as rows of pixels
         in [0, 1].
     """
 
@@ -41,17 +41,17 @@ class CNNLearner:
         return self._features
 
     def prepare(self) -> None:
-        """Unpack the pixels."""
+        """Convert the images to rows of pixels."""
         _ = self.features
 
-    def fit(self, known: LabelSet, seed: int) -> CNN:
+    def fit(self, labelled: LabelSet, seed: int) -> CNN:
         """Train a fresh network: 50 epochs of Adam with dropout."""
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
         height, width, channels = self.shape
-        network = _Network(height, width, channels, known.n_classes)
-        x = _as_images(self.features[known.indices], self.shape)
-        t = torch.from_numpy(known.labels)
+        network = _Network(height, width, channels, labelled.n_classes)
+        x = _as_images(self.features[labelled.indices], self.shape)
+        t = torch.from_numpy(labelled.labels)
         optimizer = torch.optim.Adam(network.parameters(), LR)
         network.train()
         for _ in range(EPOCHS):
@@ -62,7 +62,7 @@ class CNNLearner:
                 optimizer.zero_grad(set_to_none=True)
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
-        return CNN(network.eval(), self.shape, known.n_classes, seed)
+        return CNN(network.eval(), self.shape, labelled.n_classes, seed)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class CNN:
         return np.stack([self._batched(X, partial(self._masked, mask), self.n_classes) for mask in masks])
 
     def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What the last layer sees, float32 (n, 128)."""
+        """The input of the last layer, float32 (n, 128)."""
         return self._batched(X, lambda h: h, _Network.EMBEDDING)
 
     def _masked(self, mask: Tensor, hidden: Tensor) -> Tensor:

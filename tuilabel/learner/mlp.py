@@ -12,44 +12,44 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-CHUNK = 1024  # rows scored at once: the hidden layers of a chunk stay in the cache
-UNSEEN = -1e4  # the logit of a class without a label
-TAUGHT = 256  # of the teacher's items a step
+CHUNK = 1024  # rows scored at once, so that the hidden layers of a chunk stay in the CPU cache
+UNSEEN = -1e4  # logit of a class without labels
+TEACHER_BATCH = 256  # items with soft labels in each step
 
 
 @dataclass(frozen=True)
 class SoftLabels:
-    """What a teacher says of items."""
+    """A teacher's class probabilities for items."""
 
     X: NDArray[np.float32]
     """Latents (N, D)."""
     probabilities: NDArray[np.float32]
-    """Of the classes, (A, C)."""
+    """Class probabilities (A, C)."""
     weight: float
-    """Of its loss beside that of the real labels."""
+    """Weight of their loss relative to that of the labels."""
     rows: NDArray[np.int64]
-    """Which latents they are of (A,)."""
+    """The rows of X that they belong to (A,)."""
 
 
 class MLPEnsemble:
     """Averages the probabilities of `members` perceptrons with one hidden layer (Lakshminarayanan et al. 2017).
 
-    Members differ by their initial weights and by the noise that each sees. Noise on the latents stands for the
-    spread of the VAE's posterior and regularises (Bishop 1995). Latents are taken as they are: their scale is that of
-    the prior, and to standardise each dimension would blow up the ones that the KL term has switched off.
+    Members differ in their initial weights and in the noise on their inputs. Noise on the latents imitates the spread
+    of the VAE's posterior and regularises (Bishop 1995). Latents are not standardised: their scale is that of the
+    prior, and standardising each dimension would blow up the ones that the KL term has switched off.
 
     Parameters
     ----------
     n_classes : C, at least 2.
-    members : perceptrons.
+    members : K, the number of perceptrons.
     hidden : units of the hidden layer.
-    steps : optimisation steps, each on all labels or, if there are more, on `batch_size` of them; by default one for
-        ten labels, at least 50 and at most 400.
+    steps : optimisation steps, each on at most `batch_size` labels; by default a tenth of the number of labels, at
+        least 50 and at most 400.
     lr : peak of the one-cycle schedule of AdamW.
     noise : standard deviation of the Gaussian noise on the latents.
     seed : the same seed and labels give the same model.
 
-    It runs on the CPU, also beside a GPU: a round takes a fraction of a second (`tests/benchmarks`).
+    It always runs on the CPU: a round takes a fraction of a second (`tests/benchmarks`).
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class MLPEnsemble:
         seed: int = 0,
     ) -> None:
         if n_classes < 2:
-            raise ValueError("a classifier needs at least 2 classes")
+            raise ValueError(f"n_classes must be at least 2, got {n_classes}")
         self.n_classes, self.members, self.hidden = n_classes, members, hidden
         self.steps, self.batch_size, self.lr = steps, batch_size, lr
         self.noise, self.weight_decay = noise, weight_decay
@@ -78,27 +78,27 @@ class MLPEnsemble:
         self._weights: list[Tensor] = []
 
     def fit(self, X: NDArray[np.float32], y: NDArray[np.int64], teacher: SoftLabels | None = None) -> MLPEnsemble:
-        """Train anew on latents X (n, D) and classes y (n,) in 0…C-1, and on what a `teacher` says of other items.
+        """Train from scratch on latents X (n, D) and classes y (n,) in 0…C-1, and on the soft labels of a `teacher`.
 
         Raises
         ------
-        ValueError : where shapes do not match, a class is out of range or a latent is no number.
+        ValueError : where shapes do not match, a class is out of range or a latent is not finite.
         """
         if X.ndim != 2 or len(X) != len(y) or not len(y):
-            raise ValueError(f"latents {X.shape} and classes {y.shape} do not belong together")
+            raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
         if y.min() < 0 or y.max() >= self.n_classes or not np.isfinite(X).all():
-            raise ValueError("classes must be 0…C-1 and latents finite")
+            raise ValueError(f"y must be in 0…{self.n_classes - 1} and X finite, got classes {y.min()}…{y.max()}")
         generator = torch.Generator().manual_seed(self.seed)
         self.n_features_in_ = X.shape[1]
         self._weights = self._initial(generator)
-        latents = torch.from_numpy(np.ascontiguousarray(X, dtype=np.float32))
-        targets = F.one_hot(torch.from_numpy(np.ascontiguousarray(y, dtype=np.int64)), self.n_classes).float()
+        latents = torch.from_numpy(np.array(X, dtype=np.float32))
+        targets = F.one_hot(torch.from_numpy(np.array(y, dtype=np.int64)), self.n_classes).float()
         optimizer = torch.optim.AdamW(self._weights, self.lr, weight_decay=self.weight_decay, fused=True)
         steps = self.steps or min(400, max(50, len(y) // 10))
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
         parts = [(1.0, *self._batches(latents, targets, steps, generator))]
         if teacher is not None and teacher.weight > 0:
-            parts.append((teacher.weight, *self._taught(teacher, steps, generator)))
+            parts.append((teacher.weight, *self._teacher_batches(teacher, steps, generator)))
         for step in range(steps):
             loss, k = torch.zeros(()), self.members
             for weight, x, t in parts:  # (S, K, B, D), (S, B, C)
@@ -109,16 +109,16 @@ class MLPEnsemble:
             schedule.step()
         self._weights = [weight.detach() for weight in self._weights]
         unseen = torch.from_numpy(np.bincount(y, minlength=self.n_classes) == 0)
-        self._weights[3][..., unseen] = UNSEEN  # what nobody has ever answered is not predicted
+        self._weights[3][..., unseen] = UNSEEN  # a class without labels is never predicted
         return self
 
     @property
     def weights(self) -> tuple[Tensor, ...]:
-        """Of the two layers of all members: (K, D, H), (K, 1, H), (K, H, C), (K, 1, C); empty before `fit`."""
+        """Weights and biases of the two layers: (K, D, H), (K, 1, H), (K, H, C), (K, 1, C); empty before `fit`."""
         return tuple(self._weights)
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean class probabilities of the members, float32 (n, C); call `fit` first.
+        """Mean class probabilities of the members, float32 (n, C).
 
         Raises
         ------
@@ -144,14 +144,14 @@ class MLPEnsemble:
         return result
 
     def _hidden(self, X: NDArray[np.float32], members: int | None = None) -> Iterator[tuple[slice, Tensor]]:
-        """Slices of rows with their hidden layers (K, H, n).
+        """Yield slices of rows with their hidden layers (K, H, n).
 
-        Items last: the softmax over a few classes then runs along whole vectors of items, twice as fast.
+        Items are the last axis: then the softmax over a few classes works on whole vectors of items, twice as fast.
         """
         if not self._weights:
             raise ValueError("this MLPEnsemble is not fitted yet: call fit(X, y) first")
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
-            raise ValueError(f"latents {X.shape} are not (n, {self.n_features_in_}) as in fit")
+            raise ValueError(f"X must have shape (n, {self.n_features_in_}) as in fit, got {X.shape}")
         w1, b1 = (weight[:members].transpose(1, 2).contiguous() for weight in self._weights[:2])
         for start in range(0, len(X), CHUNK):
             rows = slice(start, min(start + CHUNK, len(X)))
@@ -183,7 +183,7 @@ class MLPEnsemble:
     def _batches(
         self, latents: Tensor, targets: Tensor, steps: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
-        """Noisy views for every step S and member, (S, K, B, D), with their classes, (S, B, C); drawn all at once."""
+        """Noisy inputs for every step S and member, (S, K, B, D), and their classes, (S, B, C), drawn all at once."""
         n = len(latents)
         if n > self.batch_size:
             chosen = torch.randint(n, (steps, self.batch_size), generator=generator)
@@ -191,8 +191,8 @@ class MLPEnsemble:
             chosen = torch.arange(n).expand(steps, n)
         return self._noisy(latents[chosen], generator), targets[chosen]
 
-    def _taught(self, teacher: SoftLabels, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        chosen = torch.randint(len(teacher.rows), (steps, TAUGHT), generator=generator).numpy()
+    def _teacher_batches(self, teacher: SoftLabels, steps: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        chosen = torch.randint(len(teacher.rows), (steps, TEACHER_BATCH), generator=generator).numpy()
         x = torch.from_numpy(np.asarray(teacher.X[teacher.rows[chosen]], dtype=np.float32))
         return self._noisy(x, generator), torch.from_numpy(teacher.probabilities[chosen])
 

@@ -1,4 +1,4 @@
-"""From a pool and an encoder to a learner and the test set that judges its models."""
+"""From a pool and an encoder to a learner and the test set that evaluates its models."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def open_learner(
     device: str = "auto",
     on_progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> tuple[Learner, np.ndarray | None]:
-    """The learner called `name` on `pool`, and the features of the test split, float32 (M, D), where there is one.
+    """The learner called `name` on `pool`, and the features of the test split, float32 (M, D), if the pool has one.
 
     Parameters
     ----------
-    encoder : gives the latents; None for a learner that needs none (`needs_encoder`).
-    on_progress : of encoding, called with (images done, images in all).
+    encoder : gives the latents; None for a learner without (see `needs_encoder`).
+    on_progress : called while encoding with (images done, images in total).
 
     Raises
     ------
@@ -36,12 +36,12 @@ def open_learner(
     if not needs_encoder(name):
         return learner_for(name, pool, None)
     if encoder is None:
-        raise ValueError(f"the learner {name} needs an encoder")
+        raise ValueError(f"the learner {name!r} needs an encoder, got None")
     return learner_for(name, pool, encoder.encode(pool, device, on_progress))
 
 
 def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
-    """The same from latents that are there; None for a learner that needs none."""
+    """Like `open_learner`, from latents that exist already; None for a learner without latents."""
     if latents is None:
         from tuilabel.learner.cnn import CNNLearner, pixel_rows
 
@@ -55,5 +55,8 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
 
 
 def open_test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
-    """The test split, where there is one; a request says what the dataset's classes are called in its project."""
+    """The test split of the pool with its features, (M, D); None where there is none.
+
+    Its targets are the classes of the dataset; `TestSet.with_classes` maps them to those of a project.
+    """
     return None if pool.test is None or features is None else TestSet(features, pool.test.targets)

@@ -1,4 +1,4 @@
-"""The trainer as the session knows it, and the one that works in the same thread."""
+"""The trainer as the session sees it, and a trainer that works in the same thread."""
 
 from __future__ import annotations
 
@@ -9,32 +9,32 @@ from tuilabel.learner.trainer.messages import Message, Question, Ready, Reply, R
 
 
 class Trainer(Protocol):
-    """Answers training requests with messages; a newer request makes the ones before it void."""
+    """Replies to training requests with messages; a newer request replaces earlier ones."""
 
     def start(self, deliver: Callable[[Message], object]) -> None:
-        """Begin to work; `deliver` gets every message, from whatever thread."""
+        """Start working; `deliver` is called with every message, from any thread."""
 
     def submit(self, request: TrainRequest) -> None:
-        """Ask for a round. Returns at once where the trainer works elsewhere."""
+        """Request a round. Returns at once where the trainer works in another process."""
 
     def ask(self, question: Question) -> None:
-        """Ask something beside; it is answered by the newest model there is, before the next round begins.
+        """Ask a question, which the newest model answers before the next round begins.
 
-        A newer question of the same kind makes one that has not been answered void. A `CrossValidate` takes as long as
-        several rounds, and lets one begin after each fold.
+        A newer question of the same kind replaces one without a reply. A `CrossValidate` takes as long as several
+        rounds, and other rounds can run after each of its folds.
         """
 
     def close(self) -> None:
-        """Stop working; nothing is delivered any more."""
+        """Stop working; no more messages are delivered."""
 
 
 class InlineTrainer:
-    """Runs each round at once, in the caller's thread: for tests, notebooks and simulations.
+    """Runs each round immediately in the caller's thread, for notebooks, simulations and tests.
 
     Parameters
     ----------
-    run : answers one request; `RoundRunner.run`.
-    answer : answers one question; `QuestionHandler.answer`. Without it no question is ever answered.
+    run : runs one request, as `RoundRunner.run` does.
+    answer : answers one question, as `QuestionHandler.answer` does. Without it questions get no reply.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class InlineTrainer:
         self._deliver: Callable[[Message], object] | None = None
 
     def start(self, deliver: Callable[[Message], object]) -> None:
-        """From now on answer requests through `deliver`."""
+        """From now on deliver results through `deliver`."""
         self._deliver = deliver
         deliver(Ready())
 
@@ -60,5 +60,5 @@ class InlineTrainer:
             self._deliver(self._answer(question))
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop delivering."""
         self._deliver = None

@@ -1,4 +1,4 @@
-"""One round of active learning: train on the labels there are, measure, and pick what to ask next."""
+"""One round of active learning: train on the labels, evaluate, and pick the items to label next."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniforml
 from tuilabel.strategies.uncertainty import entropy
 
 BINS = 20
-STOP_SET = 2_000  # items whose predictions say whether the model has settled (Bloodgood & Vijay-Shanker 2009)
+STOP_SET = 2_000  # items whose predictions show whether the model still changes (Bloodgood & Vijay-Shanker 2009)
 
 
 class RoundRunner:
-    """Answers training requests over one pool.
+    """Runs training requests on one pool.
 
-    Without labels of two classes there is no model: strategies that need one give way to the cold start, and torch is
+    Without labels of at least two classes there is no model: coverage replaces strategies that need one, and torch is
     not imported. The same request always gives the same result.
 
     Parameters
     ----------
-    learner : makes models of labels; its features are what strategies see.
-    test : judges every model, where there is one.
+    learner : trains the models; its features are the input of the strategies.
+    test : evaluates every model; None without a test set.
 
     Attributes
     ----------
-    probabilities : of the pool by the newest model, float32 (N, C); None without a model.
+    probabilities : predictions of the newest model for the pool, float32 (N, C); None without a model.
     last_serial : serial of the newest request that was run.
     """
 
@@ -43,27 +43,30 @@ class RoundRunner:
         self._last_cold: tuple[object, str, ItemPredictions, ItemPredictions] | None = None
 
     def replace_learner(self, learner: Learner, test: TestSet | None) -> None:
-        """Work with another learner from now on, on more items or other features."""
+        """Use another learner from now on, with more items or other features."""
         self.learner, self._test = learner, test
         self.probabilities = None
         self._last_cold = None
 
     def run(self, request: TrainRequest) -> RoundResult:
-        """Train and pick; see `RoundResult`."""
-        answered = np.zeros(len(self.learner.features), dtype=bool)
-        answered[request.indices] = True
-        answered[request.excluded[request.excluded < len(answered)]] = True  # the session may know of newer ones
+        """Train, evaluate and pick."""
+        unavailable = np.zeros(len(self.learner.features), dtype=bool)
+        unavailable[request.indices] = True
+        unavailable[request.excluded[request.excluded < len(unavailable)]] = True  # the session may have newer ones
         self.last_serial = request.serial
-        self.probabilities = None  # before the next are made: of a large pool they fill memory twice otherwise
+        self.probabilities = None  # freed before the new ones are computed: large pools would not fit into memory twice
         if len(np.unique(request.labels)) < 2:
-            return self._cold(request, answered)
-        return self._trained(request, np.flatnonzero(~answered))
+            return self._cold(request, unavailable)
+        return self._trained(request, np.flatnonzero(~unavailable))
 
-    def _cold(self, request: TrainRequest, answered: NDArray[np.bool_]) -> RoundResult:
-        """Items on the screen count as covered, labelled or not: all keys of a first batch get the same answer."""
+    def _cold(self, request: TrainRequest, unavailable: NDArray[np.bool_]) -> RoundResult:
+        """A result without a model.
+
+        Items on the screen count as covered, labelled or not, so every key of the first batch gives the same result.
+        """
         begin = time.perf_counter()
         key = (
-            answered.tobytes(),
+            unavailable.tobytes(),
             request.strategy,
             request.batch_size,
             request.n_batches,
@@ -71,7 +74,7 @@ class RoundRunner:
             request.seed,
         )
         if self._last_cold is None or self._last_cold[0] != key:
-            self._last_cold = (key, *self._cold_picks(request, answered))
+            self._last_cold = (key, *self._cold_picks(request, unavailable))
         _, strategy, picks, audit = self._last_cold
         return RoundResult(
             serial=request.serial,
@@ -91,26 +94,26 @@ class RoundRunner:
         )
 
     def _cold_picks(
-        self, request: TrainRequest, answered: NDArray[np.bool_]
+        self, request: TrainRequest, unavailable: NDArray[np.bool_]
     ) -> tuple[str, ItemPredictions, ItemPredictions]:
-        """Who picked, the picks, and the audit items, without a model."""
+        """The name of the strategy, its picks and the audit items, without a model."""
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
         features = self.learner.features
-        rng, audit_rng = (np.random.default_rng([request.seed, int(answered.sum()), 0, stream]) for stream in (0, 1))
-        candidates, known = np.flatnonzero(~answered), np.flatnonzero(answered)
+        rng, audit_rng = (np.random.default_rng([request.seed, int(unavailable.sum()), 0, stream]) for stream in (0, 1))
+        candidates, covered = np.flatnonzero(~unavailable), np.flatnonzero(unavailable)
         picks: list[ItemPredictions] = []
-        left, by = candidates, strategy.name
-        for _ in range(request.n_batches):  # one batch after the other: the first must cover everything by itself
-            selection = strategy.pick(QueryContext(features, left, known, None, rng), request.batch_size)
-            by = selection.picked_by or by
+        left, picked_by = candidates, strategy.name
+        for _ in range(request.n_batches):  # one batch after the other: the first must cover the pool by itself
+            selection = strategy.pick(QueryContext(features, left, covered, None, rng), request.batch_size)
+            picked_by = selection.picked_by or picked_by
             picks.append(ItemPredictions(left[selection.positions], query_probability=selection.query_probability))
-            known = np.concatenate([known, picks[-1].indices])
+            covered = np.concatenate([covered, picks[-1].indices])
             left = np.delete(left, selection.positions)
         audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, audit_rng)
         return (
-            by,
+            picked_by,
             _joined(picks),
             ItemPredictions(candidates[audit.positions], query_probability=audit.query_probability),
         )
