@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-# One thread: torch's wait for each other by spinning, and beside other work a test of seconds takes minutes.
+# One thread: threads of torch spin while they wait for each other, which takes minutes where a test takes seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.helpers.sessions import Clock, SessionMaker
@@ -18,6 +18,22 @@ from tuilabel.labels import InlineWriter, LabelStore
 from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.session import LabellingSession
+
+TESTS = Path(__file__).parent
+MOST_WORKERS = 4  # each holds torch and a model or two in memory
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Folders are tested by several processes; test files that are named run in this one, where a debugger works."""
+    named = [Path(argument.split("::")[0]) for argument in config.args]
+    return 0 if all(path.is_file() for path in named) else min(MOST_WORKERS, os.cpu_count() or 1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module in one worker, for its fixtures, and all terminals in one, so that they do not slow each other."""
+    for item in items:
+        module = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group(module.parts[0] if module.parts[0] == "program" else str(module)))
 
 
 @pytest.fixture(scope="session", autouse=True)
