@@ -390,6 +390,11 @@ def test_a_built_in_dataset_needs_no_source_in_the_settings(tmp_path: Path) -> N
     assert Project.read(tmp_path).source == DatasetRef("mnist")
 
 
+def test_images_whose_path_is_not_text_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TuilabelError, match=r"/p/\\udcff is not; rename that directory"):
+        Project.open(tmp_path, "p", "f" * 32, ("a",), source=DatasetRef("/p/\udcff"))
+
+
 def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_bytes(HAND_WRITTEN.replace("\n", "\r\n").encode())

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import IO, Any
 
 from tuilabel.datasets import DatasetRef
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.files import atomic_write
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.store import LabelStore
@@ -206,8 +206,15 @@ def _write(settings: Path, before: dict[str, Any] | None, changed: dict[str, Any
             _update_list(document[key], value)
         else:
             document[key] = value
+    try:
+        content = tomlkit.dumps(document).encode()
+    except UnicodeEncodeError as error:
+        where = printable(str(changed.get("source", "")))
+        raise TuilabelError(
+            f"cannot write {settings}: TOML holds valid UTF-8 only, and {where} is not; rename that directory"
+        ) from error
     with atomic_write(settings) as temporary:
-        temporary.write_bytes(tomlkit.dumps(document).encode())
+        temporary.write_bytes(content)
 
 
 def _update_list(current: Any, wanted: Sequence[str]) -> None:
