@@ -14,6 +14,7 @@ from tuilabel.cli.errors import in_options
     [
         ("label", "batch_size must be at least 1, got 0", "batch_size", "--batch must be at least 1, got 0"),
         ("train-vae", "batch_size must be at least 1, got 0", "batch_size", "--batch-size must be at least 1, got 0"),
+        ("train-vae", "latent_dim must be at least 1, got 0", None, "--latent-dim must be at least 1, got 0"),
         ("predict", "file_format xml is unknown", "file_format", "--format xml is unknown"),
         ("predict", "out is full", None, "out is full"),
         ("predict", "p.csv already exists: pass `force=True`", None, "p.csv already exists: pass `--force`"),

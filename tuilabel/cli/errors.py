@@ -39,11 +39,12 @@ def in_options(text: str, params: Iterable[Parameter], parameter: str | None = N
 
     Parameters
     ----------
-    parameter : the parameter that the text begins with, if it does.
+    parameter : the parameter that the text begins with; not needed if "must" follows.
     """
     known: dict[str, Parameter] = {param.name: param for param in params}
-    if parameter is not None and parameter in known and text.startswith(parameter):
-        text = _as_typed(known[parameter]) + text.removeprefix(parameter)
+    first = parameter or text.partition(" must ")[0]
+    if first in known and text.startswith(first):
+        text = _as_typed(known[first]) + text.removeprefix(first)
 
     def replaced(match: re.Match[str]) -> str:
         param = known.get(match["name"])

@@ -151,10 +151,23 @@ def make_colour_digits(
     as_json: Json = False,
 ) -> None:
     """Make `colour-digits`, a stand-in for SVHN: MNIST's digits over photographs."""
-    from tuilabel.cli.render.making import run_making
+    from functools import partial
 
-    made = run_making(photos, out, train=train, test=test, seed=seed, force=force, quiet=as_json)
+    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.datasets.builtin.catalogue import default_data_dir
+    from tuilabel.datasets.builtin.colour_digits import make_colour_digits as make
+
+    with progress(error_console(quiet=as_json)) as on_progress:
+        made = make(
+            photos,
+            out or default_data_dir(),
+            train=train,
+            test=test,
+            seed=seed,
+            force=force,
+            on_progress=partial(on_progress, "drawing digits over photographs"),
+        )
     if as_json:
-        print_json(made)
+        print_json(made.to_json())
     else:
-        typer.echo(f"{made['train']:,} images and {made['test']:,} for tests in {made['directory']}")
+        typer.echo(f"{made.train:,} images and {made.test:,} for tests in {made.directory}")

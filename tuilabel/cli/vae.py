@@ -65,28 +65,57 @@ def train_vae(
     as_json: Json = False,
 ) -> None:
     """Train the VAE on all images of a dataset, without labels."""
-    from tuilabel.cli.render.training import run_training
+    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.training import print_summary, training_progress
+    from tuilabel.cli.signals import stop_requested
+    from tuilabel.cli.train_command import train_command
+    from tuilabel.encoders.device_check import check_device_name
+    from tuilabel.encoders.vae.training import TrainingStopped, model_size, partial_path
+    from tuilabel.project.train_vae import plan_training, train_planned
 
-    result = run_training(
-        dataset_ref(dataset, labels_from_folders),
-        data_dir,
-        out,
-        resume=resume,
-        quiet=as_json,
-        latent_dim=latent_dim,
-        epochs=epochs,
-        beta=beta,
-        batch_size=batch_size,
-        lr=lr,
-        augment=augment,
-        augmentations=augmentations,
-        mi_weight=mi_weight,
-        contrastive_weight=contrastive_weight,
-        device=device,
-        seed=seed,
-    )
+    check_device_name(device)
+    err = error_console(quiet=as_json)
+    ref = dataset_ref(dataset, labels_from_folders)
+    with progress(err) as on_reading:
+        plan = plan_training(
+            ref,
+            out,
+            data_dir=data_dir,
+            on_progress=on_reading,
+            latent_dim=latent_dim,
+            epochs=epochs,
+            beta=beta,
+            batch_size=batch_size,
+            lr=lr,
+            augment=augment,
+            augmentations=augmentations,
+            mi_weight=mi_weight,
+            contrastive_weight=contrastive_weight,
+            seed=seed,
+        )
+    partial = partial_path(plan.checkpoint)
+    if partial.exists() and not resume:
+        err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)", markup=False)
+    height, width = plan.pool.images.shape[1:3]
+    if (height, width) != model_size(height, width):
+        err.print("images of {}×{} are resized to {}×{}".format(height, width, *model_size(height, width)))
+    command = train_command(ref, plan, out=out, data_dir=data_dir, device=device)
+    try:
+        with stop_requested() as should_stop, training_progress(err) as on_progress:
+            trained = train_planned(
+                plan,
+                device=device,
+                resume=resume,
+                command=command,
+                on_progress=on_progress,
+                should_stop=should_stop,
+            )
+    except TrainingStopped as stop:
+        raise TrainingStopped(f"{stop}: continue with `{command} --resume`") from None
     if as_json:
-        print_json(result)
+        print_json(trained.to_json())
+    else:
+        print_summary(trained, plan)
 
 
 @app.command(epilog="Example: tuilabel encode mnist --out latents.npy")
@@ -100,14 +129,22 @@ def encode(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Encode a dataset with its VAE and cache the latents."""
-    from tuilabel.cli.render.training import run_encoding
+    """Encode a dataset and cache its latents."""
+    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.project.encode_dataset import encode_dataset
 
-    result = run_encoding(
-        dataset_ref(dataset, labels_from_folders), data_dir, checkpoint, out, device, quiet=as_json, encoder=encoder
-    )
+    with progress(error_console(quiet=as_json)) as on_progress:
+        encoded = encode_dataset(
+            dataset_ref(dataset, labels_from_folders),
+            out,
+            encoder=encoder,
+            checkpoint=checkpoint,
+            device=device,
+            data_dir=data_dir,
+            on_progress=on_progress,
+        )
     if as_json:
-        print_json(result)
+        print_json(encoded.to_json())
     else:
-        where = f" in {result['path']}" if result["path"] else ""
-        typer.echo(f"{pluralize(result['items'], 'latent')} of {result['latent_dim']} dimensions{where}")
+        where = f" in {encoded.path}" if encoded.path else ""
+        typer.echo(f"{pluralize(encoded.items, 'latent')} of {encoded.latent_dim} dimensions{where}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,10 @@ class WrittenDataset:
     test: int
     train_photos: int
     test_photos: int
+
+    def to_json(self) -> dict[str, Any]:
+        """The result as a JSON document."""
+        return {"dataset": "colour-digits", **asdict(self), "directory": str(self.directory)}
 
 
 def make_colour_digits(

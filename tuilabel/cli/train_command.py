@@ -1,0 +1,31 @@
+"""The command line that trains a VAE, as its checkpoint records it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields, replace
+from pathlib import Path
+
+from tuilabel.datasets import DatasetRef
+from tuilabel.project.train_vae import TrainingPlan, default_settings
+
+
+def train_command(
+    dataset: DatasetRef, plan: TrainingPlan, *, out: Path | None, data_dir: Path | None, device: str
+) -> str:
+    """The `tuilabel train-vae` command for a plan, with only the options that differ from their defaults."""
+    words = ["tuilabel", "train-vae", dataset.location]
+    if dataset.labels_from_folders:
+        words.append("--labels-from-folders")
+    settings, pool = plan.settings, plan.pool
+    usual = replace(default_settings(pool, settings.augmentations), augmentations=pool.augmentations)
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if value == getattr(usual, field.name):
+            continue
+        name = field.name.replace("_", "-")
+        words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", f"{value}"]
+    for name, given in (("out", out), ("data-dir", data_dir), ("device", None if device == "auto" else device)):
+        if given is not None:
+            words += [f"--{name}", str(given)]
+    return shlex.join(words)
