@@ -18,7 +18,7 @@ from tuilabel.errors import TuilabelError, UsageError
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Ten photographs of one colour each, the third in two copies, and a file that is none."""
+    """Ten photographs of one colour each, the third in two copies, and a file that is not an image."""
     folder = tmp_path / "photos"
     (folder / "deep").mkdir(parents=True)
     for k in range(10):

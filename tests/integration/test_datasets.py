@@ -1,4 +1,4 @@
-"""Images come in right, once, without torch; what is missing or broken is said in one line."""
+"""Built-in datasets are read correctly, once, without torch; missing or broken files give a one-line error."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_stl10_planes_are_in_column_order(tmp_path: Path) -> None:
     assert pool.targets.tolist() == [0, 9]
 
 
-def test_a_truncated_cache_is_made_anew(tiny, cache: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_truncated_cache_is_rebuilt(tiny, cache: Path) -> None:  # type: ignore[no-untyped-def]
     before = open_pool("fashion-mnist", tiny.data_dir)
     folder = next((cache / "pools").glob("fashion-mnist-*"))
     ids, fingerprint = before.ids.tolist(), before.fingerprint
@@ -162,7 +162,7 @@ def test_a_truncated_cache_is_made_anew(tiny, cache: Path) -> None:  # type: ign
         assert (again.ids.tolist(), again.fingerprint) == (ids, fingerprint)
 
 
-def test_a_truncated_source_is_said(tmp_path: Path) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
     for split in ("train", "t10k"):
         write_idx(tmp_path / f"KMNIST/raw/{split}-images-idx3-ubyte", np.zeros((5, 28, 28)))
         write_idx(tmp_path / f"KMNIST/raw/{split}-labels-idx1-ubyte", np.zeros(5))

@@ -129,7 +129,7 @@ def test_a_file_that_has_changed_is_another_item(tmp_path: Path) -> None:
     assert len(pool.gone) == 1
 
 
-def test_broken_files_are_told_and_never_items(tmp_path: Path) -> None:
+def test_broken_files_are_reported_and_never_items(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "broken", each=2)
     whole = (folder / "red/0.jpg").read_bytes()
     (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
@@ -156,7 +156,7 @@ def test_names_may_hold_anything(tmp_path: Path) -> None:
     assert all(pool.files.read(k) for k in range(5))
 
 
-def test_without_one_good_image_it_says_so(tmp_path: Path) -> None:
+def test_without_a_single_good_image_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("nothing")
     with pytest.raises(TuilabelError, match="no readable image"):
         open_pool(str(tmp_path))
@@ -189,7 +189,7 @@ def test_only_the_first_are_read_where_that_is_enough(tmp_path: Path, monkeypatc
     assert FIRST_ITEMS >= 24
 
 
-def test_a_file_that_kills_its_reader_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_crashes_the_decoder_is_given_up(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "deadly", each=2)
     library = Library(open_source(str(folder)))
     list(library.index.update_listing(library.source.list(), shuffled=True))
@@ -203,7 +203,7 @@ def test_a_file_that_kills_its_reader_is_given_up(tmp_path: Path) -> None:
     assert "crashes" in problem.reason
 
 
-def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
+def test_the_files_next_to_one_that_crashes_the_decoder_are_read(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "beside", each=8)
     library = Library(open_source(str(folder)))
     library.update_listing()
@@ -214,7 +214,7 @@ def test_those_beside_a_deadly_file_are_read(tmp_path: Path) -> None:
     assert SEQUENTIAL_CHUNK > 16 * CHUNK
 
 
-def test_a_reading_that_is_stopped_blames_nobody(tmp_path: Path) -> None:
+def test_stopping_counts_as_no_crash(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "stopped", each=10)
     library = Library(open_source(str(folder)))
     library.update_listing()
@@ -223,7 +223,7 @@ def test_a_reading_that_is_stopped_blames_nobody(tmp_path: Path) -> None:
     assert all(file.tries == 0 for file in library.index.unread(100))
 
 
-def test_a_damaged_library_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_library_is_rebuilt(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "damaged", each=2)
     library = pool_of(folder).library
     library.index.close()
@@ -233,7 +233,7 @@ def test_a_damaged_library_is_made_anew(tmp_path: Path) -> None:
     assert len(pool_of(folder)) == 6
 
 
-def test_folders_are_classes_where_that_was_asked_for(tmp_path: Path) -> None:
+def test_folders_are_classes_on_request(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "labelled", each=3)
     pool = pool_of(DatasetRef(str(folder), labels_from_folders=True))
     assert pool.classes == ("blue", "green", "red")
@@ -298,7 +298,7 @@ def test_items_are_read_again_after_the_cache_was_deleted(tmp_path: Path, monkey
     assert pool.is_complete
 
 
-def test_what_a_pool_says_of_its_files(tmp_path: Path) -> None:
+def test_a_pool_counts_its_files(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "counted", each=2)
     (folder / "again.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
     (folder / "broken.jpg").write_text("no picture")
@@ -353,7 +353,7 @@ def test_a_simulation_gets_a_test_split_by_content(tmp_path: Path) -> None:
     assert again.fingerprint == pool.fingerprint
 
 
-def test_what_lies_elsewhere_is_kept_in_middle_size() -> None:
+def test_a_medium_size_copy_of_remote_files_is_kept() -> None:
     memory = fsspec.filesystem("memory")
     for k in range(3):
         memory.pipe(f"/bucket/shots/{k}.jpg", jpeg(picture("red", k, 800, 600)))

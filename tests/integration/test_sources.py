@@ -1,4 +1,4 @@
-"""A person's own images are found and read in ref, whatever they are packed in and whatever they are called."""
+"""Images are found and read in directories, archives, arrays and tables, whatever their names."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_a_change_shows_in_the_stamp(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "npy"])
-def test_an_archive_that_grows_is_listed_anew(kind: str, tmp_path: Path) -> None:
+def test_an_archive_that_grows_is_listed_again(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"photos.{kind}"
 
     def write(count: int) -> None:
@@ -475,7 +475,7 @@ def test_arrays_of_each_kind(tmp_path: Path, array: np.ndarray, expected: np.nda
         (np.asfortranarray(np.zeros((3, 5, 5), np.uint8)), "Fortran order"),
     ],
 )
-def test_arrays_that_are_no_images(tmp_path: Path, array: np.ndarray, message: str) -> None:
+def test_arrays_that_are_not_images(tmp_path: Path, array: np.ndarray, message: str) -> None:
     np.save(tmp_path / "a.npy", array, allow_pickle=True)
     with pytest.raises(TuilabelError, match=message) as caught:
         open_source(f"{tmp_path}/a.npy")
@@ -631,7 +631,7 @@ def test_a_tar_that_is_damaged_in_the_middle(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])
-def test_archives_that_are_none(tmp_path: Path, kind: str) -> None:
+def test_files_that_are_not_archives(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"x.{kind}"
     for data in (b"", b"nonsense" * 200, b"\x1f\x8bnonsense" * 100):
         path.write_bytes(data)
@@ -698,7 +698,7 @@ def test_a_zip_whose_names_begin_with_a_dot_and_a_slash(tmp_path: Path) -> None:
     assert content(open_source(str(tmp_path / "a.zip"))) == {"./red/a.jpg": b"a"}
 
 
-def test_a_shard_that_is_none(tmp_path: Path) -> None:
+def test_a_shard_that_is_not_a_tar_file(tmp_path: Path) -> None:
     tar_of(tmp_path / "a.tar", SHARD)
     (tmp_path / "b.tar").write_bytes(b"nonsense" * 100)
     source = open_source(str(tmp_path))
@@ -709,7 +709,7 @@ def test_a_shard_that_is_none(tmp_path: Path) -> None:
 # What a DATASET names
 
 
-def test_a_directory_needs_none_of_the_large_libraries(tmp_path: Path) -> None:
+def test_a_directory_needs_no_large_library(tmp_path: Path) -> None:
     put(tmp_path, {"a.jpg": b"a"})
     code = (
         "import sys; from tuilabel.datasets.sources import open_source; "

@@ -117,7 +117,7 @@ def test_grey_values_of_any_depth_keep_their_range(values: np.ndarray, kind: str
     assert np.abs(found.image[1, :, 0].astype(int) - grey_ramp(255, "u1")[1]).max() <= 1
 
 
-def test_values_that_are_no_numbers() -> None:
+def test_values_that_are_not_numbers() -> None:
     values = np.full((4, 4), 0.5, np.float32)
     values[0, 0], values[0, 1] = np.nan, np.inf
     found = decode(saved(Image.fromarray(values), "TIFF"), 4)
@@ -139,7 +139,7 @@ def test_one_bit_and_palettes() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
-def test_transparency_lies_over_white(kind: str) -> None:
+def test_transparency_is_drawn_over_white(kind: str) -> None:
     image = halves().convert("RGBA")
     image.putalpha(128)
     options = {"lossless": True} if kind == "WEBP" else {}
