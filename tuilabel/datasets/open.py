@@ -157,13 +157,13 @@ def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -
     return library.index.problems()
 
 
-def announcer(say: Callable[[str], object]) -> ReadProgress:
-    """A `ReadProgress` that says each stage once."""
-    said: set[str] = set()
+def announcer(print_line: Callable[[str], object]) -> ReadProgress:
+    """A `ReadProgress` that prints each stage once."""
+    announced: set[str] = set()
 
     def on_progress(stage: str, _done: int, _total: int) -> None:
-        if stage not in said:
-            said.add(stage)
-            say(f"{stage} …")
+        if stage not in announced:
+            announced.add(stage)
+            print_line(f"{stage} …")
 
     return on_progress
