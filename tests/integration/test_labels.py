@@ -194,7 +194,7 @@ def test_a_store_of_a_newer_version_is_left_alone(store: LabelStore, tmp_path: P
     with sqlite3.connect(tmp_path / "labels.db") as connection:
         connection.execute("UPDATE about SET version = 99")
     connection.close()
-    with pytest.raises(TuilabelError, match="newer tuilabel"):
+    with pytest.raises(TuilabelError, match="newer version"):
         LabelStore.open(tmp_path / "labels.db")
 
 
@@ -229,9 +229,9 @@ class ShakyStore:
         self._fail()
         self.entries.extend(events)
 
-    def add_round(self, asked: Round) -> None:
+    def add_round(self, row: Round) -> None:
         self._fail()
-        self.entries.append(asked)
+        self.entries.append(row)
 
     def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
         raise NotImplementedError
@@ -322,9 +322,9 @@ def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
 
 def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TuilabelError, match="name another --project"):
+    with pytest.raises(TuilabelError, match="pass another `project`"):
         open_project(tmp_path / "file" / "p")
-    with pytest.raises(TuilabelError, match="cannot make the project"):
+    with pytest.raises(TuilabelError, match="cannot create the project"):
         open_project(tmp_path / "file")
 
 

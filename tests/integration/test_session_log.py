@@ -70,8 +70,8 @@ class Log:
     def put_class_changes(self, *changes: ClassChange) -> None:
         self.changes.extend(changes)
 
-    def put_round(self, asked: Round) -> None:
-        self.rounds.append(asked)
+    def put_round(self, row: Round) -> None:
+        self.rounds.append(row)
 
 
 class ReopenedSession:

@@ -249,7 +249,7 @@ def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp
     [
         (["--checkpoint", "cut"], 1, "truncated"),
         (["--checkpoint", "nowhere"], 1, "no checkpoint at nowhere"),
-        (["--project", "file/p"], 1, "cannot make the project"),
+        (["--project", "file/p"], 1, "cannot create the project"),
         (["--classes", "a,a"], 2, "a name of its own"),
         (["--classes", "a"], 2, "two classes"),
     ],

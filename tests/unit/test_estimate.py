@@ -64,7 +64,7 @@ def test_korn_and_graubards_holds_the_share_at_any_size(n: float, share: float) 
 @pytest.mark.parametrize("interval", [wilson_interval, korn_graubard_interval])
 @pytest.mark.parametrize("figures", [(1, 0), (-1, 5), (6, 5), (float("nan"), 5), (0, float("nan"))])
 def test_an_interval_refuses_what_is_no_proportion(interval: Any, figures: tuple[float, float]) -> None:
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="not a proportion"):
         interval(*figures)
 
 

@@ -81,5 +81,5 @@ def test_what_makes_no_sense_is_refused() -> None:
             likely_wrong(p, np.array(labels, dtype=np.int64))
     with pytest.raises(ValueError, match="sum to 1"):
         likely_wrong(np.array([[0.5, np.nan]]), [0])
-    with pytest.raises(ValueError, match="only class"):
+    with pytest.raises(ValueError, match="at least two classes"):
         likely_wrong(np.array([[1.0]]), [0])

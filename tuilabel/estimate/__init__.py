@@ -1,4 +1,4 @@
-"""How good the classifier is, said honestly; when to stop; how fast the person is."""
+"""Honest estimates of accuracy, when to stop labelling, label errors, and comparisons of strategies."""
 
 from __future__ import annotations
 

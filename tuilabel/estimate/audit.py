@@ -1,4 +1,4 @@
-"""Accuracy from audit items: drawn at random, judged by a model that had not seen them."""
+"""Accuracy from audit items: drawn at random, and predicted by a model that had not learnt them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Judged(Protocol):
 
     @property
     def predicted(self) -> str | None:
-        """What the model said before; None without a model."""
+        """What the model predicted before; None without a model."""
 
     @property
     def trained_on(self) -> int | None:
-        """How many labels that model had seen; None without a model."""
+        """Labels that model was trained on; None without a model."""
 
     @property
     def at(self) -> datetime:
@@ -37,30 +37,31 @@ class Judged(Protocol):
 
 @dataclass(frozen=True)
 class AuditEstimate:
-    """Weighted share of right predictions among `n` audit items, with its 95 % interval."""
+    """Weighted share of correct predictions among `n` audit items, with its 95 % interval."""
 
     value: float
     low: float
     high: float
     n: int
     effective_n: float
-    """Items of equal weight that would tell as much."""
+    """Items of equal weight that would carry as much information."""
 
 
 def audit_estimate(answers: Iterable[Judged], window: int = AUDIT_WINDOW) -> AuditEstimate | None:
-    """The newest model's accuracy on the unanswered pool, from audit items judged by it and its predecessors.
+    """The newest model's accuracy on the unanswered pool, from audit items predicted by it and its predecessors.
 
-    Of the latest `window` items with an answer and a prediction each weighs as the square of the labels its model had
-    seen. Error shrinks with a power of the labels, so a model with half of them says a quarter as much about the one
-    of today, after 100 labels as after 10,000. The interval is Korn and Graubard's at the effective sample size.
+    Each of the latest `window` items with an answer and a prediction is weighted by the square of the number of labels
+    that its model was trained on. Error shrinks with a power of the labels, so a model with half of them says a quarter
+    as much about the newest one, after 100 labels as after 10,000. The interval is Korn and Graubard's at the effective
+    sample size.
 
-    What is estimated is the accuracy on items that are *not answered*, each at the time it was drawn; where a strategy
-    takes the hard ones away, that is more than the accuracy on the whole pool. The models that judged them were mostly
-    weaker than the newest, so `value` lags a little behind while accuracy grows, and `low` errs on the cautious side.
+    It estimates the accuracy on items that are *not answered*, each at the time it was drawn; where a strategy picks
+    the hard ones, that is higher than the accuracy on the whole pool. The models that predicted them were mostly weaker
+    than the newest, so `value` lags a little behind while accuracy grows, and `low` errs on the cautious side.
 
     Parameters
     ----------
-    answers : in any order; skips, and items that no model had judged, do not count.
+    answers : in any order; skips, and items without a prediction, do not count.
     window : how many of the latest count.
 
     Returns
@@ -82,7 +83,7 @@ def audit_estimate(answers: Iterable[Judged], window: int = AUDIT_WINDOW) -> Aud
     labels = np.array([max(1, answer.trained_on or 0) for answer in judged], dtype=np.float64)
     weights = (labels / labels.max()) ** GROWTH
     right = np.array([answer.predicted == answer.class_name for answer in judged])
-    # All right is exactly 1: a rounding error below it would take the upper end of the interval along.
+    # Exactly 1 where all are right: a rounding error would lower the upper end of the interval as well.
     value = 1.0 if right.all() else float(weights @ right / weights.sum())
     size = effective_sample_size(weights)
     return AuditEstimate(value, *korn_graubard_interval(value * size, size), len(judged), size)

@@ -1,4 +1,4 @@
-"""Arguments made into arrays and checked, so that no NaN wanders through and scipy never sees what it cannot take."""
+"""Arguments as checked arrays, so that a NaN is refused early and never reaches scipy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def finite_vector(values: ArrayLike, name: str, least: int = 1) -> NDArray[np.fl
     if vector.ndim != 1 or len(vector) < least:
         raise ValueError(f"{name}: expected at least {least} values in one dimension, got shape {vector.shape}")
     if not np.isfinite(vector).all():
-        raise ValueError(f"{name}: there are values that are no finite numbers")
+        raise ValueError(f"{name}: values must be finite numbers")
     return vector
 
 
@@ -43,7 +43,7 @@ def probability_matrix(values: ArrayLike, name: str = "probabilities") -> NDArra
 
     Raises
     ------
-    ValueError : unless it is that.
+    ValueError : unless it is such a matrix.
     """
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:
@@ -54,7 +54,7 @@ def probability_matrix(values: ArrayLike, name: str = "probabilities") -> NDArra
 
 
 def same_length(**arrays: NDArray[np.generic]) -> None:
-    """Raise ValueError unless all of `arrays` have as many rows."""
+    """Raise ValueError unless all `arrays` have the same number of rows."""
     lengths = {name: len(array) for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         raise ValueError("different lengths: " + ", ".join(f"{name} {n}" for name, n in lengths.items()))

@@ -1,4 +1,4 @@
-"""How good the classifier is class by class, and which classes it takes for one another."""
+"""Recall of each class, and which classes are confused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate.audit import Judged
 
-MOST = 5  # confusions that are told
+MOST = 5  # confusions that are reported
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class ClassFigure:
     count: int
     """Items that carry it as their label."""
     accuracy: float | None
-    """The share of its judged items that were predicted right; None without one."""
+    """Recall: the share of its measured items that were predicted correctly; None without one."""
     n: int
-    """Items judged: of the test split, or audited."""
+    """Items measured: test items, or audit items."""
 
 
 @dataclass(frozen=True)
 class Confusion:
-    """`n` items of class `true` were taken for class `taken_for`."""
+    """`n` items of class `true` were predicted to be of class `taken_for`; both are positions."""
 
     true: int
     taken_for: int
@@ -35,18 +35,18 @@ class Confusion:
 
 
 def audit_confusion(answers: Iterable[Judged], classes: Sequence[str]) -> NDArray[np.int64]:
-    """Audit items by answer and by what the model said before: int64 (C, C), rows answers, columns predictions.
+    """Audit items by answer and by prediction: int64 (C, C), rows answers, columns predictions.
 
     Parameters
     ----------
-    answers : skips, and items that no model had judged, do not count; nor do classes that are none of `classes`.
+    answers : skips, items without a prediction, and classes not in `classes` do not count.
     """
-    place = {name: position for position, name in enumerate(classes)}
+    class_pos = {name: position for position, name in enumerate(classes)}
     matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
     for answer in answers:
-        true, said = place.get(answer.class_name or ""), place.get(answer.predicted or "")
-        if true is not None and said is not None:
-            matrix[true, said] += 1
+        true, predicted = class_pos.get(answer.class_name or ""), class_pos.get(answer.predicted or "")
+        if true is not None and predicted is not None:
+            matrix[true, predicted] += 1
     return matrix
 
 
@@ -56,13 +56,13 @@ def class_figures(counts: Sequence[int], confusion: NDArray[np.int64] | None) ->
     Parameters
     ----------
     counts : labels of each class (C,).
-    confusion : int (C, C), rows true, columns predicted; None where nothing has been judged.
+    confusion : int (C, C), rows true, columns predicted; None where nothing was measured.
     """
     if confusion is None:
         return tuple(ClassFigure(count, None, 0) for count in counts)
-    judged, right = confusion.sum(axis=1).tolist(), confusion.diagonal().tolist()
+    measured, right = confusion.sum(axis=1).tolist(), confusion.diagonal().tolist()
     return tuple(
-        ClassFigure(count, hits / n if n else None, n) for count, hits, n in zip(counts, right, judged, strict=True)
+        ClassFigure(count, hits / n if n else None, n) for count, hits, n in zip(counts, right, measured, strict=True)
     )
 
 

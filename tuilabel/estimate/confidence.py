@@ -1,4 +1,4 @@
-"""Accuracy from the model's own confidence, once that is calibrated (Guo, Pleiss, Sun & Weinberger 2017)."""
+"""Accuracy from the model's own calibrated confidence (Guo, Pleiss, Sun & Weinberger 2017)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from numpy.typing import ArrayLike, NDArray
 from tuilabel.estimate.checks import class_vector, probability_matrix, same_length
 
 TEMPERATURES = (0.05, 20.0)
-PRIOR_SD = 0.5  # of log T: T within 0.4…2.7 at 95 % before anything is seen; a few dozen items outweigh it
+PRIOR_SD = 0.5  # of log T: T within 0.4…2.7 at 95 % before any data; a few dozen items outweigh it
 FLOOR = 1e-12  # float32 softmax rounds to 0, whose logarithm no temperature can bring back
 
 
 def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: float = PRIOR_SD) -> float:
-    """The temperature that makes the true classes likeliest, with a prior toward 1.
+    """The temperature that makes the true classes most likely, with a prior toward 1.
 
     Minimises -Σ log softmax(log p / T)[target] + (log T)² / (2 prior_sd²) over T in 0.05…20. The items must be ones the
     model has not learnt.
@@ -26,7 +26,7 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
 
     Raises
     ------
-    ValueError : where the arrays are empty, do not fit each other or hold NaN or +inf; unless `prior_sd` > 0.
+    ValueError : if the arrays are empty, do not match or contain NaN or +inf; unless `prior_sd` > 0.
     """
     from scipy.optimize import minimize_scalar
 
@@ -34,11 +34,11 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
     if scores.ndim != 2 or not scores.size or np.isnan(scores).any() or np.isposinf(scores).any():
         raise ValueError("log_probabilities: expected (n, C), without NaN and +inf")
     if not prior_sd > 0:
-        raise ValueError(f"a prior with standard deviation {prior_sd}")
+        raise ValueError(f"prior_sd must be above 0, got {prior_sd}")
     true = class_vector(targets, "targets", scores.shape[1])
     same_length(log_probabilities=scores, targets=true)
     if np.isneginf(scores).all(axis=1).any():
-        raise ValueError("log_probabilities: a row without any probability")
+        raise ValueError("log_probabilities: a row must have a finite value")
     scores = np.maximum(scores - _log_sum(scores), np.log(FLOOR))
     rows = np.arange(len(true))
 
@@ -48,7 +48,7 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
         return float(nll.sum() + 0.5 * (log_t / prior_sd) ** 2)
 
     low, high = np.log(TEMPERATURES)
-    # Not unimodal in log T for sure, though convex in 1/T without the prior: a coarse look first.
+    # Not unimodal in log T for sure, though convex in 1/T without the prior: a coarse grid first.
     grid = np.linspace(low, high, 25)
     best = int(np.argmin([objective(log_t) for log_t in grid]))
     bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
@@ -56,7 +56,7 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[np.float64]:
-    """p^(1/T), normalised, float64 (n, C): above 1 less sure, below 1 surer.
+    """p^(1/T), normalised, float64 (n, C): less confident above 1, more confident below.
 
     Raises
     ------
@@ -64,14 +64,14 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
     """
     p = probability_matrix(probabilities)
     if not (np.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature {temperature}")
+        raise ValueError(f"temperature must be finite and above 0, got {temperature}")
     scaled = np.log(np.maximum(p, FLOOR)) / temperature
     calibrated: NDArray[np.float64] = np.exp(scaled - _log_sum(scaled))
     return calibrated
 
 
 def mean_confidence(probabilities: ArrayLike, temperature: float = 1.0) -> float:
-    """The mean top probability over the unanswered pool: the model's own guess at its accuracy there.
+    """The mean top probability over the unanswered pool: the model's own estimate of its accuracy there.
 
     It equals the accuracy in expectation where the model is calibrated on that pool, which a temperature fitted on
     actively chosen items does not ensure: fit it on audit items.

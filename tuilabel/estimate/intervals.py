@@ -1,4 +1,4 @@
-"""95 % intervals of a proportion, also of a weighted one.
+"""95 % intervals of a proportion, weighted or not.
 
 Without scipy: the screen shows them, and loading scipy would add half a second to its start.
 """
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tuilabel.estimate.checks import finite_vector
 
 Z95 = 1.959964
-TINY = 1e-9  # a weighted count so small leaves the limit where none at all would
+TINY = 1e-9  # a weighted count below this leaves the limit where 0 would
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -31,7 +31,7 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-@lru_cache(maxsize=256)  # the screen asks after every key; the answer changes with an audit item
+@lru_cache(maxsize=256)  # the screen needs it after every key; the result changes only with an audit item
 def korn_graubard_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's interval for counts that need not be whole (Korn & Graubard 1998).
 
@@ -55,7 +55,7 @@ def korn_graubard_interval(successes: float, n: float, level: float = 0.95) -> t
 
 
 def effective_sample_size(weights: ArrayLike) -> float:
-    """(Σw)² / Σw²: how many items of equal weight tell as much as these (Kish 1965).
+    """(Σw)² / Σw²: how many items of equal weight carry as much information (Kish 1965).
 
     Raises
     ------
@@ -63,18 +63,18 @@ def effective_sample_size(weights: ArrayLike) -> float:
     """
     w = finite_vector(weights, "weights")
     if w.min() < 0 or w.max() == 0:
-        raise ValueError("weights must not be negative nor all 0")
+        raise ValueError("weights must not be negative, nor all 0")
     w = w / w.max()
     return max(1.0, float(np.sum(w) ** 2 / np.sum(w**2)))  # rounding must not make it less than one item
 
 
 def _check_proportion(successes: float, n: float) -> None:
     if not (n >= 1 and 0 <= successes <= n):  # written so that NaN is refused too
-        raise ValueError(f"{successes} of {n} is no proportion")
+        raise ValueError(f"{successes} of {n} is not a proportion: n must be at least 1, and successes 0 to n")
 
 
 def _beta_quantile(a: float, b: float, share: float) -> float:
-    """The x with I_x(a, b) = share, by bisection: sure for every a and b > 0."""
+    """The x with I_x(a, b) = share, by bisection, which converges for every a and b > 0."""
     low, high = 0.0, 1.0
     while high - low > 1e-10 * high and high > 1e-15:
         middle = (low + high) / 2

@@ -1,6 +1,6 @@
 """Labels that are likely wrong: confident learning (Northcutt, Jiang & Chuang 2021, https://arxiv.org/abs/1911.00068).
 
-All of it looks at out-of-fold probabilities: those of models that have not learnt the label they judge.
+All of it uses out-of-fold probabilities: those of models that have not learnt the label in question.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from tuilabel.estimate.checks import class_vector, probability_matrix, same_length
 
-NOBODY = -1
+NO_CLASS = -1
 
 
 def class_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """How sure models are, on average, of the items that carry a class: float64 (C,); inf for a class nobody carries.
+    """The mean probability of a class over the items labelled with it: float64 (C,); inf for a class without labels.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def class_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.
 
     Raises
     ------
-    ValueError : where the arrays do not fit each other, are empty, no probabilities or no classes.
+    ValueError : if the arrays do not match, are empty, or do not hold probabilities and classes.
     """
     p, given = _pair(probabilities, labels)
     own = p[np.arange(len(given)), given]
@@ -35,18 +35,18 @@ def class_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.
 
 
 def confident_classes(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-    """The class of which each item is confidently one, int64 (n,); -1 for an item that is of none.
+    """The class that each item confidently belongs to, int64 (n,); -1 for none.
 
-    It is the likeliest of the classes whose threshold the item's probability reaches. Thresholds of its own for each
-    class make up for a model that is surer of some classes than of others.
+    It is the most likely of the classes whose threshold the item's probability reaches. A threshold for each class
+    compensates for a model that is more confident about some classes than about others.
 
     Raises
     ------
     ValueError : as `class_thresholds`.
     """
     p, given = _pair(probabilities, labels)
-    reached = np.where(p >= class_thresholds(p, given) - 1e-12, p, -1.0)  # rounding must not part equal ones
-    return np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), NOBODY)
+    reached = np.where(p >= class_thresholds(p, given) - 1e-12, p, -1.0)  # rounding must not separate equal ones
+    return np.where(reached.max(axis=1) >= 0, reached.argmax(axis=1), NO_CLASS)
 
 
 def self_confidence(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
@@ -57,7 +57,7 @@ def self_confidence(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.f
 
 
 def normalised_margin(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """That probability less the highest of another class, float64 (n,) in -1…1; raises ValueError likewise."""
+    """That probability minus the highest of another class, float64 (n,) in -1…1; raises ValueError likewise."""
     p, given = _pair(probabilities, labels)
     others = p.copy()
     others[np.arange(len(given)), given] = -np.inf
@@ -68,10 +68,10 @@ def normalised_margin(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np
 def likely_wrong(
     probabilities: ArrayLike, labels: ArrayLike, rank_by: Literal["confidence", "margin"] = "confidence"
 ) -> NDArray[np.int64]:
-    """Positions of the items off the diagonal of the confident joint, likeliest wrong first: int64 (k,).
+    """Rows of the items off the diagonal of the confident joint, most likely wrong first: int64 (k,).
 
-    Ranked by self-confidence, which found more of the labels flipped on purpose among actively chosen MNIST digits than
-    the margin: of the first ten of 500 items with 5 % flipped all ten, and 6 to 8, in three runs.
+    Ranked by self-confidence, which found more deliberately flipped labels among actively chosen MNIST digits than the
+    margin did: with 5 % of 500 flipped, all of the first ten, against 6 to 8, in three runs.
 
     Raises
     ------
@@ -79,9 +79,9 @@ def likely_wrong(
     """
     p, given = _pair(probabilities, labels)
     if p.shape[1] < 2:
-        raise ValueError("a label of the only class there is cannot be wrong")
+        raise ValueError(f"probabilities must have at least two classes, got {p.shape[1]}")
     confident = confident_classes(p, given)
-    suspects = np.flatnonzero((confident != given) & (confident != NOBODY))
+    suspects = np.flatnonzero((confident != given) & (confident != NO_CLASS))
     score = normalised_margin(p, given) if rank_by == "margin" else self_confidence(p, given)
     return suspects[np.argsort(score[suspects], kind="stable")]
 

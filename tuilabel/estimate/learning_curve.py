@@ -1,4 +1,4 @@
-"""Accuracy by number of labels: a fitted power law, what more labels would bring, and a curve in one figure."""
+"""Accuracy by number of labels: a fitted power law, the gain of more labels, and figures that summarise a curve."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from tuilabel.estimate.checks import finite_vector, same_length
 
-LEAST_POINTS = 4  # one more than there are parameters
+MIN_POINTS = 4  # one more than there are parameters
 EXPONENTS = (0.05, 3.0)
 BOOTSTRAPS = 200
-FAR = 10  # times the labels there are: nobody knows a curve further ahead
+FAR = 10  # times the labels so far: no curve can be trusted further ahead
 _GRID = np.geomspace(*EXPONENTS, 60)
 
 
@@ -33,7 +33,7 @@ class LearningCurve:
     def predict(self, n_labels: float) -> float:
         """The accuracy after `n_labels` labels, in 0…1; raises ValueError below 1 label."""
         if not n_labels >= 1:
-            raise ValueError(f"a learning curve at {n_labels} labels")
+            raise ValueError(f"n_labels must be at least 1, got {n_labels}")
         return float(_accuracies(np.array([[self.a, self.b, self.c]]), n_labels)[0])
 
     def gain(self, extra: int) -> float:
@@ -43,7 +43,7 @@ class LearningCurve:
     def gain_interval(self, extra: int) -> tuple[float, float]:
         """The 95 % percentile interval (low, high) of `gain`, of the bootstrap fits.
 
-        It knows the noise of the points, not whether the power law is true; it holds for some hundred labels ahead.
+        It accounts for noise of the points, not for whether the power law holds: good for a few hundred labels ahead.
         """
         gains = _accuracies(self._bootstraps, self.last + extra) - _accuracies(self._bootstraps, self.last)
         low, high = np.percentile(gains, (2.5, 97.5))
@@ -62,9 +62,9 @@ class LearningCurve:
         return _grid_fit(n, fitted + drawn / np.sqrt(w), w)
 
     def labels_for(self, accuracy: float) -> int | None:
-        """The labels in all at which the curve reaches `accuracy`, at least `last` where it has got there.
+        """The total number of labels at which the curve reaches `accuracy`; `last` where it already has.
 
-        None where it never does, or not within `FAR` times `last`.
+        None if it never does, or not within `FAR` times `last`.
         """
         room = 1 - accuracy - self.c
         if self.predict(self.last) >= accuracy:
@@ -80,17 +80,16 @@ def fit_learning_curve(
 ) -> LearningCurve | None:
     """Fit the power law by weighted least squares, a, b, c ≥ 0 and c ≤ 1.
 
-    For a given b the rest is a linear problem of two unknowns, so that only b is searched for: no start value, no
-    failure to converge. A flat or falling curve comes out as a = 0, without any gain. The uncertainty is that of 200
-    residual bootstraps.
+    For a given b the rest is a linear problem with two unknowns, so only b is searched for: there is no start value and
+    no failure to converge. A flat or falling curve gives a = 0, without any gain.
 
     Parameters
     ----------
-    n_labels : (k,), at least 1, in any order; a number may occur more than once.
+    n_labels : (k,), at least 1, in any order; a number may occur several times.
     accuracy : float (k,), in 0…1.
     weights : float (k,), above 0; proportional to `n_labels` where None, as late points matter most for what comes
         next (Figueroa et al. 2012).
-    seed : of the bootstrap.
+    seed : of the bootstrap behind `LearningCurve.gain_interval`.
 
     Returns
     -------
@@ -104,7 +103,7 @@ def fit_learning_curve(
     error = 1 - finite_vector(accuracy, "accuracy", least=0)
     w = n.copy() if weights is None else finite_vector(weights, "weights", least=0)
     same_length(n_labels=n, accuracy=error, weights=w)
-    if len(np.unique(n)) < LEAST_POINTS:
+    if len(np.unique(n)) < MIN_POINTS:
         return None
     if n.min() < 1 or error.min() < 0 or error.max() > 1 or w.min() <= 0:
         raise ValueError("expected n_labels ≥ 1, accuracy in 0…1 and weights above 0")
@@ -116,7 +115,7 @@ def fit_learning_curve(
 
 def _best_exponent(n: NDArray[np.float64], error: NDArray[np.float64], w: NDArray[np.float64]) -> float:
     grid = _GRID
-    for _ in range(4):  # each look is 30 times as fine as the one before
+    for _ in range(4):  # each grid is 30 times as fine as the previous one
         best = int(_linear_fit(n, error[None], w, grid)[2][0].argmin())
         grid = np.geomspace(grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)], len(_GRID))
     return float(np.sqrt(grid[0] * grid[-1]))
@@ -161,22 +160,22 @@ def labels_to_target(n_labels: ArrayLike, accuracy: ArrayLike, target: float, *,
 
     Parameters
     ----------
-    n_labels : (k,), strictly growing.
+    n_labels : (k,), strictly increasing.
     accuracy : float (k,).
     target : an accuracy.
-    stays : count only from where it is reached for the rest of the curve.
+    stays : count only from where the curve stays at or above it.
 
     Returns
     -------
-    The first number where the curve begins at or above the target; None where it is not reached.
+    The number; the first one if the curve starts at or above the target; None if it is not reached.
 
     Raises
     ------
-    ValueError : where the curve is empty, not growing in n, not finite or of two lengths, or the target is NaN.
+    ValueError : if the curve is empty, not increasing in n, not finite or of two lengths, or target must not be NaN.
     """
     n, y = _curve(n_labels, accuracy)
     if np.isnan(target):
-        raise ValueError("the target is NaN")
+        raise ValueError("target must not be NaN")
     reached = y >= target
     if stays:
         reached = np.logical_and.accumulate(reached[::-1])[::-1]
@@ -197,7 +196,7 @@ def area_under_learning_curve(n_labels: ArrayLike, accuracy: ArrayLike) -> float
     """
     n, y = _curve(n_labels, accuracy)
     if len(n) < 2:
-        raise ValueError("an area needs two points")
+        raise ValueError("n_labels must have at least two points")
     return float(np.sum((y[1:] + y[:-1]) / 2 * np.diff(n)) / (n[-1] - n[0]))
 
 
@@ -205,5 +204,5 @@ def _curve(n_labels: ArrayLike, accuracy: ArrayLike) -> tuple[NDArray[np.float64
     n, y = finite_vector(n_labels, "n_labels"), finite_vector(accuracy, "accuracy")
     same_length(n_labels=n, accuracy=y)
     if (np.diff(n) <= 0).any():
-        raise ValueError("n_labels: expected growing numbers")
+        raise ValueError("n_labels must be strictly increasing")
     return n, y

@@ -1,7 +1,7 @@
-"""Accuracy from items that were chosen, not drawn evenly: levelled unbiased risk (Farquhar, Gal & Rainforth 2021).
+"""Accuracy from items drawn with unequal probability: levelled unbiased risk (Farquhar, Gal & Rainforth 2021).
 
-It holds for strategies that draw at random and say with which probability: in each draw every item left must have had a
-chance. A strategy that takes the highest score gives no such probability, and its items say nothing about the pool.
+It holds for strategies that draw at random and report the probability: in each draw every remaining item must have had
+a chance. A strategy that takes the highest score has no such probability, and its items say nothing about the pool.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ def lure_weights(query_probability: ArrayLike, n_pool: int) -> NDArray[np.float6
     Parameters
     ----------
     query_probability : float (M,), the probability of each draw among the items left, in the order of drawing.
-    n_pool : N, the items there were before the first draw.
+    n_pool : N, the number of items before the first draw.
 
     Raises
     ------
-    ValueError : where there is no draw, a probability is not in (0, 1], or more were drawn than there were.
+    ValueError : if there is no draw, a probability is not in (0, 1], or there are more draws than items.
     """
     q = finite_vector(query_probability, "query_probability")
     n_drawn = len(q)
     if q.min() <= 0 or q.max() > 1:
-        raise ValueError("query_probability: probabilities of what was drawn lie in (0, 1]")
+        raise ValueError("query_probability: probabilities must be above 0 and at most 1")
     if n_drawn > n_pool:
-        raise ValueError(f"{n_drawn} draws from a pool of {n_pool}")
-    if n_drawn == n_pool:  # all known: the mean is the mean, and the formula's last term would be 0/0
+        raise ValueError(f"n_pool must be at least the {n_drawn} draws, got a pool of {n_pool}")
+    if n_drawn == n_pool:  # all drawn: the plain mean is exact, and the formula's last term would be 0/0
         return np.ones(n_drawn)
     m = np.arange(1, n_drawn + 1)
     return 1 + (n_pool - n_drawn) / (n_pool - m) * (1 / ((n_pool - m + 1) * q) - 1)
@@ -53,18 +53,18 @@ def lure_weights(query_probability: ArrayLike, n_pool: int) -> NDArray[np.float6
 def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *, learnt: float = 1.0) -> LureEstimate:
     """The accuracy over the pool, of a fixed model or fixed predictions: 1 - the unbiased risk of the 0/1 loss.
 
-    The risk is that of being wrong because wrong items are few: their weights add less noise than those of the right.
-    Clipped to 0…1. The interval is Korn and Graubard's at the weights' effective sample size: unlike the normal one it
-    has a width when no item is wrong. Where a strategy likes wrong items it is rather too wide: in simulation it held
-    the truth in 98 to 100 % of the runs.
+    The risk is that of being wrong because few items are wrong: their weights add less noise than those of the right
+    ones. The value is clipped to 0…1. The interval is Korn and Graubard's at the effective sample size of the weights:
+    unlike the normal interval it has a width when no item is wrong. Where a strategy favours wrong items it is rather
+    too wide: in simulation it covered the truth in 98 to 100 % of the runs.
 
     Parameters
     ----------
-    right : bool (M,), whether each drawn item is predicted right, in the order of drawing.
+    right : bool (M,), whether each drawn item is predicted correctly, in the order of drawing.
     query_probability, n_pool : see `lure_weights`.
-    learnt : the share of the labels that the judged models had learnt, where the accuracy of a model of all is wanted.
-        It is no worse, and errs `learnt` times as much if errors are as one over the number of labels: so far up the
-        interval then reaches. The value stays that of the models judged.
+    learnt : the share of the labels that the evaluated models had learnt, if the accuracy of a model of all labels is
+        wanted. That model is no worse; if errors are inversely proportional to the number of labels it errs `learnt`
+        times as much, and the interval is extended upwards that far. The value stays that of the evaluated models.
 
     Raises
     ------
@@ -74,7 +74,7 @@ def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *
     wrong = 1 - finite_vector(right, "right")
     same_length(right=wrong, query_probability=weights)
     if not np.isin(wrong, (0, 1)).all():
-        raise ValueError("right: expected only true and false")
+        raise ValueError("right must only contain true and false")
     value = float(np.clip(1 - (weights * wrong).mean(), 0, 1))
     size = effective_sample_size(weights)
     low, high = korn_graubard_interval(value * size, size)

@@ -1,4 +1,4 @@
-"""How right predictions are on items whose classes are known."""
+"""Measures of predictions on items whose classes are known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CALIBRATION_BINS = 15  # Guo et al. 2017
 
 
 def accuracy(targets: ArrayLike, predicted: ArrayLike) -> float:
-    """The share of right predictions.
+    """The share of correct predictions.
 
     Parameters
     ----------
@@ -19,18 +19,18 @@ def accuracy(targets: ArrayLike, predicted: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError : where they are empty, no classes or of different lengths.
+    ValueError : if they are empty, not classes or of different lengths.
     """
     true, guess = _pair(targets, predicted)
     return float((true == guess).mean())
 
 
 def confusion_matrix(targets: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.int64]:
-    """How often class i was taken for class j: int64 (C, C), rows true, columns predicted.
+    """How often class i was predicted as class j: int64 (C, C), rows true, columns predicted.
 
     Raises
     ------
-    ValueError : where they are empty, no classes below `n_classes` or of different lengths.
+    ValueError : if they are empty, not classes below `n_classes` or of different lengths.
     """
     true, guess = _pair(targets, predicted, n_classes)
     return np.bincount(true * n_classes + guess, minlength=n_classes**2).reshape(n_classes, n_classes).astype(np.int64)
@@ -41,7 +41,7 @@ def per_class_accuracy(targets: ArrayLike, predicted: ArrayLike, n_classes: int)
 
     Raises
     ------
-    ValueError : where they are empty, no classes below `n_classes` or of different lengths.
+    ValueError : if they are empty, not classes below `n_classes` or of different lengths.
     """
     matrix = confusion_matrix(targets, predicted, n_classes)
     total = matrix.sum(axis=1)
@@ -53,14 +53,14 @@ def balanced_accuracy(targets: ArrayLike, predicted: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError : where they are empty, no classes or of different lengths.
+    ValueError : if they are empty, not classes or of different lengths.
     """
     true, guess = _pair(targets, predicted)
     return float(np.nanmean(per_class_accuracy(true, guess, int(max(true.max(), guess.max())) + 1)))
 
 
 def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bins: int = CALIBRATION_BINS) -> float:
-    """Mean distance of confidence from accuracy over equal-width bins of the top confidence (Guo et al. 2017).
+    """Mean distance between confidence and accuracy over equal-width bins of the top confidence (Guo et al. 2017).
 
     Bins are open below and closed above, as in the paper, and weighted by their items.
 
@@ -72,13 +72,13 @@ def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bin
 
     Raises
     ------
-    ValueError : where the arrays do not fit each other, are empty or no probabilities; without bins.
+    ValueError : if the arrays do not match, are empty or not probabilities; unless `bins` is at least 1.
     """
     p = probability_matrix(probabilities)
     true = class_vector(targets, "targets", p.shape[1])
     same_length(probabilities=p, targets=true)
     if bins < 1:
-        raise ValueError(f"{bins} bins")
+        raise ValueError(f"bins must be at least 1, got {bins}")
     confidence = p.max(axis=1)
     right = p.argmax(axis=1) == true
     bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")

@@ -1,4 +1,4 @@
-"""How fast the person labels."""
+"""Speed of labelling."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
 
-PAUSE = 30.0  # seconds without an answer after which the person is taken to be away
+PAUSE = 30.0  # seconds without an answer that count as a break
 
 
 class Timed(Protocol):
@@ -15,11 +15,11 @@ class Timed(Protocol):
 
     @property
     def at(self) -> datetime:
-        """When."""
+        """The time."""
 
 
 def labels_per_minute(answers: Sequence[Timed]) -> float | None:
-    """Answers per minute of work over `answers` in their order, pauses left out; None for fewer than three."""
+    """Answers per minute of work over `answers` in their order, breaks left out; None for fewer than three."""
     if len(answers) < 3:
         return None
     gaps = [(b.at - a.at).total_seconds() for a, b in pairwise(answers)]

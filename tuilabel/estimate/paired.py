@@ -1,4 +1,4 @@
-"""Two ways compared on the same seeds: differences of pairs, their interval and their tests."""
+"""Two methods compared on the same seeds: paired differences, their interval and their tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from tuilabel.estimate.checks import finite_vector, same_length
 
 EXACT_UP_TO = 100  # pairs; beyond, the normal approximation is as good
-DECIMALS = 12  # 0.93 - 0.92 and 0.92 - 0.91 are tied for the ranks, whatever binary fractions make of them
+DECIMALS = 12  # 0.93 - 0.92 and 0.92 - 0.91 are tied for the ranks, whatever their binary fractions
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class PairedComparison:
     p_t: float
     """Two-sided, of the paired t-test; 1 for one pair and where all differences are 0."""
     p_wilcoxon: float
-    """Two-sided, of the signed-rank test, zeros left out; 1 where nothing is left."""
+    """Two-sided, of the signed-rank test, zeros left out; 1 if none is left."""
 
 
 def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedComparison:
@@ -39,7 +39,7 @@ def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedComparison:
 
     Raises
     ------
-    ValueError : where they are empty, not finite or of different lengths.
+    ValueError : if they are empty, not finite or of different lengths.
     """
     from scipy import stats
 
@@ -65,7 +65,7 @@ def wilcoxon_p(differences: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError : where they are empty or not finite.
+    ValueError : if they are empty or not finite.
     """
     from scipy import stats
 
@@ -81,7 +81,7 @@ def wilcoxon_p(differences: ArrayLike) -> float:
 
 
 def _rank_sum_distribution(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The probability of each sum 0…Σ of the ranks when each is in it or not by the toss of a coin."""
+    """The probability of each sum 0…Σ of the ranks if each is included with probability 1/2."""
     probability = np.zeros(int(ranks.sum()) + 1)
     probability[0] = 1.0
     for rank in ranks:

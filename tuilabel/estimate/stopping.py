@@ -1,4 +1,4 @@
-"""When to stop labelling: predictions that have settled, and labels that would bring little."""
+"""When to stop labelling: predictions are stable, and more labels would bring little."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from tuilabel.estimate.learning_curve import LearningCurve
 
 AGREEMENT = 0.99  # Bloodgood & Vijay-Shanker 2009
 MODELS = 3
-WORTH = 0.005  # half a point of accuracy for `EXTRA` labels is worth going on
+WORTH = 0.005  # half a point of accuracy for `EXTRA` labels is worth continuing
 EXTRA = 100
 
 
 @dataclass(frozen=True)
 class StoppingAdvice:
-    """Whether to stop, and why in plain words."""
+    """Whether to stop, and why."""
 
     stop: bool
     reason: str
     agreement: float | None
-    """Mean kappa of the latest models; None for too few of them."""
+    """Mean kappa of the latest models; None while there are too few."""
     gain: float | None
     """Accuracy that `extra` more labels should add; None without a curve."""
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
-    """Agreement of two labellings beyond chance (Cohen 1960): 1 where they are the same, below 0 worse than chance.
+    """Agreement of two labellings beyond chance (Cohen 1960): 1 if they are equal, below 0 if worse than chance.
 
     Parameters
     ----------
@@ -37,12 +37,12 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError : where they are empty, no classes or of different lengths.
+    ValueError : if they are empty, not classes or of different lengths.
     """
     a, b = class_vector(first, "first"), class_vector(second, "second")
     same_length(first=a, second=b)
     observed = float((a == b).mean())
-    if observed == 1:  # also where both know one class only, and chance would agree as well
+    if observed == 1:  # also if both have only one class, where chance would agree as well
         return 1.0
     size = int(max(a.max(), b.max())) + 1
     expected = float(np.bincount(a, minlength=size) @ np.bincount(b, minlength=size)) / len(a) ** 2
@@ -57,9 +57,9 @@ class StabilisingPredictions:
     """
 
     def __init__(self, threshold: float = AGREEMENT, models: int = MODELS) -> None:
-        """Take predictions as settled at a mean kappa of `threshold`; raises ValueError for fewer than 1 model."""
+        """Count predictions as stable at a mean kappa of `threshold`; raises ValueError for fewer than 1 model."""
         if models < 1:
-            raise ValueError(f"a mean of {models} kappas")
+            raise ValueError(f"models must be at least 1, got {models}")
         self.threshold = threshold
         self.models = models
         self.kappas: list[float] = []
@@ -70,7 +70,7 @@ class StabilisingPredictions:
 
         Raises
         ------
-        ValueError : where they are empty, no classes, or not of as many items as before.
+        ValueError : if they are empty, not classes, or not of as many items as before.
         """
         newest = class_vector(predicted, "predicted")
         kappa = None if self._last is None else cohen_kappa(self._last, newest)
@@ -93,16 +93,17 @@ class StabilisingPredictions:
 def stopping_advice(
     predictions: StabilisingPredictions, curve: LearningCurve | None, extra: int = EXTRA, worth: float = WORTH
 ) -> StoppingAdvice:
-    """Stop where predictions have settled and the curve, if there is one, promises less than `worth`.
+    """Stop once predictions are stable and the curve, if there is one, promises less than `worth`.
 
-    Both, since each alone is fooled: predictions hold still between two slow models, a curve is flat on a plateau.
+    Both, since each alone can mislead: predictions are stable while models improve slowly, a curve is flat on a
+    plateau.
 
     Parameters
     ----------
-    predictions : fed with every model so far.
-    curve : of accuracy on labels that the models had not learnt; None where there is none.
-    extra : how many labels further the curve is asked.
-    worth : the gain of accuracy, 0…1, that makes `extra` labels worth while.
+    predictions : of every model so far.
+    curve : of accuracy on labels that the models had not learnt; None without one.
+    extra : how many labels ahead the curve is read.
+    worth : the gain of accuracy, 0…1, that makes `extra` labels worthwhile.
     """
     gain = None if curve is None else curve.gain(extra)
     agreement = predictions.agreement

@@ -1,4 +1,4 @@
-"""The label store: what was asked and answered, append-only, and projects around it; `exchange` has files of others."""
+"""The append-only label store, and projects around it; `exchange` reads and writes the files of other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the label store holds: answers as events that are never changed, and the rounds in which they were asked."""
+"""What the label store holds: answers as events that are never changed, and the rounds in which items were queried."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ANSWERS = ("label", "skip", "flag")
 
 @dataclass(frozen=True)
 class Event:
-    """One answer, the taking back of one, or a note on an item."""
+    """An answer, the undoing of one, or a note on an item."""
 
     key: str
     """Unique; other events refer to it."""
@@ -28,31 +28,31 @@ class Event:
     at: datetime
     """In UTC."""
     milliseconds: int
-    """From the sight of the image to the key."""
+    """From showing the image to the key."""
     round: int
     strategy: str
     """The query strategy that picked the item; empty where none did."""
     origin: Origin
     query_probability: float | None
-    """Of drawing this item when it was drawn; None where the pick was not at random."""
+    """Of drawing this item when it was drawn; None where it was not picked at random."""
     trained_on: int | None
-    """How many labels the model had seen that made the prediction; None without one."""
+    """Labels that the model behind the prediction was trained on; None without a prediction."""
     predicted: str | None
-    """What that model took the item for, before it learnt the answer."""
+    """The class that model predicted before it learnt the answer."""
     confidence: float | None
     audit: bool
     """Whether the item was drawn uniformly from the unanswered pool."""
     undoes: str | None = None
-    """The key of the event that an undo takes back; in an answer, that of the undo which it makes good (redo)."""
+    """In an undo the key of the event that it undoes; in an answer that of the undo that it reverts (redo)."""
     note: str | None = None
-    """The text of a note; empty, it removes the one before."""
+    """The text of a note; an empty one removes the note before it."""
     step: str | None = None
-    """Shared by events that one key made: they are taken back together."""
+    """Shared by the events of one key press: they are undone together."""
 
 
 @dataclass(frozen=True)
 class RoundItem:
-    """One item of a batch as it was asked."""
+    """One item of a batch as it was queried."""
 
     item: str
     audit: bool
@@ -77,11 +77,11 @@ class Round:
 
 
 def current_answers(events: Iterable[Event]) -> dict[str, Event]:
-    """The answer that stands for each item id: its last event that was not taken back."""
+    """The answer that stands for each item id: the last one that was not undone."""
     return {event.item: event for event in standing_answers(list(events))}
 
 
 def standing_answers(events: Sequence[Event]) -> list[Event]:
-    """The answers that were not taken back, in order: several of an item where it was answered anew."""
+    """The answers that were not undone, in order; several for an item that was answered again."""
     undone = {event.undoes for event in events if event.kind == "undo"}
     return [event for event in events if event.kind in ANSWERS and event.key not in undone]

@@ -37,7 +37,7 @@ class Project:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What stands in settings.toml, a person's own keys among it; raises `TuilabelError` where it is damaged."""
+        """The content of settings.toml, with the user's own keys; raises `TuilabelError` if it is damaged."""
         return _read(self.directory / "settings.toml")
 
     @property
@@ -51,37 +51,37 @@ class Project:
         directory: Path,
         dataset: str,
         fingerprint: str,
-        own_classes: Sequence[str],
-        named: Sequence[str] | None = None,
+        dataset_classes: Sequence[str],
+        classes: Sequence[str] | None = None,
         source: DatasetRef | None = None,
         *,
         moved: bool = False,
     ) -> Project:
-        """Open the project at `directory` for labelling; make it where there is none.
+        """Open the project at `directory` for labelling; it is created if there is none.
 
         Parameters
         ----------
         dataset, fingerprint : of the pool that is labelled.
-        source : where a person's own images are; they may have moved since the last time.
-        moved : whether they are not where the project knew them: then they may have another name, too.
-        own_classes : the dataset's classes, for a new project.
-        named : the classes asked for, if any. To those of an existing project they may add new ones after them; a name
-            that was renamed or merged while labelling stands for what it is now.
+        source : where your own images are; they may have moved since the last time.
+        moved : whether they are not where the project last found them: then `dataset` may have changed, too.
+        dataset_classes : the dataset's classes, for a new project.
+        classes : the classes to use, if given. For an existing project they may add new ones after those that it has; a
+            name that was renamed or merged while labelling stands for what it is now.
 
         Raises
         ------
-        UsageError : where `named` contradicts the project's classes.
-        TuilabelError : where the directory belongs to another dataset, is in use or cannot be written.
+        UsageError : if `classes` contradicts the project's classes.
+        TuilabelError : if the directory belongs to another dataset, is in use or cannot be written.
         """
         settings = directory / "settings.toml"
         _make(directory)
         project = cls(
-            directory, dataset, tuple(named or own_classes), source or DatasetRef(dataset), _locked(directory)
+            directory, dataset, tuple(classes or dataset_classes), source or DatasetRef(dataset), _locked(directory)
         )
         try:
             known = _read(settings) if settings.exists() else None
             if known is not None:
-                project.classes = _classes(project, known, known["dataset"] if moved else dataset, named)
+                project.classes = _classes(project, known, known["dataset"] if moved else dataset, classes)
             document: dict[str, Any] = {
                 "dataset": dataset,
                 "fingerprint": fingerprint,
@@ -101,10 +101,12 @@ class Project:
 
     @classmethod
     def read(cls, directory: Path) -> Project:
-        """The project at `directory`, to look at; raises `TuilabelError` where there is none."""
+        """The project at `directory`, for reading; raises `TuilabelError` if there is none."""
         settings = directory / "settings.toml"
         if not settings.is_file():
-            raise TuilabelError(f"no project at {directory}: `tuilabel label` makes one, --project names another")
+            raise TuilabelError(
+                f"no project at {directory}: start one with `tuilabel label`, or pass another `project`"
+            )
         known = _read(settings)
         return cls(
             directory,
@@ -114,9 +116,9 @@ class Project:
         )
 
     def keep_classes(self, classes: Sequence[str]) -> None:
-        """Note the classes there are now; raises `TuilabelError` where that cannot be written.
+        """Write the current classes to the settings; raises `TuilabelError` if that fails.
 
-        The store knows them as well, and leads: this is for people who read the settings.
+        They are for people who read the settings: the store has them as well, and decides.
         """
         self.classes = tuple(classes)
         settings = self.directory / "settings.toml"
@@ -126,7 +128,7 @@ class Project:
             raise TuilabelError(f"cannot write {settings}: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Let others in."""
+        """Release the project for others."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -145,7 +147,7 @@ def _make(directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TuilabelError(
-            f"cannot make the project {directory}: {error.strerror or error}; name another --project"
+            f"cannot create the project {directory}: {error.strerror or error}; pass another `project`"
         ) from error
 
 
@@ -155,7 +157,7 @@ def _locked(directory: Path) -> IO[str]:
         file = path.open("a+")
     except OSError as error:
         raise TuilabelError(
-            f"cannot write into the project {directory}: {error.strerror or error}; name another --project"
+            f"cannot write into the project {directory}: {error.strerror or error}; pass another `project`"
         ) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -163,7 +165,9 @@ def _locked(directory: Path) -> IO[str]:
         file.seek(0)
         holder = file.read(20).strip()
         file.close()
-        raise TuilabelError(f"the project {directory} is being labelled by process {holder}: end that first") from error
+        raise TuilabelError(
+            f"the project {directory} is being labelled by process {holder}: quit that first"
+        ) from error
     except OSError:
         return file  # a network file system without locks
     file.truncate(0)
@@ -182,7 +186,7 @@ def _read(settings: Path) -> dict[str, Any]:
         raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise TuilabelError(
-            f"{settings} is damaged: fix it (dataset, fingerprint, classes) or name another --project"
+            f"{settings} is damaged: fix it (dataset, fingerprint, classes) or pass another `project`"
         ) from error
     return document
 
@@ -233,10 +237,10 @@ def _update_list(current: Any, wanted: Sequence[str]) -> None:
 
 
 def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
-    """The classes of an existing project, after a look at whether it is the right one."""
+    """The classes of an existing project, after checking that it is the right one."""
     if known["dataset"] != dataset:
         raise TuilabelError(
-            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: name another --project"
+            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: pass another `project`"
         )
     book = _class_book(project.store)
     before = book.names or tuple(known["classes"])
@@ -246,7 +250,7 @@ def _classes(project: Project, known: dict[str, Any], dataset: str, named: Seque
     if new is None:
         raise UsageError(
             f"the project {project.directory} has the classes {','.join(before)}: give the same, with new ones after "
-            "them, or name another --project"
+            "them, or pass another `project`"
         )
     return (*before, *new)
 
@@ -262,22 +266,18 @@ def _class_book(path: Path) -> ClassBook:
 
 
 def _added(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tuple[str, ...] | None:
-    """What `named` adds to the classes there are; None where it contradicts them.
+    """What `named` adds to the existing classes; None if it contradicts them.
 
-    A name that a class gave up is no new one: whoever repeats an old command line does not mean one.
-
-    Either it begins with them as they are called now, or it repeats what the project was begun with, by names that
-    classes have had since the start.
+    It must begin with them as they are called now, or with those that the project started with, as they were called
+    then. A name that a class once had is not a new one: it comes from repeating an old command line.
     """
     if tuple(named[: len(before)]) == before:
         new = tuple(named[len(before) :])
         used = next((name for name in new if book.first_id(name) is not None), None)
         if used is not None:
-            raise UsageError(
-                f"a class was called {used} before: give the new one another name, or add it on the screen"
-            )
+            raise UsageError(f"a class was called {used} before: choose another name, or add the class while labelling")
         return new
-    n_begun = len(book.initial_names)
-    if n_begun and tuple(named[:n_begun]) == book.initial_names:
-        return tuple(name for name in named[n_begun:] if book.first_id(name) is None)
+    n_initial = len(book.initial_names)
+    if n_initial and tuple(named[:n_initial]) == book.initial_names:
+        return tuple(name for name in named[n_initial:] if book.first_id(name) is None)
     return None

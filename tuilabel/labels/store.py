@@ -86,14 +86,14 @@ _ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
     2: (_events.c.note, _events.c.step),
     3: (_rounds.c.test_size, _events.c.origin),
 }
-"""Columns that came with a format; class_changes came with 2."""
+"""Columns added by a format; format 2 also added the table of class changes."""
 
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
-"""Origins, and the mark of a note, which format 2 kept as the strategy."""
+"""Values of the strategy in format 2 that tell an origin, or mark a note."""
 
 
 class LabelStore:
-    """Events, class changes and rounds on disk. What is written is never changed: SQLite itself refuses it.
+    """Events, class changes and rounds on disk. Rows are only added: SQLite itself refuses to change or delete one.
 
     Use `open`; safe to use from several threads, one call at a time each.
     """
@@ -104,17 +104,17 @@ class LabelStore:
 
     @classmethod
     def open(cls, path: Path, *, create: bool = True) -> LabelStore:
-        """Open the SQLite store at `path`, made where it is missing and `create` is set.
+        """Open the SQLite store at `path`; it is created if it is missing and `create` is set.
 
-        Commits are flushed to disk. The journal is a write-ahead log, or on a network file system, where that is not
-        dependable, a rollback journal.
+        Commits are flushed to disk. The journal is a write-ahead log, or a rollback journal on a network file system,
+        where the former is not reliable. A store of an older format gets the columns that it lacks.
 
         Raises
         ------
-        TuilabelError : where the file cannot be made, read or written, is no label store, or of a newer version.
+        TuilabelError : if the file cannot be created, read or written, is not a label store, or is of a newer format.
         """
         if not create and not path.is_file():
-            raise TuilabelError(f"there are no labels at {path}: `tuilabel label` makes them")
+            raise TuilabelError(f"there are no labels at {path}: start `tuilabel label` first")
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
         journal = "DELETE" if is_on_network(path) else "WAL"
 
@@ -133,37 +133,37 @@ class LabelStore:
         return store
 
     def append(self, events: Sequence[Event]) -> None:
-        """Write events in order; on return they are on disk. An event that is there already is not written twice.
+        """Write events in order; on return they are on disk. An event that is there already is not written again.
 
         Raises
         ------
-        TuilabelError : where they cannot be written; then none of them is.
+        TuilabelError : if they cannot be written; then none of them is.
         """
         self._insert(_events, events)
 
     def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
-        """Write class changes in order, each once. Raises `TuilabelError` where they cannot be written."""
+        """Write class changes in order, each once; raises `TuilabelError` if they cannot be written."""
         self._insert(_class_changes, changes)
 
-    def add_round(self, asked: Round) -> None:
-        """Write a round with its items. Raises `TuilabelError` where it cannot be written."""
+    def add_round(self, row: Round) -> None:
+        """Write a round with its items; raises `TuilabelError` if it cannot be written."""
         with self._begin("write") as connection:
-            values = {name: value for name, value in asdict(asked).items() if name != "items"}
-            row = connection.execute(sa.insert(_rounds), {**values, "asked_at": asked.asked_at.isoformat()})
-            key = row.inserted_primary_key
+            values = {name: value for name, value in asdict(row).items() if name != "items"}
+            inserted = connection.execute(sa.insert(_rounds), {**values, "asked_at": row.asked_at.isoformat()})
+            key = inserted.inserted_primary_key
             assert key is not None
-            items = [{"round_row": key[0], "position": k, **asdict(item)} for k, item in enumerate(asked.items)]
+            items = [{"round_row": key[0], "position": k, **asdict(item)} for k, item in enumerate(row.items)]
             if items:
                 connection.execute(sa.insert(_round_items), items)
 
     def events(self) -> list[Event]:
-        """Every event in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        """Every event in the order of writing; raises `TuilabelError` if they cannot be read."""
         with self._begin("read") as connection:
             rows = connection.execute(_select(_events, without=("number",)).order_by(_events.c.number)).mappings()
             return [_event(row) for row in rows]
 
     def class_changes(self) -> list[ClassChange]:
-        """Every class change in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        """Every class change in the order of writing; raises `TuilabelError` if they cannot be read."""
         with self._begin("read") as connection:
             rows = connection.execute(
                 _select(_class_changes, without=("number",)).order_by(_class_changes.c.number)
@@ -171,7 +171,7 @@ class LabelStore:
             return [ClassChange(**{**row, "at": _time(row["at"])}) for row in rows]
 
     def rounds(self) -> list[Round]:
-        """Every round in the order of writing. Raises `TuilabelError` where they cannot be read."""
+        """Every round in the order of writing; raises `TuilabelError` if they cannot be read."""
         columns = [column for column in _round_items.c if column.name not in ("round_row", "position")]
         items: dict[int, list[RoundItem]] = {}
         with self._begin("read") as connection:
@@ -190,7 +190,7 @@ class LabelStore:
         self._engine.dispose()
 
     def _insert(self, table: sa.Table, entries: Sequence[Event] | Sequence[ClassChange]) -> None:
-        """Write entries in one transaction, without those whose key is there already."""
+        """Write entries in one transaction, except those whose key is there already."""
         if not entries:
             return
         rows = [{**vars(entry), "at": entry.at.isoformat()} for entry in entries]
@@ -203,7 +203,7 @@ class LabelStore:
             version = connection.scalar(sa.select(_about.c.version))
             if version is not None and version > VERSION:
                 raise TuilabelError(
-                    f"{self._where} was written by a newer tuilabel (format {version}): update tuilabel"
+                    f"{self._where} was written by a newer version of tuilabel (format {version}): update tuilabel"
                 )
             if version == VERSION:
                 return
@@ -229,12 +229,12 @@ class LabelStore:
 
 
 def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
-    """Every other column, under the name that it has in the program: some are stored under an older one."""
+    """All columns but some, under the names that the program has for them: a few are stored under older names."""
     return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
 
 
 def _event(row: Mapping[Any, Any]) -> Event:
-    """An event as it is stored. Before format 3 the strategy told its origin as well."""
+    """The event of a row. Before format 3 its origin was kept as its strategy."""
     values = {**row, "at": _time(row["at"])}
     if row["origin"] is None:
         kind, strategy = row["kind"], row["strategy"]
@@ -260,9 +260,9 @@ def _append_only() -> list[str]:
 def _advice(reason: str) -> str:
     known: dict[str, Any] = {
         "full": "make room on the disk",
-        "locked": "end the other program that uses it",
-        "malformed": "copy it aside and restore a backup",
-        "not a database": "move that file away or name another --project",
+        "locked": "close the other program that uses it",
+        "malformed": "make a copy of it and restore a backup",
+        "not a database": "move that file away or pass another `project`",
     }
     return next((advice for word, advice in known.items() if word in reason), "check the directory and its permissions")
 

@@ -1,4 +1,4 @@
-"""From the session to the store: at once, or in a thread so that no key waits for the disk."""
+"""Writes what a session produces to the store: at once, or in a thread so that no key waits for the disk."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class Store(Protocol):
         """Write events; on return they are on disk."""
 
     def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
-        """Write changes of the classes."""
+        """Write class changes."""
 
-    def add_round(self, asked: Round) -> None:
+    def add_round(self, row: Round) -> None:
         """Write a round."""
 
 
 class Writer(Protocol):
-    """Takes events, class changes and rounds to a store, in order."""
+    """Writes events, class changes and rounds to a store, in order."""
 
     def put(self, *events: Event) -> None:
         """Write `events`, now or soon, and all of them or none."""
@@ -39,12 +39,12 @@ class Writer(Protocol):
     def put_class_changes(self, *changes: ClassChange) -> None:
         """Write `changes`, now or soon, and all of them or none."""
 
-    def put_round(self, asked: Round) -> None:
-        """Write `asked`, now or soon."""
+    def put_round(self, row: Round) -> None:
+        """Write `row`, now or soon."""
 
 
 class InlineWriter:
-    """Writes at once; raises `TuilabelError` where that fails. For tests, notebooks and simulations."""
+    """Writes at once; raises `TuilabelError` if that fails. For tests, notebooks and simulations."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -57,31 +57,32 @@ class InlineWriter:
         """Write `changes` now."""
         self._store.add_class_changes(changes)
 
-    def put_round(self, asked: Round) -> None:
-        """Write `asked` now."""
-        self._store.add_round(asked)
+    def put_round(self, row: Round) -> None:
+        """Write `row` now."""
+        self._store.add_round(row)
 
 
 class NullWriter:
-    """Keeps nothing: for simulations, whose answers are known."""
+    """Writes nothing: for simulations, and sessions whose answers need not be kept."""
 
     def put(self, *events: Event) -> None:
-        """Forget `events`."""
+        """Drop `events`."""
 
     def put_class_changes(self, *changes: ClassChange) -> None:
-        """Forget `changes`."""
+        """Drop `changes`."""
 
-    def put_round(self, asked: Round) -> None:
-        """Forget `asked`."""
+    def put_round(self, row: Round) -> None:
+        """Drop `row`."""
 
 
 class BackgroundWriter:
-    """Writes in a thread: what has gathered goes into one transaction; a failed write is tried again.
+    """Writes in a thread: waiting entries go into one transaction, and a failed write is retried.
 
     Parameters
     ----------
-    on_saved : called in the thread with the events that are on disk now; none, where it was something else.
-    on_failed : called in the thread with the reason and the number of events and class changes that wait.
+    on_saved : called in the thread with the events that were written; empty after class changes and rounds.
+    on_failed : called in the thread with the reason and the number of events and class changes that are waiting.
+    retry_after : seconds until a failed write is retried.
     """
 
     def __init__(
@@ -101,24 +102,24 @@ class BackgroundWriter:
         self._thread.start()
 
     def put(self, *events: Event) -> None:
-        """Hand over `events`; they go into one transaction."""
-        self._hand_over(*events)
+        """Queue `events`; they are written in one transaction."""
+        self._queue(*events)
 
     def put_class_changes(self, *changes: ClassChange) -> None:
-        """Hand over `changes`; they go into one transaction."""
-        self._hand_over(*changes)
+        """Queue `changes`; they are written in one transaction."""
+        self._queue(*changes)
 
-    def put_round(self, asked: Round) -> None:
-        """Hand over `asked`."""
-        self._hand_over(asked)
+    def put_round(self, row: Round) -> None:
+        """Queue `row`."""
+        self._queue(row)
 
     def flush(self) -> None:
-        """Wait until everything handed over is on disk."""
+        """Wait until everything queued is on disk."""
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting)
 
     def close(self, timeout: float = LAST_TRY) -> list[Event | ClassChange]:
-        """Write what waits, once more where it failed, and end.
+        """Write what is waiting, with one more try where that failed, and end.
 
         Returns the events and class changes that could not be written.
         """
@@ -132,7 +133,7 @@ class BackgroundWriter:
     def _unwritten(self) -> list[Event | ClassChange]:
         return [entry for entry in self._waiting if not isinstance(entry, Round)]
 
-    def _hand_over(self, *entries: Entry) -> None:
+    def _queue(self, *entries: Entry) -> None:
         with self._changed:
             if self._closing:
                 raise RuntimeError("the label writer is closed")
@@ -153,7 +154,7 @@ class BackgroundWriter:
                 return
 
     def _write(self, entries: Sequence[Entry]) -> bool:
-        """Write runs of events and of class changes, and rounds, each in its turn; whether all went well."""
+        """Write runs of events, runs of class changes, and rounds, in order; True if all of it was written."""
         for kind, group in groupby(entries, type):
             run = list(group)
             for part in [[entry] for entry in run] if kind is Round else [run]:
