@@ -88,7 +88,6 @@ class Format:
     """
 
     name: str
-    summary: str
     kind: Literal["file", "directory"]
     """What is written."""
     writer: Writer | None = None

@@ -59,4 +59,4 @@ def write_cleanlab(
     return directory.result(len(kept))
 
 
-FORMAT = Format("cleanlab", "labels and out-of-fold probabilities as npy", "directory", writer=write_cleanlab)
+FORMAT = Format("cleanlab", "directory", writer=write_cleanlab)

@@ -54,7 +54,6 @@ def read_csv(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
 
 FORMAT = Format(
     "csv",
-    "a table",
     "file",
     writer=text_file_writer(write_csv),
     reader=read_csv,

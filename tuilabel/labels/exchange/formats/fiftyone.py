@@ -33,4 +33,4 @@ def write_fiftyone(
     return directory.result(len(labels))
 
 
-FORMAT = Format("fiftyone", "a FiftyOneImageClassificationDataset", "directory", writer=write_fiftyone)
+FORMAT = Format("fiftyone", "directory", writer=write_fiftyone)

@@ -46,4 +46,4 @@ def write_huggingface(
     return directory.result(sum(map(len, lines.values())))
 
 
-FORMAT = Format("huggingface", "images and metadata.jsonl: datasets", "directory", writer=write_huggingface)
+FORMAT = Format("huggingface", "directory", writer=write_huggingface)

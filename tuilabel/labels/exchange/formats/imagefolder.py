@@ -62,7 +62,6 @@ def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[Imported
 
 FORMAT = Format(
     "imagefolder",
-    "one folder per class: torchvision, Keras, fastai",
     "directory",
     writer=write_imagefolder,
     reader=read_imagefolder,

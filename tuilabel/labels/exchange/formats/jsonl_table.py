@@ -38,7 +38,6 @@ def read_jsonl(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
 
 FORMAT = Format(
     "jsonl",
-    "one JSON object per line",
     "file",
     writer=text_file_writer(write_jsonl),
     reader=read_jsonl,

@@ -123,7 +123,6 @@ def _task(row: LabelRow, path: str) -> dict[str, Any]:
 
 FORMAT = Format(
     "label-studio",
-    "tasks with annotations and their images",
     "directory",
     writer=write_label_studio,
     reader=read_label_studio,

@@ -85,7 +85,6 @@ def _utf8(text: str) -> str:
 
 FORMAT = Format(
     "parquet",
-    "a table with types: pandas, polars, DuckDB, Spark",
     "file",
     writer=write_parquet,
     reader=read_parquet,

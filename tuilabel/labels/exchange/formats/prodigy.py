@@ -97,7 +97,6 @@ def _decode_data_url(url: str) -> bytes:
 
 FORMAT = Format(
     "prodigy",
-    "answers for db-in",
     "directory",
     writer=write_prodigy,
     reader=read_prodigy,

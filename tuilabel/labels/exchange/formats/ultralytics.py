@@ -30,4 +30,4 @@ def write_ultralytics(
     return directory.result(written)
 
 
-FORMAT = Format("ultralytics", "train, val and test folders: yolo classify", "directory", writer=write_ultralytics)
+FORMAT = Format("ultralytics", "directory", writer=write_ultralytics)
