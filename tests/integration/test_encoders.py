@@ -172,3 +172,21 @@ def test_latents_of_files_follow_their_names(tmp_path: Path) -> None:
     assert encode(pool, "pca").shape == (6, 32)
     with pytest.raises(TuilabelError, match="no VAE for these images yet"):
         encode(pool)
+
+
+def test_an_untrained_vae_is_chosen_and_trained_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.MIN_EPOCHS", 1)
+    monkeypatch.setattr("tuilabel.encoders.vae.settings.MAX_EPOCHS", 1)
+    pool = ImagePool.from_arrays(toy_images(), (), name="untrained")
+    encoder = choose_encoder("vae", pool, project=tmp_path)
+    assert encoder == VAEEncoder(tmp_path / "vae.safetensors")
+    assert encoder.needs_training(pool)
+    assert encoder.available(pool) is None
+    with pytest.raises(TuilabelError, match=r"no VAE for untrained yet.*train-vae untrained"):
+        encoder.encode(pool)
+    steps: list[tuple[int, int]] = []
+    encoder.train(pool, device="cpu", on_progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (30, 30)
+    assert not encoder.needs_training(pool)
+    assert encoder.encode(pool).pool.shape == (30, 32)
+    assert not choose_encoder("pca", pool).needs_training(pool)

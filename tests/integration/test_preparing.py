@@ -56,7 +56,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def settings_for(folder: Path, vae: Path, encoder: Encoder | None = None) -> PrepareSettings:
-    return PrepareSettings(str(folder), None, encoder, vae, encodes=True, device="cpu", seed=0)
+    return PrepareSettings(str(folder), None, encoder or VAEEncoder(vae), device="cpu", seed=0)
 
 
 def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> Non
     shutil.rmtree(pool.library.folder)  # type: ignore[attr-defined]
     pool = open_pool(str(folder))
     assert pool.images.shape[1:] == (64, 64, 3)
-    assert choose_encoder("vae", pool, project=project) is None
+    assert choose_encoder("vae", pool, project=project).needs_training(pool)
     with pytest.raises(Exception, match="16×16"):
         choose_encoder("vae", pool, project=project, checkpoint=vae)  # what was named is not left aside
     prepare(settings_for(folder, vae), lambda _: None, lambda: False)
@@ -168,9 +168,8 @@ class Sitting:
     """A trainer process on a folder, and what it has said."""
 
     def __init__(self, folder: Path, place: Path, **changes: object) -> None:
-        settings = WorkerSettings(
-            str(folder), None, None, "mlp", "cpu", place / "trainer.log", place / "vae.safetensors"
-        )
+        vae = VAEEncoder(place / "vae.safetensors")
+        settings = WorkerSettings(str(folder), None, vae, "mlp", "cpu", place / "trainer.log")
         self.trainer = ProcessTrainer(replace(settings, **changes))  # type: ignore[arg-type]
         self.said: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.said.put)
@@ -219,7 +218,7 @@ def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -
     open_pool(str(folder))
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    sitting = Sitting(folder, tmp_path, vae=blocked / "vae.safetensors")
+    sitting = Sitting(folder, tmp_path, encoder=VAEEncoder(blocked / "vae.safetensors"))
     try:
         failure = sitting.wait_for(Failure)
         assert isinstance(failure, Failure)

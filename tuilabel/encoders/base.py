@@ -30,11 +30,13 @@ class EncoderOptions:
     ----------
     encoder : its name, a key of `tuilabel.encoders.registry.ENCODERS`.
     checkpoint : of a VAE; by default the one for the dataset or the project.
+    latents : a table of latents of your own; takes precedence over `encoder`.
     project : the project's directory, which may hold a VAE of its own.
     """
 
     encoder: str = "vae"
     checkpoint: Path | None = None
+    latents: Path | None = None
     project: Path | None = None
 
 
@@ -58,13 +60,35 @@ class Encoder(ABC):
 
     @classmethod
     @abstractmethod
-    def choose(cls, pool: ImagePool, options: EncoderOptions) -> Encoder | None:
-        """The encoder for a pool; None if it has to be trained first.
+    def choose(cls, pool: ImagePool, options: EncoderOptions) -> Encoder:
+        """The encoder for a pool; it may need training first.
 
         Raises
         ------
         TuilabelError : if a file is missing, damaged or made for other images.
         """
+
+    def needs_training(self, _pool: ImagePool) -> bool:
+        """Whether it has to be trained before it can encode a pool."""
+        return False
+
+    def train(
+        self,
+        pool: ImagePool,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        on_progress: OnProgress = no_progress,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Train it on a pool, without labels; an interrupted training is resumed.
+
+        Raises
+        ------
+        TuilabelError : if training fails, or `should_stop` returned True.
+        NotImplementedError : if it never needs training.
+        """
+        raise NotImplementedError(f"{self.name} does not need training")
 
     @abstractmethod
     def available(self, pool: ImagePool) -> Latents | None:

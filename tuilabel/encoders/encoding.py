@@ -50,13 +50,12 @@ def encode(
     pool = images if isinstance(images, ImagePool) else ImagePool.from_arrays(images, (), name="array")
     target = pool if reference is None else reference
     if isinstance(encoder, str):
-        chosen = choose_encoder(encoder, target, checkpoint=None if checkpoint is None else Path(checkpoint))
-        if chosen is None:
+        encoder = choose_encoder(encoder, target, checkpoint=None if checkpoint is None else Path(checkpoint))
+        if encoder.needs_training(target):
             raise TuilabelError(
                 "there is no VAE for these images yet: pass `checkpoint`, a file written by `train_vae`, or another "
                 "encoder, such as `encoder='pca'`"
             )
-        encoder = chosen
     if reference is None:
         return encoder.encode(pool, device, on_progress).pool
     return encoder.encode_others(pool, reference, device, on_progress)

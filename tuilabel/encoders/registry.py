@@ -26,8 +26,8 @@ def choose_encoder(
     checkpoint: Path | None = None,
     latents: Path | None = None,
     project: Path | None = None,
-) -> Encoder | None:
-    """The encoder for a pool; None for a VAE of your images that has to be trained first.
+) -> Encoder:
+    """The encoder for a pool; a VAE of your own images may need training first, see `Encoder.needs_training`.
 
     Parameters
     ----------
@@ -42,10 +42,9 @@ def choose_encoder(
     TuilabelError : if a file is missing, damaged or made for other images, or there is no VAE for a built-in
         dataset.
     """
+    options = EncoderOptions(encoder, checkpoint, latents, project)
     if latents is not None:
-        table = LatentTable(latents)
-        table.check(pool)
-        return table
+        return LatentTable.choose(pool, options)
     if encoder not in ENCODERS:
         raise unknown_name("encoder", encoder, ENCODERS)
-    return ENCODERS[encoder].choose(pool, EncoderOptions(encoder, checkpoint, project))
+    return ENCODERS[encoder].choose(pool, options)

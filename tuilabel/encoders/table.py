@@ -35,9 +35,12 @@ class LatentTable(Encoder):
         return self.file
 
     @classmethod
-    def choose(cls, _pool: ImagePool, _options: EncoderOptions) -> None:
-        """Never chosen by name; `choose_encoder` takes the file."""
-        return
+    def choose(cls, pool: ImagePool, options: EncoderOptions) -> LatentTable:
+        """The table of `options.latents`, if it is one for this pool."""
+        assert options.latents is not None
+        table = cls(options.latents)
+        table.check(pool)
+        return table
 
     def check(self, pool: ImagePool) -> None:
         """Raise an error if the table is not for this pool; see `encode`."""

@@ -71,7 +71,7 @@ def encode_dataset(
     pool = open_pool(ref, data_dir, on_progress)
     project = project_directory(ref.location, None)
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, project=project)
-    if chosen is None:
+    if chosen.needs_training(pool):
         command = shlex.join(["tuilabel", "train-vae", ref.location])
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     latents = chosen.encode(pool, device, partial(on_progress, "encoding"))

@@ -162,7 +162,7 @@ def export_labels(
     rows = rows_from(resolved.labels, pool)
     if form.name == "cleanlab" and options.out_of_fold is None:
         chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=opened.directory)
-        if chosen is None:
+        if chosen.needs_training(pool):
             raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
         note(f"training {FOLDS} models, each without a fifth of the labels")
         options = replace(options, out_of_fold=_cross_validator(pool, chosen, device))

@@ -119,6 +119,7 @@ def _encoder(options: ModelOptions, pool: ImagePool, project: Project, note: Not
         latents=options.latents,
         project=project.directory,
     )
-    if chosen is None:
-        note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
-    return chosen or PCAEncoder()
+    if not chosen.needs_training(pool):
+        return chosen
+    note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
+    return PCAEncoder()

@@ -13,7 +13,6 @@ from tuilabel.datasets import DatasetLike, ImagePool, as_ref, open_pool
 from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.vae.header import project_checkpoint
 from tuilabel.errors import UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
@@ -65,7 +64,7 @@ class OpenProject:
 
     Attributes
     ----------
-    encoder : None for a learner that needs none, or if a VAE is still to be trained.
+    encoder : None for a learner that needs none. It may still need training.
     """
 
     options: SessionOptions
@@ -109,7 +108,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
         learner, test_features = open_learner(
             options.learner,
             opened.pool,
-            opened.encoder or PCAEncoder(),
+            _trained(opened),
             device=options.device,
             on_progress=lambda done, total: on_progress("encoding", done, total),
         )
@@ -191,7 +190,6 @@ def background_session(
             learner=options.learner,
             device=options.device,
             log=project.logs / "trainer.log",
-            vae=project_checkpoint(project.directory),
             seed=options.seed,
         )
     )
@@ -220,6 +218,12 @@ def check_session_options(options: SessionOptions) -> None:
     get_strategy(options.strategy)
     check_learner(options.learner)
     check_device_name(options.device)
+
+
+def _trained(opened: OpenProject) -> Encoder | None:
+    """The encoder, or principal components if it has not been trained yet."""
+    encoder = opened.encoder
+    return PCAEncoder() if encoder is not None and encoder.needs_training(opened.pool) else encoder
 
 
 def _session(

@@ -123,7 +123,7 @@ def _earlier(file: Path | None, resume: bool) -> Results | None:
 
 def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents)
-    if chosen is None:
+    if chosen.needs_training(pool):
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae`, or give --encoder pca")
     return chosen
 

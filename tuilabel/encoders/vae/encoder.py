@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,16 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.base import BatchEncoder, EncoderOptions
-from tuilabel.encoders.cache import digest_of
+from tuilabel.encoders.cache import Latents, OnProgress, digest_of, no_progress
 from tuilabel.encoders.vae.decode import LatentDecoder
-from tuilabel.encoders.vae.header import check_fits, find_checkpoint, project_checkpoint, read_header
+from tuilabel.encoders.vae.header import (
+    check_fits,
+    default_checkpoint,
+    find_checkpoint,
+    no_checkpoint,
+    project_checkpoint,
+    read_header,
+)
 from tuilabel.errors import TuilabelError
 
 if TYPE_CHECKING:
@@ -46,36 +53,57 @@ class VAEEncoder(BatchEncoder):
         return digest_of(self.checkpoint)
 
     @classmethod
-    def choose(cls, pool: ImagePool, options: EncoderOptions) -> VAEEncoder | None:
+    def choose(cls, pool: ImagePool, options: EncoderOptions) -> VAEEncoder:
         """The VAE of `options.checkpoint`, else the one for a built-in dataset, else one trained for these images.
-
-        None if there is none for your images yet.
 
         Raises
         ------
         TuilabelError : if a checkpoint is missing, damaged or made for other images.
         """
-        if options.checkpoint is None and not pool.is_builtin:
-            return cls._trained_for(pool, options.project)
-        checkpoint = find_checkpoint(pool.name, options.checkpoint)
-        check_fits(read_header(checkpoint), pool)
-        return cls(checkpoint)
-
-    @classmethod
-    def _trained_for(cls, pool: ImagePool, project: Path | None) -> VAEEncoder | None:
-        """The VAE that the user trained, else the one trained in the background of a session."""
-        candidates = [] if project is None else [project_checkpoint(project)]
+        if options.checkpoint is not None or pool.is_builtin:
+            encoder = cls(find_checkpoint(pool.name, options.checkpoint))
+            encoder.check(pool, any_size=False)
+            return encoder
+        # The VAE that the user trained, else the one that is trained in the background of a session.
+        trained = cls(default_checkpoint(pool.name))
         with suppress(TuilabelError):
-            candidates.insert(0, find_checkpoint(pool.name))
-        for checkpoint in filter(Path.is_file, candidates):
-            with suppress(TuilabelError):  # damaged, or for other images: a new one is trained
-                check_fits(read_header(checkpoint), pool)
-                return cls(checkpoint)
-        return None
+            trained = cls(find_checkpoint(pool.name))
+        in_project = trained if options.project is None else cls(project_checkpoint(options.project))
+        return in_project if trained.needs_training(pool) else trained
+
+    def needs_training(self, pool: ImagePool) -> bool:
+        """Whether there is no checkpoint, or it is damaged or was trained on images of another shape."""
+        try:
+            self.check(pool, any_size=False)
+        except TuilabelError:
+            return True
+        return False
+
+    def train(
+        self,
+        pool: ImagePool,
+        *,
+        device: str = "auto",
+        seed: int = 0,
+        on_progress: OnProgress = no_progress,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """See `Encoder.train`; the checkpoint is written when training has finished."""
+        from tuilabel.encoders.vae.training import train_or_resume
+
+        train_or_resume(
+            pool, self.checkpoint, device=device, seed=seed, on_progress=on_progress, should_stop=should_stop
+        )
 
     def check(self, pool: ImagePool, *, any_size: bool) -> None:
-        """Raise `TuilabelError` if the checkpoint is damaged or was trained on images of another shape."""
+        """Raise `TuilabelError` if there is no checkpoint, or it is damaged or for images of another shape."""
+        if not self.checkpoint.is_file():
+            raise no_checkpoint(pool.name)
         check_fits(read_header(self.checkpoint), pool, any_size=any_size)
+
+    def available(self, pool: ImagePool) -> Latents | None:
+        """The latents in the cache, if they are complete."""
+        return super().available(pool) if self.checkpoint.is_file() else None
 
     def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
         """See `BatchEncoder.batches`."""

@@ -100,7 +100,19 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
         path = folder / f"{dataset}.safetensors"
         if path.is_file():
             return path
-    raise TuilabelError(f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}`")
+    raise no_checkpoint(dataset)
+
+
+def no_checkpoint(dataset: str) -> TuilabelError:
+    """The error for a dataset without a VAE."""
+    return TuilabelError(
+        f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}`, or pass `encoder='pca'`"
+    )
+
+
+def default_checkpoint(dataset: str) -> Path:
+    """Where `tuilabel train-vae` writes the checkpoint for a dataset."""
+    return Path("checkpoints") / f"{dataset}.safetensors"
 
 
 def project_checkpoint(project: Path) -> Path:

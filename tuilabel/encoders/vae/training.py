@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tuilabel.datasets import ImagePool
 from tuilabel.encoders.device import precision, resolve_device
 from tuilabel.encoders.vae.augmentations import augment, get_augmentations
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
@@ -117,6 +118,53 @@ def train_vae(
     save_checkpoint(out, run.model, header)
     partial_path(out).unlink(missing_ok=True)
     return run.model, header
+
+
+def train_or_resume(
+    pool: ImagePool,
+    out: Path,
+    *,
+    device: str,
+    seed: int,
+    on_progress: Callable[[int, int], None],
+    should_stop: Callable[[], bool],
+) -> None:
+    """Train a VAE for a pool with the settings that suit it; resume an unfinished training if it still fits.
+
+    Parameters
+    ----------
+    out : the checkpoint to write.
+    on_progress : called with (images seen, images in all epochs).
+
+    Raises
+    ------
+    TuilabelError, UsageError : as `train_vae`.
+    """
+    settings = TrainSettings.for_pool(len(pool), pool.augmentations, seed=seed)
+
+    def train(*, resume: bool) -> None:
+        train_vae(
+            pool.images,
+            settings,
+            out,
+            dataset=pool.name,
+            fingerprint=pool.fingerprint,
+            device=device,
+            resume=resume,
+            on_progress=lambda now: on_progress(
+                (now.epoch - 1) * now.images_total + now.images_done, now.epochs * now.images_total
+            ),
+            should_stop=should_stop,
+        )
+
+    try:
+        train(resume=partial_path(out).exists())
+    except TuilabelError as error:
+        if should_stop() or not partial_path(out).exists():
+            raise
+        log.info("cannot resume the unfinished training (%s): starting over", error)
+        partial_path(out).unlink(missing_ok=True)
+        train(resume=False)
 
 
 @dataclass

@@ -20,10 +20,7 @@ class PrepareSettings:
     dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
-    """None to train a VAE and write it to `vae`."""
-    vae: Path
-    encodes: bool
-    """Whether latents are needed at all."""
+    """None if no latents are needed."""
     device: str
     seed: int
 

@@ -1,4 +1,4 @@
-"""`python -m tuilabel.learner.trainer.prepare_worker FD`: read, train the VAE and encode while the user is labelling.
+"""`python -m tuilabel.learner.trainer.prepare_worker FD`: read, train and encode while the user is labelling.
 
 A child process of the trainer. It receives its settings over the connection and reports its progress there. When the
 trainer ends, training stops with its state saved, and this process ends.
@@ -13,9 +13,6 @@ from collections.abc import Callable
 from threading import Event, Timer
 
 from tuilabel.datasets import ImagePool, open_pool
-from tuilabel.encoders import Encoder
-from tuilabel.encoders.vae.encoder import VAEEncoder
-from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import TrainerProgress
@@ -35,7 +32,7 @@ GROWN_BY = 1.5  # times as many items as in the last report are worth a new one
 
 
 def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
-    """Read the remaining images, train a VAE where there is none yet, and encode all images.
+    """Read the remaining images, train the encoder if it needs training, and encode all images.
 
     Raises
     ------
@@ -44,9 +41,17 @@ def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], s
     pool = open_pool(settings.dataset, settings.data_dir, reading="none")
     if pool.can_grow:
         _read(pool, send, should_stop)
-    if should_stop() or not settings.encodes:
+    encoder = settings.encoder
+    if should_stop() or encoder is None:
         return
-    encoder = settings.encoder or _train(settings, pool, send, should_stop)
+    if encoder.needs_training(pool):
+        encoder.train(
+            pool,
+            device=settings.device,
+            seed=settings.seed,
+            on_progress=lambda done, total: send(TrainerProgress("vae", done, total, background=True)),
+            should_stop=should_stop,
+        )
     encoder.encode(
         pool,
         settings.device,
@@ -68,44 +73,6 @@ def _read(pool: ImagePool, send: Callable[[PrepareMessage], None], should_stop: 
     pool.read_rest(on_progress, should_stop)
     if not should_stop():
         send(ImagesRead(complete=True))
-
-
-def _train(
-    settings: PrepareSettings, pool: ImagePool, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]
-) -> Encoder:
-    from tuilabel.encoders.vae.training import partial_path, train_vae
-
-    recipe = TrainSettings.for_pool(len(pool.images), pool.augmentations, seed=settings.seed)
-
-    def train(*, resume: bool) -> None:
-        train_vae(
-            pool.images,
-            recipe,
-            settings.vae,
-            dataset=pool.name,
-            fingerprint=pool.fingerprint,
-            device=settings.device,
-            resume=resume,
-            on_progress=lambda now: send(
-                TrainerProgress(
-                    "vae",
-                    (now.epoch - 1) * now.images_total + now.images_done,
-                    now.epochs * now.images_total,
-                    background=True,
-                )
-            ),
-            should_stop=should_stop,
-        )
-
-    try:
-        train(resume=partial_path(settings.vae).exists())
-    except TuilabelError as error:
-        if should_stop() or not partial_path(settings.vae).exists():
-            raise
-        log.info("cannot resume the unfinished training (%s): starting over", error)
-        partial_path(settings.vae).unlink(missing_ok=True)
-        train(resume=False)
-    return VAEEncoder(settings.vae)
 
 
 def main() -> None:

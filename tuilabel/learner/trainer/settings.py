@@ -17,13 +17,11 @@ class WorkerSettings:
     dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
-    """Gives the latents; None for a learner that needs none, or where a VAE is to be trained in the background."""
+    """Gives the latents, perhaps after it has been trained in the background; None for a learner that needs none."""
     learner: str
     device: str
     log: Path
     """Gets everything the process prints."""
-    vae: Path | None = None
-    """Where a VAE that is trained in the background is written."""
     seed: int = 0
 
 

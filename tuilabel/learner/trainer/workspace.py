@@ -62,10 +62,9 @@ class TrainerWorkspace:
         pool, settings = self._pool, self._settings
         if not pool.can_grow:
             return
-        encodes = needs_encoder(settings.learner)
-        if pool.is_complete and (not encodes or self._encoder == settings.encoder):
+        encoder = settings.encoder if needs_encoder(settings.learner) else None
+        if pool.is_complete and self._encoder == encoder:
             return
-        assert settings.vae is not None
 
         def forward(message: PrepareMessage) -> None:
             match message:
@@ -80,9 +79,7 @@ class TrainerWorkspace:
             PrepareSettings(
                 settings.dataset,
                 settings.data_dir,
-                settings.encoder,
-                settings.vae,
-                encodes,
+                encoder,
                 settings.device,
                 settings.seed,
             ),
