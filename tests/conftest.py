@@ -15,7 +15,7 @@ from tests.helpers.sessions import Clock, SessionMaker
 from tests.helpers.tiny import Tiny, write_dataset
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.labels import InlineWriter, LabelStore
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.session import LabellingSession
 

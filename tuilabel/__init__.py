@@ -1,5 +1,72 @@
-"""tuilabel: label images in the terminal, in the latent space of a VAE."""
+"""tuilabel: label images in the terminal, in the latent space of a VAE.
+
+The names below are the public Python API. Each is loaded when it is first used, so that `import tuilabel` costs next to
+nothing and loads neither torch nor Textual.
+"""
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tuilabel.version import __version__
+
+if TYPE_CHECKING:
+    from tuilabel.api import Simulation, export, predict, simulate, statistics
+    from tuilabel.datasets import DatasetRef, ImagePool, ImageSplit, open_pool
+    from tuilabel.encoders import encode
+    from tuilabel.errors import TuilabelError, UsageError
+    from tuilabel.learner.classifier import LatentClassifier
+    from tuilabel.learner.trainer.inline import InlineTrainer
+    from tuilabel.project.open_session import SessionOptions, open_session
+    from tuilabel.project.predict import Predictions
+    from tuilabel.session import LabellingSession
+    from tuilabel.strategies import query
+
+__all__ = [
+    "DatasetRef",
+    "ImagePool",
+    "ImageSplit",
+    "InlineTrainer",
+    "LabellingSession",
+    "LatentClassifier",
+    "Predictions",
+    "SessionOptions",
+    "Simulation",
+    "TuilabelError",
+    "UsageError",
+    "__version__",
+    "encode",
+    "export",
+    "open_pool",
+    "open_session",
+    "predict",
+    "query",
+    "simulate",
+    "statistics",
+]
+
+_MODULES = {
+    **dict.fromkeys(("Simulation", "export", "predict", "simulate", "statistics"), "tuilabel.api"),
+    **dict.fromkeys(("DatasetRef", "ImagePool", "ImageSplit", "open_pool"), "tuilabel.datasets"),
+    **dict.fromkeys(("TuilabelError", "UsageError"), "tuilabel.errors"),
+    **dict.fromkeys(("SessionOptions", "open_session"), "tuilabel.project.open_session"),
+    "InlineTrainer": "tuilabel.learner.trainer.inline",
+    "LabellingSession": "tuilabel.session",
+    "LatentClassifier": "tuilabel.learner.classifier",
+    "Predictions": "tuilabel.project.predict",
+    "encode": "tuilabel.encoders",
+    "query": "tuilabel.strategies",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'tuilabel' has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -13,7 +13,7 @@ from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import NullWriter
 from tuilabel.learner.open import open_learner, open_test_set
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession

@@ -10,7 +10,7 @@ from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.model import ModelOptions
 from tuilabel.session import LabellingSession

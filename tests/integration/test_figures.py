@@ -29,8 +29,8 @@ from tuilabel.estimate import (
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter, Round
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession, log_statistics

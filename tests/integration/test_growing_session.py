@@ -11,8 +11,8 @@ from tests.helpers.toy import Toy, make_toy
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.pool import PoolContent
 from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Failure, PoolChanged
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession

@@ -19,7 +19,7 @@ from tuilabel.encoders.vae.header import project_checkpoint
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner.latent import MLPLearner
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.export_model import export_model
 from tuilabel.project.model import ModelOptions

@@ -17,7 +17,7 @@ from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.estimate import ClassFigure
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.statistics import ProjectStatistics, project_statistics
 from tuilabel.session import LabellingSession

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import tuilabel
+from tests.helpers.folders import colour_folder
 from tests.helpers.toy import Toy
 from tuilabel.encoders import encode
 from tuilabel.encoders.vae.header import find_checkpoint
@@ -16,17 +20,65 @@ from tuilabel.learner.classifier import LatentClassifier
 from tuilabel.strategies import query
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "python.md"
+API_PAGE = DOCUMENT.with_name("api.md")
+NUMBER = re.compile(r"\d+\.?\d*")
 
 
-def test_the_examples_of_the_documentation_run(capsys: pytest.CaptureFixture[str]) -> None:
-    names: dict[str, object] = {}
-    for block in re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL):
-        exec(compile(block, str(DOCUMENT), "exec"), names)
-    said = capsys.readouterr().out
-    accuracy = float(said.split("%")[0])
-    assert accuracy > 90
-    assert "60 labels" in said
+def ask(image: np.ndarray) -> int:
+    """The user of the documentation's first example: the images of `colour_folder` are blue, green or red."""
+    red, green, blue = image.reshape(-1, 3).mean(axis=0)
+    return int(np.argmax([blue, green, red]))
+
+
+def test_the_examples_of_the_documentation_print_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    colour_folder(tmp_path / "photos")
+    names: dict[str, object] = {"ask": ask}
+    for language, block in re.findall(r"```(python|text)\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL):
+        if language == "python":
+            exec(compile(block, str(DOCUMENT), "exec"), names)
+        else:
+            printed = capsys.readouterr().out
+            assert NUMBER.sub("#", printed) == NUMBER.sub("#", block)
+            found, expected = (list(map(float, NUMBER.findall(text))) for text in (printed, block))
+            assert found == pytest.approx(expected, abs=2), printed
+
+
+def test_the_import_loads_neither_torch_nor_textual() -> None:
+    code = "import sys, tuilabel; print({'torch', 'textual', 'numpy', 'rich', 'typer'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_public_name_is_there_and_documented() -> None:
+    for name in tuilabel.__all__:
+        value = getattr(tuilabel, name)
+        assert name == "__version__" or (value.__doc__ and name in API_PAGE.read_text()), name
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        tuilabel.nonsense  # noqa: B018
+    assert set(tuilabel.__all__) <= set(dir(tuilabel))
+
+
+def test_a_custom_strategy_is_found_by_its_import_path() -> None:
     assert query(f"{__name__}:first", np.zeros((9, 2), dtype=np.float32), 3).tolist() == [0, 1, 2]
+
+
+def test_a_simulation_needs_true_classes(toy: Toy) -> None:
+    with pytest.raises(ValueError, match="no targets"):
+        tuilabel.simulate(tuilabel.ImagePool.from_arrays(toy.pool.images, toy.pool.classes))
+    with pytest.raises(UsageError, match="did you mean margin"):
+        tuilabel.simulate(toy.pool, strategies=("margn",))
+
+
+def test_labels_of_the_whole_pool_are_as_good_as_labelled_items(toy: Toy) -> None:
+    y = answers_of(toy, 30)
+    classifier = LatentClassifier().fit(toy.latents, y)
+    apart = query("margin", toy.latents, 5, labelled=np.arange(30), labels=y[:30], model=classifier.model_)
+    assert query("margin", toy.latents, 5, y=y, model=classifier).tolist() == apart.tolist()
+    with pytest.raises(ValueError, match="y must have shape"):
+        query("margin", toy.latents, 5, y=y[:9])
 
 
 def first(context: object, k: int) -> np.ndarray:

@@ -309,7 +309,7 @@ def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionM
 def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
     asked = []
     for run in ("one", "two"):
-        from tuilabel.learner.trainer.protocol import InlineTrainer
+        from tuilabel.learner.trainer.inline import InlineTrainer
 
         store = LabelStore.open(tmp_path / f"{run}.db")
         trainer = InlineTrainer(toy.runner().run)

@@ -13,8 +13,8 @@ from textual.pilot import Pilot
 from tests.helpers.app import SIZES, AppMaker, running, screen_text, scripted
 from tests.helpers.sessions import ManualTrainer, SessionMaker, open_session
 from tests.helpers.toy import Toy
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Saved, SaveFailed
 

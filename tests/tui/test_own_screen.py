@@ -15,8 +15,8 @@ from tuilabel.datasets import open_pool
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import PoolChanged, TrainerProgress
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.render.base import restore_aspect_ratio

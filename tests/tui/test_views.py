@@ -16,7 +16,7 @@ from tests.helpers.app import SIZES, AppMaker, running, screen_text, scripted, s
 from tests.helpers.sessions import SessionMaker
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
-from tuilabel.learner.trainer.protocol import InlineTrainer
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.tui.actions import ACTIONS, ALL_SCREENS, actions_of, key_table, with_user_keys
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.keys import class_keys, with_user_class_keys

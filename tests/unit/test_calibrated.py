@@ -16,8 +16,8 @@ from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.calibrated import ENOUGH, CalibratedModel, fit_calibrated
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.project.resume import resume_session
 

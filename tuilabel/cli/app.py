@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from tuilabel import __version__
 from tuilabel.cli.errors import CommandGroup
+from tuilabel.version import __version__
 
 app = typer.Typer(
     name="tuilabel",

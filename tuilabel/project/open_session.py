@@ -16,9 +16,10 @@ from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Message
 from tuilabel.learner.trainer.process import ProcessTrainer
-from tuilabel.learner.trainer.protocol import InlineTrainer, Trainer
+from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
 from tuilabel.project.progress import OnProgress, ignore
 from tuilabel.session import LabellingSession

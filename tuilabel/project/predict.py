@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
 from tuilabel.project.model import ModelOptions, ProjectModel, open_model
@@ -89,6 +89,58 @@ class PredictionSummary:
         """The summary as a JSON document."""
         paths = {name: None if path is None else str(path) for name, path in (("out", self.out), ("html", self.html))}
         return {**asdict(self), "project": str(self.project), **paths}
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a project's model says about every image of a pool.
+
+    Attributes
+    ----------
+    pool : the images, with their ids and files.
+    classes : class names: the columns of `probabilities`.
+    probabilities : calibrated, float32 (N, C), in the pool's order.
+    """
+
+    pool: ImagePool
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """The most likely class of each image, (N,)."""
+        labels: NDArray[np.str_] = np.array(self.classes)[self.probabilities.argmax(axis=1)]
+        return labels
+
+    @property
+    def confidence(self) -> NDArray[np.float32]:
+        """The probability of that class, float32 (N,)."""
+        confidence: NDArray[np.float32] = self.probabilities.max(axis=1)
+        return confidence
+
+    @property
+    def paths(self) -> list[str]:
+        """The file of each image, relative to the dataset; the last known one if it is gone."""
+        return [self.pool.files.last_name(index) for index in range(len(self.pool))]
+
+
+def predict_pool(
+    model: ModelOptions, on: DatasetLike | None = None, *, on_progress: OnProgress = ignore, note: Note = ignore
+) -> Predictions:
+    """Train a project's model and predict a pool with it, in memory.
+
+    Parameters
+    ----------
+    on : another dataset to predict; None for the project's own images.
+
+    Raises
+    ------
+    TuilabelError : as `open_model`; if the images do not fit.
+    """
+    opened = open_model(model, on_progress=on_progress, note=note)
+    pool, features = _pool_to_predict(opened, model, on, on_progress)
+    chunks = [p for _, p in opened.final.chunks(features)]
+    return Predictions(pool, opened.classes, np.concatenate(chunks))
 
 
 def predict(
@@ -238,7 +290,7 @@ class _Tally:
 
 
 def _pool_to_predict(
-    opened: ProjectModel, model: ModelOptions, on: str | None, on_progress: OnProgress
+    opened: ProjectModel, model: ModelOptions, on: DatasetLike | None, on_progress: OnProgress
 ) -> tuple[ImagePool, NDArray[np.float32]]:
     """The pool and its features, float32 (N, D)."""
     if on is None:

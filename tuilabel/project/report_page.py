@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel import __version__
 from tuilabel.files import atomic_write
 from tuilabel.labels import Event
 from tuilabel.learner.cross_validation import out_of_fold_probabilities
@@ -24,6 +23,7 @@ from tuilabel.report import ClassRow, Page, Pair, Samples, Tile, render
 from tuilabel.report.pictures import data_uri
 from tuilabel.report.samples import Shown
 from tuilabel.session.review import ReviewItem, review_items
+from tuilabel.version import __version__
 
 FOLDS = 5  # of the cross-validation that finds labels which are likely wrong
 EXAMPLES, DOUBTED = 10, 24

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel import __version__
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 from tuilabel.simulation.experiment import COMMON, Experiment
 from tuilabel.simulation.run import Key, Run
+from tuilabel.version import __version__
 
 
 @dataclass(frozen=True)

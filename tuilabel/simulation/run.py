@@ -12,8 +12,8 @@ import numpy as np
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import NullWriter
 from tuilabel.learner.evaluation import TestMetrics
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import RoundResult
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 from tuilabel.session.state import Statistics

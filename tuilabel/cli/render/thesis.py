@@ -11,7 +11,6 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from tuilabel import __version__
 from tuilabel.cli.render.progress import progress
 from tuilabel.cli.render.results_file import check_writable, has_results, set_aside
 from tuilabel.datasets import ImagePool, open_labelled
@@ -36,6 +35,7 @@ from tuilabel.simulation.thesis import (
     setting_lines,
     to_document,
 )
+from tuilabel.version import __version__
 
 
 @dataclass

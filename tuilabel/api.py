@@ -1,0 +1,252 @@
+"""The functions of `import tuilabel` that need more than one package: what the commands do, by plain arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tuilabel.datasets import DatasetLike, ImagePool, as_ref
+from tuilabel.datasets.open import split_off
+from tuilabel.encoders import Encoder, choose_encoder
+from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.labels.exchange import ExportOptions
+from tuilabel.learner.base import DEFAULT_LEARNER, needs_encoder
+from tuilabel.project.exchange import ExportSummary, export_labels
+from tuilabel.project.export_model import ExportedModel, export_model
+from tuilabel.project.model import ModelOptions
+from tuilabel.project.predict import Predictions, predict_pool
+from tuilabel.project.statistics import ProjectStatistics, project_statistics
+from tuilabel.simulation.experiment import Experiment
+from tuilabel.simulation.run import Run
+from tuilabel.simulation.summary import Row, summarise
+
+MODEL_FORMATS = ("onnx", "torch")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Simulated labelling runs.
+
+    Attributes
+    ----------
+    runs : a learning curve per strategy and seed.
+    summary : a row per strategy: accuracy at numbers of labels, area, the difference to random.
+    """
+
+    runs: tuple[Run, ...]
+    summary: tuple[Row, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The runs as a JSON document."""
+        return {"runs": [run.to_json() for run in self.runs]}
+
+
+def predict(
+    dataset: DatasetLike,
+    *,
+    on: DatasetLike | None = None,
+    project: str | Path | None = None,
+    learner: str = DEFAULT_LEARNER,
+    encoder: str = "vae",
+    checkpoint: str | Path | None = None,
+    latents: str | Path | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+) -> Predictions:
+    """Train the model of a project and predict images with it.
+
+    The same labels, learner, encoder and seed give the model that the labelling screen has.
+
+    Parameters
+    ----------
+    dataset : the images that were labelled: a folder, an archive, a built-in dataset by name, ….
+    on : other images to predict; None for those that were labelled.
+    project : the project's directory; None for ./DATASET.tuilabel.
+    learner, encoder, checkpoint, latents, device, seed, data_dir : see `SessionOptions`.
+
+    Raises
+    ------
+    TuilabelError : if there is no project, no model (two classes need labels), or the images cannot be read.
+    UsageError : if an argument names something unknown.
+    """
+    options = _model_options(
+        dataset, project, learner, encoder, checkpoint, latents, device=device, seed=seed, data_dir=data_dir
+    )
+    return predict_pool(options, on)
+
+
+def export(
+    dataset: DatasetLike,
+    out: str | Path,
+    *,
+    file_format: str | None = None,
+    project: str | Path | None = None,
+    resolve: str = "latest",
+    force: bool = False,
+    link: str = "copy",
+    split: tuple[int, int, int] | None = None,
+    learner: str = DEFAULT_LEARNER,
+    encoder: str = "vae",
+    checkpoint: str | Path | None = None,
+    latents: str | Path | None = None,
+    device: str = "auto",
+    seed: int = 0,
+    data_dir: str | Path | None = None,
+) -> ExportSummary | ExportedModel:
+    """Write the labels of a project for other programs, or its model as one file.
+
+    Parameters
+    ----------
+    out : the file or folder to write.
+    file_format : an export format by name, or "onnx" or "torch" for the model; None for the one that the suffix of
+        `out` says.
+    resolve : "latest", "majority" or "unanimous", where several annotators labelled an image.
+    force : overwrite what is there.
+    link, split, seed : see `ExportOptions`; `seed` is also that of the model.
+    dataset, project, learner, encoder, checkpoint, latents, device, data_dir : see `predict`.
+
+    Raises
+    ------
+    TuilabelError : if there is no project, or `out` exists or cannot be written.
+    UsageError : if the format cannot be told from `out`, or an argument names something unknown.
+    """
+    from tuilabel.labels.exchange.registry import format_for_path
+
+    out = Path(out)
+    name = file_format or {".onnx": "onnx", ".pt2": "torch"}.get(out.suffix.lower()) or format_for_path(out)
+    if name is None:
+        raise UsageError(f"cannot tell the format of {out} from its name: pass `file_format`", parameter="file_format")
+    options = _model_options(
+        dataset, project, learner, encoder, checkpoint, latents, device=device, seed=seed, data_dir=data_dir
+    )
+    if name in MODEL_FORMATS:
+        return export_model(options, name, out, force=force)
+    return export_labels(
+        str(as_ref(dataset)),
+        options.project,
+        options.data_dir,
+        out,
+        file_format=name,
+        resolve=resolve,
+        options=ExportOptions(force=force, link=link, split=split, seed=seed),
+        encoder=encoder,
+        checkpoint=options.checkpoint,
+        latents=options.latents,
+        device=device,
+    )
+
+
+def statistics(
+    dataset: DatasetLike, *, project: str | Path | None = None, data_dir: str | Path | None = None
+) -> ProjectStatistics:
+    """Labels, annotators and estimates of accuracy of a project; `to_json()` is the document of `tuilabel stats`.
+
+    Raises
+    ------
+    TuilabelError : if there is no project, or it cannot be read.
+    """
+    return project_statistics(str(as_ref(dataset)), _path(project), _path(data_dir))
+
+
+def simulate(
+    pool: ImagePool,
+    *,
+    strategies: Sequence[str] = ("auto", "random"),
+    learner: str = DEFAULT_LEARNER,
+    encoder: str | Encoder = "vae",
+    checkpoint: str | Path | None = None,
+    seeds: int = 3,
+    budget: int = 200,
+    batch: int = 20,
+    initial: int = 20,
+    start: str = "own",
+    audit_share: float = 0.1,
+    device: str = "auto",
+) -> Simulation:
+    """Replay active learning on a pool whose true classes are known, and compare query strategies.
+
+    Everything runs in this process; `tuilabel simulate` spreads runs over processes and resumes them.
+
+    Parameters
+    ----------
+    pool : with targets. Without a test split, a fifth of the images becomes one.
+    strategies : names, or `package.module:function`. Differences are to "random", if it is among them.
+    encoder, checkpoint : see `encode`.
+    seeds : runs of each strategy.
+    budget, batch, initial : labels of a run, of each round, and of the first round.
+    start : strategy of the first batch: "own", "random" or "coverage".
+    audit_share : share of each batch that is drawn uniformly at random, 0 to 1.
+
+    Raises
+    ------
+    ValueError : if the pool has no targets.
+    UsageError : if a number is out of range, or a strategy, learner or encoder is unknown.
+    TuilabelError : as `encode`.
+    """
+    from tuilabel.learner.open import open_learner, open_test_set
+    from tuilabel.learner.trainer.round import RoundRunner
+    from tuilabel.simulation.run import simulate_run
+
+    if pool.targets is None:
+        raise ValueError(f"a simulation needs the true classes: {pool.name} has no targets")
+    experiment = Experiment(
+        dataset=pool.name,
+        data_dir=None,
+        encoder=None,
+        strategies=tuple(strategies),
+        learners=(learner,),
+        seeds=seeds,
+        budget=budget,
+        batch=batch,
+        initial=initial,
+        start=start,
+        audit_share=audit_share,
+    )
+    if pool.test is None:
+        pool = split_off(pool)
+    chosen = _encoder(pool, encoder, checkpoint) if needs_encoder(learner) else None
+    fitted, test_features = open_learner(learner, pool, chosen, device=device)
+    runner = RoundRunner(fitted, open_test_set(pool, test_features))
+    runs = tuple(simulate_run(pool, runner, settings) for settings in experiment.runs())
+    return Simulation(runs, tuple(summarise(runs)))
+
+
+def _encoder(pool: ImagePool, encoder: str | Encoder, checkpoint: str | Path | None) -> Encoder:
+    if isinstance(encoder, Encoder):
+        return encoder
+    chosen = choose_encoder(encoder, pool, checkpoint=_path(checkpoint))
+    if chosen is None:
+        raise TuilabelError(f"there is no VAE for {pool.name} yet: pass `checkpoint`, or another `encoder`")
+    return chosen
+
+
+def _model_options(
+    dataset: DatasetLike,
+    project: str | Path | None,
+    learner: str,
+    encoder: str,
+    checkpoint: str | Path | None,
+    latents: str | Path | None,
+    *,
+    device: str,
+    seed: int,
+    data_dir: str | Path | None,
+) -> ModelOptions:
+    return ModelOptions(
+        dataset=str(as_ref(dataset)),
+        project=_path(project),
+        data_dir=_path(data_dir),
+        checkpoint=_path(checkpoint),
+        device=device,
+        learner=learner,
+        encoder=encoder,
+        latents=_path(latents),
+        seed=seed,
+    )
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
