@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, ImagePool, as_ref
-from tuilabel.datasets.open import split_off
+from tuilabel.datasets.open import split_off_test
 from tuilabel.encoders import Encoder, choose_encoder
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError
 from tuilabel.labels.exchange import ExportOptions
 from tuilabel.learner.base import DEFAULT_LEARNER, needs_encoder
 from tuilabel.project.exchange import ExportSummary, export_labels
@@ -102,7 +102,7 @@ def export(
     ----------
     out : the file or folder to write.
     file_format : an export format by name, or "onnx" or "torch" for the model; None for the one that the suffix of
-        `out` says.
+        `out` means, or csv.
     resolve : "latest", "majority" or "unanimous", where several annotators labelled an image.
     force : overwrite what is there.
     link, split, seed : see `ExportOptions`; `seed` is also that of the model.
@@ -111,25 +111,21 @@ def export(
     Raises
     ------
     TuilabelError : if there is no project, or `out` exists or cannot be written.
-    UsageError : if the format cannot be told from `out`, or an argument names something unknown.
+    UsageError : if an argument names something unknown.
     """
-    from tuilabel.labels.exchange.registry import format_for_path
-
     out = Path(out)
-    name = file_format or {".onnx": "onnx", ".pt2": "torch"}.get(out.suffix.lower()) or format_for_path(out)
-    if name is None:
-        raise UsageError(f"cannot tell the format of {out} from its name: pass `file_format`", parameter="file_format")
+    name = file_format or {".onnx": "onnx", ".pt2": "torch"}.get(out.suffix.lower())
     options = _model_options(
         dataset, project, learner, encoder, checkpoint, latents, device=device, seed=seed, data_dir=data_dir
     )
     if name in MODEL_FORMATS:
         return export_model(options, name, out, force=force)
     return export_labels(
-        str(as_ref(dataset)),
-        options.project,
-        options.data_dir,
+        options.dataset,
         out,
         file_format=name,
+        project=options.project,
+        data_dir=options.data_dir,
         resolve=resolve,
         options=ExportOptions(force=force, link=link, split=split, seed=seed),
         encoder=encoder,
@@ -206,7 +202,7 @@ def simulate(
         audit_share=audit_share,
     )
     if pool.test is None:
-        pool = split_off(pool)
+        pool = split_off_test(pool)
     chosen = _encoder(pool, encoder, checkpoint) if needs_encoder(learner) else None
     fitted, test_features = open_learner(learner, pool, chosen, device=device)
     runner = RoundRunner(fitted, open_test_set(pool, test_features))

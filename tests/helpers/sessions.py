@@ -11,8 +11,8 @@ import numpy as np
 
 from tests.helpers.toy import Toy
 from tuilabel.labels import Event, NullWriter
+from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Question, RoundResult, TrainRequest
-from tuilabel.learner.trainer.protocol import InlineTrainer
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.session import LabellingSession
 

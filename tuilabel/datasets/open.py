@@ -103,10 +103,10 @@ def open_labelled(
     Which images these are depends on their content alone. The pool does not grow.
     """
     pool = open_pool(dataset, data_dir, on_progress)
-    return _split_off_test(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
+    return split_off_test(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
 
 
-def _split_off_test(pool: ImagePool) -> ImagePool:
+def split_off_test(pool: ImagePool) -> ImagePool:
     """A pool of four fifths of the items, with the others as test split."""
     assert pool.targets is not None
     classes = hashlib.blake2b(pool.targets.tobytes(), digest_size=8).hexdigest()  # files may move to another class
