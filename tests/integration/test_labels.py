@@ -403,7 +403,10 @@ def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path)
     assert settings.read_bytes() == HAND_WRITTEN.replace('"a"', '"ant"').replace("\n", "\r\n").encode()
 
 
-@pytest.mark.parametrize("content", ["dataset = ", "dataset = 3\nclasses = []", "classes = ['a']", "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    ["dataset = ", "dataset = 3\nclasses = []", "classes = ['a']", "\xff", "dataset = 'mnist'\nclasses = 'ab'"],
+)
 def test_damaged_settings_are_said(tmp_path: Path, content: str) -> None:
     (tmp_path / "settings.toml").write_bytes(content.encode("latin1"))
     with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import os
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +11,9 @@ from types import TracebackType
 from typing import IO, Any
 
 from tuilabel.datasets import DatasetRef
-from tuilabel.errors import TuilabelError, UsageError, printable
-from tuilabel.files import atomic_write
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.classes import ClassBook
+from tuilabel.labels.settings_file import read_settings, write_settings
 from tuilabel.labels.store import LabelStore
 
 
@@ -38,7 +36,7 @@ class Project:
     @property
     def settings(self) -> dict[str, Any]:
         """The content of settings.toml, with the user's own keys; raises `TuilabelError` if it is damaged."""
-        return _read(self.directory / "settings.toml")
+        return read_settings(self.directory / "settings.toml")
 
     @property
     def logs(self) -> Path:
@@ -79,7 +77,7 @@ class Project:
             directory, dataset, tuple(classes or dataset_classes), source or DatasetRef(dataset), _locked(directory)
         )
         try:
-            known = _read(settings) if settings.exists() else None
+            known = read_settings(settings) if settings.exists() else None
             if known is not None:
                 project.classes = _classes(project, known, known["dataset"] if moved else dataset, classes)
             document: dict[str, Any] = {
@@ -89,7 +87,7 @@ class Project:
             }
             if str(project.source) != dataset:
                 document["source"] = str(project.source)
-            _write(settings, known, document)
+            write_settings(settings, known, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
             project.close()
@@ -107,7 +105,7 @@ class Project:
             raise TuilabelError(
                 f"no project at {directory}: start one with `tuilabel label`, or pass another `project`"
             )
-        known = _read(settings)
+        known = read_settings(settings)
         return cls(
             directory,
             known["dataset"],
@@ -123,7 +121,7 @@ class Project:
         self.classes = tuple(classes)
         settings = self.directory / "settings.toml"
         try:
-            _write(settings, _read(settings), {"classes": list(classes)})
+            write_settings(settings, read_settings(settings), {"classes": list(classes)})
         except OSError as error:
             raise TuilabelError(f"cannot write {settings}: {error.strerror or error}") from error
 
@@ -174,66 +172,6 @@ def _locked(directory: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
-
-
-def _read(settings: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(_text(settings))
-        texts = [document["dataset"], document.get("source", ""), *document["classes"]]
-        if not all(isinstance(text, str) for text in texts):
-            raise TypeError
-    except OSError as error:
-        raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
-        raise TuilabelError(
-            f"{settings} is damaged: fix it (dataset, fingerprint, classes) or pass another `project`"
-        ) from error
-    return document
-
-
-def _text(settings: Path) -> str:
-    return settings.read_bytes().decode()  # not read_text, which would change the ends of lines
-
-
-def _write(settings: Path, before: dict[str, Any] | None, changed: dict[str, Any]) -> None:
-    """Set the keys in `changed`; comments, layout and the user's own keys stay. `before` is None for a new file."""
-    if before is not None and before.items() >= changed.items():
-        return
-    import tomlkit  # 25 ms, and most starts change nothing
-
-    try:
-        document = tomlkit.document() if before is None else tomlkit.parse(_text(settings))
-    except tomlkit.exceptions.TOMLKitError as error:
-        raise TuilabelError(f"cannot edit {settings}: {error}; fix that line") from error
-    for key, value in changed.items():
-        if isinstance(value, list) and key in document:
-            _update_list(document[key], value)
-        else:
-            document[key] = value
-    try:
-        content = tomlkit.dumps(document).encode()
-    except UnicodeEncodeError as error:
-        where = printable(str(changed.get("source", "")))
-        raise TuilabelError(
-            f"cannot write {settings}: TOML holds valid UTF-8 only, and {where} is not; rename that directory"
-        ) from error
-    with atomic_write(settings) as temporary:
-        temporary.write_bytes(content)
-
-
-def _update_list(current: Any, wanted: Sequence[str]) -> None:
-    """Make a TOML array equal to `wanted`, entry by entry, so that each kept entry keeps its comment."""
-    changes = difflib.SequenceMatcher(None, list(current), wanted, autojunk=False).get_opcodes()
-    for _, start, end, new_start, new_end in reversed(changes):  # from the end on, so that positions stay valid
-        new = wanted[new_start:new_end]
-        shared = min(end - start, len(new))
-        for offset in range(shared):
-            if current[start + offset] != new[offset]:
-                current[start + offset] = new[offset]
-        for position in reversed(range(start + shared, end)):
-            del current[position]
-        for offset in range(shared, len(new)):
-            current.insert(start + offset, new[offset])
 
 
 def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:

@@ -1,0 +1,83 @@
+"""settings.toml of a project: read by the standard library, edited in place so that comments stay."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tuilabel.errors import TuilabelError, printable
+from tuilabel.files import atomic_write
+
+
+def read_settings(settings: Path) -> dict[str, Any]:
+    """The content of the file; raises `TuilabelError` if it cannot be read, or lacks what a project needs."""
+    try:
+        document = tomllib.loads(_text(settings))
+        texts = [document["dataset"], document.get("source", ""), *document["classes"]]
+        if not isinstance(document["classes"], list) or not all(isinstance(text, str) for text in texts):
+            raise TypeError
+    except OSError as error:
+        raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
+        raise TuilabelError(
+            f"{settings} is damaged: fix it (dataset, fingerprint, classes) or pass another `project`"
+        ) from error
+    return document
+
+
+def write_settings(settings: Path, before: dict[str, Any] | None, changed: dict[str, Any]) -> None:
+    """Set some keys; comments, layout and the user's own keys stay as they are.
+
+    Parameters
+    ----------
+    before : the content of the file, as `read_settings` returns it; None for a new file.
+    changed : the keys to set. If none of them changes, the file is not written.
+
+    Raises
+    ------
+    TuilabelError : if the file cannot be written.
+    """
+    if before is not None and before.items() >= changed.items():
+        return
+    import tomlkit  # 25 ms, and most starts change nothing
+
+    try:
+        document = tomlkit.document() if before is None else tomlkit.parse(_text(settings))
+    except tomlkit.exceptions.TOMLKitError as error:
+        raise TuilabelError(f"cannot edit {settings}: {error}; fix that line") from error
+    for key, value in changed.items():
+        if isinstance(value, list) and key in document:
+            _update_list(document[key], value)
+        else:
+            document[key] = value
+    try:
+        content = tomlkit.dumps(document).encode()
+    except UnicodeEncodeError as error:
+        where = printable(str(changed.get("source", "")))
+        raise TuilabelError(
+            f"cannot write {settings}: TOML holds valid UTF-8 only, and {where} is not; rename that directory"
+        ) from error
+    with atomic_write(settings) as temporary:
+        temporary.write_bytes(content)
+
+
+def _update_list(current: Any, wanted: Sequence[str]) -> None:
+    """Make a TOML array equal to `wanted`, entry by entry, so that each kept entry keeps its comment."""
+    changes = difflib.SequenceMatcher(None, list(current), wanted, autojunk=False).get_opcodes()
+    for _, start, end, new_start, new_end in reversed(changes):  # from the end on, so that positions stay valid
+        new = wanted[new_start:new_end]
+        shared = min(end - start, len(new))
+        for offset in range(shared):
+            if current[start + offset] != new[offset]:
+                current[start + offset] = new[offset]
+        for position in reversed(range(start + shared, end)):
+            del current[position]
+        for offset in range(shared, len(new)):
+            current.insert(start + offset, new[offset])
+
+
+def _text(settings: Path) -> str:
+    return settings.read_bytes().decode()  # not read_text, which would change the ends of lines
