@@ -38,7 +38,7 @@ def onnx(tiny_project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -
     return out
 
 
-def test_onnx_says_what_predict_says(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
+def test_onnx_predicts_what_predict_does(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
     predict(tiny_project, PredictOptions(out=tmp_path / "p.jsonl"))
     said = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
@@ -55,7 +55,7 @@ def test_onnx_says_what_predict_says(onnx: Path, tiny_project: ModelOptions, tmp
     assert np.abs(probabilities.max(axis=1) - [row["confidence"] for row in said]).mean() < 0.01
 
 
-def test_a_model_says_what_it_wants_and_gives(onnx: Path, tiny_project: ModelOptions) -> None:
+def test_a_model_describes_its_inputs_and_outputs(onnx: Path, tiny_project: ModelOptions) -> None:
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     inside = session.get_modelmeta().custom_metadata_map
     beside = json.loads(onnx.with_name("mnist.onnx.json").read_text())
@@ -110,7 +110,7 @@ def test_images_are_resized_in_the_graph(shape: tuple[int, int, int], kind: str,
     assert agreement.images == agreement.same_class == 6
 
 
-def test_a_model_that_says_something_else_is_not_put_in_place(tmp_path: Path) -> None:
+def test_a_model_with_other_predictions_is_not_kept(tmp_path: Path) -> None:
     program, _, images, expected = small(24, 24, 1)
     (tmp_path / "m.pt2").write_text("old")
     with pytest.raises(TuilabelError, match="nothing was written"):
@@ -119,7 +119,7 @@ def test_a_model_that_says_something_else_is_not_put_in_place(tmp_path: Path) ->
     assert (tmp_path / "m.pt2").read_text() == "old"
 
 
-def test_what_cannot_be_done_is_told(
+def test_impossible_exports_are_errors(
     tiny_project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(UsageError, match="learner must be latent or mlp to export a model, got cnn"):

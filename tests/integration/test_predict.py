@@ -111,7 +111,7 @@ def test_other_images_are_predicted_too_and_resized(
         predict(tiny_project, PredictOptions(on="colour"))
     with pytest.raises(UsageError, match="leave out `on`"):
         predict(tiny_project, PredictOptions(on="same", html=tmp_path / "r.html"))
-    monkeypatch.setattr("tuilabel.learner.calibrated.ENOUGH", 1000)
+    monkeypatch.setattr("tuilabel.learner.calibrated.MIN_AUDIT_ITEMS", 1000)
     monkeypatch.setattr("tuilabel.learner.cnn.EPOCHS", 1)
     cnn = replace(tiny_project, learner="cnn", checkpoint=None)
     assert predict(cnn, PredictOptions(on="same")).selected == 40

@@ -89,7 +89,7 @@ def test_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not vae.with_name("vae.safetensors.partial").exists()
 
 
-def test_an_unfinished_training_of_other_images_is_begun_anew(tmp_path: Path) -> None:
+def test_an_unfinished_training_of_other_images_starts_over(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "grown", each=8)
     open_pool(str(folder))
     vae = tmp_path / "vae.safetensors"
@@ -145,7 +145,7 @@ def test_own_latents_and_pca(tmp_path: Path) -> None:
         choose_encoder("vae", pool, latents=tmp_path / "short.npy")
 
 
-def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> None:
+def test_a_vae_for_images_of_another_size_is_retrained(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "grown", each=4, size=lambda _: (16, 16))
     project = tmp_path / "grown.tuilabel"
     project.mkdir()
@@ -164,7 +164,7 @@ def test_a_vae_for_images_of_another_size_is_trained_anew(tmp_path: Path) -> Non
     assert choose_encoder("vae", pool, project=project) == VAEEncoder(vae)
 
 
-class Sitting:
+class TrainerClient:
     """A trainer process on a folder, and what it has said."""
 
     def __init__(self, folder: Path, place: Path, **changes: object) -> None:
@@ -186,47 +186,47 @@ class Sitting:
         return self.wait_for(RoundResult)
 
 
-def test_a_sitting_begins_on_pca_and_moves_over(tmp_path: Path) -> None:
+def test_a_session_starts_on_pca_and_switches_to_the_vae(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "live", each=20, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
-    sitting = Sitting(folder, tmp_path)
+    client = TrainerClient(folder, tmp_path)
     try:
-        first = sitting.wait_for(PoolChanged)
+        first = client.wait_for(PoolChanged)
         assert first == PoolChanged(len(begun), "pca")
-        assert sitting.ask(1, 0).n_labels == 0
+        assert client.ask(1, 0).n_labels == 0
         changes = [first]
         while changes[-1].encoder != "vae":
-            changes.append(sitting.wait_for(PoolChanged))
+            changes.append(client.wait_for(PoolChanged))
         assert changes[-1] == PoolChanged(60, "vae")
-        result = sitting.ask(2, 12)
+        result = client.ask(2, 12)
         assert result.n_labels == 12
-        sitting.trainer.ask(InspectItem(1, 3))
-        inspection = sitting.wait_for(Inspection)
+        client.trainer.ask(InspectItem(1, 3))
+        inspection = client.wait_for(Inspection)
         assert isinstance(inspection, Inspection)
         assert inspection.reconstruction is not None
     finally:
-        sitting.trainer.close()
-    again = Sitting(folder, tmp_path, encoder=VAEEncoder(tmp_path / "vae.safetensors"))
+        client.trainer.close()
+    again = TrainerClient(folder, tmp_path, encoder=VAEEncoder(tmp_path / "vae.safetensors"))
     try:
         assert again.wait_for(PoolChanged) == PoolChanged(60, "vae"), "the next time it is there at once"
     finally:
         again.trainer.close()
 
 
-def test_what_cannot_be_prepared_is_said_and_labelling_goes_on(tmp_path: Path) -> None:
+def test_a_failure_to_prepare_is_reported_and_labelling_goes_on(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "one", each=8, size=lambda _: (16, 16))
     open_pool(str(folder))
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
-    sitting = Sitting(folder, tmp_path, encoder=VAEEncoder(blocked / "vae.safetensors"))
+    client = TrainerClient(folder, tmp_path, encoder=VAEEncoder(blocked / "vae.safetensors"))
     try:
-        failure = sitting.wait_for(Failure)
+        failure = client.wait_for(Failure)
         assert isinstance(failure, Failure)
         assert not failure.fatal
         assert failure.background, "the trainer is as well as before"
-        assert sitting.ask(1, 12).n_labels == 12
+        assert client.ask(1, 12).n_labels == 12
     finally:
-        sitting.trainer.close()
+        client.trainer.close()
 
 
 def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
@@ -235,12 +235,12 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
     heard: queue.Queue[PrepareMessage] = queue.Queue()
     done = threading.Event()
 
-    def hear(news: PrepareMessage) -> None:
+    def on_message(news: PrepareMessage) -> None:
         heard.put(news)
         if isinstance(news, LatentsReady | PrepareFailed):
             done.set()
 
-    PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), hear)
+    PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), on_message)
     assert done.wait(PATIENCE)
 
 
@@ -267,10 +267,10 @@ def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:
         path.rename(path.with_name(f"new-{path.name}"))
     pool = open_pool(str(folder), reading="first")
     assert len(pool.gone)
-    sitting = Sitting(folder, tmp_path, encoder=PCAEncoder())
+    client = TrainerClient(folder, tmp_path, encoder=PCAEncoder())
     try:
-        sitting.wait_for(PoolChanged)
-        sitting.wait_for(PoolChanged)
+        client.wait_for(PoolChanged)
+        client.wait_for(PoolChanged)
         assert not len(pool.gone)
     finally:
-        sitting.trainer.close()
+        client.trainer.close()

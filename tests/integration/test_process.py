@@ -89,7 +89,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_it_encodes_says_so_and_answers(client: Client, tmp_path: Path) -> None:
+def test_it_encodes_with_progress_and_replies(client: Client, tmp_path: Path) -> None:
     client.ask(1, 0)
     assert client.wait_for(TrainerProgress) == TrainerProgress("load")
     client.wait_for(Ready)
@@ -151,7 +151,7 @@ def test_closing_ends_the_process_at_once(client: Client) -> None:
     assert not alive(pid)
 
 
-def test_what_it_prints_goes_to_the_log_and_a_broken_checkpoint_is_said(tiny: Tiny, tmp_path: Path) -> None:
+def test_its_output_goes_to_the_log_and_a_broken_checkpoint_is_reported(tiny: Tiny, tmp_path: Path) -> None:
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(tiny.checkpoint.read_bytes()[:-10])
     client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=VAEEncoder(broken))
@@ -179,7 +179,7 @@ def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_p
     assert result.test_accuracy is None
 
 
-def test_it_says_when_it_loads_torch_behind_the_first_batch(tiny: Tiny, tmp_path: Path) -> None:
+def test_it_reports_when_it_loads_torch_after_the_first_batch(tiny: Tiny, tmp_path: Path) -> None:
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))  # else encoding has loaded it before
     client = Client(tiny, tmp_path / "trainer.log")
     try:

@@ -1,4 +1,4 @@
-"""What is asked beside training: one item, the items of a class, a cross-validation."""
+"""Questions between rounds: one item, the items of a class, a cross-validation."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: st
     assert (steps <= 0).all() if order == "sure" else (steps >= 0).all()
 
 
-def test_out_of_fold_models_have_not_learnt_the_labels_they_judge(toy: Toy) -> None:
+def test_out_of_fold_models_are_trained_without_the_labels_they_check(toy: Toy) -> None:
     question = validate(toy, 40)
     labels = question.labels.copy()
     labels[8] = (labels[8] + 1) % 3
@@ -85,7 +85,7 @@ def test_out_of_fold_models_have_not_learnt_the_labels_they_judge(toy: Toy) -> N
     assert found.probabilities[8].argmax() == toy.truth(8)
 
 
-def test_what_cannot_be_judged_is_left_out(toy: Toy) -> None:
+def test_the_only_item_of_a_class_is_left_out(toy: Toy) -> None:
     of_two = [i for i in range(60) if toy.truth(i) != 2][:12]
     lonely = next(i for i in range(60) if toy.truth(i) == 2)
     indices = np.array([*of_two, lonely])
@@ -98,7 +98,7 @@ def test_what_cannot_be_judged_is_left_out(toy: Toy) -> None:
     assert empty.probabilities.shape == (0, 3)
 
 
-def test_near_copies_are_told_from_neighbours(toy: Toy) -> None:
+def test_near_duplicates_are_marked_among_the_neighbours(toy: Toy) -> None:
     latents = toy.latents.copy()
     latents[7] = latents[5] + 0.001
     runner = RoundRunner(MLPLearner(latents))

@@ -13,7 +13,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.estimate import expected_calibration_error
 from tuilabel.labels import LabelStore
 from tuilabel.learner.base import LabelSet, Learner
-from tuilabel.learner.calibrated import ENOUGH, CalibratedModel, fit_calibrated
+from tuilabel.learner.calibrated import MIN_AUDIT_ITEMS, CalibratedModel, fit_calibrated
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.inline import InlineTrainer
@@ -50,7 +50,7 @@ def test_the_model_is_the_newest_of_the_screen(toy: Toy, make_session: SessionMa
 
 def test_few_audit_items_do_not_calibrate(toy: Toy) -> None:
     labelled = list(range(30))
-    asked = train_request(toy, labelled, audit=np.arange(30) < ENOUGH - 1)
+    asked = train_request(toy, labelled, audit=np.arange(30) < MIN_AUDIT_ITEMS - 1)
     final = fitted(MLPLearner(toy.latents), asked)
     assert (final.temperature, final.n_calibration) == (1.0, 0)
 

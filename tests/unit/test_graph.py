@@ -47,7 +47,7 @@ def test_weights_are_those_of_the_definition() -> None:
     assert np.allclose(graph.scale, sigma, atol=1e-4)
 
 
-def test_labels_spread_as_the_linear_system_says() -> None:
+def test_propagation_solves_the_linear_system() -> None:
     points, truth = blobs(60, 1.2)
     graph = NeighbourGraph.of(points)
     labels = known([0, 1, 2, 30], [0, 1, 2, 0])
@@ -93,7 +93,7 @@ def test_an_item_that_no_label_reaches_could_be_anything() -> None:
     assert not np.allclose(got[:30], 0.5)
 
 
-def test_the_graph_is_kept_and_a_damaged_file_made_anew(tmp_path: Path) -> None:
+def test_the_graph_is_cached_and_a_damaged_file_rebuilt(tmp_path: Path) -> None:
     points, _ = blobs(50)
     path = tmp_path / "graph.npz"
     made = NeighbourGraph.cached(points, path)

@@ -52,7 +52,7 @@ def test_errors_say_how_to_fix_the_call(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("labelled", [[], [0], [0, 1, 2]])
-def test_without_two_classes_coverage_asks_and_nothing_is_predicted(toy: Toy, labelled: list[int]) -> None:
+def test_without_two_classes_coverage_picks_and_nothing_is_predicted(toy: Toy, labelled: list[int]) -> None:
     asked = train_request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
     result = toy.runner().run(asked)
     assert (result.n_labels, result.strategy) == (0, "coverage")
@@ -135,7 +135,7 @@ def test_cross_validation_predicts_every_label_without_having_seen_it(toy: Toy) 
     assert (shuffled == noise).mean() < 0.8
 
 
-def test_a_round_brings_balanced_accuracy_calibration_and_what_the_model_expects(toy: Toy) -> None:
+def test_a_round_reports_balanced_accuracy_calibration_and_mean_confidence(toy: Toy) -> None:
     result = toy.runner().run(train_request(toy, list(range(30))))
     assert result.test is not None
     assert result.test.balanced_accuracy == pytest.approx(result.test.accuracy, abs=0.05)

@@ -14,7 +14,7 @@ from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.cross_validation import FOLDS, cross_validate, merge_folds
 from tuilabel.strategies.base import Model
 
-ENOUGH = 16  # audit items to calibrate on: among fewer, a single mistake would outweigh all others
+MIN_AUDIT_ITEMS = 16  # audit items to calibrate on: among fewer, a single mistake would outweigh all others
 CHUNK = 16_384  # rows scored at once
 
 
@@ -58,8 +58,8 @@ def fit_calibrated(
 
     Audit items were drawn at random, so what holds for them holds for the pool; labels that a strategy chose because
     they are hard would make the model look less sure than it should be. Each audit item is predicted by a model trained
-    on all other labels but a fifth of the audit items, which is nearly the model itself. With fewer than `ENOUGH` audit
-    items the model keeps its own calibration.
+    on all other labels but a fifth of the audit items, which is nearly the model itself. With fewer than
+    `MIN_AUDIT_ITEMS` audit items the model keeps its own calibration.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def fit_calibrated(
     if n_classes < 2:
         raise TuilabelError(f"training needs labels of at least 2 classes, got {n_classes}: label more images")
     audits = np.flatnonzero(labelled.audit)
-    folds = FOLDS if len(audits) >= ENOUGH else 0
+    folds = FOLDS if len(audits) >= MIN_AUDIT_ITEMS else 0
     on_progress(0, folds + 1)
     model = learner.fit(labelled, model_seed)
     on_progress(1, folds + 1)

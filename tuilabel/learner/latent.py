@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # torch and scipy are imported when training starts: the firs
     from tuilabel.learner.mlp import MLPEnsemble
 
 HELD_OUT = 0.2  # share of the labelled items that evaluate the teacher
-ENOUGH = 4  # labels of a class from which one can be held out
+MIN_LABELS = 4  # labels of a class from which one can be held out
 STEPS = 150  # optimisation steps of the student
 MIN_AUDIT = 4  # held-out audit items from which on they alone calibrate the teacher
 SHARPNESS = 2.0  # propagated labels are too soft: their temperature is fitted relative to this
@@ -111,7 +111,7 @@ class LatentLearner:
 
 
 def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
-    """The items to hold out, bool (m,): a random fifth of each class with at least `ENOUGH` labels, audit items first.
+    """The items to hold out, bool (m,): a random fifth of each class with `MIN_LABELS` or more, audit items first.
 
     The only label of a class is never held out: nothing could predict it.
     """
@@ -120,7 +120,7 @@ def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
     for label in np.unique(labelled.labels):
         items = rng.permutation(np.flatnonzero(labelled.labels == label))
         items = items[np.argsort(~labelled.audit[items], kind="stable")]
-        if len(items) >= ENOUGH:
+        if len(items) >= MIN_LABELS:
             held_out[items[: max(1, int(HELD_OUT * len(items)))]] = True
     return held_out
 

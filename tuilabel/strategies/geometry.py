@@ -1,4 +1,4 @@
-"""Distances, k-means and typicality of latents, for the strategies that look at where items lie."""
+"""Distances, k-means and typicality of latents, for strategies that use where items lie."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from numpy.typing import NDArray
 
 ITERATIONS = 25
 NEIGHBOURS = 20
-ROWS = 4096  # keeps the distances of a block in the cache
+ROWS = 4096  # rows of a block, whose distances fit into the CPU cache
 
 
 def blocks(n: int, rows: int = ROWS) -> Iterator[slice]:
-    """Slices that cut n rows into blocks."""
+    """Slices that divide n rows into blocks."""
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 
 def squared_distances(
     a: NDArray[np.float32], b: NDArray[np.float32], squares: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """(n, m) of the rows of (n, D) and (m, D); may fall below 0 by rounding.
+    """Squared distances (n, m) between the rows of (n, D) and (m, D); rounding may make them slightly negative.
 
-    `squares`, (n,), are those of the rows of `a`, where they are known already.
+    Parameters
+    ----------
+    squares : float32 (n,), squared norms of the rows of `a`, if the caller has them already.
     """
     if squares is None:
         squares = np.einsum("nd,nd->n", a, a)
@@ -49,15 +51,21 @@ def kmeans(
 ) -> NDArray[np.int64]:
     """Lloyd's algorithm from k-means++ seeds (Arthur & Vassilvitskii 2007).
 
+    Written here because faiss's k-means (1.15, random or k-means++ seeds) gave no better batches. Accuracy after the
+    first batch, faiss's minus this one's in percentage points: batches of 10, MNIST +1.2 ± 0.8 and Fashion-MNIST (PCA)
+    +3.0 ± 1.0; batches of 20, -0.8 ± 0.8 and -1.6 ± 0.8; 0.0 for weighted k-means. It takes a half to four fifths of
+    the time for a first batch and a sixth for 500 clusters, but would be loaded before the first batch, and the gain is
+    a fraction of a second once in a session.
+
     Parameters
     ----------
     points : float32 (n, D).
     k : clusters, 1 ≤ k ≤ n.
-    weights : float32 (n,), not negative: how much each point counts; all the same by default.
+    weights : float32 (n,), weight of each point, at least 0; equal by default.
 
     Returns
     -------
-    The cluster of each point, int64 (n,); one that loses all its points stays empty.
+    The cluster of each point, int64 (n,); a cluster that loses all its points stays empty.
     """
     centres = _seeds(points, k, rng, weights)
     weighted = points if weights is None else points * weights[:, None]
@@ -80,7 +88,7 @@ def kmeans(
 def central_members(
     points: NDArray[np.float32], cluster: NDArray[np.int64], weights: NDArray[np.float32] | None = None
 ) -> NDArray[np.int64]:
-    """The point nearest to the (weighted) mean of its cluster, one of each cluster that is not empty."""
+    """For each non-empty cluster, the index of the point nearest to its (weighted) mean, int64."""
     chosen = []
     for c in np.unique(cluster):
         members = np.flatnonzero(cluster == c)
@@ -92,21 +100,21 @@ def central_members(
 
 
 def typicality(points: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NDArray[np.float32]:
-    """How dense it is around each of (n, D) points: minus the mean distance to the nearest `neighbours`, (n,)."""
+    """The density around each of (n, D) points: minus the mean distance to the nearest `neighbours`, float32 (n,)."""
     k = min(neighbours, len(points) - 1)
     if k < 1:
         return np.zeros(len(points), dtype=np.float32)
-    nearest = np.partition(squared_distances(points, points), k, axis=1)[:, : k + 1]  # itself among them
+    nearest = np.partition(squared_distances(points, points), k, axis=1)[:, : k + 1]  # including the point itself
     return np.asarray(-np.sqrt(np.maximum(nearest, 0)).sum(axis=1) / k, dtype=np.float32)
 
 
 def draw(weights: NDArray[np.float64] | NDArray[np.float32], rng: np.random.Generator) -> int:
-    """An index with probability proportional to `weights`, (n,); any where all are 0."""
-    cumulated = np.cumsum(np.maximum(weights, 0), dtype=np.float64)
-    if cumulated[-1] <= 0:
+    """Draw an index with probability proportional to `weights`, (n,); uniformly where all are 0."""
+    cumulative = np.cumsum(np.maximum(weights, 0), dtype=np.float64)
+    if cumulative[-1] <= 0:
         return int(rng.integers(len(weights)))
-    last = np.searchsorted(cumulated, cumulated[-1])  # with a weight above 0
-    return int(min(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"), last))
+    last = np.searchsorted(cumulative, cumulative[-1])  # the last index with a weight above 0
+    return int(min(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"), last))
 
 
 def _seeds(

@@ -74,7 +74,7 @@ def test_a_selection_keeps_its_probabilities() -> None:
         (Selection(np.arange(3), np.array([0.5, np.nan, 1])), "above 0 and at most 1"),
     ],
 )
-def test_wrong_output_is_told(result: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_output_is_an_error(result: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: result)
     with pytest.raises(TuilabelError, match=message) as raised:
         ask(f"{HERE}:last")
@@ -86,7 +86,7 @@ def test_nothing_asked_is_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None
     assert ask(f"{HERE}:last", k=0).positions.shape == (0,)
 
 
-def test_what_it_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_its_exceptions_name_the_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: 1 / 0)
     with pytest.raises(TuilabelError, match="failed: ZeroDivisionError"):
         ask(f"{HERE}:last")
@@ -102,7 +102,7 @@ def test_what_it_raises_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         (":pick", "must be package.module:function"),
     ],
 )
-def test_what_cannot_be_imported_is_told(name: str, message: str) -> None:
+def test_import_errors_name_the_strategy(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         get_strategy(name)
 

@@ -248,7 +248,7 @@ def test_weighted_kmeans_takes_one_item_of_each_cluster_of_small_margins() -> No
     assert sorted(truth[picked].tolist()) == [0, 1, 2, 3]
 
 
-def test_dropquery_asks_items_whose_prediction_flips_first() -> None:
+def test_dropquery_picks_items_whose_prediction_flips_first() -> None:
     context = random_context(n=200)
     points, _ = parts(context)
     assert context.model is not None
@@ -262,7 +262,7 @@ def test_dropquery_asks_items_whose_prediction_flips_first() -> None:
     assert set(everything) == unsure
 
 
-def test_a_model_that_ignores_what_is_dropped_never_flips() -> None:
+def test_a_model_that_ignores_dropped_dimensions_never_flips() -> None:
     model = FakeModel(3, sharpness=0.0)
     points = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
     assert not flips(model, points, np.zeros(20, dtype=np.int64), np.random.default_rng(0)).any()

@@ -111,7 +111,7 @@ def test_draws_come_as_often_as_they_say() -> None:
     ("name", "weight"),
     [("power-margin", lambda s: s**POWER), ("stochastic-margin", lambda s: math.exp(SHARPNESS * s))],
 )
-def test_margins_are_drawn_with_the_probability_that_is_told(name: str, weight: object) -> None:
+def test_margins_are_drawn_with_the_reported_probability(name: str, weight: object) -> None:
     context = random_context(n=30)
     assert context.probabilities is not None
     weights = []

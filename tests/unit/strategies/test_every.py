@@ -75,7 +75,7 @@ def test_a_pool_larger_than_the_samples(name: str, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", strategy_names())
-def test_without_a_model_it_says_so_or_picks(name: str) -> None:
+def test_without_a_model_it_raises_or_picks(name: str) -> None:
     context = make_context(np.random.default_rng(0).normal(size=(30, 3)), (2, 3))
     strategy = get_strategy(name)
     if strategy.needs_model:
@@ -86,7 +86,7 @@ def test_without_a_model_it_says_so_or_picks(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", strategy_names())
-def test_the_list_says_what_it_is(name: str) -> None:
+def test_every_strategy_is_described(name: str) -> None:
     strategy = get_strategy(name)
     assert strategy.name == name
     assert all((strategy.summary, strategy.when, strategy.paper, strategy.cost))
