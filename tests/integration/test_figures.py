@@ -61,7 +61,7 @@ def test_the_curve_has_the_interval_of_the_test_split(toy: Toy, make_session: Se
     point = session.statistics().curve[-1]
     assert point.labels == 30
     assert (point.low, point.high) == pytest.approx(wilson_interval(point.accuracy * 60, 60))
-    again = make_session(toy)  # also of an earlier sitting
+    again = make_session(toy)  # also of an earlier session
     assert all(p.low < p.accuracy <= p.high for p in again.statistics().curve)
 
 

@@ -1,4 +1,4 @@
-"""A sitting whose pool grows and whose latents are replaced: nothing is lost, nothing is asked twice."""
+"""A session whose pool grows and whose latents are replaced: nothing is lost, nothing is queried twice."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class GrowingPool(ImagePool):
         return np.array(self.lost, dtype=np.int64)
 
 
-class Sitting:
+class GrowingSession:
     """A session over such a pool, with the inline trainer."""
 
     def __init__(self, make_session: SessionMaker, n: int = 60, **options: object) -> None:
@@ -72,97 +72,97 @@ class Sitting:
 
 
 def test_growing_changes_nothing_that_was_said(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session)
-    answered = sitting.answer(25)
-    batch, before = sitting.session.batch, sitting.session.statistics()
-    sitting.grow(120)
-    after = sitting.session.statistics()
-    assert sitting.session.batch is batch, "what is on the screen stays"
+    growing = GrowingSession(make_session)
+    answered = growing.answer(25)
+    batch, before = growing.session.batch, growing.session.statistics()
+    growing.grow(120)
+    after = growing.session.statistics()
+    assert growing.session.batch is batch, "what is on the screen stays"
     assert (before.pool_size, after.pool_size) == (60, 120)
     assert after.labelled == 25
     assert after.class_counts == before.class_counts
     assert after.trainer.encoder == "vae"
-    indices, classes = sitting.session.labels()
+    indices, classes = growing.session.labels()
     assert sorted(indices) == sorted(answered)
-    assert [sitting.toy.truth(int(i)) for i in indices] == classes.tolist()
-    more = sitting.answer(60)
+    assert [growing.toy.truth(int(i)) for i in indices] == classes.tolist()
+    more = growing.answer(60)
     assert not set(more) & set(answered)
     assert any(index >= 60 for index in more), "new items are asked"
 
 
 def test_undo_reaches_over_the_growth(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session)
-    sitting.answer(12)
-    sitting.grow(90)
+    growing = GrowingSession(make_session)
+    growing.answer(12)
+    growing.grow(90)
     for _ in range(12):
-        sitting.session.undo()
-    assert sitting.session.statistics().labelled == 0
+        growing.session.undo()
+    assert growing.session.statistics().labelled == 0
 
 
 def test_an_empty_screen_fills_when_there_is_more(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session, n=20)
-    sitting.answer(20)
-    assert sitting.session.finished
-    assert sitting.session.batch is None
-    sitting.grow(50)
-    assert not sitting.session.finished
-    assert sitting.session.batch is not None
-    sitting.answer(30)
-    assert sitting.session.finished
+    growing = GrowingSession(make_session, n=20)
+    growing.answer(20)
+    assert growing.session.finished
+    assert growing.session.batch is None
+    growing.grow(50)
+    assert not growing.session.finished
+    assert growing.session.batch is not None
+    growing.answer(30)
+    assert growing.session.finished
 
 
 def test_items_whose_files_are_gone_are_not_asked_and_keep_their_labels(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session, n=40)
-    kept = sitting.answer(3)
-    sitting.pool.lost = [kept[0], *[i for i in range(10) if i not in kept]]
-    batch = sitting.session.batch
+    growing = GrowingSession(make_session, n=40)
+    kept = growing.answer(3)
+    growing.pool.lost = [kept[0], *[i for i in range(10) if i not in kept]]
+    batch = growing.session.batch
     assert batch is not None
     shown = {item.index for item in batch.items}
-    sitting.grow(60)
+    growing.grow(60)
     asked: set[int] = set()
-    while not sitting.session.finished:
-        asked |= set(sitting.answer(1))
-    assert not (asked - shown) & set(sitting.pool.lost)
-    assert sitting.session.answer_at(kept[0]) is not None
+    while not growing.session.finished:
+        asked |= set(growing.answer(1))
+    assert not (asked - shown) & set(growing.pool.lost)
+    assert growing.session.answer_at(kept[0]) is not None
 
 
 def test_results_of_the_old_latents_do_not_count(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session)
-    sitting.answer(12)
-    old = sitting.session.result
+    growing = GrowingSession(make_session)
+    growing.answer(12)
+    old = growing.session.result
     assert old is not None
-    sitting.grow(120)
-    newest = sitting.session.result
+    growing.grow(120)
+    newest = growing.session.result
     assert newest is not None
     assert newest.serial > old.serial
-    sitting.session.handle(old)
-    assert sitting.session.result is newest
+    growing.session.handle(old)
+    assert growing.session.result is newest
 
 
 def test_a_second_sitting_knows_what_the_first_said(make_session: SessionMaker) -> None:
-    first = Sitting(make_session)
+    first = GrowingSession(make_session)
     answered = first.answer(10)
     first.grow(100)
     answered += first.answer(15)
-    second = Sitting(make_session, n=100)
+    second = GrowingSession(make_session, n=100)
     assert sorted(second.session.labels()[0]) == sorted(answered)
 
 
 @pytest.mark.parametrize("n", [61, 119])
 def test_any_growth_is_taken(make_session: SessionMaker, n: int) -> None:
-    sitting = Sitting(make_session)
-    sitting.answer(11)
-    sitting.grow(n)
-    sitting.answer(n - 11)
-    assert sitting.session.finished
+    growing = GrowingSession(make_session)
+    growing.answer(11)
+    growing.grow(n)
+    growing.answer(n - 11)
+    assert growing.session.finished
 
 
 def test_what_goes_wrong_behind_the_trainer_leaves_it_as_it_was(make_session: SessionMaker) -> None:
-    sitting = Sitting(make_session)
-    sitting.answer(12)
-    before = sitting.session.statistics().trainer.doing
-    sitting.session.handle(Failure("the VAE cannot be trained", fatal=False, background=True))
-    assert sitting.session.statistics().trainer.doing == before
-    assert sitting.session.trainer_failure == "the VAE cannot be trained"
-    sitting.answer(1)
-    assert sitting.session.trainer_failure is None, "told until the next model"
+    growing = GrowingSession(make_session)
+    growing.answer(12)
+    before = growing.session.statistics().trainer.doing
+    growing.session.handle(Failure("the VAE cannot be trained", fatal=False, background=True))
+    assert growing.session.statistics().trainer.doing == before
+    assert growing.session.trainer_failure == "the VAE cannot be trained"
+    growing.answer(1)
+    assert growing.session.trainer_failure is None, "told until the next model"

@@ -183,7 +183,7 @@ def test_a_new_answer_replaces_the_one_before(toy: Toy, make_session: SessionMak
     assert session.statistics().class_counts == (1, 0, 0)
 
 
-def test_undo_goes_back_across_batches_and_sittings(toy: Toy, make_session: SessionMaker) -> None:
+def test_undo_goes_back_across_batches_and_sessions(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     first = session.batch
     answer_all(session, toy, 1)

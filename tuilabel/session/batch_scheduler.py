@@ -21,7 +21,10 @@ from tuilabel.session.state import Batch
 from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
-N_BATCHES = {"label": 2, "batch": 1}  # ranked ahead, so that nobody waits; where one waits anyway the model is newer
+N_BATCHES = {
+    "label": 2,
+    "batch": 1,
+}  # ranked ahead, so that a person never waits; without one the picks are those of a newer model
 
 
 @dataclass(frozen=True)

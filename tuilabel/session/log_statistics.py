@@ -31,7 +31,7 @@ from tuilabel.session.stopping_advisor import fitted_curve
 
 @dataclass(frozen=True)
 class LogStatistics:
-    """What the log says of a project. Figures are computed as those of `Statistics`, which has a model's besides."""
+    """The figures of a project's log, computed as those of `Statistics`, which also has the newest model's."""
 
     classes: tuple[str, ...]
     """Class names as they are now; the tuples by class follow this order."""
@@ -58,7 +58,7 @@ class LogStatistics:
     confusions: tuple[Confusion, ...]
     """The most frequent mistakes among them, at most five."""
     advice: StoppingAdvice
-    """From the learning curve alone: whether predictions have settled only a session knows."""
+    """From the learning curve alone: only a session knows whether predictions have settled."""
     advice_text: str
     """What is reached and what more labels should bring, in one line."""
 
@@ -72,10 +72,10 @@ def log_statistics(
     pool_size: int,
     test_size: int | None = None,
 ) -> LogStatistics:
-    """The statistics of everything in a store: the one implementation behind `tuilabel stats`.
+    """The statistics of everything in a store, as `tuilabel stats` shows them.
 
-    It shares its parts with `LabellingSession.statistics`, which the screen and the report show: for what the log alone
-    can say, both give the same figures.
+    It shares its parts with `LabellingSession.statistics`, which the screen and the report show: where the log has all
+    that a figure takes, both give the same.
 
     Parameters
     ----------

@@ -157,7 +157,7 @@ class TrainerClient:
 
 
 def _remapped(picks: ItemPredictions, new_class_pos: Sequence[int | None]) -> ItemPredictions:
-    """The predictions with new class positions; without any, if one is of a class that is gone: a part is of no use."""
+    """The picks with new class positions; without predictions if one is of a class that no longer exists."""
     if picks.predicted is None:
         return picks
     table = np.array([-1 if class_pos is None else class_pos for class_pos in new_class_pos], dtype=np.int64)
