@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.labels import ClassBook, ClassChange, Event, Origin, Round, Writer
+from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
     ClassItems,
@@ -49,7 +49,7 @@ class LabellingSession:
     ----------
     pool : the images to label.
     log, rounds, class_changes : all that the store holds so far; the session continues from there.
-    writer : takes new events, class changes and rounds to disk.
+    writer : takes new events, class changes and rounds to disk; by default they are kept in memory only.
     trainer : answers training requests. The caller starts it, with `handle` as the receiver of its messages.
     classes : names of the classes; a label is a position in `session.classes`. Names that the store does not know are
         added. One that was renamed or merged, as `class_changes` tell, does not come back.
@@ -81,9 +81,9 @@ class LabellingSession:
         self,
         pool: ImagePool,
         *,
-        writer: Writer,
         trainer: Trainer,
         classes: Sequence[str],
+        writer: Writer | None = None,
         log: Sequence[Event] = (),
         rounds: Sequence[Round] = (),
         class_changes: Sequence[ClassChange] = (),
@@ -100,6 +100,7 @@ class LabellingSession:
         target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        writer = NullWriter() if writer is None else writer
         plan = QueryPlan(strategy, batch_size, seed, retrain, start, first_batch, budget, audit_share)
         if target is not None and not 0 < target < 1:
             raise UsageError(f"target must be above 0 and below 1, as 0.95, got {target}", parameter="target")
