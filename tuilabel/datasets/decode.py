@@ -163,7 +163,7 @@ def _to_grey_or_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
         image = image.convert("RGBA" if image.mode == "PA" else "RGB")
     elif image.mode == "1":
         image = image.convert("L")
-    # WrittenDataset small first: alpha takes part as a weight, and everything after it is cheap.
+    # Resized first: alpha acts as a weight, and everything after it is cheap.
     if image.size != size:
         image = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=2.0)
     if image.mode in _ALPHA:

@@ -31,7 +31,7 @@ _LABELS = {
     "test": ("y_test", "test_labels"),
 }
 _SAMPLE = 64  # rows examined to find the range of the values
-_MAX_ROW_BYTES = 64 * 2**20  # bytes
+_MAX_ROW_BYTES = 64 * 2**20
 
 
 class Arrays:
