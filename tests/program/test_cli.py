@@ -189,7 +189,7 @@ def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
     assert rows["colour-digits"]["state"] == "here"
     assert "--force" in one_line(run(*make), 1)
     assert run(*make, "--force").returncode == 0
-    assert "--train takes 1 to 60000" in one_line(run(*make, "--train", "60001"), 2)
+    assert "--train must be between 1 and 60000" in one_line(run(*make, "--train", "60001"), 2)
 
 
 def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
