@@ -1,4 +1,4 @@
-"""Features of networks that others have trained: in place of the VAE where their weights are here."""
+"""Features of pretrained networks as latents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tuilabel.errors import TuilabelError, UsageError
 
 @pytest.fixture
 def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Weights of a resnet18 where torchvision looks for them; these were drawn and not trained."""
+    """Random weights of a resnet18 where torchvision looks for them."""
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
     torch.manual_seed(0)
     url = models.get_model_weights("resnet18").DEFAULT.url
@@ -29,7 +29,7 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def test_its_features_are_latents_of_every_image(tmp_path: Path, weights: Path) -> None:
+def test_features_are_the_latents_of_every_image_and_are_cached(tmp_path: Path, weights: Path) -> None:
     pool = open_pool(str(colour_folder(tmp_path / "shots", each=3)))
     encoder = choose_encoder("resnet18", pool)
     assert encoder is not None
@@ -40,7 +40,7 @@ def test_its_features_are_latents_of_every_image(tmp_path: Path, weights: Path) 
     assert np.array_equal(encoder.encode(pool, "cpu").pool, latents), "from the cache"
 
 
-def test_damaged_weights_and_missing_ones_are_one_clear_line(
+def test_damaged_and_missing_weights_are_one_clear_line(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
@@ -58,7 +58,7 @@ def test_damaged_weights_and_missing_ones_are_one_clear_line(
         encoder.encode(pool, "cpu")
 
 
-def test_unknown_ones_and_missing_packages_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_networks_and_missing_packages_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
     with pytest.raises(UsageError, match="unknown encoder 'resnet'"):
         choose_encoder("resnet", pool)

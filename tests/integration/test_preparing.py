@@ -63,10 +63,10 @@ def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "shots", each=12)
     first = open_pool(str(folder), reading="first")
     assert 24 <= len(first) < 36
-    said: list[PrepareMessage] = []
-    prepare(settings_for(folder, tmp_path / "vae.safetensors"), said.append, lambda: False)
-    assert ImagesRead(complete=True) in said
-    last = said[-1]
+    messages: list[PrepareMessage] = []
+    prepare(settings_for(folder, tmp_path / "vae.safetensors"), messages.append, lambda: False)
+    assert ImagesRead(complete=True) in messages
+    last = messages[-1]
     assert isinstance(last, LatentsReady)
     assert first.refresh()
     latents = last.encoder.available(first)
@@ -83,9 +83,9 @@ def test_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="stopped"):
         prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
     assert vae.with_name("vae.safetensors.partial").exists()
-    said: list[PrepareMessage] = []
-    prepare(settings_for(folder, vae), said.append, lambda: False)
-    assert isinstance(said[-1], LatentsReady)
+    messages: list[PrepareMessage] = []
+    prepare(settings_for(folder, vae), messages.append, lambda: False)
+    assert isinstance(messages[-1], LatentsReady)
     assert not vae.with_name("vae.safetensors.partial").exists()
 
 
@@ -98,9 +98,9 @@ def test_an_unfinished_training_of_other_images_starts_over(tmp_path: Path) -> N
         prepare(settings_for(folder, vae), lambda _: None, lambda: next(stops))
     colour_folder(folder, each=2, first=90)
     open_pool(str(folder))
-    said: list[PrepareMessage] = []
-    prepare(settings_for(folder, vae), said.append, lambda: False)
-    assert isinstance(said[-1], LatentsReady)
+    messages: list[PrepareMessage] = []
+    prepare(settings_for(folder, vae), messages.append, lambda: False)
+    assert isinstance(messages[-1], LatentsReady)
 
 
 def test_only_new_images_are_encoded(tmp_path: Path) -> None:
@@ -165,17 +165,17 @@ def test_a_vae_for_images_of_another_size_is_retrained(tmp_path: Path) -> None:
 
 
 class TrainerClient:
-    """A trainer process on a folder, and what it has said."""
+    """A trainer process on a folder, and the messages it has sent."""
 
     def __init__(self, folder: Path, place: Path, **changes: object) -> None:
         vae = VAEEncoder(place / "vae.safetensors")
         settings = WorkerSettings(str(folder), None, vae, "mlp", "cpu", place / "trainer.log")
         self.trainer = ProcessTrainer(replace(settings, **changes))  # type: ignore[arg-type]
-        self.said: queue.Queue[Message] = queue.Queue()
-        self.trainer.start(self.said.put)
+        self.messages: queue.Queue[Message] = queue.Queue()
+        self.trainer.start(self.messages.put)
 
     def wait_for(self, kind: type[M]) -> M:
-        while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
+        while not isinstance(message := self.messages.get(timeout=PATIENCE), kind):
             if isinstance(message, Failure):
                 assert not message.fatal, message
         return message
@@ -232,11 +232,11 @@ def test_a_failure_to_prepare_is_reported_and_labelling_goes_on(tmp_path: Path) 
 def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "end", each=4)
     open_pool(str(folder))
-    heard: queue.Queue[PrepareMessage] = queue.Queue()
+    messages: queue.Queue[PrepareMessage] = queue.Queue()
     done = threading.Event()
 
     def on_message(news: PrepareMessage) -> None:
-        heard.put(news)
+        messages.put(news)
         if isinstance(news, LatentsReady | PrepareFailed):
             done.set()
 
@@ -247,14 +247,14 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
 def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
-    heard: queue.Queue[PrepareMessage] = queue.Queue()
-    preparer = PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), heard.put)
-    first = heard.get(timeout=PATIENCE)
+    messages: queue.Queue[PrepareMessage] = queue.Queue()
+    preparer = PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), messages.put)
+    first = messages.get(timeout=PATIENCE)
     assert preparer.pid is not None
     os.kill(preparer.pid, signal.SIGKILL)
     news = [first]
     while not isinstance(news[-1], LatentsReady):
-        news.append(heard.get(timeout=PATIENCE))
+        news.append(messages.get(timeout=PATIENCE))
         assert not isinstance(news[-1], PrepareFailed)
     begun.refresh()
     assert len(begun) == 360

@@ -1,4 +1,4 @@
-"""The VAE: losses, augmentations, training that can be stopped and resumed, checkpoints that say what is wrong."""
+"""The VAE: losses, augmentations, training that can be stopped and resumed, checkpoints and their error messages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def train(out: Path, settings: TrainSettings = SETTINGS, **options: object) -> V
 
 
 @pytest.mark.parametrize("shape", [(16, 16, 1), (28, 28, 1), (32, 32, 3), (128, 128, 3), (17, 45, 3), (100, 16, 1)])
-def test_any_size_and_both_channels_come_out_as_they_went_in(shape: tuple[int, int, int]) -> None:
+def test_any_size_and_number_of_channels_is_reconstructed_in_the_same_shape(shape: tuple[int, int, int]) -> None:
     height, width, channels = shape
     model = VAE(VAEConfig(height, width, channels, latent_dim=5))
     x = torch.rand(2, channels, height, width)
@@ -81,7 +81,7 @@ def test_losses_are_nats_per_image() -> None:
     assert float(model(x, x)[0].detach()) == pytest.approx(256 * np.log(2), rel=1e-5)
 
 
-def test_mutual_information_is_that_of_the_joint_distribution() -> None:
+def test_mutual_information_matches_the_joint_distribution() -> None:
     one, two = torch.rand(200, 5).softmax(1), torch.rand(200, 5).softmax(1)
     joint = torch.stack([torch.outer(a, b) + torch.outer(b, a) for a, b in zip(one, two, strict=True)]).sum(0) / 400
     independent = torch.outer(joint.sum(1), joint.sum(0))
@@ -92,7 +92,7 @@ def test_mutual_information_is_that_of_the_joint_distribution() -> None:
     assert float(mutual_information(sure[:1].repeat(40, 1), sure[:1].repeat(40, 1))) == pytest.approx(0, abs=1e-4)
 
 
-def test_contrast_is_the_cross_entropy_of_finding_the_partner() -> None:
+def test_contrastive_loss_is_the_cross_entropy_of_identifying_the_other_view() -> None:
     one, two = torch.randn(5, 3), torch.randn(5, 3)
     views = [v / v.norm() for v in (*one, *two)]
     losses = []
@@ -102,7 +102,7 @@ def test_contrast_is_the_cross_entropy_of_finding_the_partner() -> None:
     assert float(contrastive_loss(one, two)) == pytest.approx(np.mean(losses), rel=1e-4)
 
 
-def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None:
+def test_old_checkpoints_without_clusters_or_with_one_head_are_read(tmp_path: Path) -> None:
     train(tmp_path / "plain", replace(SETTINGS, mi_weight=0.0, contrastive_weight=0.0))
     model, header = load_checkpoint(tmp_path / "plain")
     assert model.cluster is None
@@ -115,7 +115,7 @@ def test_a_checkpoint_without_clusters_is_read_as_before(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_only_families_that_may_mirror_do(name: str) -> None:
+def test_only_augmentations_with_mirror_flip_images(name: str) -> None:
     images = torch.zeros(64, 1, 16, 16)
     images[..., :8] = 1
     still = replace(AUGMENTATIONS[name], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, colour=0)
@@ -124,7 +124,7 @@ def test_only_families_that_may_mirror_do(name: str) -> None:
     assert turned == pytest.approx(0.5, abs=0.2) if still.mirror else turned == 0
 
 
-def test_colour_changes_where_there_is_colour_only() -> None:
+def test_colour_changes_only_colour_images() -> None:
     still = replace(AUGMENTATIONS["photos"], rotation=0, scale=0, shear=0, shift=0, elastic=0, zoom=0, mirror=False)
     grey, coloured = torch.full((8, 1, 16, 16), 0.5), torch.full((8, 3, 16, 16), 0.5)
     assert torch.allclose(
@@ -135,7 +135,7 @@ def test_colour_changes_where_there_is_colour_only() -> None:
     assert 0 <= views.min() <= views.max() <= 1
 
 
-def test_light_and_shade_leave_black_black_and_nothing_where_it_is_not() -> None:
+def test_light_and_shade_change_brightness_and_keep_black() -> None:
     still = replace(AUGMENTATIONS["objects"], rotation=0, scale=0, shear=0, shift=0, elastic=0, light=0, shade=0)
     images = torch.zeros(64, 1, 16, 16)
     images[..., 4:12, 4:12] = 0.5
@@ -148,7 +148,7 @@ def test_light_and_shade_leave_black_black_and_nothing_where_it_is_not() -> None
         assert spread < within if family.light else spread > within
 
 
-def test_views_differ_stay_in_range_and_follow_the_generator() -> None:
+def test_views_differ_stay_in_range_and_depend_on_the_generator() -> None:
     images = torch.rand(8, 3, 20, 30)
     one = augment(images, torch.Generator().manual_seed(1))
     again = augment(images, torch.Generator().manual_seed(1))
@@ -168,7 +168,7 @@ def test_images_of_another_size_are_resized() -> None:
     assert to_input(np.full((1, 8, 8, 1), 255, np.uint8), config, torch.device("cpu")).min() == 1
 
 
-def test_training_learns_and_tells(tmp_path: Path) -> None:
+def test_training_reduces_the_loss_and_reports_progress(tmp_path: Path) -> None:
     seen: list[TrainProgress] = []
     model = train(tmp_path / "vae.safetensors", replace(SETTINGS, epochs=8), on_progress=seen.append)
     assert [p.epoch for p in seen] == sorted(p.epoch for p in seen)
@@ -180,7 +180,7 @@ def test_training_learns_and_tells(tmp_path: Path) -> None:
     assert not partial_path(tmp_path / "vae.safetensors").exists()
 
 
-def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: Path) -> None:
+def test_a_checkpoint_records_its_training_and_gives_the_same_latents(tmp_path: Path) -> None:
     out = tmp_path / "vae.safetensors"
     model = train(out, command="tuilabel train-vae toy")
     loaded, header = load_checkpoint(out)
@@ -199,7 +199,7 @@ def test_a_checkpoint_says_how_it_was_made_and_gives_the_same_latents(tmp_path: 
         assert torch.equal(loaded.encode(x)[0], model.encode(x)[0])
 
 
-def test_smoothing_gives_to_the_neighbours_and_loses_nothing() -> None:
+def test_smoothing_spreads_pixels_and_keeps_their_sum() -> None:
     point = torch.zeros(1, 1, 5, 5)
     point[..., 2, 2] = 1
     one = torch.tensor([0, 0.1, 0.8, 0.1, 0])
@@ -209,8 +209,8 @@ def test_smoothing_gives_to_the_neighbours_and_loses_nothing() -> None:
     assert torch.equal(smoothed(point, 0.0), point)
 
 
-def test_whole_images_are_encoded_where_their_views_lie() -> None:
-    """The encoder has only met resampled views: sharp images would lie elsewhere."""
+def test_smoothed_images_are_encoded_close_to_their_views() -> None:
+    """The encoder has only seen resampled views: sharp images would be mapped elsewhere."""
     model, _ = load_checkpoint(find_checkpoint("mnist"))
     images = to_input(open_pool("mnist").images[-200:], model.config, torch.device("cpu"))
     draw = torch.Generator().manual_seed(5)
@@ -221,7 +221,7 @@ def test_whole_images_are_encoded_where_their_views_lie() -> None:
     assert float((soft - views).square().mean() / (sharp - views).square().mean()) < 0.4
 
 
-def test_the_best_smoothing_makes_images_as_soft_as_views() -> None:
+def test_the_best_smoothing_makes_images_as_soft_as_their_views() -> None:
     class Sharpness(VAE):
         def encode(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             steps = x.diff(dim=-1).square().mean((1, 2, 3))[:, None]
@@ -234,7 +234,7 @@ def test_the_best_smoothing_makes_images_as_soft_as_views() -> None:
     assert 0 < share < max(SHARES)
 
 
-def test_a_checkpoint_keeps_its_smoothing_and_an_old_one_has_none(tmp_path: Path) -> None:
+def test_smoothing_is_saved_and_is_0_in_old_checkpoints(tmp_path: Path) -> None:
     model = train(tmp_path / "new")
     assert float(load_checkpoint(tmp_path / "new")[0].smoothing) == float(model.smoothing)
     assert float(train(tmp_path / "clean", replace(SETTINGS, augment=False)).smoothing) == 0
@@ -244,7 +244,7 @@ def test_a_checkpoint_keeps_its_smoothing_and_an_old_one_has_none(tmp_path: Path
     assert float(load_checkpoint(tmp_path / "old")[0].smoothing) == 0
 
 
-def test_what_an_earlier_version_began_is_not_gone_on_with(tmp_path: Path) -> None:
+def test_an_unfinished_training_of_an_earlier_format_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(TrainingStopped):
         train(tmp_path / "begun", should_stop=lambda: True)
     tensors, header = load_tensors(partial_path(tmp_path / "begun"))
@@ -270,7 +270,7 @@ def with_old_names(path: Path) -> None:
     save_tensors(path, tensors, replace(header, settings=settings, metrics=metrics))
 
 
-def test_settings_and_metrics_of_an_old_checkpoint_get_their_present_names(tmp_path: Path) -> None:
+def test_settings_and_metrics_of_an_old_checkpoint_get_their_current_names(tmp_path: Path) -> None:
     train(tmp_path / "vae")
     header = read_header(tmp_path / "vae")
     with_old_names(tmp_path / "vae")
@@ -289,7 +289,7 @@ def test_an_unfinished_training_with_the_old_names_resumes(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("shape", [(20, 33), (33, 20), (24, 16, 3, 3)])
-def test_muon_moves_every_direction_of_a_matrix_alike(shape: tuple[int, ...]) -> None:
+def test_muon_moves_every_direction_of_a_matrix_by_the_same_amount(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     start = torch.randn(shape).to(memory_format=torch.channels_last if len(shape) == 4 else torch.contiguous_format)
     weight, momentum = torch.nn.Parameter(start.clone(memory_format=torch.preserve_format)), torch.zeros(shape)
@@ -314,7 +314,7 @@ def test_the_same_seed_gives_the_same_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("stop_after", [0, 1, 5, 7, 12])
-def test_stopped_and_resumed_is_as_never_stopped(tmp_path: Path, stop_after: int) -> None:
+def test_a_resumed_training_gives_the_same_model_as_an_uninterrupted_one(tmp_path: Path, stop_after: int) -> None:
     whole = train(tmp_path / "whole")
     asked = 0
 
@@ -330,7 +330,7 @@ def test_stopped_and_resumed_is_as_never_stopped(tmp_path: Path, stop_after: int
     assert weights_differ(train(out, resume=True), whole) < 1e-6
 
 
-def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
+def test_resuming_a_different_run_is_an_error(tmp_path: Path) -> None:
     out = tmp_path / "vae"
     with pytest.raises(TuilabelError, match="no unfinished training to resume"):
         train(out, resume=True)
@@ -353,24 +353,24 @@ def test_resuming_another_run_is_refused(tmp_path: Path) -> None:
         ({"latent_dim": 0}, "latent_dim must be at least 1"),
     ],
 )
-def test_numbers_that_make_no_sense_are_named(options: dict[str, float], word: str) -> None:
+def test_settings_out_of_range_are_named(options: dict[str, float], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         TrainSettings(**options)  # type: ignore[arg-type]
 
 
-def test_a_loss_that_blows_up_is_said(tmp_path: Path) -> None:
+def test_a_diverging_loss_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TuilabelError, match="lower `lr`"):
         train(tmp_path / "vae", replace(SETTINGS, lr=1e30, epochs=1), images=blobs(400))
 
 
-def test_tiny_images_train_at_the_smallest_size(tmp_path: Path) -> None:
+def test_tiny_images_are_enlarged_to_the_smallest_input(tmp_path: Path) -> None:
     model = train(tmp_path / "vae", replace(SETTINGS, epochs=1), images=blobs(40, size=9, channels=3))
     assert (model.config.height, model.config.width) == (16, 16)
     assert read_header(tmp_path / "vae").image_shape == (9, 9, 3)
 
 
 @pytest.mark.parametrize("length", [0, 4, 100, 5000])
-def test_a_truncated_checkpoint_is_said(tiny: Tiny, tmp_path: Path, length: int) -> None:
+def test_a_truncated_checkpoint_is_an_error(tiny: Tiny, tmp_path: Path, length: int) -> None:
     path = tmp_path / "cut.safetensors"
     path.write_bytes(tiny.checkpoint.read_bytes()[:length])
     with pytest.raises(TuilabelError, match=r"cut\.safetensors"):
@@ -379,14 +379,16 @@ def test_a_truncated_checkpoint_is_said(tiny: Tiny, tmp_path: Path, length: int)
         load_checkpoint(path)
 
 
-def test_a_checkpoint_for_other_images_is_refused(tiny: Tiny) -> None:
+def test_a_checkpoint_for_other_images_is_an_error(tiny: Tiny) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
     header = replace(read_header(tiny.checkpoint), image_shape=(32, 32, 3))
     with pytest.raises(TuilabelError, match=r"32×32×3.*28×28×1.*train-vae fashion-mnist"):
         check_fits(header, pool)
 
 
-def test_checkpoints_are_found_by_name_or_the_command_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_are_found_by_dataset_or_the_command_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert find_checkpoint("mnist").is_file()
     with pytest.raises(TuilabelError, match="tuilabel train-vae svhn"):
@@ -395,14 +397,14 @@ def test_checkpoints_are_found_by_name_or_the_command_is_named(tmp_path: Path, m
         find_checkpoint("mnist", Path("nowhere"))
 
 
-def test_the_shipped_checkpoint_tells_its_command_and_pool() -> None:
+def test_the_shipped_checkpoint_records_its_command_and_pool() -> None:
     header = read_header(find_checkpoint("mnist"))
     assert header.command == "tuilabel train-vae mnist"
     assert header.fingerprint == open_pool("mnist").fingerprint
     check_fits(header, open_pool("mnist"))
 
 
-def test_devices_that_are_unknown_or_not_here() -> None:
+def test_unknown_and_unavailable_devices_are_errors() -> None:
     assert resolve_device("cpu").type == "cpu"
     with pytest.raises(UsageError, match="device must be auto, cpu, cuda, cuda:0 or mps, got 'gpu'"):
         resolve_device("gpu")

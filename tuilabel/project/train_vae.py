@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders.vae.header import default_checkpoint
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.training import TrainProgress, train_vae
 from tuilabel.project.progress import OnProgress, ignore
@@ -86,7 +87,7 @@ def plan_training(
     TrainSettings.for_augmentations(augmentations or "glyphs", **overrides)  # wrong values are reported before reading
     pool = open_pool(dataset, data_dir, on_progress)
     settings = default_settings(pool, augmentations, **overrides)
-    return TrainingPlan(pool, settings, out or Path("checkpoints") / f"{pool.name}.safetensors")
+    return TrainingPlan(pool, settings, out or default_checkpoint(pool.name))
 
 
 def default_settings(pool: ImagePool, augmentations: str | None = None, **overrides: Any) -> TrainSettings:
