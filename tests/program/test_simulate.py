@@ -45,7 +45,7 @@ def test_runs_are_simulated_told_drawn_and_kept(run: Runner, tiny: Tiny, tmp_pat
     assert all(r["n_labels"] == [20, 40, 45] and len(r["accuracy"]) == 3 for r in runs)
     other = run(*command, "--json", "r.json", "--resume", "--batch", "5")
     assert other.returncode == 2
-    assert other.stderr.strip().splitlines()[-1].startswith("tuilabel: r.json has --batch 20, not 5")
+    assert other.stderr.strip().splitlines()[-1].startswith("tuilabel: r.json was made with `--batch 20`, not 5")
     fewer = run(*command, "--estimates", "--json", "r.json", "--resume", "--seeds", "1")
     assert "fashion-mnist: 1 seed," in fewer.stdout
     assert (tmp_path / "r.json").read_text() == kept
@@ -82,7 +82,7 @@ def test_interrupted_it_goes_on_with_what_is_missing(run: Runner, tiny: Tiny, tm
     assert "--resume" in last
     done = run(*command, "--seeds", str(len(runs) + 1), "--resume")
     assert done.returncode == 0, done.stderr
-    assert f"{len(runs)} of {len(runs) + 1} runs" in done.stderr.splitlines()[0]
+    assert f"{len(runs)} of {len(runs) + 1} runs" in done.stderr
     assert json.loads((tmp_path / "r.json").read_text())["runs"][:-1] == runs
 
 
@@ -92,7 +92,7 @@ def test_on_a_terminal_progress_goes_and_colours_stay(tiny: Tiny, tmp_path: Path
         terminal.wait_for(r"simulating.* of 12 rounds · \d of 4 runs")
         assert terminal.wait_for_exit() == 0
         assert "simulating" not in terminal.text
-        assert "oo auto   xx random" in terminal.text
+        assert "━━ auto  ━━ random" in terminal.text
         assert any(
             cell.fg not in ("default", "white") for row in terminal.screen.buffer.values() for cell in row.values()
         )
@@ -101,11 +101,15 @@ def test_on_a_terminal_progress_goes_and_colours_stay(tiny: Tiny, tmp_path: Path
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--budget", "301"], 2, "--budget 301 is more than the 300 images"),
+        (["--budget", "301"], 2, "--budget must be at most 300, the images of fashion-mnist, got 301"),
         (["--strategy", "margn"], 2, "did you mean margin?"),
-        (["--plot", "x.jpg"], 2, "a plot is .png"),
-        (["--plot", "nowhere/x.png"], 2, "no folder nowhere"),
-        (["--resume"], 2, "name it with --json FILE"),
+        (["--plot", "x.jpg"], 2, "--plot must be a .png, .svg or .pdf file, got x.jpg"),
+        (
+            ["--plot", "nowhere/x.png"],
+            2,
+            "--plot must be a file that can be written, got nowhere/x.png: there is no folder nowhere",
+        ),
+        (["--resume"], 2, "--resume needs a file of earlier results: name it with `--json`"),
     ],
 )
 def test_what_cannot_be_simulated_is_one_clear_line(

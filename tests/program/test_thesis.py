@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.helpers.program import Runner
 from tests.helpers.tiny import Tiny
-from tuilabel.cli.render.thesis import run_thesis
 from tuilabel.errors import TuilabelError
+from tuilabel.simulation.thesis_run import run_thesis
 
 
 def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     kept = tmp_path / "thesis.json"
-    arguments = ("fashion-mnist", tiny.data_dir, tiny.checkpoint)
-    document, found = run_thesis(
-        *arguments, jobs=1, path=kept, resume=False, quiet=True, claims=(1, 5), budget=40, seeds=1
-    )
+    settings: dict[str, Any] = {"data_dir": tiny.data_dir, "checkpoint": tiny.checkpoint, "jobs": 1, "file": kept}
+    results = run_thesis("fashion-mnist", claims=(1, 5), budget=40, seeds=1, **settings)
     first = json.loads(kept.read_text())
-    assert first == json.loads(json.dumps(document))
-    assert [finding.claim for finding in found] == [1, 5]
+    assert first == json.loads(json.dumps(results.to_json()))
+    assert [finding.claim for finding in results.findings] == [1, 5]
     assert [run["n_labels"] for run in first["blocks"]["strategies"]] == [[20, 40]] * 2
     assert first["blocks"]["supervised"][0]["n_labels"] == [100, 300]
     with pytest.raises(TuilabelError, match="was made with budget 40, not 60"):
-        run_thesis(*arguments, jobs=1, path=kept, resume=True, quiet=True, budget=60)
+        run_thesis("fashion-mnist", resume=True, budget=60, **settings)
     command = ["thesis", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", tiny.checkpoint, "--claim", "1"]
     done = run(*command, "--claim", "5", "--budget", "40", "--jobs", "1", "--json", kept, "--seeds", "2", "--resume")
     assert done.returncode == 0, done.stderr
@@ -40,10 +39,11 @@ def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_pat
 
 
 def test_without_resume_an_earlier_file_is_set_aside_and_another_one_left_alone(tiny: Tiny, tmp_path: Path) -> None:
-    kept, arguments = tmp_path / "thesis.json", ("fashion-mnist", tiny.data_dir, tiny.checkpoint)
+    kept = tmp_path / "thesis.json"
+    settings: dict[str, Any] = {"data_dir": tiny.data_dir, "checkpoint": tiny.checkpoint, "jobs": 1, "file": kept}
 
     def again() -> None:
-        run_thesis(*arguments, jobs=1, path=kept, resume=False, quiet=True, claims=(5,), budget=20, seeds=1)
+        run_thesis("fashion-mnist", claims=(5,), budget=20, seeds=1, **settings)
 
     again()
     first = kept.read_text()
@@ -51,6 +51,6 @@ def test_without_resume_an_earlier_file_is_set_aside_and_another_one_left_alone(
     assert (tmp_path / "thesis.json.bak").read_text() == first
     for other in ("my diary", "[1, 2]", '{"runs": []}'):
         kept.write_text(other)
-        with pytest.raises(TuilabelError, match="holds no results of `tuilabel thesis`"):
+        with pytest.raises(TuilabelError, match="does not contain results of `tuilabel thesis`"):
             again()
         assert kept.read_text() == other

@@ -101,7 +101,7 @@ def test_claim_2_needs_every_measure(gains: tuple[float, ...], verdict: str) -> 
         needed = next(f for f in finding.figures if f.what.startswith("margin: labels"))
         assert needed.value is not None
         assert 100 < needed.value < 200
-        assert needed.note == "median; 6 of 6 runs got there"
+        assert needed.note == "median; 6 of 6 runs reached it"
 
 
 @pytest.mark.parametrize(("pixels", "verdict"), [(0.1, "holds"), (0.001, "does not hold"), (0.01, "not clear")])
@@ -195,7 +195,7 @@ def test_costly_rounds_are_few_and_said() -> None:
 
 
 def test_an_unknown_claim_is_said() -> None:
-    with pytest.raises(UsageError, match="--claim 9 is unknown: give 1 to 6"):
+    with pytest.raises(UsageError, match="claims must be numbers from 1 to 6, got 9"):
         settings(2, 9)
 
 
@@ -206,5 +206,5 @@ def test_results_go_to_a_file_and_come_back() -> None:
     assert from_document(document, {**description, "tuilabel": "0.2"}, Path("a.json")) == runs
     with pytest.raises(TuilabelError, match="was made with budget 500, not 100"):
         from_document(document, {**description, "budget": 100}, Path("a.json"))
-    with pytest.raises(TuilabelError, match="holds no results"):
+    with pytest.raises(TuilabelError, match="does not contain results"):
         from_document([], description, Path("a.json"))

@@ -1,13 +1,15 @@
-"""`simulate`, `thesis` and `make-colour-digits`: true labels as the oracle."""
+"""`simulate`, `thesis` and `make-colour-digits`: experiments with the true labels as the annotator."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tuilabel.cli.app import app
+from tuilabel.cli.interrupt import Interrupted, termination_as_interrupt
 from tuilabel.cli.options import (
     Checkpoint,
     DataDir,
@@ -22,7 +24,8 @@ from tuilabel.cli.options import (
     print_rich,
 )
 
-COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unless told
+STRATEGIES, LEARNERS = ["auto", "random"], ["latent"]  # defaults of `simulate`
+STDOUT = "-"
 
 
 @app.command(
@@ -30,110 +33,169 @@ COMPARED, LEARNERS = ["auto", "random"], ["latent"]  # what `simulate` runs unle
 )
 def simulate(
     dataset: Dataset = "mnist",
-    strategy: Annotated[
-        list[str], typer.Option(help="What to compare, repeatable or with commas between; random is the baseline.")
-    ] = COMPARED,
-    learner: Annotated[
-        list[str], typer.Option(help="latent, mlp or cnn (on pixels, without a VAE); repeatable.")
+    strategies: Annotated[
+        list[str],
+        typer.Option(
+            "--strategy", help="Strategies to compare, repeatable or comma-separated; random is the baseline."
+        ),
+    ] = STRATEGIES,
+    learners: Annotated[
+        list[str], typer.Option("--learner", help="latent, mlp or cnn (on pixels, without a VAE); repeatable.")
     ] = LEARNERS,
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     labels_from_folders: Folders = False,
-    batch: Annotated[int, typer.Option(help="Labels a round.")] = 20,
+    batch_size: Annotated[int, typer.Option("--batch", help="Labels per round.")] = 20,
     budget: Annotated[int, typer.Option(help="Labels of a run in all.")] = 500,
     seeds: Annotated[int, typer.Option(help="Runs of each strategy and learner.")] = 10,
     seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0,
     initial: Annotated[int, typer.Option(help="Labels of the first round.")] = 20,
     start: Annotated[
-        str, typer.Option(help="First batch: own (the strategy's; random where it needs a model), random, coverage.")
+        str,
+        typer.Option(help="How the first batch is chosen: own (by the strategy, or at random), random or coverage."),
     ] = "own",
     audit: Annotated[
         bool, typer.Option("--audit/--no-audit", help="Draw a tenth of each batch at random, as `label` does.")
     ] = True,
-    estimates: Annotated[
-        bool, typer.Option("--estimates", help="Also compare the estimates of accuracy with the truth; takes longer.")
+    cross_validate: Annotated[
+        bool, typer.Option("--estimates", help="Also compare estimates of accuracy with the true accuracy (slower).")
     ] = False,
-    as_json: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Keep all finished runs there; - is stdout.")
+    file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Keep all finished runs in this file; - is stdout.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw the curves: .png, .svg or .pdf.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the file of --json.")] = False,
-    jobs: Annotated[int | None, typer.Option(help="Runs at the same time; else one a processor.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the learning curves: .png, .svg or .pdf.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue with the runs in the file of --json.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Number of processes; by default one for each processor.")] = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Replay active learning with the true labels and compare strategies."""
-    from tuilabel.cli.render.simulation import run_simulation
+    """Replay active learning with the true labels, and compare query strategies."""
+    from tuilabel.cli.render.curves import print_results
+    from tuilabel.cli.render.progress import error_console
+    from tuilabel.cli.render.simulation_progress import simulation_progress
     from tuilabel.session.rounds import AUDIT_SHARE
-    from tuilabel.simulation.experiment import Experiment
+    from tuilabel.simulation.plots import check_plot_file, write_plot
+    from tuilabel.simulation.results_file import check_writable
+    from tuilabel.simulation.simulate import SimulationProgress, simulate
 
-    experiment = Experiment(
-        dataset=dataset_ref(dataset, labels_from_folders),
-        data_dir=data_dir,
-        encoder=None,
-        strategies=names(strategy),
-        learners=names(learner),
-        seeds=seeds,
-        seed=seed,
-        batch=batch,
-        budget=budget,
-        initial=initial,
-        start=start,
-        audit_share=AUDIT_SHARE if audit else 0.0,
-        cross_validate=estimates,
-    )
-    run_simulation(
-        experiment,
-        out=as_json,
-        plot=plot,
-        resume=resume,
-        jobs=jobs,
-        encoder=encoder,
-        checkpoint=checkpoint,
-        latents=latents,
-    )
+    kept = None if file in (None, STDOUT) else Path(str(file))
+    err = error_console()
+    finished: SimulationProgress | None = None
+    if plot is not None:
+        check_plot_file(plot)
+        check_writable(plot, "plot")
+    try:
+        with termination_as_interrupt(), simulation_progress(err) as (on_progress, show_round):
+
+            def on_round(now: SimulationProgress) -> None:
+                nonlocal finished
+                finished = now
+                show_round(now)
+
+            results = simulate(
+                dataset_ref(dataset, labels_from_folders),
+                strategies=names(strategies),
+                learners=names(learners),
+                encoder=encoder,
+                checkpoint=checkpoint,
+                latents=latents,
+                batch_size=batch_size,
+                budget=budget,
+                seeds=seeds,
+                seed=seed,
+                initial=initial,
+                start=start,
+                audit_share=AUDIT_SHARE if audit else 0.0,
+                cross_validate=cross_validate,
+                file=kept,
+                resume=resume,
+                jobs=jobs,
+                data_dir=data_dir,
+                on_progress=on_progress,
+                on_round=on_round,
+                note=lambda line: err.print(line, markup=False, soft_wrap=True),
+            )
+    except KeyboardInterrupt:
+        if kept is None or finished is None:
+            raise Interrupted("interrupted: no results were kept (--json FILE keeps finished runs)") from None
+        runs = f"{finished.runs} of {finished.total_runs} runs are in {kept}"
+        raise Interrupted(f"interrupted: {runs}; repeat the command with --resume to continue") from None
+    if plot is not None:
+        write_plot(results.runs, results.settings["dataset"], plot)
+    if file == STDOUT:
+        sys.stdout.write(results.to_text())
+        return
+    print_results(results.runs, results.settings, estimates=cross_validate)
+    for path in (kept, plot):
+        if path is not None:
+            err.print(f"wrote {path}", markup=False, soft_wrap=True)
 
 
 @app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --json thesis.json")
 def thesis(
     dataset: Dataset = "mnist",
-    claim: Annotated[list[int] | None, typer.Option("--claim", help="1 to 6, repeatable; else all.")] = None,
+    claims: Annotated[
+        list[int] | None, typer.Option("--claim", help="1 to 6, repeatable; by default all claims.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="Runs of each kind.")] = 5,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    budget: Annotated[int, typer.Option(help="Labels of a run; less where a round is costly.")] = 500,
-    cnn_seeds: Annotated[int, typer.Option(help="Runs of the CNN, half a minute a round on 60,000 images.")] = 3,
-    jobs: Annotated[int | None, typer.Option(help="Processes; else one a processor.")] = None,
+    budget: Annotated[int, typer.Option(help="Labels of a run; fewer where a round takes long.")] = 500,
+    cnn_seeds: Annotated[int, typer.Option(help="Runs of the CNN: half a minute per round on 60,000 images.")] = 3,
+    jobs: Annotated[int | None, typer.Option(help="Number of processes; by default one for each processor.")] = None,
     checkpoint: Checkpoint = None,
-    json_file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE|-", help="Keep the results there, after each run; - prints.")
+    file: Annotated[
+        str | None,
+        typer.Option(
+            "--json", metavar="FILE|-", help="Keep the results in this file, written after each run; - prints."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the runs in that file.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue with the runs in that file.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Try the six claims of Tonnaer 2017 on a dataset, with true labels as the oracle."""
+    """Test the six claims of Tonnaer 2017 on a dataset, with the true labels as the annotator."""
     from tuilabel.cli.render.findings import findings_report
-    from tuilabel.cli.render.thesis import run_thesis
+    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.simulation.thesis import CLAIMS
+    from tuilabel.simulation.thesis_run import run_thesis
 
-    printed = json_file == "-"
-    document, found = run_thesis(
-        dataset,
-        data_dir,
-        checkpoint,
-        jobs=jobs,
-        path=Path(json_file) if json_file and not printed else None,
-        resume=resume,
-        quiet=False,
-        claims=tuple(sorted(set(claim or range(1, 7)))),
-        seeds=seeds,
-        seed=seed,
-        budget=budget,
-        cnn_seeds=cnn_seeds,
-    )
-    if printed:
-        print_json(document)
+    kept = None if file in (None, STDOUT) else Path(str(file))
+    err = error_console()
+
+    def on_run(block: str, done: int, total: int) -> None:
+        if not err.is_terminal:
+            err.print(f"{block}: {done} of {total} runs")
+
+    try:
+        with termination_as_interrupt(), progress(err) as on_progress:
+            results = run_thesis(
+                dataset,
+                claims=tuple(sorted(set(claims or CLAIMS))),
+                seeds=seeds,
+                seed=seed,
+                budget=budget,
+                cnn_seeds=cnn_seeds,
+                checkpoint=checkpoint,
+                file=kept,
+                resume=resume,
+                jobs=jobs,
+                data_dir=data_dir,
+                on_progress=on_progress,
+                on_run=on_run,
+                note=lambda line: err.print(line, markup=False, soft_wrap=True),
+            )
+    except KeyboardInterrupt:
+        if kept is None:
+            raise Interrupted("interrupted: no results were kept (--json FILE keeps finished runs)") from None
+        raise Interrupted(
+            f"interrupted: finished runs are in {kept}; repeat the command with --resume to continue"
+        ) from None
+    if file == STDOUT:
+        print_json(results.to_json())
     else:
-        print_rich(findings_report(found))
-        typer.echo("\n".join(document["settings"]))
+        print_rich(findings_report(results.findings))
+        typer.echo("\n".join(results.document["settings"]))
 
 
 @app.command(
@@ -142,16 +204,16 @@ def thesis(
 def make_colour_digits(
     photos: Annotated[Path, typer.Option("--photos", help="A folder or tar file of photographs.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The torchvision root to write below; else TUILABEL_DATA.")
+        Path | None, typer.Option("--out", help="The torchvision root to write to; by default TUILABEL_DATA.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
-    train: Annotated[int, typer.Option(help="Images of the pool, at most 60000.")] = 60_000,
-    test: Annotated[int, typer.Option(help="Images of the test split, at most 10000.")] = 10_000,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the files.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    train: Annotated[int, typer.Option(help="Number of images in the pool, at most 60000.")] = 60_000,
+    test: Annotated[int, typer.Option(help="Number of images in the test split, at most 10000.")] = 10_000,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Make `colour-digits`, a stand-in for SVHN: MNIST's digits over photographs."""
-    from functools import partial
+    """Make `colour-digits`, a substitute for SVHN: MNIST digits on photographs."""
+    from tuilabel.cli.render.making import run_making
 
     from tuilabel.cli.render.progress import error_console, progress
     from tuilabel.datasets.builtin.catalogue import default_data_dir
@@ -170,4 +232,4 @@ def make_colour_digits(
     if as_json:
         print_json(made.to_json())
     else:
-        typer.echo(f"{made.train:,} images and {made.test:,} for tests in {made.directory}")
+        typer.echo(f"{made.train:,} images and {made.test:,} test images in {made.directory}")

@@ -1,1 +1,1 @@
-"""Active learning with the true labels as oracle: runs, curves, paired statistics, plots."""
+"""Simulations of active learning with the true labels as the annotator: runs, curves, paired statistics, plots."""

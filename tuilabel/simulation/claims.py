@@ -1,4 +1,4 @@
-"""What the runs say of each claim: figures with intervals, and a verdict by a rule stated beforehand."""
+"""Judges each claim on the runs: measurements with intervals, and a verdict by a rule fixed in advance."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from tuilabel.simulation.summary import area, curve
 from tuilabel.simulation.thesis import BATCHES, CLAIMS, DENSITY, DIVERSE, UNCERTAIN, UNCERTAINTY, Runs, batch_block
 
 ACCURATE = 0.9
-SMALL = 0.005  # a gain of less is none
-LOSS = 0.01  # of accuracy that batches may cost
+SMALL = 0.005  # a smaller gain does not count
+LOSS = 0.01  # of accuracy that batches may lose
 RULES = {
     1: f"the 95 % Wilson interval of test accuracy with all labels lies above {ACCURATE:.0%}",
     2: "entropy, margin and least-confidence each: 95 % intervals of the paired differences to random, in area and at "
-    "the budget, both above 0; does not hold: for each of them none above and one below",
+    "the budget, both above 0; does not hold: for each of them none above 0 and one below",
     3: "the 95 % F interval of the ratio of standard deviations, CNN over MLP, random labels, lies above 1",
-    4: f"the 95 % interval of the ratio of seconds a round, CNN over MLP, same seeds and labels, lies above {FAR:.0f}",
+    4: f"the 95 % interval of the ratio of seconds per round, CNN over MLP, same seeds and labels, is above {FAR:.0f}",
     5: f"the 95 % interval of the paired difference in area ends below {100 * SMALL:g} points; does not hold: above 0",
     6: f"batches: each size loses at most {100 * LOSS:g} point to single labels (95 % interval); diversity: one of the "
     f"differences to margin is above 0 (p < {ALPHA:g}, Bonferroni), does not hold: all end below "
@@ -44,7 +44,7 @@ RULES = {
 
 
 def findings(claims: Sequence[int], runs: Runs, test_size: int) -> list[Finding]:
-    """A finding for each claim, in their order."""
+    """A finding for each claim, in order."""
     judges = {
         1: lambda: _carries(runs.get("supervised", ()), test_size),
         2: lambda: _fewer_labels(runs.get("strategies", ())),
@@ -108,7 +108,7 @@ def _labels_needed(name: str, members: dict[int, Run], target: float) -> Figure:
     needed = [labels_to_target(*curve(run), target) for run in members.values()]
     middle = float(np.median([np.inf if n is None else n for n in needed])) if needed else np.inf
     there = sum(n is not None for n in needed)
-    note = f"median; {there} of {len(needed)} runs got there"
+    note = f"median; {there} of {len(needed)} runs reached it"
     value = middle if np.isfinite(middle) else None
     return Figure(f"{name}: labels to random's last accuracy", value, "labels", note=note)
 

@@ -1,4 +1,4 @@
-"""How far the estimates of accuracy that a session gives are from the truth, over many runs."""
+"""The error of a session's estimates of accuracy over many runs."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ INTERVALS = ("audit", "lure")
 
 @dataclass(frozen=True)
 class Quality:
-    """One estimate at one number of labels, over the runs that had it."""
+    """The quality of one estimate at one number of labels, over the runs that have it."""
 
     runs: int
     bias: float
     """Mean of estimate - true accuracy."""
     coverage: float | None
-    """Part of the runs whose 95 % interval held that accuracy; None for an estimate without one, as the next."""
+    """Share of runs whose 95 % interval contains the true accuracy; None for an estimate without an interval."""
     width: float | None
-    """Mean width of the interval."""
+    """Mean width of the interval; None without one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class EstimateRow:
     accuracy: float
     """True mean accuracy on the pool."""
     audit: Quality | None
-    """None where no run had it, as the next two."""
+    """None if no run has it, as for `lure` and `confidence`."""
     lure: Quality | None
     confidence: Quality | None
 
@@ -45,19 +45,19 @@ class EstimateRow:
 def compare_estimates(runs: Sequence[Run], counts: Sequence[int] = COUNTS) -> list[EstimateRow]:
     """Compare audit, LURE cross-validation and mean confidence with the accuracy of the model of that round.
 
-    The truth is the accuracy on the pool, of which they are estimates: a test split may be easier or harder (MNIST's is
-    easier by some tenths of a point). Runs of before that did not tell it are left out.
+    The truth is the accuracy on the pool, which is what they estimate: a test split may be easier or harder (MNIST's is
+    easier by some tenths of a point). Runs of version 0.1, which lack it, are left out.
 
-    At the round nearest to each number of labels that the runs reach, or the last one where they reach none.
+    The comparison is made at the round nearest to each of `counts` that the runs reach, or at the last round.
     """
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         if run.points[-1].pool_accuracy is not None:
             groups.setdefault((run.strategy, run.learner), []).append(run)
     return [
-        _row(strategy, learner, [run.points[place] for run in members])
+        _row(strategy, learner, [run.points[n] for run in members])
         for (strategy, learner), members in groups.items()
-        for place in _rounds(members, counts)
+        for n in _rounds(members, counts)
     ]
 
 

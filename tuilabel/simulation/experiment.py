@@ -1,4 +1,4 @@
-"""What is compared: strategies and learners × seeds, paired by seed."""
+"""What a simulation compares: strategies and learners, each with the same seeds."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ COMMON = tuple(field.name for field in fields(RunPlan))
 
 @dataclass(frozen=True)
 class Experiment(RunPlan):
-    """What is compared: every strategy and learner with the same seeds, and so with the same random starts.
+    """Every strategy and learner runs with the same seeds, and so with the same random starts.
 
     Raises
     ------
-    UsageError : where a number makes no sense, or a strategy or a start is unknown.
+    UsageError : if a number is out of range, or a strategy, learner or start is unknown.
     """
 
     dataset: DatasetLike
@@ -34,23 +34,24 @@ class Experiment(RunPlan):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for option, low in (("seeds", 1), ("seed", 0), ("batch", 1), ("budget", 1), ("initial", 1)):
-            if getattr(self, option) < low:
-                raise UsageError(f"--{option} {getattr(self, option)} is too small: give {low} or more")
+        for name, low in (("seeds", 1), ("seed", 0), ("batch_size", 1), ("budget", 1), ("initial", 1)):
+            if getattr(self, name) < low:
+                raise UsageError(f"{name} must be at least {low}, got {getattr(self, name)}", parameter=name)
         if self.initial > self.budget:
-            raise UsageError(f"--initial {self.initial} is more than --budget {self.budget}: give less")
+            raise UsageError(f"initial must be at most `budget`={self.budget}, got {self.initial}", parameter="initial")
         if self.start not in STARTS:
             raise unknown_name("start", self.start, STARTS)
-        for names, option in ((self.strategies, "strategy"), (self.learners, "learner")):
+        for names, parameter in ((self.strategies, "strategies"), (self.learners, "learners")):
             if not names or len(set(names)) < len(names):
-                raise UsageError(f"--{option} {','.join(names) or 'is empty'}: give each once, and at least one")
+                got = ",".join(names) or "none"
+                raise UsageError(f"{parameter} must be at least one name, each once, got {got}", parameter=parameter)
         for name in self.strategies:
             get_strategy(name)
         for name in self.learners:
             check_learner(name)
 
     def runs(self) -> list[RunSettings]:
-        """Every run, all strategies of a seed beside each other, so that an interrupted experiment is paired too."""
+        """Every run, seed by seed, so that the finished runs of an interrupted experiment are paired too."""
         common = {name: getattr(self, name) for name in COMMON}
         return [
             RunSettings(strategy, learner, seed, **common)
@@ -61,7 +62,7 @@ class Experiment(RunPlan):
 
 
 def total_rounds(experiment: Experiment, done: Sequence[Run]) -> tuple[int, int]:
-    """Rounds that are done already, and rounds in all."""
+    """(rounds already done, rounds in all)."""
     known = {run.key for run in done}
     rounds = [(rounds_of(run), run.key in known) for run in experiment.runs()]
-    return sum(n for n, here in rounds if here), sum(n for n, _ in rounds)
+    return sum(n for n, is_done in rounds if is_done), sum(n for n, _ in rounds)

@@ -19,7 +19,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Figure:
-    """Something measured; `low` and `high` are None where there is no interval."""
+    """A measurement with its 95 % interval; `low` and `high` are None without an interval."""
 
     what: str
     value: float | None
@@ -32,7 +32,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Finding:
-    """A claim, the rule that decides it, what was measured, and what follows."""
+    """A claim, the rule that decides it, the measurements, and the verdict."""
 
     claim: int
     statement: str
@@ -49,7 +49,7 @@ Judged = tuple[list[Figure], Verdict]
 
 
 def above(low: float | None, high: float | None, bound: float) -> Verdict:
-    """Whether an interval lies above `bound`, below it, or around it; without an interval nothing is clear."""
+    """Whether an interval lies above `bound` ("holds") or below it ("does not hold"); otherwise "not clear"."""
     if low is None or high is None:
         return "not clear"
     if low > bound:
@@ -58,30 +58,29 @@ def above(low: float | None, high: float | None, bound: float) -> Verdict:
 
 
 def together(verdicts: Sequence[Verdict]) -> Verdict:
-    """What all say; where they differ, or there are none, nothing is clear."""
-    said = set(verdicts)
-    return verdicts[0] if len(said) == 1 else "not clear"
+    """The common verdict; "not clear" if verdicts differ or there are none."""
+    return verdicts[0] if len(set(verdicts)) == 1 else "not clear"
 
 
 def weakest(verdicts: Sequence[Verdict]) -> Verdict:
-    """Whether a claim of several parts holds: only where each does, and not where one does not."""
+    """The verdict on a claim of several parts: holds if all parts do, does not hold if any does not."""
     if "does not hold" in verdicts:
         return "does not hold"
     return "holds" if verdicts and set(verdicts) == {"holds"} else "not clear"
 
 
 def runs_of(runs: Sequence[Run], strategy: str, learner: str = "mlp") -> dict[int, Run]:
-    """By seed."""
+    """The runs of a strategy and learner by seed."""
     return {run.seed: run for run in runs if (run.strategy, run.learner) == (strategy, learner)}
 
 
 def last_accuracy(run: Run) -> float:
-    """After all labels."""
+    """The accuracy of the last round."""
     return run.points[-1].accuracy
 
 
 def compared(first: dict[int, Run], second: dict[int, Run], of: Any) -> PairedComparison | None:
-    """The figure `of` each run, second - first, over the seeds that both have; None where there are none."""
+    """Paired difference of `of(run)`, second - first, over common seeds; None without any."""
     shared = sorted(first.keys() & second.keys())
     return compare_paired([of(first[s]) for s in shared], [of(second[s]) for s in shared]) if shared else None
 
@@ -94,6 +93,6 @@ def difference(what: str, found: PairedComparison | None, verdict: Verdict | Non
 
 
 def mean_with_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
-    """The mean with Student's 95 % interval; None, None for one value."""
+    """The mean and its 95 % t-interval, which is (None, None) for one value."""
     found = compare_paired(np.zeros(len(values)), values)
     return found.mean, found.low, found.high

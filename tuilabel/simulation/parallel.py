@@ -1,4 +1,4 @@
-"""The runs of an experiment in parallel processes, kept as they finish."""
+"""Does the runs of an experiment in parallel processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tuilabel.simulation.experiment import Experiment
 from tuilabel.simulation.results import Results
 from tuilabel.simulation.run import Run, RunSettings, simulate_run
 
-POLL = 0.2  # seconds between two looks at the processes
+POLL = 0.2  # seconds between two checks of the processes
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -31,19 +31,20 @@ def run_experiment(
     on_round: Callable[[], object] = lambda: None,
     on_run: Callable[[Results], object] = lambda _: None,
 ) -> Results:
-    """Do the runs that are not `done` yet, in `jobs` processes (by default one a processor).
+    """Do the runs that are not `done` yet, in `jobs` processes (by default one for each processor).
 
-    Each process computes in one thread, so that a run's figures do not depend on how many there are.
+    Each process computes in one thread, so that the results do not depend on the number of processes.
 
     Parameters
     ----------
-    done : earlier runs; those that the experiment does not ask for are kept behind its own.
+    settings : of the results; see `describe`.
+    done : earlier runs; those that the experiment does not ask for come last in the results.
     on_round : called after every round of any run.
     on_run : called with all results so far after every run.
 
     Raises
     ------
-    TuilabelError : where a process failed or died.
+    TuilabelError : if a process fails or dies.
     """
     wanted = experiment.runs()
     known = {run.key: run for run in done}
@@ -64,7 +65,7 @@ def run_experiment(
         initargs=(experiment, rounds),
     )
     try:
-        with _inherited():
+        with _worker_environment():
             pending: set[Future[Run]] = {workers.submit(_work, run) for run in todo}
         while pending:
             finished, pending = wait(pending, POLL, FIRST_COMPLETED)
@@ -75,19 +76,21 @@ def run_experiment(
                 known[run.key] = run
                 on_run(results())
     except BrokenExecutor as error:
-        raise TuilabelError("a simulating process died, for want of memory perhaps: give --jobs 1") from error
+        raise TuilabelError("a process of the simulation died, perhaps out of memory: pass `jobs=1`") from error
     finally:
-        for process in multiprocessing.active_children():  # an interrupted run is not waited for
+        for process in multiprocessing.active_children():  # do not wait for interrupted runs
             process.terminate()
         workers.shutdown(wait=True, cancel_futures=True)
     return results()
 
 
 @contextmanager
-def _inherited() -> Iterator[None]:
-    """What the processes take over from their first moment: one thread each, and Ctrl-C is for the parent."""
+def _worker_environment() -> Iterator[None]:
+    """What processes inherit when they start: one thread each, and Ctrl-C ignored, as the parent handles it."""
     before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))  # read when numpy is imported, before any of our code runs there
+    os.environ.update(
+        dict.fromkeys(THREADS, "1")
+    )  # read when numpy is imported, before any code of this module runs there
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -114,7 +117,7 @@ _state: tuple[Experiment, Any, Any, dict[str, Any]]
 
 
 def _start(experiment: Experiment, rounds: Any) -> None:
-    """In each process: open the pool, and end with the parent, however that ends."""
+    """In each process: open the pool, and make the process end with its parent, however that ends."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
     import torch

@@ -1,4 +1,4 @@
-"""Latents against pixels: what the runs of the MLP and of the CNN say of claims 3 and 4."""
+"""Latents compared with pixels: claims 3 and 4, judged by the runs of the MLP and the CNN."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from tuilabel.simulation.findings import ALPHA, Figure, Judged, above, mean_with_interval, runs_of
 from tuilabel.simulation.run import Run
 
-FAR = 10.0  # times
+FAR = 10.0  # times as fast
 
 
 def spread_between_seeds(runs: Sequence[Run]) -> Judged:
-    """Claim 3, with the labels that random sampling draws."""
+    """Judge claim 3, on runs with random sampling."""
     from scipy import stats
 
     counts, both = _shared_points(runs)
@@ -29,7 +29,7 @@ def spread_between_seeds(runs: Sequence[Run]) -> Judged:
     pooled = {name: float(variance.mean()) for name, variance in spreads.items()}
     if not pooled["MLP"] or not pooled["CNN"]:
         return figures, "not clear"
-    # the counts of a run go together: all of them have no more degrees of freedom than one
+    # counts of the same run are correlated: all of them together have the degrees of freedom of one
     ratio, free = pooled["CNN"] / pooled["MLP"], (len(cnn) - 1, len(mlp) - 1)
     low, high = (float(np.sqrt(ratio / stats.f.ppf(q, *free))) for q in (1 - ALPHA / 2, ALPHA / 2))
     verdict = above(low, high, 1)
@@ -41,7 +41,7 @@ def spread_between_seeds(runs: Sequence[Run]) -> Judged:
 
 
 def seconds_a_round(runs: Sequence[Run]) -> Judged:
-    """Claim 4, of the same runs; the first round of a process also loads what it needs, and is left out."""
+    """Judge claim 4 on the same runs, without first rounds, in which a process also loads what it needs."""
     counts, both = _shared_points(runs)
     counts = counts[1:] or counts
     shared = sorted(both["mlp"].keys() & both["cnn"].keys())
@@ -55,8 +55,10 @@ def seconds_a_round(runs: Sequence[Run]) -> Judged:
         None if x is None else float(np.exp(np.clip(x, -50, 50))) for x in mean_with_interval(ratios.tolist())
     )
     verdict = above(low, high, FAR)
-    figures = [Figure(f"{name.upper()}: a round", float(np.median(seconds[name])), "seconds") for name in seconds]
-    note = f"fit and query, {counts[0]:,} to {counts[-1]:,} labels, {len(shared)} seeds"
+    figures = [
+        Figure(f"{name.upper()}: seconds per round", float(np.median(seconds[name])), "seconds") for name in seconds
+    ]
+    note = f"training and querying, {counts[0]:,} to {counts[-1]:,} labels, {len(shared)} seeds"
     return [*figures, Figure("CNN over MLP", mean, "ratio", low, high, verdict, note)], verdict
 
 

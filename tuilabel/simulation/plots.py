@@ -15,21 +15,23 @@ from tuilabel.simulation.run import Run
 from tuilabel.simulation.summary import COUNTS, curve
 
 SUFFIXES = (".png", ".svg", ".pdf")
-# Okabe and Ito's palette, which the colour-blind can tell apart, without its yellow, too pale for a line.
+# Okabe and Ito's palette, which works for colour-blind readers, without its yellow, too pale for a line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX*<>hp"
 DASHES = ("-", "--", ":", "-.")
-LOG_FROM = 15  # times as many labels at the end as at the beginning
+LOG_FROM = 15  # the axis of labels is logarithmic if it ends at so many times its start
 
 
 def check_plot_file(path: Path) -> None:
-    """Raise `UsageError` where no plot can be written to `path`, for its ending."""
+    """Raise `UsageError` if the file type of `path` is not one of `SUFFIXES`."""
     if path.suffix.lower() not in SUFFIXES:
-        raise UsageError(f"--plot {path}: a plot is {', '.join(SUFFIXES)}")
+        raise UsageError(
+            f"plot must be a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file, got {path}", parameter="plot"
+        )
 
 
 def mean_curves(runs: Sequence[Run]) -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """For each strategy and learner: labels (k,) and accuracies (seeds, k), of the rounds that all its runs have."""
+    """For each strategy and learner: labels (k,) and accuracies (seeds, k) of the k rounds that all its runs have."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.strategy, run.learner), []).append(run)
@@ -46,8 +48,8 @@ def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
 
     Raises
     ------
-    UsageError : where the ending is none of `SUFFIXES`.
-    TuilabelError : where the file cannot be written.
+    UsageError : if the file type is not one of `SUFFIXES`.
+    TuilabelError : if the file cannot be written.
     """
     check_plot_file(path)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -56,14 +58,14 @@ def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
     curves = mean_curves(runs)
     learners = list(dict.fromkeys(learner for _, learner in curves))
     strategies = list(dict.fromkeys(strategy for strategy, _ in curves))
-    beside = len(strategies) > 8  # a long legend would hide the curves
-    figure = Figure(figsize=(7.0 * len(learners) + 2 * beside, 4.8), dpi=150, layout="constrained")
+    outside = len(strategies) > 8  # a long legend would hide the curves
+    figure = Figure(figsize=(7.0 * len(learners) + 2 * outside, 4.8), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(1, len(learners), sharey=True, squeeze=False)[0]
     for panel, learner in zip(panels, learners, strict=True):
-        for place, strategy in enumerate(strategies):
+        for n, strategy in enumerate(strategies):
             if (strategy, learner) in curves:
-                _draw(panel, *curves[strategy, learner], strategy, place)
+                _draw(panel, *curves[strategy, learner], strategy, n)
         seeds = max(len(y) for (_, of), (_, y) in curves.items() if of == learner)
         spread = f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed"
         panel.set_title(f"{dataset}, learner {learner}: {spread}")
@@ -71,7 +73,7 @@ def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
         panel.grid(alpha=0.3)
         _scale(panel, [n for (_, of), (n, _) in curves.items() if of == learner])
     panels[0].set_ylabel("accuracy on the test split (%)")
-    if beside:
+    if outside:
         panels[-1].legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
     else:
         panels[-1].legend(loc="lower right")
@@ -79,13 +81,13 @@ def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:
         figure.savefig(temporary, format=path.suffix.lower()[1:])
 
 
-def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], name: str, place: int) -> None:
-    colour = COLOURS[place % len(COLOURS)]
+def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], name: str, number: int) -> None:
+    colour = COLOURS[number % len(COLOURS)]
     mean = 100 * accuracies.mean(axis=0)
-    dashes = DASHES[place // len(COLOURS) % len(DASHES)]
+    dashes = DASHES[number // len(COLOURS) % len(DASHES)]
     step = max(1, len(n) // 12)
-    every = (place % step, step)  # markers of curves on one another do not all hide each other
-    marker = MARKERS[place % len(MARKERS)]
+    every = (number % step, step)  # so that markers of overlapping curves do not hide each other
+    marker = MARKERS[number % len(MARKERS)]
     panel.plot(n, mean, dashes, color=colour, marker=marker, markevery=every, markersize=5, linewidth=1.6, label=name)
     if len(accuracies) > 1:
         spread = 100 * accuracies.std(axis=0, ddof=1)
@@ -93,7 +95,7 @@ def _draw(panel: Any, n: NDArray[np.float64], accuracies: NDArray[np.float64], n
 
 
 def _scale(panel: Any, labels: list[NDArray[np.float64]]) -> None:
-    """A logarithmic axis where the first rounds would be squeezed, with round numbers on it."""
+    """Make the axis logarithmic, with round numbers, if the first rounds would be squeezed otherwise."""
     from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter
 
     low, high = min(n[0] for n in labels), max(n[-1] for n in labels)

@@ -1,4 +1,4 @@
-"""What came of an experiment, in one JSON document that another can be joined to."""
+"""The results of an experiment as one JSON document, which further runs can be added to."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from tuilabel.simulation.experiment import COMMON, Experiment
 from tuilabel.simulation.run import Key, Run
 from tuilabel.version import __version__
 
+KEYS = {"batch_size": "batch"}
+"""Keys in the document that differ from the name of the setting."""
+
 
 @dataclass(frozen=True)
 class Results:
-    """What came of an experiment so far."""
+    """The results of an experiment so far."""
 
     settings: dict[str, Any]
     runs: tuple[Run, ...]
@@ -28,7 +31,7 @@ class Results:
         return {**self.settings, "runs": [run.to_json() for run in self.runs]}
 
     def to_text(self) -> str:
-        """The same as text, a run a line: thousands of lines of a figure each nobody could look through."""
+        """The same as text with one run per line, which stays readable."""
         head = json.dumps(self.settings, indent=1).removesuffix("\n}")
         runs = ",\n".join(f"  {json.dumps(run.to_json())}" for run in self.runs)
         return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
@@ -41,7 +44,7 @@ class Results:
 def describe(
     experiment: Experiment, *, dataset: str, pool_size: int, test_size: int, latent_dim: int | None
 ) -> dict[str, Any]:
-    """What the document says besides the runs; two experiments whose descriptions agree can be joined."""
+    """The settings in the document; results of experiments whose settings agree can be joined."""
     encoder = experiment.encoder
     path = None if encoder is None else encoder.path
     return {
@@ -53,33 +56,33 @@ def describe(
         "latent_dim": latent_dim,
         "checkpoint": None if path is None else str(path),
         "checkpoint_digest": None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
-        **{name: getattr(experiment, name) for name in COMMON},
+        **{KEYS.get(name, name): getattr(experiment, name) for name in COMMON},
     }
 
 
 def disagreement(earlier: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """In which settings two descriptions differ that must agree, in words; None where they can be joined."""
-    options = {"audit_share": "the audit share", "cross_validate": "--estimates"}
+    """The first setting in which two descriptions differ that must agree, in words; None if they can be joined."""
     for name in ("dataset", "pool_size", "test_size", *COMMON):
-        if earlier.get(name) != now[name]:
-            return f"{options.get(name, f'--{name}' if name in COMMON else name)} {earlier.get(name)}, not {now[name]}"
+        key = KEYS.get(name, name)
+        if earlier.get(key) != now[key]:
+            return f"`{name}={earlier.get(key)}`, not {now[key]}"
     was_by, now_by = earlier.get("encoder", now["encoder"]), now["encoder"]
     if was_by is not None and now_by is not None and was_by != now_by:
-        return f"--encoder {was_by}, not {now_by}"
+        return f"`encoder={was_by}`, not {now_by}"
     was, is_ = earlier.get("checkpoint_digest"), now["checkpoint_digest"]
     if was is not None and is_ is not None and was != is_:  # by content: a checkpoint may have moved, or be a new one
         if earlier["checkpoint"] == now["checkpoint"]:
-            return f"another checkpoint at {now['checkpoint']}: it was trained anew since"
+            return f"another checkpoint at {now['checkpoint']}, which has been retrained since"
         return f"the checkpoint {earlier['checkpoint']}, not {now['checkpoint']}"
     return None
 
 
 def read_results(path: Path) -> Results:
-    """The results in a file that `write_results` wrote.
+    """Read results written by `write_results`.
 
     Raises
     ------
-    TuilabelError : where it cannot be read or is something else.
+    TuilabelError : if the file cannot be read or does not contain results.
     """
     try:
         document = json.loads(path.read_text())
@@ -87,11 +90,11 @@ def read_results(path: Path) -> Results:
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TuilabelError(f"{path} holds no results of `tuilabel simulate`: name another file") from error
+        raise TuilabelError(f"{path} does not contain results of `tuilabel simulate`: choose another file") from error
     return Results(document, runs)
 
 
 def write_results(results: Results, path: Path) -> None:
-    """Write the document, whole or not at all; raises `TuilabelError` where it cannot be written."""
+    """Write the document atomically; raises `TuilabelError` if it cannot be written."""
     with atomic_write(path) as temporary:
         temporary.write_text(results.to_text())

@@ -1,4 +1,4 @@
-"""One run: a session that the true labels answer."""
+"""One run of a simulation: a labelling session with the true labels as the annotator."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ Key = tuple[str, str, int]
 class RunPlan:
     """What all runs of an experiment share."""
 
-    batch: int = 20
+    batch_size: int = 20
     budget: int = 500
     initial: int = 20
     start: str = "own"
     audit_share: float = 0.1
     cross_validate: bool = False
-    """Whether accuracy is estimated by cross-validation after each batch, which costs five more models a round."""
+    """Whether accuracy is estimated by cross-validation after each batch, which takes five more models per round."""
 
 
 @dataclass(frozen=True)
 class RunSettings(RunPlan):
-    """What one run is: the same settings, pool and checkpoint give the same run."""
+    """The settings of one run; the same settings, pool and checkpoint give the same run."""
 
     strategy: str
     learner: str
@@ -47,11 +47,11 @@ class RunSettings(RunPlan):
 
     @property
     def key(self) -> Key:
-        """What tells it from the other runs of an experiment."""
+        """Identifies the run within an experiment."""
         return self.strategy, self.learner, self.seed
 
     def first_strategy(self) -> str:
-        """The strategy of the first batch: the one asked for, or its own, at random where that needs a model."""
+        """The strategy of the first batch: `start`, the run's own, or random sampling if that needs a model."""
         if self.start != "own":
             return self.start
         return "random" if get_strategy(self.strategy).needs_model else self.strategy
@@ -59,7 +59,7 @@ class RunSettings(RunPlan):
 
 @dataclass(frozen=True)
 class Point:
-    """A round of a run: the model after `n_labels` labels."""
+    """One round of a run: the model after `n_labels` labels."""
 
     n_labels: int
     accuracy: float
@@ -71,16 +71,16 @@ class Point:
     """Estimated accuracy with its 95 % interval: value, low, high."""
     lure: tuple[float, float, float] | None
     confidence: float | None
-    """Mean calibrated confidence over the unanswered pool."""
+    """Mean calibrated confidence over the unlabelled pool."""
     agreement: float | None
     """Of the predictions of successive models (Bloodgood & Vijay-Shanker 2009)."""
     pool_accuracy: float | None = None
-    """On all items of the pool, which is what estimates are of; None in files of before."""
+    """Accuracy on the whole pool, which is what the estimates are about; None in files of version 0.1."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """A learning curve: one point a round."""
+    """A learning curve: one point per round."""
 
     strategy: str
     learner: str
@@ -89,18 +89,18 @@ class Run:
 
     @property
     def key(self) -> Key:
-        """What tells it from the other runs of an experiment."""
+        """Identifies the run within an experiment."""
         return self.strategy, self.learner, self.seed
 
     def to_json(self) -> dict[str, Any]:
-        """An entry of `runs` in the document of `tuilabel simulate --json`: a column for each figure."""
+        """An entry of `runs` in the document of `tuilabel simulate --json`: a list for each field of `Point`."""
         names = [field.name for field in fields(Point)]
         columns = {name: [getattr(point, name) for point in self.points] for name in names}
         return {"strategy": self.strategy, "learner": self.learner, "seed": self.seed, **columns}
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Run:
-        """The run of such an entry; raises KeyError, TypeError or ValueError where it is none."""
+        """The run of such an entry; raises KeyError, TypeError or ValueError if it is malformed."""
         names = [field.name for field in fields(Point) if field.name in document or field.default is MISSING]
         rows = zip(*(document[name] for name in names), strict=True)
         points = (Point(**dict(zip(names, map(_tupled, row), strict=True))) for row in rows)
@@ -110,12 +110,16 @@ class Run:
 def simulate_run(
     pool: ImagePool, runner: RoundRunner, settings: RunSettings, on_round: Callable[[], object] = lambda: None
 ) -> Run:
-    """Replay active learning on `pool` with its targets as the oracle.
+    """Replay active learning on `pool` with its targets as the annotator.
 
     Parameters
     ----------
-    runner : trains and picks; its test set judges.
+    runner : trains, queries, and measures accuracy on its test set.
     on_round : called after every round.
+
+    Raises
+    ------
+    ValueError : if the pool has no targets or no test split.
     """
     if pool.targets is None or pool.test is None:
         raise ValueError("a simulation needs true labels and a test split")
@@ -128,7 +132,7 @@ def simulate_run(
         trainer=trainer,
         classes=pool.classes,
         strategy=settings.strategy,
-        batch_size=settings.batch,
+        batch_size=settings.batch_size,
         annotator="oracle",
         seed=settings.seed,
         retrain="batch",
@@ -153,8 +157,8 @@ def simulate_run(
 
 
 def rounds_of(settings: RunSettings) -> int:
-    """How many points such a run has."""
-    return 1 + math.ceil(max(0, settings.budget - settings.initial) / settings.batch)
+    """The number of rounds of a run."""
+    return 1 + math.ceil(max(0, settings.budget - settings.initial) / settings.batch_size)
 
 
 def _point(statistics: Statistics, result: RoundResult, test: TestMetrics, on_pool: float | None) -> Point:
@@ -175,13 +179,13 @@ def _point(statistics: Statistics, result: RoundResult, test: TestMetrics, on_po
 
 
 def _on_pool(session: LabellingSession, runner: RoundRunner) -> float:
-    """Accuracy on the pool of the newest model, or of the one class there is."""
+    """Accuracy of the newest model on the pool; without a model, of the only class labelled so far."""
     predicted = int(session.labels()[1][0]) if runner.probabilities is None else runner.probabilities.argmax(axis=1)
     return float(np.mean(session.pool.targets == predicted))
 
 
 def _one_class(session: LabellingSession) -> TestMetrics:
-    """While all labels are of one class there is no model; that class is all one could predict, and be sure of."""
+    """With labels of one class only there is no model; that class is predicted with certainty instead."""
     assert session.pool.test is not None
     only = int(session.labels()[1][0])
     share = float(np.mean(session.pool.test.targets == only))

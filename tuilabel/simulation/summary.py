@@ -1,4 +1,4 @@
-"""What an experiment says: one row a strategy and learner, with paired differences to a baseline."""
+"""Summary of an experiment: one row per strategy and learner, with paired differences to a baseline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BASELINE = "random"
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and standard deviation over seeds; the latter None for one seed."""
+    """Mean and standard deviation over seeds; `sd` is None for one seed."""
 
     mean: float
     sd: float | None
@@ -31,7 +31,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Spread:
-        """Of one value a seed."""
+        """From one value per seed."""
         return cls(
             float(np.mean(values)),
             float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -41,32 +41,32 @@ class Spread:
 
 @dataclass(frozen=True)
 class Row:
-    """One strategy with one learner over its seeds."""
+    """One strategy and learner over all seeds."""
 
     strategy: str
     learner: str
     seeds: int
     accuracy: dict[int, Spread]
-    """At numbers of labels, linear between rounds."""
+    """By number of labels, linearly interpolated between rounds."""
     balanced_accuracy: Spread
-    """After the last round, as the next."""
+    """After the last round, like `calibration_error`."""
     calibration_error: Spread
     area: Spread
     """Mean accuracy over the range of labels."""
     labels_to: dict[float, tuple[float | None, int]]
-    """By target: the median labels, counting runs that never got there as infinite (None), and how many got there."""
+    """By target: (median labels, runs that reach it). Other runs count as infinite; None if the median is."""
     against_baseline: PairedComparison | None
-    """Difference in area to the baseline with the same learner, seed by seed; None without it."""
+    """Paired difference in area to the baseline with the same learner; None without a baseline."""
     seconds: float
-    """Median seconds of a round after the first: training and picking."""
+    """Median seconds of a round after the first: training and querying."""
 
 
 def summarise(runs: Sequence[Run], counts: Sequence[int] | None = None, baseline: str = BASELINE) -> list[Row]:
-    """A row for every strategy and learner, in the order in which they come.
+    """A row for every strategy and learner, in the order of the runs.
 
     Parameters
     ----------
-    counts : numbers of labels to give accuracies at; by default the round ones that every run reached.
+    counts : numbers of labels at which accuracy is given; by default the round numbers that every run reaches.
     """
     if not runs:
         return []
@@ -81,16 +81,16 @@ def summarise(runs: Sequence[Run], counts: Sequence[int] | None = None, baseline
 
 
 def counts_within(runs: Sequence[Run]) -> list[int]:
-    """The round numbers of labels that every run reached, and the last."""
+    """The round numbers of labels that every run reaches, and the first and last."""
     low, high = max(run.points[0].n_labels for run in runs), min(run.points[-1].n_labels for run in runs)
     return sorted({n for n in COUNTS if low <= n <= high} | {low, high})
 
 
-def curve(run: Run, figure: str = "accuracy") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(labels, figure) of a run, float64 each."""
+def curve(run: Run, field: str = "accuracy") -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(labels, a field of `Point`) of a run, float64 (rounds,) each."""
     return (
         np.array([point.n_labels for point in run.points], dtype=np.float64),
-        np.array([getattr(point, figure) for point in run.points], dtype=np.float64),
+        np.array([getattr(point, field) for point in run.points], dtype=np.float64),
     )
 
 
@@ -118,7 +118,7 @@ def _row(strategy: str, learner: str, runs: dict[int, Run], base: dict[int, Run]
 
 
 def area(run: Run) -> float:
-    """Mean accuracy over the range of labels; the accuracy itself of a run of one round."""
+    """Mean accuracy over the range of labels (area under the learning curve); of one round, its accuracy."""
     n, y = curve(run)
     return area_under_learning_curve(n, y) if len(n) > 1 else float(y[0])
 

@@ -1,4 +1,4 @@
-"""What the MLP reaches with many labels drawn at random, up to all: the end of every learning curve."""
+"""The accuracy of the MLP with many random labels, up to all: where every learning curve ends."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tuilabel.learner.evaluation import TestSet
 from tuilabel.simulation.run import Point, Run
 
 COUNTS = (100, 1000, 10_000)
-LONG, FROM = 4000, 5000  # steps, in place of at most 400, from so many labels on
+LONG, FROM = 4000, 5000  # steps (instead of at most 400), from so many labels on
 
 
 def counts_for(pool_size: int) -> list[int]:
-    """The numbers of labels: round ones, and all."""
+    """The numbers of labels: round numbers, and all."""
     return [n for n in COUNTS if n < pool_size] + [pool_size]
 
 
 def supervised_run(
     latents: NDArray[np.float32], targets: NDArray[np.int64], n_classes: int, test: TestSet, seed: int
 ) -> Run:
-    """Train the MLP ensemble anew at each number of labels; the labels of one number are among those of the next.
+    """Train the MLP ensemble from scratch at each number of labels; each set of labels includes the previous one.
 
-    It runs in one thread, as simulations do.
+    Like simulations it computes in one thread.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The claims of Tonnaer 2017: which runs each needs. What the runs say of them stands in `claims`."""
+"""The claims of Tonnaer 2017 and the runs that each needs; module `claims` judges them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilabel.datasets import DatasetLike
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulation.experiment import Experiment
@@ -34,14 +35,22 @@ Runs = Mapping[str, Sequence[Run]]
 
 @dataclass(frozen=True)
 class ThesisSettings:
-    """What is asked of `tuilabel thesis`.
+    """The settings of `tuilabel thesis`.
+
+    Attributes
+    ----------
+    checkpoint : of the VAE.
+    claims : numbers of the claims to judge, keys of `CLAIMS`.
+    seeds : number of runs of each kind, with the seeds `seed`, `seed` + 1, ….
+    budget : labels of a run; fewer where a round takes long.
+    cnn_seeds : number of runs of the CNN, which takes half a minute per round on 60,000 images.
 
     Raises
     ------
-    UsageError : where a number makes no sense or there is no such claim.
+    UsageError : if a number is out of range or a claim is unknown.
     """
 
-    dataset: str
+    dataset: DatasetLike
     data_dir: Path | None
     checkpoint: Path
     claims: tuple[int, ...] = tuple(CLAIMS)
@@ -51,44 +60,44 @@ class ThesisSettings:
     cnn_seeds: int = 3
 
     def __post_init__(self) -> None:
-        for option, low in (("seeds", 1), ("seed", 0), ("budget", 2), ("cnn_seeds", 1)):
-            if getattr(self, option) < low:
-                name = option.replace("_", "-")
-                raise UsageError(f"--{name} {getattr(self, option)} is too small: give {low} or more")
+        for name, low in (("seeds", 1), ("seed", 0), ("budget", 2), ("cnn_seeds", 1)):
+            if getattr(self, name) < low:
+                raise UsageError(f"{name} must be at least {low}, got {getattr(self, name)}", parameter=name)
         unknown = sorted(set(self.claims) - set(CLAIMS))
         if unknown or not self.claims:
-            raise UsageError(f"--claim {unknown[0] if unknown else ''} is unknown: give 1 to {len(CLAIMS)}")
+            got = unknown[0] if unknown else "none"
+            raise UsageError(f"claims must be numbers from 1 to {len(CLAIMS)}, got {got}", parameter="claims")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Experiments whose runs are laid beside each other."""
+    """Experiments whose runs are compared with one another."""
 
     name: str
     experiments: tuple[Experiment, ...]
 
     def run_keys(self) -> dict[Key, None]:
-        """(strategy, learner, seed) of every run, in order."""
+        """The key of every run, in order."""
         return {run.key: None for experiment in self.experiments for run in experiment.runs()}
 
     def wanted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
-        """Those of `runs` that belong to the block."""
+        """The runs that belong to the block, out of `runs`."""
         known = {run.key: run for run in runs}
         return tuple(known[key] for key in self.run_keys() if key in known)
 
 
 def blocks(settings: ThesisSettings) -> list[Block]:
-    """Every experiment that the claims need, each run once, the CNN's last; claim 1 needs none (`supervised`)."""
+    """The experiments that the claims need, without repeated runs, the CNN last; claim 1 has its own (`supervised`)."""
     claims, found = settings.claims, []
     strategies = [*(("random", *UNCERTAIN) if 2 in claims else ()), *((UNCERTAINTY, DENSITY) if 5 in claims else ())]
     if strategies:
-        asked = tuple(dict.fromkeys(strategies))
-        found.append(Block("strategies", (_experiment(settings, asked, BATCH, settings.budget),)))
+        compared = tuple(dict.fromkeys(strategies))
+        found.append(Block("strategies", (_experiment(settings, compared, BATCH, settings.budget),)))
     if 6 in claims:
         budget = min(BATCHES_BUDGET, settings.budget)
         for batch in BATCHES:
-            asked = ("margin", *DIVERSE) if batch > 1 else ("margin",)
-            found.append(Block(batch_block(batch), (_experiment(settings, asked, batch, budget),)))
+            compared = ("margin", *DIVERSE) if batch > 1 else ("margin",)
+            found.append(Block(batch_block(batch), (_experiment(settings, compared, batch, budget),)))
     if {3, 4} & set(claims):
         budget = min(CNN_BUDGET, settings.budget)
         both = _experiment(
@@ -106,7 +115,7 @@ def blocks(settings: ThesisSettings) -> list[Block]:
 
 
 def batch_block(batch: int) -> str:
-    """The name of the block with batches of that size."""
+    """The name of the block with batches of `batch` labels."""
     return f"batch-{batch}"
 
 
@@ -128,16 +137,16 @@ def _experiment(
         learners,
         seeds=seeds or settings.seeds,
         seed=settings.seed,
-        batch=batch,
+        batch_size=batch,
         budget=budget,
         initial=min(initial, budget),
         start="random",
-        audit_share=0.0,  # every label is one that the strategy chose
+        audit_share=0.0,  # the strategy chooses every label
     )
 
 
 def setting_lines(settings: ThesisSettings) -> list[str]:
-    """What is run, in words, so that nobody takes a small experiment for a large one."""
+    """What was run, in words, so that a small experiment is not mistaken for a large one."""
     lines = []
     if 1 in settings.claims:
         lines.append(f"supervised: random labels, up to all of the pool; {settings.seeds} runs of the mlp")
@@ -148,14 +157,14 @@ def setting_lines(settings: ThesisSettings) -> list[str]:
             by_learner[learner] = by_learner.get(learner, 0) + 1
         runs = ", ".join(f"{number} runs of the {learner}" for learner, number in by_learner.items())
         lines.append(
-            f"{block.name}: {', '.join(of.strategies)}; {of.initial} random labels, then batches of {of.batch} up to "
-            f"{of.budget} labels; {runs}"
+            f"{block.name}: {', '.join(of.strategies)}; {of.initial} random labels, then batches of {of.batch_size} "
+            f"up to {of.budget} labels; {runs}"
         )
     return lines
 
 
 def to_document(description: dict[str, Any], runs: Runs) -> dict[str, Any]:
-    """What is kept of an unfinished `tuilabel thesis`."""
+    """The document of an unfinished `tuilabel thesis`."""
     return {**description, "blocks": {name: [run.to_json() for run in members] for name, members in runs.items()}}
 
 
@@ -164,21 +173,24 @@ def from_document(document: Any, description: dict[str, Any], path: Path) -> dic
 
     Raises
     ------
-    TuilabelError : where it is something else, or of other images, another checkpoint or another budget.
+    TuilabelError : if it is something else, or of other images, another checkpoint or another budget.
     """
     try:
         for name, value in description.items():
             if name != "tuilabel" and document[name] != value:
                 raise TuilabelError(
-                    f"{path} was made with {name} {document[name]}, not {value}: give what it was made with, or "
-                    "another --json"
+                    f"{path} was made with {name} {document[name]}, not {value}: use the same settings to resume "
+                    "it, or another `file`"
                 )
         return {name: tuple(map(Run.from_json, members)) for name, members in document["blocks"].items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise TuilabelError(f"{path} holds no results of `tuilabel thesis`: name another file") from error
+        raise TuilabelError(f"{path} does not contain results of `tuilabel thesis`: choose another file") from error
 
 
 def check_size(settings: ThesisSettings, pool_size: int) -> None:
-    """Raise `UsageError` where the pool has fewer images than the budget asks for."""
+    """Raise `UsageError` if the budget is larger than the pool."""
     if settings.budget > pool_size:
-        raise UsageError(f"--budget {settings.budget} is more than the {pool_size:,} images of {settings.dataset}")
+        raise UsageError(
+            f"budget must be at most {pool_size:,}, the images of {settings.dataset}, got {settings.budget:,}",
+            parameter="budget",
+        )

@@ -1,4 +1,4 @@
-"""The results of `simulate` for people: tables, and curves in the terminal."""
+"""The results of `simulate` in the terminal: tables and learning curves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tuilabel.errors import pluralize
 from tuilabel.estimate import PairedComparison
 from tuilabel.render.line_chart import LETTERS, line_chart
 from tuilabel.simulation.estimates import EstimateRow, Quality, compare_estimates
@@ -18,43 +19,50 @@ from tuilabel.simulation.plots import LOG_FROM, mean_curves
 from tuilabel.simulation.run import Run
 from tuilabel.simulation.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
 
-PIPE_WIDTH = 100  # columns where nobody says how many there are
-COUNT_WIDTH = 12  # of one accuracy with its spread
+PIPE_WIDTH = 100  # columns where there is no terminal
+COUNT_WIDTH = 12  # of a column with one accuracy and its spread
 GAP = 2  # between columns
 CHART_HEIGHT = 18  # lines
 CHART_COLOURS = ("blue", "yellow", "magenta", "green", "cyan", "red")
 Column = tuple[str, list[str]]
-"""Its heading and cells."""
+"""Heading and cells."""
 
 
 def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: bool) -> None:
-    """Print all of it on stdout."""
+    """Print tables and curves on stdout.
+
+    Parameters
+    ----------
+    settings : of the results; see `describe`.
+    estimates : whether estimates of accuracy are compared with the true accuracy.
+    """
     terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     out = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
-    several = len({run.learner for run in runs}) > 1
-    room = out.width - max(len(run.strategy) for run in runs) - COUNT_WIDTH - 9 * several
+    several_learners = len({run.learner for run in runs}) > 1
+    room = out.width - max(len(run.strategy) for run in runs) - COUNT_WIDTH - 9 * several_learners
     rows = summarise(runs, shown_counts(counts_within(runs), max(3, room // COUNT_WIDTH)))
     seeds = len({run.seed for run in runs})
-    audits = "a tenth of each batch audited" if settings["audit_share"] else "no audits"
+    audits = f"{settings['audit_share']:.0%} audited" if settings["audit_share"] else "no audit"
     out.print(
-        f"{settings['dataset']}: {seeds} seed{'s' * (seeds > 1)}, "
-        f"{settings['initial']} labels first (start: {settings['start']}), then {settings['batch']} a round, {audits}",
+        f"{settings['dataset']}: {pluralize(seeds, 'seed')}, {pluralize(settings['initial'], 'label')} in round 1 "
+        f"(start: {settings['start']}), then {settings['batch']} per round, {audits}",
         markup=False,
     )
-    _titled(
-        out, f"Accuracy on the test split in %, {'by labels' if seeds == 1 else 'mean ± standard deviation, by labels'}"
-    )
+    spread = "" if seeds == 1 else ", mean ± standard deviation,"
+    _titled(out, f"Accuracy on the test split in %{spread} by number of labels")
     _print_tables(out, rows, accuracy_columns(rows))
-    _titled(out, "Labels it takes to reach an accuracy, and the models after the last round")
+    _titled(out, "Labels needed to reach an accuracy, and the models after the last round")
     _print_tables(out, rows, comparison_columns(rows))
     for line in _footnotes(rows):
         out.print(line, markup=False, style="dim")
     if estimates and (compared := compare_estimates(runs)):
-        _titled(out, "Estimates of accuracy against the accuracy on the pool, in points")
+        _titled(out, "Estimates of accuracy compared with the true accuracy on the pool, in points")
         _print_tables(out, compared, estimate_columns(compared))
-        out.print("bias: estimate - truth; held: runs whose 95 % interval held the truth", markup=False, style="dim")
+        out.print(
+            "bias: estimate - truth; covered: runs whose 95 % interval contained the truth", markup=False, style="dim"
+        )
     if chart := curve_chart(runs, out.width, coloured=out.is_terminal and not out.no_color):
-        _titled(out, "Mean accuracy on the test split by labels")
+        _titled(out, "Mean accuracy on the test split by number of labels")
         out.print(chart)
 
 
@@ -63,8 +71,8 @@ def _titled(out: Console, title: str) -> None:
 
 
 def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list[Column]) -> None:
-    for place, table in enumerate(tables(rows, columns, out.width)):
-        if place:
+    for n, table in enumerate(tables(rows, columns, out.width)):
+        if n:
             out.print()
         out.print(table)
 
@@ -117,28 +125,28 @@ def _wrapped(entries: Sequence[Text], width: int) -> Iterator[Text]:
 
 
 def shown_counts(counts: list[int], most: int) -> list[int]:
-    """At most `most` of the numbers of labels, evenly among them, the last one always there."""
+    """At most `most` of the numbers of labels, evenly spaced, always with the last one."""
     if len(counts) <= most:
         return counts
     return sorted({counts[round(i * (len(counts) - 1) / (most - 1))] for i in range(most)})
 
 
 def accuracy_columns(rows: list[Row]) -> list[Column]:
-    """Accuracy at the shown counts, and over all."""
+    """Accuracy at some numbers of labels, and the area under the curve."""
     counts = [(f"{count:,}", [_percent(row.accuracy[count]) for row in rows]) for count in rows[0].accuracy]
     return [*counts, ("area", [_percent(row.area) for row in rows])]
 
 
 def comparison_columns(rows: list[Row]) -> list[Column]:
-    """How many labels a target takes, how far from the baseline, and what the models are like at the end."""
+    """Labels needed for each target, difference to the baseline, and quality of the last models."""
     columns = [
         (f"to {100 * target:.0f} %", [_labels_to(*row.labels_to[target], row.seeds) for row in rows])
         for target in TARGETS
     ]
     if any(row.against_baseline for row in rows):
         differences = [_difference(row.against_baseline) for row in rows]
-        for place, heading in enumerate((f"vs {BASELINE}", "p (t)", "p (W)")):
-            columns.append((heading, [cells[place] for cells in differences]))
+        for n, heading in enumerate((f"vs {BASELINE}", "p (t)", "p (W)")):
+            columns.append((heading, [cells[n] for cells in differences]))
     columns.append(("balanced", [f"{100 * row.balanced_accuracy.mean:.1f}" for row in rows]))
     columns.append(("ECE", [f"{100 * row.calibration_error.mean:.1f}" for row in rows]))
     columns.append(("s/round", [f"{row.seconds:.2f}" for row in rows]))
@@ -146,21 +154,21 @@ def comparison_columns(rows: list[Row]) -> list[Column]:
 
 
 def estimate_columns(rows: list[EstimateRow]) -> list[Column]:
-    """How far each estimate is from the truth."""
+    """The error of each estimate."""
     columns = [
         ("labels", [f"{row.n_labels:,}" for row in rows]),
         ("truth", [f"{100 * row.accuracy:.1f}" for row in rows]),
     ]
     for name, qualities in (("audit", [row.audit for row in rows]), ("LURE", [row.lure for row in rows])):
         figures = [_quality(quality) for quality in qualities]
-        for place, heading in enumerate((f"{name}\nbias", "\nheld", "\nwidth")):
-            columns.append((heading, [cells[place] for cells in figures]))
-    sure = ["–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}" for row in rows]
-    return [*columns, ("confidence\nbias", sure)]
+        for n, heading in enumerate((f"{name}\nbias", "\ncovered", "\nwidth")):
+            columns.append((heading, [cells[n] for cells in figures]))
+    confidence = ["–" if row.confidence is None else f"{100 * row.confidence.bias:+.1f}" for row in rows]
+    return [*columns, ("confidence\nbias", confidence)]
 
 
 def tables(rows: Sequence[Row | EstimateRow], columns: list[Column], width: int) -> Iterator[Table]:
-    """The columns behind the names of the rows: in one table, or in as many as `width` makes necessary."""
+    """The columns after the names of the rows, in as many tables as needed to fit into `width`."""
     names = [("strategy", [row.strategy for row in rows])]
     if _several(rows):
         names.append(("learner", [row.learner for row in rows]))
@@ -216,13 +224,13 @@ def _p(p: float) -> str:
 def _quality(quality: Quality | None) -> tuple[str, str, str]:
     if quality is None or quality.coverage is None or quality.width is None:
         return "–", "–", "–"
-    held = f"{round(quality.coverage * quality.runs)}/{quality.runs}"
-    return f"{100 * quality.bias:+.1f}", held, f"{100 * quality.width:.1f}"
+    covered = f"{round(quality.coverage * quality.runs)}/{quality.runs}"
+    return f"{100 * quality.bias:+.1f}", covered, f"{100 * quality.width:.1f}"
 
 
 def _footnotes(rows: list[Row]) -> Iterator[str]:
-    yield "area: mean accuracy over the range of labels; s/round: median of training and picking"
-    yield "to: median labels; (n/m) where n of m runs get there, – where no more than half do"
+    yield "area: mean accuracy over the range of labels; s/round: median seconds per round"
+    yield "to: median labels; (n/m) if only n of m runs reach it, – if half or fewer do"
     if any(row.against_baseline for row in rows):
-        yield f"vs {BASELINE}: points of area, seed by seed, ± standard error; p of the paired t-test and of Wilcoxon's"
+        yield f"vs {BASELINE}: paired difference in area ± standard error, in points; p: t-test, Wilcoxon"
     yield "balanced accuracy and expected calibration error (ECE): in %"

@@ -1,8 +1,8 @@
-"""What `tuilabel thesis` prints."""
+"""The report of `tuilabel thesis`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -13,10 +13,10 @@ from tuilabel.simulation.findings import Figure, Finding
 MARKS = {"holds": "green", "does not hold": "red", "not clear": "yellow"}
 
 
-def findings_report(found: list[Finding]) -> Group:
-    """Each claim with its verdict, the rule of it, and what was measured."""
+def findings_report(findings: Sequence[Finding]) -> Group:
+    """Each claim with its verdict, its rule and its measurements."""
     parts: list[RenderableType] = []
-    for finding in found:
+    for finding in findings:
         verdict = f"[bold {MARKS[finding.verdict]}]{finding.verdict}[/]"
         parts.append(f"[bold]{finding.claim}. {finding.statement}:[/] {verdict}")
         parts.append(Padding(f"[dim]rule: {finding.rule}[/]", (0, 0, 0, 3)))

@@ -1,79 +1,61 @@
-"""What `simulate` says on stderr while it encodes and while it runs."""
+"""Progress of `simulate` on stderr."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from tuilabel.simulation.experiment import Experiment, total_rounds
-from tuilabel.simulation.run import Run
+from tuilabel.cli.render.progress import progress
+from tuilabel.simulation.simulate import OnProgress, SimulationProgress
 
-TOLD = 10  # lines of progress where there is no terminal
-
-
-@contextmanager
-def encoding(err: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal and a line elsewhere, from the first time that it is called with (done, total)."""
-    columns = (TextColumn("encoding"), BarColumn(), TextColumn("{task.completed:,}/{task.total:,}"))
-    bar = Progress(*columns, console=err, transient=True, disable=not err.is_terminal)
-    task = bar.add_task("", total=1)
-    told = False
-
-    def show(done: int, total: int) -> None:
-        nonlocal told
-        if not told:
-            told = True
-            bar.start()
-            if not err.is_terminal:
-                err.print(f"encoding {total:,} images")
-        bar.update(task, completed=done, total=total)
-
-    try:
-        yield show
-    finally:
-        bar.stop()
+LINES = 10  # of progress in all where there is no terminal
 
 
 @contextmanager
-def running(
-    err: Console, experiment: Experiment, done: tuple[Run, ...]
-) -> Iterator[tuple[Callable[[], None], Callable[[int], None]]]:
-    """What is to be called after a round, and after a run with the number of finished runs.
+def simulation_progress(console: Console) -> Iterator[tuple[OnProgress, Callable[[SimulationProgress], None]]]:
+    """Show what happens before the runs, and then the runs: a live line on a terminal, some lines elsewhere.
 
-    A live line on a terminal, a few lines elsewhere.
+    Yields
+    ------
+    (on_progress, on_round) for `simulate`.
     """
-    runs = len(experiment.runs())
-    before, total = total_rounds(experiment, done)
-    rounds, finished = before, len({run.key for run in done} & {run.key for run in experiment.runs()})
-    begin = time.monotonic()
+    columns = (TextColumn("simulating"), BarColumn(bar_width=None), TextColumn("{task.description}"))
+    bar = Progress(*columns, console=console, expand=True, transient=True, disable=not console.is_terminal)
+    first: tuple[SimulationProgress, float] | None = None
+    printed = -1
 
-    def figures() -> str:
-        each = (time.monotonic() - begin) / max(1, rounds - before)
-        minutes, seconds = divmod(round(each * (total - rounds)), 60)
-        left = f" · {minutes}:{seconds:02} left" if before < rounds < total else ""
-        return f"{rounds:,} of {total:,} rounds · {finished:,} of {runs:,} runs{left}"
+    with ExitStack() as before_the_runs:
+        on_progress = before_the_runs.enter_context(progress(console))
 
-    columns = (TextColumn("simulating"), BarColumn(bar_width=None), TextColumn("{task.fields[figures]}"))
-    with Progress(*columns, console=err, expand=True, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("", total=total, completed=rounds, figures=figures())
-        if not err.is_terminal:
-            err.print(figures())
+        def on_round(now: SimulationProgress) -> None:
+            nonlocal first, printed
+            if first is None:
+                first = now, time.monotonic()
+                before_the_runs.close()
+                bar.start()
+                bar.add_task("", total=now.total_rounds)
+            text = _text(now, *first)
+            bar.update(bar.task_ids[0], completed=now.rounds, description=text)
+            step = now.runs * LINES // now.total_runs
+            if not console.is_terminal and step > printed:
+                printed = step
+                console.print(text)
 
-        def on_round() -> None:
-            nonlocal rounds
-            rounds += 1
-            bar.update(task, completed=rounds, figures=figures())
+        try:
+            yield on_progress, on_round
+        finally:
+            bar.stop()
 
-        def on_run(now: int) -> None:
-            nonlocal finished
-            told = finished * TOLD // runs
-            finished = now
-            bar.update(task, figures=figures())
-            if not err.is_terminal and finished * TOLD // runs > told:
-                err.print(figures())
 
-        yield on_round, on_run
+def _text(now: SimulationProgress, first: SimulationProgress, begin: float) -> str:
+    """Rounds, runs, and the time left at the pace since the first round."""
+    text = f"{now.rounds:,} of {now.total_rounds:,} rounds · {now.runs:,} of {now.total_runs:,} runs"
+    done = now.rounds - first.rounds
+    if not done or now.rounds == now.total_rounds:
+        return text
+    minutes, seconds = divmod(round((time.monotonic() - begin) / done * (now.total_rounds - now.rounds)), 60)
+    return f"{text} · {minutes}:{seconds:02} left"
