@@ -140,7 +140,7 @@ def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> No
             terminal.type("]")
             terminal.wait_for(rf"by class +(?!{re.escape(shown)})")
         terminal.key("enter")
-        terminal.wait_for(r"Labelled \d+ images? \w+")
+        terminal.wait_for(r"Labelled \d+ images? as \w+")
         terminal.key("escape")
         terminal.wait_for(r"round \d+ by")
         terminal.type(".")

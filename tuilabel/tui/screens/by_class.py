@@ -95,7 +95,7 @@ class ByClassScreen(AnnotationScreen):
             spent = round(1000 * max(0.0, self._key_time - self._asked_at))
             self._confirm(confirmed, spent)
             self.state.unsaved.update(e.key for i in confirmed if (e := self.session.answer_at(i)) is not None)
-            self.show_status(f"Labelled {pluralize(len(confirmed), 'image')} {name}; Backspace undoes it", "text")
+            self.show_status(f"Labelled {pluralize(len(confirmed), 'image')} as {name}; Backspace undoes it", "text")
         if all(self.is_done(position) for position in range(len(self.items))):
             self._ask()
         else:

@@ -36,7 +36,7 @@ class ClassesScreen(Dialog):
             yield OptionList()
             yield Static("", markup=False, classes="dialog-message")
             yield Static(
-                "Enter renames · + adds · - merges into another · Esc closes\nRenaming and merging keep all labels.",
+                "Enter rename · + add · - merge into another · Esc close\nRenaming and merging keep all labels.",
                 markup=False,
                 classes="dialog-hint",
             )

@@ -51,7 +51,7 @@ class FiguresScreen(Screen[None]):
                 yield self._uncertainty
             with VerticalScroll(id="figures-side"):
                 yield self._side
-        yield Static("Esc back", markup=False, classes="dialog-hint")
+        yield Static("Esc back", markup=False, id="figures-hint")
 
     def on_mount(self) -> None:
         self._show()

@@ -264,7 +264,8 @@ def _class_bars(
     statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, *, titled: bool
 ) -> list[Line]:
     counts = statistics.class_counts
-    lines: list[Line] = [[("LABELS BY CLASS", "title"), ("  and accuracy", "dim")]] if titled else []
+    title = "LABELS BY CLASS" if width >= 30 else "LABELS"
+    lines: list[Line] = [[(title, "title"), ("  and accuracy", "dim")]] if titled else []
     top, digits = nice_limit(max(counts, default=0)), len(f"{max(counts, default=0):,}")
     named = any(key != name for key, name in zip(keys, classes, strict=True))
     room = min(max(map(cell_len, classes)) + 1, width // 2) if named else 0
