@@ -213,7 +213,7 @@ def make_colour_digits(
     as_json: Json = False,
 ) -> None:
     """Make `colour-digits`, a substitute for SVHN: MNIST digits on photographs."""
-    from tuilabel.cli.render.making import run_making
+    from functools import partial
 
     from tuilabel.cli.render.progress import error_console, progress
     from tuilabel.datasets.builtin.catalogue import default_data_dir
