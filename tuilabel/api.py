@@ -156,7 +156,7 @@ def simulate(
     checkpoint: str | Path | None = None,
     seeds: int = 3,
     budget: int = 200,
-    batch: int = 20,
+    batch_size: int = 20,
     initial: int = 20,
     start: str = "own",
     audit_share: float = 0.1,
@@ -172,7 +172,7 @@ def simulate(
     strategies : names, or `package.module:function`. Differences are to "random", if it is among them.
     encoder, checkpoint : see `encode`.
     seeds : runs of each strategy.
-    budget, batch, initial : labels of a run, of each round, and of the first round.
+    budget, batch_size, initial : labels of a run, of each round, and of the first round.
     start : strategy of the first batch: "own", "random" or "coverage".
     audit_share : share of each batch that is drawn uniformly at random, 0 to 1.
 
@@ -196,7 +196,7 @@ def simulate(
         learners=(learner,),
         seeds=seeds,
         budget=budget,
-        batch=batch,
+        batch_size=batch_size,
         initial=initial,
         start=start,
         audit_share=audit_share,
