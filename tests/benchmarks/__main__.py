@@ -1,7 +1,7 @@
-"""`uv run python -m tests.benchmarks [NAME…]`: every budget of the design beside what this machine does.
+"""`uv run python -m tests.benchmarks [NAME…]`: what this machine measures, next to every budget of the design.
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
-benchmarks `rivals` (beside scikit-activeml and a CNN; needs `uv run --group
+benchmarks `rivals` (compared with scikit-activeml and a CNN; needs `uv run --group
 rivals`), `strategies` (the cost of each), `hands` (keys a label), `own` (100,000 photographs to the first batch) and
 `listing-million` take minutes and run only when they are named.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import hands, images, learning, own, program, rivals, training
+from tests.benchmarks import hands, images, learning, program, rivals, training, user_images
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -31,10 +31,10 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
     "hands": hands.hands,
-    "own": own.first_batch,
-    "reading": own.reading,
-    "own-keys": own.keys_meanwhile,
-    "hostile": own.hostile,
+    "own": user_images.first_batch,
+    "reading": user_images.reading,
+    "own-keys": user_images.keys_meanwhile,
+    "hostile": user_images.hostile,
     "listing": images.listing,
     "listing-million": images.listing_a_million,
     "decoding": images.decoding,

@@ -1,4 +1,4 @@
-"""A person's own images: how fast they are listed and decoded, and in how much memory."""
+"""User images: how fast they are listed and decoded, and in how much memory."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def listing_a_million(folder: Path) -> Rows:
 
 
 def decoding(folder: Path) -> Rows:
-    """JPEGs of 500 × 375, as ImageNet's, beside a plain loop that does the same with Pillow; in turns."""
+    """JPEGs of 500 × 375, as in ImageNet, compared in turns with a plain loop that does the same with Pillow."""
     rng = np.random.default_rng(0)
     files = []
     for _ in range(20):

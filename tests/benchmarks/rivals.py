@@ -1,4 +1,4 @@
-"""A round beside others' on the same latents and machine: scikit-activeml with scikit-learn's MLP, and a CNN on pixels.
+"""A round compared with those of scikit-activeml, of an MLP of scikit-learn, and of a CNN on pixels.
 
 modAL, the other well-known library, no longer runs with today's scikit-learn and is not here.
 """

@@ -1,4 +1,4 @@
-"""A VAE epoch beside a plain torch loop over the same model and views."""
+"""A VAE epoch compared with a plain torch loop over the same model and views."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def epoch_ratio(folder: Path) -> Iterator[tuple[str, str, str]]:
         ours.append(trained_epoch(images, folder / "epoch.safetensors"))
         plain.append(plain_epoch(images, OneCycle))
         adamw.append(plain_epoch(images, AdamWAlone))
-    yield f"a VAE epoch beside a plain torch loop, {IMAGES:,} images", ratio(ours, plain), "1.05 ×"
-    yield "… beside a plain loop with AdamW in place of Muon", ratio(ours, adamw), ""
+    yield f"a VAE epoch, compared with a plain torch loop, {IMAGES:,} images", ratio(ours, plain), "1.05 ×"
+    yield "… compared with a plain loop with AdamW in place of Muon", ratio(ours, adamw), ""
     yield "… in images a second", f"{IMAGES / statistics.median(ours):,.0f}", ""
     epochs = TrainSettings.for_augmentations("glyphs").epochs
     seconds = epochs * len(pool.images) * statistics.median(ours) / IMAGES

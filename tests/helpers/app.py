@@ -47,7 +47,7 @@ async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIter
 
 
 def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
-    """A round with made-up figures, the same on every machine: for pictures of the screen."""
+    """A round with made-up figures, the same on every machine, for snapshots of the screen."""
     n = len(request.indices)
     left = np.setdiff1d(np.arange(len(toy.latents)), np.concatenate([request.indices, request.excluded]))
 
@@ -76,7 +76,7 @@ def scripted(toy: Toy, request: TrainRequest) -> RoundResult:
 
 
 def scripted_answer(toy: Toy, question: Question) -> Reply:
-    """Answers with made-up figures to what the screens ask of the model."""
+    """Replies with made-up figures to what the screens ask the model."""
     match question:
         case InspectItem():
             near = np.array([index for index in range(9) if index != question.index][:8])

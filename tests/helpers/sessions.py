@@ -22,7 +22,7 @@ SessionMaker = Callable[..., LabellingSession]
 
 
 class Clock:
-    """Two seconds pass between any two looks at it."""
+    """A clock that advances by two seconds each time it is read."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
@@ -39,7 +39,7 @@ def item_at(session: LabellingSession, batch_pos: int) -> int:
 
 
 def answers_by_annotator(session: LabellingSession, pool_idx: int) -> dict[str, Event]:
-    """What each annotator last said of an item, the latest answer last."""
+    """The last answer of each annotator to an item, the latest one last."""
     latest: dict[str, Event] = {}
     for answer in session.live_events:
         if answer.item == session.pool.ids[pool_idx].decode():

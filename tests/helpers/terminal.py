@@ -1,4 +1,4 @@
-"""A real pseudo-terminal around the program, with the screen as a person would see it."""
+"""A real pseudo-terminal around the program, with the screen as a user sees it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEYS = {
 }
 PLAIN = {b"\x1b[c": b"\x1b[?62;22c"}
 """The one query that every terminal answers."""
-# What pyte cannot read and a picture does not need: private modes, device strings.
+# What pyte cannot read and the text does not need: private modes, device strings.
 _SKIPPED = re.compile(rb"\x1b\[[<>=?][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]|\x1b_[^\x1b]*\x1b\\|\x1bP[^\x1b]*\x1b\\")
 _CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
 
@@ -90,7 +90,7 @@ class Terminal:
         self.type(KEYS.get(name, name))
 
     def read(self, seconds: float) -> int:
-        """Take in what comes within `seconds`, ending with the first burst; the number of bytes."""
+        """Read what comes within `seconds`, up to the end of the first burst; return the number of bytes."""
         self._send_due()
         if self._due:
             seconds = max(0.0, min(seconds, self._due[0][0] - time.perf_counter()))
@@ -120,7 +120,7 @@ class Terminal:
 
     @property
     def answers_due(self) -> bool:
-        """Whether answers are still under way."""
+        """Whether replies are still to be sent."""
         return bool(self._due)
 
     def _answer(self, data: bytes) -> None:
@@ -135,7 +135,7 @@ class Terminal:
             os.write(self._fd, self._due.pop(0)[1])
 
     def burst(self, keys: str, quiet: float) -> list[tuple[float, int]]:
-        """Type `keys` and take in the answer until it is quiet for `quiet` seconds, drawing it only then.
+        """Type `keys` and read the output until it is quiet for `quiet` seconds, drawing it only then.
 
         Returns the seconds at which each piece of it came, with its bytes.
         """

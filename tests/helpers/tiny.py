@@ -12,14 +12,14 @@ from tests.helpers.idx import write_idx
 
 @dataclass(frozen=True)
 class Tiny:
-    """A dataset on disk in the place of Fashion-MNIST: 300 images, 60 for tests, and a VAE trained on them."""
+    """A dataset on disk in place of Fashion-MNIST: 300 images, 60 test images, and a VAE trained on them."""
 
     data_dir: Path
     checkpoint: Path
 
 
 def write_dataset(root: Path) -> Path:
-    """The images and targets in Fashion-MNIST's format; the height of a bright bar says the class."""
+    """The images and targets in Fashion-MNIST's format; the height of a bright bar gives the class."""
     rng = np.random.default_rng(1)
     for split, n in (("train", 300), ("t10k", 60)):
         targets = rng.integers(10, size=n, dtype=np.uint8)

@@ -15,7 +15,7 @@ from tuilabel.learner.trainer.round import RoundRunner
 
 @dataclass
 class Toy:
-    """A pool of three well separated classes, with latents that say so."""
+    """A pool of three well separated classes, and latents that separate them."""
 
     pool: ImagePool
     latents: np.ndarray
@@ -33,7 +33,7 @@ def make_toy(n: int = 120, classes: Sequence[str] = ("a", "b", "c"), seed: int =
     rng = np.random.default_rng(seed)
     targets = rng.integers(len(classes), size=n + 60).astype(np.int64)
     images = rng.integers(0, 60, size=(n + 60, 16, 16, 1), dtype=np.uint8)
-    images[np.arange(n + 60), 4 * targets % 16, :, 0] = 250  # a bright row says the class
+    images[np.arange(n + 60), 4 * targets % 16, :, 0] = 250  # a bright row gives the class
     latents = (3 * np.eye(len(classes), 8)[targets] + rng.normal(size=(n + 60, 8)) * 0.5).astype(np.float32)
     split = ImageSplit(images[n:], targets[n:])
     pool = ImagePool.from_arrays(images[:n], classes, targets[:n], test=split, name="toy")

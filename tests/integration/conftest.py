@@ -12,7 +12,7 @@ from tuilabel.project.model import ModelOptions
 
 @pytest.fixture(scope="session")
 def separable_tiny(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    """The tiny dataset, and a VAE whose latents tell its classes apart."""
+    """The tiny dataset, and a VAE whose latents separate its classes."""
     from tuilabel.encoders.vae.settings import TrainSettings
     from tuilabel.encoders.vae.training import train_vae
 

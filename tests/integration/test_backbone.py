@@ -1,4 +1,4 @@
-"""Features of pretrained networks as latents."""
+"""Features of pretrained networks in place of a VAE."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def names_now(events_in: list[str], changes: list[ClassChange]) -> list[str | No
     return [e.class_name for e in with_current_names(events, [*BEGUN, *changes])]
 
 
-def test_labels_follow_their_class_through_new_names_and_merges() -> None:
+def test_labels_follow_their_class_through_renames_and_merges() -> None:
     changes = [
         change("rename", "cat", "kitten", after=1),
         change("merge", "owl", "dog", after=2),
@@ -55,14 +55,14 @@ def test_labels_follow_their_class_through_new_names_and_merges() -> None:
     assert names_now(["cat", "owl", "dog", "kitten"], changes) == ["kitten", "beast", "beast", "kitten"]
 
 
-def test_a_name_given_up_and_used_again_captures_no_old_labels() -> None:
+def test_a_reused_class_name_captures_no_old_labels() -> None:
     changes = [change("rename", "cat", "kitten", after=1), change("add", "cat", after=2)]
     assert names_now(["cat", "kitten", "cat"], changes) == ["kitten", "kitten", "cat"]
     merged = [change("merge", "cat", "dog", after=1), change("add", "cat", after=1)]
     assert names_now(["cat", "cat"], merged) == ["dog", "cat"]
 
 
-def test_a_merge_taken_back_gives_every_label_its_own_class_again() -> None:
+def test_undoing_a_merge_restores_the_class_of_every_label() -> None:
     merge = change("merge", "cat", "dog", after=2)
     changes = [merge, change("undo", "cat", "dog", after=3, undoes=merge.key)]
     assert names_now(["cat", "dog", "dog"], changes) == ["cat", "dog", "dog"]
@@ -70,7 +70,7 @@ def test_a_merge_taken_back_gives_every_label_its_own_class_again() -> None:
     assert names_now(["cat", "dog", "dog"], [*changes, again]) == ["dog", "dog", "dog"]
 
 
-def test_slots_stay_when_classes_come_and_go() -> None:
+def test_class_ids_stay_when_classes_come_and_go() -> None:
     book = ClassBook([*BEGUN, change("merge", "dog", "cat"), change("add", "emu")])
     assert (book.names, book.class_ids) == (("cat", "owl", "emu"), (0, 2, 3))
     assert [book.position(slot) for slot in range(5)] == [0, 0, 1, 2, None]
@@ -110,7 +110,7 @@ def old_store(path: Path, items: list[tuple[str, str]]) -> None:
     connection.close()
 
 
-def test_a_store_of_format_1_opens_with_every_label_and_takes_what_is_new(tmp_path: Path) -> None:
+def test_a_store_of_format_1_opens_with_every_label_and_accepts_new_events(tmp_path: Path) -> None:
     path = tmp_path / "labels.db"
     old_store(path, [("a" * 32, "7"), ("b" * 32, "3")])
     store = LabelStore.open(path)
@@ -166,12 +166,12 @@ def test_a_bulk_confirmation_is_one_transaction(toy: Toy, make_session: SessionM
     store.close()
 
 
-def test_notes_answer_nothing() -> None:
+def test_notes_are_not_answers() -> None:
     events = [event(1), event(2, event(1).item, "note", note="blurred"), event(3, event(1).item, "note", note="sharp")]
     assert current_answers(events) == {event(1).item: event(1)}
 
 
-def test_export_writes_the_names_of_now() -> None:
+def test_export_writes_the_current_class_names() -> None:
     events = with_current_names([event(1, class_name="cat")], [*BEGUN, change("rename", "cat", "kitten", after=1)])
     assert [event.class_name for event in resolve_answers(events).labels] == ["kitten"]
 
@@ -185,7 +185,7 @@ def change_in(project: Project, *changes: ClassChange) -> None:
     store.close()
 
 
-def test_the_store_leads_where_the_settings_lag_behind(tmp_path: Path) -> None:
+def test_the_store_wins_when_the_settings_are_behind(tmp_path: Path) -> None:
     with open_project(tmp_path / "p", named=("cat", "dog", "owl")) as project:
         change_in(project, change("rename", "cat", "kitten"), change("merge", "owl", "dog"), change("add", "emu"))
     with open_project(tmp_path / "p") as project:
@@ -206,7 +206,7 @@ def test_an_old_command_line_still_opens_the_project(tmp_path: Path) -> None:
         open_project(tmp_path / "p", named=("kitten", "dog", "owl"))
 
 
-def test_settings_are_kept_in_step_and_keep_what_else_is_there(tmp_path: Path) -> None:
+def test_settings_follow_the_classes_and_keep_other_keys(tmp_path: Path) -> None:
     with open_project(tmp_path / "p") as project:
         project.keep_classes(("a", "c"))
     assert Project.read(tmp_path / "p").classes == ("a", "c")
@@ -257,7 +257,7 @@ def test_merged_classes_count_as_one_also_on_test_images(toy: Toy, make_session:
     assert make_session(toy).statistics().class_counts == session.statistics().class_counts
 
 
-def test_predictions_on_the_screen_stay_right_when_positions_move(toy: Toy, make_session: SessionMaker) -> None:
+def test_predictions_on_the_screen_stay_right_when_class_positions_change(toy: Toy, make_session: SessionMaker) -> None:
     trainer = RecordingTrainer(toy)
     session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
@@ -271,7 +271,7 @@ def test_predictions_on_the_screen_stay_right_when_positions_move(toy: Toy, make
     assert len(now) == len(session.batch.items)
 
 
-def test_results_of_before_a_merge_are_dropped(toy: Toy, make_session: SessionMaker) -> None:
+def test_results_from_before_a_merge_are_dropped(toy: Toy, make_session: SessionMaker) -> None:
     trainer = RecordingTrainer(toy)
     session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
@@ -283,7 +283,7 @@ def test_results_of_before_a_merge_are_dropped(toy: Toy, make_session: SessionMa
     assert session.result is newest
 
 
-def test_an_added_class_can_be_used_at_once_and_taken_back_only_unused(toy: Toy, make_session: SessionMaker) -> None:
+def test_an_added_class_is_usable_at_once_and_removable_only_while_unused(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 1)
     assert session.add_class("d") == 3
@@ -300,7 +300,7 @@ def test_an_added_class_can_be_used_at_once_and_taken_back_only_unused(toy: Toy,
     assert session.class_ids == (0, 1, 2, 3)
 
 
-def test_a_class_that_others_use_is_passed_over_by_undo(toy: Toy, make_session: SessionMaker) -> None:
+def test_undo_skips_a_class_that_others_use(toy: Toy, make_session: SessionMaker) -> None:
     ann = make_session(toy)
     ann.label(item_at(ann, 0), 0)
     ann.add_class("d")
@@ -327,7 +327,7 @@ def test_a_class_that_others_use_is_passed_over_by_undo(toy: Toy, make_session: 
         (lambda s: s.answer(3, "label", 9), "class_pos must be 0 to"),
     ],
 )
-def test_what_makes_no_sense_is_said_and_changes_nothing(
+def test_invalid_changes_are_refused_and_change_nothing(
     toy: Toy, make_session: SessionMaker, do: Callable[[LabellingSession], object], words: str
 ) -> None:
     session = make_session(toy)
@@ -337,7 +337,7 @@ def test_what_makes_no_sense_is_said_and_changes_nothing(
     assert session.statistics().labelled == 1
 
 
-def test_own_classes_have_no_test_accuracy_until_they_are_the_datasets(toy: Toy, make_session: SessionMaker) -> None:
+def test_user_classes_have_no_test_accuracy_until_they_match_the_dataset(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, classes=("one", "b", "c"))
     answer_all(session, toy, 1)
     assert session.statistics().test_accuracy is None
@@ -347,7 +347,7 @@ def test_own_classes_have_no_test_accuracy_until_they_are_the_datasets(toy: Toy,
     assert session.statistics().test_accuracy is not None
 
 
-def test_labels_in_classes_far_from_the_start_are_positions_of_now(toy: Toy, make_session: SessionMaker) -> None:
+def test_labels_use_current_class_positions_after_many_changes(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 1)
     session.merge_classes(0, 1)

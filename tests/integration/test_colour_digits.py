@@ -1,4 +1,4 @@
-"""The stand-in for SVHN: the same seed makes the same images, digits stand out, test photographs stay apart."""
+"""The substitute for SVHN: reproducible, with readable digits, and separate photographs for training and test."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_harsh_backgrounds_are_calmed() -> None:
     assert (images.astype(np.float32) @ BRIGHTNESS).std(axis=(1, 2)).max() < 32
 
 
-def test_what_is_wrong_is_one_clear_line(photos: Path, tmp_path: Path) -> None:
+def test_errors_are_one_line(photos: Path, tmp_path: Path) -> None:
     with pytest.raises(TuilabelError, match="make-colour-digits"):
         open_pool("colour-digits", tmp_path)
     for source in ("nothing", "photos/0.png"):

@@ -1,4 +1,4 @@
-"""Built-in datasets are read correctly, once, without torch; missing or broken files give a one-line error."""
+"""Built-in datasets are read correctly, once, without torch; missing and broken files give a one-line error."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_a_truncated_file_is_an_error(tmp_path: Path) -> None:
 
 
 @given(st.binary(max_size=40))
-def test_no_idx_file_of_noise_raises_anything_else(data: bytes) -> None:
+def test_random_idx_files_raise_only_format_errors(data: bytes) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -186,7 +186,7 @@ def test_no_idx_file_of_noise_raises_anything_else(data: bytes) -> None:
         assert data == idx_bytes(read_idx(path))
 
 
-def test_unknown_names_suggest_the_near_one() -> None:
+def test_unknown_names_suggest_the_closest_one() -> None:
     with pytest.raises(UsageError, match="did you mean fashion-mnist"):
         open_pool("fashion_mnist")
 

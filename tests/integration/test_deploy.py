@@ -72,7 +72,7 @@ def test_a_model_describes_its_inputs_and_outputs(onnx: Path, tiny_project: Mode
     assert inside["tuilabel"]
 
 
-def test_a_torch_program_is_loaded_by_torch_alone(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
+def test_a_torch_program_needs_only_torch(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
     result = export_model(tiny_project, "torch", tmp_path / "m.pt2")
     assert result.difference < 1e-4
     extra = {"tuilabel.json": ""}

@@ -1,4 +1,4 @@
-"""The live figures: the curve with its band, classes, the way to the target, advice in words."""
+"""The live figures: the curve with its band, classes, labels to the target, advice."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_the_first_models_histogram_stays(toy: Toy, make_session: SessionMaker) 
     assert later.start_histogram == first.start_histogram != later.histogram
 
 
-def test_classes_are_judged_on_the_test_split(toy: Toy, make_session: SessionMaker) -> None:
+def test_classes_are_evaluated_on_the_test_split(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
     figures = session.statistics().class_figures
@@ -191,7 +191,7 @@ def test_classes_are_judged_on_the_test_split(toy: Toy, make_session: SessionMak
     assert wrong == round(60 * (1 - mean))
 
 
-def test_figures_and_confusions_by_hand() -> None:
+def test_class_figures_and_confusions_match_a_hand_calculation() -> None:
     audits = [
         *(item_event(i, class_name="a", predicted="b") for i in range(3)),
         item_event(3, class_name="b", predicted="b"),
@@ -212,7 +212,7 @@ def test_figures_and_confusions_by_hand() -> None:
     assert len(most_confused(np.arange(16).reshape(4, 4))) == 5
 
 
-def test_the_way_to_the_target_gets_shorter_and_does_not_jump() -> None:
+def test_the_labels_left_to_the_target_decrease_without_jumps() -> None:
     toy = make_toy(600)
     rng = np.random.default_rng(0)
     toy.latents += rng.normal(size=toy.latents.shape).astype(np.float32) * 1.2
@@ -269,13 +269,13 @@ def test_a_curve_says_how_many_labels_an_accuracy_takes() -> None:
         ),
     ],
 )
-def test_advice_in_a_line(
+def test_advice_is_one_line(
     accuracy: tuple[float, float, float] | None, stop: bool, gain: float | None, words: str
 ) -> None:
     assert advice_text(accuracy, StoppingAdvice(stop, "", 1.0, gain)) == words
 
 
-def test_classes_may_come_and_be_renamed_where_only_audit_items_judge(toy: Toy) -> None:
+def test_classes_can_be_added_and_renamed_with_audit_items_only(toy: Toy) -> None:
     session = without_test(toy, audit_share=0.5)
     for _ in range(40):
         batch = session.batch
@@ -312,7 +312,7 @@ class Slow(InlineTrainer):
         super().submit(self.requests[k])
 
 
-def test_a_result_from_before_a_class_was_added_is_no_trouble(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_result_from_before_a_class_was_added_is_accepted(toy: Toy, make_session: SessionMaker) -> None:
     trainer = Slow(toy.runner())
     session = make_session(toy, trainer=trainer)
     trainer.answer_one()

@@ -1,4 +1,4 @@
-"""A session whose pool grows and whose latents are replaced: nothing is lost, nothing is queried twice."""
+"""A session whose pool grows and whose latents change loses no label and queries no item twice."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class GrowingSession:
         return answered
 
 
-def test_growing_changes_nothing_that_was_said(make_session: SessionMaker) -> None:
+def test_growing_changes_no_answer(make_session: SessionMaker) -> None:
     growing = GrowingSession(make_session)
     answered = growing.answer(25)
     batch, before = growing.session.batch, growing.session.statistics()
@@ -90,7 +90,7 @@ def test_growing_changes_nothing_that_was_said(make_session: SessionMaker) -> No
     assert any(index >= 60 for index in more), "new items are asked"
 
 
-def test_undo_reaches_over_the_growth(make_session: SessionMaker) -> None:
+def test_undo_reaches_back_across_growth(make_session: SessionMaker) -> None:
     growing = GrowingSession(make_session)
     growing.answer(12)
     growing.grow(90)
@@ -99,7 +99,7 @@ def test_undo_reaches_over_the_growth(make_session: SessionMaker) -> None:
     assert growing.session.statistics().labelled == 0
 
 
-def test_an_empty_screen_fills_when_there_is_more(make_session: SessionMaker) -> None:
+def test_an_empty_batch_fills_when_images_arrive(make_session: SessionMaker) -> None:
     growing = GrowingSession(make_session, n=20)
     growing.answer(20)
     assert growing.session.finished
@@ -111,7 +111,7 @@ def test_an_empty_screen_fills_when_there_is_more(make_session: SessionMaker) ->
     assert growing.session.finished
 
 
-def test_items_whose_files_are_gone_are_not_asked_and_keep_their_labels(make_session: SessionMaker) -> None:
+def test_items_with_missing_files_are_not_queried_and_keep_their_labels(make_session: SessionMaker) -> None:
     growing = GrowingSession(make_session, n=40)
     kept = growing.answer(3)
     growing.pool.lost = [kept[0], *[i for i in range(10) if i not in kept]]
@@ -139,7 +139,7 @@ def test_results_of_the_old_latents_do_not_count(make_session: SessionMaker) -> 
     assert growing.session.result is newest
 
 
-def test_a_second_sitting_knows_what_the_first_said(make_session: SessionMaker) -> None:
+def test_a_second_session_knows_the_answers_of_the_first(make_session: SessionMaker) -> None:
     first = GrowingSession(make_session)
     answered = first.answer(10)
     first.grow(100)
@@ -149,7 +149,7 @@ def test_a_second_sitting_knows_what_the_first_said(make_session: SessionMaker) 
 
 
 @pytest.mark.parametrize("n", [61, 119])
-def test_any_growth_is_taken(make_session: SessionMaker, n: int) -> None:
+def test_the_pool_can_grow_by_any_number(make_session: SessionMaker, n: int) -> None:
     growing = GrowingSession(make_session)
     growing.answer(11)
     growing.grow(n)
@@ -157,7 +157,7 @@ def test_any_growth_is_taken(make_session: SessionMaker, n: int) -> None:
     assert growing.session.finished
 
 
-def test_what_goes_wrong_behind_the_trainer_leaves_it_as_it_was(make_session: SessionMaker) -> None:
+def test_background_failures_do_not_stop_the_trainer(make_session: SessionMaker) -> None:
     growing = GrowingSession(make_session)
     growing.answer(12)
     before = growing.session.statistics().trainer.doing

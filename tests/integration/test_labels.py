@@ -73,7 +73,7 @@ def test_an_event_is_never_written_twice(store: LabelStore) -> None:
 @pytest.mark.parametrize(
     "statement", ["UPDATE events SET class_name='0'", "DELETE FROM events", "DELETE FROM round_items"]
 )
-def test_nothing_is_ever_changed(store: LabelStore, tmp_path: Path, statement: str) -> None:
+def test_stored_rows_cannot_be_changed(store: LabelStore, tmp_path: Path, statement: str) -> None:
     store.append([event(1)])
     store.add_round(ROUND)
     with (
@@ -98,7 +98,7 @@ def test_no_write_ahead_log_on_a_network_file_system(tmp_path: Path, monkeypatch
     store.close()
 
 
-def test_labels_written_are_there_after_the_process_was_killed(tmp_path: Path) -> None:
+def test_written_labels_survive_a_killed_process(tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from tuilabel.labels import LabelStore; "
         "sys.path.insert(0, sys.argv[2]); from tests.helpers.events import event; "
@@ -119,7 +119,7 @@ def fill_disk(store: LabelStore) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count=1")
 
 
-def test_a_full_disk_is_said_and_keeps_what_was_there(store: LabelStore) -> None:
+def test_a_full_disk_is_reported_and_loses_nothing(store: LabelStore) -> None:
     store.append([event(1)])
     fill_disk(store)
     with pytest.raises(TuilabelError, match=r"cannot write .*labels\.db: database or disk is full; make room"):
@@ -127,7 +127,7 @@ def test_a_full_disk_is_said_and_keeps_what_was_there(store: LabelStore) -> None
     assert store.events() == [event(1)]
 
 
-def test_a_file_that_is_no_store_is_said(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_store_is_reported(tmp_path: Path) -> None:
     (tmp_path / "labels.db").write_text("not a database" * 1000)
     with pytest.raises(TuilabelError, match="file is not a database"):
         LabelStore.open(tmp_path / "labels.db")
@@ -242,7 +242,7 @@ class ShakyStore:
             raise TuilabelError("disk is full")
 
 
-def test_the_background_writer_keeps_the_order_and_tells_what_is_saved() -> None:
+def test_the_background_writer_keeps_the_order_and_reports_what_is_saved() -> None:
     store = ShakyStore(0)
     saved: list[Event] = []
     writer = BackgroundWriter(store, on_saved=saved.extend)
@@ -255,7 +255,7 @@ def test_the_background_writer_keeps_the_order_and_tells_what_is_saved() -> None
     assert saved == [event(1), event(2), event(3)]
 
 
-def test_a_failed_write_is_told_and_tried_again() -> None:
+def test_a_failed_write_is_reported_and_retried() -> None:
     store = ShakyStore(2)
     told: list[tuple[str, int]] = []
     failed = threading.Event()
@@ -274,7 +274,7 @@ def test_a_failed_write_is_told_and_tried_again() -> None:
     assert writer.close() == []
 
 
-def test_a_round_that_could_be_written_at_last_ends_the_trouble_too() -> None:
+def test_a_round_that_is_finally_written_clears_the_failure() -> None:
     """The screen takes no answer while it is told of trouble: without a word it would never take one again."""
     saved: list[Sequence[Event]] = []
     writer = BackgroundWriter(ShakyStore(1), on_saved=saved.append, retry_after=0.01)
@@ -284,7 +284,7 @@ def test_a_round_that_could_be_written_at_last_ends_the_trouble_too() -> None:
     assert saved == [[]]
 
 
-def test_closing_gives_back_what_could_not_be_written() -> None:
+def test_closing_returns_what_could_not_be_written() -> None:
     writer = BackgroundWriter(ShakyStore(10**9), retry_after=0.01)
     writer.put(event(1))
     writer.put_round(ROUND)
@@ -294,7 +294,7 @@ def test_closing_gives_back_what_could_not_be_written() -> None:
 # -- projects ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_project_keeps_its_classes_and_takes_new_ones_at_the_end(tmp_path: Path) -> None:
+def test_a_project_keeps_its_classes_and_appends_new_ones(tmp_path: Path) -> None:
     with open_project(tmp_path / "p", named=("cat", "dog")) as project:
         assert project.classes == ("cat", "dog")
         assert project.logs.is_dir()
@@ -314,13 +314,13 @@ def test_a_project_of_another_dataset_is_refused(tmp_path: Path) -> None:
     open_project(tmp_path / "p").close()
 
 
-def test_two_at_once_are_kept_apart(tmp_path: Path) -> None:
+def test_a_project_is_opened_by_one_process_at_a_time(tmp_path: Path) -> None:
     with open_project(tmp_path / "p"), pytest.raises(TuilabelError, match=r"labelled by process \d+"):
         open_project(tmp_path / "p")
     open_project(tmp_path / "p").close()
 
 
-def test_a_directory_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(TuilabelError, match="pass another `project`"):
         open_project(tmp_path / "file" / "p")
@@ -407,7 +407,7 @@ def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path)
     "content",
     ["dataset = ", "dataset = 3\nclasses = []", "classes = ['a']", "\xff", "dataset = 'mnist'\nclasses = 'ab'"],
 )
-def test_damaged_settings_are_said(tmp_path: Path, content: str) -> None:
+def test_damaged_settings_are_reported(tmp_path: Path, content: str) -> None:
     (tmp_path / "settings.toml").write_bytes(content.encode("latin1"))
     with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):
         open_project(tmp_path)

@@ -1,4 +1,4 @@
-"""Libraries: what was read stays in its place, whatever happens to the files."""
+"""Libraries: items keep their index whatever happens to the files."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_order_is_a_fair_sample_and_the_same_each_time(tmp_path: Path) -> No
     assert names(pool_of(folder)) == order
 
 
-def test_images_of_many_sizes_are_squeezed_and_know_their_proportions(tmp_path: Path) -> None:
+def test_images_of_many_sizes_are_resized_and_keep_their_aspect_ratios(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "sizes", each=4, size=lambda k: (300, 100 + k))
     pool = pool_of(folder)
     assert pool.images.shape[1:] == (64, 64, 3)
@@ -78,7 +78,7 @@ def test_copies_share_an_item(tmp_path: Path) -> None:
     assert pool.library.index.n_duplicates() == 1
 
 
-def test_new_files_come_to_the_end_and_what_was_there_keeps_its_place(tmp_path: Path) -> None:
+def test_new_files_are_appended_and_existing_items_keep_their_index(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "growing", each=4)
     pool = pool_of(folder)
     before, ids, images = names(pool), pool.ids.copy(), pool.images.copy()
@@ -104,7 +104,7 @@ def test_renamed_and_moved_files_are_the_same_items(tmp_path: Path) -> None:
     assert not len(pool.gone)
 
 
-def test_deleted_files_are_gone_but_remembered(tmp_path: Path) -> None:
+def test_deleted_files_are_missing_but_remembered(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "losing", each=3)
     pool = pool_of(folder)
     (index,) = [k for k, name in enumerate(names(pool)) if name == "red/2.jpg"]
@@ -142,7 +142,7 @@ def test_broken_files_are_reported_and_never_items(tmp_path: Path) -> None:
     assert len(pool_of(folder)) == 7, "a fixed file is read"
 
 
-def test_names_may_hold_anything(tmp_path: Path) -> None:
+def test_names_may_contain_any_character(tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     odd = ["new\nline.jpg", "esc\x1b[31m.jpg", "ünïcode.jpg", "%s {0}.jpg"]
@@ -165,7 +165,7 @@ def test_without_a_single_good_image_there_is_an_error(tmp_path: Path) -> None:
         open_pool(str(tmp_path))
 
 
-def test_one_look_settles_the_shape_of_large_photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_shape_of_large_photographs_is_settled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = colour_folder(tmp_path / "large", each=10, size=lambda k: (300, 200 + k))
     looked: list[int] = []
 
@@ -178,7 +178,7 @@ def test_one_look_settles_the_shape_of_large_photographs(tmp_path: Path, monkeyp
     assert len(looked) == 1
 
 
-def test_only_the_first_are_read_where_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_the_first_files_are_read_when_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
     folder = colour_folder(tmp_path / "first", each=20)
     pool = pool_of(folder, reading="first")
@@ -242,7 +242,7 @@ def test_folders_are_classes_on_request(tmp_path: Path) -> None:
     assert pool.test is None
 
 
-def test_a_file_that_moves_to_another_class_is_of_that_class(tmp_path: Path) -> None:
+def test_a_file_moved_to_another_class_gets_that_class(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "sorted", each=3)
     ref = DatasetRef(str(folder), labels_from_folders=True)
     pool = pool_of(ref)
@@ -321,7 +321,7 @@ def test_a_pool_counts_its_files(tmp_path: Path) -> None:
     assert not len(rows.test)
 
 
-def test_names_of_classes_command_no_terminal(tmp_path: Path) -> None:
+def test_class_names_cannot_control_the_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     for name in ("plain", "\x1b]0;owned\x07"):
         (folder / name).mkdir(parents=True)
@@ -376,7 +376,7 @@ def test_titles_and_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         DatasetRef("nowhere").title()
 
 
-def test_a_reference_is_kept_as_one_text() -> None:
+def test_a_reference_is_stored_as_one_string() -> None:
     for text, ref in (
         ("mnist", DatasetRef("mnist")),
         ("/my/photos", DatasetRef("/my/photos")),

@@ -45,7 +45,7 @@ def test_every_item_comes_once_with_its_class_and_confidence(tiny_project: Model
     assert right > 0.9
 
 
-def test_formats_say_the_same(tiny_project: ModelOptions, tmp_path: Path) -> None:
+def test_formats_agree(tiny_project: ModelOptions, tmp_path: Path) -> None:
     for name in ("p.csv", "p.jsonl", "p.parquet"):
         predict(tiny_project, PredictOptions(out=tmp_path / name, probabilities=True))
     with (tmp_path / "p.csv").open() as file:
@@ -61,7 +61,7 @@ def test_formats_say_the_same(tiny_project: ModelOptions, tmp_path: Path) -> Non
     assert list(rows[0])[:5] == ["id", "path", "label", "confidence", "p_T-shirt/top"]
 
 
-def test_only_the_sure_and_the_unlabelled(tiny_project: ModelOptions, tmp_path: Path) -> None:
+def test_only_confident_and_unlabelled_items(tiny_project: ModelOptions, tmp_path: Path) -> None:
     out = tmp_path / "p.parquet"
     predict(tiny_project, PredictOptions(out=out))
     middle = float(np.median(parquet.read_table(out)["confidence"].to_numpy()))
@@ -87,7 +87,7 @@ def test_predictions_as_rows_of_labels(tiny_project: ModelOptions) -> None:
     assert not {row.index for row in rows} & set(opened.final.labelled.indices.tolist())
 
 
-def test_other_images_are_predicted_too_and_resized(
+def test_other_images_are_resized_and_predicted(
     tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = open_pool("fashion-mnist", tiny.data_dir)
@@ -119,7 +119,7 @@ def test_other_images_are_predicted_too_and_resized(
         predict(cnn, PredictOptions(on="twice"))
 
 
-def test_what_cannot_be_done_is_told_and_harms_nothing(tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
+def test_invalid_requests_are_refused_and_harm_nothing(tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
     there = tmp_path / "there.csv"
     there.write_text("mine")
     for options, error, words in (
@@ -141,7 +141,7 @@ def test_what_cannot_be_done_is_told_and_harms_nothing(tiny_project: ModelOption
         predict(empty)
 
 
-def test_a_broken_off_run_leaves_the_old_file(
+def test_an_interrupted_run_leaves_the_old_file(
     tiny_project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "p.csv"
@@ -218,7 +218,7 @@ def report(
     return (tmp_path / "r.html").read_text()
 
 
-def test_the_report_is_one_page_without_anything_from_elsewhere(report: str, request: pytest.FixtureRequest) -> None:
+def test_the_report_is_one_self_contained_page(report: str, request: pytest.FixtureRequest) -> None:
     page = Checked(report)
     assert not {"script", "iframe", "link"} & set(page.tags)
     assert not re.findall(r"https?:|url\(|@import", report)
@@ -256,7 +256,7 @@ def page_of(name: str, n: int = 3) -> Page:
 @pytest.mark.parametrize(
     "name", ["</style><script>alert(1)</script>", "\" onerror='x' <b>", "a\x1b[2J\u202eb\x00&amp;"]
 )
-def test_names_are_text_whatever_is_in_them(name: str) -> None:
+def test_names_are_always_shown_as_text(name: str) -> None:
     page = Checked(render(page_of(name)))
     assert not {"script", "b"} & set(page.tags)
     assert not re.search("[\x00\x1b\u202e]", page.text)
@@ -264,7 +264,7 @@ def test_names_are_text_whatever_is_in_them(name: str) -> None:
     assert all(image["src"] == "data:image/png;base64,AAAA" for image in page.images)
 
 
-def test_many_classes_make_no_endless_page() -> None:
+def test_the_page_stays_short_with_many_classes() -> None:
     text = render(page_of("class ", 1000))
     page = Checked(text)
     assert "880 classes more" in page.text
@@ -273,7 +273,7 @@ def test_many_classes_make_no_endless_page() -> None:
 
 
 @pytest.mark.parametrize("points", [[(20, 0.5)], [(2, 0.98), (3, 1.0)], [(20, 0.1), (30_000, 0.9999)]])
-def test_the_curve_fits_whatever_there_is(points: list[tuple[int, float]]) -> None:
+def test_the_curve_is_drawn_for_any_points(points: list[tuple[int, float]]) -> None:
     curve = [CurvePoint(n, y, max(0, y - 0.05), min(1, y + 0.05)) for n, y in points]
     text = render(replace(page_of("a"), curve=curve))
     for x, y in re.findall(r'cx="([\d.-]+)" cy="([\d.-]+)"', text):

@@ -1,4 +1,4 @@
-"""From a folder to latents behind the screen: reading, training, encoding, and moving over."""
+"""From a folder to latents in the background: reading, training, encoding, and switching the session over."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:
     assert read_header(tmp_path / "vae.safetensors").dataset == "shots"
 
 
-def test_stopped_training_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_stopped_training_resumes(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "again", each=8)
     open_pool(str(folder))
     vae = tmp_path / "vae.safetensors"
@@ -126,7 +126,7 @@ def test_few_images_get_more_epochs() -> None:
     assert TrainSettings.for_pool(100, "photos", epochs=7).epochs == 7
 
 
-def test_own_latents_and_pca(tmp_path: Path) -> None:
+def test_user_latents_and_pca(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "mine", each=6)
     (folder / "broken.jpg").write_text("no")
     pool = open_pool(str(folder))
@@ -229,7 +229,7 @@ def test_a_failure_to_prepare_is_reported_and_labelling_goes_on(tmp_path: Path) 
         client.trainer.close()
 
 
-def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
+def test_the_prepare_process_ends_with_its_trainer(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "end", each=4)
     open_pool(str(folder))
     messages: queue.Queue[PrepareMessage] = queue.Queue()
@@ -244,7 +244,7 @@ def test_the_child_ends_with_its_trainer(tmp_path: Path) -> None:
     assert done.wait(PATIENCE)
 
 
-def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> None:
+def test_a_killed_prepare_process_is_restarted_and_continues(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "killed", each=120, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
     messages: queue.Queue[PrepareMessage] = queue.Queue()
@@ -260,7 +260,7 @@ def test_a_child_that_is_killed_is_started_again_and_goes_on(tmp_path: Path) -> 
     assert len(begun) == 360
 
 
-def test_renamed_files_are_found_again_while_one_labels(tmp_path: Path) -> None:
+def test_renamed_files_are_found_while_labelling(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "found", each=20, size=lambda _: (16, 16))
     open_pool(str(folder))
     for path in list(folder.rglob("*.jpg")):

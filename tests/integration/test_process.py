@@ -1,4 +1,4 @@
-"""The trainer process: answers, may die, is started again, ends with the screen."""
+"""The trainer process answers, survives crashes, and ends with the screen."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_newest_request_wins(client: Client) -> None:
     assert len(serials) < 38  # some were overtaken
 
 
-def test_it_is_started_again_when_it_dies(client: Client) -> None:
+def test_it_is_restarted_when_it_dies(client: Client) -> None:
     client.ask(1, 0)
     client.result(1)
     before = client.trainer.pid
@@ -131,7 +131,7 @@ def test_it_is_started_again_when_it_dies(client: Client) -> None:
     assert client.trainer.pid != before
 
 
-def test_it_gives_up_when_it_dies_again_and_again(client: Client) -> None:
+def test_it_gives_up_when_it_keeps_dying(client: Client) -> None:
     client.wait_for(Ready)  # idle: nothing it says sets the count back
     client.trainer._failures = 3
     pid = client.trainer.pid
@@ -217,7 +217,7 @@ def test_questions_are_answered_by_the_process(client: Client) -> None:
     assert inspected.error is listed.error is validated.error is None
 
 
-def test_a_question_is_asked_again_when_the_process_dies_over_it(client: Client) -> None:
+def test_a_question_is_repeated_when_it_kills_the_process(client: Client) -> None:
     client.ask(1, 50)
     client.result(1)
     indices = np.arange(300, dtype=np.int64)
@@ -233,7 +233,7 @@ def test_a_question_is_asked_again_when_the_process_dies_over_it(client: Client)
     assert client.trainer.pid != pid
 
 
-def test_nobody_waits_for_an_answer_of_a_trainer_that_has_stopped(client: Client) -> None:
+def test_a_stopped_trainer_replies_to_questions_with_an_error(client: Client) -> None:
     client.wait_for(Ready)
     client.trainer._failures = 3
     pid = client.trainer.pid
@@ -254,7 +254,7 @@ def wait_past_failures(client: Client, kind: type) -> Inspection:
     return message
 
 
-def test_a_question_that_ends_the_process_twice_is_given_up(client: Client) -> None:
+def test_a_question_that_kills_the_process_twice_is_dropped(client: Client) -> None:
     client.ask(1, 50)
     client.result(1)
     indices = np.arange(300, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What `tuilabel stats` says of a project."""
+"""The statistics of a project and their table."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def labelled(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory, request: pyte
     return directory
 
 
-def test_the_figures_of_a_project(labelled: Path, tiny: Tiny, request: pytest.FixtureRequest) -> None:
+def test_the_statistics_of_a_project(labelled: Path, tiny: Tiny, request: pytest.FixtureRequest) -> None:
     figures = json.loads(json.dumps(project_statistics("fashion-mnist", labelled, tiny.data_dir).to_json()))
     assert (figures["labelled"], figures["rounds"], sum(figures["classes"].values())) == (120, 6, 120)
     audit, lure = figures["accuracy"]["audit"], figures["lure"]
@@ -70,7 +70,7 @@ def test_the_figures_of_a_project(labelled: Path, tiny: Tiny, request: pytest.Fi
     assert "the next 100 labels should bring" in figures["advice"]["text"]
 
 
-def test_they_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
+def test_the_statistics_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
     statistics = replace(project_statistics("fashion-mnist", labelled, tiny.data_dir), project=Path("p.tuilabel"))
     lines = text_of(statistics).splitlines()
     assert max(map(len, lines)) <= 80

@@ -1,4 +1,4 @@
-"""What the documentation tells people who work from Python."""
+"""The Python API as the documentation shows it."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_misuse_of_the_classifier_is_an_error(toy: Toy) -> None:
         LatentClassifier().fit(np.full((9, 2), np.nan), np.arange(9) % 2)
 
 
-def test_queries_take_what_is_not_labelled_and_follow_the_seed(toy: Toy) -> None:
+def test_queries_pick_unlabelled_items_and_follow_the_seed(toy: Toy) -> None:
     labelled = np.arange(30)
     labels = np.array([toy.truth(i) for i in range(30)])
     model = LatentClassifier().fit(toy.latents, answers_of(toy, 30)).model_
@@ -134,6 +134,6 @@ def test_queries_take_what_is_not_labelled_and_follow_the_seed(toy: Toy) -> None
         query("margn", toy.latents, 5)
 
 
-def test_images_of_another_shape_are_refused_with_what_is_wanted() -> None:
+def test_images_of_another_shape_are_refused_with_the_expected_shape() -> None:
     with pytest.raises(TuilabelError, match=r"28×28×1 .*32×32×3"):
         encode(np.zeros((2, 32, 32, 3), dtype=np.uint8), checkpoint=find_checkpoint("mnist"))

@@ -1,4 +1,4 @@
-"""Questions between rounds: one item, the items of a class, a cross-validation."""
+"""Questions to the trainer besides training: one item, the items of a class, a cross-validation."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
 
 
 @pytest.mark.parametrize("order", ["sure", "unsure"])
-def test_items_of_a_class_come_in_order_and_none_is_excluded(toy: Toy, order: str) -> None:
+def test_items_of_a_class_come_in_order_without_excluded_ones(toy: Toy, order: str) -> None:
     runner = toy.runner()
     answerer = QuestionHandler(runner)
     nothing = answerer.answer(ItemsOfClass(1, 1, 10, NONE))
@@ -108,7 +108,7 @@ def test_near_duplicates_are_marked_among_the_neighbours(toy: Toy) -> None:
     assert found.near_duplicates.tolist() == [True, *[False] * 7]
 
 
-def test_an_error_is_the_answers_own(toy: Toy) -> None:
+def test_an_error_is_part_of_the_reply(toy: Toy) -> None:
     def broken(_: np.ndarray) -> np.ndarray:
         raise RuntimeError("no picture")
 
@@ -151,7 +151,7 @@ def test_a_round_waits_for_one_fold_at_most(toy: Toy) -> None:
     assert [m.serial for m in said if isinstance(m, OutOfFoldPredictions)] == [1, 4]
 
 
-def test_a_latent_is_drawn_as_the_vae_draws_its_image(tiny: Tiny) -> None:
+def test_a_latent_is_decoded_to_the_reconstruction_of_its_image(tiny: Tiny) -> None:
     from tuilabel.encoders.vae.checkpoint import load_checkpoint
 
     images = np.asarray(open_pool("fashion-mnist", tiny.data_dir).images[:3])
@@ -186,7 +186,7 @@ def test_a_session_asks_and_keeps_the_newest_answers(toy: Toy, make_session: Ses
     assert insight.review() is not None
 
 
-def test_answers_of_a_slow_trainer_are_waited_for(toy: Toy, make_session: SessionMaker) -> None:
+def test_replies_of_a_slow_trainer_are_awaited(toy: Toy, make_session: SessionMaker) -> None:
     trainer = RecordingTrainer(toy)
     session = make_session(toy, trainer=trainer)
     answer_all(session, toy, 2)
@@ -230,7 +230,7 @@ def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> N
     assert (answer.serial, answer.probabilities is None) == (2, False)
 
 
-def test_merged_classes_leave_no_answer_in_terms_of_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
+def test_merging_classes_drops_replies_about_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 3)
     insight = session.model_queries

@@ -1,4 +1,4 @@
-"""The whole loop without a screen: ask, answer, learn, come back."""
+"""The labelling loop without a screen: query, answer, learn, resume."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tuilabel.session import LabellingSession
 from tuilabel.session.accuracy_curve import TestCurve
 
 
-def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session: SessionMaker) -> None:
+def test_twenty_answers_train_a_model_and_bring_the_next_batch(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
     assert (session.batch.round, session.batch.strategy, session.batch.trained_on) == (1, "coverage", None)
@@ -37,7 +37,7 @@ def test_twenty_answers_teach_and_the_next_batch_is_there(toy: Toy, make_session
     assert after.per_minute == pytest.approx(60 / 2, rel=0.2)
 
 
-def test_nothing_is_asked_twice_and_in_the_end_everything_was(toy: Toy, make_session: SessionMaker) -> None:
+def test_every_item_is_queried_exactly_once(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, batch_size=7)
     asked: list[int] = []
     while session.batch is not None:
@@ -52,7 +52,7 @@ def test_nothing_is_asked_twice_and_in_the_end_everything_was(toy: Toy, make_ses
     assert session.statistics().labelled == 120
 
 
-def test_a_batch_larger_than_the_pool_asks_what_there_is(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_batch_larger_than_the_pool_has_all_items(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, batch_size=500)
     assert session.batch is not None
     assert len(session.batch.items) == 120
@@ -72,7 +72,7 @@ def test_a_tenth_of_each_batch_is_audit_from_the_second_on(
         answer_all(session, toy, 1)
 
 
-def test_of_single_items_every_tenth_is_audit(toy: Toy, make_session: SessionMaker) -> None:
+def test_with_batches_of_one_every_tenth_item_is_audit(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, batch_size=1)
     audits = []
     for number in range(1, 31):
@@ -83,7 +83,7 @@ def test_of_single_items_every_tenth_is_audit(toy: Toy, make_session: SessionMak
     assert audits == [10, 20, 30]
 
 
-def test_audit_items_are_judged_by_a_model_that_has_not_seen_them(
+def test_audit_items_are_predicted_by_a_model_that_has_not_seen_them(
     toy: Toy, make_session: SessionMaker, tmp_path: Path
 ) -> None:
     trainer = RecordingTrainer(toy)
@@ -126,9 +126,7 @@ def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
     assert not asked_before & {item.id for item in left}
 
 
-def test_a_batch_does_not_change_while_it_is_asked_but_its_predictions_come(
-    toy: Toy, make_session: SessionMaker
-) -> None:
+def test_a_batch_keeps_its_items_while_predictions_arrive(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     first = session.batch
     assert first is not None
@@ -158,7 +156,7 @@ def test_confirm_takes_the_prediction(toy: Toy, make_session: SessionMaker) -> N
     assert event.class_name == event.predicted == session.classes[item.predicted]
 
 
-def test_skips_and_flags_are_answers_that_teach_nothing(toy: Toy, make_session: SessionMaker) -> None:
+def test_skips_and_flags_are_not_trained_on(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
     items = session.batch.items
@@ -173,7 +171,7 @@ def test_skips_and_flags_are_answers_that_teach_nothing(toy: Toy, make_session: 
     assert not {i.index for i in session.batch.items} & {i.index for i in items}
 
 
-def test_a_new_answer_replaces_the_one_before(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_new_answer_replaces_the_previous_one(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
     session.label(item_at(session, 0), 0)
@@ -220,7 +218,7 @@ def test_the_oldest_result_never_overwrites_the_newest(toy: Toy, make_session: S
     assert session.result is newest
 
 
-def test_a_failure_of_the_trainer_is_shown_and_passes(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_trainer_failure_is_shown_until_the_next_result(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     session.handle(Failure("the trainer was ended by signal 9; restarting it", fatal=False))
     assert session.statistics().trainer.failure is not None
@@ -245,9 +243,7 @@ def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_se
     assert session.batch.trained_on == 10
 
 
-def test_predictions_come_from_no_model_that_has_learnt_an_answer_taken_back(
-    toy: Toy, make_session: SessionMaker
-) -> None:
+def test_an_undone_answer_is_not_predicted_by_a_model_that_learnt_it(toy: Toy, make_session: SessionMaker) -> None:
     trainer = ManualTrainer(toy)
     session = open_session(trainer, toy)
     session.handle(trainer.run(trainer.requests[-1]))
@@ -285,7 +281,7 @@ def test_images_that_left_the_pool_keep_their_labels_on_disk(make_session: Sessi
     store.close()
 
 
-def test_two_annotators_one_after_the_other_answer_each_image_once(toy: Toy, make_session: SessionMaker) -> None:
+def test_two_annotators_in_turn_answer_each_image_once(toy: Toy, make_session: SessionMaker) -> None:
     answer_all(make_session(toy, annotator="ann"), toy, 1)
     bob = make_session(toy, annotator="bob")
     assert not bob.can_undo
@@ -293,7 +289,7 @@ def test_two_annotators_one_after_the_other_answer_each_image_once(toy: Toy, mak
     assert bob.statistics().labelled == 20
 
 
-def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionMaker) -> None:
+def test_numbers_out_of_range_are_refused(toy: Toy, make_session: SessionMaker) -> None:
     with pytest.raises(UsageError, match="batch_size must be at least 1, got 0"):
         make_session(toy, batch_size=0)
     with pytest.raises(UsageError, match="two classes"):
@@ -306,7 +302,7 @@ def test_numbers_that_make_no_sense_are_refused(toy: Toy, make_session: SessionM
     assert session.statistics().labelled == 0
 
 
-def test_the_same_seed_asks_the_same(toy: Toy, tmp_path: Path) -> None:
+def test_the_same_seed_queries_the_same_items(toy: Toy, tmp_path: Path) -> None:
     asked = []
     for run in ("one", "two"):
         from tuilabel.learner.trainer.inline import InlineTrainer
@@ -348,7 +344,7 @@ def test_a_budget_ends_the_session_with_a_last_small_batch(toy: Toy, make_sessio
 
 
 @pytest.mark.parametrize("start", ["random", "coverage"])
-def test_the_same_start_for_every_strategy(toy: Toy, make_session: SessionMaker, start: str) -> None:
+def test_every_strategy_can_start_alike(toy: Toy, make_session: SessionMaker, start: str) -> None:
     first = []
     for strategy in ("margin", "random", "k-center"):
         session = make_session(
@@ -368,7 +364,7 @@ def test_without_an_audit_share_nothing_is_audited(toy: Toy, make_session: Sessi
     assert session.statistics().audit is None
 
 
-def test_cross_validation_speaks_for_the_pool_where_items_were_drawn(toy: Toy, make_session: SessionMaker) -> None:
+def test_cross_validation_estimates_pool_accuracy_from_drawn_items(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, strategy="random", retrain="batch", budget=60)
     answer_all(session, toy, 2)
     assert session.statistics().lure is not None
@@ -389,7 +385,7 @@ def test_cross_validation_speaks_for_the_pool_where_items_were_drawn(toy: Toy, m
     assert lure.n == 2  # the audit items
 
 
-def test_advice_to_stop_comes_when_predictions_have_settled(toy: Toy, make_session: SessionMaker) -> None:
+def test_advice_to_stop_comes_when_predictions_settle(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, retrain="batch")
     assert not session.statistics().advice.stop
     assert "too early" in session.statistics().advice.reason
@@ -405,15 +401,15 @@ def test_advice_to_stop_comes_when_predictions_have_settled(toy: Toy, make_sessi
     ("options", "words"),
     [({"budget": 0}, "budget must"), ({"first_batch": 0}, "first_batch must"), ({"audit_share": 2}, "0 and 1, got 2")],
 )
-def test_numbers_that_ask_nothing_are_refused(
+def test_empty_budgets_and_batches_are_refused(
     toy: Toy, make_session: SessionMaker, options: dict[str, int], words: str
 ) -> None:
     with pytest.raises(UsageError, match=words):
         make_session(toy, **options)
 
 
-def test_cross_validation_is_asked_until_it_is_answered(toy: Toy) -> None:
-    """A person types on while the trainer works, and a newer request makes the one between two batches void."""
+def test_cross_validation_is_requested_until_it_is_answered(toy: Toy) -> None:
+    """The user keeps typing while the trainer works, and a newer request replaces the one between two batches."""
     trainer = ManualTrainer(toy)
     session = LabellingSession(
         toy.pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,

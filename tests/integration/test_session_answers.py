@@ -40,7 +40,7 @@ def test_an_earlier_answer_is_changed_from_history_and_undone(toy: Toy, make_ses
     assert session.statistics().labelled == 20
 
 
-def test_an_item_of_the_batch_answered_from_elsewhere_counts_there(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_batch_item_answered_in_another_view_counts_in_the_batch(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     assert session.batch is not None
     for item in session.batch.items:
@@ -49,7 +49,7 @@ def test_an_item_of_the_batch_answered_from_elsewhere_counts_there(toy: Toy, mak
     assert session.statistics().labelled == 10
 
 
-def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_changed_answer_to_an_audit_item_keeps_its_prediction(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 3)
     before = next(event for event in session.live_events if event.audit)
@@ -67,7 +67,7 @@ def test_an_audit_item_answered_anew_keeps_what_the_model_said_before(toy: Toy, 
     assert estimate.value < 1  # it is judged by the new answer
 
 
-def test_a_class_is_confirmed_at_once_and_undone_at_once(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_class_is_confirmed_and_undone_in_one_step(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
     items, audit, batch = not_asked(session, 15), session.statistics().audit, session.batch
@@ -103,7 +103,7 @@ def test_confirming_a_class_leaves_randomly_drawn_items_to_their_batch(toy: Toy,
     assert session.statistics().labelled == 10 + len(chosen)
 
 
-def test_a_withdrawn_item_is_asked_again_in_its_batch(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_withdrawn_item_is_queried_again_in_its_batch(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     first = session.batch
     answer_all(session, toy, 1)
@@ -205,7 +205,7 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     assert history[-1].kind == "label"  # a history is of one moment
 
 
-def test_each_annotators_answer_is_there_for_review(toy: Toy, make_session: SessionMaker) -> None:
+def test_review_sees_the_answer_of_every_annotator(toy: Toy, make_session: SessionMaker) -> None:
     ann = make_session(toy)
     assert ann.batch is not None
     index = ann.batch.items[0].index

@@ -1,4 +1,4 @@
-"""Whatever is done to a session, the store tells the next one the same; what is undone and redone is as it was."""
+"""A restarted session equals the live one after any actions; undo and redo restore the state."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthC
 
 @QUIET
 @given(ACTIONS, STRATEGIES)
-def test_a_restart_tells_the_same_as_the_session_that_wrote(actions: list[tuple[str, int, int]], strategy: str) -> None:
+def test_a_restarted_session_equals_the_live_one(actions: list[tuple[str, int, int]], strategy: str) -> None:
     opened = ReopenedSession(strategy)
     for action in actions:
         act(opened, action)
@@ -177,7 +177,7 @@ def test_a_restart_tells_the_same_as_the_session_that_wrote(actions: list[tuple[
 
 @QUIET
 @given(ACTIONS, st.integers(1, 6), STRATEGIES)
-def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, int]], n: int, strategy: str) -> None:
+def test_undo_and_redo_restore_the_state(actions: list[tuple[str, int, int]], n: int, strategy: str) -> None:
     opened = ReopenedSession(strategy)
     for action in actions:
         act(opened, action)
@@ -200,7 +200,7 @@ def test_what_is_undone_and_redone_is_as_it_was(actions: list[tuple[str, int, in
     assert snapshot(opened.session) == states[-1]
 
 
-def test_what_cannot_be_written_does_not_happen() -> None:
+def test_a_failed_write_changes_nothing() -> None:
     opened = ReopenedSession()
     session = opened.session
     session.label(item_at(session, 0), 0)

@@ -1,4 +1,4 @@
-"""Simulation: runs, what is kept of them, what they say."""
+"""Simulations: runs, their document, and what is computed from them."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ def made(accuracies: list[float], *, strategy: str = "margin", seed: int = 0, **
         ({"budget": 120, "initial": 100, "batch_size": 50, "start": "coverage"}, [100, 120]),
     ],
 )
-def test_every_round_has_the_labels_that_were_asked_for(settings: dict[str, object], expected: list[int]) -> None:
+def test_every_round_has_the_requested_number_of_labels(settings: dict[str, object], expected: list[int]) -> None:
     run = run_toy(make_toy(), **settings)
     assert [point.n_labels for point in run.points] == expected
     full = RunSettings(**{"strategy": "margin", "learner": "mlp", "seed": 0, "budget": 60, **settings})  # type: ignore[arg-type]
     assert rounds_of(full) == len(expected)
 
 
-def test_a_round_tells_the_accuracy_on_the_pool_and_files_of_before_did_not(toy: Toy) -> None:
+def test_a_round_has_pool_accuracy_which_old_files_lack(toy: Toy) -> None:
     runner = toy.runner()
     settings = RunSettings(strategy="margin", learner="mlp", seed=0, budget=40)
     run = simulate_run(toy.pool, runner, settings)
@@ -98,13 +98,13 @@ def test_all_strategies_of_a_seed_start_alike(toy: Toy, start: str) -> None:
     assert len(firsts) == 1
 
 
-def test_strategies_without_an_own_start_begin_at_random() -> None:
+def test_strategies_without_a_start_of_their_own_start_at_random() -> None:
     assert RunSettings("margin", "mlp", 0).first_strategy() == "random"
     assert RunSettings("coverage", "mlp", 0).first_strategy() == "coverage"
     assert RunSettings("coverage", "mlp", 0, start="random").first_strategy() == "random"
 
 
-def test_cross_validation_only_where_it_is_asked_for(toy: Toy) -> None:
+def test_cross_validation_runs_only_on_request(toy: Toy) -> None:
     assert all(point.lure is None for point in run_toy(toy, strategy="random").points)
     assert run_toy(toy, strategy="margin", cross_validate=True).points[-1].lure is not None
 
@@ -121,7 +121,7 @@ def test_cross_validation_only_where_it_is_asked_for(toy: Toy) -> None:
         ({"seeds": 0}, "seeds must be at least 1, got 0"),
     ],
 )
-def test_an_experiment_that_makes_no_sense_is_a_clear_line(settings: dict[str, object], words: str) -> None:
+def test_an_invalid_experiment_is_a_one_line_error(settings: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         Experiment(**{"dataset": "mnist", "data_dir": None, "encoder": None, "strategies": ("random",), **settings})  # type: ignore[arg-type]
 
@@ -131,7 +131,7 @@ def experiment(**settings: object) -> Experiment:
     return Experiment(dataset="toy", data_dir=None, encoder=None, **{**given, **settings})  # type: ignore[arg-type]
 
 
-def test_the_document_comes_back_as_it_was(toy: Toy, tmp_path: Path) -> None:
+def test_the_document_survives_a_round_trip(toy: Toy, tmp_path: Path) -> None:
     settings = describe(experiment(), dataset="toy", pool_size=120, test_size=60, latent_dim=None)
     results = Results(settings, (run_toy(toy), run_toy(toy, seed=1, strategy="random")))
     write_results(results, tmp_path / "r.json")
@@ -176,7 +176,7 @@ def test_only_runs_of_the_same_settings_are_joined(tmp_path: Path) -> None:
     assert disagreement(described(), now[0]) is None
 
 
-def test_what_is_done_is_not_done_again() -> None:
+def test_finished_runs_are_not_repeated() -> None:
     """No process is started: the dataset does not exist."""
     done = [made([0.5, 0.6], strategy=s, seed=i) for i in (0, 1) for s in ("margin", "random", "entropy")]
     compared = experiment(learners=("mlp",))
@@ -197,7 +197,7 @@ def test_results_that_are_not_resumed_are_set_aside(tmp_path: Path) -> None:
     assert len(notes) == 1
 
 
-def test_a_pool_that_cannot_answer_is_a_clear_line(toy: Toy) -> None:
+def test_a_pool_without_targets_is_a_one_line_error(toy: Toy) -> None:
     check_pool(toy.pool, 120)
     with pytest.raises(UsageError, match="budget must be at most 120, the images of toy, got 121"):
         check_pool(toy.pool, 121)
@@ -208,7 +208,7 @@ def test_a_pool_that_cannot_answer_is_a_clear_line(toy: Toy) -> None:
         check_pool(ImagePool.from_arrays(images, classes, toy.pool.targets), 20)
 
 
-def test_the_summary_is_what_one_computes_by_hand() -> None:
+def test_the_summary_matches_a_hand_calculation() -> None:
     runs = [
         made([0.80, 0.90, 0.96], seed=0),
         made([0.70, 0.90, 0.94], seed=1),
@@ -234,7 +234,7 @@ def test_the_summary_is_what_one_computes_by_hand() -> None:
     assert margin.seconds == pytest.approx(1.5)
 
 
-def test_estimates_are_held_against_the_truth() -> None:
+def test_estimates_are_compared_with_the_truth() -> None:
     runs = [
         made([0.8, 0.9, 0.90], audit=(0.95, 0.85, 1.0), confidence=0.92),
         made([0.8, 0.9, 0.96], seed=1, audit=(0.90, 0.80, 0.95), confidence=0.94),
@@ -286,19 +286,19 @@ def test_the_curves_are_drawn_with_a_legend_within_the_width(width: int) -> None
     assert {str(span.style) for span in coloured.spans} == {"blue", "yellow"}
 
 
-def test_more_curves_than_colours_have_letters_too() -> None:
+def test_more_curves_than_colours_are_told_apart_by_letters() -> None:
     chart = curve_chart([made([0.5, 0.7], strategy=f"s{i}") for i in range(7)], 80, coloured=True)
     assert chart is not None
     assert "== s6" not in chart.plain
     assert "%% s6" in chart.plain
 
 
-def test_one_round_is_no_curve() -> None:
+def test_one_round_gives_no_curve() -> None:
     assert curve_chart([made([0.5])], 80, coloured=False) is None
 
 
 @pytest.mark.parametrize("columns", [None, 80, 60])
-def test_the_tables_say_it_within_the_width(
+def test_the_tables_fit_the_width(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: int | None
 ) -> None:
     monkeypatch.delenv("COLUMNS", raising=False)

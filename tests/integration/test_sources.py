@@ -1,4 +1,4 @@
-"""Images are found and read in directories, archives, arrays and tables, whatever their names."""
+"""User images are found and read in place, whatever they are packed in and whatever their names are."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ def test_an_archive_that_grows_is_listed_again(kind: str, tmp_path: Path) -> Non
 # Directories
 
 
-def test_what_a_directory_passes_over(tmp_path: Path) -> None:
+def test_files_that_a_directory_skips(tmp_path: Path) -> None:
     root = put(
         tmp_path / "root",
         {
@@ -227,7 +227,7 @@ def test_any_names(tmp_path_factory: pytest.TempPathFactory, names: set[str]) ->
     assert content(open_source(str(tar_of(root / "d.tar", files)))) == files
 
 
-def test_a_folder_that_may_not_be_read_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, {"a.jpg": b"a", "closed/b.jpg": b"b"})
     scandir = os.scandir
 
@@ -247,7 +247,7 @@ def test_an_empty_directory(tmp_path: Path) -> None:
         assert [*open_source(str(tmp_path), labels_from_folders=labelled).list()] == []
 
 
-def test_a_directory_that_is_gone(tmp_path: Path) -> None:
+def test_a_missing_directory(tmp_path: Path) -> None:
     source = open_source(str(put(tmp_path / "x", {"a.jpg": b"a"})))
     (tmp_path / "x/a.jpg").unlink()
     (tmp_path / "x").rmdir()
@@ -329,7 +329,7 @@ def test_a_manifest_names_files_anywhere(tmp_path: Path) -> None:
     assert source.path(f"{url}/web.jpg") is None
 
 
-def test_a_manifest_elsewhere(tmp_path: Path) -> None:
+def test_a_remote_manifest(tmp_path: Path) -> None:
     url = in_memory(f"memory://{tmp_path.name}", {"list.csv": b"file,label\nx/a.jpg,cat\n", "x/a.jpg": b"a"})
     source = open_source(f"{url}/list.csv")
     assert source.keeps_copies
@@ -388,7 +388,7 @@ def test_imagefolders_with_splits(tmp_path: Path) -> None:
         assert classes(open_source(str(where))) == {"train/a.jpg": ("1", False), "test/b.jpg": ("2", True)}
 
 
-def test_metadata_of_something_else_do_not_matter(tmp_path: Path) -> None:
+def test_unrelated_metadata_is_ignored(tmp_path: Path) -> None:
     put(tmp_path, {"a.jpg": b"a", "metadata.csv": b"key,value\nauthor,me\n"})
     assert classes(open_source(str(tmp_path))) == {"a.jpg": (None, False)}
 
@@ -511,7 +511,7 @@ def test_damaged_arrays(tmp_path: Path) -> None:
         open_source(f"{tmp_path}/c.npz")
 
 
-def test_arrays_elsewhere(tmp_path: Path) -> None:
+def test_remote_arrays(tmp_path: Path) -> None:
     file = io.BytesIO()
     np.save(file, RAMP)
     source = open_source(in_memory(f"memory://{tmp_path.name}/a.npy", file.getvalue()))

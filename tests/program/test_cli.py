@@ -105,7 +105,7 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["no-such-command"], 2, []),
     ],
 )
-def test_wrong_usage_is_one_clear_line(run: Runner, arguments: list[str], code: int, words: list[str]) -> None:
+def test_wrong_usage_is_a_one_line_error(run: Runner, arguments: list[str], code: int, words: list[str]) -> None:
     done = run(*arguments)
     assert done.returncode == code
     assert done.stdout == ""
@@ -119,7 +119,7 @@ def test_debug_shows_the_traceback(run: Runner) -> None:
     assert "Traceback" in run("--debug", "stats").stderr
 
 
-def test_datasets_lists_what_is_here(run: Runner, tiny: Tiny) -> None:
+def test_datasets_lists_what_is_available(run: Runner, tiny: Tiny) -> None:
     text = run("datasets", "--data-dir", tiny.data_dir).stdout
     for words in (("mnist", "60,000", "28×28×1", "bundled"), ("svhn", "73,257", "32×32×3", "to be downloaded")):
         assert any(all(word in line for word in words) for line in text.splitlines()), text
@@ -160,7 +160,7 @@ def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) ->
     assert (latents.shape, latents.dtype) == ((90, 4), np.float32)
 
 
-def test_a_dataset_that_cannot_be_had_is_one_clear_line(run: Runner, tmp_path: Path) -> None:
+def test_an_unavailable_dataset_is_a_one_line_error(run: Runner, tmp_path: Path) -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     line = one_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
     for word in ("cifar10", str(tmp_path / "root"), "--data-dir"):
@@ -192,7 +192,7 @@ def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
     assert "--train must be between 1 and 60000" in one_line(run(*make, "--train", "60001"), 2)
 
 
-def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_a_checkpoint_for_other_images_is_a_one_line_error(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     savemat(tmp_path / "train_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
     savemat(tmp_path / "test_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
     line = one_line(run("encode", "svhn", "--data-dir", ".", "--checkpoint", tiny.checkpoint), 1)
@@ -203,7 +203,7 @@ def test_a_checkpoint_for_other_images_is_one_clear_line(run: Runner, tiny: Tiny
     assert "truncated" in one_line(run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1)
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_line(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_an_unwritable_cache_is_a_one_line_error(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run(
         "encode", "fashion-mnist", "--data-dir", tiny.data_dir, environment={"TUILABEL_CACHE": str(tmp_path / "file")}
@@ -211,7 +211,7 @@ def test_a_cache_that_cannot_be_written_is_one_clear_line(run: Runner, tiny: Tin
     assert "TUILABEL_CACHE" in one_line(done, 1)
 
 
-def test_training_interrupted_goes_on_where_it_was(tiny: Tiny, run: Runner, tmp_path: Path) -> None:
+def test_interrupted_training_resumes(tiny: Tiny, run: Runner, tmp_path: Path) -> None:
     command = ["train-vae", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--epochs", "200", "--batch-size", "30"]
     process = subprocess.Popen(
         [*TUILABEL, *command], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -238,7 +238,7 @@ def test_training_interrupted_goes_on_where_it_was(tiny: Tiny, run: Runner, tmp_
     assert "trained with" in line
 
 
-def test_a_killed_training_goes_on_from_the_last_epoch(tiny: Tiny, tmp_path: Path) -> None:
+def test_killed_training_resumes_from_the_last_epoch(tiny: Tiny, tmp_path: Path) -> None:
     command = [*TUILABEL, "train-vae", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--epochs", "200", "--resume"]
     process = subprocess.Popen(command[:-1], cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -254,7 +254,7 @@ def test_a_killed_training_goes_on_from_the_last_epoch(tiny: Tiny, tmp_path: Pat
     assert int(first.split("/")[0].split()[-1]) in (3, 4, 5)
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(tmp_path: Path) -> None:
     done = subprocess.run(
         f"{' '.join(TUILABEL)} datasets --json | head -n 1",
         shell=True,

@@ -1,4 +1,4 @@
-"""The real program in a pseudo-terminal: the main job, end to end, and what may go wrong on the way."""
+"""The real program in a pseudo-terminal: labelling end to end, and what may go wrong."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def label(terminal: Terminal, project: Path, n: int, done: int) -> None:
         terminal.wait_for(rf"\b{done} of 60,000 labelled")
 
 
-def test_label_forty_digits_quit_resume_and_exactly_those_are_there(tmp_path: Path, run: Runner) -> None:
+def test_forty_labels_survive_quitting_and_resuming(tmp_path: Path, run: Runner) -> None:
     project = tmp_path / "mnist.tuilabel"
     command = [*TUILABEL, "label", "--strategy", "entropy", "--batch", "20"]
     with Terminal(command, directory=tmp_path) as terminal:
@@ -119,7 +119,7 @@ def test_twenty_keys_at_once_are_twenty_labels_in_order(tiny: Tiny, tmp_path: Pa
     assert [names.index(event.class_name or "") for event in events] == [(int(d) - 1) % 10 for d in "1234567890" * 2]
 
 
-def test_the_views_and_the_review_of_a_sitting(tiny: Tiny, tmp_path: Path) -> None:
+def test_the_views_and_the_review_of_a_session(tiny: Tiny, tmp_path: Path) -> None:
     project = tmp_path / "fashion-mnist.tuilabel"
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
@@ -177,7 +177,7 @@ def test_every_label_survives_the_end_of_the_terminal(tiny: Tiny, tmp_path: Path
         assert "7 labels in fashion-mnist.tuilabel" in terminal.text
 
 
-def test_the_trainer_killed_comes_back_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_killed_trainer_is_restarted_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.type("1")
@@ -204,7 +204,7 @@ def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: P
         first.wait_for("1 of 300 labelled")
 
 
-def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_path: Path) -> None:
+def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> None:
     """A limit on file sizes stands for the full disk: the write-ahead log cannot grow."""
     script = tmp_path / "limited"
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
@@ -227,7 +227,7 @@ def test_a_disk_that_fills_up_takes_no_answer_it_cannot_keep(tiny: Tiny, tmp_pat
     assert kept > 0
 
 
-def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
+def test_user_classes_have_keys_and_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny, "--classes", "old,new"), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         for key in "12121":
@@ -254,7 +254,7 @@ def test_own_classes_have_keys_of_their_own_and_no_test_accuracy(tiny: Tiny, tmp
         (["--classes", "a"], 2, "two classes"),
     ],
 )
-def test_what_cannot_be_opened_is_one_clear_line(
+def test_a_dataset_that_cannot_be_opened_is_a_one_line_error(
     tiny: Tiny, tmp_path: Path, more: list[str], code: int, words: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -265,12 +265,12 @@ def test_what_cannot_be_opened_is_one_clear_line(
         assert "Traceback" not in terminal.text
 
 
-def test_a_device_that_is_not_here_is_one_clear_line(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_missing_device_is_a_one_line_error(tiny: Tiny, tmp_path: Path) -> None:
     environment = {"CUDA_VISIBLE_DEVICES": ""}
     with Terminal(tiny_command(tiny, "--device", "cuda"), directory=tmp_path, environment=environment) as terminal:
         assert terminal.wait_for_exit() == 2
         assert "no device 'cuda'" in " ".join(terminal.text.split())
 
 
-def test_the_checkpoint_of_mnist_is_found_without_a_word() -> None:
+def test_the_checkpoint_of_mnist_is_found_silently() -> None:
     assert find_checkpoint("mnist").name == "mnist.safetensors"

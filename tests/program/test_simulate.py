@@ -1,4 +1,4 @@
-"""`tuilabel simulate` as its users start it."""
+"""`tuilabel simulate` in the real program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def tiny_options(tiny: Tiny) -> list[str]:
     return ["fashion-mnist", "--data-dir", str(tiny.data_dir), "--checkpoint", str(tiny.checkpoint), "--jobs", "1"]
 
 
-def test_runs_are_simulated_told_drawn_and_kept(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_runs_are_simulated_printed_plotted_and_saved(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(OWN)
     command = ["simulate", *tiny_options(tiny), "--strategy", "mine:first,random", "--budget", "45", "--seeds", "2"]
     command += ["--learner", "mlp"]
@@ -61,7 +61,7 @@ def test_the_document_alone_on_stdout(run: Runner, tiny: Tiny) -> None:
     assert [r["n_labels"] for r in document["runs"]] == [[7]]
 
 
-def test_interrupted_it_goes_on_with_what_is_missing(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_an_interrupted_simulation_resumes(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     command = ["simulate", *tiny_options(tiny), "--learner", "mlp", "--strategy", "random", "--json", "r.json"]
     command += ["--budget", "60", "--batch", "10"]
     process = subprocess.Popen(
@@ -86,7 +86,7 @@ def test_interrupted_it_goes_on_with_what_is_missing(run: Runner, tiny: Tiny, tm
     assert json.loads((tmp_path / "r.json").read_text())["runs"][:-1] == runs
 
 
-def test_on_a_terminal_progress_goes_and_colours_stay(tiny: Tiny, tmp_path: Path) -> None:
+def test_on_a_terminal_progress_is_erased_and_colours_are_used(tiny: Tiny, tmp_path: Path) -> None:
     command = [*TUILABEL, "simulate", *tiny_options(tiny), "--learner", "mlp", "--seeds", "2", "--budget", "60"]
     with Terminal(command, directory=tmp_path, rows=60, columns=100) as terminal:
         terminal.wait_for(r"simulating.* of 12 rounds · \d of 4 runs")
@@ -112,7 +112,7 @@ def test_on_a_terminal_progress_goes_and_colours_stay(tiny: Tiny, tmp_path: Path
         (["--resume"], 2, "--resume needs a file of earlier results: name it with `--json`"),
     ],
 )
-def test_what_cannot_be_simulated_is_one_clear_line(
+def test_an_impossible_simulation_is_a_one_line_error(
     run: Runner, tiny: Tiny, options: list[str], code: int, words: str
 ) -> None:
     done = run("simulate", *tiny_options(tiny), *options)

@@ -1,4 +1,4 @@
-"""`tuilabel label` at the end of a slow line: no answer of the terminal ever becomes a label."""
+"""`tuilabel label` on a slow connection: no reply of the terminal ever becomes a label."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def answered(project: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3, 1.5, 3.0])
-def test_no_late_answer_becomes_a_label(tiny: Tiny, tmp_path: Path, delay: float) -> None:
+def test_a_late_reply_is_not_a_label(tiny: Tiny, tmp_path: Path, delay: float) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path, answers=TALKATIVE, delay=delay) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         while terminal.answers_due:
@@ -49,14 +49,14 @@ def test_no_late_answer_becomes_a_label(tiny: Tiny, tmp_path: Path, delay: float
     assert answered(tmp_path / "fashion-mnist.tuilabel") == ["label"]
 
 
-def test_a_terminal_that_never_answers_costs_the_limit_and_no_more(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_terminal_that_never_replies_only_costs_the_time_limit(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path, answers={}) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.type("1")
         terminal.wait_for(r"\b1 of 300 labelled")
 
 
-def test_an_answer_in_pieces_becomes_no_label(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_reply_in_pieces_is_not_a_label(tiny: Tiny, tmp_path: Path) -> None:
     """Textual's own parser gives up on a sequence after a tenth of a second."""
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)

@@ -99,7 +99,7 @@ def test_no_color_shows_images_as_characters(tiny: Tiny, tmp_path: Path) -> None
         assert "@@@@" in terminal.text
 
 
-def test_a_dumb_terminal_is_one_clear_line(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_dumb_terminal_is_a_one_line_error(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path, environment={"TERM": "dumb"}) as terminal:
         assert terminal.wait_for_exit() == 1
         assert "TERM is dumb" in " ".join(terminal.text.split())
@@ -150,7 +150,7 @@ def test_doctor_in_a_pipe_sends_no_queries_and_says_so(run: Runner, tmp_path: Pa
     assert "\x1b[38;2;" in run("doctor", "--color", "truecolor").stdout
 
 
-def test_doctor_says_what_makes_labelling_impossible(run: Runner, tmp_path: Path) -> None:
+def test_doctor_reports_what_prevents_labelling(run: Runner, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("doctor", "--json", "--project", "file/p")
     assert done.returncode == 1

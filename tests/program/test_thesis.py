@@ -1,4 +1,4 @@
-"""`tuilabel thesis` as its users start it: runs, kept, gone on with."""
+"""`tuilabel thesis` in the real program: runs are saved and resumed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.simulation.thesis_run import run_thesis
 
 
-def test_a_claim_is_tried_kept_and_gone_on_with(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
+def test_a_claim_is_tested_saved_and_resumed(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     kept = tmp_path / "thesis.json"
     settings: dict[str, Any] = {"data_dir": tiny.data_dir, "checkpoint": tiny.checkpoint, "jobs": 1, "file": kept}
     results = run_thesis("fashion-mnist", claims=(1, 5), budget=40, seeds=1, **settings)

@@ -136,7 +136,7 @@ def test_exports_are_imported_again(run: Run, root: Path, name: str) -> None:
     assert {row["path"]: row["label"] for row in rows} == {row["path"]: row["label"] for row in then}
 
 
-def test_undo_takes_back_what_was_done_then(run: Run, root: Path) -> None:
+def test_undo_reverts_what_was_done_with_that_version(run: Run, root: Path) -> None:
     """The steps are a merge of classes, another name for a class, and labels given by class."""
     shutil.copytree(root / "bars.tuilabel", root / "undone.tuilabel")
     project = ["--project", "undone.tuilabel"]
@@ -165,7 +165,7 @@ def test_settings_keep_their_comments_and_their_keys_work(run: Run, root: Path) 
     assert settings.read_text() == before
 
 
-def test_options_of_then_are_still_taken(run: Run) -> None:
+def test_the_options_of_that_version_are_still_accepted(run: Run) -> None:
     done = run(
         "train-vae", *BARS, "--epochs", "1", "--batch-size", "40", "--latent-dim", "4", "--device", "cpu",
         "--views", "signs", "--information", "2", "--contrast", "3", "--out", "new.safetensors", "--json",

@@ -29,11 +29,11 @@ from tuilabel.tui.state import AppState
 from tuilabel.tui.themes import DARK, LIGHT
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-WRONG = (31, 47)  # labels of the sitting that are wrong, so that there is something to review
+WRONG = (31, 47)  # labels of the session that are wrong, so that there is something to review
 
 
 def session() -> LabellingSession:
-    """A sitting on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
+    """A session on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
     learner, features = open_learner("latent", pool, VAEEncoder(checkpoint))

@@ -56,7 +56,7 @@ async def test_a_class_key_labels_the_focused_cell_and_moves_on(make_app: AppMak
         assert "1 of 120 labelled" in screen_text(app)
 
 
-async def test_letters_and_digits_that_are_no_class_do_nothing(make_app: AppMaker) -> None:
+async def test_letters_and_digits_without_a_class_do_nothing(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("x", "1", "q")
@@ -103,7 +103,7 @@ async def test_enter_accepts_the_prediction_on_the_screen(make_app: AppMaker, to
         assert event.class_name == "abc"[predicted]
 
 
-async def test_twenty_labels_move_every_figure(make_app: AppMaker, toy: Toy) -> None:
+async def test_twenty_labels_change_every_figure(make_app: AppMaker, toy: Toy) -> None:
     app = make_app()
     async with running(app) as pilot:
         before = screen_text(app)
@@ -138,10 +138,10 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
         assert app.session.statistics().labelled == 0
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
-        assert app.label_screen._early_keys == 0, "the next ones are counted anew"
+        assert app.label_screen._early_keys == 0, "the count starts again"
 
 
-async def test_a_prediction_that_changes_under_the_finger_is_not_accepted(
+async def test_a_prediction_that_changes_while_typing_is_not_accepted(
     toy: Toy, make_app: AppMaker, make_session: SessionMaker
 ) -> None:
     trainer = ManualTrainer(toy)
@@ -199,7 +199,7 @@ async def test_ctrl_q_quits(make_app: AppMaker) -> None:
     assert app.session.statistics().labelled == 1
 
 
-async def test_ctrl_c_tells_how_to_quit_and_covers_nothing(make_app: AppMaker) -> None:
+async def test_ctrl_c_shows_how_to_quit_and_covers_nothing(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("ctrl+c")
@@ -209,7 +209,7 @@ async def test_ctrl_c_tells_how_to_quit_and_covers_nothing(make_app: AppMaker) -
         assert "Ctrl+Q" not in status(app)
 
 
-async def test_a_resize_lays_the_screen_out_anew(make_app: AppMaker) -> None:
+async def test_a_resize_updates_the_layout(make_app: AppMaker) -> None:
     app = make_app(batch_size=20)
     async with running(app, (200, 60)) as pilot:
         shapes = []
@@ -226,7 +226,7 @@ async def test_a_resize_lays_the_screen_out_anew(make_app: AppMaker) -> None:
         assert shapes[2][0] * shapes[2][1] < 20
 
 
-async def test_small_terminals_page_with_the_focus(make_app: AppMaker) -> None:
+async def test_small_terminals_scroll_by_page_with_the_focus(make_app: AppMaker) -> None:
     app = make_app(batch_size=20)
     async with running(app, (80, 24)) as pilot:
         assert "page 1 of 4" in screen_text(app)
@@ -263,7 +263,7 @@ async def test_a_key_before_its_page_is_shown_labels_nothing(make_app: AppMaker)
         assert app.session.statistics().labelled == 7
 
 
-async def test_a_store_that_fails_takes_no_more_labels_until_it_is_well(make_app: AppMaker) -> None:
+async def test_no_label_is_accepted_while_the_store_fails(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("a")
@@ -278,7 +278,7 @@ async def test_a_store_that_fails_takes_no_more_labels_until_it_is_well(make_app
         assert app.session.statistics().labelled == 2
 
 
-async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: AppMaker) -> None:
+async def test_trainer_failures_are_shown_and_labelling_continues(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
         app.mailbox.put(Failure("the trainer was ended by signal 9; restarting it", fatal=False))
@@ -290,7 +290,7 @@ async def test_the_trainers_troubles_are_told_and_labelling_goes_on(make_app: Ap
         assert "trainer stopped" in screen_text(app)
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
-        assert app.label_screen._early_keys == 0, "the next ones are counted anew"
+        assert app.label_screen._early_keys == 0, "the count starts again"
 
 
 async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(

@@ -1,4 +1,4 @@
-"""Images that the terminal draws itself: what the cells stand for is there whenever they are shown."""
+"""Images drawn by the terminal itself are always there when their cells are shown."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def numbers_on_the_screen(app: LabelApp) -> set[int]:
     return found
 
 
-async def test_no_image_on_the_screen_was_forgotten(toy: Toy, make_session: SessionMaker) -> None:
+async def test_images_on_the_screen_stay_in_the_terminal(toy: Toy, make_session: SessionMaker) -> None:
     """Each answer draws the next batch ahead, so that a small store is soon full."""
     source = PictureSource(get_renderer("kitty"), capacity=14)
     app = LabelApp(AppState(make_session(toy), pictures=source), Mailbox())

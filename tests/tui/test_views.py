@@ -105,9 +105,7 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         assert app.screen is app.label_screen
 
 
-async def test_by_class_takes_another_class_for_a_wrong_one_and_turns_to_other_classes(
-    make_app: AppMaker, toy: Toy
-) -> None:
+async def test_by_class_relabels_a_wrong_item_and_switches_classes(make_app: AppMaker, toy: Toy) -> None:
     app = make_app()
     async with running(app) as pilot:
         await answer(pilot, app, toy, 10)
@@ -136,7 +134,7 @@ async def test_by_class_without_a_model_says_what_to_do(make_app: AppMaker) -> N
         assert app.session.statistics().labelled == 0
 
 
-async def test_review_shows_a_planted_mistake_first_and_one_key_mends_it(make_app: AppMaker, toy: Toy) -> None:
+async def test_review_shows_a_planted_mistake_first_and_one_key_fixes_it(make_app: AppMaker, toy: Toy) -> None:
     app = make_app()
     async with running(app) as pilot:
         await answer(pilot, app, toy, 29)
@@ -232,7 +230,7 @@ async def test_classes_are_added_renamed_and_merged(make_app: AppMaker) -> None:
         assert "✓ ant" in screen_text(app)
 
 
-async def test_a_class_name_that_is_taken_is_refused_with_a_word(make_app: AppMaker) -> None:
+async def test_a_class_name_in_use_is_refused_with_a_message(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:
         await pilot.press("colon", "plus", "b", "enter")
@@ -334,7 +332,7 @@ async def test_keys_that_come_together_close_a_dialog_once(make_app: AppMaker) -
     assert app.failure is None
 
 
-async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> None:
+async def test_user_keys_rebind_commands(toy: Toy, make_session: SessionMaker) -> None:
     state = AppState(make_session(toy), with_user_keys({"skip": ["*"]}), user_class_keys={"b": "x"})
     app = LabelApp(state, Mailbox())
     async with running(app) as pilot:
@@ -355,7 +353,7 @@ async def test_own_keys_move_commands(toy: Toy, make_session: SessionMaker) -> N
         ({"skip": 3}, "must be a key"),
     ],
 )
-def test_own_keys_that_clash_are_refused(own: dict[str, object], word: str) -> None:
+def test_conflicting_user_keys_are_refused(own: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         with_user_keys(own)
 
@@ -381,13 +379,13 @@ def test_a_digit_always_means_the_digit() -> None:
     assert class_keys([*"ABC", "newt"]) == ("A", "B", "C", "4")
 
 
-def test_own_class_keys_win_and_clashes_are_told() -> None:
+def test_user_class_keys_win_and_conflicts_are_reported() -> None:
     assert with_user_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
     with pytest.raises(UsageError, match=r"gives x to"):
         with_user_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
 
 
-def test_the_documents_show_the_keys_there_are() -> None:
+def test_the_documentation_lists_the_current_keys() -> None:
     page = Path(__file__).parents[2] / "docs" / "keys.md"
     assert key_table() in page.read_text(), "docs/keys.md is not what tuilabel.tui.actions.key_table() says"
 

@@ -1,4 +1,4 @@
-"""The model that `predict` uses: that of the screen, calibrated."""
+"""The model of `predict`: the one of the screen, calibrated."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_audit_items_calibrate_and_change_no_prediction() -> None:
     assert errors[1] < errors[0] / 2
 
 
-def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_give_the_same_predictions_as_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.learner.calibrated.CHUNK", 50)
     final = fitted(MLPLearner(toy.latents), train_request(toy, list(range(30))))
     chunks = list(final.chunks(toy.latents))
@@ -96,7 +96,7 @@ def test_chunks_are_the_whole(toy: Toy, monkeypatch: pytest.MonkeyPatch) -> None
     assert final.predict_proba(toy.latents[:0]).shape == (0, 3)
 
 
-def test_labels_of_one_class_make_no_model(toy: Toy) -> None:
+def test_labels_of_one_class_are_refused(toy: Toy) -> None:
     asked = replace(train_request(toy, [1, 2, 3]), labels=np.zeros(3, dtype=np.int64))
     with pytest.raises(TuilabelError, match="labels of at least 2 classes, got 1"):
         fitted(MLPLearner(toy.latents), asked)

@@ -1,4 +1,4 @@
-"""Every kind of image file comes out upright in its colours, and no bytes whatever do harm."""
+"""Every image file is decoded upright in its colours, and no bytes do harm."""
 
 from __future__ import annotations
 

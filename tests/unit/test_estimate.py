@@ -1,4 +1,4 @@
-"""Honest figures."""
+"""Accuracy, audit and calibration estimates."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_korn_and_graubards_holds_the_share_at_any_size(n: float, share: float) 
 
 @pytest.mark.parametrize("interval", [wilson_interval, korn_graubard_interval])
 @pytest.mark.parametrize("figures", [(1, 0), (-1, 5), (6, 5), (float("nan"), 5), (0, float("nan"))])
-def test_an_interval_refuses_what_is_no_proportion(interval: Any, figures: tuple[float, float]) -> None:
+def test_an_interval_refuses_what_is_not_a_proportion(interval: Any, figures: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="not a proportion"):
         interval(*figures)
 
@@ -187,7 +187,7 @@ def test_calibrated_predictions_have_a_small_calibration_error() -> None:
 
 
 @pytest.mark.parametrize("bad", [([], []), ([0, 1], [0]), ([0, -1], [0, 0]), ([0.0, 1.0], [0, 1]), ([[0]], [[0]])])
-def test_metrics_refuse_what_are_no_classes(bad: Any) -> None:
+def test_metrics_refuse_what_is_not_a_class(bad: Any) -> None:
     for metric in (accuracy, balanced_accuracy):
         with pytest.raises(ValueError, match=r"class|lengths"):
             metric(*bad)

@@ -1,4 +1,4 @@
-"""Learning curves, advice to stop, and two ways compared."""
+"""Learning curves, advice to stop, and paired comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accuracy on the pool from chosen items, and from the model's own confidence."""
+"""Accuracy on the pool from chosen items and from calibrated confidence."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_chosen_items_mislead_and_weighted_ones_do_not() -> None:
     assert covered / 400 >= 0.95
 
 
-def test_no_error_among_a_few_items_is_no_certainty() -> None:
+def test_no_error_among_a_few_items_is_not_certainty() -> None:
     estimate = lure_accuracy([True] * 10, 1 / (100 - np.arange(10)), 100)
     assert (estimate.value, estimate.high, estimate.n) == (1, 1, 10)
     assert estimate.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's, of 10 of 10
@@ -152,7 +152,7 @@ def test_a_sure_mistake_has_a_finite_cost() -> None:
     assert np.isfinite(fit_temperature(log_p, [0] * 19 + [1]))
 
 
-def test_confidence_refuses_what_is_no_probability() -> None:
+def test_confidence_refuses_what_is_not_a_probability() -> None:
     for scores in (np.empty((0, 2)), [[np.nan, 0.0]], [[np.inf, 0.0]], [[-np.inf, -np.inf]], [0.0]):
         with pytest.raises(ValueError, match="log_probabilities"):
             fit_temperature(scores, [0])

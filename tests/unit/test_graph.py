@@ -1,4 +1,4 @@
-"""The neighbour graph, labels spread along it, and the learner that is taught by them."""
+"""The neighbour graph, label propagation, and the learner it teaches."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_propagation_solves_the_linear_system() -> None:
 
 
 def test_a_label_in_a_crowd_does_not_speak_for_its_class_alone() -> None:
-    """Class 0 lies in a crowd and, loosely, beside class 1: its label there must keep its neighbours."""
+    """Class 0 lies in a crowd and, loosely, next to class 1: its label there must keep its neighbours."""
     rng = np.random.default_rng(0)
     crowd = np.array([50.0, 0.0]) + 0.01 * rng.normal(size=(100, 2))
     loose = np.array([0.0, 0.0]) + rng.normal(size=(100, 2))
@@ -128,7 +128,7 @@ def test_odd_pools_give_probabilities(n: int, copies: int, constant: bool) -> No
     assert np.allclose(p.sum(axis=1), 1, atol=1e-4)
 
 
-def test_latents_that_are_no_numbers_are_refused_with_the_item() -> None:
+def test_latents_that_are_not_finite_are_refused_with_the_item() -> None:
     points, _ = blobs(10)
     points[4, 1] = np.nan
     for learner in (LatentLearner, MLPLearner):

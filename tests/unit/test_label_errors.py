@@ -1,4 +1,4 @@
-"""Confident learning: by the book, and on labels that were flipped on purpose."""
+"""Confident learning against its definition and on flipped labels."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_the_confident_joint_is_that_of_the_definition(seed: int) -> None:
     assert (np.diff(self_confidence(p, labels)[by_confidence]) >= 0).all()
 
 
-def test_by_hand() -> None:
+def test_small_cases_match_a_hand_calculation() -> None:
     p = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.4, 0.6], [0.85, 0.15]])
     labels = np.array([0, 0, 1, 1, 1])
     assert class_thresholds(p, labels) == pytest.approx([0.8, (0.8 + 0.6 + 0.15) / 3])
@@ -74,7 +74,7 @@ def test_flipped_labels_are_found() -> None:
     assert set(worst[:16].tolist()) <= set(flipped.tolist())
 
 
-def test_what_makes_no_sense_is_refused() -> None:
+def test_invalid_input_is_refused() -> None:
     p = np.array([[0.5, 0.5]])
     for labels in ([2], [0, 1], [], [-1]):
         with pytest.raises(ValueError, match=r"labels|lengths"):

@@ -1,4 +1,4 @@
-"""The classifier on latents and one round of learning and asking."""
+"""The classifier on latents, and one round of training and querying."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_audit_items_are_drawn_uniformly() -> None:
     assert chi2 < 70  # 37 degrees of freedom: p about 0.001
 
 
-def test_a_pool_with_nothing_left_is_no_error(toy: Toy) -> None:
+def test_a_pool_with_nothing_left_is_not_an_error(toy: Toy) -> None:
     result = toy.runner().run(train_request(toy, list(range(120))))
     assert len(result.picks.indices) == len(result.audit.indices) == 0
     assert result.mean_uncertainty is None
@@ -146,7 +146,7 @@ def test_a_round_reports_balanced_accuracy_calibration_and_mean_confidence(toy: 
     assert result.stop_set.shape == (120,)
 
 
-def test_a_class_without_a_label_is_not_predicted_and_no_error(toy: Toy) -> None:
+def test_a_class_without_labels_is_allowed_and_not_predicted(toy: Toy) -> None:
     labelled = [i for i in range(120) if toy.truth(i) != 2][:20]
     for learner in (MLPLearner(toy.latents), LatentLearner(toy.latents)):
         result = RoundRunner(learner, toy.test).run(train_request(toy, labelled))

@@ -1,4 +1,4 @@
-"""The list of answers to look at again."""
+"""The list of answers to review."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_order_is_that_of_the_reasons_and_each_item_comes_once() -> None:
     assert (found[4].label, found[4].suggested, found[4].confidence) == (0, 1, 0.9)
 
 
-def test_what_was_answered_in_review_comes_no_more_for_that_answer() -> None:
+def test_an_answer_confirmed_in_review_is_not_shown_again() -> None:
     events = [*(item_event(i, class_name="ab"[i % 2]) for i in range(6))]
     p = out_of_fold({i: (0.95 if i % 2 else 0.05) if i else 0.97 for i in range(6)})
     assert [item.index for item in review(events, p)] == [0]
@@ -70,7 +70,7 @@ def test_what_was_answered_in_review_comes_no_more_for_that_answer() -> None:
     assert [item.index for item in review(taken_back, p)] == [0]
 
 
-def test_labels_taken_back_and_unknown_classes_are_no_error() -> None:
+def test_undone_labels_and_unknown_classes_are_accepted() -> None:
     p = out_of_fold({0: 0.9, 1: 0.9})
     assert review([item_event(0), replace(item_event(0, "u", kind="undo"), undoes="e0")], p) == []
     assert review([item_event(0, class_name="old"), item_event(1, class_name="b")], p) == []

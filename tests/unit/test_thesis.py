@@ -1,4 +1,4 @@
-"""The six claims: which runs they need, and which verdict follows from runs made up for each."""
+"""The six claims: the runs they need and the verdicts on made-up runs."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_claims_share_their_runs() -> None:
     assert names == ["strategies", "batch-1", "batch-10", "batch-50", "batch-100", "learners"]
 
 
-def test_costly_rounds_are_few_and_said() -> None:
+def test_expensive_rounds_are_few_and_reported() -> None:
     for block in blocks(settings(3, 6)):
         for experiment in block.experiments:
             assert experiment.budget <= 300
@@ -194,12 +194,12 @@ def test_costly_rounds_are_few_and_said() -> None:
     assert "supervised" in text
 
 
-def test_an_unknown_claim_is_said() -> None:
+def test_an_unknown_claim_is_reported() -> None:
     with pytest.raises(UsageError, match="claims must be numbers from 1 to 6, got 9"):
         settings(2, 9)
 
 
-def test_results_go_to_a_file_and_come_back() -> None:
+def test_results_survive_a_round_trip_through_a_file() -> None:
     description = {"tuilabel": "0.1", "dataset": "mnist", "budget": 500}
     runs = {"strategies": tuple(curves("random", 0))}
     document = json.loads(json.dumps(to_document(description, runs)))

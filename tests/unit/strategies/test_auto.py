@@ -1,4 +1,4 @@
-"""The default strategy, and the clusters that its first batch is made of."""
+"""The default strategy, and the clusters of its first batch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_it_looks_at_how_sure_the_model_is(confidence: float, by: str) -> None:
     assert picked.positions.tolist() == expected.positions.tolist()
 
 
-def test_without_a_model_it_covers() -> None:
+def test_without_a_model_it_uses_coverage() -> None:
     assert (
         get_strategy("auto").pick(replace(random_context(), probabilities=None, model=None), 4).picked_by == "coverage"
     )
@@ -47,7 +47,7 @@ def purity(cluster: np.ndarray, truth: np.ndarray) -> float:
     return sum(np.bincount(truth[cluster == c]).max() for c in np.unique(cluster)) / len(truth)
 
 
-def test_clusters_are_cut_where_little_lies_between_them() -> None:
+def test_clusters_are_split_at_gaps() -> None:
     points, truth = rings()
     assert purity(spectral_clusters(points, 3, np.random.default_rng(0)), truth) > 0.95
     assert purity(kmeans(points, 3, np.random.default_rng(0)), truth) < 0.7
@@ -55,7 +55,7 @@ def test_clusters_are_cut_where_little_lies_between_them() -> None:
 
 @pytest.mark.parametrize("points", [np.zeros((500, 3)), np.repeat(np.eye(3), 200, axis=0), np.zeros((3, 2))])
 @pytest.mark.parametrize("k", [1, 2, 3])
-def test_equal_points_make_clusters_all_the_same(points: np.ndarray, k: int) -> None:
+def test_clusters_of_equal_points_are_possible(points: np.ndarray, k: int) -> None:
     cluster = spectral_clusters(points.astype(np.float32), k, np.random.default_rng(0))
     assert cluster.shape == (len(points),)
     assert set(cluster.tolist()) <= set(range(k))

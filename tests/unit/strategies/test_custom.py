@@ -1,4 +1,4 @@
-"""Strategies that are not ours."""
+"""Strategies from outside the package."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_invalid_output_is_an_error(result: object, message: str, monkeypatch: p
     assert "\n" not in str(raised.value)
 
 
-def test_nothing_asked_is_nothing_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_asking_for_no_items_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: [])
     assert ask(f"{HERE}:last", k=0).positions.shape == (0,)
 

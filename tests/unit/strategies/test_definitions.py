@@ -1,4 +1,4 @@
-"""Strategies against their definitions, written down once more the slow way."""
+"""Strategies compared with slow implementations of their definitions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_ties_at_the_cut_never_push_out_a_better_item() -> None:
         assert set(picked[1:]) <= {1, 2, 3, 5}
 
 
-def test_random_tells_the_probability_of_each_draw() -> None:
+def test_random_reports_the_probability_of_each_draw() -> None:
     selection = get_strategy("random").pick(context(None, 10), 3)
     assert selection.query_probability is not None
     assert selection.query_probability.tolist() == pytest.approx([1 / 10, 1 / 9, 1 / 8])
@@ -102,6 +102,6 @@ def test_coverage_goes_where_no_label_is_yet() -> None:
     assert sorted(truth[candidates[picked]].tolist()) == [2, 3]
 
 
-def test_unknown_names_suggest_the_near_one() -> None:
+def test_unknown_names_suggest_the_closest_one() -> None:
     with pytest.raises(UsageError, match="did you mean least-confidence"):
         get_strategy("least_confidence")

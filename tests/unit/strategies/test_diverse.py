@@ -1,4 +1,4 @@
-"""By where items lie, alone or with the model."""
+"""Strategies that use where items lie, alone or with the model."""
 
 from __future__ import annotations
 

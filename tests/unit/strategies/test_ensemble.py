@@ -1,4 +1,4 @@
-"""By the model: BALD, BatchBALD, votes, and margins drawn at random."""
+"""Strategies that use the model: BALD, BatchBALD, votes, and margins drawn at random."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_batchbald_by_sampled_configurations_comes_near_the_exact_one() -> None:
     assert information(p, tuple(drawn.tolist())) > 0.95 * best
 
 
-def test_batchbald_does_not_ask_the_same_twice_where_bald_does() -> None:
+def test_batchbald_avoids_duplicates_that_bald_picks() -> None:
     p = np.empty((4, 12, 2), dtype=np.float32)
     p[:, :10, 0] = [[0.99], [0.99], [0.01], [0.01]]  # ten times the same item, and two others that tell a bit less
     p[:, 10:, 0] = [[0.97], [0.03], [0.97], [0.03]]
@@ -98,7 +98,7 @@ def test_each_draw_is_in_proportion_to_the_weights_of_those_left(k: int) -> None
         left -= weights[position]
 
 
-def test_draws_come_as_often_as_they_say() -> None:
+def test_draws_have_the_reported_frequency() -> None:
     weights = np.array([0.5, 0.3, 0.15, 0.05])
     rng = np.random.default_rng(0)
     pairs = Counter(tuple(gumbel_top_k(np.log(weights), 2, rng).positions.tolist()) for _ in range(4000))

@@ -1,4 +1,4 @@
-"""What holds of every strategy there is."""
+"""What every strategy must do."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_min_k_n_distinct_candidates_the_same_for_the_same_seed(
 
 
 @pytest.mark.parametrize("name", strategy_names())
-def test_nothing_is_left_to_ask(name: str) -> None:
+def test_an_empty_pool_gives_an_empty_batch(name: str) -> None:
     context = make_context(np.ones((3, 2)), (0, 1, 2), model=FakeModel(2))
     for k in (0, 5):
         assert get_strategy(name).pick(context, k).positions.shape == (0,)

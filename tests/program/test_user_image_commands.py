@@ -1,4 +1,4 @@
-"""A person's own images in the real program: what a newcomer meets."""
+"""Commands on user images in the real program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def labelled(shots: Path, run: Runner, tmp_path: Path) -> Path:
     return tmp_path / "shots.tuilabel"
 
 
-def test_what_is_wrong_with_files_is_listed(shots: Path, run: Runner) -> None:
+def test_problems_with_files_are_listed(shots: Path, run: Runner) -> None:
     done = run("stats", "shots", "--problems")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
@@ -106,7 +106,7 @@ def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) 
     assert "61 latents of 4 dimensions" in run("encode", "shots").stdout
 
 
-def test_a_deleted_cache_costs_no_label(
+def test_a_deleted_cache_loses_no_label(
     labelled: Path, shots: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     colour_folder(shots, each=300, first=20)  # more than are read to begin with
@@ -125,7 +125,7 @@ def test_images_that_are_gone_are_not_predicted(labelled: Path, shots: Path, run
     assert "blue/1.jpg" in done.stdout
 
 
-def test_a_sitting_ends_with_a_word_on_broken_files(labelled: Path, tmp_path: Path) -> None:
+def test_a_session_ends_with_a_note_on_broken_files(labelled: Path, tmp_path: Path) -> None:
     with Terminal([*TUILABEL, "label", "shots", "--encoder", "pca"], directory=tmp_path) as terminal:
         terminal.wait_for("round")
         terminal.key("ctrl+q")
@@ -135,14 +135,14 @@ def test_a_sitting_ends_with_a_word_on_broken_files(labelled: Path, tmp_path: Pa
         )
 
 
-def test_predictions_on_a_terminal_do_not_command_it(labelled: Path, tmp_path: Path) -> None:
+def test_predictions_cannot_control_the_terminal(labelled: Path, tmp_path: Path) -> None:
     with Terminal([*TUILABEL, "predict", "shots"], directory=tmp_path) as terminal:
         assert terminal.wait_for_exit() == 0
         assert b"\x1b[31mred\x07" not in terminal.output
         assert rb"\x1b[31mred\x07.jpg" in terminal.output
 
 
-def test_classes_are_asked_until_there_are_two(tmp_path: Path) -> None:
+def test_class_names_are_asked_for_until_there_are_two(tmp_path: Path) -> None:
     said: list[str] = []
     typed = iter(["a,a", "cat", "cat, dog"])
     assert ask_classes(said.append, lambda _: next(typed)) == ("cat", "dog")

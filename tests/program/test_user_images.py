@@ -1,4 +1,4 @@
-"""The real program on a folder of one's own: from images to labels by file name."""
+"""Labelling user images in the real program, from a folder to labels by file name."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_from_a_folder_to_labels_by_file_name(tmp_path: Path, run: Runner) -> No
     assert "broken.jpg" in run("stats", "shots", "--problems").stdout
 
 
-def test_classes_are_asked_for_and_names_of_files_are_never_obeyed(tmp_path: Path) -> None:
+def test_class_names_are_asked_for_and_file_names_cannot_control_the_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     for k in range(25):
@@ -93,7 +93,7 @@ def test_classes_are_asked_for_and_names_of_files_are_never_obeyed(tmp_path: Pat
     assert names == ["red", "blue"]
 
 
-def test_what_is_no_dataset_is_one_clear_line(tmp_path: Path, run: Runner) -> None:
+def test_an_unknown_dataset_is_a_one_line_error(tmp_path: Path, run: Runner) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.jpg").write_text("no picture")

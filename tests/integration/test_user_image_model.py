@@ -1,4 +1,4 @@
-"""The model of one's own images, used: predictions in any format, on other folders, exported."""
+"""The model of user images: predictions in any format, on other folders, exported."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ def test_every_file_is_predicted_by_its_name(labelled: ModelOptions, tmp_path: P
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
     assert summary.written == len(rows) == 60
     right = [row["path"].split("/")[0] == row["label"] for row in rows]
-    assert np.mean(right) > 0.9, "colours are easily told apart by their thumbnails"
+    assert np.mean(right) > 0.9, "thumbnails are enough to distinguish colours"
 
 
-def test_predictions_go_into_any_format_of_labels(labelled: ModelOptions, tmp_path: Path) -> None:
+def test_predictions_are_written_in_any_label_format(labelled: ModelOptions, tmp_path: Path) -> None:
     summary = predict(
         labelled, PredictOptions(out=tmp_path / "sorted", file_format="imagefolder", unlabelled_only=True)
     )
@@ -90,7 +90,7 @@ def test_another_folder_of_other_sizes_is_predicted(labelled: ModelOptions, tmp_
     assert np.mean([row["path"].split("/")[0] == row["label"] for row in rows]) > 0.8
 
 
-def test_a_model_on_thumbnails_is_not_exported_and_one_on_a_vae_is(labelled: ModelOptions, tmp_path: Path) -> None:
+def test_a_model_on_a_vae_is_exported_and_one_on_thumbnails_is_not(labelled: ModelOptions, tmp_path: Path) -> None:
     from tuilabel.encoders.vae.settings import TrainSettings
     from tuilabel.encoders.vae.training import train_vae
 

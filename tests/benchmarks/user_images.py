@@ -1,4 +1,4 @@
-"""The program on a person's own images: to the first batch, reading all, keys meanwhile, files that are broken."""
+"""The program on user images: time to the first batch, reading all, keys meanwhile, broken files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def first_batch(folder: Path) -> Rows:
 
 
 def reading(folder: Path) -> Rows:
-    """JPEGs of 500 × 375 into a library, beside a plain loop over the same files that only decodes."""
+    """JPEGs of 500 × 375 into a library, compared with a plain loop over the same files that only decodes."""
     photos = photographs(folder / "photos-read", 2_000, width=500, height=375)
     os.environ["TUILABEL_CACHE"] = str(folder / "cache-read")
     begin = time.perf_counter()

@@ -29,7 +29,7 @@ from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import panel_lines
 
 
-class Sitting:
+class Live:
     """The app over a folder, on PCA, with the inline trainer."""
 
     def __init__(self, folder: Path) -> None:
@@ -58,8 +58,8 @@ class Sitting:
 
 
 async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
-    sitting = Sitting(colour_folder(tmp_path / "live", each=10))
-    app = sitting.app
+    live = Live(colour_folder(tmp_path / "live", each=10))
+    app = live.app
     async with running(app) as pilot:
         app.mailbox.put(PoolChanged(30, "pca"))
         app.mailbox.put(TrainerProgress("vae", 30, 120, background=True))
@@ -67,10 +67,10 @@ async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
         await pilot.pause()
         assert "of 30 labelled" in screen_text(app)
         assert "training VAE 25%" in screen_text(app)
-        batch = sitting.session.batch
-        sitting.read_more()
+        batch = live.session.batch
+        live.read_more()
         await pilot.pause()
-        assert sitting.session.batch is batch
+        assert live.session.batch is batch
         await pilot.press("3")
         await pilot.pause()
         text = screen_text(app)
@@ -79,8 +79,8 @@ async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
 
 
 async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
-    sitting = Sitting(colour_folder(tmp_path / "large", each=4, size=lambda k: (400 + k, 200)))
-    app = sitting.app
+    live = Live(colour_folder(tmp_path / "large", each=4, size=lambda k: (400 + k, 200)))
+    app = live.app
     async with running(app) as pilot:
         await pilot.press("tab")
         large = app.label_screen._large
@@ -88,21 +88,21 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
             await asyncio.sleep(0.02)
         while app.label_screen.seen_at == NOT_SEEN:
             await pilot.pause()
-        batch = sitting.session.batch
+        batch = live.session.batch
         assert batch is not None
         index = batch.items[0].index
         text = screen_text(app)
-        assert sitting.pool.files.last_name(index) in text
+        assert live.pool.files.last_name(index) in text
         assert "×200" in text
         seen_at = app.label_screen.seen_at
         await pilot.press("1")
-        assert sitting.session.answer_at(index) is not None, "a sharper picture is the same picture"
+        assert live.session.answer_at(index) is not None, "a sharper picture is the same picture"
         assert seen_at != NOT_SEEN
 
 
 @pytest.mark.parametrize(("width", "text"), [(24, "pca · training VAE 25%"), (32, "latents pca · training VAE 25%")])
-def test_what_goes_on_behind_is_whole_in_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
-    session = Sitting(colour_folder(tmp_path / "narrow", each=5)).session
+def test_background_progress_fits_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
+    session = Live(colour_folder(tmp_path / "narrow", each=5)).session
     session.handle(PoolChanged(15, "pca"))
     session.handle(TrainerProgress("vae", 25, 100, background=True))
     lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
@@ -120,6 +120,6 @@ def test_a_panorama_is_not_squeezed_into_its_cell() -> None:
 
 
 @pytest.mark.parametrize(("width", "height", "shape"), [(640, 360, (36, 64)), (100, 400, (64, 16)), (1, 9000, (64, 1))])
-def test_proportions_come_back(width: int, height: int, shape: tuple[int, int]) -> None:
+def test_aspect_ratios_are_restored(width: int, height: int, shape: tuple[int, int]) -> None:
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     assert restore_aspect_ratio(image, width, height).shape[:2] == shape
