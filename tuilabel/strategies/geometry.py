@@ -53,7 +53,7 @@ def kmeans(
 
     Written here because faiss's k-means (1.15, random seeds) gave no consistently better batches. Accuracy with it
     minus accuracy with this one, in percentage points: after a first batch of 10, MNIST +1.2 ± 0.8 and Fashion-MNIST on
-    PCA +3.0 ± 1.0; of 20, -0.8 ± 0.8 and -1.6 ± 0.8; weighted k-means over four batches, 0.0 and +0.2 ± 0.2. It needs
+    PCA +3.0 ± 1.0; of 20, -0.3 ± 0.2 and -1.6 ± 0.8; weighted k-means over four batches, 0.0 and +0.2 ± 0.2. It needs
     half to five sixths of the time for a first batch, and a sixth for 500 clusters. But it would have to be loaded
     before the first batch, and what it saves is a fraction of a second once per session.
 
