@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilabel import deploy
 from tuilabel.datasets import DatasetLike, ImagePool, as_ref
 from tuilabel.datasets.open import split_off_test
 from tuilabel.encoders import Encoder, choose_encoder
@@ -21,8 +22,6 @@ from tuilabel.project.statistics import ProjectStatistics, project_statistics
 from tuilabel.simulation.experiment import Experiment
 from tuilabel.simulation.run import Run
 from tuilabel.simulation.summary import Row, summarise
-
-MODEL_FORMATS = ("onnx", "torch")
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,11 @@ def export(
     UsageError : if an argument names something unknown.
     """
     out = Path(out)
-    name = file_format or {".onnx": "onnx", ".pt2": "torch"}.get(out.suffix.lower())
+    name = file_format or deploy.format_for_path(out)
     options = _model_options(
         dataset, project, learner, encoder, checkpoint, latents, device=device, seed=seed, data_dir=data_dir
     )
-    if name in MODEL_FORMATS:
+    if name in deploy.FORMATS:
         return export_model(options, name, out, force=force)
     return export_labels(
         options.dataset,

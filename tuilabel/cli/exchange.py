@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
 IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy"
-MODEL_SUFFIXES = {".onnx": "onnx", ".pt2": "torch"}
 
 
 @app.command(epilog="Example: tuilabel export --format imagefolder --out labelled")
@@ -171,11 +170,12 @@ def _export_model(model: ModelOptions, file_format: str, out: Path | None, *, fo
 
 def _format_of(out: Path | None) -> str:
     """The format that the ending of `out` means, or else csv."""
-    from tuilabel.labels.exchange import format_for_path
+    from tuilabel import deploy
+    from tuilabel.labels import exchange
 
     if out is None:
         return "csv"
-    return MODEL_SUFFIXES.get(out.suffix.lower()) or format_for_path(out) or "csv"
+    return deploy.format_for_path(out) or exchange.format_for_path(out) or "csv"
 
 
 def _shares(text: str | None) -> tuple[int, int, int] | None:

@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from tuilabel.deploy.card import ModelCard
-from tuilabel.deploy.write import FORMATS, TOLERANCE, Agreement, check_format, write_model
+from tuilabel.deploy.write import FORMATS, SUFFIXES, TOLERANCE, Agreement, check_format, format_for_path, write_model
 
-__all__ = ["FORMATS", "TOLERANCE", "Agreement", "ModelCard", "check_format", "write_model"]
+__all__ = [
+    "FORMATS",
+    "SUFFIXES",
+    "TOLERANCE",
+    "Agreement",
+    "ModelCard",
+    "check_format",
+    "format_for_path",
+    "write_model",
+]

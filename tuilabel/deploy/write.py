@@ -25,6 +25,7 @@ FORMATS = {
     "onnx": "one ONNX graph, for onnxruntime and other runtimes; needs the extra tuilabel[onnx]",
     "torch": "a torch.export program (.pt2), loaded by torch alone",
 }
+SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 OPSET = 18
 TOLERANCE = 1e-4
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
@@ -42,6 +43,11 @@ class Agreement:
     """Largest difference of any probability."""
     latent_difference: float
     """Largest difference of any latent."""
+
+
+def format_for_path(out: Path) -> str | None:
+    """The name of the format that the suffix of a path means; None if it means none."""
+    return next((name for name, suffix in SUFFIXES.items() if out.suffix.lower() == suffix), None)
 
 
 def check_format(file_format: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tuilabel.datasets import as_ref
-from tuilabel.deploy import ModelCard, check_format, write_model
+from tuilabel.deploy import SUFFIXES, ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
 from tuilabel.project.model import ModelOptions, ProjectModel, open_model
@@ -18,7 +18,6 @@ from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.version import __version__
 
 CHECKED_IMAGES = 256  # that the file is checked on
-SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 
 
 @dataclass(frozen=True)
