@@ -246,7 +246,7 @@ def page_of(name: str, n: int = 3) -> Page:
     classes = [ClassRow(f"{name}{k}", 1, 0.5, 2, 3, [tile]) for k in range(n)]
     return Page(
         dataset=name, project=name, made=Clock().now, pool_size=9, labelled=3, skipped=0, flagged=0, rounds=1,
-        annotators=[(name, 3)], accuracy=None, judged_on=name, expected_accuracy=None, calibration=name, advice=name,
+        annotators=[(name, 3)], accuracy=None, evaluated_on=name, expected_accuracy=None, calibration=name, advice=name,
         curve=[CurvePoint(20, 0.9, 0.8, 0.95)], confusion=np.ones((n, n), dtype=np.int64),
         pairs=[Pair(name, name, 1, [tile])], classes=classes, least_sure=[tile], doubted=[], doubted_in_all=0,
         version="1",
@@ -267,7 +267,7 @@ def test_names_are_always_shown_as_text(name: str) -> None:
 def test_the_page_stays_short_with_many_classes() -> None:
     text = render(page_of("class ", 1000))
     page = Checked(text)
-    assert "880 classes more" in page.text
+    assert "880 more classes" in page.text
     assert len(page.images) < 150
     assert 'class="matrix"' not in text
 

@@ -220,7 +220,7 @@ def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> Non
         terminal.wait_for("cannot write")
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 1
-        assert "could not be written" in terminal.text
+        assert "could not be saved" in terminal.text
         assert "Traceback" not in terminal.text
     with sqlite3.connect(tmp_path / "fashion-mnist.tuilabel" / "labels.db") as connection:
         (kept,) = connection.execute("SELECT count(*) FROM events").fetchone()
@@ -250,7 +250,7 @@ def test_user_classes_have_keys_and_no_test_accuracy(tiny: Tiny, tmp_path: Path)
         (["--checkpoint", "cut"], 1, "truncated"),
         (["--checkpoint", "nowhere"], 1, "no checkpoint at nowhere"),
         (["--project", "file/p"], 1, "cannot create the project"),
-        (["--classes", "a,a"], 2, "a name of its own"),
+        (["--classes", "a,a"], 2, "a different name"),
         (["--classes", "a"], 2, "two classes"),
     ],
 )

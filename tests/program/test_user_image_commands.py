@@ -147,9 +147,9 @@ def test_class_names_are_asked_for_until_there_are_two(tmp_path: Path) -> None:
     typed = iter(["a,a", "cat", "cat, dog"])
     assert ask_classes(said.append, lambda _: next(typed)) == ("cat", "dog")
     assert said[1:] == [
-        "give each class a name of its own, with commas between",
+        "give each class a different name, separated by commas",
         "a classifier needs at least two classes",
     ]
     (tmp_path / "classes.txt").write_text("cat\ncat\n")
-    with pytest.raises(UsageError, match=r"classes\.txt: give each class a name of its own, one a line"):
+    with pytest.raises(UsageError, match=r"classes\.txt: give each class a different name, one per line"):
         class_names(str(tmp_path / "classes.txt"))

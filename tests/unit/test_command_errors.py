@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from typer.main import get_command
 
+import tuilabel
 from tuilabel.cli import app
 from tuilabel.cli.errors import in_options
+
+OPTION = re.compile(r"(?<![\w-])--[a-z]")
 
 
 @pytest.mark.parametrize(
@@ -26,3 +34,21 @@ from tuilabel.cli.errors import in_options
 def test_options_stand_for_parameters(command: str, text: str, parameter: str | None, expected: str) -> None:
     params = get_command(app).commands[command].params  # type: ignore[attr-defined]
     assert in_options(text, params, parameter) == expected
+
+
+def test_the_core_names_no_options() -> None:
+    package = Path(tuilabel.__file__).parent
+    core = [path for path in package.rglob("*.py") if path.relative_to(package).parts[0] not in ("cli", "tui")]
+    found = [f"{path.relative_to(package)}: {text}" for path in core for text in messages(path) if OPTION.search(text)]
+    assert not found
+
+
+def messages(path: Path) -> Iterator[str]:
+    """The string literals of a module that are not docstrings; a whole command line is not a message."""
+    tree = ast.parse(path.read_text())
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in docstrings:
+            continue
+        if not node.value.startswith("tuilabel "):
+            yield node.value

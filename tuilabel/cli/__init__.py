@@ -1,6 +1,6 @@
-"""The command line: parse, call, print. Imports are inside the commands, so that `--help` is quick.
+"""The command line: parse, call, print. Imports are inside the commands, so that `--help` is fast.
 
-Commands stand in the help in the order in which their modules are imported here.
+The help lists commands in the order in which their modules are imported here.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["app", "main"]
 
 
 def main() -> None:
-    """Run the command line: exit 0 done, 1 failed with one clear line, 2 wrong usage."""
+    """Run the command line. Exit codes: 0 success, 1 failure with one clear line, 2 wrong usage."""
     try:
         app()
     except TuilabelError as error:
@@ -45,6 +45,6 @@ def main() -> None:
 
 
 def _fail(text: str, code: int) -> None:
-    line = printable(" ".join(text.split()))  # it may quote names from files of others
+    line = printable(" ".join(text.split()))  # it may quote names from untrusted files
     typer.echo(f"tuilabel: {line}", err=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Class names as they are typed, before there is a screen."""
+"""Class names, from an option or typed before the screen opens."""
 
 from __future__ import annotations
 
@@ -12,51 +12,51 @@ TRIES = 3
 
 
 def class_names(text: str) -> tuple[str, ...]:
-    """The names in `--classes`: with commas between, or one a line in the file of that name.
+    """The names in `--classes`: separated by commas, or the name of a file with one per line.
 
     Raises
     ------
-    UsageError : where two are the same, or one cannot be a class name, or the file cannot be read.
+    UsageError : if two names are the same, one cannot be a class name, or the file cannot be read.
     """
     path = Path(text).expanduser()
     if "," not in text and (path.is_file() or path.suffix == ".txt"):
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is no text"
+            reason = getattr(error, "strerror", None) or "it is not a text file"
             raise UsageError(f"cannot read the class names in {path}: {reason}") from error
         return _checked(
-            [line for line in lines if line.strip() and not line.startswith("#")], f"--classes {path}: ", "one a line"
+            [line for line in lines if line.strip() and not line.startswith("#")], f"--classes {path}: ", "one per line"
         )
     return _checked(text.split(","), f"--classes {text!r}: ")
 
 
-def ask_classes(say: Callable[[str], object], read: Callable[[str], str] = input) -> tuple[str, ...]:
+def ask_classes(show: Callable[[str], object], read: Callable[[str], str] = input) -> tuple[str, ...]:
     """Ask for the classes of a new project in the terminal.
 
     Raises
     ------
-    UsageError : where nobody answers, or not with two names at least.
+    UsageError : if the user does not enter at least two names.
     """
-    say("Which classes are there? Type their names, with commas between; more can be added while you label (:).")
+    show("Which classes are there? Type their names, separated by commas. You can add more while labelling (:).")
     for _ in range(TRIES):
         try:
             names = _checked(read("classes: ").split(","))
         except EOFError:
             break
         except UsageError as error:
-            say(str(error))
+            show(str(error))
             continue
         if len(names) > 1:
             return names
-        say("a classifier needs at least two classes")
+        show("a classifier needs at least two classes")
     raise UsageError("a new project needs classes: name them with --classes a,b or --classes FILE")
 
 
-def _checked(names: list[str], where: str = "", how: str = "with commas between") -> tuple[str, ...]:
+def _checked(names: list[str], where: str = "", how: str = "separated by commas") -> tuple[str, ...]:
     clean: list[str] = []
     for name in names:
         if not name.strip() or name.strip() in clean:
-            raise UsageError(f"{where}give each class a name of its own, {how}")
+            raise UsageError(f"{where}give each class a different name, {how}")
         clean.append(clean_class_name(name, clean))
     return tuple(clean)

@@ -36,16 +36,14 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
     dataset: Dataset = "mnist",
-    strategy: Annotated[
-        str, typer.Option(help="How to choose what to ask: `tuilabel strategies` lists them.")
-    ] = "auto",
+    strategy: Annotated[str, typer.Option(help="How to choose images: `tuilabel strategies` lists them.")] = "auto",
     batch_size: Annotated[int, typer.Option("--batch", help="Images shown at once.")] = 20,
     learner: Annotated[
-        str, typer.Option(help="How to learn from labels: latent (label propagation and MLP), mlp, cnn.")
+        str, typer.Option(help="The classifier: latent (label propagation and MLP), mlp or cnn.")
     ] = "latent",
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names, with commas between, or a file with one a line; else the dataset's."),
+        typer.Option(help="Class names, separated by commas, or a file with one per line. Default: the dataset's."),
     ] = None,
     labels_from_folders: Folders = False,
     annotator: Annotator = None,
@@ -54,14 +52,14 @@ def label(
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     target: Target = None,
     images: Images = "auto",
     colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Label images by keypress while a classifier learns along."""
+    """Label images by keypress while a classifier learns from your labels."""
     from tuilabel.cli.class_names import class_names
     from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.project.open_session import SessionOptions
@@ -101,7 +99,7 @@ def review(
     theme: Theme = None,
     data_dir: DataDir = None,
 ) -> None:
-    """Look again at labels that are most likely wrong, flagged, or disputed; keep or change each with one key."""
+    """Review labels that are likely wrong, flagged or disputed; keep or change each with one key."""
     from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.labels import Project
     from tuilabel.project.locate import project_directory, project_images

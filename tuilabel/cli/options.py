@@ -18,35 +18,41 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="[DATASET]",
-        help="A dataset by name (`tuilabel datasets` lists them), or your own images: a folder, an archive, a "
-        "manifest, an array, a URL.",
+        help="A built-in dataset (`tuilabel datasets` lists them), or your own images: a folder, an archive, a "
+        "manifest, an array or a URL.",
     ),
 ]
 Folders = Annotated[
-    bool, typer.Option("--labels-from-folders", help="Folders are classes: for simulations, and to judge the model.")
+    bool,
+    typer.Option("--labels-from-folders", help="Use folder names as true classes, in simulations and test sets."),
 ]
-Encoder = Annotated[str, typer.Option("--encoder", help="What images are told apart by: vae, pca, resnet18, dinov2, …")]
+Encoder = Annotated[str, typer.Option("--encoder", help="How images become latents: vae, pca, resnet18, dinov2, …")]
 Latents = Annotated[
-    Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, a row for each image.")
+    Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, one row per image.")
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="TUILABEL_DATA", show_envvar=True, help="A torchvision root with the data sets."),
+    typer.Option("--data-dir", envvar="TUILABEL_DATA", show_envvar=True, help="A torchvision root with the datasets."),
 ]
-Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE to use; else the dataset's own.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
-ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project's directory; else ./DATASET.tuilabel.")]
-Images = Annotated[str, typer.Option("--images", help="auto, halfblock, quadrant, sextant, kitty, ascii.")]
-Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256, 16: SSH drops what a terminal has.")]
-Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name; else the login name.")]
-Target = Annotated[float | None, typer.Option("--target", help="Accuracy to label for, as 0.95: shows what is left.")]
-Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light, or one of Textual's.")]
-PIPE_WIDTH = 110  # columns where nobody says how many there are
+Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE to use. Default: that of the dataset.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")]
+ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project. Default: ./DATASET.tuilabel.")]
+Images = Annotated[
+    str, typer.Option("--images", help="How images are drawn: auto, halfblock, quadrant, sextant, kitty, ascii.")
+]
+Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256 or 16. Set it if colours get lost over SSH.")]
+Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name. Default: your login name.")]
+Target = Annotated[
+    float | None,
+    typer.Option("--target", help="Accuracy to reach, such as 0.95; shows the labels still needed."),
+]
+Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light or a Textual theme.")]
+PIPE_WIDTH = 110  # columns of output that does not go to a terminal
 
 
 def dataset_ref(dataset: str, labels_from_folders: bool) -> DatasetRef:
-    """The dataset that two options name together."""
+    """The dataset that the two options describe."""
     from tuilabel.datasets import as_ref
 
     ref = as_ref(dataset)
@@ -54,7 +60,7 @@ def dataset_ref(dataset: str, labels_from_folders: bool) -> DatasetRef:
 
 
 def names(given: list[str]) -> tuple[str, ...]:
-    """The names in repeated options, each of which may hold several with commas between."""
+    """The names in a repeated option, each of which may hold several, separated by commas."""
     return tuple(name.strip() for text in given for name in text.split(",") if name.strip())
 
 
@@ -64,7 +70,7 @@ def note(text: str) -> None:
 
 
 def print_rich(renderable: Any) -> None:
-    """Print a table or text of Rich's on stdout, as wide as the terminal."""
+    """Print a Rich table or text on stdout, as wide as the terminal."""
     from rich.console import Console
 
     terminal = sys.stdout.isatty() or "COLUMNS" in os.environ

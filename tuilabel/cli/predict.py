@@ -1,4 +1,4 @@
-"""`predict`: a project's model, used."""
+"""`predict`: use the model of a project."""
 
 from __future__ import annotations
 
@@ -26,28 +26,29 @@ from tuilabel.cli.options import (
 def predict(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
-    on: Annotated[str | None, typer.Option("--on", help="Predict these images, not those that were labelled.")] = None,
+    on: Annotated[str | None, typer.Option("--on", help="Predict these images instead of the project's.")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet; else CSV on stdout.")
+        Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet. Default: CSV on stdout.")
     ] = None,
     file_format: Annotated[
-        str | None, typer.Option("--format", help="Any format of `tuilabel export`; else as the file ends.")
+        str | None,
+        typer.Option("--format", help="Any format of `tuilabel export`. Default: by the file's suffix."),
     ] = None,
-    min_confidence: Annotated[float, typer.Option(help="Leave out what the model is less sure of, 0 to 1.")] = 0.0,
+    min_confidence: Annotated[float, typer.Option(help="Leave out predictions below this probability, 0 to 1.")] = 0.0,
     probabilities: Annotated[
-        bool, typer.Option("--probabilities", help="A column p_CLASS for each class as well.")
+        bool, typer.Option("--probabilities", help="Also write a column p_CLASS for each class.")
     ] = False,
     unlabelled_only: Annotated[
         bool, typer.Option("--unlabelled-only", help="Leave out images that have a label.")
     ] = False,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a report: one page, with pictures.")] = None,
-    learner: Annotated[str, typer.Option(help="That of `tuilabel label`: latent, mlp, cnn.")] = "latent",
+    html: Annotated[Path | None, typer.Option("--html", help="Write a report with pictures on one HTML page.")] = None,
+    learner: Annotated[str, typer.Option(help="The one given to `tuilabel label`: latent, mlp or cnn.")] = "latent",
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="That of `tuilabel label`.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
+    seed: Annotated[int, typer.Option(help="The one given to `tuilabel label`.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:

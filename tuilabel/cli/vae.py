@@ -23,16 +23,18 @@ OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast":
 def train_vae(
     dataset: Dataset = "mnist",
     latent_dim: Annotated[
-        int | None, typer.Option(help="Dimensions of the latent space; else 32 for glyphs, 64 otherwise.")
+        int | None, typer.Option(help="Dimensions of the latent space. Default: 32 for glyphs, 64 otherwise.")
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the images; else 28 or, in colour, 20, of your own more the fewer they are."),
+        typer.Option(help="Passes over the images. Default: 28, or 20 in colour; more for few images of your own."),
     ] = None,
-    beta: Annotated[float | None, typer.Option(help="Weight of the KL term; else 1 for glyphs, 0.1 otherwise.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step; else 256, or 128 of few images.")] = None,
+    beta: Annotated[float | None, typer.Option(help="Weight of the KL term. Default: 1 for glyphs, else 0.1.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images per step. Default: 256, or 128 if there are few.")
+    ] = None,
     lr: Annotated[
-        float, typer.Option(help="Peak learning rate of the one-cycle schedule: AdamW's, and half of Muon's.")
+        float, typer.Option(help="Peak learning rate of the one-cycle schedule, for AdamW; Muon gets twice that.")
     ] = 3e-3,
     augment: Annotated[
         bool, typer.Option("--augment/--no-augment", help="Encode an augmented image, reconstruct the original.")
@@ -55,11 +57,11 @@ def train_vae(
         ),
     ] = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of everything drawn at random.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The checkpoint to write; else ./checkpoints/DATASET.safetensors.")
+        Path | None, typer.Option("--out", help="The checkpoint to write. Default: ./checkpoints/DATASET.safetensors.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after the last finished epoch.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
     labels_from_folders: Folders = False,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -123,7 +125,7 @@ def encode(
     dataset: Dataset = "mnist",
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the pool's latents there, as .npy.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Also write the latents to this .npy file.")] = None,
     device: Device = "auto",
     labels_from_folders: Folders = False,
     data_dir: DataDir = None,

@@ -1,1 +1,1 @@
-"""What the commands do with a project, without a screen: plain arguments in, dataclasses out."""
+"""What the commands do, without a screen: plain arguments, progress by callback, results as frozen dataclasses."""

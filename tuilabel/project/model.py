@@ -1,4 +1,4 @@
-"""A project's model, opened to be used: by `predict` and by `export` of a model."""
+"""Train and calibrate the model of a project, to predict with it or to export it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tuilabel.session import LabellingSession
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Whose model, as it was typed: the options of `tuilabel label` that make a model what it is."""
+    """Which project, and the options of `tuilabel label` that its model depends on."""
 
     dataset: str
     project: Path | None = None
@@ -45,9 +45,9 @@ class ProjectModel:
 
     Attributes
     ----------
-    encoder : gives the latents; None for a learner that needs none.
-    session : what the labelling screen would resume.
-    test_features : of the test split, float32 (M, D), where there is one.
+    encoder : None for a learner that needs none.
+    session : as the labelling screen would resume it.
+    test_features : of the test split, float32 (M, D); None without one.
     """
 
     project: Project
@@ -61,7 +61,7 @@ class ProjectModel:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The project's classes as they are called now: the columns of probabilities."""
+        """The current class names, in the order of the columns of probabilities."""
         return self.session.classes
 
 
@@ -74,8 +74,8 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
     Raises
     ------
-    TuilabelError : where there is no project, no fitting checkpoint, or no labels of two classes.
-    UsageError : where an option names something unknown.
+    TuilabelError : if there is no project, no suitable checkpoint, or fewer than two classes have labels.
+    UsageError : if an option names something unknown.
     """
     from tuilabel.learner.open import open_learner
 
@@ -90,7 +90,8 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
         store.close()
     if len(np.unique(request.labels)) < 2:  # before anything is encoded
         raise TuilabelError(
-            f"{project.directory} has labels of fewer than two classes, so no model: go on with `tuilabel label`"
+            f"{project.directory} has labels of fewer than two classes, too few for a model: "
+            "label more with `tuilabel label`"
         )
     encoder = _encoder(options, pool, project, note) if needs_encoder(options.learner) else None
     learner, test_features = open_learner(
@@ -111,7 +112,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
 
 def _encoder(options: ModelOptions, pool: ImagePool, project: Project, note: Note) -> Encoder:
-    """What the labelling screen would use; where its VAE is not trained yet that is the thumbnails."""
+    """The encoder that the labelling screen would use: thumbnails while the VAE is not trained yet."""
     chosen = choose_encoder(
         options.encoder,
         pool,

@@ -171,7 +171,7 @@ def predict(
         from tuilabel.report import Sampler
 
         sampler = Sampler(len(opened.classes), tally.labelled)
-        observers.append(sampler.look)
+        observers.append(sampler.add)
     skip = _skipped(pool, options, tally.labelled)
     written = 0
     with _destination(options, export_format, table, opened.classes) as file:
@@ -191,7 +191,7 @@ def predict(
     if options.html is not None:
         from tuilabel.project.report_page import write_report
 
-        write_report(opened, sampler.found(), tally.expected_accuracy, options.html, on_progress=on_progress)
+        write_report(opened, sampler.samples(), tally.expected_accuracy, options.html, on_progress=on_progress)
     return PredictionSummary(
         dataset=opened.project.dataset,
         project=opened.project.directory,

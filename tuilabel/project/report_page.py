@@ -1,4 +1,4 @@
-"""`predict --html`: gathers what a project's report says, and writes it."""
+"""Evaluate a project's model and write the report on it."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ def write_report(
     *,
     on_progress: OnProgress = ignore,
 ) -> None:
-    """Judge the model, look for wrong labels, and write the page.
+    """Evaluate the model, look for wrong labels, and write the page.
 
     Raises
     ------
-    TuilabelError : where the file cannot be written.
+    TuilabelError : if the file cannot be written.
     """
-    test, predicted = _judged(opened)
+    test, predicted = _evaluate(opened)
     opened.session.handle(_as_result(opened, test))
-    doubted = _doubted(opened, on_progress)
+    doubted = _doubtful_labels(opened, on_progress)
     text = render(_page(opened, samples, expected_accuracy, test, predicted, doubted))
     with atomic_write(out) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -63,10 +63,10 @@ def _page(
     figures = session.statistics()
     audits = [event for event in session.standing.values() if event.audit]
     accuracy = figures.accuracy
-    judged_on = "audit images"
+    evaluated_on = "audit images"
     if accuracy is not None:
         what = "test images" if accuracy.source == "test" else "audit images drawn at random"
-        judged_on = f"{accuracy.n:,} {what}"
+        evaluated_on = f"{accuracy.n:,} {what}"
     pairs = [
         Pair(classes[c.true], classes[c.taken_for], c.n, _mistaken(opened, c.true, c.taken_for, predicted, audits))
         for c in figures.confusions
@@ -82,7 +82,7 @@ def _page(
         rounds=figures.round,
         annotators=Counter(e.annotator for e in session.standing.values() if e.kind == "label").most_common(),
         accuracy=None if accuracy is None else accuracy.interval,
-        judged_on=judged_on,
+        evaluated_on=evaluated_on,
         expected_accuracy=expected_accuracy,
         calibration=_calibration(opened, test),
         advice=figures.advice_text,
@@ -102,29 +102,29 @@ def _page(
     )
 
 
-def _judged(opened: ProjectModel) -> tuple[TestMetrics | None, NDArray[np.int64] | None]:
-    """How the calibrated model does on the test split, and what it predicts there (M,); None for no test split."""
+def _evaluate(opened: ProjectModel) -> tuple[TestMetrics | None, NDArray[np.int64] | None]:
+    """Metrics of the calibrated model on the test split, and its predictions there, (M,); None without a test split."""
     from tuilabel.learner.open import open_test_set
 
     split = open_test_set(opened.pool, opened.test_features)
-    under = None if split is None else split.with_classes(opened.request.target_of)
-    if under is None:
+    test = None if split is None else split.with_classes(opened.request.target_of)
+    if test is None:
         return None, None
-    return under.evaluate(opened.final), opened.final.predict_proba(under.features).argmax(axis=1)
+    return test.evaluate(opened.final), opened.final.predict_proba(test.features).argmax(axis=1)
 
 
 def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
-    """What the session hears of the model: all its figures follow from that, as on the screen."""
+    """The model as the result of a round: the session computes its figures from it, as for the screen."""
     features = opened.learner.features
     sample = np.ascontiguousarray(features[:: max(1, len(features) // STOP_SET)])
-    nothing = ItemPredictions(np.empty(0, dtype=np.int64))
+    empty = ItemPredictions(np.empty(0, dtype=np.int64))
     return RoundResult(
         serial=opened.request.serial,
         n_labels=len(opened.request.indices),
         strategy="",
-        picks=nothing,
-        audit=nothing,
-        shown=nothing,
+        picks=empty,
+        audit=empty,
+        shown=empty,
         test=test,
         mean_uncertainty=None,
         uncertainty_histogram=None,
@@ -136,8 +136,8 @@ def _as_result(opened: ProjectModel, test: TestMetrics | None) -> RoundResult:
     )
 
 
-def _doubted(opened: ProjectModel, on_progress: OnProgress) -> list[ReviewItem]:
-    """Labels that models which have not learnt them doubt, the worst first."""
+def _doubtful_labels(opened: ProjectModel, on_progress: OnProgress) -> list[ReviewItem]:
+    """Labels that models trained without them contradict, the least plausible first."""
     request = opened.request
     rows, probabilities = out_of_fold_probabilities(
         opened.learner, request.labelled, FOLDS, partial(on_progress, "looking for wrong labels")
@@ -148,11 +148,9 @@ def _doubted(opened: ProjectModel, on_progress: OnProgress) -> list[ReviewItem]:
 
 
 def _calibration(opened: ProjectModel, test: TestMetrics | None) -> str:
-    judges = opened.final.n_calibration
-    said = (
-        f"Confidence is calibrated on {judges} audit images" if judges else "Confidence is as the learner calibrates it"
-    )
-    return said + (f"; on the test images it is off by {test.calibration_error:.1%} on average." if test else ".")
+    n = opened.final.n_calibration
+    text = f"Confidence is calibrated on {n} audit images" if n else "Confidence is calibrated by the learner alone"
+    return text + (f"; on the test images it is off by {test.calibration_error:.1%} on average." if test else ".")
 
 
 def _mistaken(

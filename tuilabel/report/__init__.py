@@ -1,4 +1,4 @@
-"""A project's model on one page: what it can, where it errs, what to look at."""
+"""A report on a project's model on one page: how accurate it is, what it confuses, what to check."""
 
 from __future__ import annotations
 

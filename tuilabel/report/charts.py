@@ -43,10 +43,10 @@ def learning_curve(points: Sequence[CurvePoint]) -> Markup:
     line = " ".join(f"{x(p.labels):.1f},{y(p.accuracy):.1f}" for p in points)
     parts.append(f'<polyline class="line" points="{line}"/>')
     parts += [f'<circle class="dot" r="3" cx="{x(p.labels):.1f}" cy="{y(p.accuracy):.1f}"/>' for p in points]
-    said = f"Accuracy from {points[0].accuracy:.1%} at {points[0].labels:,} labels to {points[-1].accuracy:.1%} at "
+    title = f"Accuracy from {points[0].accuracy:.1%} at {points[0].labels:,} labels to {points[-1].accuracy:.1%} at "
     return Markup(
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-labelledby="curve-title">'
-        f'<title id="curve-title">{said}{points[-1].labels:,}</title>{"".join(parts)}</svg>'
+        f'<title id="curve-title">{title}{points[-1].labels:,}</title>{"".join(parts)}</svg>'
     )
 
 
@@ -55,14 +55,14 @@ def _text(x: float, y: float, anchor: str, text: str) -> str:
 
 
 def _scale(low: float, high: float) -> tuple[float, float]:
-    """Where the axis of accuracy begins, and the step of its lines: three to seven of them."""
+    """Start of the accuracy axis, and the step of its three to seven lines."""
     span = max(high - low, 0.005)
     step = next(s for s in (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if span / s <= 5)
     return max(0.0, step * math.floor(low / step)), step
 
 
 def _ticks(first: int, last: int) -> list[int]:
-    """Round numbers of labels between the two, seven at most."""
+    """At most seven round numbers of labels between the two."""
     span = last - first
     unit = 10 ** max(0, math.floor(math.log10(span)) - 1)
     step = next(k * unit for k in (1, 2, 5, 10, 20, 50, 100) if span / (k * unit) <= 6)

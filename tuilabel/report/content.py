@@ -1,4 +1,4 @@
-"""What stands on the page, as plain values: whoever makes it knows the project, the page knows HTML."""
+"""The content of the report as plain values, independent of projects and of HTML."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Tile:
     picture: str
     """A data: URI."""
     name: str
-    """What its source calls it."""
+    """Its path within the source."""
     text: str
     below: str = ""
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two classes that are mistaken, with examples."""
+    """Two classes that the model confuses, with examples."""
 
     true: str
     taken_for: str
@@ -41,7 +41,7 @@ class ClassRow:
     name: str
     labels: int
     accuracy: float | None
-    judged: int
+    evaluated: int
     predicted: int
     examples: Sequence[Tile]
 
@@ -60,13 +60,13 @@ class Page:
     rounds: int
     annotators: Sequence[tuple[str, int]]
     accuracy: tuple[float, float, float] | None
-    """Value, low and high of the 95 % interval, 0…1; None where nothing judges the model."""
-    judged_on: str
-    """What the accuracy, the curve and the confusions come from, in words: "10,000 test images"."""
+    """Value, low and high of the 95 % interval, 0…1; None if the model has not been evaluated."""
+    evaluated_on: str
+    """What accuracy, curve and confusions are measured on, in words: "10,000 test images"."""
     expected_accuracy: float | None
     """The mean calibrated confidence on the items without a label."""
     calibration: str
-    """What stands behind the probabilities, in words."""
+    """How the probabilities are calibrated, in words."""
     advice: str
     curve: Sequence[CurvePoint]
     confusion: NDArray[np.int64] | None

@@ -1,4 +1,4 @@
-"""The page itself: one HTML file that needs nothing else, no network and no script."""
+"""The page: one self-contained HTML file, without network access or scripts."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from markupsafe import Markup
 from tuilabel.report.charts import learning_curve
 from tuilabel.report.content import Page
 
-MATRIX_UP_TO = 20  # classes; a larger matrix nobody reads
+MATRIX_UP_TO = 20  # classes; larger matrices are unreadable
 CLASSES_WITH_PICTURES = 120
 LONGEST = 200  # characters of a name
 
 
 def render(page: Page) -> str:
-    """The report as HTML. Names of classes, files and people are text, whatever is in them.
+    """The report as HTML. Names of classes, files and annotators are always shown as text.
 
-    Pictures are 350 at most: with 200 labels of MNIST the page has 0.14 MB, with coloured photographs 0.8 MB.
+    It has at most 350 pictures: with 200 labels of MNIST the page has 0.14 MB, with coloured photographs 0.8 MB.
     """
     environment = Environment(
         loader=PackageLoader("tuilabel.report"),
@@ -46,7 +46,7 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def _printable(value: Any) -> Any:
-    """Text without control characters, and not endless: they are shown as what they are."""
+    """Text with control characters made visible and its length limited."""
     if isinstance(value, Markup) or not isinstance(value, str):
         return value
     text = "".join(_visible(c) for c in value)
@@ -58,7 +58,7 @@ def _visible(character: str) -> str:
 
 
 def _matrix(page: Page) -> list[list[tuple[int, int]]] | None:
-    """Each cell's count, and how strong its colour is, 0…90."""
+    """The count of each cell and the strength of its colour, 0 to 90."""
     if page.confusion is None:
         return None
     right = page.confusion.diagonal()

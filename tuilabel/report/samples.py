@@ -1,4 +1,4 @@
-"""Which items a report shows, found in one pass over the pool's probabilities, in memory that does not grow with it."""
+"""Choose the items that a report shows, in one pass over the pool's probabilities and in constant memory."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 LEAST_SURE = 36
 PICTURES, MOST_OF_CLASS, LEAST_OF_CLASS = 240, 12, 2  # of all classes together, and of each
 Drawn = NDArray[np.float64]
-"""Rows of what an item is ranked by, its index, confidence, class and second class, float64 (n, 5)."""
+"""Rows of rank, pool index, confidence, class and second class, float64 (n, 5)."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One item, what it is taken for, and what else it might be."""
+    """One item, its predicted class and the second most probable one."""
 
     index: int
     confidence: float
@@ -28,19 +28,19 @@ class Samples:
     """What a report shows of the predictions."""
 
     counts: NDArray[np.int64]
-    """How often each class is predicted in the whole pool, (C,)."""
+    """How often each class is predicted in the whole pool, int64 (C,)."""
     of_class: tuple[tuple[Shown, ...], ...]
-    """Of each class a few items without a label, drawn at random from those predicted as it, the surest first."""
+    """For each class a random sample of the unlabelled items predicted as it, most confident first."""
     least_sure: tuple[Shown, ...]
-    """The items without a label that the model is least sure of, the least sure first."""
+    """The unlabelled items with the lowest confidence, lowest first."""
 
 
 class Sampler:
-    """Looks at one slice of the pool after the other.
+    """Takes the pool's probabilities slice by slice.
 
     Parameters
     ----------
-    labelled : bool (N,): these items are counted and not shown.
+    labelled : bool (N,); these items are counted but not shown.
     """
 
     def __init__(self, n_classes: int, labelled: NDArray[np.bool_], *, seed: int = 0) -> None:
@@ -51,22 +51,22 @@ class Sampler:
         self._least = np.empty((0, 5))
         self._of_class = [np.empty((0, 5)) for _ in range(n_classes)]
 
-    def look(self, start: int, p: NDArray[np.float32]) -> None:
-        """Take in the probabilities (n, C) of the items from `start` on."""
+    def add(self, start: int, p: NDArray[np.float32]) -> None:
+        """Take the probabilities of the items from `start` on, float32 (n, C)."""
         best = p.argmax(axis=1)
         self._counts += np.bincount(best, minlength=len(self._counts))
-        open_ = np.flatnonzero(~self._labelled[start : start + len(p)])
-        confidence, predicted = p[open_, best[open_]], best[open_]
-        others = p[open_].copy()
-        others[np.arange(len(open_)), predicted] = -1
-        rows = np.stack([confidence, open_ + start, confidence, predicted, others.argmax(axis=1)], axis=1)
+        unlabelled = np.flatnonzero(~self._labelled[start : start + len(p)])
+        confidence, predicted = p[unlabelled, best[unlabelled]], best[unlabelled]
+        others = p[unlabelled].copy()
+        others[np.arange(len(unlabelled)), predicted] = -1
+        rows = np.stack([confidence, unlabelled + start, confidence, predicted, others.argmax(axis=1)], axis=1)
         self._least = _smallest(np.concatenate([self._least, rows]), LEAST_SURE)
         rows[:, 0] = self._rng.random(len(rows))  # the smallest of random numbers are a random sample
         for k in np.unique(predicted).tolist():
             self._of_class[k] = _smallest(np.concatenate([self._of_class[k], rows[predicted == k]]), self._per_class)
 
-    def found(self) -> Samples:
-        """What has been seen."""
+    def samples(self) -> Samples:
+        """The samples of all items so far."""
         of_class = tuple(_shown(rows[np.argsort(-rows[:, 2], kind="stable")]) for rows in self._of_class)
         return Samples(self._counts, of_class, _shown(self._least))
 

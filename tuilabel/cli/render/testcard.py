@@ -1,4 +1,4 @@
-"""A test card: colours, greys and a digit in every kind of picture, for eyes to judge what a program cannot."""
+"""A test card: colours, greys and a digit drawn in every way, for the user to see what works best."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ WIDTH = 64
 
 
 def test_card(console: Console, terminal: TerminalInfo) -> None:
-    """Print the card in the colours that were decided for `terminal`."""
-    console.print("[bold]Colours[/], 64 steps in each bar; where you see fewer, colours are few")
+    """Print the card in the colours of `terminal`."""
+    console.print("[bold]Colours[/], 64 steps in each bar; if you see fewer, the terminal has few colours")
     bars = get_renderer("halfblock", colours=terminal.colours).draw(ramps(), WIDTH, len(ramps()) // 2)
-    _print_beside(console, [bars.cells])
+    _print_side_by_side(console, [bars.cells])
     console.print(
-        f"\n[bold]A digit[/] of 28 × 28 pixels in {COLUMNS} × {ROWS} cells; `label --images NAME` takes its word"
+        f"\n[bold]A digit[/] of 28 × 28 pixels in {COLUMNS} × {ROWS} cells; `label --images NAME` chooses one"
     )
     digit, shown, names = _digit(), [], []
     for name in RENDERERS:
@@ -33,7 +33,7 @@ def test_card(console: Console, terminal: TerminalInfo) -> None:
         console.file.write(drawing.before)
         shown.append(drawing.cells)
         names.append(name)
-    _print_beside(console, shown)
+    _print_side_by_side(console, shown)
     console.print("  ".join(name.ljust(COLUMNS) for name in names).rstrip())
 
 
@@ -54,7 +54,7 @@ def _digit() -> NDArray[np.uint8]:
         return np.frombuffer(file.read(28 * 28), dtype=np.uint8).reshape(28, 28, 1)
 
 
-def _print_beside(console: Console, pictures: list[CellPicture]) -> None:
+def _print_side_by_side(console: Console, pictures: list[CellPicture]) -> None:
     segments: list[Segment] = []
     for y in range(len(pictures[0])):
         for picture in pictures:
