@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tuilabel.version import __version__
 
 if TYPE_CHECKING:
-    from tuilabel.api import Simulation, export, predict, simulate, statistics
+    from tuilabel.api import export, predict, statistics
     from tuilabel.datasets import DatasetRef, ImagePool, ImageSplit, open_pool
     from tuilabel.encoders import encode
     from tuilabel.errors import TuilabelError, UsageError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tuilabel.project.open_session import SessionOptions, open_session
     from tuilabel.project.predict import Predictions
     from tuilabel.session import LabellingSession
+    from tuilabel.simulation.simulate import simulate
     from tuilabel.strategies import query
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "LatentClassifier",
     "Predictions",
     "SessionOptions",
-    "Simulation",
     "TuilabelError",
     "UsageError",
     "__version__",
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("Simulation", "export", "predict", "simulate", "statistics"), "tuilabel.api"),
+    **dict.fromkeys(("export", "predict", "statistics"), "tuilabel.api"),
     **dict.fromkeys(("DatasetRef", "ImagePool", "ImageSplit", "open_pool"), "tuilabel.datasets"),
     **dict.fromkeys(("TuilabelError", "UsageError"), "tuilabel.errors"),
     **dict.fromkeys(("SessionOptions", "open_session"), "tuilabel.project.open_session"),
@@ -57,6 +57,7 @@ _MODULES = {
     "Predictions": "tuilabel.project.predict",
     "encode": "tuilabel.encoders",
     "query": "tuilabel.strategies",
+    "simulate": "tuilabel.simulation.simulate",
 }
 
 

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tuilabel import deploy
-from tuilabel.datasets import DatasetLike, ImagePool, as_ref
-from tuilabel.datasets.open import split_off_test
-from tuilabel.encoders import Encoder, choose_encoder
-from tuilabel.errors import TuilabelError
+from tuilabel.datasets import DatasetLike, as_ref
 from tuilabel.labels.exchange import ExportOptions
-from tuilabel.learner.base import DEFAULT_LEARNER, needs_encoder
+from tuilabel.learner.base import DEFAULT_LEARNER
 from tuilabel.project.exchange import ExportSummary, export_labels
 from tuilabel.project.export_model import ExportedModel, export_model
 from tuilabel.project.model import ModelOptions
 from tuilabel.project.predict import Predictions, predict_pool
 from tuilabel.project.statistics import ProjectStatistics, project_statistics
-from tuilabel.simulation.experiment import Experiment
-from tuilabel.simulation.run import Run
-from tuilabel.simulation.summary import Row, summarise
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Simulated labelling runs.
-
-    Attributes
-    ----------
-    runs : a learning curve per strategy and seed.
-    summary : a row per strategy: accuracy at numbers of labels, area, the difference to random.
-    """
-
-    runs: tuple[Run, ...]
-    summary: tuple[Row, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """The runs as a JSON document."""
-        return {"runs": [run.to_json() for run in self.runs]}
 
 
 def predict(
@@ -144,78 +117,6 @@ def statistics(
     TuilabelError : if there is no project, or it cannot be read.
     """
     return project_statistics(str(as_ref(dataset)), _path(project), _path(data_dir))
-
-
-def simulate(
-    pool: ImagePool,
-    *,
-    strategies: Sequence[str] = ("auto", "random"),
-    learner: str = DEFAULT_LEARNER,
-    encoder: str | Encoder = "vae",
-    checkpoint: str | Path | None = None,
-    seeds: int = 3,
-    budget: int = 200,
-    batch_size: int = 20,
-    initial: int = 20,
-    start: str = "own",
-    audit_share: float = 0.1,
-    device: str = "auto",
-) -> Simulation:
-    """Replay active learning on a pool whose true classes are known, and compare query strategies.
-
-    Everything runs in this process; `tuilabel simulate` spreads runs over processes and resumes them.
-
-    Parameters
-    ----------
-    pool : with targets. Without a test split, a fifth of the images becomes one.
-    strategies : names, or `package.module:function`. Differences are to "random", if it is among them.
-    encoder, checkpoint : see `encode`.
-    seeds : runs of each strategy.
-    budget, batch_size, initial : labels of a run, of each round, and of the first round.
-    start : strategy of the first batch: "own", "random" or "coverage".
-    audit_share : share of each batch that is drawn uniformly at random, 0 to 1.
-
-    Raises
-    ------
-    ValueError : if the pool has no targets.
-    UsageError : if a number is out of range, or a strategy, learner or encoder is unknown.
-    TuilabelError : as `encode`.
-    """
-    from tuilabel.learner.open import open_learner, open_test_set
-    from tuilabel.learner.trainer.round import RoundRunner
-    from tuilabel.simulation.run import simulate_run
-
-    if pool.targets is None:
-        raise ValueError(f"a simulation needs the true classes: {pool.name} has no targets")
-    experiment = Experiment(
-        dataset=pool.name,
-        data_dir=None,
-        encoder=None,
-        strategies=tuple(strategies),
-        learners=(learner,),
-        seeds=seeds,
-        budget=budget,
-        batch_size=batch_size,
-        initial=initial,
-        start=start,
-        audit_share=audit_share,
-    )
-    if pool.test is None:
-        pool = split_off_test(pool)
-    chosen = _encoder(pool, encoder, checkpoint) if needs_encoder(learner) else None
-    fitted, test_features = open_learner(learner, pool, chosen, device=device)
-    runner = RoundRunner(fitted, open_test_set(pool, test_features))
-    runs = tuple(simulate_run(pool, runner, settings) for settings in experiment.runs())
-    return Simulation(runs, tuple(summarise(runs)))
-
-
-def _encoder(pool: ImagePool, encoder: str | Encoder, checkpoint: str | Path | None) -> Encoder:
-    if isinstance(encoder, Encoder):
-        return encoder
-    chosen = choose_encoder(encoder, pool, checkpoint=_path(checkpoint))
-    if chosen is None:
-        raise TuilabelError(f"there is no VAE for {pool.name} yet: pass `checkpoint`, or another `encoder`")
-    return chosen
 
 
 def _model_options(

@@ -66,7 +66,7 @@ def test_a_custom_strategy_is_found_by_its_import_path() -> None:
 
 
 def test_a_simulation_needs_true_classes(toy: Toy) -> None:
-    with pytest.raises(ValueError, match="no targets"):
+    with pytest.raises(TuilabelError, match="no true labels"):
         tuilabel.simulate(tuilabel.ImagePool.from_arrays(toy.pool.images, toy.pool.classes))
     with pytest.raises(UsageError, match="did you mean margin"):
         tuilabel.simulate(toy.pool, strategies=("margn",))

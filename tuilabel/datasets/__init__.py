@@ -9,6 +9,7 @@ from tuilabel.datasets.open import (
     open_labelled,
     open_pool,
     problems_of,
+    with_test,
 )
 from tuilabel.datasets.pool import ImagePool, ImageSplit
 from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
@@ -26,4 +27,5 @@ __all__ = [
     "open_labelled",
     "open_pool",
     "problems_of",
+    "with_test",
 ]

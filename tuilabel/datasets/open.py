@@ -103,12 +103,18 @@ def open_labelled(
     Which images these are depends on their content alone. The pool does not grow.
     """
     pool = open_pool(dataset, data_dir, on_progress)
-    return split_off_test(pool) if pool.can_grow and pool.targets is not None and pool.test is None else pool
+    return with_test(pool) if pool.can_grow else pool
 
 
-def split_off_test(pool: ImagePool) -> ImagePool:
-    """A pool of four fifths of the items, with the others as test split."""
-    assert pool.targets is not None
+def with_test(pool: ImagePool) -> ImagePool:
+    """The pool if it has a test split, or no targets; else one of four fifths of its items, the others being the test.
+
+    Raises
+    ------
+    TuilabelError : if there are too few images.
+    """
+    if pool.test is not None or pool.targets is None:
+        return pool
     classes = hashlib.blake2b(pool.targets.tobytes(), digest_size=8).hexdigest()  # files may move to another class
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-{classes}-split"
     known = cache.load(folder)

@@ -16,7 +16,7 @@ from tuilabel.datasets import open_labelled
 from tuilabel.errors import TuilabelError
 from tuilabel.simulation.experiment import Experiment
 from tuilabel.simulation.results import Results
-from tuilabel.simulation.run import Run, RunSettings, simulate_run
+from tuilabel.simulation.run import Run, RunSettings, open_runner, simulate_run
 
 POLL = 0.2  # seconds between two checks of the processes
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -135,12 +135,7 @@ def _end_with_the_parent() -> None:
 
 
 def _work(run: RunSettings) -> Run:
-    from tuilabel.learner.open import open_learner, open_test_set
-    from tuilabel.learner.trainer.round import RoundRunner
-
     experiment, rounds, pool, runners = _state
     if run.learner not in runners:
-        learner, features = open_learner(run.learner, pool, experiment.encoder, device="cpu")
-        learner.prepare()
-        runners[run.learner] = RoundRunner(learner, open_test_set(pool, features))
+        runners[run.learner] = open_runner(run.learner, pool, experiment.encoder)
     return simulate_run(pool, runners[run.learner], run, lambda: rounds.put(1))

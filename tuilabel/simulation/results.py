@@ -13,6 +13,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 from tuilabel.simulation.experiment import COMMON, Experiment
 from tuilabel.simulation.run import Key, Run
+from tuilabel.simulation.summary import Row, summarise
 from tuilabel.version import __version__
 
 KEYS = {"batch_size": "batch"}
@@ -35,6 +36,11 @@ class Results:
         head = json.dumps(self.settings, indent=1).removesuffix("\n}")
         runs = ",\n".join(f"  {json.dumps(run.to_json())}" for run in self.runs)
         return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
+
+    @property
+    def summary(self) -> list[Row]:
+        """A row for each strategy and learner: accuracy at numbers of labels, area, the difference to random."""
+        return summarise(self.runs)
 
     def of(self, keys: Collection[Key]) -> tuple[Run, ...]:
         """The runs with these keys."""

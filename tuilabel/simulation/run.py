@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from tuilabel.datasets import ImagePool
+from tuilabel.encoders import Encoder
 from tuilabel.labels import NullWriter
 from tuilabel.learner.evaluation import TestMetrics
 from tuilabel.learner.trainer.inline import InlineTrainer
@@ -105,6 +106,15 @@ class Run:
         rows = zip(*(document[name] for name in names), strict=True)
         points = (Point(**dict(zip(names, map(_tupled, row), strict=True))) for row in rows)
         return cls(str(document["strategy"]), str(document["learner"]), int(document["seed"]), tuple(points))
+
+
+def open_runner(learner: str, pool: ImagePool, encoder: Encoder | None, device: str = "cpu") -> RoundRunner:
+    """What trains the models of all runs of a learner; raises as `open_learner`."""
+    from tuilabel.learner.open import open_learner, open_test_set
+
+    opened, test_features = open_learner(learner, pool, encoder, device=device)
+    opened.prepare()
+    return RoundRunner(opened, open_test_set(pool, test_features))
 
 
 def simulate_run(

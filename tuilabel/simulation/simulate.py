@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tuilabel.datasets import DatasetLike, ImagePool, open_labelled
+from tuilabel.datasets import DatasetLike, ImagePool, open_labelled, with_test
 from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
@@ -16,6 +16,7 @@ from tuilabel.simulation.experiment import Experiment, total_rounds
 from tuilabel.simulation.parallel import run_experiment
 from tuilabel.simulation.results import Results, describe, disagreement, read_results, write_results
 from tuilabel.simulation.results_file import check_writable, has_results, set_aside
+from tuilabel.simulation.run import open_runner, simulate_run
 
 OnProgress = Callable[[str, int, int], None]
 """Called with (stage, steps done, steps in all); 0 in all if the number of steps is unknown."""
@@ -37,7 +38,7 @@ def ignore(*_args: object) -> None:
 
 
 def simulate(
-    dataset: DatasetLike,
+    dataset: DatasetLike | ImagePool,
     *,
     strategies: Sequence[str] = ("auto", "random"),
     learners: Sequence[str] = ("latent",),
@@ -66,7 +67,8 @@ def simulate(
 
     Parameters
     ----------
-    dataset : the name of a dataset, or the path or URL of your images, with labels; see `open_pool`.
+    dataset : the name of a dataset, or the path or URL of your images, with labels; see `open_pool`. The runs of an
+        `ImagePool` are done in this process.
     strategies, learners : names of what is compared.
     encoder, checkpoint, latents : what images are represented by; see `choose_encoder`.
     batch_size : labels per round.
@@ -79,7 +81,7 @@ def simulate(
     cross_validate : whether accuracy is also estimated by cross-validation, which takes several times as long.
     file : a JSON file that holds all finished runs at any time. Results of an earlier simulation in it are renamed.
     resume : continue the simulation in `file` instead.
-    jobs : number of processes; by default one for each processor.
+    jobs : number of processes; by default one for each processor, and none for an `ImagePool`.
     data_dir : the folder of built-in datasets.
     on_progress : called while images are read and encoded.
     on_round : called after every round.
@@ -95,8 +97,9 @@ def simulate(
     TuilabelError : if images, encoder or file cannot be read or written, or a process dies. Most of this is checked
         before the first run.
     """
+    in_memory = dataset if isinstance(dataset, ImagePool) else None
     experiment = Experiment(
-        dataset=dataset,
+        dataset=dataset.name if isinstance(dataset, ImagePool) else dataset,
         data_dir=data_dir,
         encoder=None,
         strategies=tuple(strategies),
@@ -112,7 +115,7 @@ def simulate(
     )
     check_jobs(jobs)
     earlier = _earlier(file, resume)
-    pool = open_labelled(dataset, data_dir, on_progress)
+    pool = open_labelled(experiment.dataset, data_dir, on_progress) if in_memory is None else with_test(in_memory)
     check_pool(pool, budget)
     if any(map(needs_encoder, experiment.learners)):
         experiment = replace(experiment, encoder=_encoder(pool, encoder, checkpoint, latents))
@@ -128,7 +131,7 @@ def simulate(
     if file is not None and not resume:
         set_aside(file, note)
     done = Results(settings, () if earlier is None else earlier.runs)
-    return _run(experiment, done, file, jobs, on_round)
+    return _run(experiment, done, file, jobs, on_round, None if in_memory is None else pool)
 
 
 def check_jobs(jobs: int | None) -> None:
@@ -190,6 +193,7 @@ def _run(
     file: Path | None,
     jobs: int | None,
     on_round: Callable[[SimulationProgress], object],
+    in_memory: ImagePool | None,
 ) -> Results:
     wanted = {run.key for run in experiment.runs()}
     rounds, all_rounds = total_rounds(experiment, done.runs)
@@ -206,14 +210,31 @@ def _run(
         report(runs=len(results.of(wanted)))
 
     keep(done)  # what cannot be written is known now and not after the first run
-    results = run_experiment(
-        experiment,
-        done.settings,
-        done.runs,
-        jobs=jobs,
-        on_round=lambda: report(rounds=progress.rounds + 1),
-        on_run=keep,
-    )
+
+    def count_round() -> None:
+        report(rounds=progress.rounds + 1)
+
+    if in_memory is None:
+        results = run_experiment(experiment, done.settings, done.runs, jobs=jobs, on_round=count_round, on_run=keep)
+    else:
+        results = _run_here(experiment, done, in_memory, count_round, keep)
     if file is not None:
         write_results(results, file)
     return Results(results.settings, results.of(wanted))
+
+
+def _run_here(
+    experiment: Experiment,
+    done: Results,
+    pool: ImagePool,
+    on_round: Callable[[], object],
+    on_run: Callable[[Results], object],
+) -> Results:
+    """The runs that are not done yet, one after another in this process."""
+    results, runners = done, {name: open_runner(name, pool, experiment.encoder) for name in experiment.learners}
+    for settings in experiment.runs():
+        if not results.of({settings.key}):
+            run = simulate_run(pool, runners[settings.learner], settings, on_round)
+            results = replace(results, runs=(*results.runs, run))
+            on_run(results)
+    return results
