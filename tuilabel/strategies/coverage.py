@@ -104,7 +104,7 @@ COVERAGE = register(
     Strategy(
         name="coverage",
         summary="the most typical item of each spectral cluster",
-        when="before there is a model; other strategies start with it",
+        when="before there is a model; others start with it",
         paper="Hacohen et al. 2022",
         cost="O(k·D)",
         needs_model=False,
