@@ -1,4 +1,4 @@
-"""`python -m tests.screens.record PHOTOS [OUT.gif]`: the real program labelling photographs, as an animation.
+"""`python -m tests.screens.record PHOTOS [OUT]`: the real program labelling photographs, as .gif, or its grid as .png.
 
 PHOTOS holds a folder for each class; the class of the image in focus is read from the path in the screen's first line.
 Needs Debian's fonts-dejavu-core.
@@ -37,7 +37,7 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
             terminal.wait_for("page 1 of", seconds=60)
             terminal.key("tab")
             terminal.wait_for("image 1 of")
-            for n in range(WARM_UP + SHOWN):
+            for n in range(WARM_UP if out.suffix == ".png" else WARM_UP + SHOWN):
                 terminal.settle(0.6)
                 if n >= WARM_UP:
                     while "in latent space …" in terminal.text:  # the neighbours are on their way
@@ -45,11 +45,16 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
                     frames.append((terminal_picture(terminal.screen), SECONDS["label"]))
                 terminal.type(keys[_class_in_focus(terminal.text, classes)])
             terminal.key("tab")
+            if out.suffix == ".png":
+                terminal.key("tab")
             terminal.settle(1.5)
             frames.append((terminal_picture(terminal.screen), SECONDS["view"]))
             terminal.key("ctrl+q")
             terminal.wait_for_exit()
-    _write(frames, out)
+    if out.suffix == ".png":
+        frames[-1][0].quantize(COLOURS).save(out, optimize=True)
+    else:
+        _write(frames, out)
 
 
 def _class_in_focus(text: str, classes: list[str]) -> str:
