@@ -57,7 +57,8 @@ class Terminal:
         self.exit_code: int | None = None
         self.started = time.perf_counter()
         environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
-        environ.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # readline sets the last two in workers of pytest-xdist
+            environ.pop(name, None)
         self.pid, self._fd = pty.fork()
         if self.pid == 0:
             try:
