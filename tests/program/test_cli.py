@@ -68,7 +68,7 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["label", "nothing"], 2, ["unknown dataset 'nothing'", "mnist", "name a folder"]),
+        (["label", "nothing"], 2, ["unknown dataset 'nothing'", "mnist", "name an existing folder"]),
         (["train-vae", "fashion"], 2, ["did you mean fashion-mnist?"]),
         (["label", "--strategy", "entrpy"], 2, ["unknown strategy", "did you mean entropy?"]),
         (["label", "--batch", "0"], 2, ["--batch must be between 1 and 1000, got 0"]),
