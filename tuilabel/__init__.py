@@ -1,4 +1,4 @@
-"""tuilabel: label images in the terminal, in the latent space of a VAE.
+"""tuilabel: label images in the terminal, with active learning in the latent space of a VAE.
 
 The names below are the public Python API. Each is loaded when it is first used, so that `import tuilabel` costs next to
 nothing and loads neither torch nor Textual.

@@ -1,4 +1,4 @@
-"""The functions of `import tuilabel` that need more than one package: what the commands do, by plain arguments."""
+"""The public functions that need more than one package: what the commands do, with plain arguments."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def predict(
 ) -> Predictions:
     """Train the model of a project and predict images with it.
 
-    The same labels, learner, encoder and seed give the model that the labelling screen has.
+    With the same labels, learner, encoder and seed it is the model that the labelling screen uses.
 
     Parameters
     ----------
-    dataset : the images that were labelled: a folder, an archive, a built-in dataset by name, ….
-    on : other images to predict; None for those that were labelled.
+    dataset : the project's images: a folder, an archive, the name of a built-in dataset, ….
+    on : other images to predict; None to predict the project's own images.
     project : the project's directory; None for ./DATASET.tuilabel.
     learner, encoder, checkpoint, latents, device, seed, data_dir : see `SessionOptions`.
 
@@ -73,11 +73,11 @@ def export(
     Parameters
     ----------
     out : the file or folder to write.
-    file_format : an export format by name, or "onnx" or "torch" for the model; None for the one that the suffix of
-        `out` means, or csv.
-    resolve : "latest", "majority" or "unanimous", where several annotators labelled an image.
-    force : overwrite what is there.
-    link, split, seed : see `ExportOptions`; `seed` is also that of the model.
+    file_format : the name of an export format, or "onnx" or "torch" for the model. By default the suffix of `out`
+        decides; csv if it is none of theirs.
+    resolve : which label an image gets if several annotators labelled it: "latest", "majority" or "unanimous".
+    force : overwrite `out` if it exists.
+    link, split, seed : see `ExportOptions`; `seed` also seeds the model.
     dataset, project, learner, encoder, checkpoint, latents, device, data_dir : see `predict`.
 
     Raises
@@ -110,7 +110,7 @@ def export(
 def statistics(
     dataset: DatasetLike, *, project: str | Path | None = None, data_dir: str | Path | None = None
 ) -> ProjectStatistics:
-    """Labels, annotators and estimates of accuracy of a project; `to_json()` is the document of `tuilabel stats`.
+    """A project's labels, annotators and accuracy estimates; `to_json()` gives the output of `tuilabel stats --json`.
 
     Raises
     ------

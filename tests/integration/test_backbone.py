@@ -54,7 +54,7 @@ def test_damaged_and_missing_weights_are_one_clear_line(
         raise URLError("no network")
 
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
-    with pytest.raises(TuilabelError, match=r"no weights of resnet18 here, and no download.*no network"):
+    with pytest.raises(TuilabelError, match=r"cannot find or download the weights of resnet18.*no network"):
         encoder.encode(pool, "cpu")
 
 

@@ -13,8 +13,8 @@ from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import TuilabelError
 from tuilabel.learner import graph as graph_module
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.graph import ALPHA, MOST_WEIGHT, NeighbourGraph
-from tuilabel.learner.latent import MOST_TRUST, LatentLearner, MLPLearner
+from tuilabel.learner.graph import ALPHA, MAX_WEIGHT, NeighbourGraph
+from tuilabel.learner.latent import MAX_TRUST, LatentLearner, MLPLearner
 
 
 def known(indices: list[int], labels: list[int], n_classes: int = 3, audit: bool = False) -> LabelSet:
@@ -53,7 +53,7 @@ def test_propagation_solves_the_linear_system() -> None:
     labels = known([0, 1, 2, 30], [0, 1, 2, 0])
     start = np.zeros((60, 3))
     for i, c in zip(labels.indices, labels.labels, strict=True):
-        start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MOST_WEIGHT)
+        start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MAX_WEIGHT)
     start /= start.sum(axis=0)
     spread = np.linalg.solve(np.eye(60) - ALPHA * graph.weights.toarray(), start)
     spread /= spread.sum(axis=0)
@@ -164,7 +164,7 @@ def test_the_teacher_is_trusted_less_where_the_graph_misleads(toy: Toy) -> None:
 
 def test_few_labels_hold_none_out(toy: Toy) -> None:
     teacher = LatentLearner(toy.latents).teach(labelled(toy, [0, 1, 2, 3, 4, 5]), 0)
-    assert teacher.trust == MOST_TRUST
+    assert teacher.trust == MAX_TRUST
 
 
 def test_confidence_says_how_often_the_model_is_right() -> None:

@@ -11,11 +11,11 @@ FLOOR = 1e-12  # as in `tuilabel.estimate.apply_temperature`
 
 
 class Program(nn.Module):
-    """What `tuilabel predict` computes, from images of one size to calibrated probabilities.
+    """The computation of `tuilabel predict`, from images of one size to calibrated probabilities.
 
     Parameters
     ----------
-    encoder : gives latents (N, D), float32, of images uint8 (N, H, W, channels); see `Encoder.export_module`.
+    encoder : maps images uint8 (N, H, W, channels) to latents (N, D), float32; see `Encoder.export_module`.
     ensemble : fitted on these latents.
     temperature : see `CalibratedModel`.
     """

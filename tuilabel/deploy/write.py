@@ -27,8 +27,8 @@ FORMATS = {
 }
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 OPSET = 18
-TOLERANCE = 1e-4
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
+TOLERANCE = 1e-4  # largest difference of any probability
+ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
@@ -46,7 +46,7 @@ class Agreement:
 
 
 def format_for_path(out: Path) -> str | None:
-    """The name of the format that the suffix of a path means; None if it means none."""
+    """The name of the format with the suffix of `out`; None if there is none."""
     return next((name for name, suffix in SUFFIXES.items() if out.suffix.lower() == suffix), None)
 
 
@@ -55,12 +55,12 @@ def check_format(file_format: str) -> None:
 
     Raises
     ------
-    UsageError : where there is no such format.
-    TuilabelError : where a package that it needs is not installed.
+    UsageError : if there is no such format.
+    TuilabelError : if a package that it needs is not installed.
     """
     if file_format not in FORMATS:
         raise unknown_name("format", file_format, FORMATS)
-    missing = [name for name in NEEDED if file_format == "onnx" and importlib.util.find_spec(name) is None]
+    missing = [name for name in ONNX_PACKAGES if file_format == "onnx" and importlib.util.find_spec(name) is None]
     if missing:
         raise TuilabelError(f"ONNX needs {', '.join(missing)}: install them with `pip install 'tuilabel[onnx]'`")
 
@@ -72,13 +72,14 @@ def write_model(
 
     Parameters
     ----------
-    images : uint8 (n, H, W, C), n ≥ 1, to check it on.
+    images : uint8 (n, H, W, C), n ≥ 1, on which the file is checked.
     expected : float32 (n, K), tuilabel's own probabilities for them, encoded in single precision.
     kind : one of `FORMATS`.
 
     Raises
     ------
-    UsageError, TuilabelError : as `check_format`; where a file cannot be written, or its predictions differ.
+    UsageError : see `check_format`.
+    TuilabelError : see `check_format`; if a file cannot be written, or its predictions differ from `expected`.
     """
     check_format(kind)
     write, load = (_write_onnx, _load_onnx) if kind == "onnx" else (_write_torch, _load_torch)
@@ -127,7 +128,7 @@ def _write_torch(program: Program, card: ModelCard, example: NDArray[np.uint8], 
 
     images = torch.from_numpy(np.array(example))
     exported = torch.export.export(program, (images,), dynamic_shapes={"images": {0: torch.export.Dim("N", min=1)}})
-    with path.open("wb") as file:  # given a path, it would insist on the file extension
+    with path.open("wb") as file:  # given a path, torch would insist on the extension .pt2
         torch.export.save(exported, file, extra_files={"tuilabel.json": json.dumps(card.document())})
 
 
@@ -158,7 +159,7 @@ def _load_torch(path: Path) -> Run:
 
 
 def _compare(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32], program: Program) -> Agreement:
-    """Run all images at once, and the first one alone: the batch size must be free."""
+    """Compare on all images at once, and on the first one alone: the file must accept any batch size."""
     import torch
 
     with torch.inference_mode():
@@ -172,7 +173,7 @@ def _compare(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32],
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Silence warnings of the exporters that nothing can be done about."""
+    """Silence warnings of the exporters, which the user cannot do anything about."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

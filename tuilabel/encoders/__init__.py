@@ -1,7 +1,7 @@
 """Encoders: images to latents, by a VAE, principal components, a pretrained network or a table of your own.
 
-`base` is what every encoder offers, `registry` lists them, and each has a module: `vae`, `pca`, `backbone`, `table`.
-Importing this package does not import torch.
+`base` defines the interface, `registry` lists the encoders, and each kind has a module: `vae`, `pca`, `backbone`,
+`table`. Importing this package does not import torch.
 """
 
 from tuilabel.encoders.base import Encoder

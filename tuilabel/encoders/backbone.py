@@ -29,7 +29,7 @@ NETWORKS = {
 https://arxiv.org/abs/2304.07193."""
 
 INPUT_SIDE = 224  # pixels
-MAX_SIDE = 320  # pixels, of an image that is read to be resized
+MAX_SIDE = 320  # pixels; images are read at this size, then resized to INPUT_SIDE
 BATCH = 64
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet, on which all of them were trained
 
@@ -42,7 +42,7 @@ class BackboneEncoder(BatchEncoder):
 
     @property
     def name(self) -> str:
-        """The network's."""
+        """The network's name."""
         return self.network
 
     @property
@@ -52,7 +52,7 @@ class BackboneEncoder(BatchEncoder):
 
     @classmethod
     def choose(cls, _pool: ImagePool, options: EncoderOptions) -> BackboneEncoder:
-        """Fits every pool; its weights are looked for when it encodes."""
+        """Suits every pool; the weights are loaded or downloaded when it encodes."""
         return cls(options.encoder)
 
     def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
@@ -135,6 +135,6 @@ def _weights(name: str, load: Callable[[], Any]) -> Any:
         reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:200] or type(error).__name__
         # What to do comes before the cause: a screen of 80 columns shows the beginning.
         raise TuilabelError(
-            f"no weights of {name} here, and no download: pass `encoder='vae'`, or put them into "
+            f"cannot find or download the weights of {name}: pass `encoder='vae'`, or put them into "
             f"{torch.hub.get_dir()}/checkpoints, or set TORCH_HOME (HF_HOME for dinov2): {reason}"
         ) from error

@@ -1,4 +1,4 @@
-"""What every encoder offers: the protocol that the rest of the program uses instead of asking which one it is."""
+"""The interface of all encoders: the rest of the program uses it and never asks which encoder it has."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ Decoder = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
 @dataclass(frozen=True)
 class EncoderOptions:
-    """How the user chose an encoder.
+    """What the user specified about the encoder.
 
     Attributes
     ----------
-    encoder : its name, a key of `tuilabel.encoders.registry.ENCODERS`.
+    encoder : its name; a key of `tuilabel.encoders.registry.ENCODERS`.
     checkpoint : of a VAE; by default the one for the dataset or the project.
-    latents : a table of latents of your own; takes precedence over `encoder`.
+    latents : a table of your own latents; takes precedence over `encoder`.
     project : the project's directory, which may hold a VAE of its own.
     """
 
@@ -55,7 +55,7 @@ class Encoder(ABC):
 
     @property
     def path(self) -> Path | None:
-        """The file that defines it, if any; result files store its digest."""
+        """The file that the encoder is loaded from, if any; result files store its digest."""
         return None
 
     @classmethod
@@ -92,7 +92,7 @@ class Encoder(ABC):
 
     @abstractmethod
     def available(self, pool: ImagePool) -> Latents | None:
-        """The latents of a pool and its test split if they can be had without waiting, else None.
+        """The latents of a pool and its test split if they are available without computing them for long, else None.
 
         Raises
         ------
@@ -122,11 +122,11 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : as `encode`; if they have a different number of channels.
+        TuilabelError : as for `encode`, or if they have a different number of channels.
         """
 
     def decoder(self) -> Decoder | None:
-        """Draws images from latents, on the CPU; None if latents cannot be decoded."""
+        """A function that decodes latents to images, on the CPU; None if latents cannot be decoded."""
         return None
 
     def export_module(self) -> nn.Module:
@@ -134,10 +134,10 @@ class Encoder(ABC):
 
         Raises
         ------
-        TuilabelError : if there is none.
+        TuilabelError : if the encoder cannot be exported.
         """
         raise TuilabelError(
-            f"a model on {self.name} cannot be exported as one file: train a VAE with `tuilabel train-vae`, "
+            f"a model that uses {self.name} cannot be exported as one file: train a VAE with `tuilabel train-vae`, "
             "or let `tuilabel label` finish training its own"
         )
 
@@ -148,7 +148,7 @@ class BatchEncoder(Encoder):
     @property
     @abstractmethod
     def cache_key(self) -> str:
-        """Names its cache files: stands for everything that the latents depend on, except the images."""
+        """A key for everything that the latents depend on, except the images; part of the cache file's name."""
 
     @abstractmethod
     def batches(self, pool: ImagePool, start: int, device: str) -> Iterator[NDArray[np.float32]]:
@@ -156,11 +156,11 @@ class BatchEncoder(Encoder):
 
         Raises
         ------
-        TuilabelError, UsageError : as `encode`.
+        TuilabelError, UsageError : see `encode`.
         """
 
     def check(self, pool: ImagePool, *, any_size: bool) -> None:
-        """Raise `TuilabelError` if it cannot encode these images, whose size matters unless `any_size`."""
+        """Raise `TuilabelError` if it cannot encode these images; with `any_size` their size does not matter."""
 
     def available(self, pool: ImagePool) -> Latents | None:
         """The latents in the cache, if they are complete."""

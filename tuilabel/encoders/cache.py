@@ -1,4 +1,4 @@
-"""The cache of latents: files named by the content of images and encoder, memory-mapped, extended as a pool grows."""
+"""The cache of latents: files named by a hash of images and encoder, memory-mapped, extended as a pool grows."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Latents:
 def cache_path(pool: ImagePool, cache_key: str) -> Path:
     """The file for the latents of a pool by the encoder with this cache key.
 
-    It is named by the content of the images and of the encoder, so that stale latents are never used.
+    Its name depends on the content of the images and of the encoder, so that stale latents are never used.
     """
     return cache_dir() / "latents" / f"{pool.cache_name}-{cache_key}.npy"
 
@@ -69,7 +69,7 @@ def write_cached(
 
     Parameters
     ----------
-    batches : gives the latents of the pool's images, followed by the test split's, from a row on.
+    batches : yields the latents of the pool's images, followed by the test split's, from the given row on.
     on_progress : called with (images done, images in all).
 
     Raises

@@ -11,7 +11,7 @@ from tuilabel.encoders.device_check import check_device_name, not_available
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device called `name`; "auto" takes a GPU if there is one.
+    """The device called `name`; "auto" selects a GPU if there is one.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def half_precision(device: torch.device) -> bool:
     """Whether bfloat16 is faster: on GPUs that support it, and on processors with instructions for it.
 
     Measured with the MNIST model on 2 cores with AVX512-BF16: an epoch takes 0.7 ×, encoding 0.4 × the time of
-    float32, and nearest neighbours in the latent space agree as well.
+    float32, and nearest neighbours in the latent space agree equally well.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

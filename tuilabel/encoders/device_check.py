@@ -31,7 +31,7 @@ def check_device_name(name: str) -> None:
 
 
 def not_available(name: str) -> UsageError:
-    """The error for a device that this machine does not have."""
+    """The error for a device that is not available on this machine."""
     return UsageError(f"there is no device {name!r} on this machine: pass `device='auto'` or `device='cpu'`")
 
 

@@ -1,4 +1,4 @@
-"""Images to latents by one call, for notebooks and scripts."""
+"""Encode images with one call, for notebooks and scripts."""
 
 from __future__ import annotations
 
@@ -30,9 +30,8 @@ def encode(
     images : a pool, or an array uint8 (N, H, W, C) with 1 or 3 channels, or (N, H, W).
     encoder : "vae", "pca", a pretrained network ("resnet18", "dinov2", …; see `ENCODERS`), or an `Encoder`.
     checkpoint : of the VAE, written by `train_vae`; by default the one for the dataset.
-    reference : encode into the latent space of this pool, so that the latents can be compared with those of
-        `encode(reference, encoder)`: by the VAE for this dataset, by its principal components. `images` may then have
-        another size.
+    reference : encode into the latent space of this pool, with its VAE or its principal components, so that the latents
+        can be compared with those of `encode(reference, encoder)`. `images` may then have another size.
     device : "auto", "cpu", "cuda", "cuda:0", "mps".
     on_progress : called with (images done, images in all).
 

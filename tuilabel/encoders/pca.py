@@ -30,7 +30,7 @@ class PCAEncoder(Encoder):
 
     @classmethod
     def choose(cls, _pool: ImagePool, _options: EncoderOptions) -> PCAEncoder:
-        """Fits every pool."""
+        """Suits every pool."""
         return cls()
 
     def available(self, pool: ImagePool) -> Latents:
@@ -68,7 +68,7 @@ class PCA:
 
     @classmethod
     def fit(cls, images: NDArray[np.uint8], components: int = COMPONENTS) -> PCA:
-        """The components of images, uint8 (N, H, W, C) with N ≥ 1; of many, those of an evenly spaced sample."""
+        """The components of images, uint8 (N, H, W, C) with N ≥ 1, or of an evenly spaced sample if there are many."""
         rows = thumbnails(images[:: max(1, len(images) // MAX_FITTED)])
         mean = rows.mean(axis=0)
         variances, axes = np.linalg.eigh(np.cov(rows - mean, rowvar=False, bias=True).reshape(2 * [rows.shape[1]]))

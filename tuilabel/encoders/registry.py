@@ -1,4 +1,4 @@
-"""The encoders by name, and which one encodes a pool. Imports no torch."""
+"""The encoders by name, and the choice of an encoder for a pool. Does not import torch."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def choose_encoder(
     ----------
     encoder : a name from `ENCODERS`.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
-    latents : a .npy file with latents of your own, which takes precedence; see `LatentTable`.
+    latents : a .npy file with your own latents, which takes precedence; see `LatentTable`.
     project : the project's directory.
 
     Raises

@@ -1,4 +1,4 @@
-"""Latents of your own, in a .npy file with one row for each image or file."""
+"""Your own latents, in a .npy file with one row for each image or file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LatentTable(Encoder):
 
     @classmethod
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> LatentTable:
-        """The table of `options.latents`, if it is one for this pool."""
+        """The table in `options.latents`; raises an error if it is not for this pool, see `encode`."""
         assert options.latents is not None
         table = cls(options.latents)
         table.check(pool)
@@ -55,7 +55,7 @@ class LatentTable(Encoder):
             return Latents(rows[:n], rows[n:] if m and len(rows) > n else None, None)
         parts = []
         for pairs, length in ((files.pool, n), (files.test, m)):
-            part = np.zeros((length, rows.shape[1]), dtype=np.float32)  # 0 for files that are gone: not queried
+            part = np.zeros((length, rows.shape[1]), dtype=np.float32)  # 0 for missing files: not queried
             part[pairs[:, 1]] = rows[pairs[:, 0]]
             parts.append(part)
         return Latents(parts[0], parts[1] if m else None, None)

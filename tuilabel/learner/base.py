@@ -1,4 +1,4 @@
-"""What a learner is: labels in, a trained model out."""
+"""The interface of learners: labels in, a trained model out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.strategies.base import Model
 
 LEARNERS = {
-    "latent": "MLP ensemble on the latents, taught by label propagation as well while that helps; calibrated",
+    "latent": "MLP ensemble on the latents, also taught by label propagation while that helps; calibrated",
     "mlp": "MLP ensemble on the latents alone (Tonnaer 2017)",
     "cnn": "convolutional network on the pixels, without an encoder; a baseline",
 }
@@ -27,8 +27,8 @@ class LabelSet:
     ----------
     indices : int64 (m,), pool indices, unique.
     labels : int64 (m,), their classes in 0…n_classes-1.
-    audit : bool (m,), whether an item was drawn uniformly at random rather than picked by a strategy. What holds for
-        audit items holds for the pool.
+    audit : bool (m,), whether an item was drawn uniformly at random rather than picked by a strategy. Audit items
+        are representative of the pool.
     """
 
     indices: NDArray[np.int64]
@@ -46,7 +46,7 @@ class Learner(Protocol):
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """Input of its models and of the strategies: float32 (N, D), one row per item of the pool."""
+        """The input of its models and of the strategies: float32 (N, D), one row per item of the pool."""
 
     def prepare(self) -> None:
         """Load and compute ahead of time what the first `fit` needs."""
@@ -56,7 +56,7 @@ class Learner(Protocol):
 
 
 def check_finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the latents (N, D) unchanged; raises `TuilabelError` where one is NaN or infinite."""
+    """Return the latents (N, D) unchanged; raises `TuilabelError` if one is NaN or infinite."""
     bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
     if len(bad):
         raise TuilabelError(
@@ -66,7 +66,7 @@ def check_finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check_learner(name: str) -> None:
-    """Raise `UsageError` where there is no learner called `name`."""
+    """Raise `UsageError` if there is no learner called `name`."""
     if name not in LEARNERS:
         raise unknown_name("learner", name, LEARNERS)
 

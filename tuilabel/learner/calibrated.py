@@ -1,4 +1,4 @@
-"""The model of a project's labels, ready for use: the one of the labelling screen, calibrated."""
+"""The final model of a project: the one that the labelling screen uses, calibrated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.cross_validation import FOLDS, cross_validate, merge_folds
 from tuilabel.strategies.base import Model
 
-MIN_AUDIT_ITEMS = 16  # audit items to calibrate on: among fewer, a single mistake would outweigh all others
+MIN_AUDIT_ITEMS = 16  # needed to calibrate: among fewer, a single mistake would outweigh all others
 CHUNK = 16_384  # rows scored at once
 
 
@@ -24,10 +24,10 @@ class CalibratedModel:
 
     Attributes
     ----------
-    model : the model that the labelling screen has for the same labels and seed.
+    model : the model that the labelling screen trains on the same labels with the same seed.
     labelled : the labels it was trained on.
     temperature : T; logarithms of probabilities are divided by it, which changes no prediction.
-    n_calibration : audit items that the temperature was fitted on; 0 where there were too few, and T is 1.
+    n_calibration : number of audit items that the temperature was fitted on; 0 if there were too few, and T is 1.
     """
 
     model: Model
@@ -56,20 +56,20 @@ def fit_calibrated(
 ) -> CalibratedModel:
     """Train on all labels, and fit the temperature by cross-validation on the audit items.
 
-    Audit items were drawn at random, so what holds for them holds for the pool; labels that a strategy chose because
-    they are hard would make the model look less sure than it should be. Each audit item is predicted by a model trained
-    on all other labels but a fifth of the audit items, which is nearly the model itself. With fewer than
+    Audit items were drawn at random, so they are representative of the pool; items that a strategy picked because they
+    are hard would make the model look less sure than it should be. Each audit item is predicted by a model trained on
+    all labels except a fifth of the audit items, which is nearly the model itself. With fewer than
     `MIN_AUDIT_ITEMS` audit items the model keeps its own calibration.
 
     Parameters
     ----------
-    model_seed : trains the model, see `TrainRequest.model_seed`.
-    seed : draws the folds.
+    model_seed : seed of the model, see `TrainRequest.model_seed`.
+    seed : seed of the folds.
     on_progress : called with (models trained, models to train).
 
     Raises
     ------
-    TuilabelError : where fewer than two classes have labels.
+    TuilabelError : if fewer than two classes have labels.
     """
     n_classes = len(np.unique(labelled.labels))
     if n_classes < 2:
@@ -86,7 +86,7 @@ def fit_calibrated(
     fold[audits] = rng.permutation(len(audits)) % folds
     parts = []
     for f, part in enumerate(cross_validate(learner, labelled, fold, rng)):
-        if len(np.unique(labelled.labels[fold != f])) == n_classes:  # else a class was not learnt without this fold
+        if len(np.unique(labelled.labels[fold != f])) == n_classes:  # else the model has not learned every class
             parts.append(part)
         on_progress(f + 2, folds + 1)
     if not parts:

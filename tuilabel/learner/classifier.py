@@ -21,7 +21,7 @@ UNLABELLED = -1
 
 
 class LatentClassifier:
-    """Learns from a few labels among many latents: label propagation teaches an MLP ensemble, which is calibrated.
+    """Learns from many latents and a few labels: an MLP ensemble, taught by label propagation and calibrated.
 
     This is the `latent` learner of the labelling screen. The conventions are those of `sklearn.semi_supervised`: `fit`
     takes all items, and -1 in `y` stands for "no label".
@@ -51,20 +51,19 @@ class LatentClassifier:
         Parameters
         ----------
         X : float (N, D), latents.
-        y : (N,), classes as integers or strings; -1 where an item has no label.
+        y : (N,), classes as integers or strings; -1 for items without a label.
 
         Raises
         ------
-        ValueError : where shapes or dtypes do not fit, a latent is not finite, or fewer than two classes have labels.
+        ValueError : if shapes or dtypes are wrong, a latent is not finite, or fewer than two classes have labels.
         """
         latents = _check_latents(X)
         targets = _check_targets(y, len(latents))
         indices = np.flatnonzero(targets != UNLABELLED)
         classes, labels = np.unique(targets[indices], return_inverse=True)
         if len(classes) < 2:
-            raise ValueError(
-                f"y must have labels of at least 2 classes besides -1, got labels of {len(classes)} classes"
-            )
+            got = "1 class" if len(classes) else "none"
+            raise ValueError(f"y must have labels of at least 2 classes, not counting -1, got {got}")
         labelled = LabelSet(indices, labels.astype(np.int64), len(classes), np.zeros(len(indices), dtype=bool))
         self.classes_ = classes
         self.n_features_in_ = latents.shape[1]
@@ -76,7 +75,8 @@ class LatentClassifier:
 
         Raises
         ------
-        ValueError : before `fit` (where scikit-learn is installed, its `NotFittedError`), or where X does not fit.
+        ValueError : if `fit` has not been called (`NotFittedError` if scikit-learn is installed), or X has the wrong
+            shape.
         """
         if not self.__sklearn_is_fitted__():
             raise _not_fitted_error()
@@ -89,16 +89,16 @@ class LatentClassifier:
         return self.model_.predict_proba(latents)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """The most probable of `classes_`, (n,), for latents (n, D); raises as `predict_proba`."""
+        """The most probable of `classes_`, (n,), for latents (n, D); raises the same errors as `predict_proba`."""
         best = self.predict_proba(X).argmax(axis=1)
         return np.asarray(self.classes_[best])
 
     def score(self, X: ArrayLike, y: ArrayLike) -> float:
-        """Accuracy on the items with a label, for latents (n, D) and classes (n,); -1 where an item has no label."""
+        """Accuracy on the labelled items, for latents (n, D) and classes (n,), -1 for items without a label."""
         targets = np.asarray(y)
         labelled = targets != UNLABELLED
         if not labelled.any():
-            raise ValueError("y must have at least one label besides -1, got none")
+            raise ValueError("y must have at least one label, not counting -1, got none")
         return float(np.mean(self.predict(X)[labelled] == targets[labelled]))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn passes it
@@ -106,7 +106,7 @@ class LatentClassifier:
         return {name: getattr(self, name) for name in _parameters()}
 
     def set_params(self, **params: Any) -> Self:
-        """Change parameters of the constructor; raises ValueError for an unknown one."""
+        """Set parameters of the constructor; raises ValueError for an unknown one."""
         for name, value in params.items():
             if name not in _parameters():
                 known = ", ".join(_parameters())
@@ -159,7 +159,7 @@ def _check_latents(X: ArrayLike) -> NDArray[np.float32]:
 
 
 def _check_targets(y: ArrayLike, n: int) -> NDArray[Any]:
-    """Y as (n,) classes; raises ValueError."""
+    """The classes as an array (n,); raises ValueError if y is not a list of n classes."""
     if y is None:
         raise ValueError("LatentClassifier requires y to be passed, but the target y is None")
     targets = np.asarray(y)

@@ -24,8 +24,8 @@ class CNNLearner:
 
     Parameters
     ----------
-    images : uint8 (N, H, W, C), H and W at least 8; may be memory-mapped. Strategies get them as rows of pixels
-        in [0, 1].
+    images : uint8 (N, H, W, C), H and W at least 8; may be memory-mapped. Strategies receive them as rows of
+        pixels in [0, 1].
     """
 
     def __init__(self, images: NDArray[np.uint8]) -> None:

@@ -15,18 +15,18 @@ FOLDS = 5
 
 @dataclass(frozen=True)
 class FoldPredictions:
-    """What the model trained without one fold predicts for the items of that fold."""
+    """The predictions for the items of one fold, by a model trained on all other folds."""
 
     rows: NDArray[np.int64]
     """Which of the labelled items are in the fold, (h,); may be empty."""
     probabilities: NDArray[np.float32]
-    """Of the classes, (h, C)."""
+    """Class probabilities (h, C)."""
 
 
 def cross_validate(
     learner: Learner, labelled: LabelSet, fold: NDArray[np.int64], rng: np.random.Generator
 ) -> Iterator[FoldPredictions]:
-    """Hold out one fold after the other, train on all other items, and predict the fold.
+    """Hold out one fold after another, train on all other items, and predict the fold.
 
     Each step of the iterator trains one model, so a caller can report progress or do other work between two of them.
 
@@ -34,11 +34,11 @@ def cross_validate(
     ----------
     labelled : m items.
     fold : int64 (m,), the fold 0…F-1 of each item; an item of fold -1 is never held out and trains all F models.
-    rng : gives each model its seed.
+    rng : draws the seed of each model.
 
     Yields
     ------
-    The predictions for each fold in turn. Where only one class is left to train on, it is predicted with certainty.
+    The predictions for each fold in turn. If only one class is left to train on, it is predicted with certainty.
     """
     for held_out in (fold == f for f in range(fold.max(initial=-1) + 1)):
         seed = int(rng.integers(2**31))
@@ -71,7 +71,8 @@ def out_of_fold_probabilities(
     Returns
     -------
     The rows of `labelled` that were predicted, int64 (k,), ascending, and their probabilities, float32 (k, C). The only
-    item of a class is left out: no model trained without it knows its class. Both are empty for fewer than two classes.
+    item of a class is left out: a model trained without it does not know its class. Both are empty if there are fewer
+    than two classes.
     """
     parts: list[FoldPredictions] = []
     if len(np.unique(labelled.labels)) < 2:

@@ -1,4 +1,4 @@
-"""How a model does on a test set."""
+"""Measure a model on a test set."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuilabel.estimate import accuracy, balanced_accuracy, confusion_matrix, exp
 
 
 class Predictor(Protocol):
-    """What a test set needs of a model."""
+    """The part of a model that a test set needs."""
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities, float32 (n, C)."""
@@ -20,7 +20,7 @@ class Predictor(Protocol):
 
 @dataclass(frozen=True)
 class TestMetrics:
-    """How a model does on the test split."""
+    """How well a model predicts the test set."""
 
     __test__ = False  # not for pytest
 
@@ -32,12 +32,12 @@ class TestMetrics:
     n: int
     """Number of test items measured."""
     confusion: NDArray[np.int64] | None = field(default=None, compare=False)
-    """How often class i was taken for class j (C, C): rows true, columns predicted."""
+    """Number of items of class i predicted as class j (C, C): rows are true classes, columns predicted ones."""
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Test items: they measure the model and are never trained on.
+    """Test items: they only evaluate models, which are never trained on them.
 
     Attributes
     ----------
@@ -51,15 +51,15 @@ class TestSet:
     targets: NDArray[np.int64]
 
     def with_classes(self, target_of: NDArray[np.int64] | None) -> TestSet | None:
-        """The same items with their classes mapped to other ones.
+        """The same items with their classes mapped to other classes.
 
         Parameters
         ----------
-        target_of : int64 (K,), the new class of each class, or -1 where it has none; None where nothing changes.
+        target_of : int64 (K,), the new class for each class, or -1 if it has none; None if no class changes.
 
         Returns
         -------
-        None where an item's class is mapped to none.
+        The mapped test set; None if an item's class has no new class.
         """
         if target_of is None:
             return self
@@ -67,7 +67,7 @@ class TestSet:
         return None if (targets < 0).any() else TestSet(self.features, targets)
 
     def evaluate(self, model: Predictor) -> TestMetrics:
-        """How `model` does on the test items."""
+        """Measure `model` on the test items."""
         probabilities = model.predict_proba(self.features)
         predicted = probabilities.argmax(axis=1)
         return TestMetrics(

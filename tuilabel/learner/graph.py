@@ -18,14 +18,14 @@ from tuilabel.learner.base import LabelSet
 
 NEIGHBOURS = 15
 ALPHA = 0.99  # how far labels reach: with 0.9 they stay among their neighbours
-ITERATIONS = 20  # of conjugate gradients: as good as 100 power iterations, and more change nothing
+ITERATIONS = 20  # of conjugate gradients: as good as 100 power iterations; more make no difference
 SCALE_UP = 1e12  # keeps small values far from labels out of the denormal range, which is three times as slow
-ANCHORS = 200_000  # a larger pool is sampled down to as many items
-MOST_WEIGHT = 2.0  # of a label; one of an item with the median scale weighs 1
-_SCALE_AT = 7  # the neighbour whose distance is an item's local scale (Zelnik-Manor & Perona 2004)
-_EXACT = 4_000  # up to as many items the search is exhaustive
+ANCHORS = 200_000  # a larger pool is sampled down to this many items
+MAX_WEIGHT = 2.0  # of a label; a label of an item with the median scale has weight 1
+_SCALE_NEIGHBOUR = 7  # its distance is an item's local scale (Zelnik-Manor & Perona 2004)
+_EXACT = 4_000  # items, up to which the search is exhaustive
 _LISTS, _PROBES = 256, 16  # recall above .99 on 60,000 latents of MNIST
-_TRAINED_ON = 20_000
+_TRAINED_ON = 20_000  # items
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class NeighbourGraph:
     ----------
     weights : S, float32 (A, A), sparse.
     scale : σ, the distance of each item to its seventh neighbour, float32 (A,).
-    anchors : pool indices of the items, int64 (A,), ascending: all, or a sample of a large pool.
+    anchors : pool indices of the items, int64 (A,), ascending: the whole pool, or a sample if it is large.
     """
 
     weights: sparse.csr_array
@@ -47,7 +47,7 @@ class NeighbourGraph:
 
     @classmethod
     def of(cls, latents: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NeighbourGraph:
-        """The graph of latents (N, D): 3 s for 60,000 of 32 dimensions on one core."""
+        """The graph of latents (N, D); takes 3 s for 60,000 × 32 on one core."""
         anchors = np.arange(len(latents))
         if len(latents) > ANCHORS:
             anchors = np.sort(np.random.default_rng(0).choice(len(latents), ANCHORS, replace=False))
@@ -56,7 +56,7 @@ class NeighbourGraph:
         if k < 1:
             return cls(sparse.csr_array((n, n), dtype=np.float32), np.ones(n, dtype=np.float32), anchors)
         squared, nearest = _nearest(points, k)  # (A, k) each
-        scale = np.sqrt(squared[:, min(_SCALE_AT, k) - 1])  # (A,)
+        scale = np.sqrt(squared[:, min(_SCALE_NEIGHBOUR, k) - 1])  # (A,)
         scale = np.maximum(scale, max(1e-3 * float(scale.mean()), 1e-9))  # equal items have distance 0
         values = np.exp(-squared / (scale[:, None] * scale[nearest])).astype(np.float32)
         rows = np.repeat(np.arange(n), k)
@@ -67,7 +67,7 @@ class NeighbourGraph:
 
     @classmethod
     def cached(cls, latents: NDArray[np.float32], path: Path) -> NeighbourGraph:
-        """The graph in the file `path`, which is computed and written if it is missing or damaged."""
+        """The graph in the file `path`; if that is missing or damaged, the graph is computed and written to it."""
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 parts = [file[name] for name in ("data", "indices", "indptr", "scale", "anchors")]
@@ -88,13 +88,12 @@ class NeighbourGraph:
 
         Solves (I - αS) F = Y. Each class has the same mass in Y, whatever its number of labels, and in F (class mass
         normalisation, Zhu, Ghahramani & Lafferty 2003). The weight of a label is proportional to 1/σ²: an outlier says
-        little about other items. It is at most `MOST_WEIGHT`: a single item in a dense region must not stand for its
-        whole class. Anchors that no label reaches get 1/C for each class.
+        little about other items. It is at most `MAX_WEIGHT`: a single item in a dense region must not dominate its
+        class. Anchors that no label reaches get 1/C for each class.
 
         Parameters
         ----------
-        latents : of the whole pool, float32 (N, D), to find the nearest anchor of a labelled item that is not an
-        anchor.
+        latents : float32 (N, D), of the whole pool, to find the nearest anchor of labelled items that are not anchors.
         labelled : sets of labels, each of at least one item.
         """
         starts = np.concatenate([self._start(latents, labels) for labels in labelled], axis=1)  # (A, ΣC)
@@ -106,7 +105,7 @@ class NeighbourGraph:
     def _start(self, latents: NDArray[np.float32], labelled: LabelSet) -> NDArray[np.float32]:
         start = np.zeros((len(self.anchors), labelled.n_classes), dtype=np.float32)
         rows = self.anchor_rows(latents, labelled.indices)
-        weights = np.minimum((np.median(self.scale) / self.scale[rows]) ** 2, MOST_WEIGHT)
+        weights = np.minimum((np.median(self.scale) / self.scale[rows]) ** 2, MAX_WEIGHT)
         np.add.at(start, (rows, labelled.labels), weights)
         return np.asarray(start / np.maximum(start.sum(axis=0), 1e-12), dtype=np.float32)
 
@@ -122,7 +121,7 @@ class NeighbourGraph:
         return rows
 
     def _solve(self, right: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Solve (I - αS) x = right for each column by conjugate gradients, scaled by `SCALE_UP` meanwhile."""
+        """Solve (I - αS) x = right for each column by conjugate gradients, internally scaled up by `SCALE_UP`."""
         x = right * np.float32(SCALE_UP)
         residual = self.weights @ x
         residual *= ALPHA
@@ -164,9 +163,8 @@ def _nearest(points: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], 
         lists.train(points[np.random.default_rng(0).permutation(n)[:_TRAINED_ON]])
         lists.add(points)
         squared, nearest = lists.search(points, k + 1)
-    return _without_self(
-        np.maximum(squared, 0), np.maximum(nearest, 0)
-    )  # where too few are found, -1 becomes item 0, far away
+    # If too few are found, faiss returns index -1 at a huge distance, which becomes item 0, far away.
+    return _without_self(np.maximum(squared, 0), np.maximum(nearest, 0))
 
 
 def _without_self(

@@ -17,22 +17,22 @@ if TYPE_CHECKING:  # torch and scipy are imported when training starts: the firs
     from tuilabel.learner.mlp import MLPEnsemble
 
 HELD_OUT = 0.2  # share of the labelled items that evaluate the teacher
-MIN_LABELS = 4  # labels of a class from which one can be held out
+MIN_LABELS = 4  # labels that a class needs before any of them is held out
 STEPS = 150  # optimisation steps of the student
-MIN_AUDIT = 4  # held-out audit items from which on they alone calibrate the teacher
+MIN_AUDIT = 4  # with this many held-out audit items, only they calibrate the teacher
 SHARPNESS = 2.0  # propagated labels are too soft: their temperature is fitted relative to this
 PRIOR_TRUST = 4.0  # prior in favour of the teacher, in held-out items
-MOST_TRUST = 0.9
+MAX_TRUST = 0.9
 
 
 class MLPLearner:
-    """The MLP ensemble on latents alone."""
+    """The MLP ensemble, trained only on the labelled latents."""
 
     def __init__(self, latents: NDArray[np.float32]) -> None:
         self.features = check_finite(latents)
 
     def prepare(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing: there is nothing to prepare."""
 
     def fit(self, labelled: LabelSet, seed: int) -> MLPEnsemble:
         """Train an ensemble on the labelled latents."""
@@ -48,7 +48,7 @@ class Teacher:
     probabilities: NDArray[np.float32]
     """Calibrated class probabilities of the graph's anchors, float32 (A, C)."""
     trust: float
-    """0…1: its share in the mixture with a plain MLP that explains held-out labels best."""
+    """0…1: the teacher's share in the mixture with a plain MLP that explains held-out labels best."""
     temperature: float
 
 
@@ -61,7 +61,7 @@ class LatentLearner:
     Parameters
     ----------
     latents : float32 (N, D), may be memory-mapped.
-    graph : file that caches the neighbour graph.
+    graph : the file that caches the neighbour graph; None to keep it in memory only.
     """
 
     def __init__(self, latents: NDArray[np.float32], graph: Path | None = None) -> None:
@@ -98,7 +98,7 @@ class LatentLearner:
         held_out = _held_out(labelled, seed)
         if not held_out.any():
             (propagated,) = self._graph.propagate(self.features, labelled)
-            return Teacher(_calibrated(propagated, 1.0), MOST_TRUST, 1.0)
+            return Teacher(_calibrated(propagated, 1.0), MAX_TRUST, 1.0)
         rest, evaluation = labelled.subset(~held_out), labelled.subset(held_out)
         propagated, without_held_out = self._graph.propagate(self.features, labelled, rest)
         probs = without_held_out[self._graph.anchor_rows(self.features, evaluation.indices)]
@@ -113,7 +113,7 @@ class LatentLearner:
 def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
     """The items to hold out, bool (m,): a random fifth of each class with `MIN_LABELS` or more, audit items first.
 
-    The only label of a class is never held out: nothing could predict it.
+    The only label of a class is never held out: no model could predict it.
     """
     rng = np.random.default_rng([seed, len(labelled.labels)])
     held_out = np.zeros(len(labelled.labels), dtype=bool)
@@ -126,7 +126,7 @@ def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
 
 
 def _temperature(probs: NDArray[np.float32], evaluation: LabelSet) -> float:
-    """The temperature of the propagated labels relative to `SHARPNESS`, fitted on audit items where there are enough.
+    """The temperature of the propagated labels relative to `SHARPNESS`, fitted on audit items if there are enough.
 
     Items picked by a strategy are hard. Fitted on them, the graph would be as unsure as it should be there, and far too
     unsure elsewhere.
@@ -148,7 +148,7 @@ def _best_share(teacher: NDArray[np.float32], plain: NDArray[np.float32]) -> flo
     ----------
     teacher, plain : probability of the true class of each held-out item, (h,).
     """
-    shares = np.linspace(0.02, MOST_TRUST, 45)  # (W,)
+    shares = np.linspace(0.02, MAX_TRUST, 45)  # (W,)
     mixed = shares[:, None] * teacher + (1 - shares[:, None]) * plain
     score = np.log(np.maximum(mixed, 1e-6)).sum(axis=1) + PRIOR_TRUST * np.log(shares)
     return float(shares[score.argmax()])

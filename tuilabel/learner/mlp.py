@@ -1,4 +1,4 @@
-"""The classifier: an ensemble of small multilayer perceptrons on latents, all members in one batched product."""
+"""The classifier: an ensemble of small multilayer perceptrons on latents, computed as batched matrix products."""
 
 from __future__ import annotations
 
@@ -28,15 +28,17 @@ class SoftLabels:
     weight: float
     """Weight of their loss relative to that of the labels."""
     rows: NDArray[np.int64]
-    """The rows of X that they belong to (A,)."""
+    """The rows of X that the probabilities belong to (A,)."""
 
 
 class MLPEnsemble:
     """Averages the probabilities of `members` perceptrons with one hidden layer (Lakshminarayanan et al. 2017).
 
+    It always runs on the CPU, where a round takes a fraction of a second (`tests/benchmarks`).
+
     Members differ in their initial weights and in the noise on their inputs. Noise on the latents imitates the spread
     of the VAE's posterior and regularises (Bishop 1995). Latents are not standardised: their scale is that of the
-    prior, and standardising each dimension would blow up the ones that the KL term has switched off.
+    prior, and standardising each dimension would amplify those that the KL term has switched off.
 
     Parameters
     ----------
@@ -48,8 +50,6 @@ class MLPEnsemble:
     lr : peak of the one-cycle schedule of AdamW.
     noise : standard deviation of the Gaussian noise on the latents.
     seed : the same seed and labels give the same model.
-
-    It always runs on the CPU: a round takes a fraction of a second (`tests/benchmarks`).
 
     Attributes
     ----------
@@ -82,7 +82,7 @@ class MLPEnsemble:
 
         Raises
         ------
-        ValueError : where shapes do not match, a class is out of range or a latent is not finite.
+        ValueError : if shapes do not match, a class is out of range or a latent is not finite.
         """
         if X.ndim != 2 or len(X) != len(y) or not len(y):
             raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
@@ -122,7 +122,7 @@ class MLPEnsemble:
 
         Raises
         ------
-        ValueError : before `fit`, or where X is not (n, n_features_in_).
+        ValueError : if `fit` has not been called, or X is not (n, n_features_in_).
         """
         result = np.empty((len(X), self.n_classes), dtype=np.float32)
         for rows, hidden in self._hidden(X):
@@ -130,14 +130,14 @@ class MLPEnsemble:
         return result
 
     def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Class probabilities of each member, float32 (K, n, C); raises as `predict_proba`."""
+        """Class probabilities of each member, float32 (K, n, C); raises the same errors as `predict_proba`."""
         result = np.empty((self.members, len(X), self.n_classes), dtype=np.float32)
         for rows, hidden in self._hidden(X):
             result[:, rows] = self._softmax(hidden).transpose(1, 2).numpy()
         return result
 
     def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The hidden layer of the first member, float32 (n, H); raises as `predict_proba`."""
+        """The hidden layer of the first member, float32 (n, H); raises the same errors as `predict_proba`."""
         result = np.empty((len(X), self.hidden), dtype=np.float32)
         for rows, hidden in self._hidden(X, members=1):
             result[rows] = hidden[0].T.numpy()
@@ -146,7 +146,7 @@ class MLPEnsemble:
     def _hidden(self, X: NDArray[np.float32], members: int | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Yield slices of rows with their hidden layers (K, H, n).
 
-        Items are the last axis: then the softmax over a few classes works on whole vectors of items, twice as fast.
+        Items are on the last axis, so the softmax over a few classes works on long vectors of items: twice as fast.
         """
         if not self._weights:
             raise ValueError("this MLPEnsemble is not fitted yet: call fit(X, y) first")

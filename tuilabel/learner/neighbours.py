@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK = 16_384  # rows whose distances are computed at once
-SPARE = 8  # extra candidates that are measured again: a difference of squares is exact to a few digits only
+SPARE = 8  # extra candidates for the exact distances: the first search is only accurate to a few digits
 
 
 def nearest_items(features: NDArray[np.float32], index: int, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k items nearest to item `index`, which is left out itself.
+    """The k items nearest to item `index`, not including the item itself.
 
     Parameters
     ----------
@@ -18,7 +18,7 @@ def nearest_items(features: NDArray[np.float32], index: int, k: int) -> tuple[ND
 
     Returns
     -------
-    Indices int64 (k,), nearest first, and Euclidean distances float32 (k,); fewer where there are fewer other items.
+    Indices int64 (k,), nearest first, and Euclidean distances float32 (k,); fewer if there are fewer other items.
     """
     point = np.array(features[index], dtype=np.float32)
     squared = np.empty(len(features), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""From a pool and an encoder to a learner and the test set that evaluates its models."""
+"""Open a learner for a pool and an encoder, and the test set that evaluates its models."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ def open_learner(
 
     Parameters
     ----------
-    encoder : gives the latents; None for a learner without (see `needs_encoder`).
+    encoder : computes the latents; None for a learner that needs none (see `needs_encoder`).
     on_progress : called while encoding with (images done, images in total).
 
     Raises
     ------
-    UsageError : where there is no such learner or no such device.
-    TuilabelError : as `encode`.
+    UsageError : if the learner is unknown or the device is not available.
+    TuilabelError : see `Encoder.encode`.
+    ValueError : if the learner needs an encoder and `encoder` is None.
     """
     check_learner(name)
     if not needs_encoder(name):
@@ -41,7 +42,7 @@ def open_learner(
 
 
 def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:
-    """Like `open_learner`, from latents that exist already; None for a learner without latents."""
+    """Like `open_learner`, from latents computed before; None for a learner that needs none."""
     if latents is None:
         from tuilabel.learner.cnn import CNNLearner, pixel_rows
 
@@ -55,7 +56,7 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
 
 
 def open_test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:
-    """The test split of the pool with its features, (M, D); None where there is none.
+    """The test split of the pool with its features, (M, D); None if there is no test split.
 
     Its targets are the classes of the dataset; `TestSet.with_classes` maps them to those of a project.
     """

@@ -8,14 +8,14 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
 
-CONFIDENT = 0.7  # mean confidence from which on uncertain items are queried
+CONFIDENT = 0.7  # uncertain items are queried once the mean confidence reaches this
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
-    """Coverage without a model, and while its mean confidence over the candidates is below `CONFIDENT`.
+    """Coverage without a model, or while the model's mean confidence over the candidates is below `CONFIDENT`.
 
-    Confidence is calibrated, so its mean is how often the model expects to be right. That depends on model and pool,
-    where a switch after a fixed number of labels would not.
+    Confidence is calibrated, so its mean is how often the model expects to be right. So the
+    moment of the switch depends on model and pool, not on a fixed number of labels.
     """
     p = context.probabilities
     confident = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= CONFIDENT

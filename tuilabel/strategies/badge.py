@@ -1,7 +1,7 @@
 """BADGE (Ash et al. 2020, https://arxiv.org/abs/1906.03671): k-means++ on gradient embeddings.
 
 The gradient of the last layer, computed as if the predicted class were the true one, is long where the model is unsure,
-and its direction depends on where the item lies. Gradients drawn far from each other give uncertain and diverse items.
+and its direction depends on the item's position. Gradients drawn far from each other give uncertain and diverse items.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ def gradient_seeds(
     free = np.ones(len(norms), dtype=bool)
     for i in range(k):
         if i == 0:
-            at = int(norms.argmax())
+            pick = int(norms.argmax())
         elif nearest.max() > 0:
-            at = draw(nearest, rng)
+            pick = draw(nearest, rng)
         else:
-            at = int(rng.choice(np.flatnonzero(free)))
-        chosen[i] = at
-        free[at] = False
-        products = (residuals @ residuals[at]) * (hidden @ hidden[at])
-        distances = norms + norms[at] - 2 * products
-        distances[distances < 1e-6 * (norms + norms[at])] = 0  # smaller differences are rounding errors
+            pick = int(rng.choice(np.flatnonzero(free)))
+        chosen[i] = pick
+        free[pick] = False
+        products = (residuals @ residuals[pick]) * (hidden @ hidden[pick])
+        distances = norms + norms[pick] - 2 * products
+        distances[distances < 1e-6 * (norms + norms[pick])] = 0  # smaller differences are rounding errors
         np.minimum(nearest, distances, out=nearest)
-        nearest[at] = 0
+        nearest[pick] = 0
     return chosen
 
 

@@ -1,4 +1,4 @@
-"""What a query strategy is: numpy arrays in, positions out."""
+"""The interface of query strategies: numpy arrays in, positions out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class Model(Protocol):
-    """What a strategy may use of the classifier besides its probabilities; X are latents, float32 (n, D)."""
+    """The methods of the classifier that a strategy may call; X are latents, float32 (n, D)."""
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities, float32 (n, C)."""
@@ -33,9 +33,9 @@ class QueryContext:
     candidates : int64 (n,), pool indices that may be picked: unlabelled, unique, ascending.
     labelled : int64 (m,), pool indices of the labelled items.
     probabilities : float32 (n, C), predictions of the model, row i for `candidates[i]`; None without a model.
-    rng : for everything that is drawn at random.
-    labels : int64 (m,), the class of each labelled item; empty without a model, where `labelled` also holds
-        the items on the screen.
+    rng : the source of all randomness.
+    labels : int64 (m,), the class of each labelled item; empty if there is no model, since `labelled` then also
+        contains the items on the screen.
     model : the classifier itself; None without one.
     """
 
@@ -56,8 +56,8 @@ class Selection:
     ----------
     positions : int64 (k,), positions in `candidates`, in the order in which the items are to be labelled.
     query_probability : float64 (k,), the probability with which each was drawn from the candidates that were left; None
-        where items were not drawn at random.
-    picked_by : the name of the strategy that picked, where the requested one delegated to another.
+        if items were not drawn at random.
+    picked_by : the name of the strategy that picked, if the requested one delegated to another; else None.
     """
 
     positions: NDArray[np.int64]
@@ -85,7 +85,7 @@ _REGISTRY: dict[str, Strategy] = {}
 
 
 def register(strategy: Strategy) -> Strategy:
-    """Add a strategy to the registry; raises ValueError where the name is already taken."""
+    """Add a strategy to the registry; raises ValueError if the name is already taken."""
     if strategy.name in _REGISTRY:
         raise ValueError(f"the strategy {strategy.name!r} is already registered")
     _REGISTRY[strategy.name] = strategy

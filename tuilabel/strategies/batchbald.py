@@ -26,7 +26,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
     best = highest(scores, max(PREFILTER, 2 * min(k, MAX_JOINT), k), context.rng)
     members = model_of(context).member_probabilities(latents_at(context, best))
     chosen = joint_picks(members, min(k, MAX_JOINT), context.rng)
-    rest = np.setdiff1d(np.arange(len(best)), chosen)  # best first, as `highest` gives them
+    rest = np.setdiff1d(np.arange(len(best)), chosen)  # best first, as in `best`
     return Selection(best[np.concatenate([chosen, rest])[:k]])
 
 

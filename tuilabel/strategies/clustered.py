@@ -21,7 +21,7 @@ from tuilabel.strategies.uncertainty import highest, margin
 
 PREFILTER = 10  # times k items with the smallest margin are clustered, the paper's β
 PASSES = 3  # with dropout, the paper's M
-DROPPED = 0.25  # share of latent dimensions dropped in each pass; the paper's 0.75 leaves too few of some 32
+DROPPED = 0.25  # share of latent dimensions dropped in each pass; the paper's 0.75 leaves too few of about 32
 
 
 @bounded
@@ -37,7 +37,7 @@ def _weighted_kmeans(context: QueryContext, k: int) -> Selection:
 def flips(
     model: Model, latents: NDArray[np.float32], predicted: NDArray[np.int64], rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Number of PASSES passes with dropout on the latents (n, D) in which the prediction changes, int64 (n,)."""
+    """In how many of PASSES passes with dropout on the latents (n, D) the prediction changes, int64 (n,)."""
     changed = np.zeros(len(latents), dtype=np.int64)
     for _ in range(PASSES):
         kept = rng.random(latents.shape, dtype=np.float32) >= DROPPED

@@ -17,7 +17,7 @@ from tuilabel.strategies.spectral import spectral_clusters
 from tuilabel.strategies.support import SAMPLE, bounded, fill_up, labelled_latents, latents_at
 
 PER_CLUSTER = 1000  # items of a cluster among which typicality is computed
-SPECTRAL = 30  # up to as many clusters are spectral: with few clusters it matters where they are cut
+SPECTRAL = 30  # spectral clustering for up to this many clusters: with few clusters it matters where they are cut
 MAX_CLUSTERS = 500  # of TypiClust, as in the paper
 MIN_MEMBERS = 5  # TypiClust leaves smaller clusters out: their typicality is noise
 
@@ -68,9 +68,9 @@ def typiclust(context: QueryContext, k: int) -> Selection:
 
 
 def _clustered(
-    context: QueryContext, k: int, most: int, spectral_up_to: int = 0
+    context: QueryContext, k: int, max_clusters: int, spectral_up_to: int = 0
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]]:
-    """Cluster a sample of the candidates together with the labelled items, into k + labels clusters, at most `most`.
+    """Cluster a sample of the candidates and the labelled items, into k + labels clusters, at most `max_clusters`.
 
     Returns
     -------
@@ -79,10 +79,9 @@ def _clustered(
     rng, n = context.rng, len(context.candidates)
     sampled = np.sort(rng.choice(n, size=min(n, max(SAMPLE, 4 * k)), replace=False))
     points, labelled = latents_at(context, sampled), labelled_latents(context)
-    n_clusters = min(len(points), k + len(labelled), most)
-    together = np.concatenate([points, labelled])
-    find = spectral_clusters if n_clusters <= spectral_up_to else kmeans
-    cluster = find(together, n_clusters, rng)
+    n_clusters = min(len(points), k + len(labelled), max_clusters)
+    clusters = spectral_clusters if n_clusters <= spectral_up_to else kmeans
+    cluster = clusters(np.concatenate([points, labelled]), n_clusters, rng)
     return sampled, points, cluster[: len(points)], np.bincount(cluster[len(points) :], minlength=n_clusters)
 
 

@@ -2,7 +2,7 @@
 
 A user strategy is a function of a `QueryContext` and k that returns positions in `context.candidates` (or a
 `Selection`). It needs a model unless it sets `function.needs_model = False`. Its result is checked at each call:
-otherwise a wrong batch would be labelled before anybody noticed.
+otherwise a wrong batch might be labelled unnoticed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def get_strategy(name: str) -> Strategy:
 
     Raises
     ------
-    UsageError : where there is no such strategy, or it cannot be imported.
+    UsageError : if there is no such strategy, or it cannot be imported.
     """
     strategy = registered(name)
     if strategy is not None:
@@ -41,11 +42,11 @@ def get_strategy(name: str) -> Strategy:
 
 
 def checked(name: str, result: object, k: int, n: int) -> Selection:
-    """The result of a user strategy as a Selection of min(k, n) distinct positions.
+    """Check the result of a user strategy, and return it as a Selection of min(k, n) distinct positions.
 
     Raises
     ------
-    TuilabelError : where the result is anything else.
+    TuilabelError : if the result is anything else.
     """
     probability = result.query_probability if isinstance(result, Selection) else None
     k = min(k, n)
@@ -90,10 +91,7 @@ def _invalid(name: str, what: str) -> TuilabelError:
 def _wrapped(name: str, function: object) -> Strategy:
     """The function as a Strategy whose result is checked; a Strategy keeps its description."""
     if isinstance(function, Strategy):
-        about, call = function, function.pick
-        return Strategy(
-            name, about.summary, about.when, about.paper, about.cost, about.needs_model, _guarded(name, call)
-        )
+        return replace(function, name=name, pick=_guarded(name, function.pick))
     if not callable(function):
         raise UsageError(f"strategy {name!r} must be a function of (context, k), got {type(function).__name__}")
     return Strategy(
@@ -124,22 +122,22 @@ def _imported(name: str) -> object:
     module, _, attribute = name.partition(":")
     if not module or not attribute:
         raise UsageError(f"strategy {name!r} does not name a function: must be package.module:function")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)  # last, so that user files never hide a library
+    directory = str(Path.cwd())
+    if directory not in sys.path:
+        sys.path.append(directory)  # last, so that user files never hide a library
     try:
-        found: object = importlib.import_module(module)
+        imported: object = importlib.import_module(module)
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"strategy {name!r} cannot be imported: {error}. install it, or start in its directory"
+            f"strategy {name!r} cannot be imported: {error}; install it, or start in its directory"
         ) from error
     except Exception as error:  # anything that user code raises
         raise UsageError(f"strategy {name!r} cannot be imported: {type(error).__name__}: {error}; fix it") from error
     for part in attribute.split("."):
-        if not hasattr(found, part):
+        if not hasattr(imported, part):
             raise UsageError(f"strategy {name!r} cannot be imported: {module} has no {attribute}; check its name")
-        found = getattr(found, part)
-    return found
+        imported = getattr(imported, part)
+    return imported
 
 
 def _installed() -> dict[str, EntryPoint]:

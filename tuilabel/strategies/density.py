@@ -18,7 +18,7 @@ def mean_similarity(context: QueryContext) -> NDArray[np.float32]:
     """Mean similarity (1 + cosine) / 2 of each candidate to all candidates, float32 (n,), in 0…1.
 
     The mean cosine equals the product with the mean of the normalised latents, so the cost is O(N·D). Latents point in
-    all directions and cosines cancel; shifted to 0…1 they weigh entropies without changing their sign.
+    all directions, so cosines cancel; shifted to 0…1 they can weight entropies without changing their sign.
     """
     n, total = len(context.candidates), np.zeros(context.latents.shape[1])
     for rows in blocks(n, ROWS):

@@ -1,4 +1,4 @@
-"""Disagreement of the ensemble: where its members disagree, more labels can help (epistemic uncertainty)."""
+"""Disagreement of the ensemble: more labels can help where its members disagree (epistemic uncertainty)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = 65_536  # candidates whose members' probabilities are in memory at once
 
 
 def mutual_information(members: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mutual information of an item's class and the member that is right, in nats: float32 (n,) from (K, n, C).
+    """Mutual information of an item's class and the ensemble member, in nats: float32 (n,) from (K, n, C).
 
     The entropy of the mean minus the mean of the entropies (BALD, Houlsby et al. 2011); between 0 and log K.
     """

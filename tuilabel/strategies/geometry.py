@@ -1,4 +1,4 @@
-"""Distances, k-means and typicality of latents, for strategies that use where items lie."""
+"""Distances, k-means and typicality of latents, for strategies that use the positions of items."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def squared_distances(
 
 
 def nearest_distances(points: NDArray[np.float32], to: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared distance of each of (n, D) points to the nearest of (m, D), float32 (n,); infinite where m is 0."""
+    """Squared distance of each of (n, D) points to the nearest of (m, D), float32 (n,); infinite if m is 0."""
     nearest = np.full(len(points), np.inf, dtype=np.float32)
     for rows in blocks(len(points)):
         for columns in blocks(len(to)):
@@ -51,11 +51,11 @@ def kmeans(
 ) -> NDArray[np.int64]:
     """Lloyd's algorithm from k-means++ seeds (Arthur & Vassilvitskii 2007).
 
-    Written here because faiss's k-means (1.15, random seeds) gave no consistently better batches. Accuracy with it
+    Implemented here because faiss's k-means (1.15, random seeds) gave no consistently better batches. Accuracy with it
     minus accuracy with this one, in percentage points: after a first batch of 10, MNIST +1.2 ± 0.8 and Fashion-MNIST on
     PCA +3.0 ± 1.0; of 20, -0.3 ± 0.2 and -1.6 ± 0.8; weighted k-means over four batches, 0.0 and +0.2 ± 0.2. It needs
     half to five sixths of the time for a first batch, and a sixth for 500 clusters. But it would have to be loaded
-    before the first batch, and what it saves is a fraction of a second once per session.
+    before the first batch, and it saves only a fraction of a second once per session.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def central_members(
     chosen = []
     for c in np.unique(cluster):
         members = np.flatnonzero(cluster == c)
-        among = points[members]
+        inside = points[members]
         mass = np.ones(len(members), dtype=np.float32) if weights is None else weights[members]
-        centre = among.mean(axis=0) if mass.sum() <= 0 else (mass @ among) / mass.sum()
-        chosen.append(members[np.square(among - centre).sum(axis=1).argmin()])
+        centre = inside.mean(axis=0) if mass.sum() <= 0 else (mass @ inside) / mass.sum()
+        chosen.append(members[np.square(inside - centre).sum(axis=1).argmin()])
     return np.array(chosen, dtype=np.int64)
 
 
@@ -109,7 +109,7 @@ def typicality(points: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NDA
 
 
 def draw(weights: NDArray[np.float64] | NDArray[np.float32], rng: np.random.Generator) -> int:
-    """Draw an index with probability proportional to `weights`, (n,); uniformly where all are 0."""
+    """Draw an index with probability proportional to `weights`, (n,); uniformly if all are 0."""
     cumulative = np.cumsum(np.maximum(weights, 0), dtype=np.float64)
     if cumulative[-1] <= 0:
         return int(rng.integers(len(weights)))

@@ -16,7 +16,7 @@ from tuilabel.strategies.support import bounded, labelled_latents, latents_at, p
 from tuilabel.strategies.uncertainty import margin
 
 CANDIDATES = 10_000  # sampled candidates that may be picked
-TARGETS = 4_000  # of these, on which coverage is measured
+TARGETS = 4_000  # of these, the ones on which coverage is measured
 LAZY = 64  # candidates whose gain is recomputed at once
 LABELLED = 5_000  # labelled items that radius and temperature are computed from
 MAX_TEMPERATURE = 20.0
@@ -43,11 +43,11 @@ def greedy_coverage(
     nearest : float32 (t,), squared distance of each to the nearest labelled item; infinite without labels.
     squared_radius : σ², above 0.
     """
-    at, squares = points[targets], np.einsum("nd,nd->n", points, points)
+    target_points, squares = points[targets], np.einsum("nd,nd->n", points, points)
     covered = np.exp(-nearest / np.float32(squared_radius))
 
     def kernel(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        distances = squared_distances(points[rows], at, squares[rows])
+        distances = squared_distances(points[rows], target_points, squares[rows])
         np.maximum(distances, 0, out=distances)
         distances *= np.float32(-1 / squared_radius)
         return np.asarray(np.exp(distances, out=distances))
@@ -111,7 +111,7 @@ def neighbour_statistics(labelled: NDArray[np.float32], labels: NDArray[np.int64
 
 
 def _select(context: QueryContext, k: int, *, by_uncertainty: bool) -> Selection:
-    """Both strategies.
+    """Pick for MaxHerding or, `by_uncertainty`, for UHerding.
 
     The papers scale features to length 1 and use radius 1, which is half of the mean squared distance between two
     items. Latents are not scaled, so the same quantity is computed here: the sum of the variances of the dimensions.
@@ -139,7 +139,7 @@ def _adapt(
 
     The radius falls to the smallest distance between two labelled items. The temperature makes a weak model unsure
     about everything. The paper fits it on held-out labels with a second training; here it matches the leave-one-out
-    accuracy of nearest neighbours among the labels, so that the model is trained once.
+    accuracy of nearest neighbours among the labels, so the model is trained only once.
     """
     probabilities = probabilities_of(context)[positions]
     n = len(context.labels)

@@ -9,7 +9,7 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import nearest_distances, squared_distances
 from tuilabel.strategies.support import SAMPLE, bounded, labelled_latents, latents_at, sample
 
-DISTANCES = 500_000_000  # most that are computed: more than DISTANCES / (labels + k) candidates are sampled
+DISTANCES = 500_000_000  # maximum to compute: more than DISTANCES / (labels + k) candidates are sampled
 
 
 def farthest_first(

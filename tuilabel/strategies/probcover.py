@@ -11,20 +11,20 @@ from tuilabel.strategies.support import bounded, fill_up, labelled_latents, late
 
 GRAPH = 8000  # candidates in the coverage graph, which takes GRAPH² bytes
 PURITY = 0.95  # share of balls that contain a single pseudo-class, the paper's α
-N_CLASSES = 10  # pseudo-classes without a model, whose number of classes is used otherwise
+N_CLASSES = 10  # pseudo-classes if there is no model; otherwise its number of classes
 
 
 def pure_radius(points: NDArray[np.float32], cluster: NDArray[np.int64], purity: float = PURITY) -> float:
     """The largest squared radius δ² for which `purity` of the open balls around points contain a single cluster.
 
     A ball is pure until it reaches the nearest point of another cluster, so δ is a quantile of those distances.
-    Infinite where there is only one cluster.
+    It is infinite if there is only one cluster.
     """
     reach = np.full(len(points), np.inf, dtype=np.float32)
     for c in np.unique(cluster):
         inside = cluster == c
         reach[inside] = nearest_distances(points[inside], points[~inside])
-    impure = int((1 - purity) * len(reach) + 1e-6)  # allowed; 0.1 · 80 is 7.999…
+    impure = int((1 - purity) * len(reach) + 1e-6)  # number allowed; 0.1 · 80 is 7.999…
     return float(np.sort(reach)[impure])
 
 
@@ -47,7 +47,7 @@ def greedy_cover(
         fresh = np.flatnonzero(covers[chosen[-1]] & ~covered)
         covered[fresh] = True
         for rows in blocks(len(fresh), 256):  # each point is subtracted once, so all picks together cost n²
-            degree -= covers[fresh[rows]].sum(axis=0, dtype=np.int64)  # rows stand for columns
+            degree -= covers[fresh[rows]].sum(axis=0, dtype=np.int64)  # symmetric: rows in place of columns
     return np.array(chosen, dtype=np.int64)
 
 

@@ -30,14 +30,14 @@ def query(
     model: Model | FittedClassifier | None = None,
     seed: int = 0,
 ) -> NDArray[np.int64]:
-    """The items to label next.
+    """Select the items to label next.
 
     Parameters
     ----------
     strategy : a name, or `package.module:function`.
     latents : float32 (N, D), of the whole pool.
-    n : number of items; all unlabelled items where there are fewer.
-    y : (N,), the labels of the pool as `LatentClassifier.fit` takes them: -1 where an item has none.
+    n : number of items; all unlabelled items if there are fewer.
+    y : (N,), the labels of the pool as in `LatentClassifier.fit`: -1 for items without a label.
     labelled, labels : instead of `y`, int (m,) each: indices of the labelled items and their classes 0…C-1.
     model : trained on these labels, a `LatentClassifier` or its `model_`; without it, coverage replaces a strategy that
         needs a model.
@@ -48,8 +48,8 @@ def query(
 
     Raises
     ------
-    UsageError : where there is no such strategy.
-    ValueError : where `labelled` and `labels` differ in length, or `y` is not as long as `latents`.
+    UsageError : if there is no such strategy.
+    ValueError : if `labelled` and `labels` differ in length, or `y` is not as long as `latents`.
     """
     indices, classes = np.asarray(labelled, dtype=np.int64), np.asarray(labels, dtype=np.int64)
     if y is not None:

@@ -1,4 +1,4 @@
-"""Clusters of any shape: spectral clustering (Ng, Jordan & Weiss 2001) of many small k-means clusters."""
+"""Clusters of any shape, by spectral clustering (Ng, Jordan & Weiss 2001) of many small k-means clusters."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from tuilabel.strategies.geometry import blocks, kmeans, squared_distances
 
 CELLS = 200  # small clusters; at least four per final cluster
 SAMPLE = 10_000  # points on which the small clusters are computed
-NEAREST = 3
-RESTARTS = 10
+NEAREST = 3  # cells of each point that count for affinities
+RESTARTS = 10  # of k-means on the eigenvectors
 
 
 def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Clusters that are connected and separated by sparse regions, where k-means splits long ones and joins close ones.
+    """Clusters separated by sparse regions, whatever their shape; k-means splits long clusters and joins close ones.
 
     First k-means makes many small cells. The affinity of two cells grows with the number of points between them: each
     point adds exp(-(d² - d₀²)/s) to the affinity of its cell with each of the next nearest cells, where d₀ and d are
@@ -27,7 +27,7 @@ def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Genera
 
     Returns
     -------
-    The cluster of each point, int64 (n,), in 0…k-1; some may stay empty. Plain k-means where n is below 8 k.
+    The cluster of each point, int64 (n,), in 0…k-1; some may stay empty. Plain k-means if n is below 8 k.
     """
     n_cells = max(CELLS, 4 * k)
     if len(points) < 2 * n_cells:

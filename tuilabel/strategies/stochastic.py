@@ -1,7 +1,7 @@
 """Stochastic batches (Kirsch et al. 2023, https://arxiv.org/abs/2106.12059).
 
-The k best scores of a batch often belong to near duplicates. Drawn at random by their scores instead, k items are as
-good as an expensively selected batch, at the cost of scoring alone. Every candidate can be drawn and the probability of
+The k items with the best scores are often near duplicates. Instead, k items drawn at random by their scores are as good
+as an expensively selected batch, at the cost of scoring alone. Every candidate can be drawn and the probability of
 each draw is known, so the bias of active learning can be corrected by weights (LURE: Farquhar, Gal & Rainforth 2021).
 """
 

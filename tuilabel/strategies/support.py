@@ -1,4 +1,4 @@
-"""Shared by the strategies: limits of k, samples of large pools, and filling up a batch."""
+"""Helpers for strategies: limits of k, samples of large pools, and filling up a batch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def model_of(context: QueryContext) -> Model:
 
 
 def sample(context: QueryContext, k: int, size: int = SAMPLE) -> NDArray[np.int64]:
-    """Positions of `size` random candidates, at least 4·k, ascending; of all candidates where there are fewer."""
+    """Positions of `size` random candidates, at least 4·k, ascending; all candidates if there are fewer."""
     n = len(context.candidates)
     size = max(size, 4 * k)
     return np.arange(n) if n <= size else np.sort(context.rng.choice(n, size=size, replace=False))

@@ -1,9 +1,9 @@
 """TCM (Doucet et al. 2024, https://arxiv.org/abs/2403.03728): TypiClust while labels are few, then margin.
 
-Both parts and their order follow the paper, and so does a single, early switch where features were learnt without
+Both parts and their order follow the paper, and so does a single, early switch when features were learned without
 labels. The paper gives it as a number of TypiClust steps that depends on budget and step size. Here the budget is not
-known in advance, and the user chooses the batch size: the switch comes at `LABELS_PER_CLASS` labels per class, a figure
-of this project. Whether every class has a label plays no role.
+known in advance, and the user chooses the batch size: the switch comes at `LABELS_PER_CLASS` labels per class, a value
+chosen for this project. It does not matter whether every class has a label.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.coverage import typiclust
 from tuilabel.strategies.uncertainty import MARGIN
 
-LABELS_PER_CLASS = 3  # with so many, margin takes over
+LABELS_PER_CLASS = 3  # with this many, margin takes over
 
 
 def _pick(context: QueryContext, k: int) -> Selection:

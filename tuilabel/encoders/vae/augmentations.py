@@ -27,7 +27,7 @@ class Augmentations:
     shift : in units of half an image.
     elastic : standard deviation, in units of half an image, of a smooth random displacement field, bicubic between a
         few control points, as in Simard et al. 2003.
-    zoom : the share of either side that a crop may remove.
+    zoom : the largest share of either side that a crop may remove.
     light : how much lighter or darker grey tones and the whole image get; black stays black.
     shade : standard deviation of a smooth random field that is added to the logarithm of brightness; black stays black.
     colour : change of brightness of colour images and of the strength of each channel.

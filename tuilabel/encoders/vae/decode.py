@@ -1,4 +1,4 @@
-"""Images decoded from latents by a VAE. Imports torch in functions only."""
+"""Decode latents to images with a VAE. Imports torch only inside functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reconstruct(model: VAE, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Encode images (B, H, W, C) uint8 and decode their means: (B, height, width, C) uint8, in the model's size."""
+    """Encode images (B, H, W, C) uint8 and decode the means: (B, height, width, C) uint8, in the model's size."""
     import torch
 
     from tuilabel.encoders.vae.inputs import to_input

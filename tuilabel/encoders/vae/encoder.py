@@ -54,7 +54,7 @@ class VAEEncoder(BatchEncoder):
 
     @classmethod
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> VAEEncoder:
-        """The VAE of `options.checkpoint`, else the one for a built-in dataset, else one trained for these images.
+        """The VAE in `options.checkpoint`, else the one for the built-in dataset, else one trained on these images.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class VAEEncoder(BatchEncoder):
             yield rows
 
     def decoder(self) -> LatentDecoder:
-        """Draws what the VAE reconstructs."""
+        """A function that decodes latents with the VAE, on the CPU."""
         return LatentDecoder(self.checkpoint)
 
     def export_module(self) -> LatentModule:

@@ -89,7 +89,7 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
 
     Raises
     ------
-    TuilabelError : if there is none; the message names the command that trains one.
+    TuilabelError : if there is no checkpoint; the message names the command that trains one.
     """
     if checkpoint is not None:
         if not checkpoint.is_file():
@@ -116,7 +116,7 @@ def default_checkpoint(dataset: str) -> Path:
 
 
 def project_checkpoint(project: Path) -> Path:
-    """The VAE that is trained in the background for a project, given the project's directory."""
+    """The checkpoint that is trained in the background for a project, given the project's directory."""
     return project / "vae.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Images as the network takes them."""
+"""Convert images to the network's input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def to_input(images: NDArray[np.uint8], config: VAEConfig, device: torch.device)
 
 
 def as_input(batch: Tensor, config: VAEConfig) -> Tensor:
-    """The same for a tensor (B, H, W, C) uint8, in any memory layout."""
+    """Like `to_input`, for a tensor (B, H, W, C) uint8; the memory layout of the result may vary."""
     x = batch.permute(0, 3, 1, 2).float().div_(255)  # (B, C, H, W); the permuted view is channels_last already
     size = (config.height, config.width)
     if x.shape[-2:] != size:

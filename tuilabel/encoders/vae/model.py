@@ -35,7 +35,7 @@ class VAEConfig:
     latent_dim : D.
     hidden : units of the dense layer before the latents.
     decoder_width : channels of the decoder's first layer.
-    clusters : of each head on which the mutual information is measured, from coarse to fine.
+    clusters : number of clusters of each head whose mutual information is measured, from coarse to fine.
     projection : dimensions of the head for the contrastive loss; 0 for no such head.
 
     Raises
@@ -167,9 +167,9 @@ class VAE(nn.Module):
 
         Parameters
         ----------
-        view : what is encoded, (B, C, H, W) in [0, 1].
-        clean : what is to be reconstructed; without augmentation the same images.
-        generator : of the posterior sample.
+        view : the images to encode, (B, C, H, W) in [0, 1].
+        clean : the images to reconstruct; the same ones if there is no augmentation.
+        generator : draws the posterior sample.
         second : another view of each image, for the terms that compare two.
         """
         views = view if second is None else torch.cat([view, second])
@@ -178,13 +178,13 @@ class VAE(nn.Module):
         noise = torch.randn(first.shape, device=mean.device, generator=generator)
         logits = self.decode(first + std * noise)  # (B, C, H, W)
         reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
-        information = contrastive = mean.new_zeros(())
+        mi = contrastive = mean.new_zeros(())
         if second is not None and self.cluster is not None:
             heads = self.cluster(mean).float().split(self.config.clusters, dim=1)  # (2B, K) each
-            information = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
+            mi = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
         if second is not None and self.project is not None:
             contrastive = contrastive_loss(*self.project(mean).float().chunk(2))
-        return LossTerms(reconstruction, kl_divergence(mean, log_variance), information, contrastive)
+        return LossTerms(reconstruction, kl_divergence(mean, log_variance), mi, contrastive)
 
 
 def smoothed(x: Tensor, share: float) -> Tensor:
@@ -204,7 +204,7 @@ def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
 def mutual_information(one: Tensor, two: Tensor) -> Tensor:
     """Mutual information of two soft assignments (B, K) of the same images to clusters, in nats; at most log K.
 
-    High where the cluster of one view predicts that of another view of the same image, and all clusters are used:
+    It is high if the cluster of one view predicts that of another view of the same image, and all clusters are used:
     invariant information clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
     """
     joint = one.T @ two / len(one)  # (K, K)

@@ -15,14 +15,14 @@ from tuilabel.encoders.device import precision
 MUON_LR_FACTOR = 2.0  # Muon's learning rate relative to AdamW's
 WEIGHT_DECAY = 0.1  # of matrices, multiplied by the learning rate
 MIN_MATRIX_SIZE = 16  # rows and columns, or channels: smaller weights are left to AdamW
-_QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients that bring singular values towards 1 fastest, by Jordan et al.
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # coefficients by Jordan et al. that bring singular values close to 1 fastest
 _ITERATIONS = 5
 
 
 class Muon(torch.optim.Optimizer):
     """Orthogonalised momentum: each step moves every direction of a weight matrix by the same amount.
 
-    Gradients of a network's matrices have few strong directions, so that rare features are learnt late. Jordan et al.
+    Gradients of a network's matrices have few strong directions, so rare features are learned late. Jordan et al.
     2024, https://kellerjordan.github.io/posts/muon/; scaled to AdamW's step size as in Liu et al. 2025,
     https://arxiv.org/abs/2502.16982. PyTorch has a Muon too, but only for plain matrices, and always in bfloat16: on a
     processor without bfloat16 instructions a step of the default network takes 1.4 s, compared with 45 ms here.

@@ -1,4 +1,4 @@
-"""How a VAE is trained, and which settings work best for a kind of image."""
+"""How a VAE is trained, and the best settings found for each kind of image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tuilabel.encoders.vae.augmentations import get_augmentations
 from tuilabel.errors import UsageError
 
-IMAGES_SEEN = 600_000  # training images, counting repeats, that are enough for a VAE
+IMAGES_SEEN = 600_000  # training images that are enough for a VAE, counting repeats
 MIN_EPOCHS, MAX_EPOCHS = 6, 100
 
 
@@ -27,7 +27,7 @@ class TrainSettings:
     augmentations : which augmentations; see `tuilabel.encoders.vae.augmentations.AUGMENTATIONS`.
     mi_weight : weight of the mutual information between the clusters of two views; needs `augment`.
     contrastive_weight : weight of the contrastive loss of two views; needs `augment`.
-    seed : of everything random.
+    seed : seeds everything that is random.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class TrainSettings:
 
     @classmethod
     def for_pool(cls, n_images: int, augmentations: str, **overrides: Any) -> TrainSettings:
-        """The same for a pool that nobody has tuned settings for: the fewer images, the more epochs."""
+        """Like `for_augmentations`, for a pool without tuned settings: the fewer images, the more epochs."""
         epochs = max(MIN_EPOCHS, min(MAX_EPOCHS, -(-IMAGES_SEEN // max(1, n_images))))
         batch_size = 256 if n_images >= 20_000 else 128
         settings = {"epochs": epochs, "batch_size": batch_size, **_given(overrides)}

@@ -29,11 +29,11 @@ def best_smoothing(model: VAE, images: Tensor, augmentations: Augmentations, gen
     model : in evaluation mode.
     images : (B, C, H, W) float32 in [0, 1], on the model's device; some hundreds are enough.
     augmentations : those that the model was trained with.
-    generator : of the views, on the CPU.
+    generator : draws the views, on the CPU.
 
     Returns
     -------
-    One of `SHARES`: that of the least squared distance, summed over images and dimensions.
+    The value in `SHARES` with the least squared distance, summed over images and dimensions.
     """
     distances = torch.zeros(len(SHARES), dtype=torch.float64)
     with torch.inference_mode(), precision(images.device):

@@ -29,7 +29,7 @@ from tuilabel.errors import TuilabelError
 
 log = logging.getLogger(__name__)
 
-SMOOTHING_IMAGES = 1_000  # on which the smoothing is measured
+SMOOTHING_IMAGES = 1_000  # images on which the smoothing is measured
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def partial_path(out: Path) -> Path:
 
 
 def model_size(height: int, width: int) -> tuple[int, int]:
-    """The (height, width) of the model's input for images of a size, each clipped to 16…128."""
+    """The (height, width) of the model's input for images of this size: each side clipped to 16…128."""
     return min(MAX_SIZE, max(MIN_SIZE, height)), min(MAX_SIZE, max(MIN_SIZE, width))
 
 
@@ -96,12 +96,12 @@ def train_vae(
 
     Returns
     -------
-    The model in evaluation mode and the header as it was written.
+    The model, in evaluation mode, and the header that was written.
 
     Raises
     ------
     TrainingStopped : if `should_stop` returned True; the state is saved.
-    TuilabelError : if there are too few images, the state to resume is missing, damaged or of another run, the loss
+    TuilabelError : if there are too few images, the state to resume is missing, damaged or from another run, the loss
         becomes NaN or infinite, or a file cannot be written.
     UsageError : if the device is not available.
     """
@@ -129,7 +129,7 @@ def train_or_resume(
     on_progress: Callable[[int, int], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    """Train a VAE for a pool with the settings that suit it; resume an unfinished training if it still fits.
+    """Train a VAE on a pool with the settings that suit it; resume an unfinished run if it has the same settings.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def train_or_resume(
 
     Raises
     ------
-    TuilabelError, UsageError : as `train_vae`.
+    TuilabelError, UsageError : see `train_vae`.
     """
     settings = TrainSettings.for_pool(len(pool), pool.augmentations, seed=seed)
 
@@ -246,7 +246,7 @@ class _Run:
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
     def measure_smoothing(self) -> None:
-        """Measure how much whole images, which the model has not seen in training, should be blurred."""
+        """Measure how much to blur images before encoding: training has only shown the model augmented views."""
         self.model.eval()
         if not self.settings.augment:
             return

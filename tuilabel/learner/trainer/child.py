@@ -26,9 +26,9 @@ class Child:
     ----------
     module : its `main` calls `connect_to_parent`.
     settings : the first message that it receives.
-    environment : defaults; variables that are set already win.
-    log : file that gets everything the process prints; by default it prints where this process does.
-    new_session : whether signals of the terminal, such as Ctrl-C or a hang-up, do not reach it.
+    environment : default environment variables; those that are already set take precedence.
+    log : the file that receives everything the process prints; by default it shares this process's output.
+    new_session : run in a new session, so that Ctrl-C or a hang-up of the terminal does not reach the process.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Child:
 
     Raises
     ------
-    OSError : where the process cannot be started.
+    OSError : if the process cannot be started.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Child:
             stack.enter_context(child_end)
             on_error = stack.enter_context(ExitStack())
             on_error.enter_context(parent_end)
-            output = None if log is None else stack.enter_context(_opened(log))
+            output = None if log is None else stack.enter_context(_open_log(log))
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", module, str(child_end.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -84,14 +84,14 @@ class Child:
 
 
 def exit_reason(code: int) -> str:
-    """What an exit code says, as the rest of a sentence about the process."""
+    """Describe an exit code, as the rest of a sentence that begins with the name of the process."""
     if code < 0:
         return f"was ended by signal {-code}" + (" (out of memory?)" if code == -9 else "")
     return f"ended with code {code}"
 
 
 def connect_to_parent(niceness: int) -> Connection:
-    """In the child: set up logging, give way to other processes, and open the connection to the parent."""
+    """In the child: set up logging, lower the priority by `niceness`, and open the connection to the parent."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     os.nice(niceness)
     return Connection(int(sys.argv[1]))
@@ -100,7 +100,7 @@ def connect_to_parent(niceness: int) -> Connection:
 def listen(
     connection: Connection, on_parent_exit: Callable[[], None], on_message: Callable[[Any], None] | None = None
 ) -> None:
-    """In the child: receive messages in a thread until the parent has ended, then call `on_parent_exit` there."""
+    """In the child: receive messages in a thread; when the parent has ended, call `on_parent_exit` in that thread."""
 
     def run() -> None:
         while True:
@@ -115,6 +115,6 @@ def listen(
     Thread(target=run, name="listen-to-parent", daemon=True).start()
 
 
-def _opened(log: Path) -> BinaryIO:
+def _open_log(log: Path) -> BinaryIO:
     log.parent.mkdir(parents=True, exist_ok=True)
     return log.open("ab")

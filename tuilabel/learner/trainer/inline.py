@@ -1,4 +1,4 @@
-"""The trainer that works in the caller's thread."""
+"""A trainer that works in the caller's thread."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class InlineTrainer:
 
     Parameters
     ----------
-    run : runs one request, as `RoundRunner.run` does.
-    answer : answers one question, as `QuestionHandler.answer` does. Without it questions get no reply.
+    run : runs one request, such as `RoundRunner.run`.
+    answer : answers one question, such as `QuestionHandler.answer`. Without it questions get no reply.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class InlineTrainer:
         test: tuple[NDArray[np.float32], NDArray[np.int64]] | None = None,
         learner: Literal["latent", "mlp"] = "latent",
     ) -> InlineTrainer:
-        """A trainer for the items whose latents these are.
+        """A trainer for the items with these latents.
 
         Parameters
         ----------
         latents : float32 (N, D), in the pool's order.
         test : latents (M, D) and true classes (M,) of test items, to measure accuracy on.
         """
-        fitted = MLPLearner(latents) if learner == "mlp" else LatentLearner(latents)
-        runner = RoundRunner(fitted, None if test is None else TestSet(*test))
+        opened = MLPLearner(latents) if learner == "mlp" else LatentLearner(latents)
+        runner = RoundRunner(opened, None if test is None else TestSet(*test))
         return cls(runner.run, QuestionHandler(runner).answer)
 
     def start(self, deliver: Callable[[Message], object]) -> None:
-        """From now on deliver results through `deliver`."""
+        """Start: `deliver` is called with every message."""
         self._deliver = deliver
         deliver(Ready())
 

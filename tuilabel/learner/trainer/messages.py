@@ -26,7 +26,7 @@ class TrainRequest:
     audit: NDArray[np.bool_]
     """Which of the labelled items were drawn uniformly at random (m,)."""
     excluded: NDArray[np.int64]
-    """Pool indices that must not be picked, besides the labelled items: skipped, flagged, on the screen."""
+    """Pool indices that must not be picked in addition to the labelled items: skipped, flagged or on the screen."""
     shown: NDArray[np.int64]
     """Pool indices to predict in any case: the unlabelled items on the screen."""
     strategy: str
@@ -39,9 +39,9 @@ class TrainRequest:
     folds: int = 0
     """Folds of a cross-validation on the labelled items; 0 for no cross-validation."""
     target_of: NDArray[np.int64] | None = None
-    """For each class of the dataset (K,) the class 0…n_classes-1 that it has become by renaming and merging, or -1 for
-    none of them: then the test images cannot be used. None where both are the same. A class that the project has and
-    the dataset lacks counts as an error wherever the model predicts it."""
+    """For each class of the dataset (K,) the class 0…n_classes-1 that it has become by renaming and merging, or -1 if
+    the project has no such class: then the test images cannot be used. None if the classes are the same. If the project
+    has a class that the dataset lacks, every test image predicted as that class counts as an error."""
 
     @property
     def labelled(self) -> LabelSet:
@@ -54,7 +54,7 @@ class TrainRequest:
         return int(self.rng(2).integers(2**31))
 
     def rng(self, stream: int) -> np.random.Generator:
-        """A generator that depends on the content of the request and on nothing else.
+        """A random generator that depends only on the content of the request.
 
         Streams: 0 for the strategy, 1 for audit items, 2 for the model, 3 for the cross-validation.
         """
@@ -63,7 +63,7 @@ class TrainRequest:
 
 @dataclass(frozen=True)
 class ItemPredictions:
-    """Items in order, each with its prediction; without a model there are only the indices."""
+    """Items in order, each with its prediction; only the indices if there is no model."""
 
     indices: NDArray[np.int64]
     """Pool indices (k,), in the order in which they are to be labelled."""
@@ -72,7 +72,7 @@ class ItemPredictions:
     confidence: NDArray[np.float32] | None = None
     """Its probability (k,)."""
     query_probability: NDArray[np.float64] | None = None
-    """The probability with which each was drawn (k,), where items were drawn at random."""
+    """The probability with which each was drawn (k,); None if they were not drawn at random."""
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ class RoundResult:
 
     serial: int
     n_labels: int
-    """Labels the model was trained on; 0 where there is no model because fewer than two classes have labels."""
+    """Labels the model was trained on; 0 if there is no model because fewer than two classes have labels."""
     strategy: str
-    """The strategy that picked: coverage where there was no model and the requested strategy needs one."""
+    """The strategy that picked: coverage if there was no model and the requested strategy needs one."""
     picks: ItemPredictions
     audit: ItemPredictions
     """Drawn uniformly from the unlabelled items."""
@@ -104,15 +104,15 @@ class RoundResult:
 
     @property
     def test_accuracy(self) -> float | None:
-        """Accuracy on the test split, where there is one."""
+        """Accuracy on the test split; None if there is none."""
         return None if self.test is None else self.test.accuracy
 
 
 @dataclass(frozen=True)
 class TrainerProgress:
-    """What the trainer is doing: "load" and "train", or with numbers "encode" and "review".
+    """What the trainer is doing: "load" or "train", or "encode" or "review" with numbers.
 
-    In the background: "read" (images), "vae" (training it) and "encode", and "idle" when that has ended.
+    In the background: "read" (reading images), "vae" (training it) or "encode", and "idle" when all that has ended.
     """
 
     stage: str
@@ -124,7 +124,7 @@ class TrainerProgress:
 
 @dataclass(frozen=True)
 class PoolChanged:
-    """From the next result on models use other latents or more images; results still on their way use the old ones.
+    """From the next result on, models use other latents or more images; results still on their way use the old ones.
 
     The receiver refreshes the pool and submits a new request.
     """
@@ -178,7 +178,7 @@ class Inspection:
     near_duplicates: NDArray[np.bool_]
     """Which of them are so close that they show nearly the same (k,)."""
     reconstruction: NDArray[np.uint8] | None
-    """The image that the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None without a VAE."""
+    """The image that the VAE decodes from the item's latent, (H, W, C) in the VAE's size; None if there is no VAE."""
     error: str | None = None
     """Why the reply is empty."""
 
@@ -214,7 +214,7 @@ class ClassItems:
 
 @dataclass(frozen=True)
 class CrossValidate:
-    """Ask what models trained without their labels predict for the labelled items."""
+    """Ask for predictions of the labelled items by models trained without their labels."""
 
     serial: int
     indices: NDArray[np.int64]
@@ -226,7 +226,7 @@ class CrossValidate:
 
     @property
     def labelled(self) -> LabelSet:
-        """The labelled items; which of them are audit items plays no role here."""
+        """The labelled items; which of them are audit items does not matter here."""
         return LabelSet(self.indices, self.labels, self.n_classes, np.zeros(len(self.indices), dtype=bool))
 
 

@@ -42,7 +42,7 @@ class LatentsReady:
 
 @dataclass(frozen=True)
 class PrepareFailed:
-    """Preparing has failed for good; labelling can go on."""
+    """Preparing has failed for good; labelling can continue."""
 
     reason: str
 

@@ -12,7 +12,7 @@ from tuilabel.learner.trainer.prepare_messages import PrepareFailed, PrepareMess
 
 log = logging.getLogger("tuilabel.trainer")
 
-RESTARTS = 8  # a file that crashes its decoder is skipped after three to five of them
+RESTARTS = 8  # a file that crashes its decoder is skipped after three to five restarts
 RESTART_AFTER = 1.0  # seconds
 
 
@@ -23,7 +23,7 @@ class PrepareProcess:
 
     Parameters
     ----------
-    on_message : called in a thread with every message of the child.
+    on_message : called in a thread with every message from the child.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class PrepareProcess:
         child = Child(
             "tuilabel.learner.trainer.prepare_worker",
             self._settings,
-            environment={"OMP_WAIT_POLICY": "PASSIVE"},  # waiting threads leave the processor to others
+            environment={"OMP_WAIT_POLICY": "PASSIVE"},  # idle threads leave the processor to others
         )
         self.pid = child.pid
         with child.connection as connection:

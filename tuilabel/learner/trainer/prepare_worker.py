@@ -28,7 +28,7 @@ log = logging.getLogger("tuilabel.prepare")
 
 NICENESS = 9  # on top of the trainer's 10
 GRACE = 20.0  # seconds to save the state of the training once the parent has ended
-GROWN_BY = 1.5  # times as many items as in the last report are worth a new one
+GROWN_BY = 1.5  # report new images when there are this many times as many as in the last report
 
 
 def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
@@ -36,7 +36,7 @@ def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], s
 
     Raises
     ------
-    TuilabelError : where one of these fails.
+    TuilabelError : if one of these steps fails.
     """
     pool = open_pool(settings.dataset, settings.data_dir, reading="none")
     if pool.can_grow:
@@ -76,7 +76,7 @@ def _read(pool: ImagePool, send: Callable[[PrepareMessage], None], should_stop: 
 
 
 def main() -> None:
-    """Prepare over the socket whose file descriptor is the first argument."""
+    """Prepare for the parent, over the socket whose file descriptor is the first argument."""
     connection = connect_to_parent(NICENESS)
     settings: PrepareSettings = connection.recv()
     parent_gone = Event()

@@ -14,10 +14,10 @@ from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
 log = logging.getLogger(__name__)
 
 RESTARTS = 3  # in a row, without a result in between
-RETRIES = 1  # a question that has crashed two processes is given up
+RETRIES = 1  # a question that has crashed two processes is not asked again
 RESTART_AFTER = 0.5  # seconds
 CLOSE_WITHIN = 2.0  # seconds
-GATHER = 0.01  # seconds before a request is sent: the screen paints first, and quick keys make one request
+GATHER = 0.01  # seconds before a request is sent: the screen paints first, and rapid keys share one request
 
 
 class ProcessTrainer:
@@ -50,7 +50,7 @@ class ProcessTrainer:
 
         Raises
         ------
-        OSError : where the process cannot be started.
+        OSError : if the process cannot be started.
         """
         self._deliver = deliver
         self._spawn()
@@ -64,7 +64,7 @@ class ProcessTrainer:
             self._changed.notify_all()
 
     def ask(self, question: Question) -> None:
-        """Ask a question; it is sent again where the process dies before replying. Never blocks."""
+        """Ask a question; it is sent again if the process dies before replying. Never blocks."""
         with self._changed:
             ended = self._closing
             if not ended:
@@ -145,7 +145,7 @@ class ProcessTrainer:
                 self._end()
 
     def _restart(self) -> bool:
-        """After the process has died, start another one; False where the trainer was closed or keeps dying."""
+        """After the process has died, start another one; False if the trainer was closed or keeps dying."""
         with self._changed:
             child, closing = self._child, self._closing
             self._connected = False
@@ -173,7 +173,7 @@ class ProcessTrainer:
         return True
 
     def _give_up_questions(self) -> None:
-        """After the process has died, reply to the questions over which it has died too often."""
+        """After the process has died, reply with an error to the questions that have crashed it too often."""
         with self._changed:
             pending = [question for question in self._questions.values() if question.serial in self._sent_questions]
             self._crashes = {question.serial: self._crashes.get(question.serial, 0) + 1 for question in pending}

@@ -29,8 +29,8 @@ log = logging.getLogger("tuilabel.trainer")
 
 Decode = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 """Latents (n, D) to images (n, H, W, C)."""
-NEAR = 0.3  # times the usual distance to the nearest item: anything closer is taken for a near duplicate
-SAMPLE = 24  # items on which the usual distance is measured
+NEAR = 0.3  # times the typical distance to the nearest item: anything closer counts as a near duplicate
+SAMPLE = 24  # items on which the typical distance is measured
 
 
 class QuestionHandler:
@@ -41,7 +41,7 @@ class QuestionHandler:
     Parameters
     ----------
     runner : holds the learner, and the newest model's probabilities for the pool.
-    decode : decodes latents; None for a learner without a VAE.
+    decode : decodes latents to images; None if there is no VAE.
     """
 
     def __init__(self, runner: RoundRunner, decode: Decode | None = None) -> None:
@@ -50,7 +50,7 @@ class QuestionHandler:
         self._typical: tuple[NDArray[np.float32], float] | None = None
 
     def answer(self, question: Question) -> Reply:
-        """Reply at once, also to a cross-validation."""
+        """Reply before returning, even to a cross-validation."""
         if not isinstance(question, CrossValidate):
             return self.look_up(question)
         validation = self.cross_validation(question)
@@ -59,7 +59,7 @@ class QuestionHandler:
         return reply
 
     def look_up(self, question: InspectItem | ItemsOfClass) -> Reply:
-        """Reply from what the newest model and the latents give without any training."""
+        """Reply from the newest model and the latents, without any training."""
         try:
             return self._inspect(question) if isinstance(question, InspectItem) else self._of_class(question)
         except Exception as error:
@@ -84,7 +84,7 @@ class QuestionHandler:
         )
 
     def _typical_distance(self) -> float:
-        """The usual distance of an item to its nearest neighbour: the median over a sample, computed once."""
+        """The typical distance of an item to its nearest neighbour: the median over a sample, computed once."""
         features = self._runner.learner.features
         if self._typical is None or self._typical[0] is not features:
             sample = np.random.default_rng(0).permutation(len(features))[:SAMPLE].tolist()
@@ -120,7 +120,7 @@ class RunningCrossValidation:
         return len(self._parts)
 
     def next_fold(self) -> Reply | None:
-        """Train the next model and predict its fold; the reply when there is no fold left or an error, else None."""
+        """Train the next model and predict its fold; the reply after the last fold or an error, else None."""
         question = self.question
         if len(np.unique(question.labels)) < 2:
             return empty_reply(question)

@@ -26,13 +26,13 @@ class RoundRunner:
 
     Parameters
     ----------
-    learner : trains the models; its features are the input of the strategies.
+    learner : trains the models; the strategies use its features.
     test : evaluates every model; None without a test set.
 
     Attributes
     ----------
     probabilities : predictions of the newest model for the pool, float32 (N, C); None without a model.
-    last_serial : serial of the newest request that was run.
+    last_serial : serial of the last request that was run.
     """
 
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
@@ -52,7 +52,7 @@ class RoundRunner:
         """Train, evaluate and pick."""
         unavailable = np.zeros(len(self.learner.features), dtype=bool)
         unavailable[request.indices] = True
-        unavailable[request.excluded[request.excluded < len(unavailable)]] = True  # the session may have newer ones
+        unavailable[request.excluded[request.excluded < len(unavailable)]] = True  # the session may know newer items
         self.last_serial = request.serial
         self.probabilities = None  # freed before the new ones are computed: large pools would not fit into memory twice
         if len(np.unique(request.labels)) < 2:
@@ -62,7 +62,8 @@ class RoundRunner:
     def _cold(self, request: TrainRequest, unavailable: NDArray[np.bool_]) -> RoundResult:
         """A result without a model.
 
-        Items on the screen count as covered, labelled or not, so every key of the first batch gives the same result.
+        Items on the screen count as covered, labelled or not, so the result is the same after every key of the first
+        batch.
         """
         begin = time.perf_counter()
         key = (
@@ -156,7 +157,7 @@ class RoundRunner:
     def _out_of_fold(self, labelled: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
         """The class predicted for each labelled item by a model trained without its fold, (m,); None for no folds.
 
-        Folds are drawn at random and not stratified: this is an estimate of accuracy on the pool.
+        Folds are random, not stratified, because the result serves to estimate accuracy on the pool.
         """
         m = len(labelled.indices)
         if request.folds < 2 or m < request.folds:

@@ -1,4 +1,4 @@
-"""What the trainer process is started with."""
+"""The settings that the trainer process is started with."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tuilabel.encoders import Encoder
 
 @dataclass(frozen=True)
 class WorkerSettings:
-    """What the trainer process opens for itself; no images or latents are ever sent to it."""
+    """What the trainer process opens; images and latents are never sent to it."""
 
     dataset: DatasetLike
     data_dir: Path | None
     encoder: Encoder | None
-    """Gives the latents, perhaps after it has been trained in the background; None for a learner that needs none."""
+    """Computes the latents, perhaps after training in the background; None for a learner that needs no latents."""
     learner: str
     device: str
     log: Path
-    """Gets everything the process prints."""
+    """The file that receives everything the process prints."""
     seed: int = 0
 
 

@@ -34,7 +34,7 @@ NICENESS = 10  # the screen goes first
 
 
 class Inbox:
-    """The newest request, the newest question of each kind and what has been prepared; older ones are dropped."""
+    """The newest request, question of each kind and prepare message of each kind; older ones are dropped."""
 
     def __init__(self) -> None:
         self._request: TrainRequest | None = None
@@ -64,13 +64,13 @@ class Inbox:
 
 
 class Worker:
-    """Does one thing at a time: reply to questions, run a round, run one fold of a cross-validation.
+    """Does one thing at a time: replies to questions, runs a round, or runs one fold of a cross-validation.
 
-    So a question waits for one round at most, and a round for one fold.
+    So a question waits for at most one round, and a round for at most one fold.
 
     Parameters
     ----------
-    on_prepared : switches the runner to what has been prepared; returns False where that changes nothing.
+    on_prepared : switches the runner to what has been prepared; returns False if that changes nothing.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Worker:
         self._on_prepared = on_prepared
         self._validation: RunningCrossValidation | None = None
         self._pending: dict[type, InspectItem | ItemsOfClass] = {}
-        """Questions that wait for a model with the classes they are about."""
+        """Questions that wait for a model trained with their classes."""
         self._learner_ready = False
 
     @property
@@ -146,7 +146,7 @@ class Worker:
 
 
 def serve(connection: Connection) -> None:
-    """Open what the settings name, then serve requests until the parent ends."""
+    """Receive the settings, open the pool and the learner, then serve requests until the parent ends."""
     settings: WorkerSettings = connection.recv()
     inbox = Inbox()
     listen(connection, on_parent_exit=lambda: os._exit(0), on_message=inbox.put)  # there is no state to save

@@ -1,4 +1,4 @@
-"""What the trainer works on: a pool and the best latents available, replaced by better ones once they are prepared."""
+"""The trainer's pool and the best latents available, replaced by better ones once they are ready."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ class TrainerWorkspace:
         """The encoder of the current latents."""
 
     def start(self) -> tuple[Learner, TestSet | None]:
-        """The first learner, and the test set where there is one."""
+        """The first learner, and the test set if there is one."""
         if not needs_encoder(self._settings.learner):
-            return self._on(None)
+            return self._open_learner(None)
         wanted = self._settings.encoder
         if self._pool.can_grow:
             latents = None if wanted is None else wanted.available(self._pool)
             self._encoder = PCAEncoder() if latents is None else wanted
-            started = self._on(latents or PCAEncoder().encode(self._pool))
+            started = self._open_learner(latents or PCAEncoder().encode(self._pool))
             self._send(PoolChanged(len(self._pool), self._name))
             return started
         assert wanted is not None
         self._encoder = wanted
         progress = lambda done, total: self._send(TrainerProgress("encode", done, total))  # noqa: E731
-        return self._on(wanted.encode(self._pool, self._settings.device, progress))
+        return self._open_learner(wanted.encode(self._pool, self._settings.device, progress))
 
     def prepare(self, on_message: Callable[[ImagesRead | LatentsReady], None]) -> None:
-        """Start a child process for what is missing; `on_message` is called in a thread when something is ready."""
+        """Prepare what is missing in a child process; `on_message` is called in a thread when something is ready."""
         pool, settings = self._pool, self._settings
         if not pool.can_grow:
             return
@@ -87,7 +87,7 @@ class TrainerWorkspace:
         )
 
     def update(self, message: ImagesRead | LatentsReady, runner: RoundRunner, questions: QuestionHandler) -> bool:
-        """Switch `runner` and `questions` to what has been prepared; False where that changes nothing."""
+        """Switch `runner` and `questions` to what has been prepared; False if that changes nothing."""
         if isinstance(message, ImagesRead) and (self._encoder not in (None, PCAEncoder()) or not self._pool.refresh()):
             if message.complete:  # no new item has latents yet, but moved files of known items may have been found
                 self._send(PoolChanged(len(self._pool), self._name))
@@ -101,20 +101,20 @@ class TrainerWorkspace:
             self._send(TrainerProgress("idle", background=True))
         else:
             latents = None if self._encoder is None else self._encoder.encode(self._pool)
-        runner.replace_learner(*self._on(latents))
+        runner.replace_learner(*self._open_learner(latents))
         questions.decode = self.decode
         self._send(PoolChanged(len(self._pool), self._name))
         return True
 
     @property
     def decode(self) -> Decode | None:
-        """Decodes latents, where the encoder is a VAE."""
+        """A function that decodes latents to images; None unless the encoder is a VAE."""
         return None if self._encoder is None else self._encoder.decoder()
 
     @property
     def _name(self) -> str:
         return "pixels" if self._encoder is None else self._encoder.name
 
-    def _on(self, latents: Latents | None) -> tuple[Learner, TestSet | None]:
+    def _open_learner(self, latents: Latents | None) -> tuple[Learner, TestSet | None]:
         learner, features = learner_for(self._settings.learner, self._pool, latents)
         return learner, open_test_set(self._pool, features)
