@@ -163,7 +163,7 @@ def test_a_vae_decodes_and_exports_and_others_do_not(pool: ImagePool, tiny: Tiny
         exported = encoder.export_module()(torch.from_numpy(images))
         expected = model.latents(to_input(images, model.config, torch.device("cpu")))
     assert torch.allclose(exported, expected, atol=1e-5)
-    with pytest.raises(TuilabelError, match=r"a model on pca cannot be exported"):
+    with pytest.raises(TuilabelError, match=r"a model that uses pca cannot be exported"):
         PCAEncoder().export_module()
 
 

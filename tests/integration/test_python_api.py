@@ -109,7 +109,7 @@ def test_the_classifier_learns_from_few_labels_and_keeps_the_names_of_classes(to
 def test_misuse_of_the_classifier_is_an_error(toy: Toy) -> None:
     with pytest.raises(ValueError, match="call fit"):
         LatentClassifier().predict(toy.latents)
-    with pytest.raises(ValueError, match="0 classes"):
+    with pytest.raises(ValueError, match="at least 2 classes, not counting -1, got none"):
         LatentClassifier().fit(toy.latents, answers_of(toy, 0))
     with pytest.raises(ValueError, match=r"y must have shape \(120,\), got \(3,\)"):
         LatentClassifier().fit(toy.latents, np.zeros(3, dtype=int))
