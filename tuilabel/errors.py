@@ -18,12 +18,12 @@ class TuilabelError(Exception):
 class UsageError(TuilabelError):
     """An argument that cannot be used (exit code 2).
 
-    Messages speak of parameters, as a caller in Python knows them; the command line puts its options in their place.
+    Messages name Python parameters; the command line replaces these with the names of its options.
 
     Parameters
     ----------
-    message : begins with the parameter, as "batch_size must be at least 1, got 0". Other parameters in it stand in
-        backquotes, as "pass `force=True`".
+    message : begins with the parameter, as in "batch_size must be at least 1, got 0". Other parameters in it are in
+        backquotes, as in "pass `force=True`".
     parameter : the name that the message begins with, if it does.
     """
 
@@ -44,11 +44,11 @@ def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
 def printable(text: str) -> str:
     """The text with control characters escaped: ESC becomes a backslash and `x1b`.
 
-    Names of files and classes are not trusted: an escape sequence in one must not reach the terminal.
+    File and class names are not trusted: an escape sequence in one must not reach the terminal.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def pluralize(n: int, noun: str) -> str:
-    """The count with its noun: `1 label`, `2,000 labels`."""
+    """A count with its noun, in the plural unless it is 1: `1 label`, `2,000 labels`."""
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -1,4 +1,4 @@
-"""Where the cache is, and writing files completely or not at all."""
+"""The cache directory, and atomic writes of files and directories."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre
 
 
 def cache_dir() -> Path:
-    """The folder for pools and latents: `$TUILABEL_CACHE`, else the user's cache directory."""
-    named = os.environ.get("TUILABEL_CACHE")
-    return Path(named).expanduser() if named else Path(platformdirs.user_cache_dir("tuilabel"))
+    """The directory for cached pools and latents: `$TUILABEL_CACHE` if set, else the user's cache directory."""
+    override = os.environ.get("TUILABEL_CACHE")
+    return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("tuilabel"))
 
 
 @contextmanager
@@ -50,25 +50,25 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     An interrupted run leaves `path` unchanged. Raises `TuilabelError` if the directory cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    before = path.with_name(f".{path.name}.{os.getpid()}.old")
+    previous = path.with_name(f".{path.name}.{os.getpid()}.old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
         if path.exists():  # a directory cannot be renamed over a non-empty one
-            path.replace(before)
+            path.replace(previous)
         try:
             temporary.replace(path)
         except OSError:
-            if before.exists():
-                before.replace(path)
+            if previous.exists():
+                previous.replace(path)
             raise
     except OSError as error:
         raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    shutil.rmtree(before, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def is_on_network(path: Path) -> bool:
@@ -78,5 +78,5 @@ def is_on_network(path: Path) -> bool:
     except OSError:
         return False
     folder = str(path.parent.resolve()) + "/"
-    here = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and folder.startswith(m[1].rstrip("/") + "/")]
-    return max(here, default=(0, ""))[1] in _NETWORK
+    containing = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and folder.startswith(m[1].rstrip("/") + "/")]
+    return max(containing, default=(0, ""))[1] in _NETWORK

@@ -208,7 +208,7 @@ def test_an_old_command_line_still_opens_the_project(tmp_path: Path) -> None:
 
 def test_settings_follow_the_classes_and_keep_other_keys(tmp_path: Path) -> None:
     with open_project(tmp_path / "p") as project:
-        project.keep_classes(("a", "c"))
+        project.save_classes(("a", "c"))
     assert Project.read(tmp_path / "p").classes == ("a", "c")
     assert "fingerprint" in (tmp_path / "p" / "settings.toml").read_text()
 

@@ -360,7 +360,7 @@ def test_a_class_change_keeps_comments_and_layout_of_the_settings(
     settings.write_text(HAND_WRITTEN)
     with open_project(tmp_path) as project:
         assert settings.read_text() == HAND_WRITTEN
-        project.keep_classes(classes)
+        project.save_classes(classes)
     assert settings.read_text() == HAND_WRITTEN.replace(before, after)
     assert Project.read(tmp_path).classes == classes
 
@@ -399,7 +399,7 @@ def test_settings_that_another_editor_saved_keep_their_line_ends(tmp_path: Path)
     settings = tmp_path / "settings.toml"
     settings.write_bytes(HAND_WRITTEN.replace("\n", "\r\n").encode())
     with open_project(tmp_path) as project:
-        project.keep_classes(("ant", "b", "owl"))
+        project.save_classes(("ant", "b", "owl"))
     assert settings.read_bytes() == HAND_WRITTEN.replace('"a"', '"ant"').replace("\n", "\r\n").encode()
 
 

@@ -85,7 +85,7 @@ def test_no_error_among_a_few_items_is_not_certainty() -> None:
 
 def test_a_model_of_all_labels_may_be_better_than_those_of_four_fifths() -> None:
     right, q = [True, False, True, True, True] * 6, 1 / (100 - np.arange(30))
-    judged, whole = lure_accuracy(right, q, 100), lure_accuracy(right, q, 100, learnt=0.8)
+    judged, whole = lure_accuracy(right, q, 100), lure_accuracy(right, q, 100, training_share=0.8)
     assert (whole.value, whole.low) == (judged.value, judged.low)
     assert whole.high == pytest.approx(1 - 0.8 * (1 - judged.high))
 

@@ -13,7 +13,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The array itself if nobody can write to it, else a read-only copy."""
+    """The array itself if it cannot be changed through any reference, else a read-only copy."""
     owner: object = array
     while isinstance(owner, np.ndarray):
         if owner.flags.writeable:
@@ -23,7 +23,7 @@ def read_only(array: NDArray[Scalar]) -> NDArray[Scalar]:
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
-    """The array, which nobody else may hold yet, read-only from now on."""
+    """The array, made read-only in place; there must be no other view of it."""
     array.flags.writeable = False
     return array
 
@@ -49,7 +49,7 @@ def checked_images(what: str, images: ArrayLike, shape: tuple[int, ...] | None =
 
     Raises
     ------
-    ValueError : if they are not images; if `shape` (H, W, C) is given, if they have another one.
+    ValueError : if they are not images, or do not have the given `shape` (H, W, C).
     """
     pixels = np.asarray(images)
     if pixels.dtype != np.uint8:
@@ -65,7 +65,7 @@ def checked_images(what: str, images: ArrayLike, shape: tuple[int, ...] | None =
 
 
 def checked_targets(what: str, targets: ArrayLike, n: int, n_classes: int) -> NDArray[np.int64]:
-    """Classes of `n` images as a read-only int64 array; raises `ValueError` if they are not that."""
+    """Classes of `n` images as a read-only int64 array; raises `ValueError` if they are not valid."""
     values = np.asarray(targets)
     if values.shape != (n,) or values.dtype.kind not in "iu":
         raise ValueError(f"{what} must be {n:,} integers, one per image, got {values.dtype} of shape {values.shape}")
@@ -76,7 +76,7 @@ def checked_targets(what: str, targets: ArrayLike, n: int, n_classes: int) -> ND
 
 
 def checked_indices(indices: ArrayLike, n: int) -> NDArray[np.int64]:
-    """Distinct indices below `n` as an int64 array; raises `ValueError` if they are not that."""
+    """Distinct indices below `n` as an int64 array; raises `ValueError` if they are not valid."""
     values = np.asarray(indices)
     if values.ndim != 1 or not len(values) or values.dtype.kind not in "iu":
         raise ValueError(f"indices must be a non-empty list of integers, got {values.dtype} of shape {values.shape}")

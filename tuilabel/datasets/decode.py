@@ -1,4 +1,4 @@
-"""Image files as small arrays: upright, without transparency, in bounded memory, whatever the bytes are."""
+"""Decodes image files to small arrays: upright, without transparency, and in bounded memory for any input."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Decoded:
     Attributes
     ----------
     image : uint8 (h, w, C), C 1 if it has no colour, else 3.
-    width, height : of the original in pixels, upright.
+    width, height : size of the upright original in pixels.
     grey : whether it has no colour, whatever the mode of the file.
     """
 
@@ -83,7 +83,7 @@ def decode(data: bytes, longest: int) -> Decoded:
 
     Raises
     ------
-    DecodeError : if the bytes are truncated, damaged, of another format, or more than 100 megapixels.
+    DecodeError : if the bytes are truncated, damaged, in another format, or more than 100 megapixels.
     """
     try:
         with _opened(data) as image:
@@ -146,7 +146,7 @@ def _fit(width: int, height: int, longest: int) -> tuple[int, int]:
 
 
 def _transpose_for(image: Image.Image) -> Image.Transpose | None:
-    """What turns the image upright; None if it is, or if its EXIF data are damaged."""
+    """The operation that turns the image upright; None if it is, or if its EXIF data are damaged."""
     try:
         return _TRANSPOSE.get(int(image.getexif().get(ExifTags.Base.Orientation, 1)))
     except Exception:  # the image itself is fine

@@ -1,4 +1,4 @@
-"""The files behind the items of a pool."""
+"""The files that the items of a pool come from."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class SubsetFiles:
         self._whole, self._indices = whole, indices
 
     def names(self, index: int) -> tuple[str, ...]:
-        """The names that the whole pool knows."""
+        """The names in the whole pool."""
         return self._whole.names(int(self._indices[index]))
 
     def last_name(self, index: int) -> str:
@@ -65,7 +65,7 @@ class SubsetFiles:
         return self._whole.last_name(int(self._indices[index]))
 
     def path(self, index: int) -> Path | None:
-        """The path that the whole pool knows."""
+        """The path in the whole pool."""
         return self._whole.path(int(self._indices[index]))
 
     def read(self, index: int) -> bytes:

@@ -25,7 +25,7 @@ Reading = Literal["all", "first", "listed", "none"]
 
 FIRST_ITEMS = 512  # enough to begin with
 FIRST_SECONDS = 1.5
-MIN_ITEMS = 20  # items that are waited for, however long it takes
+MIN_ITEMS = 20  # read at least these, however long it takes
 
 
 def open_pool(
@@ -40,25 +40,25 @@ def open_pool(
     Parameters
     ----------
     dataset : the name of a built-in dataset (see `list_datasets`), the path or URL of your own images (see
-        `is_source`), or a `DatasetRef`, which also says whether their folders are classes.
+        `is_source`), or a `DatasetRef`, which also states whether their folders are classes.
     data_dir : a torchvision root for built-in datasets; by default `$TUILABEL_DATA`, else a folder in the cache.
-    on_progress : called with what is being done, the steps done, and the steps in all (0 while that is unknown).
-    reading : how much of your own images is read now: "all"; the "first" few hundred, enough to begin with; none, but
-        they are "listed", to see which files are gone; or "none", without a look at the source. The last two work on
-        what was read before, even if the images have moved since, and fall back to "all" if nothing was.
+    on_progress : called with what is being done, the steps done, and the total (0 while that is unknown).
+    reading : how much of your own images is read now: "all" of them; the "first" few hundred, enough to begin with;
+        "listed": none, but the files are listed to see which are gone; or "none", without accessing the source. The
+        last two use what was read before, even if the images have moved since, and fall back to "all" if nothing was.
 
     Raises
     ------
     UsageError : if there is no such dataset.
-    TuilabelError : if the images are not here and cannot be downloaded, are damaged, or the cache cannot be written.
+    TuilabelError : if the images are missing and cannot be downloaded, are damaged, or the cache cannot be written.
     """
     ref = as_ref(dataset)
     if ref.is_builtin:
         return catalogue.open_known(ref.location, data_dir, on_progress)
     if reading in ("listed", "none"):
-        known = _already_read(ref, list_files=reading == "listed")
-        if known is not None:
-            return known
+        already_read = _already_read(ref, list_files=reading == "listed")
+        if already_read is not None:
+            return already_read
     library = _library(ref, ref.open_source())
     with library.exclusive(wait=reading == "all" or library.shape is None) as acquired:
         if acquired:
@@ -98,7 +98,7 @@ def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:
 def open_labelled(
     dataset: DatasetLike, data_dir: Path | None = None, on_progress: ReadProgress = no_progress
 ) -> ImagePool:
-    """As `open_pool`, with a test split for simulations: if your own images have none, a fifth of them becomes it.
+    """Like `open_pool`, with a test split for simulations: if your own images have none, a fifth of them becomes it.
 
     Which images these are depends on their content alone. The pool does not grow.
     """
@@ -117,9 +117,9 @@ def with_test(pool: ImagePool) -> ImagePool:
         return pool
     classes = hashlib.blake2b(pool.targets.tobytes(), digest_size=8).hexdigest()  # files may move to another class
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-{classes}-split"
-    known = cache.load(folder)
-    if known is not None:
-        return ImagePool(pool.name, pool.classes, known)
+    stored = cache.load(folder)
+    if stored is not None:
+        return ImagePool(pool.name, pool.classes, stored)
     labelled = pool.targets >= 0  # not those of a class that is gone with its files
     tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
     if tested.all() or not tested.any():
@@ -133,25 +133,25 @@ def with_test(pool: ImagePool) -> ImagePool:
 def _read_first(library: Library, on_progress: ReadProgress) -> None:
     """Read until there are enough items to begin with."""
 
-    def there() -> int:
+    def n_available() -> int:
         return library.index.n_items(test=False) - len(library.index.gone())
 
-    begin, had = monotonic(), there()
+    begin, before = monotonic(), n_available()
 
     def enough(done: int) -> bool:
-        return had + done >= FIRST_ITEMS or (had + done >= MIN_ITEMS and monotonic() - begin > FIRST_SECONDS)
+        return before + done >= FIRST_ITEMS or (before + done >= MIN_ITEMS and monotonic() - begin > FIRST_SECONDS)
 
-    while library.read(on_progress, enough=enough) and there() < MIN_ITEMS:
-        begin, had = monotonic(), there()  # nearly all of these files were broken
+    while library.read(on_progress, enough=enough) and n_available() < MIN_ITEMS:
+        begin, before = monotonic(), n_available()  # nearly all of these files were broken
 
 
 def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -> list[Problem]:
-    """The files of your own images that cannot be read as an image, by name, and why; all files are read first.
+    """The files of your own images that cannot be read as an image, by name, with the reason; all files are read first.
 
     Raises
     ------
     UsageError : if there is no such dataset, or it is a built-in one, which has no files of its own.
-    TuilabelError : as `open_pool`, though not if every single image is broken.
+    TuilabelError : as for `open_pool`, but not if every image is broken.
     """
     ref = as_ref(dataset)
     if ref.is_builtin:

@@ -21,7 +21,7 @@ from tuilabel.datasets.ids import content_ids, fingerprint_of
 from tuilabel.datasets.item_files import ArrayFiles, ItemFiles, SubsetFiles
 
 ReadProgress = Callable[[str, int, int], None]
-"""Called with what is being done, the steps done, and the steps in all (0 while that is unknown)."""
+"""Called with what is being done, the steps done, and the total (0 while that is unknown)."""
 
 
 def no_progress(_stage: str, _done: int, _total: int) -> None:
@@ -43,7 +43,7 @@ class ImageSplit:
 
 @dataclass(frozen=True)
 class FileCounts:
-    """The files of your own images, and those among them that are not an item of their own."""
+    """Counts of the files of your own images, and of those that are not items of their own."""
 
     listed: int
     unread: int
@@ -75,7 +75,7 @@ class FileRows:
 class PoolContent:
     """The arrays of a pool. They belong together, and are replaced together when a pool grows.
 
-    Make one with `of`, so that the fingerprint is that of the images.
+    Create one with `of`, so that the fingerprint matches the images.
     """
 
     images: NDArray[np.uint8]
@@ -110,9 +110,9 @@ class PoolContent:
 class ImagePool:
     """The images that can be queried for labels.
 
-    Made by `open_pool`, `ImagePool.from_arrays` and `subset`. Read-only: what is computed from the images is cached
-    under their fingerprint, so the two must never part. A pool may grow at its end (see `can_grow`): an index means the
-    same image for as long as the pool exists.
+    Created by `open_pool`, `ImagePool.from_arrays` and `subset`. Read-only: what is computed from the images is cached
+    under their fingerprint, so the images must never change. A pool may grow at its end (see `can_grow`): an index
+    means the same image for as long as the pool exists.
     """
 
     def __init__(self, name: str, classes: Sequence[str], content: PoolContent) -> None:
@@ -132,8 +132,8 @@ class ImagePool:
 
         Parameters
         ----------
-        images : uint8 (N, H, W, C) with 1 or 3 channels, or (N, H, W). Copied, unless they are read-only as those of
-            `numpy.load(path, mmap_mode="r")` are.
+        images : uint8 (N, H, W, C) with 1 or 3 channels, or (N, H, W). Copied unless they are read-only, as
+            from `numpy.load(path, mmap_mode="r")`.
         classes : distinct class names.
         targets : integers (N,), for each image the position of its true class in `classes`, if known.
         test : test images of the same shape with their classes.
@@ -153,7 +153,7 @@ class ImagePool:
         return ImagePool(name, names, PoolContent.of(pixels, content_ids(pixels), truth, test))
 
     def subset(self, indices: ArrayLike) -> ImagePool:
-        """A pool of some of the items, with the ids they have here and the whole test split.
+        """A pool of some of the items, with their ids in this pool and the whole test split.
 
         It has a fingerprint of its own, so it never shares cached latents with this pool. It does not grow.
 
@@ -206,7 +206,7 @@ class ImagePool:
 
     @property
     def cache_name(self) -> str:
-        """Names the files of what is computed from the images; for a pool that grows, whatever their number."""
+        """The prefix of cached files computed from the images; constant as a pool grows."""
         return f"{self.name}-{self.fingerprint[:16]}"
 
     def __len__(self) -> int:
@@ -224,7 +224,7 @@ class ImagePool:
 
     @property
     def augmentations(self) -> str:
-        """The family of augmentations a VAE of these images is trained with: small grey images are taken for glyphs."""
+        """The family of augmentations for training a VAE on these images: small grey ones are assumed to be glyphs."""
         height, width, channels = self.images.shape[1:]
         return "glyphs" if channels == 1 and max(height, width) <= 32 else "photos"
 
@@ -233,7 +233,7 @@ class ImagePool:
         """Whether this is a built-in dataset, for which the defaults have been tuned."""
         return False
 
-    # -- the files behind them -----------------------------------------------------------------------------------------
+    # -- the source files ----------------------------------------------------------------------------------------------
 
     @property
     def files(self) -> ItemFiles:
@@ -246,7 +246,7 @@ class ImagePool:
         return width, height
 
     def picture(self, index: int, _longest: int) -> NDArray[np.uint8]:
-        """The image from its source, upright, at most `longest` pixels a side, uint8 (h, w, C)."""
+        """The image from its source, upright, at most `longest` pixels per side, uint8 (h, w, C)."""
         image: NDArray[np.uint8] = self.images[index]
         return image
 
@@ -261,7 +261,7 @@ class ImagePool:
         return 0
 
     def file_counts(self) -> FileCounts | None:
-        """Counts of the files behind a pool of your own images; None for a pool of arrays."""
+        """Counts of the source files of your own images; None for a pool of arrays."""
         return None
 
     def rows_by_file(self) -> FileRows | None:
@@ -286,7 +286,7 @@ class ImagePool:
         return len(self)
 
     def refresh(self) -> int:
-        """Add the items that were read since, perhaps by another process; returns how many there are."""
+        """Add the items that were read since, perhaps by another process; returns how many were added."""
         return 0
 
     def read_rest(

@@ -1,4 +1,4 @@
-"""Which dataset is meant: a built-in one by its name, or your own images by path or URL."""
+"""References to datasets: a built-in one by its name, or your own images by path or URL."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class DatasetRef:
 
     @classmethod
     def parse(cls, text: str) -> DatasetRef:
-        """The opposite of `str`."""
+        """The reference from its text; the inverse of `str`."""
         return cls(text.removesuffix(_FOLDERS), text.endswith(_FOLDERS))
 
     def __str__(self) -> str:
-        """One text, as it is kept in a project's settings.toml: the location, with `?labels=folders` after it if so."""
+        """The text stored in a project's settings.toml: the location, followed by `?labels=folders` if that applies."""
         return self.location + (_FOLDERS if self.labels_from_folders else "")
 
     @property
@@ -50,11 +50,11 @@ class DatasetRef:
         return open_source(self.location, labels_from_folders=self.labels_from_folders)
 
     def title(self) -> str:
-        """A short name for projects and checkpoints; raises as `open_source`, but not for a built-in dataset."""
+        """A short name for projects and checkpoints; raises like `open_source`, but not for a built-in dataset."""
         return self.location if self.is_builtin else self.open_source().title
 
     def absolute(self) -> DatasetRef:
-        """The same dataset by absolute path or URL, whatever the working directory; raises as `title`."""
+        """The same dataset by absolute path or URL, independent of the working directory; raises like `title`."""
         return self if self.is_builtin else replace(self, location=self.open_source().location)
 
 
@@ -63,5 +63,5 @@ DatasetLike = DatasetRef | str
 
 
 def as_ref(dataset: DatasetLike) -> DatasetRef:
-    """The reference, from its text if need be."""
+    """The reference itself, or parsed from its text."""
     return DatasetRef.parse(dataset) if isinstance(dataset, str) else dataset

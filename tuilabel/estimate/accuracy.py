@@ -1,4 +1,4 @@
-"""The accuracy to report: measured on a test set where there is one, else estimated from audit items."""
+"""The accuracy to report: measured on a test set if there is one, else estimated from audit items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tuilabel.estimate.intervals import wilson_interval
 
 @dataclass(frozen=True)
 class MeasuredAccuracy:
-    """An accuracy, 0…1, with its 95 % interval and the number of items behind it."""
+    """An accuracy, 0…1, with its 95 % interval and the number of items it was measured on."""
 
     value: float
     low: float
@@ -25,13 +25,13 @@ class MeasuredAccuracy:
 
         Raises
         ------
-        ValueError : unless `accuracy` is in 0…1 and `n` at least 1.
+        ValueError : if `accuracy` is not in 0…1, or `n` is below 1.
         """
         return cls(accuracy, *wilson_interval(accuracy * n, n), n, "test")
 
     @classmethod
     def on_audit(cls, estimate: AuditEstimate | None) -> MeasuredAccuracy | None:
-        """An audit estimate in the same form; None for None."""
+        """The accuracy of an audit estimate; None without one."""
         return None if estimate is None else cls(estimate.value, estimate.low, estimate.high, estimate.n, "audit")
 
     @property

@@ -1,4 +1,4 @@
-"""Arguments as checked arrays, so that a NaN is refused early and never reaches scipy."""
+"""Checks of arguments, so that a NaN is refused early and never reaches scipy."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def finite_vector(values: ArrayLike, name: str, least: int = 1) -> NDArray[np.float64]:
+def finite_vector(values: ArrayLike, name: str, min_length: int = 1) -> NDArray[np.float64]:
     """`values` as float64 (n,).
 
     Raises
     ------
-    ValueError : unless it is one-dimensional and finite and has at least `least` elements.
+    ValueError : if it is not one-dimensional, not finite, or shorter than `min_length`.
     """
     vector = np.asarray(values, dtype=np.float64)
-    if vector.ndim != 1 or len(vector) < least:
-        raise ValueError(f"{name}: expected at least {least} values in one dimension, got shape {vector.shape}")
+    if vector.ndim != 1 or len(vector) < min_length:
+        raise ValueError(f"{name}: expected at least {min_length} values in one dimension, got shape {vector.shape}")
     if not np.isfinite(vector).all():
         raise ValueError(f"{name}: values must be finite numbers")
     return vector
@@ -26,15 +26,15 @@ def class_vector(values: ArrayLike, name: str, n_classes: int | None = None) -> 
 
     Raises
     ------
-    ValueError : unless it is one-dimensional, whole-numbered, not empty and within the classes.
+    ValueError : if it is empty, not one-dimensional, not of integers, or has values outside the classes.
     """
     vector = np.asarray(values)
     if vector.ndim != 1 or not len(vector):
         raise ValueError(f"{name}: expected at least one class in one dimension, got shape {vector.shape}")
     if not (np.issubdtype(vector.dtype, np.integer) or vector.dtype == np.bool_):
-        raise ValueError(f"{name}: classes are whole numbers, not {vector.dtype}")
+        raise ValueError(f"{name}: classes must be integers, got {vector.dtype}")
     if vector.min() < 0 or (n_classes is not None and vector.max() >= n_classes):
-        raise ValueError(f"{name}: classes run from 0 to {'C-1' if n_classes is None else n_classes - 1}")
+        raise ValueError(f"{name}: classes must be between 0 and {'C-1' if n_classes is None else n_classes - 1}")
     return vector.astype(np.int64)
 
 
@@ -43,7 +43,7 @@ def probability_matrix(values: ArrayLike, name: str = "probabilities") -> NDArra
 
     Raises
     ------
-    ValueError : unless it is such a matrix.
+    ValueError : if it is not such a matrix.
     """
     matrix = np.asarray(values, dtype=np.float64)
     if matrix.ndim != 2 or not matrix.size:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate.audit import Judged
+from tuilabel.estimate.audit import AuditAnswer
 
-MOST = 5  # confusions that are reported
+MAX_CONFUSIONS = 5
 
 
 @dataclass(frozen=True)
 class ClassFigure:
-    """One class: its labels, and its recall."""
+    """The number of labels of one class, and its recall."""
 
     count: int
-    """Items that carry it as their label."""
+    """Items labelled with it."""
     accuracy: float | None
     """Recall: the share of its measured items that were predicted correctly; None without one."""
     n: int
@@ -34,12 +34,12 @@ class Confusion:
     n: int
 
 
-def audit_confusion(answers: Iterable[Judged], classes: Sequence[str]) -> NDArray[np.int64]:
+def audit_confusion(answers: Iterable[AuditAnswer], classes: Sequence[str]) -> NDArray[np.int64]:
     """Audit items by answer and by prediction: int64 (C, C), rows answers, columns predictions.
 
     Parameters
     ----------
-    answers : skips, items without a prediction, and classes not in `classes` do not count.
+    answers : skips, items without a prediction, and classes not in `classes` are ignored.
     """
     class_pos = {name: position for position, name in enumerate(classes)}
     matrix = np.zeros((len(classes), len(classes)), dtype=np.int64)
@@ -56,23 +56,23 @@ def class_figures(counts: Sequence[int], confusion: NDArray[np.int64] | None) ->
     Parameters
     ----------
     counts : labels of each class (C,).
-    confusion : int (C, C), rows true, columns predicted; None where nothing was measured.
+    confusion : int (C, C), rows true, columns predicted; None if nothing was measured.
     """
     if confusion is None:
         return tuple(ClassFigure(count, None, 0) for count in counts)
-    measured, right = confusion.sum(axis=1).tolist(), confusion.diagonal().tolist()
+    measured, correct = confusion.sum(axis=1).tolist(), confusion.diagonal().tolist()
     return tuple(
-        ClassFigure(count, hits / n if n else None, n) for count, hits, n in zip(counts, right, measured, strict=True)
+        ClassFigure(count, hits / n if n else None, n) for count, hits, n in zip(counts, correct, measured, strict=True)
     )
 
 
-def most_confused(confusion: NDArray[np.int64] | None, most: int = MOST) -> tuple[Confusion, ...]:
-    """The most frequent mistakes, at most `most`, the most frequent first; of equal ones the first class."""
+def most_confused(confusion: NDArray[np.int64] | None, most: int = MAX_CONFUSIONS) -> tuple[Confusion, ...]:
+    """The most frequent mistakes, at most `most`, the most frequent first; ties in class order."""
     if confusion is None:
         return ()
     mistakes = confusion.copy()
     np.fill_diagonal(mistakes, 0)
     order = np.argsort(-mistakes, axis=None, kind="stable")[:most]
     rows, columns = np.unravel_index(order, mistakes.shape)
-    found = zip(rows.tolist(), columns.tolist(), strict=True)
-    return tuple(Confusion(i, j, int(mistakes[i, j])) for i, j in found if mistakes[i, j])
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return tuple(Confusion(i, j, int(mistakes[i, j])) for i, j in pairs if mistakes[i, j])

@@ -15,8 +15,8 @@ FLOOR = 1e-12  # float32 softmax rounds to 0, whose logarithm no temperature can
 def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: float = PRIOR_SD) -> float:
     """The temperature that makes the true classes most likely, with a prior toward 1.
 
-    Minimises -Σ log softmax(log p / T)[target] + (log T)² / (2 prior_sd²) over T in 0.05…20. The items must be ones the
-    model has not learnt.
+    Minimises -Σ log softmax(log p / T)[target] + (log T)² / (2 prior_sd²) over T in 0.05…20. The model must not have
+    been trained on the items.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
 
     Raises
     ------
-    ValueError : if the arrays are empty, do not match or contain NaN or +inf; unless `prior_sd` > 0.
+    ValueError : if the arrays are empty, do not match or contain NaN or +inf, or `prior_sd` is not above 0.
     """
     from scipy.optimize import minimize_scalar
 
@@ -48,7 +48,7 @@ def fit_temperature(log_probabilities: ArrayLike, targets: ArrayLike, prior_sd: 
         return float(nll.sum() + 0.5 * (log_t / prior_sd) ** 2)
 
     low, high = np.log(TEMPERATURES)
-    # Not unimodal in log T for sure, though convex in 1/T without the prior: a coarse grid first.
+    # Convex in 1/T without the prior, but not certainly unimodal in log T: a coarse grid comes first.
     grid = np.linspace(low, high, 25)
     best = int(np.argmin([objective(log_t) for log_t in grid]))
     bounds = (grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)])
@@ -60,7 +60,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
 
     Raises
     ------
-    ValueError : unless `probabilities` (n, C) are such and `temperature` is finite and above 0.
+    ValueError : if `probabilities` are not (n, C) probabilities, or `temperature` is not finite and above 0.
     """
     p = probability_matrix(probabilities)
     if not (np.isfinite(temperature) and temperature > 0):
@@ -73,7 +73,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> NDArray[n
 def mean_confidence(probabilities: ArrayLike, temperature: float = 1.0) -> float:
     """The mean top probability over the unanswered pool: the model's own estimate of its accuracy there.
 
-    It equals the accuracy in expectation where the model is calibrated on that pool, which a temperature fitted on
+    It equals the accuracy in expectation if the model is calibrated on that pool, which a temperature fitted on
     actively chosen items does not ensure: fit it on audit items.
 
     Parameters
@@ -83,7 +83,7 @@ def mean_confidence(probabilities: ArrayLike, temperature: float = 1.0) -> float
 
     Raises
     ------
-    ValueError : as `apply_temperature`.
+    ValueError : as for `apply_temperature`.
     """
     return float(apply_temperature(probabilities, temperature).max(axis=1).mean())
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from tuilabel.estimate.checks import finite_vector
 
 Z95 = 1.959964
-TINY = 1e-9  # a weighted count below this leaves the limit where 0 would
+TINY = 1e-9  # a weighted count below this is treated as 0
 
 
 def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, float]:
@@ -22,7 +22,7 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
 
     Raises
     ------
-    ValueError : unless 0 ≤ successes ≤ n and n ≥ 1.
+    ValueError : if n is below 1, or successes is not within 0 and n.
     """
     _check_proportion(successes, n)
     share = successes / n
@@ -35,8 +35,8 @@ def wilson_interval(successes: float, n: float, z: float = Z95) -> tuple[float, 
 def korn_graubard_interval(successes: float, n: float, level: float = 0.95) -> tuple[float, float]:
     """Clopper and Pearson's interval for counts that need not be whole (Korn & Graubard 1998).
 
-    With `n` an effective sample size and `successes` the weighted share times `n` it is the survey statisticians'
-    interval of a weighted proportion, made for shares near 0 or 1, where Wilson's covers too seldom.
+    With `n` an effective sample size and `successes` the weighted share times `n`, it is the interval that survey
+    statisticians use for a weighted proportion. It suits shares near 0 or 1, where Wilson's covers too seldom.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def korn_graubard_interval(successes: float, n: float, level: float = 0.95) -> t
 
     Raises
     ------
-    ValueError : unless 0 ≤ successes ≤ n and n ≥ 1.
+    ValueError : if n is below 1, or successes is not within 0 and n.
     """
     _check_proportion(successes, n)
     failures = n - successes
@@ -59,7 +59,7 @@ def effective_sample_size(weights: ArrayLike) -> float:
 
     Raises
     ------
-    ValueError : where the weights are empty, negative, not finite or all 0.
+    ValueError : if the weights are empty, negative, not finite or all 0.
     """
     w = finite_vector(weights, "weights")
     if w.min() < 0 or w.max() == 0:
@@ -87,7 +87,7 @@ def _beta_quantile(a: float, b: float, share: float) -> float:
 
 def _incomplete_beta(a: float, b: float, x: float) -> float:
     """I_x(a, b), the distribution function of Beta(a, b), by its continued fraction (DLMF 8.17.22)."""
-    if x > (a + 1) / (a + b + 2):  # the fraction converges fast on the other side only
+    if x > (a + 1) / (a + b + 2):  # the fraction converges fast only on the other side
         return 1 - _incomplete_beta(b, a, 1 - x)
     log_front = a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
     fraction = 1.0

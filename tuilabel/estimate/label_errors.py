@@ -1,6 +1,6 @@
 """Labels that are likely wrong: confident learning (Northcutt, Jiang & Chuang 2021, https://arxiv.org/abs/1911.00068).
 
-All of it uses out-of-fold probabilities: those of models that have not learnt the label in question.
+All of it uses out-of-fold probabilities: those of models not trained on the label in question.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ def class_thresholds(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.
 
 
 def confident_classes(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.int64]:
-    """The class that each item confidently belongs to, int64 (n,); -1 for none.
+    """The class that each item confidently belongs to, int64 (n,); -1 if there is none.
 
     It is the most likely of the classes whose threshold the item's probability reaches. A threshold for each class
     compensates for a model that is more confident about some classes than about others.
 
     Raises
     ------
-    ValueError : as `class_thresholds`.
+    ValueError : as for `class_thresholds`.
     """
     p, given = _pair(probabilities, labels)
     reached = np.where(p >= class_thresholds(p, given) - 1e-12, p, -1.0)  # rounding must not separate equal ones
@@ -50,14 +50,14 @@ def confident_classes(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np
 
 
 def self_confidence(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """The probability of the label given, float64 (n,); raises ValueError as `class_thresholds`."""
+    """The probability of the given label, float64 (n,); raises ValueError like `class_thresholds`."""
     p, given = _pair(probabilities, labels)
     own: NDArray[np.float64] = p[np.arange(len(given)), given]
     return own
 
 
 def normalised_margin(probabilities: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
-    """That probability minus the highest of another class, float64 (n,) in -1…1; raises ValueError likewise."""
+    """`self_confidence` minus the highest probability of another class, float64 (n,) in -1…1; same errors."""
     p, given = _pair(probabilities, labels)
     others = p.copy()
     others[np.arange(len(given)), given] = -np.inf
@@ -75,7 +75,7 @@ def likely_wrong(
 
     Raises
     ------
-    ValueError : as `class_thresholds`; for fewer than two classes.
+    ValueError : as for `class_thresholds`, or if there are fewer than two classes.
     """
     p, given = _pair(probabilities, labels)
     if p.shape[1] < 2:

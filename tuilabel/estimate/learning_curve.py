@@ -13,7 +13,7 @@ from tuilabel.estimate.checks import finite_vector, same_length
 MIN_POINTS = 4  # one more than there are parameters
 EXPONENTS = (0.05, 3.0)
 BOOTSTRAPS = 200
-FAR = 10  # times the labels so far: no curve can be trusted further ahead
+MAX_EXTRAPOLATION = 10  # times the labels so far; a curve cannot be trusted further ahead
 _GRID = np.geomspace(*EXPONENTS, 60)
 
 
@@ -26,9 +26,9 @@ class LearningCurve:
     c: float
     last: int
     points: NDArray[np.float64] = field(repr=False, compare=False)
-    """What it was fitted to, float64 (3, k): numbers of labels, errors, and weights that sum to 1."""
+    """The points it was fitted to, float64 (3, k): numbers of labels, errors, and weights that sum to 1."""
     seed: int = field(default=0, repr=False)
-    """Of the bootstrap."""
+    """Seed of the bootstrap."""
 
     def predict(self, n_labels: float) -> float:
         """The accuracy after `n_labels` labels, in 0…1; raises ValueError below 1 label."""
@@ -37,13 +37,13 @@ class LearningCurve:
         return float(_accuracies(np.array([[self.a, self.b, self.c]]), n_labels)[0])
 
     def gain(self, extra: int) -> float:
-        """How much accuracy `extra` ≥ 0 labels after the last should add; never negative."""
+        """The accuracy that `extra` ≥ 0 labels after the last should add; never negative."""
         return self.predict(self.last + extra) - self.predict(self.last)
 
     def gain_interval(self, extra: int) -> tuple[float, float]:
-        """The 95 % percentile interval (low, high) of `gain`, of the bootstrap fits.
+        """The 95 % percentile interval (low, high) of `gain` over bootstrap fits.
 
-        It accounts for noise of the points, not for whether the power law holds: good for a few hundred labels ahead.
+        It accounts for noise in the points, not for deviations from a power law: good for a few hundred labels ahead.
         """
         gains = _accuracies(self._bootstraps, self.last + extra) - _accuracies(self._bootstraps, self.last)
         low, high = np.percentile(gains, (2.5, 97.5))
@@ -53,7 +53,7 @@ class LearningCurve:
     def _bootstraps(self) -> NDArray[np.float64]:
         """a, b and c of the fits to resampled residuals, float64 (B, 3).
 
-        Made when first asked for: it takes twice as long as the fit itself.
+        Computed when first needed: this takes twice as long as the fit itself.
         """
         n, error, w = self.points
         fitted = self.a * n**-self.b + self.c
@@ -62,9 +62,9 @@ class LearningCurve:
         return _grid_fit(n, fitted + drawn / np.sqrt(w), w)
 
     def labels_for(self, accuracy: float) -> int | None:
-        """The total number of labels at which the curve reaches `accuracy`; `last` where it already has.
+        """The total number of labels at which the curve reaches `accuracy`; `last` if it already has.
 
-        None if it never does, or not within `FAR` times `last`.
+        None if it never does, or not within `MAX_EXTRAPOLATION` times `last`.
         """
         room = 1 - accuracy - self.c
         if self.predict(self.last) >= accuracy:
@@ -72,7 +72,7 @@ class LearningCurve:
         if room <= 0 or self.a == 0:
             return None
         log_n = np.log(self.a / room) / self.b
-        return None if log_n > np.log(FAR * self.last) else max(self.last, int(np.ceil(np.exp(log_n))))
+        return None if log_n > np.log(MAX_EXTRAPOLATION * self.last) else max(self.last, int(np.ceil(np.exp(log_n))))
 
 
 def fit_learning_curve(
@@ -80,28 +80,28 @@ def fit_learning_curve(
 ) -> LearningCurve | None:
     """Fit the power law by weighted least squares, a, b, c ≥ 0 and c ≤ 1.
 
-    For a given b the rest is a linear problem with two unknowns, so only b is searched for: there is no start value and
-    no failure to converge. A flat or falling curve gives a = 0, without any gain.
+    For a given b the rest is a linear problem with two unknowns, so only b is searched for: it needs no start value
+    and cannot fail to converge. A flat or falling curve gives a = 0, and so no gain.
 
     Parameters
     ----------
     n_labels : (k,), at least 1, in any order; a number may occur several times.
     accuracy : float (k,), in 0…1.
-    weights : float (k,), above 0; proportional to `n_labels` where None, as late points matter most for what comes
+    weights : float (k,), above 0; proportional to `n_labels` if None, as late points matter most for what comes
         next (Figueroa et al. 2012).
-    seed : of the bootstrap behind `LearningCurve.gain_interval`.
+    seed : seed of the bootstrap in `LearningCurve.gain_interval`.
 
     Returns
     -------
-    None for fewer than four different numbers of labels.
+    The curve; None for fewer than four different numbers of labels.
 
     Raises
     ------
-    ValueError : where the lengths differ, or a value is not finite or out of range.
+    ValueError : if the lengths differ, or a value is not finite or out of range.
     """
-    n = finite_vector(n_labels, "n_labels", least=0)
-    error = 1 - finite_vector(accuracy, "accuracy", least=0)
-    w = n.copy() if weights is None else finite_vector(weights, "weights", least=0)
+    n = finite_vector(n_labels, "n_labels", min_length=0)
+    error = 1 - finite_vector(accuracy, "accuracy", min_length=0)
+    w = n.copy() if weights is None else finite_vector(weights, "weights", min_length=0)
     same_length(n_labels=n, accuracy=error, weights=w)
     if len(np.unique(n)) < MIN_POINTS:
         return None
@@ -163,7 +163,7 @@ def labels_to_target(n_labels: ArrayLike, accuracy: ArrayLike, target: float, *,
     n_labels : (k,), strictly increasing.
     accuracy : float (k,).
     target : an accuracy.
-    stays : count only from where the curve stays at or above it.
+    stays : require that the curve stays at or above the target from there on.
 
     Returns
     -------
@@ -171,7 +171,7 @@ def labels_to_target(n_labels: ArrayLike, accuracy: ArrayLike, target: float, *,
 
     Raises
     ------
-    ValueError : if the curve is empty, not increasing in n, not finite or of two lengths, or target must not be NaN.
+    ValueError : if the curve is empty, not increasing in n, not finite or of two lengths, or target is NaN.
     """
     n, y = _curve(n_labels, accuracy)
     if np.isnan(target):
@@ -192,7 +192,7 @@ def area_under_learning_curve(n_labels: ArrayLike, accuracy: ArrayLike) -> float
 
     Raises
     ------
-    ValueError : as `labels_to_target`; for fewer than two points.
+    ValueError : as for `labels_to_target`, or if there are fewer than two points.
     """
     n, y = _curve(n_labels, accuracy)
     if len(n) < 2:

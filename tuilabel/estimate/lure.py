@@ -1,7 +1,8 @@
 """Accuracy from items drawn with unequal probability: levelled unbiased risk (Farquhar, Gal & Rainforth 2021).
 
-It holds for strategies that draw at random and report the probability: in each draw every remaining item must have had
-a chance. A strategy that takes the highest score has no such probability, and its items say nothing about the pool.
+It is valid for strategies that draw at random and report the probability: in each draw every remaining item must have
+had a chance. A strategy that takes the highest scores has no such probability, and its items tell nothing about the
+pool.
 """
 
 from __future__ import annotations
@@ -50,32 +51,35 @@ def lure_weights(query_probability: ArrayLike, n_pool: int) -> NDArray[np.float6
     return 1 + (n_pool - n_drawn) / (n_pool - m) * (1 / ((n_pool - m + 1) * q) - 1)
 
 
-def lure_accuracy(right: ArrayLike, query_probability: ArrayLike, n_pool: int, *, learnt: float = 1.0) -> LureEstimate:
+def lure_accuracy(
+    correct: ArrayLike, query_probability: ArrayLike, n_pool: int, *, training_share: float = 1.0
+) -> LureEstimate:
     """The accuracy over the pool, of a fixed model or fixed predictions: 1 - the unbiased risk of the 0/1 loss.
 
-    The risk is that of being wrong because few items are wrong: their weights add less noise than those of the right
+    It uses the risk of being wrong because few items are wrong: their weights add less noise than those of the correct
     ones. The value is clipped to 0…1. The interval is Korn and Graubard's at the effective sample size of the weights:
-    unlike the normal interval it has a width when no item is wrong. Where a strategy favours wrong items it is rather
-    too wide: in simulation it covered the truth in 98 to 100 % of the runs.
+    unlike the normal interval it has a width when no item is wrong. If a strategy favours wrong items it is rather too
+    wide: in simulation it covered the truth in 98 to 100 % of the runs.
 
     Parameters
     ----------
-    right : bool (M,), whether each drawn item is predicted correctly, in the order of drawing.
+    correct : bool (M,), whether each drawn item is predicted correctly, in the order of drawing.
     query_probability, n_pool : see `lure_weights`.
-    learnt : the share of the labels that the evaluated models had learnt, if the accuracy of a model of all labels is
-        wanted. That model is no worse; if errors are inversely proportional to the number of labels it errs `learnt`
-        times as much, and the interval is extended upwards that far. The value stays that of the evaluated models.
+    training_share : the share of the labels that the evaluated models were trained on, if the accuracy of a model
+        trained on all of them is wanted. That model is no worse; if errors are inversely proportional to the number of
+        labels it errs `training_share` times as much, and the interval is extended upwards that far. The value stays
+        that of the evaluated models.
 
     Raises
     ------
-    ValueError : as `lure_weights`; where the lengths differ.
+    ValueError : as for `lure_weights`, or if the lengths differ.
     """
     weights = lure_weights(query_probability, n_pool)
-    wrong = 1 - finite_vector(right, "right")
-    same_length(right=wrong, query_probability=weights)
+    wrong = 1 - finite_vector(correct, "correct")
+    same_length(correct=wrong, query_probability=weights)
     if not np.isin(wrong, (0, 1)).all():
-        raise ValueError("right must only contain true and false")
+        raise ValueError("correct must only contain true and false")
     value = float(np.clip(1 - (weights * wrong).mean(), 0, 1))
     size = effective_sample_size(weights)
     low, high = korn_graubard_interval(value * size, size)
-    return LureEstimate(value, low, 1 - learnt * (1 - high), len(weights), size)
+    return LureEstimate(value, low, 1 - training_share * (1 - high), len(weights), size)

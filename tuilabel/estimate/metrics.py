@@ -68,11 +68,11 @@ def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bin
     ----------
     probabilities : float (n, C).
     targets : int (n,), the true classes.
-    bins : their number over 0…1.
+    bins : number of bins over 0…1.
 
     Raises
     ------
-    ValueError : if the arrays do not match, are empty or not probabilities; unless `bins` is at least 1.
+    ValueError : if the arrays do not match, are empty or not probabilities, or `bins` is below 1.
     """
     p = probability_matrix(probabilities)
     true = class_vector(targets, "targets", p.shape[1])
@@ -80,9 +80,9 @@ def expected_calibration_error(probabilities: ArrayLike, targets: ArrayLike, bin
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
     confidence = p.max(axis=1)
-    right = p.argmax(axis=1) == true
+    correct = p.argmax(axis=1) == true
     bin_of = np.searchsorted(np.linspace(0, 1, bins + 1)[1:-1], confidence, side="left")
-    surplus = np.bincount(bin_of, weights=confidence - right, minlength=bins)
+    surplus = np.bincount(bin_of, weights=confidence - correct, minlength=bins)
     return float(np.abs(surplus).sum() / len(true))
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Protocol
 
-PAUSE = 30.0  # seconds without an answer that count as a break
+MAX_GAP = 30.0  # seconds; a longer gap between answers is a break
 
 
 class Timed(Protocol):
@@ -19,9 +19,9 @@ class Timed(Protocol):
 
 
 def labels_per_minute(answers: Sequence[Timed]) -> float | None:
-    """Answers per minute of work over `answers` in their order, breaks left out; None for fewer than three."""
+    """Answers per minute over `answers` in chronological order, without breaks; None for fewer than three."""
     if len(answers) < 3:
         return None
     gaps = [(b.at - a.at).total_seconds() for a, b in pairwise(answers)]
-    worked = [gap for gap in gaps if 0 <= gap <= PAUSE]
+    worked = [gap for gap in gaps if 0 <= gap <= MAX_GAP]
     return 60 * len(worked) / sum(worked) if sum(worked) > 0 else None

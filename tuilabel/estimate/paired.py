@@ -1,4 +1,4 @@
-"""Two methods compared on the same seeds: paired differences, their interval and their tests."""
+"""Two methods compared on the same seeds: paired differences with interval and tests."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tuilabel.estimate.checks import finite_vector, same_length
 
-EXACT_UP_TO = 100  # pairs; beyond, the normal approximation is as good
-DECIMALS = 12  # 0.93 - 0.92 and 0.92 - 0.91 are tied for the ranks, whatever their binary fractions
+EXACT_UP_TO = 100  # pairs; for more, the normal approximation is as good
+DECIMALS = 12  # 0.93 - 0.92 and 0.92 - 0.91 must tie in rank although their binary fractions differ
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class PairedComparison:
     n: int
     mean: float
     standard_error: float | None
-    """None for one pair, as for `low` and `high`."""
+    """None for a single pair, like `low` and `high`."""
     low: float | None
-    """Of Student's 95 % interval of the mean."""
+    """Lower end of Student's 95 % interval of the mean."""
     high: float | None
     p_t: float
-    """Two-sided, of the paired t-test; 1 for one pair and where all differences are 0."""
+    """Two-sided, of the paired t-test; 1 for a single pair, and if all differences are 0."""
     p_wilcoxon: float
     """Two-sided, of the signed-rank test, zeros left out; 1 if none is left."""
 
@@ -61,7 +61,7 @@ def compare_paired(first: ArrayLike, second: ArrayLike) -> PairedComparison:
 def wilcoxon_p(differences: ArrayLike) -> float:
     """The two-sided p of Wilcoxon's signed-rank test (Wilcoxon 1945), zeros left out and ties given mean ranks.
 
-    Exact also with ties up to 100 differences, where scipy's is the normal approximation; scipy's beyond.
+    Exact up to 100 differences even with ties, for which scipy uses the normal approximation; scipy's for more.
 
     Raises
     ------

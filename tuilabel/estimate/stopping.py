@@ -12,7 +12,7 @@ from tuilabel.estimate.learning_curve import LearningCurve
 
 AGREEMENT = 0.99  # Bloodgood & Vijay-Shanker 2009
 MODELS = 3
-WORTH = 0.005  # half a point of accuracy for `EXTRA` labels is worth continuing
+MIN_GAIN = 0.005  # half a point of accuracy for `EXTRA` labels is worth continuing
 EXTRA = 100
 
 
@@ -66,11 +66,11 @@ class StabilisingPredictions:
         self._last: NDArray[np.int64] | None = None
 
     def add(self, predicted: ArrayLike) -> float | None:
-        """Take the newest model's predictions, int (n,); return its kappa with the model before, None for the first.
+        """Add the newest model's predictions, int (n,); return its kappa with the previous model, None for the first.
 
         Raises
         ------
-        ValueError : if they are empty, not classes, or not of as many items as before.
+        ValueError : if they are empty, not classes, or not as many as before.
         """
         newest = class_vector(predicted, "predicted")
         kappa = None if self._last is None else cohen_kappa(self._last, newest)
@@ -81,7 +81,7 @@ class StabilisingPredictions:
 
     @property
     def agreement(self) -> float | None:
-        """The mean of the last kappas; None until there are enough."""
+        """The mean of the last `models` kappas; None until there are as many."""
         return float(np.mean(self.kappas[-self.models :])) if len(self.kappas) >= self.models else None
 
     @property
@@ -91,24 +91,24 @@ class StabilisingPredictions:
 
 
 def stopping_advice(
-    predictions: StabilisingPredictions, curve: LearningCurve | None, extra: int = EXTRA, worth: float = WORTH
+    predictions: StabilisingPredictions, curve: LearningCurve | None, extra: int = EXTRA, min_gain: float = MIN_GAIN
 ) -> StoppingAdvice:
-    """Stop once predictions are stable and the curve, if there is one, promises less than `worth`.
+    """Stop once predictions are stable and the curve, if there is one, promises less than `min_gain`.
 
-    Both, since each alone can mislead: predictions are stable while models improve slowly, a curve is flat on a
+    Both, because each alone can mislead: predictions are stable while models improve slowly, a curve is flat on a
     plateau.
 
     Parameters
     ----------
-    predictions : of every model so far.
-    curve : of accuracy on labels that the models had not learnt; None without one.
-    extra : how many labels ahead the curve is read.
-    worth : the gain of accuracy, 0…1, that makes `extra` labels worthwhile.
+    predictions : those of every model so far.
+    curve : accuracy on items that the models were not trained on; None without one.
+    extra : how many labels ahead to look.
+    min_gain : the gain of accuracy, 0…1, that makes `extra` labels worthwhile.
     """
     gain = None if curve is None else curve.gain(extra)
     agreement = predictions.agreement
     settled = predictions.settled
-    stop = settled and (gain is None or gain < worth)
+    stop = settled and (gain is None or gain < min_gain)
     if agreement is None:
         head = f"too early to say: {len(predictions.kappas)} of {predictions.models} comparisons of successive models"
     elif settled:
@@ -127,8 +127,8 @@ def advice_text(accuracy: tuple[float, float, float] | None, advice: StoppingAdv
 
     Parameters
     ----------
-    accuracy : value, low and high of the 95 % interval, in 0…1; None where it is not known.
-    advice : whose `gain` is that of `extra` labels.
+    accuracy : value, low and high of the 95 % interval, in 0…1; None if unknown.
+    advice : its `gain` must be that of `extra` labels.
     """
     parts = []
     if accuracy is not None:

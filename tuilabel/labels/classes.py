@@ -1,4 +1,4 @@
-"""Classes that are added, renamed and merged: which there are now, and what a name meant earlier."""
+"""Classes are added, renamed and merged: the current ones, and what a name meant earlier."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ class ClassChange:
     key: str
     """Unique; an undo or redo refers to it."""
     kind: ChangeKind
-    """`begin` is a class that the project started with; `add` came while labelling."""
+    """`begin` for a class that the project started with, `add` for one added while labelling."""
     name: str
-    """Of the class, as it was called then."""
+    """The name of the class at that time."""
     into: str | None
     """The new name (rename), or the class that it was merged into (merge)."""
     annotator: str
     at: datetime
     """In UTC."""
     after: int
-    """How many events the store held before: that, not a clock, tells what a name in an event meant."""
+    """Number of events in the store before the change. This, not the time, decides what a name in an event means."""
     undoes: str | None = None
-    """The key of the change that is undone (undo) or holds again (redo)."""
+    """The key of the change that is undone or redone."""
 
 
 @dataclass
 class _Step:
-    """The effect of a change, and whether it holds."""
+    """The effect of a change, and whether it is active: not undone."""
 
     kind: ChangeKind
     class_id: int
     name: str = ""
     into: int = -1
-    holds: bool = True
+    active: bool = True
 
 
 class ClassBook:
@@ -57,7 +57,7 @@ class ClassBook:
         self._steps: dict[str, _Step] = {}
         self._n_ids = 0
         self._first_ids: dict[str, int] = {}
-        """The first class that ever had a name."""
+        """The id of the first class that ever had a name."""
         self._fold()
         for change in changes:
             self.apply(change)
@@ -74,7 +74,7 @@ class ClassBook:
 
     @property
     def initial_names(self) -> tuple[str, ...]:
-        """The classes that the project started with, as they were called then."""
+        """The original names of the classes that the project started with."""
         return tuple(step.name for step in self._steps.values() if step.kind == "begin")
 
     def apply(self, change: ClassChange) -> None:
@@ -92,36 +92,36 @@ class ClassBook:
                 if into is not None and into != class_id:
                     self._steps[change.key] = _Step("merge", class_id, into=into)
             case "undo" | "redo" if change.undoes in self._steps:
-                self._steps[change.undoes].holds = change.kind == "redo"
+                self._steps[change.undoes].active = change.kind == "redo"
         self._fold()
 
     def class_id(self, name: str | None) -> int | None:
-        """The id of the class that is called `name` now; None where there is none."""
+        """The id of the class now called `name`; None if there is none."""
         return None if name is None else self._id_of.get(name)
 
     def first_id(self, name: str) -> int | None:
-        """The id of the first class that was called `name`, whatever it is called now; None where none ever was."""
+        """The id of the first class ever called `name`, even if it was renamed since; None if there was none."""
         return self._first_ids.get(name)
 
     def position(self, class_id: int | None) -> int | None:
-        """The position of the class that an id leads to; None where it no longer exists."""
+        """The position of the class that an id leads to; None if it no longer exists."""
         return None if class_id is None else self._position_of.get(class_id)
 
     def name(self, class_id: int | None) -> str | None:
-        """The current name of the class that an id leads to; None where it no longer exists."""
+        """The current name of the class that an id leads to; None if it no longer exists."""
         position = self.position(class_id)
         return None if position is None else self.names[position]
 
     def is_last(self, key: str) -> bool:
-        """Whether the change `key` holds and no later one does: then it can be undone."""
-        holding = [other for other, step in self._steps.items() if step.holds]
-        return bool(holding) and holding[-1] == key
+        """Whether the change `key` is the last active one, so that it can be undone."""
+        active = [other for other, step in self._steps.items() if step.active]
+        return bool(active) and active[-1] == key
 
     def _fold(self) -> None:
         names: dict[int, str] = {}
         merged: dict[int, int] = {}
         for step in self._steps.values():
-            if not step.holds:
+            if not step.active:
                 continue
             if step.kind == "merge":
                 merged[step.class_id] = step.into
@@ -163,11 +163,11 @@ class ClassTimeline:
             self._meanings.append(_meanings(growing))
 
     def class_id(self, name: str | None, before: int) -> int | None:
-        """The id of the class called `name` when the store held `before` events; None where there was none."""
+        """The id of the class called `name` when the store held `before` events; None if there was none."""
         return self._class_id(name, bisect_right(self._after, before))
 
     def class_id_at(self, name: str | None, at: datetime) -> int | None:
-        """The same at a time by the clock, for rounds."""
+        """The id of the class called `name` at a time, for rounds; None if there was none."""
         return self._class_id(name, bisect_right(self._times, at))
 
     def _class_id(self, name: str | None, n_changes: int) -> int | None:
@@ -175,7 +175,7 @@ class ClassTimeline:
 
 
 def with_current_names(events: Sequence[Event], changes: Sequence[ClassChange]) -> list[Event]:
-    """The events with every class name as it is now; without changes, as they are.
+    """The events with current class names; without changes, unchanged.
 
     A label of a class that no longer exists, or never did, keeps its name.
     """
@@ -198,7 +198,7 @@ def with_names(event: Event, book: ClassBook, class_id: int | None, predicted_id
 
 
 def clean_class_name(name: str, taken: Sequence[str]) -> str:
-    """The name without surrounding spaces; raises `UsageError` where it cannot be a class name or is `taken`."""
+    """The name without surrounding spaces; raises `UsageError` if it is not a valid class name or is `taken`."""
     name = name.strip()
     if not name:
         raise UsageError("a class needs a name")

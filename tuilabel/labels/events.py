@@ -9,14 +9,14 @@ from typing import Literal
 
 Kind = Literal["label", "skip", "flag", "undo", "note"]
 Origin = Literal["batch", "direct", "by-class", "history", "review", "import", "undo", "withdraw"]
-"""How an event came about: an answer to an item of a batch, one to an item addressed directly (as are notes), on the
-screen of that name, from an imported file; the undoing of a step, or a withdrawal, which is a step of its own."""
+"""How an event came about. Answers: to an item of a batch, to an item addressed directly (notes, too), on the screen of
+that name, or from an imported file. Undo events: of a step, or a withdrawal, which is a step of its own."""
 ANSWERS = ("label", "skip", "flag")
 
 
 @dataclass(frozen=True)
 class Event:
-    """An answer, the undoing of one, or a note on an item."""
+    """An answer, the undo of one, or a note on an item."""
 
     key: str
     """Unique; other events refer to it."""
@@ -28,24 +28,24 @@ class Event:
     at: datetime
     """In UTC."""
     milliseconds: int
-    """From showing the image to the key."""
+    """Time from showing the image to the key press."""
     round: int
     strategy: str
-    """The query strategy that picked the item; empty where none did."""
+    """The query strategy that picked the item; empty if none did."""
     origin: Origin
     query_probability: float | None
-    """Of drawing this item when it was drawn; None where it was not picked at random."""
+    """Probability with which the item was drawn; None if it was not picked at random."""
     trained_on: int | None
-    """Labels that the model behind the prediction was trained on; None without a prediction."""
+    """Number of labels that the predicting model was trained on; None without a prediction."""
     predicted: str | None
-    """The class that model predicted before it learnt the answer."""
+    """The class that the model predicted before it was trained on the answer."""
     confidence: float | None
     audit: bool
     """Whether the item was drawn uniformly from the unanswered pool."""
     undoes: str | None = None
-    """In an undo the key of the event that it undoes; in an answer that of the undo that it reverts (redo)."""
+    """In an undo event, the key of the undone event; in a redone answer, the key of the undo event that it reverts."""
     note: str | None = None
-    """The text of a note; an empty one removes the note before it."""
+    """The text of a note; an empty text removes the previous note."""
     step: str | None = None
     """Shared by the events of one key press: they are undone together."""
 
@@ -63,7 +63,7 @@ class RoundItem:
 
 @dataclass(frozen=True)
 class Round:
-    """One batch and the model behind it."""
+    """One batch, and the model that picked it."""
 
     number: int
     asked_at: datetime
@@ -71,13 +71,13 @@ class Round:
     trained_on: int | None
     test_accuracy: float | None
     test_size: int | None
-    """Test items that accuracy was measured on; None without a test, and in rounds of older versions."""
+    """Number of test items for `test_accuracy`; None without a test set, and in rounds of older versions."""
     mean_uncertainty: float | None
     items: tuple[RoundItem, ...]
 
 
 def current_answers(events: Iterable[Event]) -> dict[str, Event]:
-    """The answer that stands for each item id: the last one that was not undone."""
+    """The standing answer of each item id: the last one that was not undone."""
     return {event.item: event for event in standing_answers(list(events))}
 
 

@@ -19,7 +19,7 @@ from tuilabel.labels.store import LabelStore
 
 @dataclass
 class Project:
-    """An open project; a context manager that keeps a second `tuilabel label` out while it is open."""
+    """An open project; a context manager that locks out a second `tuilabel label` while it is open."""
 
     directory: Path
     dataset: str
@@ -30,7 +30,7 @@ class Project:
 
     @property
     def store(self) -> Path:
-        """The label store's file."""
+        """The path of the label store."""
         return self.directory / "labels.db"
 
     @property
@@ -40,7 +40,7 @@ class Project:
 
     @property
     def logs(self) -> Path:
-        """The folder for logs."""
+        """The directory for logs."""
         return self.directory / "logs"
 
     @classmethod
@@ -59,12 +59,12 @@ class Project:
 
         Parameters
         ----------
-        dataset, fingerprint : of the pool that is labelled.
+        dataset, fingerprint : name and fingerprint of the pool to label.
         source : where your own images are; they may have moved since the last time.
-        moved : whether they are not where the project last found them: then `dataset` may have changed, too.
+        moved : whether your images have moved since: then `dataset` may have changed, too.
         dataset_classes : the dataset's classes, for a new project.
-        classes : the classes to use, if given. For an existing project they may add new ones after those that it has; a
-            name that was renamed or merged while labelling stands for what it is now.
+        classes : the classes to use, if given. For an existing project, new classes may follow its own; a name that was
+            renamed or merged while labelling means the class that it became.
 
         Raises
         ------
@@ -72,14 +72,14 @@ class Project:
         TuilabelError : if the directory belongs to another dataset, is in use or cannot be written.
         """
         settings = directory / "settings.toml"
-        _make(directory)
+        _create_directory(directory)
         project = cls(
-            directory, dataset, tuple(classes or dataset_classes), source or DatasetRef(dataset), _locked(directory)
+            directory, dataset, tuple(classes or dataset_classes), source or DatasetRef(dataset), _lock(directory)
         )
         try:
-            known = read_settings(settings) if settings.exists() else None
-            if known is not None:
-                project.classes = _classes(project, known, known["dataset"] if moved else dataset, classes)
+            saved = read_settings(settings) if settings.exists() else None
+            if saved is not None:
+                project.classes = _classes_of_existing(project, saved, saved["dataset"] if moved else dataset, classes)
             document: dict[str, Any] = {
                 "dataset": dataset,
                 "fingerprint": fingerprint,
@@ -87,7 +87,7 @@ class Project:
             }
             if str(project.source) != dataset:
                 document["source"] = str(project.source)
-            write_settings(settings, known, document)
+            write_settings(settings, saved, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
             project.close()
@@ -105,18 +105,18 @@ class Project:
             raise TuilabelError(
                 f"no project at {directory}: start one with `tuilabel label`, or pass another `project`"
             )
-        known = read_settings(settings)
+        saved = read_settings(settings)
         return cls(
             directory,
-            known["dataset"],
-            tuple(known["classes"]),
-            DatasetRef.parse(known.get("source", known["dataset"])),
+            saved["dataset"],
+            tuple(saved["classes"]),
+            DatasetRef.parse(saved.get("source", saved["dataset"])),
         )
 
-    def keep_classes(self, classes: Sequence[str]) -> None:
+    def save_classes(self, classes: Sequence[str]) -> None:
         """Write the current classes to the settings; raises `TuilabelError` if that fails.
 
-        They are for people who read the settings: the store has them as well, and decides.
+        This is for people who read the settings: the store has the classes as well, and takes precedence.
         """
         self.classes = tuple(classes)
         settings = self.directory / "settings.toml"
@@ -126,7 +126,7 @@ class Project:
             raise TuilabelError(f"cannot write {settings}: {error.strerror or error}") from error
 
     def close(self) -> None:
-        """Release the project for others."""
+        """Release the lock."""
         if self._lock is not None:
             self._lock.close()
             self._lock = None
@@ -140,7 +140,7 @@ class Project:
         self.close()
 
 
-def _make(directory: Path) -> None:
+def _create_directory(directory: Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -149,7 +149,7 @@ def _make(directory: Path) -> None:
         ) from error
 
 
-def _locked(directory: Path) -> IO[str]:
+def _lock(directory: Path) -> IO[str]:
     path = directory / "lock"
     try:
         file = path.open("a+")
@@ -174,20 +174,22 @@ def _locked(directory: Path) -> IO[str]:
     return file
 
 
-def _classes(project: Project, known: dict[str, Any], dataset: str, named: Sequence[str] | None) -> tuple[str, ...]:
+def _classes_of_existing(
+    project: Project, saved: dict[str, Any], dataset: str, named: Sequence[str] | None
+) -> tuple[str, ...]:
     """The classes of an existing project, after checking that it is the right one."""
-    if known["dataset"] != dataset:
+    if saved["dataset"] != dataset:
         raise TuilabelError(
-            f"the project {project.directory} holds labels of {known['dataset']}, not {dataset}: pass another `project`"
+            f"the project {project.directory} holds labels of {saved['dataset']}, not {dataset}: pass another `project`"
         )
     book = _class_book(project.store)
-    before = book.names or tuple(known["classes"])
+    before = book.names or tuple(saved["classes"])
     if named is None:
         return before
-    new = _added(book, before, named)
+    new = _new_classes(book, before, named)
     if new is None:
         raise UsageError(
-            f"the project {project.directory} has the classes {','.join(before)}: give the same, with new ones after "
+            f"the project {project.directory} has the classes {','.join(before)}: pass the same, with new ones after "
             "them, or pass another `project`"
         )
     return (*before, *new)
@@ -203,11 +205,11 @@ def _class_book(path: Path) -> ClassBook:
         store.close()
 
 
-def _added(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tuple[str, ...] | None:
-    """What `named` adds to the existing classes; None if it contradicts them.
+def _new_classes(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes that `named` adds to the existing ones; None if it contradicts them.
 
-    It must begin with them as they are called now, or with those that the project started with, as they were called
-    then. A name that a class once had is not a new one: it comes from repeating an old command line.
+    It must begin with their current names, or with the original names of the classes that the project started with. A
+    name that a class once had is not new: it comes from repeating an old command line.
     """
     if tuple(named[: len(before)]) == before:
         new = tuple(named[len(before) :])

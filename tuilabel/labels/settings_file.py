@@ -1,4 +1,4 @@
-"""settings.toml of a project: read by the standard library, edited in place so that comments stay."""
+"""settings.toml of a project: read with the standard library, edited in place so that comments stay."""
 
 from __future__ import annotations
 
@@ -80,4 +80,4 @@ def _update_list(current: Any, wanted: Sequence[str]) -> None:
 
 
 def _text(settings: Path) -> str:
-    return settings.read_bytes().decode()  # not read_text, which would change the ends of lines
+    return settings.read_bytes().decode()  # not read_text, which would change line endings

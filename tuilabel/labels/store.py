@@ -1,4 +1,4 @@
-"""The label store: append-only tables behind SQLAlchemy Core."""
+"""The label store: append-only tables in SQLite, through SQLAlchemy Core."""
 
 from __future__ import annotations
 
@@ -89,13 +89,13 @@ _ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
 """Columns added by a format; format 2 also added the table of class changes."""
 
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
-"""Values of the strategy in format 2 that tell an origin, or mark a note."""
+"""Values of `strategy` in format 2 that stand for an origin, or mark a note."""
 
 
 class LabelStore:
     """Events, class changes and rounds on disk. Rows are only added: SQLite itself refuses to change or delete one.
 
-    Use `open`; safe to use from several threads, one call at a time each.
+    Create it with `open`. Safe to use from several threads.
     """
 
     def __init__(self, engine: sa.Engine, where: str) -> None:
@@ -107,7 +107,7 @@ class LabelStore:
         """Open the SQLite store at `path`; it is created if it is missing and `create` is set.
 
         Commits are flushed to disk. The journal is a write-ahead log, or a rollback journal on a network file system,
-        where the former is not reliable. A store of an older format gets the columns that it lacks.
+        where write-ahead logs are not reliable. A store of an older format gets the columns that it lacks.
 
         Raises
         ------
@@ -133,11 +133,11 @@ class LabelStore:
         return store
 
     def append(self, events: Sequence[Event]) -> None:
-        """Write events in order; on return they are on disk. An event that is there already is not written again.
+        """Write events in order; on return they are on disk. An event that is already stored is not written again.
 
         Raises
         ------
-        TuilabelError : if they cannot be written; then none of them is.
+        TuilabelError : if they cannot be written; then none of them is written.
         """
         self._insert(_events, events)
 
@@ -190,7 +190,7 @@ class LabelStore:
         self._engine.dispose()
 
     def _insert(self, table: sa.Table, entries: Sequence[Event] | Sequence[ClassChange]) -> None:
-        """Write entries in one transaction, except those whose key is there already."""
+        """Write entries in one transaction, except those whose key is already stored."""
         if not entries:
             return
         rows = [{**vars(entry), "at": entry.at.isoformat()} for entry in entries]
@@ -229,7 +229,7 @@ class LabelStore:
 
 
 def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
-    """All columns but some, under the names that the program has for them: a few are stored under older names."""
+    """All columns except `without`, under the program's names for them: a few are stored under older names."""
     return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
 
 
@@ -258,13 +258,15 @@ def _append_only() -> list[str]:
 
 
 def _advice(reason: str) -> str:
-    known: dict[str, Any] = {
+    advice_for: dict[str, str] = {
         "full": "make room on the disk",
         "locked": "close the other program that uses it",
         "malformed": "make a copy of it and restore a backup",
         "not a database": "move that file away or pass another `project`",
     }
-    return next((advice for word, advice in known.items() if word in reason), "check the directory and its permissions")
+    return next(
+        (advice for word, advice in advice_for.items() if word in reason), "check the directory and its permissions"
+    )
 
 
 def _time(text: str) -> datetime:

@@ -1,4 +1,4 @@
-"""Writes what a session produces to the store: at once, or in a thread so that no key waits for the disk."""
+"""Writers from a session to the store: immediately, or in a thread so that no key waits for the disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tuilabel.labels.events import Event, Round
 Entry = Event | ClassChange | Round
 
 RETRY_AFTER = 1.0  # seconds
-LAST_TRY = 5.0  # seconds that closing waits for the disk
+CLOSE_TIMEOUT = 5.0  # seconds that closing waits for the disk
 
 
 class Store(Protocol):
@@ -34,17 +34,17 @@ class Writer(Protocol):
     """Writes events, class changes and rounds to a store, in order."""
 
     def put(self, *events: Event) -> None:
-        """Write `events`, now or soon, and all of them or none."""
+        """Write `events`, now or soon; either all or none are written."""
 
     def put_class_changes(self, *changes: ClassChange) -> None:
-        """Write `changes`, now or soon, and all of them or none."""
+        """Write `changes`, now or soon; either all or none are written."""
 
     def put_round(self, row: Round) -> None:
         """Write `row`, now or soon."""
 
 
 class InlineWriter:
-    """Writes at once; raises `TuilabelError` if that fails. For tests, notebooks and simulations."""
+    """Writes immediately; raises `TuilabelError` if that fails. For tests, notebooks and simulations."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -118,10 +118,10 @@ class BackgroundWriter:
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting)
 
-    def close(self, timeout: float = LAST_TRY) -> list[Event | ClassChange]:
-        """Write what is waiting, with one more try where that failed, and end.
+    def close(self, timeout: float = CLOSE_TIMEOUT) -> list[Event | ClassChange]:
+        """Write what is waiting, retrying once if that failed, and stop the thread.
 
-        Returns the events and class changes that could not be written.
+        Returns the events and class changes that could not be written within `timeout` seconds.
         """
         with self._changed:
             self._closing = True

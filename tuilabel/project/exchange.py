@@ -264,7 +264,7 @@ def _apply(project: Project, plan_for: PlanImport) -> ImportPlan:
     try:
         plan = plan_for(store.events(), store.class_changes(), project.classes)
         apply_import(plan, store)
-        project.keep_classes(ClassBook(store.class_changes()).names)
+        project.save_classes(ClassBook(store.class_changes()).names)
         return plan
     finally:
         store.close()

@@ -121,7 +121,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
         try:
             yield session
         finally:
-            opened.project.keep_classes(session.classes)
+            opened.project.save_classes(session.classes)
 
 
 @contextmanager
@@ -205,7 +205,7 @@ def background_session(
         trainer.close()
         unsaved = writer.close()
     running.unsaved = unsaved
-    project.keep_classes(running.session.classes)
+    project.save_classes(running.session.classes)
 
 
 def check_session_options(options: SessionOptions) -> None:

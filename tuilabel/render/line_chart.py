@@ -1,4 +1,4 @@
-"""Line charts of characters, for the screen and the console: Braille dots, or a letter for each line without colour."""
+"""Line charts of characters: Braille dots, or a letter for each curve on terminals without colours."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 LETTERS = "ox+*#@%&=abcdefghijklmnpqrstuvwyz"
-"""For lines that no colour tells apart, in their order."""
+"""One for each curve, in order, on terminals without colours."""
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x (k,), ascending, and y (k,)."""
 Line = list[tuple[str, int | None]]
 """Pieces of text, each with the index of the curve it belongs to; None for the axes."""
 
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # of a Braille character, by row and column
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # bits of a Braille character, by row and column
 _TICK_SPACE = 9  # columns for a number on the x axis
-_TICK_ROWS = 2  # for one on the y axis
+_TICK_ROWS = 2  # rows for a number on the y axis
 
 
 def line_chart(
@@ -33,18 +33,18 @@ def line_chart(
     letters: bool = False,
     unit: str = "",
 ) -> list[Line]:
-    """Draw curves over a pair of axes; where curves meet, the last one is in front.
+    """Draw curves over a pair of axes; if curves overlap, the last one is in front.
 
     Parameters
     ----------
-    width, height : of the whole chart in characters, axes and their numbers included.
+    width, height : size of the whole chart in characters, with axes and numbers.
     log_x : whether the x axis is logarithmic; both its limits must be positive then.
-    letters : whether each curve is a row of its letter (`LETTERS`) instead of Braille dots.
+    letters : whether to draw each curve with its letter (see `LETTERS`) instead of Braille dots.
     unit : follows the numbers on the y axis.
 
     Returns
     -------
-    `height` lines from top to bottom; none where there is no room for a chart.
+    `height` lines from top to bottom; none if there is no room for a chart.
     """
     y_ticks = _ticks(*y_limits, max(2, (height - 2) // _TICK_ROWS))
     texts = {y: f"{y:g}{unit}" for y in y_ticks}
@@ -100,7 +100,7 @@ def _between(first: int, last: int) -> range:
 def _scaled(
     values: NDArray[np.float64] | float, low: float, high: float, n: int, *, log: bool = False
 ) -> NDArray[np.float64]:
-    """Where values lie on an axis of `n` steps, from 0 to just below `n`."""
+    """The positions of values on an axis of `n` steps, from 0 to just below `n`."""
     scale = np.log if log else np.asarray
     share = (scale(values) - scale(low)) / max(float(scale(high) - scale(low)), 1e-12)
     return np.asarray(np.clip(share * n, 0, n - 1e-6), dtype=np.float64)

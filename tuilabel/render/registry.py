@@ -10,7 +10,7 @@ from tuilabel.render.kitty import KittyRenderer
 from tuilabel.render.pictures import CAPACITY, PictureSource
 
 RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty")
-"""The values of `images`, besides `auto`."""
+"""The values of `images` other than `auto`."""
 
 
 def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:

@@ -1,4 +1,4 @@
-"""Answers, notes and classes. Each change goes to the writer first, then to the ledger, then to the steps of undo."""
+"""Answers, notes and classes. Each change goes to the writer first, then to the ledger, then to the undo steps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from tuilabel.session.steps import Step, Steps
 
 @dataclass(frozen=True)
 class Touched:
-    """What an undo or a redo touched."""
+    """What an undo or a redo changed."""
 
     pool_indices: tuple[int, ...] = ()
-    """Of items; empty for a class change."""
+    """The items whose answers changed; empty for a class change."""
     classes: bool = False
+    """Whether the classes changed."""
 
 
 @dataclass(frozen=True)
 class _UndoneStep:
-    """A step that can be redone, with what is then to be written again."""
+    """A step that can be redone, with what a redo has to write again."""
 
     step: Step
     entries: tuple[tuple[int, StandingAnswer, str], ...] = ()
@@ -34,18 +35,18 @@ class _UndoneStep:
 
 
 class Answers:
-    """Everything that the annotators said about one pool, as the log has it.
+    """All answers, notes and classes of one pool, derived from the log.
 
     Parameters
     ----------
-    log, changes : what the store holds; both are followed from the first entry on.
-    classes : names that there must be; those that the store does not know are added.
+    log, changes : the store's events and class changes; both are replayed from the start.
+    classes : class names; those that the store does not know are added.
 
     Attributes
     ----------
-    book, timeline : the classes of now, and what names meant earlier.
-    ledger : the answers that stand.
-    notes : the notes that stand, by pool index.
+    book, timeline : the current classes, and what names meant earlier.
+    ledger : the standing answers.
+    notes : the current notes, by pool index.
     steps : what this annotator can undo.
     """
 
@@ -75,12 +76,12 @@ class Answers:
     # -- changes ------------------------------------------------------------------------------------------------
 
     def write(self, events: Sequence[tuple[int, Event]]) -> None:
-        """Write answers or notes, each with the pool index of its item; several answers are one step."""
+        """Write answers or notes, each with the pool index of its item; several answers form one step."""
         self._undone = self._undone if all(event.kind == "note" for _, event in events) else []
         self._write_and_follow(events)
 
     def withdraw(self, pool_idx: int) -> bool:
-        """Take back the answer that stands for an item, and its annotator's earlier ones; False without an answer."""
+        """Withdraw an item's standing answer and its annotator's earlier ones; False if it has no answer."""
         if not self.ledger.answers(pool_idx):
             return False
         self._undone = []
@@ -102,11 +103,11 @@ class Answers:
 
     @property
     def can_redo(self) -> bool:
-        """Whether a step was undone in this session, and nothing was done since."""
+        """Whether a step was undone in this session, with no other change since."""
         return bool(self._undone)
 
     def undo(self) -> Touched | None:
-        """Undo the last step; None where there is none."""
+        """Undo the last step; None if there is none."""
         step = self._next_undo()
         if step is None:
             return None
@@ -132,7 +133,7 @@ class Answers:
         return Touched(tuple(pool_idx for pool_idx, _ in written))
 
     def redo(self) -> Touched | None:
-        """Redo the step that was undone last; None where there is none."""
+        """Redo the step that was undone last; None if there is none."""
         if not self._undone:
             return None
         last = self._undone[-1]
@@ -153,7 +154,7 @@ class Answers:
         return next((step for step in self.steps.newest_first() if self._can_be_undone(step)), None)
 
     def _can_be_undone(self, step: Step) -> bool:
-        """Whether nobody has since answered over it, withdrawn its answers, or built on its classes."""
+        """Whether no later change answered its items again, withdrew its answers or used its classes."""
         if step.kind == "answer":
             return any(self.ledger.stands(pool_idx, key) for key, (pool_idx, _) in step.entries.items())
         if step.kind == "withdraw":
@@ -168,7 +169,7 @@ class Answers:
     # -- following the log --------------------------------------------------------------------------------------
 
     def _follow_log(self, log: Sequence[Event], changes: Sequence[ClassChange]) -> None:
-        """Go through the log; events about items that left the pool stay in the store."""
+        """Replay the log; events of items that are no longer in the pool are skipped."""
         waiting = list(reversed(changes))
         indices = self._pool.indices_of([event.item for event in log]).tolist()
         for n, (pool_idx, event) in enumerate(zip(indices, log, strict=True)):
@@ -185,7 +186,7 @@ class Answers:
         self.steps.follow_change(change, self._changes.get(change.undoes or ""))
 
     def _follow(self, pool_idx: int, answer: StandingAnswer) -> None:
-        """Follow an event, in the log or new; a label of a class that never existed is left out."""
+        """Apply an event, replayed or new; a label of a class that never existed is ignored."""
         event = answer.event
         if event.kind == "note":
             self.notes.pop(pool_idx, None)
@@ -215,11 +216,11 @@ class Answers:
         """Undo events for the standing answer and its annotator's earlier ones."""
         stack, step_key = self.ledger.answers(pool_idx), uuid.uuid4().hex
         annotator = stack[-1].event.annotator
-        theirs = [answer.event for answer in stack if answer.event.annotator == annotator]
-        return [(pool_idx, self._removal(event, step_key, "withdraw")) for event in theirs]
+        earlier = [answer.event for answer in stack if answer.event.annotator == annotator]
+        return [(pool_idx, self._removal(event, step_key, "withdraw")) for event in earlier]
 
     def _removal(self, event: Event, step_key: str, origin: Literal["undo", "withdraw"] = "undo") -> Event:
-        """The undo event of an answer."""
+        """An event that undoes an answer."""
         return replace(
             event,
             key=uuid.uuid4().hex,
@@ -233,7 +234,7 @@ class Answers:
         )
 
     def _repeated(self, answer: StandingAnswer, undo_key: str, step_key: str | None) -> Event:
-        """The same answer as a new event: what is on disk is never changed."""
+        """The same answer as a new event: existing entries are never changed."""
         event = self.ledger.with_current_names(answer)
         return replace(event, key=uuid.uuid4().hex, undoes=undo_key, step=step_key)
 

@@ -1,4 +1,4 @@
-"""Which batch is current, when the next one is made, and what the trainer is asked for."""
+"""Which batch is current, when the next one is created, and what is requested from the trainer."""
 
 from __future__ import annotations
 
@@ -20,11 +20,8 @@ from tuilabel.session.rounds import AUDIT_SHARE, audit_size, query_items, round_
 from tuilabel.session.state import Batch
 from tuilabel.session.trainer_client import TrainerClient
 
-REFRESH_FACTOR = 2  # predictions on the screen change only for a model of twice as many labels
-N_BATCHES = {
-    "label": 2,
-    "batch": 1,
-}  # ranked ahead, so that a person never waits; without one the picks are those of a newer model
+REFRESH_FACTOR = 2  # predictions on the screen change only for a model trained on twice as many labels
+N_BATCHES = {"label": 2, "batch": 1}  # picked ahead: an annotator never waits, simulations use the newest model
 
 
 @dataclass(frozen=True)
@@ -49,16 +46,16 @@ class QueryPlan:
             raise UsageError(f"audit_share must be between 0 and 1, got {self.audit_share}", parameter="audit_share")
 
     def strategy_after(self, n_batches: int) -> str:
-        """The strategy that picks the batch after so many."""
+        """The strategy that picks the batch after the first `n_batches`."""
         return self.strategy if n_batches or self.start is None else self.start
 
     def size_after(self, n_batches: int) -> int:
-        """The size of the batch after so many."""
+        """The size of the batch after the first `n_batches`."""
         return self.batch_size if n_batches or self.first_batch is None else self.first_batch
 
 
 class BatchScheduler:
-    """Makes batches of the trainer's picks, and training requests of the answers."""
+    """Creates batches from the trainer's picks, and training requests from the answers."""
 
     def __init__(
         self,
@@ -89,28 +86,28 @@ class BatchScheduler:
 
     @property
     def _budget(self) -> int:
-        """Answers that are possible: in the pool as it is now, without items whose files are gone."""
+        """The most answers that are possible: the budget, but no more than the items whose files still exist."""
         most = len(self._ledger) - self._ledger.count_unanswered(self.gone)
         return most if self._plan.budget is None else min(self._plan.budget, most)
 
     def on_pool_changed(self) -> None:
-        """The pool has grown, or models see other latents: request a model of these."""
+        """Request a model after the pool has grown or its latents have changed."""
         self.gone = self._pool.gone
         self.submit()
 
     def on_answers_changed(self, touched: Iterable[int] = (), switch_to: int | None = None) -> None:
-        """Answers came or went: make sure that there is a batch, and request a new model.
+        """Make sure that there is a batch, and request a new model, after answers were added or removed.
 
         Parameters
         ----------
-        touched : pool indices of items whose batch may be open again.
+        touched : pool indices of items whose batches may be open again.
         switch_to : pool index of the item whose batch becomes the current one, if it is open.
         """
         self._batches.update_open(self._ledger.standing, self._batches.rows_of(touched))
         if switch_to is not None:
             self._batches.switch_to(switch_to)
         if self._batches.current is None and self._plan.retrain == "label":
-            self._make_batch(is_fresh=False)  # ranked ahead: the person does not wait
+            self._make_batch(is_fresh=False)  # from picks made ahead, so that the annotator does not wait
         if self._batches.current is None or self._plan.retrain == "label":
             self.submit()
 
@@ -135,7 +132,7 @@ class BatchScheduler:
             self._refresh_predictions(trained_on)
 
     def submit(self) -> None:
-        """Request a model of the labels that there are, and picks for the next batch."""
+        """Request a model trained on the current labels, and picks for the next batch."""
         indices, labels, audit = self._ledger.labels()
         waiting = [item.index for item in self._batches.open_items() if self._ledger.label_of(item.index) is None]
         share = self._plan.audit_share
@@ -167,18 +164,18 @@ class BatchScheduler:
 
     def _target_of(self) -> NDArray[np.int64]:
         """The session's class position of each class of the dataset, -1 for none; see `TrainRequest`."""
-        found = [self._book.position(self._book.first_id(name)) for name in self._pool.classes]
-        return np.array([-1 if class_pos is None else class_pos for class_pos in found], dtype=np.int64)
+        positions = [self._book.position(self._book.first_id(name)) for name in self._pool.classes]
+        return np.array([-1 if class_pos is None else class_pos for class_pos in positions], dtype=np.int64)
 
     def _refresh_predictions(self, trained_on: NDArray[np.int64]) -> None:
         """Give the current batch the predictions of a much better model than it has.
 
-        Never for an answered item, nor for one whose answer, undone since, that model has learnt: an audit item is
-        judged by a model that has not seen it.
+        Answered items keep theirs, and so do items whose answer, undone since, that model was trained on: an audit
+        item is evaluated by a model that has not seen its label.
 
         Parameters
         ----------
-        trained_on : pool indices of the items that the newest model has learnt.
+        trained_on : pool indices of the items that the newest model was trained on.
         """
         batch, result = self._batches.current, self._trainer.result
         if batch is None or result is None or not result.n_labels:
@@ -189,8 +186,8 @@ class BatchScheduler:
         if any(item.index not in shown and item.index not in answered for item in batch.items):
             return  # the request was made before this batch
         items = np.array([item.index for item in batch.items], dtype=np.int64)
-        barred = {i for i in items.tolist() if i in answered} | set(items[np.isin(items, trained_on)].tolist())
-        self._batches.replace_current(with_predictions(batch, result, barred))
+        excluded = {i for i in items.tolist() if i in answered} | set(items[np.isin(items, trained_on)].tolist())
+        self._batches.replace_current(with_predictions(batch, result, excluded))
 
     @property
     def _next_size(self) -> int:
@@ -198,10 +195,10 @@ class BatchScheduler:
         return min(self._plan.size_after(len(self._batches)), self._budget - len(self._ledger.standing))
 
     def _make_batch(self, is_fresh: bool) -> None:
-        """Make a batch of the newest result's candidates.
+        """Create a batch from the newest result's candidates.
 
-        Unless that result is fresh, that is of the newest request, the next one is waited for where too few candidates
-        are left, or the session retrains by batch.
+        A result is fresh if it answers the newest request. One that is not fresh is not used if too few candidates are
+        left, or if the session retrains by batch: the next result will do.
         """
         result = self._trainer.result
         if result is None or self.finished or (not is_fresh and self._plan.retrain == "batch"):

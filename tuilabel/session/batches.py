@@ -9,7 +9,7 @@ from tuilabel.session.state import Batch, QueryItem
 
 
 class Batches:
-    """Batches in the order in which they were made. One is open while any of its items is unanswered.
+    """Batches in order of creation. A batch is open while any of its items is unanswered.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Batches:
 
     @property
     def next_number(self) -> int:
-        """The number of the round after all that there are."""
+        """The number of the next round."""
         return self._all[-1].round + 1 if self._all else 1
 
     def add(self, batch: Batch) -> None:
@@ -56,7 +56,7 @@ class Batches:
         return (item for row in self._open for item in self._all[row].items)
 
     def find(self, pool_idx: int) -> tuple[Batch, QueryItem] | None:
-        """The batch that queried an item, and the item as it was queried; None where none did."""
+        """The batch that queried an item, and the item as it was queried; None if no batch did."""
         if pool_idx not in self._rows:
             return None
         row, batch_pos = self._rows[pool_idx]
@@ -67,7 +67,7 @@ class Batches:
         return pool_idx in self._rows and self._rows[pool_idx][0] in self._open
 
     def update_open(self, answered: Collection[int], touched_rows: Iterable[int] = ()) -> None:
-        """Find out which batches are open after answers came or went; a complete one is no longer current.
+        """Update which batches are open after answers were added or removed; a complete one is no longer current.
 
         Parameters
         ----------
@@ -88,7 +88,7 @@ class Batches:
             self._current = self._rows[pool_idx][0]
 
     def remap_classes(self, new_class_pos: Sequence[int | None]) -> None:
-        """Turn predictions of class k into predictions of class `new_class_pos[k]`, or none."""
+        """Turn predictions of class k into predictions of class `new_class_pos[k]`; None removes them."""
         self._all = [
             replace(
                 batch,

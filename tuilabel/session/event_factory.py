@@ -1,4 +1,4 @@
-"""Makes the events of one annotator, with what was known of each item before its new answer."""
+"""Creates the events of one annotator, with what was known of each item before its new answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AnswerKind = Literal["label", "skip", "flag"]
 
 
 class EventFactory:
-    """Makes events; writes none."""
+    """Creates events without writing them."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class EventFactory:
 
         Parameters
         ----------
-        trained_on : labels that the model behind `predicted` was trained on.
+        trained_on : number of labels that the model of `predicted` was trained on.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class EventFactory:
         return events
 
     def class_name(self, class_pos: int | None) -> str:
-        """The name of the class at a position; raises `UsageError` where there is none."""
+        """The name of the class at a position; raises `UsageError` if there is none."""
         names = self._book.names
         if class_pos is None or not 0 <= class_pos < len(names):
             raise UsageError(f"class_pos must be 0 to {len(names) - 1}, got {class_pos}", parameter="class_pos")

@@ -1,4 +1,4 @@
-"""The history: every answer that stands, newest first."""
+"""The history: every standing answer, newest first."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from tuilabel.labels import ClassBook, Event, Kind
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One item with the answer that stands."""
+    """One item with its standing answer."""
 
     index: int
-    """Of the item in the pool."""
+    """The item's index in the pool."""
     id: str
     """Content id of the image."""
     kind: Kind
     class_pos: int | None
-    """Position of the class; None without a label."""
+    """Position of the class; None if it is not a label."""
     class_name: str | None
     annotator: str
     at: datetime
@@ -28,14 +28,14 @@ class HistoryEntry:
     round: int
     note: str | None
     predicted: int | None
-    """Class position that the model predicted before it learnt the answer."""
+    """Class position that the model predicted before it was trained on the answer."""
     confidence: float | None
 
 
 class History(Sequence[HistoryEntry]):
-    """The answers of one moment; entries are made when they are looked at.
+    """A snapshot of the answers; entries are created when they are read.
 
-    Making it sorts the answers by time, a few milliseconds for 30,000; an entry costs microseconds.
+    Creating it sorts the answers by time, a few milliseconds for 30,000; reading an entry takes microseconds.
     """
 
     def __init__(self, standing: Iterable[tuple[int, Event]], notes: Mapping[int, str], book: ClassBook) -> None:

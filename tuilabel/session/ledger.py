@@ -1,4 +1,4 @@
-"""The answers that stand, with their counts."""
+"""The standing answers, with their counts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tuilabel.labels.classes import with_names
 
 @dataclass(frozen=True, slots=True)
 class StandingAnswer:
-    """An answer as it was written, with the ids of the classes that it named then."""
+    """An answer as it was written, with the ids of the classes that its names meant then."""
 
     event: Event
     class_id: int | None
@@ -23,19 +23,19 @@ class StandingAnswer:
 
 
 class Ledger:
-    """The answers that stand, counted as they come and go, so that a key costs the same after 30,000 labels.
+    """The standing answers, counted incrementally so that a key costs the same after 30,000 labels.
 
     Parameters
     ----------
-    n_items : N, of the pool.
-    book : the classes; call `rebuild` after a change of them.
+    n_items : N, the number of items in the pool.
+    book : the classes; call `rebuild` after they change.
 
     Attributes
     ----------
-    standing : the answer that stands for each item, by pool index, with the class names of now.
-    audits : those to audit items.
-    kinds : how many there are of each kind.
-    class_counts : labels by class position.
+    standing : each item's standing answer, by pool index, with current class names.
+    audits : the standing answers to audit items, by pool index.
+    kinds : number of standing answers by kind.
+    class_counts : number of labels by class position.
     """
 
     def __init__(self, n_items: int, book: ClassBook) -> None:
@@ -53,11 +53,11 @@ class Ledger:
         self._audit = np.zeros(n_items, dtype=bool)
 
     def __len__(self) -> int:
-        """Items of the pool."""
+        """The number of items in the pool."""
         return len(self._label)
 
     def grow(self, n_items: int) -> None:
-        """The pool has `n_items` now, the new ones after those that it had."""
+        """Add items at the end, as the pool did, up to `n_items`."""
         n_new = n_items - len(self._label)
         self._label = np.append(self._label, np.full(n_new, -1, dtype=np.int64))
         self._set_aside = np.append(self._set_aside, np.zeros(n_new, dtype=bool))
@@ -68,7 +68,7 @@ class Ledger:
         self._stacks.setdefault(pool_idx, []).append(answer)
 
     def drop(self, pool_idx: int, key: str | None) -> StandingAnswer | None:
-        """Remove the answer `key` from an item and return it; None where it is not there. `update` makes it count."""
+        """Remove the answer `key` from an item and return it, or None if there is none; `update` makes that count."""
         stack = self._stacks.get(pool_idx, [])
         row = next((row for row in reversed(range(len(stack))) if stack[row].event.key == key), None)
         return None if row is None else stack.pop(row)
@@ -100,34 +100,34 @@ class Ledger:
             self.class_counts[class_pos] += 1
 
     def rebuild(self) -> None:
-        """Count everything again, by the classes of now."""
+        """Count everything again, by the current classes."""
         self._clear(len(self._label))
         for pool_idx in self._stacks:
             self.update(pool_idx)
 
     def with_current_names(self, answer: StandingAnswer) -> Event:
-        """The answer's event with the class names of now."""
+        """The answer's event with current class names."""
         return with_names(answer.event, self._book, answer.class_id, answer.predicted_id)
 
     def answers(self, pool_idx: int) -> Sequence[StandingAnswer]:
-        """Every answer to an item that was not undone, the one that stands last."""
+        """Every answer to an item that was not undone; the last one is the standing one."""
         return self._stacks.get(pool_idx, ())
 
     def live_events(self) -> list[Event]:
-        """Every answer that was not undone, of every annotator, item by item, with the class names of now."""
+        """Every answer that was not undone, of every annotator, item by item, with current class names."""
         return [self.with_current_names(answer) for stack in self._stacks.values() for answer in stack]
 
     def stands(self, pool_idx: int, key: str) -> bool:
-        """Whether the answer `key` is the one that stands for an item."""
+        """Whether the answer `key` is an item's standing answer."""
         event = self.standing.get(pool_idx)
         return event is not None and event.key == key
 
     def uses(self, class_id: int) -> bool:
-        """Whether any answer names a class, standing or below another one."""
+        """Whether any answer names a class, even one that a later answer has replaced."""
         return any(answer.class_id == class_id for stack in self._stacks.values() for answer in stack)
 
     def label_of(self, pool_idx: int) -> int | None:
-        """The class position of an item; None where it has no label."""
+        """The class position of an item; None if it has no label."""
         class_pos = int(self._label[pool_idx])
         return None if class_pos < 0 else class_pos
 

@@ -40,17 +40,17 @@ class LogStatistics:
     flagged: int
     rounds: int
     annotators: tuple[tuple[str, int], ...]
-    """Labels that stand by annotator, most labels first."""
+    """Standing labels by annotator, most labels first."""
     class_counts: tuple[int, ...]
     test_accuracy: float | None
-    """Of the model behind the newest round, on test items; None without them."""
+    """Of the newest round's model, on test items; None without them."""
     audit: AuditEstimate | None
     accuracy: MeasuredAccuracy | None
     """The accuracy to report with its interval: on test items, or without them by audit items."""
     lure: LureEstimate | None
     """Accuracy by LURE weights (Farquhar et al. 2021), from what the model of each batch predicted for its items."""
     curve: tuple[CurvePoint, ...]
-    """Accuracy by labels: on test items, or without them by audit items."""
+    """Accuracy by number of labels: on test items, or without them by audit items."""
     class_figures: tuple[ClassFigure, ...]
     """Labels of each class, and its recall among audit items."""
     confusion: NDArray[np.int64] | None = field(compare=False)
@@ -74,16 +74,16 @@ def log_statistics(
 ) -> LogStatistics:
     """The statistics of everything in a store, as `tuilabel stats` shows them.
 
-    It shares its parts with `LabellingSession.statistics`, which the screen and the report show: where the log has all
-    that a figure takes, both give the same.
+    It shares its parts with `LabellingSession.statistics`, which the screen and the report show: if the log has all
+    that a figure needs, both give the same.
 
     Parameters
     ----------
     log, rounds, class_changes : all that the store holds, in the order of writing, as `LabelStore` returns it. Events
-        have the class names of their time; items that have left the pool count.
+        have the class names of their time; items that are no longer in the pool count.
     classes : class names of a store without class changes, as the settings of the project list them.
     pool_size : items of the pool.
-    test_size : items of the pool's test split: the n of rounds of older versions, which do not record it; None without
+    test_size : items of the pool's test split: used for rounds of older versions, which do not record it; None without
         a test split.
     """
     names = ClassBook(class_changes).names or tuple(classes)

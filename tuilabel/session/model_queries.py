@@ -1,4 +1,4 @@
-"""What the session asks the model besides training: about one item, the items of a class, labels to review."""
+"""Questions to the model: about one item, the items of a class, labels to review."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FOLDS = 5
 
 
 class AnsweredSession(Protocol):
-    """What questions are made of; `LabellingSession` provides it."""
+    """What `ModelQueries` needs of a session; `LabellingSession` provides it."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -33,7 +33,7 @@ class AnsweredSession(Protocol):
 
     @property
     def standing(self) -> Mapping[int, Event]:
-        """The answers that stand, by pool index."""
+        """The standing answers, by pool index."""
 
     @property
     def live_events(self) -> list[Event]:
@@ -76,7 +76,7 @@ class ModelQueries:
         self._trainer.ask(InspectItem(self._inspect_serial, pool_idx, neighbours, self._since))
 
     def ask_class(self, class_pos: int, count: int, order: Literal["sure", "unsure"] = "sure") -> None:
-        """Ask for `count` unanswered items, outside of open batches, that the model predicts to be of a class."""
+        """Ask for `count` unanswered items outside open batches that the model predicts to be of a class."""
         self.class_items = None
         self._class_serial = self._next_serial()
         excluded = self._session.unavailable()
@@ -97,7 +97,7 @@ class ModelQueries:
         return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
 
     def on_classes_changed(self, new_class_pos: Sequence[int | None], since: int) -> None:
-        """Class k is at `new_class_pos[k]` from now on: drop replies in terms of the old classes, and ask again.
+        """Drop replies in terms of the old classes and ask again: class k has moved to `new_class_pos[k]`.
 
         The items of a class are not asked for again, as it may no longer exist.
 

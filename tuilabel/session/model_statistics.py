@@ -1,4 +1,4 @@
-"""How good the models of a session are. Updated when a result arrives: looking at all answers must not slow a key."""
+"""How good a session's models are. Updated when a result arrives: going through all answers must not slow a key."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ModelStatistics:
     Parameters
     ----------
     classes : class names.
-    step : labels that a model must have more than the previous one to count for the advice.
-    test_size : items of the pool's test split: the n of rounds that do not record how many items measured their model;
-        None where there is no test split.
+    step : additional labels after which a model counts for the stopping advice.
+    test_size : items of the pool's test split: used for rounds that do not record how many items their model was
+        measured on; None without a test split.
     target : the accuracy to reach, 0…1; None for no target.
     """
 
@@ -38,7 +38,7 @@ class ModelStatistics:
         self.test_accuracy: float | None = None
         """Of the newest model that was measured on test items."""
         self.tested: MeasuredAccuracy | None = None
-        """The same with its interval; None also where the number of test items is not known."""
+        """The same with its interval; None also if the number of test items is unknown."""
         self.start_histogram: tuple[int, ...] | None = None
         self.confusion: NDArray[np.int64] | None = None
         """On test items, or without them on audit items: (C, C), rows true, columns predicted."""
@@ -46,12 +46,12 @@ class ModelStatistics:
 
     @property
     def curve(self) -> tuple[CurvePoint, ...]:
-        """Accuracy by labels: on test items, or without them by audit items."""
+        """Accuracy by number of labels: on test items, or without them by audit items."""
         return self.test_curve or self._audit_curve
 
     @property
     def test_curve(self) -> tuple[CurvePoint, ...]:
-        """Test accuracy by labels."""
+        """Test accuracy by number of labels."""
         return self._test_curve.points()
 
     @property
@@ -60,12 +60,12 @@ class ModelStatistics:
         return bool(self.test_curve) if self.curve else self._test_size is not None
 
     def labels_left(self, labelled: int, pool_size: int) -> int | None:
-        """Labels still needed for the target; None where that is beyond the pool or cannot be said."""
+        """Labels still needed for the target; None if that is more than the pool has, or unknown."""
         needed = self.advisor.labels_for_target
         return None if needed is None or needed > pool_size else max(0, needed - labelled)
 
     def restore(self, rounds: Sequence[Round], audits: Collection[Event]) -> None:
-        """Start from what the store holds, before there is a model."""
+        """Start from the store's rounds and audit items, before there is a model."""
         for row in rounds:
             if row.trained_on and row.test_accuracy is not None:
                 self._add_test(row.trained_on, row.test_accuracy, row.test_size or self._test_size)
@@ -81,14 +81,14 @@ class ModelStatistics:
         self.advisor.add_result(result, self.test_curve, audits)
 
     def on_features_changed(self) -> None:
-        """Models see other latents: stability of predictions and the first histogram start over."""
+        """Start the stability of predictions and the first histogram over: models now get other latents."""
         self.advisor = StoppingAdvisor(self._step, self._target)
         self.start_histogram = None
 
     def remap_classes(self, new_class_pos: Sequence[int | None], classes: Sequence[str]) -> None:
-        """Class k becomes class `new_class_pos[k]` of `classes`, or none; counts move along.
+        """Move the counts of class k to class `new_class_pos[k]` of `classes`; None drops them.
 
-        Stability of predictions starts over unless all keep their positions: then some are new or renamed.
+        Stability of predictions starts over unless every class keeps its position, that is if some are new or renamed.
         """
         self._classes = tuple(classes)
         self._audit_keys = []

@@ -21,20 +21,20 @@ class ReviewItem:
     """One answered item to review."""
 
     index: int
-    """Of the item in the pool."""
+    """The item's index in the pool."""
     id: str
     reason: Reason
-    """The strongest one, in the order of `Reason`."""
+    """The first that applies, in the order of `Reason`."""
     label: int | None
-    """The position of its class; None for a flagged one."""
+    """The position of its class; None if it is flagged."""
     suggested: int | None
     """The class position that models or other annotators suggest."""
     confidence: float | None
-    """The probability of that class, where a model suggests it."""
+    """The probability of that class, if a model suggests it."""
     score: float
-    """0…1, how doubtful the label is, to compare items of one reason."""
+    """How doubtful the label is, 0…1; comparable among items with the same reason."""
     by: tuple[tuple[str, int], ...] = ()
-    """Annotators and the class positions they gave, where they disagree."""
+    """Annotators and the class positions they gave, if they disagree."""
 
 
 def review_items(
@@ -49,10 +49,10 @@ def review_items(
 
     Parameters
     ----------
-    standing : the answers that stand, by pool index.
+    standing : the standing answers, by pool index.
     live_events : every answer that was not undone, of every annotator.
-    classes : class names; answers with others do not count.
-    out_of_fold : probabilities of labelled items; labels that have changed since are judged as they are now.
+    classes : class names; answers with other names are ignored.
+    out_of_fold : probabilities of labelled items; labels that have changed since are evaluated as they are now.
     """
     class_pos = {name: position for position, name in enumerate(classes)}
     undone = {event.undoes for event in live_events if event.kind == "undo"}
@@ -61,14 +61,14 @@ def review_items(
     to_review = {
         index: event for index, event in standing.items() if (event.item, event.kind, event.class_name) not in reviewed
     }
-    found = [
+    candidates = [
         *_likely_wrong(standing, class_pos, out_of_fold),
         *_flagged(to_review),
         *_disagreements(to_review, answers, class_pos),
         *_audit_mistakes(to_review, class_pos),
     ]
     by_index: dict[int, ReviewItem] = {}
-    for item in (item for item in found if item.index in to_review):
+    for item in (item for item in candidates if item.index in to_review):
         by_index.setdefault(item.index, item)
     return list(by_index.values())
 
@@ -76,12 +76,12 @@ def review_items(
 def _likely_wrong(
     standing: Mapping[int, Event], class_pos: Mapping[str, int], out_of_fold: OutOfFoldPredictions | None
 ) -> list[ReviewItem]:
-    """Confident learning over all labels that models have judged, including those reviewed already."""
+    """Confident learning over all labels with out-of-fold probabilities, including those already reviewed."""
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:
         return []
     label = {index: class_pos.get(event.class_name or "") for index, event in standing.items()}
-    known = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
-    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in known]
+    predictable = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
+    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in predictable]
     if not rows:
         return []
     p: NDArray[np.float32] = out_of_fold.probabilities[rows]
@@ -113,12 +113,12 @@ def _flagged(standing: Mapping[int, Event]) -> list[ReviewItem]:
 def _disagreements(
     standing: Mapping[int, Event], answers: Sequence[Event], class_pos: Mapping[str, int]
 ) -> list[ReviewItem]:
-    """Items that annotators last gave different classes; those that most disagree with the label first."""
+    """Items whose annotators' last answers differ in class; those with most votes against the label first."""
     given: dict[str, dict[str, str]] = {}
     for event in answers:
         if event.kind == "label" and event.class_name is not None and event.class_name in class_pos:
             given.setdefault(event.item, {})[event.annotator] = event.class_name
-    found = []
+    items = []
     for index, event in standing.items():
         votes = given.get(event.item, {})
         if event.kind != "label" or len(set(votes.values())) < 2:
@@ -128,18 +128,18 @@ def _disagreements(
         by = tuple(sorted((annotator, class_pos[name]) for annotator, name in votes.items()))
         share = len(others) / len(votes)
         label = class_pos.get(event.class_name or "")
-        found.append(ReviewItem(index, event.item, "disagreement", label, class_pos[suggested], None, share, by))
-    return sorted(found, key=lambda item: -item.score)
+        items.append(ReviewItem(index, event.item, "disagreement", label, class_pos[suggested], None, share, by))
+    return sorted(items, key=lambda item: -item.score)
 
 
 def _audit_mistakes(standing: Mapping[int, Event], class_pos: Mapping[str, int]) -> list[ReviewItem]:
-    """Audit items that the model mistook before it learnt them; the most confident mistakes first."""
-    found = []
+    """Audit items that the model got wrong before it was trained on them; the most confident mistakes first."""
+    items = []
     for index, event in standing.items():
         label, predicted = class_pos.get(event.class_name or ""), class_pos.get(event.predicted or "")
         if event.audit and label is not None and predicted is not None and label != predicted:
             confidence = event.confidence
-            found.append(
+            items.append(
                 ReviewItem(index, event.item, "audit mistake", label, predicted, confidence, confidence or 0.0)
             )
-    return sorted(found, key=lambda item: -item.score)
+    return sorted(items, key=lambda item: -item.score)

@@ -1,4 +1,4 @@
-"""Batches from a trainer's picks, to rounds of the store and back. Pure functions."""
+"""Batches from a trainer's picks, and batches as rounds of the store and back. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ AUDIT_SHARE = 0.1
 
 
 def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
-    """Audit items in round `number`: a share of its items, at least one; of single items one in every tenth round.
+    """Audit items in round `number`: a share of its items, at least one; of single items, one in 1 / share rounds.
 
-    The first round has none: there is no model yet for them to judge.
+    The first round has none: there is no model yet that they could evaluate.
     """
     if number == 1 or share == 0:
         return 0
@@ -29,7 +29,7 @@ def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
 def query_items(
     picks: ItemPredictions, pool: ImagePool, answered: Collection[int], *, audit: bool, trained_on: int | None
 ) -> list[QueryItem]:
-    """The picks that are not answered yet, with their predictions by a model of `trained_on` labels."""
+    """The picks that are not answered yet, with the predictions of a model trained on `trained_on` labels."""
     predicted, confidence, drawn = picks.predicted, picks.confidence, picks.query_probability
     return [
         QueryItem(
@@ -46,15 +46,15 @@ def query_items(
     ]
 
 
-def with_predictions(batch: Batch, result: RoundResult, barred: Collection[int]) -> Batch:
-    """The batch with the predictions of a newer model, except for items whose pool index is in `barred`."""
+def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int]) -> Batch:
+    """The batch with the predictions of a newer model, except for items whose pool index is in `excluded`."""
     shown = result.shown
     if shown.predicted is None or shown.confidence is None:
         return batch
     row_of = {pool_idx: row for row, pool_idx in enumerate(shown.indices.tolist())}
     items = tuple(
         item
-        if item.index in barred or item.index not in row_of
+        if item.index in excluded or item.index not in row_of
         else replace(
             item,
             predicted=int(shown.predicted[row_of[item.index]]),
@@ -67,7 +67,7 @@ def with_predictions(batch: Batch, result: RoundResult, barred: Collection[int])
 
 
 def round_from_batch(batch: Batch, result: RoundResult, classes: Sequence[str], at: datetime) -> Round:
-    """The batch as the store keeps it."""
+    """The batch as a round of the store."""
     return Round(
         number=batch.round,
         asked_at=at,
@@ -90,7 +90,7 @@ def round_from_batch(batch: Batch, result: RoundResult, classes: Sequence[str], 
 
 
 def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
-    """The batch of a round of the store, without items that have left the pool."""
+    """The batch of a round of the store, without items that are no longer in the pool."""
     book = timeline.book
     indices = pool.indices_of([item.item for item in row.items]).tolist()
     items = tuple(

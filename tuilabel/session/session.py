@@ -49,22 +49,22 @@ class LabellingSession:
     ----------
     pool : the images to label.
     log, rounds, class_changes : all that the store holds so far; the session continues from there.
-    writer : takes new events, class changes and rounds to disk; by default they are kept in memory only.
+    writer : writes new events, class changes and rounds to disk; by default they are kept in memory only.
     trainer : answers training requests. The caller starts it, with `handle` as the receiver of its messages.
     classes : names of the classes; a label is a position in `session.classes`. Names that the store does not know are
-        added. One that was renamed or merged, as `class_changes` tell, does not come back.
-    strategy : name of the query strategy; until two classes are known the trainer falls back on coverage.
+        added. One that was renamed or merged according to `class_changes` does not come back.
+    strategy : name of the query strategy; until there are labels of two classes the trainer falls back on coverage.
     batch_size : items per round; at least 1.
     annotator : the name on every answer.
     seed : seeds everything that is drawn at random.
-    retrain : "label" requests a new model after every answer (a person goes on typing meanwhile), "batch" only when a
-        batch is complete, before the next is picked (simulations).
-    start : strategy of the first batch; by default `strategy`, or coverage where that needs a model.
+    retrain : "label" requests a new model after every answer (for people, who go on labelling meanwhile), "batch" only
+        when a batch is complete, before the next is picked (for simulations).
+    start : strategy of the first batch; by default `strategy`, or coverage if that needs a model.
     first_batch : items of the first batch; by default `batch_size`.
     budget : answers after which the session is finished; by default the whole pool.
-    audit_share : share of each batch from the second on that is drawn uniformly at random, 0…1; 0 for none.
+    audit_share : share of each batch from the second on that is drawn uniformly at random, 0…1.
     cross_validate : whether the trainer cross-validates after each batch, for the estimate by LURE weights; by default
-        where the strategy draws at random.
+        if the strategy draws at random.
     target : the accuracy to reach, above 0 and below 1; by default none.
     clock : the time, in UTC.
 
@@ -74,7 +74,7 @@ class LabellingSession:
 
     Raises
     ------
-    UsageError : where a parameter is out of range, or there are fewer than two classes.
+    UsageError : if a parameter is out of range, or there are fewer than two classes.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class LabellingSession:
         writer = NullWriter() if writer is None else writer
         plan = QueryPlan(strategy, batch_size, seed, retrain, start, first_batch, budget, audit_share)
         if target is not None and not 0 < target < 1:
-            raise UsageError(f"target must be above 0 and below 1, as 0.95, got {target}", parameter="target")
+            raise UsageError(f"target must be above 0 and below 1, such as 0.95, got {target}", parameter="target")
         n_classes = len({*classes, *ClassBook(class_changes).names})
         if n_classes < 2:
             raise UsageError(f"classes must name at least two classes, got {n_classes}", parameter="classes")
@@ -133,7 +133,7 @@ class LabellingSession:
 
     @property
     def class_ids(self) -> tuple[int, ...]:
-        """The id of each class: it stays the same when others are added or merged, and is never used again."""
+        """The id of each class, by position: it stays the same when others are added or merged, and is never reused."""
         return self._book.class_ids
 
     @property
@@ -173,7 +173,7 @@ class LabellingSession:
 
     @property
     def standing(self) -> Mapping[int, Event]:
-        """The answers that stand, by pool index, with the class names of now."""
+        """The standing answers, by pool index, with current class names."""
         return self._ledger.standing
 
     @property
@@ -182,7 +182,7 @@ class LabellingSession:
         return self._ledger.live_events()
 
     def answer_at(self, pool_idx: int) -> Event | None:
-        """The answer that stands for an item, with the class names of now; None without one."""
+        """An item's standing answer, with current class names; None if it has none."""
         return self._ledger.standing.get(pool_idx)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -196,7 +196,7 @@ class LabellingSession:
         return np.union1d(self._scheduler.gone, sorted(queried | self._ledger.standing.keys())).astype(np.int64)
 
     def note_on(self, pool_idx: int) -> str | None:
-        """The note on an item; None without one."""
+        """The note on an item; None if it has none."""
         return self._answers.notes.get(pool_idx)
 
     def notes(self) -> dict[int, str]:
@@ -204,11 +204,11 @@ class LabellingSession:
         return dict(self._answers.notes)
 
     def history(self) -> Sequence[HistoryEntry]:
-        """The answers that stand, of every annotator, newest first; see `History` for what it costs."""
+        """The standing answers of every annotator, newest first; see `History` for what it costs."""
         return History(self._ledger.standing.items(), self._answers.notes, self._book)
 
     def statistics(self) -> Statistics:
-        """All figures of this moment."""
+        """A snapshot of all figures."""
         return session_statistics(
             self._ledger,
             self._answers.steps,
@@ -237,8 +237,8 @@ class LabellingSession:
     ) -> None:
         """Answer an item of the pool, queried or not; a new answer replaces the previous one.
 
-        What was known when the item was queried stays with it: round, strategy, whether it is an audit item, and the
-        prediction from before its answer was learnt. Only the answer and its `origin` are new.
+        What was known when the item was queried is kept: round, strategy, whether it is an audit item, and the
+        prediction of a model that was not trained on its answer. Only the answer and its `origin` are new.
 
         Parameters
         ----------
@@ -249,8 +249,8 @@ class LabellingSession:
 
         Raises
         ------
-        UsageError : unless a label's class is one of the session's.
-        IndexError : unless the item is in the pool.
+        UsageError : if a label's class is not one of the session's.
+        IndexError : if the item is not in the pool.
         """
         self._write([(pool_idx, self._events.answer(pool_idx, kind, class_pos, milliseconds, origin))])
 
@@ -259,19 +259,19 @@ class LabellingSession:
         self.answer(pool_idx, "label", class_pos, milliseconds)
 
     def confirm(self, pool_idx: int, milliseconds: int = 0) -> bool:
-        """Label an item with the prediction it was queried with; False where it has none."""
-        found = self._batches.find(pool_idx)
-        if found is None or found[1].predicted is None:
+        """Label an item with the prediction it was queried with; False if it has none."""
+        queried = self._batches.find(pool_idx)
+        if queried is None or queried[1].predicted is None:
             return False
-        self.label(pool_idx, found[1].predicted, milliseconds)
+        self.label(pool_idx, queried[1].predicted, milliseconds)
         return True
 
     def skip(self, pool_idx: int, milliseconds: int = 0) -> None:
-        """Skip an item: it is not queried again and not learnt."""
+        """Skip an item: it is neither queried again nor used for training."""
         self.answer(pool_idx, "skip", None, milliseconds)
 
     def flag(self, pool_idx: int, milliseconds: int = 0) -> None:
-        """Flag an item for review: it is not queried again and not learnt."""
+        """Flag an item for review: it is neither queried again nor used for training."""
         self.answer(pool_idx, "flag", None, milliseconds)
 
     def confirm_class(
@@ -283,20 +283,20 @@ class LabellingSession:
         predicted: Sequence[int] | None = None,
         confidence: Sequence[float] | None = None,
     ) -> int:
-        """Label many items with one class, as one step of undo; returns how many were labelled.
+        """Label many items with one class, as one undo step; returns how many were labelled.
 
-        Answered items are left alone. So are items of open batches that were drawn at random: they are queried there,
-        else the estimates made of them would be of items that the model is sure of.
+        Answered items are left alone, and so are items of open batches that were drawn at random: confirming them here
+        would bias the estimates from random draws towards items that the model is sure of.
 
         Parameters
         ----------
-        milliseconds : spent on all of them together.
+        milliseconds : time spent on all items together.
         predicted, confidence : the newest model's class positions and their probabilities, one for each index.
 
         Raises
         ------
-        UsageError : unless the class is one of the session's.
-        IndexError : unless all items are in the pool.
+        UsageError : if the class is not one of the session's.
+        IndexError : if an item is not in the pool.
         """
         trained_on = None if self.result is None else self.result.n_labels or None
         written = self._events.confirmations(
@@ -307,10 +307,10 @@ class LabellingSession:
         return len(written)
 
     def withdraw(self, pool_idx: int) -> bool:
-        """Take back the answer that stands for an item, and what its annotator had answered before.
+        """Withdraw an item's standing answer, and its annotator's earlier ones; False if it has no answer.
 
-        Another annotator's earlier answer stands then; without one the item is unanswered, and queried again in its
-        batch. A withdrawal is a step that can be undone. False where there is no answer.
+        Another annotator's earlier answer then stands; without one the item is unanswered again, and so is its place in
+        its batch. A withdrawal is a step that can be undone.
         """
         if not self._answers.withdraw(pool_idx):
             return False
@@ -318,7 +318,7 @@ class LabellingSession:
         return True
 
     def note(self, pool_idx: int, text: str) -> None:
-        """Put a note on an item, in place of the previous one; an empty text removes it. Not a step of undo."""
+        """Put a note on an item, in place of the previous one; an empty text removes it. Not an undo step."""
         text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
         if text != (self.note_on(pool_idx) or ""):
             self._answers.write([(pool_idx, self._events.note(pool_idx, text))])
@@ -326,19 +326,19 @@ class LabellingSession:
     # -- undo and redo ------------------------------------------------------------------------------------------
 
     def undo(self) -> QueryItem | None:
-        """Undo the last step that stands, however far back, and return to its batch.
+        """Undo the last step that can be undone, however far back, and return to its batch.
 
-        A step is an answer, a bulk confirmation, a withdrawal or a class change. One that others have built on
-        meanwhile is passed over.
+        A step is an answer, a bulk confirmation, a withdrawal or a class change. One that
+        later changes depend on is passed over.
 
         Returns
         -------
-        An item of the step; None where there was nothing to undo or the step was a class change.
+        An item of the step; None if there was nothing to undo or the step was a class change.
         """
         return self._travel(self._answers.undo)
 
     def redo(self) -> QueryItem | None:
-        """Redo what was last undone in this session; returns as `undo`."""
+        """Redo what was last undone in this session; returns the same as `undo`."""
         return self._travel(self._answers.redo)
 
     # -- classes ------------------------------------------------------------------------------------------------
@@ -348,14 +348,14 @@ class LabellingSession:
 
         Raises
         ------
-        UsageError : where `name` is empty, taken, or contains a comma or control characters.
+        UsageError : if `name` is empty, taken, or contains a comma or control characters.
         """
         name = clean_class_name(name, self.classes)
         self._change_classes("add", name)
         return self.classes.index(name)
 
     def rename_class(self, class_pos: int, name: str) -> None:
-        """Rename a class, with all its labels; raises `UsageError` as `add_class`."""
+        """Rename a class, with all its labels; raises `UsageError` like `add_class`."""
         old = self._events.class_name(class_pos)
         if name.strip() != old:
             self._change_classes("rename", old, clean_class_name(name, self.classes))
@@ -365,7 +365,7 @@ class LabellingSession:
 
         Raises
         ------
-        UsageError : where they are the same, one does not exist, or fewer than two classes would be left.
+        UsageError : if they are the same, one does not exist, or fewer than two classes would be left.
         """
         name, target = self._events.class_name(class_pos), self._events.class_name(into)
         if name == target:
@@ -388,7 +388,7 @@ class LabellingSession:
         else:
             self._scheduler.handle(message)
 
-    # -- inside -------------------------------------------------------------------------------------------------
+    # -- private ------------------------------------------------------------------------------------------------
 
     def _write(self, events: Sequence[tuple[int, Event]]) -> None:
         self._answers.write(events)
@@ -407,8 +407,8 @@ class LabellingSession:
         self._scheduler.on_answers_changed(
             touched.pool_indices, switch_to=pool_idx if len(touched.pool_indices) == 1 else None
         )
-        found = self._batches.find(pool_idx)
-        return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if found is None else found[1]
+        queried = self._batches.find(pool_idx)
+        return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if queried is None else queried[1]
 
     def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
         class_ids = self.class_ids

@@ -23,7 +23,7 @@ class QueryItem:
     """One queried image, with what the model of its batch predicted."""
 
     index: int
-    """Of the item in the pool: every method of the session takes it."""
+    """The item's index in the pool, which the session's methods take."""
     id: str
     """Content id of the image."""
     audit: bool = False
@@ -33,7 +33,7 @@ class QueryItem:
     confidence: float | None = None
     query_probability: float | None = None
     trained_on: int | None = None
-    """Labels that the model behind the prediction was trained on; None without a prediction."""
+    """Number of labels that the predicting model was trained on; None without a prediction."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Batch:
     items: tuple[QueryItem, ...]
     strategy: str
     trained_on: int | None
-    """Labels that the model behind its predictions was trained on; None before there is a model."""
+    """Number of labels that the predicting model was trained on; None before there is a model."""
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,15 @@ class TrainerState:
     background_done: int = 0
     background_total: int = 0
     encoder: str | None = None
-    """The encoder of the latents, where it may change."""
+    """The encoder of the latents, if it may change."""
     trained_on: int | None = None
-    """Labels that the newest model was trained on."""
+    """Number of labels that the newest model was trained on."""
     fit_seconds: float | None = None
     query_seconds: float | None = None
 
 
 class CurvePoint(NamedTuple):
-    """The accuracy of a model of so many labels, with its 95 % interval."""
+    """The accuracy of a model trained on `labels` labels, with its 95 % interval."""
 
     labels: int
     accuracy: float
@@ -79,7 +79,7 @@ class CurvePoint(NamedTuple):
 
 @dataclass(frozen=True)
 class Statistics:
-    """Every figure the screen shows, at one moment; see `LogStatistics` for those of a log alone."""
+    """A snapshot of every figure that the screen shows; see `LogStatistics` for those of a log alone."""
 
     pool_size: int
     labelled: int
@@ -105,7 +105,7 @@ class Statistics:
     """How often the newest model expects to be right on the unanswered pool."""
     advice: StoppingAdvice
     mean_uncertainty: float | None
-    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 for sure, 1 for uniform."""
+    """Mean entropy of the predictions over the unanswered pool, divided by log C: 0 for certain, 1 for uniform."""
     histogram: tuple[int, ...] | None
     """Unanswered items by that uncertainty, in 20 equal bins over 0…1."""
     start_histogram: tuple[int, ...] | None
@@ -113,7 +113,7 @@ class Statistics:
     class_counts: tuple[int, ...]
     """Labels of each class."""
     class_figures: tuple[ClassFigure, ...]
-    """Labels and recall of each class: on test items, or on audit items as predicted before they were learnt."""
+    """Labels and recall of each class: on test items, or on audit items, predicted before training on them."""
     confusion: NDArray[np.int64] | None = field(compare=False)
     """Those items by class, (C, C): rows true, columns predicted; None without any."""
     confusions: tuple[Confusion, ...]
@@ -121,8 +121,8 @@ class Statistics:
     target: float | None
     """The accuracy to reach, 0…1."""
     labels_to_target: int | None
-    """Labels still needed for it, by the fitted learning curve; None where that says never, or cannot say."""
+    """Labels still needed for it by the fitted learning curve; None if it is never reached, or that is unknown."""
     minutes_left: float | None
-    """The time that takes at the current pace."""
+    """The time those take at the current pace."""
     advice_text: str
     """What is reached and what more labels should bring, in one line."""

@@ -1,4 +1,4 @@
-"""The statistics of a session: its own counts with those of its models."""
+"""The statistics of a session: its counts and the figures of its models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def session_statistics(
     n_classes: int,
     target: float | None,
 ) -> Statistics:
-    """All figures of this moment; nothing here looks at every answer, as the screen asks after each key."""
+    """A snapshot of all figures. Nothing here goes through every answer, because the screen calls it after each key."""
     result, advice, pool_size = trainer.result, models.advisor.advice, len(ledger)
     counts = tuple(ledger.class_counts[class_pos] for class_pos in range(n_classes))
     per_minute = labels_per_minute(steps.latest(PACE_WINDOW))

@@ -1,9 +1,10 @@
-"""What one annotator can undo, step by step, derived from the log: the same after a restart as before it."""
+"""What one annotator can undo, step by step, derived from the log: the same before and after a restart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 from tuilabel.labels import ClassChange, Event
@@ -16,15 +17,15 @@ class Step:
 
     kind: Literal["answer", "withdraw", "classes"]
     entries: dict[str, tuple[int, Event]] = field(default_factory=dict)
-    """By key: the item's pool index, and the answer or the undo event."""
+    """By event key: the item's pool index, and the answer or the undo event."""
     change: ClassChange | None = None
 
 
 class Steps:
-    """One annotator's steps that stand, oldest first.
+    """One annotator's steps that are not undone, oldest first.
 
-    An undone step leaves the list, and returns at its end when it is redone. The answer that an undone withdrawal
-    restores takes the place of the one withdrawn.
+    An undone step leaves the list, and is appended again when it is redone. When a withdrawal is undone, the restored
+    answer takes the place of the withdrawn one.
     """
 
     def __init__(self, annotator: str) -> None:
@@ -75,12 +76,7 @@ class Steps:
 
     def latest(self, n: int) -> list[Event]:
         """The last `n` answers, oldest first."""
-        found: list[Event] = []
-        for event in self._answers_newest_first():
-            if len(found) == n:
-                break
-            found.append(event)
-        return found[::-1]
+        return list(islice(self._answers_newest_first(), n))[::-1]
 
     def _answers_newest_first(self) -> Iterator[Event]:
         for step in reversed(self._steps):
@@ -88,7 +84,7 @@ class Steps:
                 yield from (event for _, event in reversed(step.entries.values()))
 
     def _restore(self, pool_idx: int, event: Event) -> None:
-        """An answer that undoes a withdrawal: it takes the place of the one withdrawn."""
+        """Put an answer that undoes a withdrawal in the place of the withdrawn one."""
         _, answer = self._withdrawn.pop(event.undoes or "")
         self._remove(event.undoes)
         step = self._step_of.pop(answer.event.key, None)

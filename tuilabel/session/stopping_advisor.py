@@ -1,4 +1,4 @@
-"""When to stop labelling, from the models of a session that are a batch of labels apart."""
+"""When to stop labelling, from a session's models, taken a batch of labels apart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class StoppingAdvisor:
 
     Parameters
     ----------
-    step : labels that a model must have more than the previous one to count.
+    step : additional labels after which a model counts.
     target : the accuracy to reach, 0…1; None for no target.
     """
 
@@ -32,7 +32,7 @@ class StoppingAdvisor:
         self._predictions = StabilisingPredictions()
         self.advice: StoppingAdvice = stopping_advice(self._predictions, None)
         self.labels_for_target: int | None = None
-        """Total labels at which the target should be reached; None for never, or where it cannot be said."""
+        """Total labels at which the target should be reached; None if never, or unknown."""
 
     def add_result(self, result: RoundResult, tested: Collection[CurvePoint], audits: Collection[Event]) -> None:
         """Include a new model; parameters as in `fitted_curve`."""
@@ -47,7 +47,7 @@ class StoppingAdvisor:
 
 
 def fitted_curve(tested: Collection[CurvePoint], audits: Collection[Event]) -> LearningCurve | None:
-    """The learning curve fitted to test accuracies, or without any to the answers to audit items.
+    """The learning curve fitted to test accuracies or, without any, to the outcomes of audit items.
 
     Parameters
     ----------
@@ -56,8 +56,8 @@ def fitted_curve(tested: Collection[CurvePoint], audits: Collection[Event]) -> L
 
     Returns
     -------
-    None for too few points; see `fit_learning_curve`.
+    The curve; None for too few points, see `fit_learning_curve`.
     """
-    judged = [(a.trained_on, float(a.predicted == a.class_name)) for a in audits if a.trained_on and a.class_name]
-    points = [(point.labels, point.accuracy) for point in tested] or judged
+    outcomes = [(a.trained_on, float(a.predicted == a.class_name)) for a in audits if a.trained_on and a.class_name]
+    points = [(point.labels, point.accuracy) for point in tested] or outcomes
     return fit_learning_curve([n for n, _ in points], [y for _, y in points]) if points else None

@@ -34,12 +34,12 @@ class TrainerClient:
     ----------
     step : new labels after which a cross-validation is due again.
     cross_validate : as for `LabellingSession`.
-    models : gets every result that counts.
+    models : receives every result that is not outdated.
 
     Attributes
     ----------
     state : what the trainer is doing.
-    result : the newest result, with the class positions of now; None before there is one.
+    result : the newest result, with current class positions; None before there is one.
     lure : the newest accuracy by cross-validation; None before there is one.
     """
 
@@ -69,7 +69,7 @@ class TrainerClient:
         return self._answered_serial == self._serial
 
     def submit(self, request: TrainRequest, *, batch_is_due: bool) -> None:
-        """Send a request, with the next serial and the folds of a cross-validation where one is due."""
+        """Send a request, with the next serial, and folds if a cross-validation is due."""
         self._serial += 1
         is_due = batch_is_due or self._ledger.kinds["label"] >= self._last_validated + self._step
         drawn = self.result is not None and self.result.picks.query_probability is not None
@@ -82,7 +82,7 @@ class TrainerClient:
 
         Returns
         -------
-        For a result that counts the pool indices of the items that its model was trained on, else None.
+        For a result that is not outdated, the pool indices of the items that its model was trained on; else None.
         """
         match message:
             case TrainerProgress(background=True):
@@ -106,7 +106,7 @@ class TrainerClient:
         return None
 
     def on_features_changed(self, encoder: str) -> None:
-        """Models see other latents from now on: pending results are dropped, stability of predictions starts over."""
+        """Drop pending results and start the stability of predictions over: models now get other latents."""
         self.state = replace(self.state, encoder=encoder)
         self._drop_pending()
         self.models.on_features_changed()
@@ -114,7 +114,7 @@ class TrainerClient:
             self.result = replace(self.result, stop_set=None, out_of_fold=None)
 
     def remap_classes(self, new_class_pos: Sequence[int | None], classes: Sequence[str]) -> None:
-        """Class k becomes class `new_class_pos[k]` of `classes`, or none; pending results are dropped."""
+        """Move predictions of class k to class `new_class_pos[k]` of `classes`, and drop pending results."""
         self._drop_pending()
         self.models.remap_classes(new_class_pos, classes)
         if self.result is not None:

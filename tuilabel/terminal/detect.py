@@ -104,7 +104,7 @@ def detect(
     Parameters
     ----------
     images, colour : one of `IMAGE_CHOICES` and `COLOUR_CHOICES`; "auto" leaves the decision to this function.
-    replies : of the terminal to a `Probe`; None if it was not queried.
+    replies : the terminal's replies to a `Probe`; None if it was not queried.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def _probe_outcome(replies: Replies, environ: Mapping[str, str]) -> str:
 
 
 def _multiplexer(replies: Replies, environ: Mapping[str, str]) -> str | None:
-    """The multiplexer in use: on this machine or, judging by TERM and replies, at the user's end of SSH."""
+    """The multiplexer in use: on this machine or, according to TERM and the replies, at the user's end of SSH."""
     for variable, name in (("TMUX", "tmux"), ("STY", "screen"), ("ZELLIJ", "zellij")):
         if environ.get(variable):
             return name
@@ -188,8 +188,8 @@ def _colours(
         return "truecolor", "tmux reports that its terminal has them"
     if environ.get("WT_SESSION"):
         return "truecolor", "Windows Terminal has them"
-    if not multiplexer and (known := next((name for name in names if name.startswith(_TRUECOLOR)), None)):
-        return "truecolor", f"{known} has them"
+    if not multiplexer and (supported := next((name for name in names if name.startswith(_TRUECOLOR)), None)):
+        return "truecolor", f"{supported} has them"
     if term.endswith("-direct"):
         return "truecolor", f"TERM is {term}"
     if replies.truecolor:
@@ -223,11 +223,13 @@ def _images(
     return "blocks", "nothing indicates finer pictures"
 
 
-def _is_supported(known: Mapping[str, tuple[int, int]], names: list[str], version: str | None) -> bool:
-    """Whether the terminal is one of `known` and new enough; without a reported version it is taken to be."""
-    found = re.match(r"(\d+)\.(\d+)", version or "")
-    actual = (int(found[1]), int(found[2])) if found else (9999, 0)
-    return any(name.startswith(terminal) and actual >= minimum for terminal, minimum in known.items() for name in names)
+def _is_supported(minimums: Mapping[str, tuple[int, int]], names: list[str], version: str | None) -> bool:
+    """Whether the terminal is one of `minimums` and new enough; without a reported version it is assumed to be."""
+    match = re.match(r"(\d+)\.(\d+)", version or "")
+    actual = (int(match[1]), int(match[2])) if match else (9999, 0)
+    return any(
+        name.startswith(terminal) and actual >= minimum for terminal, minimum in minimums.items() for name in names
+    )
 
 
 def _tmux_has_truecolor() -> bool:

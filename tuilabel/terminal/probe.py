@@ -62,7 +62,7 @@ class Probe:
 
     def __init__(self, *, ask: bool = True) -> None:
         self.reader = SequenceReader()
-        self._ask = ask and can_ask()
+        self._ask = ask and can_query()
         self._fd = -1
         self._before: list[Any] | None = None
         self._asked_at = 0.0
@@ -150,7 +150,7 @@ def parse(tokens: list[str], round_trip: float | None) -> Replies:
     )
 
 
-def can_ask() -> bool:
+def can_query() -> bool:
     """Whether input and output are a terminal that replies to queries."""
     term = os.environ.get("TERM", "")
     return sys.stdin.isatty() and sys.stdout.isatty() and term not in SILENT_TERMS

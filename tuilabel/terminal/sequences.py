@@ -51,7 +51,7 @@ class SequenceReader:
             yield from self._add(character, now)
 
     def tick(self, now: float) -> Iterator[str]:
-        """Yield the tokens that are decided by the passing of time; to be called a few times a second."""
+        """Yield the tokens that have become complete as time passed; call it a few times a second."""
         if not self._held or self._pasting:
             return
         waited = now - self._held_since

@@ -26,7 +26,7 @@ VERSION = 1
 def folder_of(name: str, files: Sequence[Path], *, by_time: bool) -> Path:
     """Where the pool decoded from `files` is cached: a different folder as soon as one of them changes.
 
-    `by_time` includes the modification time; that of files installed with a package means nothing.
+    `by_time` includes the modification time; for files installed with a package it has no meaning.
     """
     key = hashlib.blake2b(f"{VERSION}".encode(), digest_size=8)
     for path in files:
@@ -58,7 +58,7 @@ def load(folder: Path) -> PoolContent | None:
 
 
 def store(folder: Path, train: Arrays, test: Arrays) -> PoolContent:
-    """Write a pool's arrays to `folder`, completely or not at all, and open them memory-mapped.
+    """Write a pool's arrays to `folder` atomically, and open them memory-mapped.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def store(folder: Path, train: Arrays, test: Arrays) -> PoolContent:
 
 
 def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename `temporary` to `folder`; if another process was quicker and its work is complete, keep that."""
+    """Rename `temporary` to `folder`; if another process was faster and its result is complete, keep that."""
     try:
         temporary.rename(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""The built-in datasets: what they are, where their files are, how a pool is made of them."""
+"""The built-in datasets: their properties, where their files are, and opening one as a pool."""
 
 from __future__ import annotations
 
@@ -77,12 +77,12 @@ class DatasetInfo:
 
 def default_data_dir() -> Path:
     """The torchvision root: `$TUILABEL_DATA`, else a folder in the cache."""
-    named = os.environ.get("TUILABEL_DATA")
-    return Path(named).expanduser() if named else cache_dir() / "data"
+    override = os.environ.get("TUILABEL_DATA")
+    return Path(override).expanduser() if override else cache_dir() / "data"
 
 
 def list_datasets(data_dir: Path | None = None) -> list[DatasetInfo]:
-    """Every built-in dataset, and whether its files are here; downloads and decodes nothing."""
+    """Every built-in dataset, and whether its files are on this machine; downloads and decodes nothing."""
     root = data_dir or default_data_dir()
     return [
         DatasetInfo(s.name, s.classes, s.shape, s.pool_size, s.test_size, s.licence, _state(s, root))
@@ -95,18 +95,18 @@ def open_known(
     data_dir: Path | None = None,
     on_progress: ReadProgress = no_progress,
 ) -> ImagePool:
-    """The pool of a built-in dataset, from the cache; if need be, its files are downloaded and decoded first.
+    """The pool of a built-in dataset, from the cache; its files are downloaded and decoded first if necessary.
 
     Parameters
     ----------
     dataset : a name; see `list_datasets`.
     data_dir : a torchvision root; by default `$TUILABEL_DATA`, else a folder in the cache.
-    on_progress : called with what is being done, the steps done, and the steps in all.
+    on_progress : called with what is being done, the steps done, and the total.
 
     Raises
     ------
     UsageError : if the name is unknown.
-    TuilabelError : if the files are not here and cannot be downloaded, are damaged, or the cache cannot be written.
+    TuilabelError : if the files are missing and cannot be downloaded, are damaged, or the cache cannot be written.
     """
     spec = _spec(dataset)
     root = data_dir or default_data_dir()
@@ -153,8 +153,8 @@ def _find(spec: DatasetSpec, root: Path) -> list[Path] | None:
     """Every file of the dataset, plain or compressed; None if one is missing."""
     if spec.bundled:
         root = Path(__file__).parents[1]
-    found = [formats.existing(root / name) for name in spec.files]
-    return None if None in found else [path for path in found if path is not None]
+    paths = [formats.existing(root / name) for name in spec.files]
+    return None if None in paths else [path for path in paths if path is not None]
 
 
 def _state(spec: DatasetSpec, root: Path) -> State:

@@ -64,8 +64,8 @@ def make_colour_digits(
     Parameters
     ----------
     photos : a folder or tar file of images, which is not extracted.
-    train, test : images of each split, up to 60,000 and 10,000.
-    on_progress : called with the images made and the images in all.
+    train, test : number of images in each split, up to 60,000 and 10,000.
+    on_progress : called with the number of images created so far, and the total.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """`python -m tuilabel.datasets.builtin.download CLASS ROOT` downloads a dataset with torchvision.
 
-If that fails, the last line on stderr says why; the caller shows only that line.
+If that fails, the last line on stderr is the reason; the caller shows only that line.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
 class FormatError(ValueError):
-    """A file is not in the format that its name says."""
+    """A file is not in the format that its name indicates."""
 
 
 def existing(path: Path) -> Path | None:
@@ -89,7 +89,7 @@ def read_cifar(*batches: Path) -> Arrays:
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Loads dicts, lists, numbers and numpy arrays; a pickle that names anything else is refused."""
+    """Loads only dicts, lists, numbers and numpy arrays; a pickle with anything else is rejected."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module.split(".")[0], name) in {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}:

@@ -28,14 +28,14 @@ def read_photos(source: Path, rng: np.random.Generator) -> list[Image.Image]:
     ------
     TuilabelError : if `source` is neither a folder nor a tar file, or is damaged.
     """
-    found: dict[bytes, Image.Image] = {}
+    photos: dict[bytes, Image.Image] = {}
     for data in _files(source, rng):
         photo = _open_photo(data)
         if photo is not None:
-            found.setdefault(hashlib.blake2b(photo.tobytes(), digest_size=16).digest(), photo)
-        if len(found) == MAX_PHOTOS:
+            photos.setdefault(hashlib.blake2b(photo.tobytes(), digest_size=16).digest(), photo)
+        if len(photos) == MAX_PHOTOS:
             break
-    return list(found.values())
+    return list(photos.values())
 
 
 def _files(source: Path, rng: np.random.Generator) -> Iterator[bytes]:
@@ -51,9 +51,8 @@ def _files(source: Path, rng: np.random.Generator) -> Iterator[bytes]:
             order = rng.permutation(len(members))
             kept = {members[k].name: rank for rank, k in enumerate(order[:MAX_PHOTOS].tolist())}
             contents: list[bytes] = [b""] * len(kept)
-            for member in sorted(
-                members, key=lambda member: member.offset
-            ):  # going back would decompress everything again
+            # In the order of the archive: going back would decompress everything again.
+            for member in sorted(members, key=lambda member: member.offset):
                 file = archive.extractfile(member) if member.name in kept else None
                 if file is not None:
                     contents[kept[member.name]] = file.read()

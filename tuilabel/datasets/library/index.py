@@ -1,6 +1,6 @@
 """The SQLite index of a library: the files of its source, the items they contain, and the files with problems.
 
-Files come and go; an item keeps its position for good, which the tables call `place`.
+Files come and go; an item keeps its position forever. The tables call it `place`.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class LibraryIndex:
     # -- files ----------------------------------------------------------------------------------------------------
 
     def update_listing(self, entries: Iterable[Entry], *, shuffled: bool) -> Iterator[int]:
-        """Replace the list of files by the current one, completely or, if that fails, not at all.
+        """Replace the list of files by the current one, atomically.
 
         A file that is new or has changed becomes unread. Yields the number of files so far.
 
@@ -194,7 +194,7 @@ class LibraryIndex:
         return _number(self._rows(f"SELECT COUNT(*) FROM files WHERE {_UNREAD}", self.listing))
 
     def unread(self, n: int) -> list[UnreadFile]:
-        """The next files to read; those that were being read in a crash come last."""
+        """The next files to read; those that were being read during a crash come last."""
         query = f"SELECT name, label, test, tries FROM files WHERE {_UNREAD} ORDER BY tries, rank LIMIT ?"
         rows = self._rows(query, self.listing, n)
         return [
@@ -202,7 +202,7 @@ class LibraryIndex:
         ]
 
     def begin_attempt(self, names: Sequence[str]) -> None:
-        """Record that these files are about to be read; a crash leaves that recorded."""
+        """Record that these files are about to be read; after a crash the record remains."""
         self._count_attempts(names, 1)
 
     def end_attempt(self, names: Sequence[str]) -> None:
@@ -284,7 +284,7 @@ class LibraryIndex:
         return bytes(rows[0][0]) if rows else None  # type: ignore[call-overload]
 
     def labels_of_items(self, *, test: bool) -> list[str | None]:
-        """The class of each item according to the source, by position; of a gone item the last one known."""
+        """The class of each item according to the source, by position; for an item that is gone, the last one known."""
         labels = self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))
         moved: dict[object, object] = dict(self._rows(_MOVED, int(test), self.listing))  # type: ignore[arg-type]
         return [_text(moved.get(position, label)) for position, (label,) in enumerate(labels)]
@@ -296,7 +296,7 @@ class LibraryIndex:
         return [int(str(place)) for (place,) in self._rows(query, self.listing)]
 
     def add(self, items: Sequence[NewItem], read: Sequence[tuple[str, int]], problems: Sequence[Problem]) -> None:
-        """Store what was read: new items, the position of each file's item, and what is wrong with other files."""
+        """Store what was read: new items, the position of each file's item, and the problems of other files."""
         with self._writing() as connection:
             rows = [(int(i.test), i.position, i.id, i.width, i.height, i.label) for i in items]
             connection.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", rows)

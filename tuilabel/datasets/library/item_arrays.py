@@ -14,7 +14,7 @@ ID = 32  # bytes of an id
 class ItemArrays:
     """The images of one part of a library, all of one shape, with their ids.
 
-    The index knows how many rows count: rows that a crashed process left behind are overwritten.
+    The number of valid rows is in the index: rows that a crashed process left behind are overwritten.
     """
 
     def __init__(self, folder: Path, part: str, shape: tuple[int, int, int]) -> None:
@@ -38,7 +38,7 @@ class ItemArrays:
         return self._mapped(self._images, np.dtype(np.uint8), (n, *self._shape))
 
     def ids(self, n: int) -> NDArray[np.bytes_]:
-        """Their ids, S32 (n,)."""
+        """The ids of the first n images, S32 (n,)."""
         return self._mapped(self._ids, np.dtype(f"S{ID}"), (n,))
 
     @staticmethod

@@ -60,11 +60,11 @@ class Library:
             self.folder.mkdir(parents=True)
             return LibraryIndex(self.folder / "index.db")
 
-    # -- filling it -------------------------------------------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------------------------------------------
 
     @contextmanager
     def exclusive(self, *, wait: bool) -> Iterator[bool]:
-        """Lock out other processes that would add items; without `wait`, yields False if one is doing so."""
+        """Lock out other processes that add items; without `wait`, yields False if one holds the lock."""
         with self._cache_errors(), (self.folder / "lock").open("a") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -121,22 +121,22 @@ class Library:
                 on_progress=lambda done: on_progress(stage, done, total),
             )
 
-    # -- what it holds ----------------------------------------------------------------------------------------------
+    # -- content ----------------------------------------------------------------------------------------------------
 
     @property
     def token(self) -> str:
-        """Random, drawn when the library was created; names what is computed from its items."""
+        """A random token, drawn when the library was created; it is in the names of files computed from its items."""
         if self.index.value("token") is None:
             self.index.store_values(token=secrets.token_hex(8))
         return str(self.index.value("token"))
 
     @property
     def shape(self) -> Shape | None:
-        """Shape (H, W, C) of the small copies; None before the first."""
-        known = self.index.value("shape")
-        if not isinstance(known, str):
+        """Shape (H, W, C) of the small copies; None before there is one."""
+        stored = self.index.value("shape")
+        if not isinstance(stored, str):
             return None
-        height, width, channels = map(int, known.split("x"))
+        height, width, channels = map(int, stored.split("x"))
         return height, width, channels
 
     def arrays(self, shape: Shape) -> list[ItemArrays]:
@@ -154,7 +154,7 @@ class Library:
         return self.index.n_unread() == 0
 
     def _decide_shape(self) -> Shape | None:
-        """The shape of the copies, at first from a sample of the images; None without a single good image."""
+        """The shape of the copies, the first time from a sample of the images; None without a readable image."""
         if self.shape is not None:
             return self.shape
         if self.source.row_shape is not None:
@@ -174,7 +174,7 @@ class Library:
                 if has_colour and not _keeps_size(sizes):
                     break  # no other image can change the result
             if not sizes and self.index.n_unread() > len(names):
-                sizes, has_colour = {(SIDE, SIDE)}, True  # a sample without a single good image says nothing
+                sizes, has_colour = {(SIDE, SIDE)}, True  # a sample without a readable image tells nothing
             if not sizes:
                 self.index.add([], [], problems)
                 return None
@@ -195,7 +195,7 @@ class Library:
 
 
 def _size_and_colour(content: Content) -> tuple[tuple[int, int], bool]:
-    """(height, width) of an image, and whether it has colour; raises what is wrong with it."""
+    """(height, width) of an image, and whether it has colour; raises `DecodeError` or `SourceError`."""
     if isinstance(content, SourceError):
         raise content
     if isinstance(content, bytes):

@@ -29,8 +29,8 @@ from tuilabel.errors import TuilabelError, printable
 class LibraryPool(ImagePool):
     """The items of a library, in the order in which they were read.
 
-    `classes` are those that the source names, in natural order; there are `targets` if it names one for every item.
-    The test split is what the source says it is.
+    `classes` are those of the source, in natural order; there are `targets` if every item has a class. The test split
+    is the source's.
 
     Raises
     ------
@@ -44,7 +44,7 @@ class LibraryPool(ImagePool):
 
     @property
     def cache_name(self) -> str:
-        """Names the files of what is computed from the images: by the library, however many items it holds by now."""
+        """The prefix of cached files computed from the images, with the library's token; constant as the pool grows."""
         return f"{self.name}-{self.library.token}"
 
     def size_of(self, index: int) -> tuple[int, int]:
@@ -52,14 +52,14 @@ class LibraryPool(ImagePool):
         return self.library.index.size_at(index)
 
     def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
-        """The image as large as in its file, at most `longest` pixels a side, uint8 (h, w, C)."""
+        """The image as large as in its file, at most `longest` pixels per side, uint8 (h, w, C)."""
         try:
             copy = self.library.index.copy_at(index)
             return decode(self.files.read(index) if copy is None else copy, longest).image
         except (TuilabelError, DecodeError):
             return super().picture(index, longest)
 
-    # -- the files behind them -----------------------------------------------------------------------------------------
+    # -- the source files ----------------------------------------------------------------------------------------------
 
     @property
     def files(self) -> ItemFiles:
@@ -113,7 +113,7 @@ class LibraryPool(ImagePool):
         return self.library.index.n_items(test=False)
 
     def refresh(self) -> int:
-        """Add the items that were read since; returns how many there are. The test split stays as it is."""
+        """Add the items that were read since; returns how many were added. The test split does not change."""
         before = len(self)
         if self.n_read > before:
             self._content = self._load(self.classes, self.test)
@@ -137,7 +137,7 @@ class LibraryPool(ImagePool):
         self.refresh()
 
     def _load(self, classes: tuple[str, ...], test: ImageSplit | None = None) -> PoolContent:
-        """What the library holds now; its test split unless one is given."""
+        """The current content of the library; with its test split unless one is given."""
         index, shape = self.library.index, self.library.shape
         n = index.n_items(test=False)
         if shape is None or not n:
@@ -161,7 +161,7 @@ class LibraryPool(ImagePool):
             ) from error
 
     def _targets_of(self, classes: tuple[str, ...], n: int, *, test: bool) -> NDArray[np.int64] | None:
-        """The classes of the first `n` items, as another process may be adding more; None if one has no class."""
+        """The classes of the first `n` items, as another process may add more; None if one has no class."""
         labels = self.library.index.labels_of_items(test=test)[:n] if classes else []
         if not classes or None in labels:
             return None

@@ -1,4 +1,4 @@
-"""Reading files into a library: each is read, decoded and reduced; a limited number of them in parallel."""
+"""Reads files into a library: each is read, decoded and reduced, a limited number of them in parallel."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tuilabel.datasets.library.index import LibraryIndex, NewItem, Problem, Unre
 from tuilabel.datasets.library.item_arrays import ItemArrays
 from tuilabel.datasets.sources import Content, Source, SourceError
 
-CHUNK = 256  # files taken from the index at a time
-SEQUENTIAL_CHUNK = 16_384  # for a source that is read from its start each time
+CHUNK = 256  # files per query of the index
+SEQUENTIAL_CHUNK = 16_384  # for a source that is read from its start every time
 WRITE_EVERY = 0.5  # seconds until what was read is on disk and in the pool
 COPY_SIDE = 384  # pixels of the longer side of a kept copy
 
@@ -49,11 +49,11 @@ def read_files(
     """Read the files that the index lists as unread, until none is left or it is `enough`.
 
     Files that were being read when a process crashed are retried in groups of a sixteenth of the size, until the file
-    that crashes the decoder crashes it alone; that file is given up.
+    that crashes the decoder crashes it alone; that file is then recorded as a problem.
 
     Parameters
     ----------
-    arrays : of the pool and of the test split.
+    arrays : those of the pool and of the test split.
     enough : called with the files read so far, after each of them.
     on_progress : called with the files read so far, when they have been written.
 
@@ -91,12 +91,12 @@ def read_files(
 
 
 def files_per_attempt(chunk: int, tries: int) -> int:
-    """How many files are read at a time that were being read in `tries` crashes."""
+    """How many files are read at a time if they were being read during `tries` crashes."""
     return max(1, chunk >> 4 * tries)
 
 
 class _Batch:
-    """The files of a chunk that were read and not written yet; on exit they are, and the others become unread again."""
+    """Files of a chunk that were read but not written yet. On exit these are written; the rest become unread again."""
 
     def __init__(self, index: LibraryIndex, arrays: Sequence[ItemArrays], files: Sequence[UnreadFile]) -> None:
         self._index, self._arrays = index, arrays
@@ -125,8 +125,8 @@ class _Batch:
         if isinstance(small, Problem):
             self._problems.append(small)
             return
-        found = self._new.get((file.test, small.id))
-        position = found[0].position if found else self._index.position_of(small.id, test=file.test)
+        new = self._new.get((file.test, small.id))
+        position = new[0].position if new else self._index.position_of(small.id, test=file.test)
         if position is None:
             position = self._next[file.test]
             self._next[file.test] += 1
@@ -135,7 +135,7 @@ class _Batch:
         self._positions.append((name, position))
 
     def write(self) -> None:
-        """Write the images first, then the index, which makes them count."""
+        """Write the images first, then the index, which makes them valid."""
         for part, part_arrays in enumerate(self._arrays):
             rows = [pair for (test, _), pair in self._new.items() if test == bool(part)]
             if rows:
@@ -153,7 +153,7 @@ def n_workers() -> int:
 
 
 def _small_copies(source: Source, names: Sequence[str], shape: Shape) -> Iterator[tuple[str, _SmallCopy | Problem]]:
-    """A small copy of every file, or what is wrong with it; decoded in threads, as Pillow releases the GIL."""
+    """A small copy of every file, or its problem; decoded in threads, as Pillow releases the GIL."""
     waiting: deque[tuple[str, Future[_SmallCopy | Problem]]] = deque()
     ahead = 2 * n_workers()
     executor = ThreadPoolExecutor(n_workers(), thread_name_prefix="decode")
@@ -171,7 +171,7 @@ def _small_copies(source: Source, names: Sequence[str], shape: Shape) -> Iterato
 
 
 def make_small_copy(name: str, content: Content, shape: Shape, *, copy: bool) -> _SmallCopy | Problem:
-    """The content of a file reduced to a row of the library, or what is wrong with it."""
+    """The content of a file reduced to a row of the library, or its problem."""
     if isinstance(content, SourceError):
         return Problem(name, str(content))
     height, width, channels = shape

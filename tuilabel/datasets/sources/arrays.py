@@ -37,7 +37,7 @@ _MAX_ROW_BYTES = 64 * 2**20
 class Arrays:
     """The rows of an array in a .npy, or of the arrays in a .npz: uint8 (N, H, W) or (N, H, W, C), C 1, 3 or 4.
 
-    Also (N, C, H, W), and other integers and floats with an obvious range: booleans, 0…1, 0…255, uint16 up to 65535.
+    Also (N, C, H, W), and other integers and floats with an unambiguous range: booleans, 0…1, 0…255, uint16 to 65535.
     Transparency is drawn over white. A .npz holds images, x, x_train, data, … with labels, y, y_train, … and x_test and
     y_test; `x_val` is the test split if there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or `test#INDEX`.
 
@@ -94,7 +94,7 @@ class Arrays:
         return None
 
     def skipped(self) -> Skipped:
-        """No rows."""
+        """Nothing: rows are never skipped."""
         return []
 
     def _read(self, array: _Array, rows: Sequence[tuple[int, str]]) -> Iterator[tuple[str, Content]]:
@@ -191,7 +191,7 @@ class _Array:
         if self.dtype.kind not in "buif":
             raise ValueError(f"an array of {self.dtype} is not a stack of images: save it as uint8")
         if end is not None and end < self._start + len(self) * self.row_bytes:
-            raise ValueError(f"it is truncated: {len(self):,} rows do not fit into it")
+            raise ValueError(f"it is truncated: it is too short for {len(self):,} rows")
 
     def row(self, file: IO[bytes], k: int) -> NDArray[Any]:
         """Row `k`, (H, W, C), read from the open file."""
@@ -222,8 +222,8 @@ def _in_npz(ref: FileRef) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
             if name is not None:
                 labels[split] = _read_labels(archive, members.pop(name), len(stacks[split]))
     if "" not in stacks:
-        there = ", ".join(sorted(members)[:6])
-        raise TuilabelError(f"{ref.location} has no array called images, x_train, x or data (it has {there})")
+        available = ", ".join(sorted(members)[:6])
+        raise TuilabelError(f"{ref.location} has no array called images, x_train, x or data (it has {available})")
     return stacks, labels
 
 
@@ -256,7 +256,7 @@ def _converter(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
 
     Raises
     ------
-    ValueError : if it is not a range that images have.
+    ValueError : if that is not a range of image values.
     """
     kind, low, high = array.dtype.kind, 0.0, 255.0
     if kind != "b" and array.dtype != np.uint8 and len(array):

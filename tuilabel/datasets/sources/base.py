@@ -50,7 +50,7 @@ class SourceError(Exception):
 
 
 Content = bytes | NDArray[np.uint8] | SourceError
-"""What reading a file gives: its bytes, a row uint8 (H, W, C) of an array, or why it cannot be read."""
+"""The result of reading a file: its bytes, a row uint8 (H, W, C) of an array, or why it cannot be read."""
 
 Skipped = list[tuple[str, str]]
 """The names of files that were not listed, each with the reason."""
@@ -84,13 +84,13 @@ class Source(Protocol):
 
         Raises
         ------
-        TuilabelError : if the source cannot be listed, in one line that says what to do.
+        TuilabelError : if the source cannot be listed, with a one-line message that says what to do.
         """
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The content of every named file exactly once, in the given order if that is fast, else in the source's order.
 
-        A file that cannot be read, or that `list` did not give, yields a `SourceError`; nothing is raised.
+        A file that cannot be read, or that `list` did not yield, gives a `SourceError`; nothing is raised.
         """
 
     def path(self, name: str) -> Path | None:

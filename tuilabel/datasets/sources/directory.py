@@ -66,8 +66,8 @@ class Directory:
         TuilabelError : if the directory cannot be read.
         """
         try:
-            with os.scandir(self.root) as found:
-                return frozenset(e.name for e in found if not _is_skipped(e.name) and e.is_dir())
+            with os.scandir(self.root) as entries:
+                return frozenset(e.name for e in entries if not _is_skipped(e.name) and e.is_dir())
         except OSError as error:
             raise self._unreadable(error) from error
 
@@ -86,7 +86,7 @@ class Directory:
 
     def _walk(self) -> Iterator[Entry]:
         try:
-            # A link to a folder above the root would bring in everything around it.
+            # A link to a folder above the root would add everything in it.
             seen = {_identity(folder.stat()) for folder in (self.root, *self.root.resolve().parents)}
         except OSError as error:
             raise self._unreadable(error) from error
@@ -101,8 +101,8 @@ class Directory:
             else:
                 prefix = folders.pop()
             try:
-                with os.scandir(f"{self.location}/{prefix}") as found:
-                    for entry in found:
+                with os.scandir(f"{self.location}/{prefix}") as entries:
+                    for entry in entries:
                         name = entry.name
                         if _is_skipped(name):
                             continue
@@ -124,7 +124,7 @@ class Directory:
         try:
             identity = _identity(os.stat(f"{self.location}/{prefix}"))  # noqa: PTH116 - a hundred thousand folders
         except OSError:
-            return True  # listing it will say why
+            return True  # listing it will report why
         new = identity not in seen
         seen.add(identity)
         return new

@@ -53,16 +53,16 @@ class FileRef:
         return opened
 
     def is_folder(self) -> bool:
-        """Whether it exists and is a folder; raises as `exists` does."""
+        """Whether it exists and is a folder; raises like `exists`."""
         if self.is_local:
             return os.path.isdir(self.path)  # noqa: PTH112 - never raises
-        return bool(self._ask("isdir"))
+        return bool(self._call("isdir"))
 
     def exists(self) -> bool:
         """Whether it exists; raises `TuilabelError` if that cannot be determined."""
         if self.is_local:
             return os.path.exists(self.path)  # noqa: PTH110 - never raises
-        return bool(self._ask("exists"))
+        return bool(self._call("exists"))
 
     def status(self) -> tuple[int, str]:
         """Its size in bytes and its `Entry.stamp`; raises whatever its file system raises."""
@@ -84,9 +84,9 @@ class FileRef:
         instead = "" if self.is_local else "; try again, or download it and use the local copy"
         return TuilabelError(f"cannot read {self.location}: {reason_of(error)}{instead}")
 
-    def _ask(self, question: str) -> object:
+    def _call(self, method: str) -> object:
         try:
-            return getattr(self.filesystem, question)(self.path)
+            return getattr(self.filesystem, method)(self.path)
         except Exception as error:  # each file system raises its own errors
             raise self.error(error) from error
 
@@ -125,7 +125,7 @@ def file_ref(text: str) -> FileRef:
 
 
 def without_password(url: str) -> str:
-    """The URL as it may be shown and stored."""
+    """The URL without its password, to be shown and stored."""
     return re.sub(r"(://[^/@:]*):[^/@]*@", r"\1@", url)
 
 

@@ -15,8 +15,8 @@ class Splits:
     """Decides which of a source's split names mean the test split: 'test', or 'val' if there is no 'test'."""
 
     def __init__(self, words: Iterable[str]) -> None:
-        known = {word.strip().lower() for word in words}
-        self._test = known & _TEST or known & _VALIDATION
+        present = {word.strip().lower() for word in words}
+        self._test = present & _TEST or present & _VALIDATION
 
     def is_test(self, word: str) -> bool:
         """Whether items of this split are test items."""
@@ -50,7 +50,7 @@ class Layout:
         return cls(top - {""})
 
     def classify(self, entry: Entry) -> Entry:
-        """The entry with its split, and the class that it has already or that its folder names."""
+        """The entry with its split, and with the class of its folder if it has none yet."""
         label = entry.label or self.label(entry.name)
         return Entry(entry.name, entry.size, entry.stamp, label, label is not None and self.is_test(entry.name))
 

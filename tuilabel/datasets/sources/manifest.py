@@ -34,8 +34,8 @@ _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 class Manifest:
     """The files listed in a table.
 
-    Paths are relative to the table's folder, absolute, or URLs; `..` may lead out of the folder, as the table is the
-    user's own. Files below the folder are named relative to it, others as in the table. Remote files are not looked up
+    Paths are relative to the table's folder, absolute, or URLs; `..` may lead out of the folder, because the user wrote
+    the table. Files below the folder are named relative to it, others as in the table. Remote files are not looked up
     before they are read: a million requests would take hours.
     """
 
@@ -51,7 +51,7 @@ class Manifest:
         self.keeps_copies = not ref.is_local or (first is not None and is_url(first.path))
 
     def list(self) -> Iterator[Entry]:
-        """Every file that exists, in the order of the table; a file that is listed twice comes once."""
+        """Every file that exists, in the order of the table; a file that is listed twice is yielded once."""
         self._skipped = SkipLog()
         splits = Splits({row.split for row in read_rows(self._ref) if row.split})
         seen = set[int]()  # hashes: a million names would take twice the memory

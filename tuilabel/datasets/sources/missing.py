@@ -1,4 +1,4 @@
-"""A source that no longer exists: its cached images can still be looked at, and their labels exported."""
+"""A source that no longer exists: its cached images can still be viewed, and their labels exported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class MissingSource:
         self.title = title_of(location)
 
     def list(self) -> Iterator[Entry]:
-        """Raises `TuilabelError`."""
+        """Always raises `TuilabelError`."""
         raise TuilabelError(f"{self.location} no longer exists: name the new location of the images")
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
@@ -33,5 +33,5 @@ class MissingSource:
         return None
 
     def skipped(self) -> Skipped:
-        """No files."""
+        """Nothing: no files were listed."""
         return []

@@ -20,7 +20,7 @@ from tuilabel.datasets.sources.base import (
 from tuilabel.datasets.sources.file_refs import FileRef, fetch, stamp_of_info
 from tuilabel.datasets.sources.layout import Layout
 
-_DEEPEST = 64  # a server may answer for any path
+_MAX_DEPTH = 64  # a server may list subfolders endlessly
 
 
 class RemoteDirectory:
@@ -64,7 +64,7 @@ class RemoteDirectory:
                 if name in ("", prefix) or is_hidden(name):
                     continue
                 if info["type"] == "directory":
-                    if name.count("/") < _DEEPEST and name.startswith(prefix):
+                    if name.count("/") < _MAX_DEPTH and name.startswith(prefix):
                         folders.append(name)
                 elif is_image(name):
                     size, stamp = stamp_of_info(info)

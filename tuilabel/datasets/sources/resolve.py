@@ -1,4 +1,4 @@
-"""The source that a path or URL names."""
+"""Opens the source that a path or URL names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # each kind is imported when it is used: labelling MNIST does
     from tuilabel.datasets.sources.tars import Tar
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
-_KNOWN = (*_TARS, ".zip", ".npy", ".npz", *TABLES)
+_SUFFIXES = (*_TARS, ".zip", ".npy", ".npz", *TABLES)
 _READABLE = "a folder, .zip, .tar (.gz, .bz2, .xz), .npy, .npz, .csv, .tsv, .jsonl or .parquet"
 
 
@@ -30,7 +30,10 @@ def is_source(dataset: str) -> bool:
     if dataset in DATASETS:
         return False
     return (
-        "/" in dataset or dataset in (".", "..", "~") or dataset.lower().endswith((*_KNOWN, ".zst")) or _exists(dataset)
+        "/" in dataset
+        or dataset in (".", "..", "~")
+        or dataset.lower().endswith((*_SUFFIXES, ".zst"))
+        or _exists(dataset)
     )
 
 
@@ -38,7 +41,8 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
     """The source that a path or URL names. It is opened, but not listed.
 
     A directory of nothing but .tar files is a WebDataset; one with a `metadata.csv`, `.jsonl` or `.parquet` that has a
-    column `file_name` is an imagefolder of Hugging Face datasets. `{000000..000009}` in the name of a .tar means many.
+    column `file_name` is an imagefolder of Hugging Face datasets. `{000000..000009}` in the name of a .tar stands for
+    several files.
 
     Parameters
     ----------
@@ -104,15 +108,15 @@ def _only_tars(folder: Path) -> list[str]:
     """The .tar files of a folder that has no folders and, apart from hidden ones and texts, no other files."""
     tars = []
     try:
-        with os.scandir(folder) as found:
-            for entry in found:
+        with os.scandir(folder) as entries:
+            for entry in entries:
                 name = entry.name.lower()
                 if name.endswith(_TARS):
                     tars.append(entry.name)
                 elif not name.startswith(".") and not name.endswith((".txt", ".md", ".json")):
                     return []
     except OSError:
-        return []  # listing it will say why
+        return []  # listing it will report why
     return sorted(tars)
 
 

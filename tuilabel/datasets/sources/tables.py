@@ -44,7 +44,7 @@ def read_rows(ref: FileRef) -> Iterator[Row]:
     Raises
     ------
     NoPathColumn : if there is no column of paths.
-    TuilabelError : if the table is damaged, with the line.
+    TuilabelError : if the table is damaged; the message has the line.
     """
     kind = ref.name.rpartition(".")[2].lower()
     readers: dict[str, Callable[[FileRef, IO[bytes]], Iterator[Row]]] = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
@@ -107,21 +107,21 @@ def _parquet(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
     columns = [names[k] for k in pick if k is not None]
     number = 0
     for batch in table.iter_batches(batch_size=4096, columns=columns):
-        found: Mapping[str, Sequence[Any]] = batch.to_pydict()
+        values: Mapping[str, Sequence[Any]] = batch.to_pydict()
         for k in range(batch.num_rows):
             number += 1
-            yield _row(ref, number, [found[names[p]][k] if p is not None else None for p in pick])
+            yield _row(ref, number, [values[names[p]][k] if p is not None else None for p in pick])
 
 
 def _picker(ref: FileRef, names: Sequence[str], line: int | None = None) -> list[int | None]:
     """The positions of the columns of paths, classes and splits, None for one that is missing."""
-    known = {str(name).strip().lower(): k for k, name in reversed(list(enumerate(names)))}
-    pick = [next((known[word] for word in words if word in known), None) for words in (_PATHS, _LABELS, _SPLITS)]
+    position = {str(name).strip().lower(): k for k, name in reversed(list(enumerate(names)))}
+    pick = [next((position[word] for word in words if word in position), None) for words in (_PATHS, _LABELS, _SPLITS)]
     if pick[0] is None:
-        there = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
+        available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
         where = ref.location if line is None else f"{ref.location}, line {line},"
         raise NoPathColumn(
-            reason_of(ValueError(f"{where}")) + f" has no column of paths: call one `path` (it has {there})"
+            reason_of(ValueError(f"{where}")) + f" has no column of paths: call one `path` (it has {available})"
         )
     return pick
 

@@ -39,7 +39,7 @@ _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7z
 _DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 _SIDECARS = (".cls", ".json", ".txt")  # the first one that names a class wins
 _LONGEST_LABEL = 64  # characters; a longer text is a caption
-_MAX_PER_KEY = 1000
+_MAX_PER_KEY = 1000  # images
 _BLOCK = 512
 
 
@@ -257,13 +257,13 @@ def _unique_names(locations: Sequence[str]) -> list[str]:
 
 def braces(pattern: str) -> list[str]:
     """The names that `shards-{000000..000009}.tar` stands for, in order; the text itself if it has no braces."""
-    found = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
-    if found is None:
+    match = re.search(r"\{(\d+)\.\.(\d+)\}", pattern)
+    if match is None:
         return [pattern]
-    first, last = found.groups()
+    first, last = match.groups()
     numbers = range(int(first), min(int(last), int(first) + 99_999) + 1)
     width = len(first) if first.startswith("0") else 0
-    return [text for k in numbers for text in braces(f"{pattern[: found.start()]}{k:0{width}}{pattern[found.end() :]}")]
+    return [text for k in numbers for text in braces(f"{pattern[: match.start()]}{k:0{width}}{pattern[match.end() :]}")]
 
 
 class _Reader:
@@ -325,6 +325,8 @@ def _class_of(suffix: str, content: bytes) -> str | None:
             return None
         if not isinstance(values, dict):
             return class_text(values)
-        known = (values[key] for key in ("label", "class", "class_name", "category", "target", "cls") if key in values)
-        return class_text(next(known, None))
+        classes = (
+            values[key] for key in ("label", "class", "class_name", "category", "target", "cls") if key in values
+        )
+        return class_text(next(classes, None))
     return text if text and text.isprintable() and len(text) <= _LONGEST_LABEL else None

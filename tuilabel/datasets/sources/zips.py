@@ -26,7 +26,7 @@ from tuilabel.datasets.sources.file_refs import FileRef, open_zip
 from tuilabel.datasets.sources.layout import Layout
 
 _ENCRYPTED = 1  # bit of a member's flags
-_MAX_RATIO = 200  # times its compressed size: no image does that
+_MAX_RATIO = 200  # of unpacked to compressed size; images never reach it
 _HARMLESS = 16 * 2**20  # bytes; harmless, however well they are compressed
 
 
@@ -34,7 +34,7 @@ class Zip:
     """The images in a .zip.
 
     Members whose path is absolute or points outside with `..` are skipped, as are links. A member that would unpack to
-    more than 200 times its size (and 16 MB), or to more than 256 MB, is not unpacked.
+    more than 200 times its compressed size (and 16 MB), or to more than 256 MB, is not unpacked.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Labels to and from the files of other programs.
 
-There is one module per format in `formats/`, listed in `registry.py`. For an export, `rows.py` makes one row of each
+There is one module per format in `formats/`, listed in `registry.py`. For an export, `rows.py` makes one row for each
 labelled item. For an import, `matching.py` finds the item of each label, and `import_plan.py` works out what to write.
 """
 

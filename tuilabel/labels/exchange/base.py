@@ -55,7 +55,7 @@ class WriteResult:
     left_out: int = 0
     """Labels left out because their image is no longer available and the format needs it."""
     notes: tuple[str, ...] = ()
-    """Anything else worth telling the user, one line each."""
+    """Other messages for the user, one line each."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class ExportDirectory:
     class_of_folder: dict[str, str] = field(default_factory=dict)
     """Class name by folder name, for formats with a folder per class."""
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What is known of each image, by file name."""
+    """Metadata of each image, by file name."""
     left_out: int = 0
     notes: list[str] = field(default_factory=list)
 
@@ -91,7 +91,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def metadata(row: LabelRow) -> dict[str, Any]:
-    """What a row says besides the image, for JSON."""
+    """A row's fields as JSON values."""
     at = None if row.labelled_at is None else row.labelled_at.isoformat(timespec="milliseconds")
     return {
         "id": row.id,

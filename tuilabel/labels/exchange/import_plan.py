@@ -1,4 +1,4 @@
-"""What an import would change in a project, and making that change."""
+"""Work out what an import would change in a project, and apply it."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ def plan_import(
     """Work out what importing the rows would change.
 
     Each label becomes an answer of its annotator, with the time from the file if it has one. Imported answers have no
-    audit mark, query probability or prediction, because nobody drew those items at random. All of them are one step,
+    audit mark, query probability or prediction, because those items were not drawn at random. All of them are one step,
     which their annotator can undo. Annotators may disagree within one file; an answer that was in the project before
-    is replaced only if `on_conflict` says so.
+    is replaced only if `on_conflict` is `replace`.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def plan_import(
             plan.unknown.append(row)
             continue
         plan.matched += 1
-        item, who = pool.ids[index].decode(), annotator(row)
+        item, labeller = pool.ids[index].decode(), annotator(row)
         label = book.current_name(row.label)
-        answer = given.get((item, who)) or before.get(item)
+        answer = given.get((item, labeller)) or before.get(item)
         current = None if answer is None else _WITHOUT_CLASS.get(answer.kind) or answer.class_name
         if current == label:
             plan.same += 1
@@ -105,8 +105,8 @@ def plan_import(
             plan.conflicts.append(Conflict(row, current, label))
             if on_conflict == "skip":
                 continue
-        given[item, who] = _event(item, book.add(label, who), who, row.at or now, step)
-        plan.events.append(given[item, who])
+        given[item, labeller] = _event(item, book.add(label, labeller), labeller, row.at or now, step)
+        plan.events.append(given[item, labeller])
     plan.new_classes, plan.changes = book.new, book.changes
     return plan
 
@@ -138,7 +138,7 @@ class _Classes:
             return False
 
     def current_name(self, label: str) -> str:
-        """The class's name now: a class that was renamed or merged does not come back."""
+        """The current name of the class: a class that was renamed or merged does not come back."""
         if label in self._book.names:
             return label
         return self._book.name(self._book.first_id(label)) or label

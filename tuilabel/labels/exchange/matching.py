@@ -1,4 +1,4 @@
-"""Which item of a pool an imported label is of."""
+"""Finds the item of a pool that an imported label belongs to."""
 
 from __future__ import annotations
 
@@ -49,21 +49,21 @@ class Matcher:
     @cached_property
     def _names(self) -> dict[str, int]:
         """Pool index by name in the source; the first item of that name."""
-        files, found = self._pool.files, dict[str, int]()
+        files, index_of = self._pool.files, dict[str, int]()
         for index in range(len(self._pool)):
             for name in (files.last_name(index), *files.names(index)):
-                found.setdefault(name, index)
-        return found
+                index_of.setdefault(name, index)
+        return index_of
 
     @cached_property
     def _paths_by_filename(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
         """The parts of each name and its pool index, by the last part."""
-        found: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        by_filename: dict[str, list[tuple[tuple[str, ...], int]]] = {}
         for name, index in self._names.items():
             parts = _parts(name)
             if parts:
-                found.setdefault(parts[-1], []).append((parts, index))
-        return found
+                by_filename.setdefault(parts[-1], []).append((parts, index))
+        return by_filename
 
     def _by_name(self, row: ImportedLabel) -> int:
         index = self._names.get(row.path, -1) if row.path else -1

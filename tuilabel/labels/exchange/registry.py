@@ -1,4 +1,4 @@
-"""All formats by name, and which one a file is in."""
+"""All formats by name, and detection of the format of a file."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def get_format(name: str) -> Format:
 
 
 def format_for_path(out: Path) -> str | None:
-    """The name of the single-file format that the ending of a path means; None if it means none."""
+    """The name of the single-file format with this path's suffix; None if there is none."""
     suffix = out.suffix.lower()
     return next((form.name for form in FORMATS.values() if form.kind == "file" and suffix in form.suffixes), None)
 
@@ -56,8 +56,8 @@ def detect_format(source: Path) -> str:
 
     Raises
     ------
-    UsageError : if the name of the file says nothing.
-    TuilabelError : if the file has to be read to tell, and is damaged.
+    UsageError : if no format has the suffix of the file.
+    TuilabelError : if the file has to be read to decide, and is damaged.
     """
     if source.is_dir():
         written_as = read_manifest(source).get("format")
@@ -86,7 +86,7 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
     TuilabelError : if the source cannot be read or is not in that format.
     """
     if not source.exists():
-        raise TuilabelError(f"{source} does not exist: give a file or directory with labels")
+        raise TuilabelError(f"{source} does not exist: pass a file or directory with labels")
     if file_format not in ("auto", *READABLE):
         raise unknown_name("format", file_format, ("auto", *READABLE))
     name = file_format

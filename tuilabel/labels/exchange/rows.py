@@ -42,7 +42,7 @@ class Resolved:
     labels: list[Event]
     """In the order of labelling: the newest answer with the resolved class; `annotator` names all who agree."""
     undecided: int
-    """Items that have labels, but none under this rule."""
+    """Items with labels on which this rule does not decide."""
 
 
 def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolved:

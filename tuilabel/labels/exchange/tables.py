@@ -18,7 +18,7 @@ PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file", "image")
 
 
 def peek(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
-    """The rows, and whether they have confidences and probabilities, judging by the first one."""
+    """The rows, and whether they have confidences and probabilities, according to the first one."""
     rest = iter(rows)
     first = next(rest, None)
     if first is None:
@@ -36,20 +36,20 @@ def find_columns(names: Iterable[str], options: ImportOptions, source: Path) -> 
     """
     names = list(names)
     if not names:
-        raise TuilabelError(f"{source} has no columns: give a table with a header")
-    there = ", ".join(names)
+        raise TuilabelError(f"{source} has no columns: pass a table with a header")
+    available = ", ".join(names)
 
     def find(parameter: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
         if wanted is not None and wanted not in names:
-            raise UsageError(f"{source} has no column {wanted!r} for `{parameter}`: its columns are {there}")
+            raise UsageError(f"{source} has no column {wanted!r} for `{parameter}`: its columns are {available}")
         return wanted or next((name for name in usual if name in names), None)
 
     path = find("path_column", options.path_column, PATH_COLUMNS)
     label = find("label_column", options.label_column, LABEL_COLUMNS)
     if label is None:
-        raise UsageError(f"{source} has no column called label: set `label_column` to one of {there}")
+        raise UsageError(f"{source} has no column called label: set `label_column` to one of {available}")
     if path is None and "id" not in names:
-        raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {there}")
+        raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {available}")
     return path, label
 
 

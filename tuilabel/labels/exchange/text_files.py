@@ -1,4 +1,4 @@
-"""Text files: written all or nothing, JSON lines read with line numbers for error messages."""
+"""Text files: written atomically, JSON lines read with line numbers for error messages."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tuilabel.labels.exchange.text_files import open_text
 def write_cleanlab(
     rows: Iterable[LabelRow], classes: Sequence[str], files: ItemFiles, out: Path, options: ExportOptions
 ) -> WriteResult:
-    """Write `labels.npy`, int64 (k,), and `pred_probs.npy`, float32 (k, C), by models that have not seen the label.
+    """Write `labels.npy`, int64 (k,), and `pred_probs.npy`, float32 (k, C), of models not trained on the label.
 
     `ids.csv` identifies the rows and `classes.txt` the columns. Only classes with labels have a column.
 

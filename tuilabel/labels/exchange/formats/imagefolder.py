@@ -48,14 +48,14 @@ def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[Imported
     for path in files:
         parts = path.relative_to(source).parts
         folder = parts[level] if len(parts) > level + 1 else ""
-        known = items.get(path.name, {})
+        entry = items.get(path.name, {})
         yield ImportedLabel(
             where=str(path.relative_to(source)),
             label=str(class_of_folder.get(folder, folder)),
-            id=text_value(known.get("id")),
+            id=text_value(entry.get("id")),
             path=str(path.absolute()),
-            annotator=text_value(known.get("annotator")),
-            at=time_value(known.get("labelled_at")),
+            annotator=text_value(entry.get("annotator")),
+            at=time_value(entry.get("labelled_at")),
             content=partial(read_file, path),
         )
 

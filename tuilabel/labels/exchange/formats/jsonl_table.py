@@ -29,7 +29,7 @@ def write_jsonl(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) 
 
 
 def read_jsonl(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read one object per line; the first one says which keys there are."""
+    """Read one object per line; the first one determines the columns."""
     columns: tuple[str | None, str] | None = None
     for where, row in json_lines(source):
         columns = columns or find_columns(row, options, source)

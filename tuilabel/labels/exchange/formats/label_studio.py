@@ -45,7 +45,7 @@ def write_label_studio(
 
 
 def read_label_studio(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read tasks as exported in the formats `JSON` or `JSON-MIN`; each annotation of a task is a label of its own."""
+    """Read tasks as exported in the formats `JSON` or `JSON-MIN`; each annotation of a task is one label."""
     source = source / TASKS if source.is_dir() else source
     try:
         document = json.loads(source.read_text(encoding="utf-8-sig"))
@@ -84,8 +84,8 @@ def _labels_of_task(task: dict[str, Any], where: str) -> Iterator[ImportedLabel]
 
 def _only_choice(annotation: dict[str, Any]) -> str:
     """The class, if the annotation chooses exactly one."""
-    found = [choice for part in annotation.get("result") or () for choice in part.get("value", {}).get("choices", ())]
-    return text_value(found[0]) if len(found) == 1 else ""
+    choices = [choice for part in annotation.get("result") or () for choice in part.get("value", {}).get("choices", ())]
+    return text_value(choices[0]) if len(choices) == 1 else ""
 
 
 def _user(completed_by: object) -> str:
@@ -108,8 +108,8 @@ def _image_path(data: dict[str, Any]) -> str:
 
 def _task(row: LabelRow, path: str) -> dict[str, Any]:
     choice = {"from_name": "label", "to_name": "image", "type": "choices", "value": {"choices": [row.label]}}
-    known = {key: value for key, value in metadata(row).items() if key not in ("id", "label")}
-    data = {"image": LOCAL_FILES + quote(path), "item": row.id, **known}  # Label Studio uses `id` for the task itself
+    extra = {key: value for key, value in metadata(row).items() if key not in ("id", "label")}
+    data = {"image": LOCAL_FILES + quote(path), "item": row.id, **extra}  # Label Studio uses `id` for the task itself
     if row.confidence is not None:
         prediction = {"model_version": row.annotator, "score": row.confidence, "result": [choice]}
         return {"data": data, "predictions": [prediction]}
