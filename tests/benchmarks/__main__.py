@@ -1,9 +1,9 @@
-"""`uv run python -m tests.benchmarks [NAME…]`: what this machine measures, next to every budget of the design.
+"""`uv run python -m tests.benchmarks [NAME…]`: measurements on this machine, each with its budget.
 
-Medians or 95th percentiles over several runs; a shared machine is noisy, so look at the ratios within one run. The
-benchmarks `rivals` (compared with scikit-activeml and a CNN; needs `uv run --group
-rivals`), `strategies` (the cost of each), `hands` (keys a label), `own` (100,000 photographs to the first batch) and
-`listing-million` take minutes and run only when they are named.
+Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
+benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
+`uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label), `own` (100,000 photographs to
+the first batch) and `listing-million`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import hands, images, learning, program, rivals, training, user_images
+from tests.benchmarks import effort, images, learning, program, rivals, training, user_images
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -30,7 +30,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "first-start": program.first_start,
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
-    "hands": hands.hands,
+    "effort": effort.effort,
     "own": user_images.first_batch,
     "reading": user_images.reading,
     "own-keys": user_images.keys_meanwhile,
@@ -41,13 +41,13 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-SLOW = ("rivals", "strategies", "hands", "own", "listing-million")
+SLOW = ("rivals", "strategies", "effort", "own", "listing-million")
 
 
 def main(names: list[str]) -> int:
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
-        print(f"unknown benchmark {unknown[0]!r}: there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(f"unknown benchmark {unknown[0]!r}: must be one of {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
     table = Table("what", "measured", "budget", box=None, pad_edge=False, header_style="bold")
     err = Console(stderr=True)

@@ -21,24 +21,24 @@ from tuilabel.datasets.library import Library
 from tuilabel.datasets.sources import open_source
 
 Rows = Iterator[tuple[str, str, str]]
-SIDE = 128  # pixels that are kept of the longer side
+SIDE = 128  # pixels of the longer side after decoding
 
 
 def listing(folder: Path) -> Rows:
-    """100,000 files in 100 folders, the second time: the file system's own caches are warm."""
+    """100,000 files in 100 folders, with the file system's caches warm."""
     root = folder / "files"
     tree(root, 100, 1000)
     seconds = []
     for _ in range(4):
         begin = time.perf_counter()
-        found = sum(1 for _ in open_source(str(root)).list())
+        count = sum(1 for _ in open_source(str(root)).list())
         seconds.append(time.perf_counter() - begin)
     shutil.rmtree(root)
-    yield f"listing {found:,} files", f"{statistics.median(seconds[1:]):.2f} s", "1 s"
+    yield f"listing {count:,} files", f"{statistics.median(seconds[1:]):.2f} s", "1 s"
 
 
 def listing_a_million(folder: Path) -> Rows:
-    """Each in a process of its own, for its memory: a tree of links to one file in folders of 1,000, and a table."""
+    """A tree of links to one file in folders of 1,000, and a table; each in its own process, to measure memory."""
     root = folder / "million"
     tree(root, 1000, 1000)
     table = folder / "million.csv"
@@ -49,9 +49,9 @@ def listing_a_million(folder: Path) -> Rows:
         done = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.images", str(path)], capture_output=True, text=True, check=True
         )
-        found, seconds, megabytes = done.stdout.split()
-        yield f"listing {int(found):,} {what}", f"{float(seconds):.1f} s", ""
-        yield "… resident memory beyond the start's", f"{float(megabytes):,.0f} MB", "under 100 MB"
+        count, seconds, megabytes = done.stdout.split()
+        yield f"listing {int(count):,} {what}", f"{float(seconds):.1f} s", ""
+        yield "… resident memory beyond that at the start", f"{float(megabytes):,.0f} MB", "under 100 MB"
     done = subprocess.run(
         [sys.executable, "-m", "tests.benchmarks.images", str(root), "index"],
         capture_output=True,
@@ -59,15 +59,15 @@ def listing_a_million(folder: Path) -> Rows:
         check=True,
         env={**os.environ, "TUILABEL_CACHE": str(folder / "cache-million")},
     )
-    found, seconds, megabytes = done.stdout.split()
-    yield f"listing {int(found):,} files into a library's index", f"{float(seconds):.1f} s", ""
-    yield "… resident memory beyond the start's", f"{float(megabytes):,.0f} MB", "under 100 MB"
+    count, seconds, megabytes = done.stdout.split()
+    yield f"listing {int(count):,} files into a library's index", f"{float(seconds):.1f} s", ""
+    yield "… resident memory beyond that at the start", f"{float(megabytes):,.0f} MB", "under 100 MB"
     shutil.rmtree(root)
     table.unlink()
 
 
 def decoding(folder: Path) -> Rows:
-    """JPEGs of 500 × 375, as in ImageNet, compared in turns with a plain loop that does the same with Pillow."""
+    """JPEGs of 500 × 375, as in ImageNet, compared with a plain Pillow loop that does the same; both take turns."""
     rng = np.random.default_rng(0)
     files = []
     for _ in range(20):
@@ -79,13 +79,13 @@ def decoding(folder: Path) -> Rows:
     ours, plain = [], []
     for _ in range(7):
         ours.append(rate(lambda data: decode(data, SIDE), files))
-        plain.append(rate(plainly, files))
+        plain.append(rate(decode_with_pillow, files))
     mean = sum(map(len, files)) / len(files) / 1000
     yield f"decoding JPEGs of 500 × 375 ({mean:.0f} kB)", f"{statistics.median(ours):.0f} images/s", ""
     yield "… by a plain Pillow loop", f"{statistics.median(plain):.0f} images/s", "no faster"
 
 
-def plainly(data: bytes) -> np.ndarray:
+def decode_with_pillow(data: bytes) -> np.ndarray:
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     image.thumbnail((SIDE, SIDE))
     return np.asarray(image)
@@ -99,7 +99,7 @@ def rate(work: Callable[[bytes], object], files: list[bytes]) -> float:
 
 
 def tree(root: Path, folders: int, files: int) -> None:
-    """Hard links to a few files: quick to make, and no content to speak of."""
+    """Folders of hard links to one tiny file each: quick to create."""
     for k in range(folders):
         folder = root / f"{k:04}"
         folder.mkdir(parents=True)

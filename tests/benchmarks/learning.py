@@ -1,4 +1,4 @@
-"""Rounds of learning: how long they take."""
+"""How long rounds of learning take."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def mnist() -> tuple[ImagePool, Latents, RoundRunner]:
 
 
 def seconds_of(runner: RoundRunner, labels: np.ndarray, repeats: int) -> float:
-    """The median over `repeats` rounds with 500 labels, after three that warm up."""
+    """The median over `repeats` rounds with 500 labels, after three to warm up."""
     indices = np.sort(np.random.default_rng(0).choice(len(labels), 500, replace=False))
     request = TrainRequest(1, indices, labels[indices], 10, indices < 0, NONE, NONE, "margin", 20, 2, 0)
     seconds = []
@@ -56,7 +56,7 @@ def round_of_mnist(folder: Path) -> Rows:
 
 
 def round_of_a_million(folder: Path) -> Rows:
-    """In a process of its own, for its memory."""
+    """In its own process, to measure memory."""
     path = folder / "million.npy"
     rng = np.random.default_rng(0)
     centres = 3 * rng.normal(size=(10, 32)).astype(np.float32)
@@ -71,7 +71,7 @@ def round_of_a_million(folder: Path) -> Rows:
 
 
 def every_strategy(folder: Path) -> Rows:
-    """Seconds of one pick of 20 among 60,000, with the plain MLP of 500 labels."""
+    """Time to pick 20 of 60,000 items, with the plain MLP trained on 500 labels."""
     pool, _, runner = mnist()
     targets = np.array(pool.targets)
     indices = np.sort(np.random.default_rng(0).choice(len(targets), 500, replace=False))

@@ -1,4 +1,4 @@
-"""The program from outside: starts, keys, the disk."""
+"""The program from outside: start-up, keys, the disk."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def first_start(folder: Path) -> Rows:
 
 
 def keys(folder: Path) -> Rows:
-    """True labels: 200 typed fast, so that the trainer works all the time, then 60 with time for all that follows."""
+    """True labels: 200 typed fast, so that the trainer works all the time, then 60 with pauses for the results."""
     pool, project = open_pool("mnist"), folder / "keys"
     assert pool.targets is not None
     latencies, sizes, batches = [], [], []
@@ -76,10 +76,10 @@ def keys(folder: Path) -> Rows:
                     latencies.append(pieces[0][0])
                 else:
                     sizes.append(sum(size for _, size in pieces))
-    yield "key to the first byte of its answer, training runs, p95", f"{1000 * p95(latencies):.1f} ms", "16 ms"
+    yield "key to the first byte of its answer during training, p95", f"{1000 * p95(latencies):.1f} ms", "16 ms"
     yield "… median", f"{1000 * statistics.median(latencies):.1f} ms", ""
     yield (
-        "bytes written per label key, the new model's figures included",
+        "bytes written per label key, including the new model's figures",
         f"{statistics.median(sizes):.0f}",
         "under 1,000",
     )
@@ -89,7 +89,7 @@ def keys(folder: Path) -> Rows:
 
 
 def whole_screen(pieces: list[tuple[float, int]]) -> float:
-    """When nine tenths of the bytes were there: what follows is the figures of the next model."""
+    """When nine tenths of the bytes had arrived: the rest are the figures of the next model."""
     total, so_far = sum(size for _, size in pieces), 0
     for seconds, size in pieces:
         so_far += size
@@ -111,7 +111,7 @@ def disk(folder: Path) -> Rows:
 
 
 def truth(project: Path, pool) -> list[str]:  # type: ignore[no-untyped-def]
-    """The right keys for the newest batch."""
+    """The correct keys for the newest batch."""
     store = LabelStore.open(project / "labels.db")
     newest, answered = store.rounds()[-1], current_answers(store.events())
     store.close()

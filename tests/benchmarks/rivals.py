@@ -1,6 +1,6 @@
-"""A round compared with those of scikit-activeml, of an MLP of scikit-learn, and of a CNN on pixels.
+"""The time of a round compared with scikit-activeml, with an MLP of scikit-learn, and with a CNN on pixels.
 
-modAL, the other well-known library, no longer runs with today's scikit-learn and is not here.
+modAL, the other well-known library, no longer runs with current versions of scikit-learn and is left out.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def median_seconds(work: Callable[[], object], repeats: int, warm: int = 1) -> f
 
 
 def rounds_of_others(folder: Path) -> Rows:
-    """Retrain on 500 labels, score 60,000, pick 20 by margin: medians of one run, one after the other."""
+    """Retrain on 500 labels, score 60,000, pick 20 by margin: medians, measured one after another in one run."""
     torch.set_num_threads(spare_processors())  # as the trainer does
     pool, latents, _ = mnist()
     assert pool.targets is not None
@@ -65,7 +65,7 @@ def rounds_of_others(folder: Path) -> Rows:
 
 
 def scikit_activeml(X: np.ndarray, targets: np.ndarray, indices: np.ndarray, units: int) -> Callable[[], object]:
-    """Margin sampling with an MLP of so many hidden units, both with the library's defaults otherwise."""
+    """Margin sampling with an MLP of `units` hidden units; otherwise with the library's defaults."""
     from skactiveml.classifier import SklearnClassifier
     from skactiveml.pool import UncertaintySampling
     from skactiveml.utils import MISSING_LABEL

@@ -30,18 +30,18 @@ def epoch_ratio(folder: Path) -> Iterator[tuple[str, str, str]]:
     pool = open_pool("mnist")
     images = np.array(pool.images[:IMAGES])
     ours, plain, adamw = [], [], []
-    for _ in range(TURNS):  # by turns: whatever else the machine does hits all
+    for _ in range(TURNS):  # in turns, so that other load on the machine affects all of them
         ours.append(trained_epoch(images, folder / "epoch.safetensors"))
         plain.append(plain_epoch(images, OneCycle))
         adamw.append(plain_epoch(images, AdamWAlone))
     yield f"a VAE epoch, compared with a plain torch loop, {IMAGES:,} images", ratio(ours, plain), "1.05 ×"
     yield "… compared with a plain loop with AdamW in place of Muon", ratio(ours, adamw), ""
-    yield "… in images a second", f"{IMAGES / statistics.median(ours):,.0f}", ""
+    yield "… in images per second", f"{IMAGES / statistics.median(ours):,.0f}", ""
     epochs = TrainSettings.for_augmentations("glyphs").epochs
     seconds = epochs * len(pool.images) * statistics.median(ours) / IMAGES
     yield f"the default VAE at that pace, {epochs} epochs", f"{seconds / 60:.1f} minutes", "15 minutes"
     seconds = read_header(find_checkpoint("mnist")).metrics["seconds"]
-    yield "… the one shipped, as its checkpoint tells", f"{seconds / 60:.1f} minutes", ""
+    yield "… the shipped one, according to its checkpoint", f"{seconds / 60:.1f} minutes", ""
 
 
 def ratio(ours: list[float], theirs: list[float]) -> str:
@@ -50,7 +50,7 @@ def ratio(ours: list[float], theirs: list[float]) -> str:
 
 
 def trained_epoch(images: np.ndarray, out: Path) -> float:
-    """Seconds to the end of the epoch; what is done once, after the last, belongs to no epoch."""
+    """Seconds to the end of the epoch, without the work that is done once after the last epoch."""
     begin = time.perf_counter()
     ends = []
     train_vae(
@@ -65,7 +65,7 @@ def trained_epoch(images: np.ndarray, out: Path) -> float:
 
 
 class AdamWAlone:
-    """As `OneCycle`, for all weights alike."""
+    """Like `OneCycle`, but with AdamW for all weights."""
 
     def __init__(self, model: nn.Module, lr: float, steps: int) -> None:
         self._optimizer = torch.optim.AdamW(model.parameters(), lr, fused=True)
@@ -79,7 +79,7 @@ class AdamWAlone:
 
 
 def plain_epoch(images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlone]) -> float:
-    """Seconds of the loop and all that it needs."""
+    """Seconds of a plain training loop, including its set-up."""
     begin = time.perf_counter()
     settings = TrainSettings(epochs=1)
     config = VAEConfig(projection=0)

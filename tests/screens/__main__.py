@@ -1,6 +1,6 @@
 """`python -m tests.screens [OUT]`: pictures of every screen, at three sizes, dark and light, on MNIST.
 
-Needs Debian's fonts-dejavu-core and the shipped VAE. Writes into docs/screens/.
+Writes to OUT, by default docs/screens/. Needs Debian's fonts-dejavu-core and the shipped VAE.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from tuilabel.tui.state import AppState
 from tuilabel.tui.themes import DARK, LIGHT
 
 SIZES = ((80, 24), (120, 40), (200, 60))
-WRONG = (31, 47)  # labels of the session that are wrong, so that there is something to review
+WRONG = (31, 47)  # labels that are wrong, so that there is something to review
 
 
-def session() -> LabellingSession:
-    """A session on MNIST: 67 labels, some of them wrong, a skip, a flag, a note."""
+def make_session() -> LabellingSession:
+    """A session on MNIST with 60 labels, some of them wrong, and a note."""
     pool = open_pool("mnist")
     checkpoint = find_checkpoint("mnist")
     learner, features = open_learner("latent", pool, VAEEncoder(checkpoint))
     runner = RoundRunner(learner, open_test_set(pool, features))
     trainer = InlineTrainer(runner.run, QuestionHandler(runner, LatentDecoder(checkpoint)).answer)
-    made = LabellingSession(
+    session = LabellingSession(
         pool,
         log=[],
         rounds=[],
@@ -50,16 +50,16 @@ def session() -> LabellingSession:
         annotator="ada",
         target=0.995,
     )
-    trainer.start(made.handle)
-    made.start()
+    trainer.start(session.handle)
+    session.start()
     assert pool.targets is not None
     for n in range(60):
-        assert made.batch is not None
-        index = next(item.index for item in made.batch.items if made.answer_at(item.index) is None)
+        assert session.batch is not None
+        index = next(item.index for item in session.batch.items if session.answer_at(item.index) is None)
         true = int(pool.targets[index])
-        made.label(index, (true + (n in WRONG)) % 10, 900)
-    made.note(made.history()[0].index, "could be a 4 as well")
-    return made
+        session.label(index, (true + (n in WRONG)) % 10, 900)
+    session.note(session.history()[0].index, "could be a 4 as well")
+    return session
 
 
 async def _nothing(_: Pilot[None]) -> None:
@@ -88,8 +88,8 @@ VIEWS = {
 }
 
 
-async def _take(view: str, made: LabellingSession, size: tuple[int, int], theme: str, out: Path) -> None:
-    app = LabelApp(AppState(made), Mailbox(), theme=theme)
+async def _save(view: str, session: LabellingSession, size: tuple[int, int], theme: str, out: Path) -> None:
+    app = LabelApp(AppState(session), Mailbox(), theme=theme)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         await VIEWS[view](pilot)
@@ -102,11 +102,11 @@ def main() -> None:
     """Write every picture."""
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screens")
     out.mkdir(parents=True, exist_ok=True)
-    made = session()
+    session = make_session()
     for view in sys.argv[2:] or VIEWS:
         for size in SIZES:
             for theme in (DARK.name, LIGHT.name):
-                asyncio.run(_take(view, made, size, theme, out))
+                asyncio.run(_save(view, session, size, theme, out))
 
 
 if __name__ == "__main__":

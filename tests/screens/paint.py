@@ -1,4 +1,4 @@
-"""A terminal's screen as a picture, cell by cell."""
+"""Draw a terminal's screen as a picture, cell by cell."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Cell:
-    """A character with its colours, as they are shown."""
+    """A character with its colours as displayed."""
 
     character: str
     front: Colour = FOREGROUND
@@ -79,7 +79,7 @@ def _terminal_cell(character: pyte.screens.Char) -> Cell:
 
 
 def _draw_block(canvas: ImageDraw.ImageDraw, character: str, left: int, top: int, colour: Colour) -> bool:
-    """Block characters as a terminal draws them: edge to edge."""
+    """Draw a block or braille character edge to edge, as terminals do; False for any other character."""
     w, h = CELL
     if character in QUADRANTS:
         bits = QUADRANTS[character]

@@ -25,7 +25,7 @@ GREEN = (87, 215, 135)
 
 
 def record(photos: Path, out: Path, options: list[str]) -> None:
-    """Label some photographs by their folders, and write what the terminal showed."""
+    """Label some photographs by their folders, and write the screens as an animation."""
     classes = sorted(folder.name for folder in photos.iterdir() if folder.is_dir())
     keys = dict(zip(classes, "1234567890", strict=False))
     command = f"tuilabel label {photos.name} --classes {','.join(classes)}"
@@ -40,7 +40,7 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
             for n in range(WARM_UP if out.suffix == ".png" else WARM_UP + SHOWN):
                 terminal.settle(0.6)
                 if n >= WARM_UP:
-                    while "in latent space …" in terminal.text:  # the neighbours are on their way
+                    while "in latent space …" in terminal.text:  # the neighbours are still to come
                         terminal.read(0.1)
                     frames.append((terminal_picture(terminal.screen), SECONDS["label"]))
                 terminal.type(keys[_class_in_focus(terminal.text, classes)])
@@ -58,9 +58,9 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
 
 
 def _class_in_focus(text: str, classes: list[str]) -> str:
-    found = re.search(rf"\b({'|'.join(classes)})/\S+", text.splitlines()[0])
-    assert found is not None, f"no path of an image in the first line:\n{text}"
-    return found.group(1)
+    match = re.search(rf"\b({'|'.join(classes)})/\S+", text.splitlines()[0])
+    assert match is not None, f"no path of an image in the first line:\n{text}"
+    return match.group(1)
 
 
 def _prompt(command: str) -> Image.Image:
@@ -72,7 +72,7 @@ def _prompt(command: str) -> Image.Image:
 
 
 def _write(frames: list[tuple[Image.Image, float]], out: Path) -> None:
-    """One palette for all frames: else colours would flicker from one to the next."""
+    """Write an animation with one palette for all frames, so that colours do not flicker."""
     sample = Image.new("RGB", (frames[0][0].width, sum(image.height for image, _ in frames)))
     for n, (image, _) in enumerate(frames):
         sample.paste(image, (0, n * image.height))

@@ -37,37 +37,37 @@ def test_scikit_learn_checks_the_estimator(
 
 
 @pytest.fixture
-def answers(toy: Toy) -> np.ndarray:
+def some_labels(toy: Toy) -> np.ndarray:
     """Labels of every second item, -1 for the others."""
     assert toy.pool.targets is not None
     return np.where(np.arange(len(toy.latents)) % 2 == 0, toy.pool.targets, -1)
 
 
-def test_a_clone_has_the_parameters_and_is_not_fitted(toy: Toy, answers: np.ndarray) -> None:
-    fitted = LatentClassifier(seed=3).fit(toy.latents, answers)
+def test_a_clone_has_the_same_parameters_and_is_not_fitted(toy: Toy, some_labels: np.ndarray) -> None:
+    fitted = LatentClassifier(seed=3).fit(toy.latents, some_labels)
     cloned = clone(fitted)
     assert cloned.get_params() == {"seed": 3}
     assert repr(cloned) == "LatentClassifier(seed=3)"
     assert is_classifier(cloned)
     with pytest.raises(NotFittedError):
         cloned.predict(toy.latents)
-    again = cloned.fit(toy.latents, answers)
+    again = cloned.fit(toy.latents, some_labels)
     assert np.array_equal(again.predict_proba(toy.latents), fitted.predict_proba(toy.latents))
 
 
-def test_it_is_a_step_of_a_pipeline(toy: Toy, answers: np.ndarray) -> None:
-    pipeline = make_pipeline(StandardScaler(), LatentClassifier()).fit(toy.latents, answers)
+def test_it_works_as_a_step_of_a_pipeline(toy: Toy, some_labels: np.ndarray) -> None:
+    pipeline = make_pipeline(StandardScaler(), LatentClassifier()).fit(toy.latents, some_labels)
     assert pipeline.classes_.tolist() == [0, 1, 2]
     assert pipeline.score(toy.test.features, toy.test.targets) > 0.9
 
 
-def test_cross_validation_scores_the_labelled_items_only(toy: Toy, answers: np.ndarray) -> None:
-    scores = cross_val_score(LatentClassifier(), toy.latents, answers, cv=3)
+def test_cross_validation_scores_the_labelled_items_only(toy: Toy, some_labels: np.ndarray) -> None:
+    scores = cross_val_score(LatentClassifier(), toy.latents, some_labels, cv=3)
     assert scores.min() > 0.8
 
 
-def test_a_grid_search_runs_over_its_parameters(toy: Toy, answers: np.ndarray) -> None:
-    search = GridSearchCV(LatentClassifier(), {"seed": [1, 2]}, cv=2).fit(toy.latents, answers)
+def test_a_grid_search_runs_over_its_parameters(toy: Toy, some_labels: np.ndarray) -> None:
+    search = GridSearchCV(LatentClassifier(), {"seed": [1, 2]}, cv=2).fit(toy.latents, some_labels)
     assert search.best_params_["seed"] in (1, 2)
     assert (search.predict(toy.test.features) == toy.test.targets).mean() > 0.9
 
@@ -81,19 +81,19 @@ def test_classes_may_be_strings(toy: Toy) -> None:
     assert (classifier.predict(toy.latents)[:20] == names[:20]).mean() > 0.9
 
 
-def test_a_fitted_classifier_can_be_pickled(toy: Toy, answers: np.ndarray) -> None:
-    classifier = LatentClassifier().fit(toy.latents, answers)
+def test_a_fitted_classifier_can_be_pickled(toy: Toy, some_labels: np.ndarray) -> None:
+    classifier = LatentClassifier().fit(toy.latents, some_labels)
     loaded = pickle.loads(pickle.dumps(classifier))
     assert np.array_equal(loaded.predict(toy.latents), classifier.predict(toy.latents))
 
 
-def test_errors_name_the_argument_and_the_value(toy: Toy, answers: np.ndarray) -> None:
+def test_errors_name_the_argument_and_the_value(toy: Toy, some_labels: np.ndarray) -> None:
     with pytest.raises(ValueError, match="at least one label, not counting -1"):
-        LatentClassifier().fit(toy.latents, answers).score(toy.latents, np.full(len(answers), -1))
+        LatentClassifier().fit(toy.latents, some_labels).score(toy.latents, np.full(len(some_labels), -1))
     with pytest.raises(ValueError, match="unknown parameter 'depth' of LatentClassifier: must be one of seed"):
         LatentClassifier().set_params(depth=3)
     with pytest.raises(ValueError, match=r"y must have shape \(120,\), got \(7,\)"):
-        LatentClassifier().fit(toy.latents, answers[:7])
+        LatentClassifier().fit(toy.latents, some_labels[:7])
 
 
 def test_importing_it_loads_neither_torch_nor_scikit_learn() -> None:

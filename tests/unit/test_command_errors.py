@@ -1,4 +1,4 @@
-"""Errors of the core in the words of the command line."""
+"""Errors of the core, with the option names of the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ OPTION = re.compile(r"(?<![\w-])--[a-z]")
         ("stats", "run `tuilabel label` or `force`", None, "run `tuilabel label` or `force`"),
     ],
 )
-def test_options_stand_for_parameters(command: str, text: str, parameter: str | None, expected: str) -> None:
+def test_messages_name_options_instead_of_parameters(
+    command: str, text: str, parameter: str | None, expected: str
+) -> None:
     params = get_command(app).commands[command].params  # type: ignore[attr-defined]
     assert in_options(text, params, parameter) == expected
 

@@ -1,4 +1,4 @@
-"""Every image file is decoded upright in its colours, and no bytes do harm."""
+"""Image files are decoded upright and in their colours, and damaged or hostile files do no harm."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from PIL import Image
 
 from tuilabel.datasets.decode import DecodeError, decode, resize_to
 
-pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\b")  # as `decode` has it: pytest sets its own
+pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\b")  # as in `decode`; pytest sets its own filters
 
 RED, BLUE = (200, 10, 10), (0, 0, 255)
 
@@ -59,11 +59,11 @@ def exif(orientation: int) -> Image.Exif:
     ],
 )
 def test_each_format(kind: str, options: dict[str, Any]) -> None:
-    found = decode(saved(halves(), kind, **options), 100)
-    assert (found.width, found.height, found.grey) == (40, 20, False)
-    assert found.image.shape == (20, 40, 3)
-    assert np.abs(found.image[10, 5].astype(int) - BLUE).max() <= 4
-    assert np.abs(found.image[10, 35].astype(int) - RED).max() <= 4
+    decoded = decode(saved(halves(), kind, **options), 100)
+    assert (decoded.width, decoded.height, decoded.grey) == (40, 20, False)
+    assert decoded.image.shape == (20, 40, 3)
+    assert np.abs(decoded.image[10, 5].astype(int) - BLUE).max() <= 4
+    assert np.abs(decoded.image[10, 35].astype(int) - RED).max() <= 4
 
 
 UPRIGHT = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: "bottom", 8: "bottom"}
@@ -72,28 +72,28 @@ UPRIGHT = {1: "left", 2: "right", 3: "right", 4: "left", 5: "top", 6: "top", 7: 
 @pytest.mark.parametrize(("orientation", "blue"), UPRIGHT.items())
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_images_are_upright(kind: str, orientation: int, blue: str) -> None:
-    found = decode(saved(halves((80, 40)), kind, exif=exif(orientation)), 40)
+    decoded = decode(saved(halves((80, 40)), kind, exif=exif(orientation)), 40)
     sideways = blue in ("top", "bottom")
-    assert (found.width, found.height) == ((40, 80) if sideways else (80, 40))
-    assert found.image.shape == ((40, 20, 3) if sideways else (20, 40, 3))
-    places = {"left": (10, 4), "right": (10, 35), "top": (4, 10), "bottom": (35, 10)}
-    assert np.abs(found.image[places[blue]].astype(int) - BLUE).max() <= 12
+    assert (decoded.width, decoded.height) == ((40, 80) if sideways else (80, 40))
+    assert decoded.image.shape == ((40, 20, 3) if sideways else (20, 40, 3))
+    positions = {"left": (10, 4), "right": (10, 35), "top": (4, 10), "bottom": (35, 10)}
+    assert np.abs(decoded.image[positions[blue]].astype(int) - BLUE).max() <= 12
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 300])
-def test_an_orientation_that_means_nothing_turns_nothing(orientation: int) -> None:
+def test_an_invalid_orientation_is_ignored(orientation: int) -> None:
     assert decode(saved(halves(), "JPEG", exif=exif(orientation)), 40).image.shape == (20, 40, 3)
 
 
-def test_damaged_exif_data_leave_the_image() -> None:
+def test_damaged_exif_data_is_ignored() -> None:
     data = saved(halves(), "JPEG", exif=exif(6))
-    place = data.index(b"Exif\0\0") + 6
-    broken = data[:place] + b"XX" + data[place + 2 :]
+    offset = data.index(b"Exif\0\0") + 6
+    broken = data[:offset] + b"XX" + data[offset + 2 :]
     assert decode(broken, 40).image.shape == (20, 40, 3)
 
 
-def grey_ramp(most: int, dtype: str) -> np.ndarray:
-    return np.repeat(np.linspace(0, most, 256), 2).reshape(1, 512).repeat(4, 0).astype(dtype)
+def grey_ramp(maximum: int, dtype: str) -> np.ndarray:
+    return np.repeat(np.linspace(0, maximum, 256), 2).reshape(1, 512).repeat(4, 0).astype(dtype)
 
 
 @pytest.mark.parametrize(
@@ -112,25 +112,25 @@ def grey_ramp(most: int, dtype: str) -> np.ndarray:
     ],
 )
 def test_grey_values_of_any_depth_keep_their_range(values: np.ndarray, kind: str) -> None:
-    found = decode(saved(Image.fromarray(values), kind), 512)
-    assert found.grey
-    assert np.abs(found.image[1, :, 0].astype(int) - grey_ramp(255, "u1")[1]).max() <= 1
+    decoded = decode(saved(Image.fromarray(values), kind), 512)
+    assert decoded.grey
+    assert np.abs(decoded.image[1, :, 0].astype(int) - grey_ramp(255, "u1")[1]).max() <= 1
 
 
-def test_values_that_are_not_numbers() -> None:
+def test_nan_and_infinity() -> None:
     values = np.full((4, 4), 0.5, np.float32)
     values[0, 0], values[0, 1] = np.nan, np.inf
-    found = decode(saved(Image.fromarray(values), "TIFF"), 4)
-    assert found.image[..., 0].tolist() == [[0, 0, 128, 128], *[[128] * 4] * 3]
+    decoded = decode(saved(Image.fromarray(values), "TIFF"), 4)
+    assert decoded.image[..., 0].tolist() == [[0, 0, 128, 128], *[[128] * 4] * 3]
 
 
-def test_one_bit_and_palettes() -> None:
+def test_one_bit_images_and_palettes() -> None:
     bits = Image.new("1", (8, 8), 1)
     bits.paste(0, (0, 0, 4, 8))
     for kind in ("PNG", "TIFF", "BMP", "GIF", "PPM"):
-        found = decode(saved(bits, kind), 8)
-        assert found.grey
-        assert found.image[3, [0, 7], 0].tolist() == [0, 255]
+        decoded = decode(saved(bits, kind), 8)
+        assert decoded.grey
+        assert decoded.image[3, [0, 7], 0].tolist() == [0, 255]
     palette = halves().quantize(4)
     assert np.abs(decode(saved(palette, "PNG"), 40).image[5, 5].astype(int) - BLUE).max() <= 8
     transparent = saved(palette, "PNG", transparency=palette.getpixel((5, 5)))
@@ -143,33 +143,33 @@ def test_transparency_is_drawn_over_white(kind: str) -> None:
     image = halves().convert("RGBA")
     image.putalpha(128)
     options = {"lossless": True} if kind == "WEBP" else {}
-    found = decode(saved(image, kind, **options), 20)
-    assert np.abs(found.image[5, 15].astype(int) - [227, 132, 132]).max() <= 2
+    decoded = decode(saved(image, kind, **options), 20)
+    assert np.abs(decoded.image[5, 15].astype(int) - [227, 132, 132]).max() <= 2
     grey = Image.merge("LA", [Image.new("L", (4, 4), 100), Image.new("L", (4, 4), 0)])
     assert decode(saved(grey, kind, **options), 4).image.tolist() == [[[255]] * 4] * 4
 
 
-def test_what_is_transparent_lends_no_colour() -> None:
+def test_transparent_pixels_do_not_bleed_into_their_neighbours() -> None:
     image = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
     image.paste((0, 0, 0, 255), (0, 0, 32, 64))
-    found = decode(saved(image, "PNG"), 3)
-    assert found.grey  # no red comes from behind the edge
+    decoded = decode(saved(image, "PNG"), 3)
+    assert decoded.grey  # no red bleeds over the edge
 
 
-def test_a_transparent_colour_of_a_png() -> None:
-    found = decode(saved(halves(), "PNG", transparency=BLUE), 40)
-    assert found.image[5, 5].tolist() == [255, 255, 255]
-    assert found.image[5, 35].tolist() == list(RED)
+def test_a_png_with_a_transparent_colour() -> None:
+    decoded = decode(saved(halves(), "PNG", transparency=BLUE), 40)
+    assert decoded.image[5, 5].tolist() == [255, 255, 255]
+    assert decoded.image[5, 35].tolist() == list(RED)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
-def test_print_colours(kind: str) -> None:
-    found = decode(saved(halves().convert("CMYK"), kind, **({"quality": 95} if kind == "JPEG" else {})), 40)
-    assert np.abs(found.image[10, 5].astype(int) - BLUE).max() <= 6
-    assert np.abs(found.image[10, 35].astype(int) - RED).max() <= 6
+def test_cmyk_is_converted(kind: str) -> None:
+    decoded = decode(saved(halves().convert("CMYK"), kind, **({"quality": 95} if kind == "JPEG" else {})), 40)
+    assert np.abs(decoded.image[10, 5].astype(int) - BLUE).max() <= 6
+    assert np.abs(decoded.image[10, 35].astype(int) - RED).max() <= 6
 
 
-def test_the_first_frame() -> None:
+def test_the_first_frame_is_decoded() -> None:
     second = Image.new("RGB", (40, 20), (0, 255, 0))
     for kind, options in (("GIF", {}), ("WEBP", {"lossless": True}), ("TIFF", {}), ("PNG", {})):
         data = saved(halves(), kind, save_all=True, append_images=[second], **options)
@@ -179,26 +179,26 @@ def test_the_first_frame() -> None:
 def test_grey_in_a_colour_file_is_grey() -> None:
     image = Image.effect_noise((64, 64), 50).convert("RGB")
     for kind in ("JPEG", "PNG", "WEBP"):
-        found = decode(saved(image, kind), 64)
-        assert found.grey
-        assert found.image.shape == (64, 64, 1)
+        decoded = decode(saved(image, kind), 64)
+        assert decoded.grey
+        assert decoded.image.shape == (64, 64, 1)
     assert not decode(saved(Image.new("RGB", (8, 8), (90, 100, 90)), "PNG"), 8).grey
 
 
 @pytest.mark.parametrize("size", [(1, 60_000), (60_000, 1), (1, 1), (3, 7), (5000, 4)])
 def test_absurd_proportions(size: tuple[int, int]) -> None:
-    found = decode(saved(Image.new("RGB", size, RED), "PNG"), 64)
-    assert (found.width, found.height) == size
-    assert max(found.image.shape[:2]) == min(64, max(size))
-    assert found.image[0, 0].tolist() == list(RED)
+    decoded = decode(saved(Image.new("RGB", size, RED), "PNG"), 64)
+    assert (decoded.width, decoded.height) == size
+    assert max(decoded.image.shape[:2]) == min(64, max(size))
+    assert decoded.image[0, 0].tolist() == list(RED)
 
 
-def test_a_phone_s_108_megapixels_are_decoded_at_an_eighth() -> None:
+def test_a_large_jpeg_is_decoded_at_an_eighth_of_its_size() -> None:
     data = saved(Image.new("L", (12_032, 9_024), 90), "JPEG")
     begin = time.perf_counter()
-    found = decode(data, 128)
-    assert (found.width, found.height) == (12_032, 9_024)
-    assert found.image.shape == (96, 128, 1)
+    decoded = decode(data, 128)
+    assert (decoded.width, decoded.height) == (12_032, 9_024)
+    assert decoded.image.shape == (96, 128, 1)
     assert time.perf_counter() - begin < 10
 
 
@@ -221,7 +221,7 @@ def test_too_many_pixels_are_not_decoded(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM"])
-def test_files_that_are_cut_short(kind: str) -> None:
+def test_truncated_files_are_refused(kind: str) -> None:
     data = saved(Image.effect_noise((100, 100), 90).convert("RGB"), kind)
     for length in (0, 1, 3, 10, len(data) // 2):
         with pytest.raises(DecodeError) as caught:
@@ -231,7 +231,7 @@ def test_files_that_are_cut_short(kind: str) -> None:
 
 
 @pytest.mark.parametrize("data", [b"%PDF-1.4\n", b"%!PS-Adobe-3.0 EPSF-3.0\n", b"<svg/>", b"\0" * 999, b"hello"])
-def test_other_formats_are_not_tried(data: bytes) -> None:
+def test_other_formats_are_refused(data: bytes) -> None:
     with pytest.raises(DecodeError, match="not an image of a known format"):
         decode(data, 64)
 
@@ -261,29 +261,29 @@ def good_files() -> list[bytes]:
 
 
 def test_a_thousand_damaged_files(capfd: pytest.CaptureFixture[str]) -> None:
-    """Each decodes or is undecodable, quickly; nothing is written to the screen."""
+    """Each is decoded or refused, quickly; nothing is printed."""
     rng, files = random.Random(0), good_files()
     undecodable, slowest, reasons = 0, 0.0, set[str]()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", module=r"PIL\b")  # as `decode` has it: pytest sets its own
+        warnings.filterwarnings("ignore", module=r"PIL\b")  # as in `decode`; pytest sets its own filters
         for k in range(1000):
             data = bytearray(files[k % len(files)])
             for _ in range(rng.choice([1, 3, 30])):
-                where = rng.randrange(min(len(data), rng.choice([64, 300, len(data)])))
-                data[where] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
+                position = rng.randrange(min(len(data), rng.choice([64, 300, len(data)])))
+                data[position] = rng.choice([0, 1, 0x7F, 0xFF, rng.randrange(256)])
             if k % 4 == 0:
                 del data[rng.randrange(len(data)) :]
             begin = time.perf_counter()
             try:
-                found = decode(bytes(data), 32)
+                decoded = decode(bytes(data), 32)
             except DecodeError as error:
                 undecodable += 1
                 reasons.add(str(error))
             else:
-                assert max(found.image.shape[:2]) <= 32
-                assert found.image.dtype == np.uint8
-                assert found.image.shape[2] == (1 if found.grey else 3)
+                assert max(decoded.image.shape[:2]) <= 32
+                assert decoded.image.dtype == np.uint8
+                assert decoded.image.shape[2] == (1 if decoded.grey else 3)
             slowest = max(slowest, time.perf_counter() - begin)
     assert 100 < undecodable < 1000
     assert all(reason.isprintable() and 0 < len(reason) <= 60 for reason in reasons)
@@ -301,7 +301,7 @@ def test_any_bytes(start: bytes, rest: bytes) -> None:
         assert decode(start + rest, 16).image.size <= 16 * 16 * 3
 
 
-def test_squared_is_the_mean_of_an_area() -> None:
+def test_resizing_averages_areas() -> None:
     image = np.zeros((4, 8, 3), np.uint8)
     image[:, 4:] = (100, 200, 50)
     assert resize_to(image, 2, 2, 3).tolist() == [[[0, 0, 0], [100, 200, 50]]] * 2

@@ -31,14 +31,14 @@ def test_the_commands_and_options_that_a_page_shows_exist(page: Path) -> None:
     for command, rest in re.findall(
         r"^(?:    |\$ )*tuilabel ([a-z][a-z-]+)(.*)$", page.read_text(), flags=re.MULTILINE
     ):
-        found = group.get_command(context, command)  # type: ignore[attr-defined]
-        if found is None:
+        subcommand = group.get_command(context, command)  # type: ignore[attr-defined]
+        if subcommand is None:
             wrong.append(command)
             continue
-        known = {option for parameter in found.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        options = {option for parameter in subcommand.params for option in (*parameter.opts, *parameter.secondary_opts)}
         wrong += [
             f"{command} {option}"
             for option in re.findall(r"(?<!\S)--[a-z][a-z-]*", rest)
-            if option not in known | {"--help"}
+            if option not in options | {"--help"}
         ]
     assert not wrong

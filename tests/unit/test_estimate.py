@@ -43,19 +43,19 @@ class Answer:
 
 
 @given(PROPORTIONS)
-def test_wilson_is_the_textbooks(figures: tuple[int, int]) -> None:
+def test_the_wilson_interval_matches_scipys(figures: tuple[int, int]) -> None:
     expected = binomtest(*figures).proportion_ci(0.95, method="wilson")
     assert wilson_interval(*figures) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 @given(PROPORTIONS)
-def test_korn_and_graubards_is_clopper_and_pearsons_at_whole_counts(figures: tuple[int, int]) -> None:
+def test_the_korn_graubard_interval_is_clopper_pearsons_at_whole_counts(figures: tuple[int, int]) -> None:
     expected = binomtest(*figures).proportion_ci(0.95, method="exact")
     assert korn_graubard_interval(*figures) == pytest.approx((expected.low, expected.high), abs=1e-8)
 
 
 @given(st.floats(1, 5000), st.floats(0, 1))
-def test_korn_and_graubards_holds_the_share_at_any_size(n: float, share: float) -> None:
+def test_the_korn_graubard_interval_contains_the_share_at_any_size(n: float, share: float) -> None:
     low, high = korn_graubard_interval(share * n, n)
     assert 0 <= low <= share <= high <= 1
     assert korn_graubard_interval(n - share * n, n) == pytest.approx((1 - high, 1 - low), abs=1e-8)
@@ -63,7 +63,7 @@ def test_korn_and_graubards_holds_the_share_at_any_size(n: float, share: float) 
 
 @pytest.mark.parametrize("interval", [wilson_interval, korn_graubard_interval])
 @pytest.mark.parametrize("figures", [(1, 0), (-1, 5), (6, 5), (float("nan"), 5), (0, float("nan"))])
-def test_an_interval_refuses_what_is_not_a_proportion(interval: Any, figures: tuple[float, float]) -> None:
+def test_intervals_refuse_what_is_not_a_proportion(interval: Any, figures: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match="not a proportion"):
         interval(*figures)
 
@@ -98,7 +98,7 @@ def test_an_audit_item_weighs_as_the_square_of_its_models_labels() -> None:
     assert (estimate.low, estimate.high) == pytest.approx(korn_graubard_interval(0.8 * 25 / 17, 25 / 17))
 
 
-def test_the_audit_forgets_the_models_of_long_ago() -> None:
+def test_the_audit_uses_the_most_recent_items() -> None:
     old = [Answer("a", "b", START + timedelta(seconds=k)) for k in range(100)]
     new = [Answer("a", "a", START + timedelta(hours=1, seconds=k), trained_on=1000) for k in range(50)]
     estimate = audit_estimate(new + old)
@@ -110,7 +110,7 @@ def test_the_audit_forgets_the_models_of_long_ago() -> None:
     assert (latest.value, latest.n, latest.high) == (1, 50, 1)
 
 
-def test_an_audit_without_an_error_reaches_1_and_without_a_hit_0() -> None:
+def test_an_audit_without_errors_reaches_1_and_one_with_errors_only_0() -> None:
     right = [Answer("a", "a", trained_on=m) for m in (20, 47, 60, 93)]
     best = audit_estimate(right)
     worst = audit_estimate([replace(answer, predicted="b") for answer in right])
@@ -161,7 +161,7 @@ def test_metrics_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=50))
-def test_metrics_agree_with_one_another(pairs: list[tuple[int, int]]) -> None:
+def test_metrics_agree_with_each_other(pairs: list[tuple[int, int]]) -> None:
     true, guess = map(list, zip(*pairs, strict=True))
     matrix = confusion_matrix(true, guess, 5)
     assert matrix.sum() == len(pairs)
@@ -173,7 +173,7 @@ def test_calibration_error_by_hand() -> None:
     # Two bins: (0, ½] holds one wrong item at 0.5, (½, 1] a right one at 0.9 and a wrong one at 0.7.
     p = [[0.5, 0.5, 0.0], [0.9, 0.1, 0.0], [0.1, 0.2, 0.7]]
     assert expected_calibration_error(p, [1, 0, 0], bins=2) == pytest.approx((0.5 + abs(1.6 - 1)) / 3)
-    # In 15 bins every item is alone.
+    # With 15 bins every item has a bin of its own.
     assert expected_calibration_error(p, [1, 0, 0]) == pytest.approx((0.5 + 0.1 + 0.7) / 3)
 
 
@@ -187,7 +187,7 @@ def test_calibrated_predictions_have_a_small_calibration_error() -> None:
 
 
 @pytest.mark.parametrize("bad", [([], []), ([0, 1], [0]), ([0, -1], [0, 0]), ([0.0, 1.0], [0, 1]), ([[0]], [[0]])])
-def test_metrics_refuse_what_is_not_a_class(bad: Any) -> None:
+def test_metrics_refuse_invalid_classes(bad: Any) -> None:
     for metric in (accuracy, balanced_accuracy):
         with pytest.raises(ValueError, match=r"class|lengths"):
             metric(*bad)

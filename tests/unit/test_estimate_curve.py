@@ -28,7 +28,7 @@ LABELS = np.arange(20, 401, 20)
 
 
 @pytest.mark.parametrize(("a", "b", "c"), [(0.5, 0.6, 0.01), (0.9, 1.2, 0.0), (0.3, 0.3, 0.05)])
-def test_a_power_law_is_found_again(a: float, b: float, c: float) -> None:
+def test_a_power_law_is_recovered(a: float, b: float, c: float) -> None:
     curve = fit_learning_curve(LABELS, 1 - a * LABELS**-b - c)
     assert curve is not None
     assert (curve.a, curve.b, curve.c, curve.last) == pytest.approx((a, b, c, 400), rel=1e-3, abs=1e-4)
@@ -54,7 +54,7 @@ def test_the_gains_interval_covers_the_gain_of_a_noisy_curve() -> None:
 @pytest.mark.parametrize(
     "accuracies", [np.full(20, 0.97), np.full(20, 1.0), np.zeros(20), np.linspace(0.98, 0.9, 20)], ids=str
 )
-def test_a_flat_or_falling_curve_promises_nothing(accuracies: np.ndarray) -> None:
+def test_a_flat_or_falling_curve_predicts_no_gain(accuracies: np.ndarray) -> None:
     curve = fit_learning_curve(LABELS, accuracies)
     assert curve is not None
     assert curve.gain(100) == pytest.approx(0, abs=1e-9)
@@ -85,7 +85,7 @@ def test_any_points_give_accuracies_and_gains_in_range(points: list[tuple[int, f
     assert curve.gain(extra) >= 0
 
 
-def test_too_few_points_make_no_curve() -> None:
+def test_too_few_points_give_no_curve() -> None:
     assert fit_learning_curve([], []) is None
     assert fit_learning_curve([20, 40, 60], [0.9, 0.91, 0.92]) is None
     assert fit_learning_curve([20, 20, 40, 60], [0.9, 0.92, 0.93, 0.94]) is None
@@ -109,7 +109,7 @@ def test_a_curve_refuses_bad_points() -> None:
         curve.predict(0)
 
 
-# -- a curve in one figure ------------------------------------------------------------------------------------------
+# -- summaries of a curve -------------------------------------------------------------------------------------------
 
 
 def test_labels_to_target_are_interpolated() -> None:
@@ -122,7 +122,7 @@ def test_labels_to_target_are_interpolated() -> None:
     assert labels_to_target([20, 40], [0.9, 0.8], 0.85, stays=True) is None
 
 
-def test_the_area_is_the_mean_over_the_range() -> None:
+def test_the_area_is_the_mean_accuracy_over_the_range() -> None:
     assert area_under_learning_curve([20, 40, 100], [0.8, 0.9, 0.9]) == pytest.approx((20 * 0.85 + 60 * 0.9) / 80)
     for bad in (([20], [0.9]), ([], []), ([40, 20], [0.8, 0.9]), ([20, 40], [0.8, np.nan])):
         with pytest.raises(ValueError, match=r"points|values|increasing"):
@@ -133,7 +133,7 @@ def test_the_area_is_the_mean_over_the_range() -> None:
 
 
 def test_kappa_by_hand() -> None:
-    # 6 of 10 agree; by chance (5·7 + 5·3) / 100 = ½ would.
+    # 6 of 10 agree; by chance (5·7 + 5·3) / 100 = ½ of them would.
     assert cohen_kappa([0] * 5 + [1] * 5, [0] * 4 + [1] + [0] * 3 + [1] * 2) == pytest.approx((0.6 - 0.5) / (1 - 0.5))
     assert cohen_kappa([0, 1, 2], [0, 1, 2]) == 1
     assert cohen_kappa([1, 1], [1, 1]) == 1
@@ -143,7 +143,7 @@ def test_kappa_by_hand() -> None:
         cohen_kappa([], [])
 
 
-def test_predictions_settle_after_three_agreeing_pairs() -> None:
+def test_predictions_have_settled_after_three_agreeing_pairs() -> None:
     rng = np.random.default_rng(0)
     stop_set = rng.integers(0, 10, 2000)
     watch = StabilisingPredictions()
@@ -178,7 +178,7 @@ def watch_after(n_models: int, *, same: bool) -> StabilisingPredictions:
     return watch
 
 
-def test_the_advice_says_why() -> None:
+def test_the_advice_gives_its_reason() -> None:
     settled, early, moving = watch_after(4, same=True), watch_after(2, same=True), watch_after(4, same=False)
     stop = stopping_advice(settled, curve_with_gain(0.2))
     assert stop.stop
@@ -201,7 +201,7 @@ def test_the_advice_says_why() -> None:
 # -- pairs ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_comparison_is_the_textbooks() -> None:
+def test_a_comparison_matches_scipys() -> None:
     rng = np.random.default_rng(0)
     first = rng.normal(0.9, 0.02, 12)
     second = first + rng.normal(0.01, 0.01, 12)
@@ -215,7 +215,7 @@ def test_a_comparison_is_the_textbooks() -> None:
     assert result.p_wilcoxon == pytest.approx(stats.wilcoxon(second, first).pvalue)
 
 
-def test_degenerate_comparisons_are_answered() -> None:
+def test_degenerate_comparisons_give_a_result() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         one = compare_paired([0.9], [0.92])
@@ -244,7 +244,7 @@ def test_the_signed_rank_test_counts_every_sign(differences: list[int]) -> None:
     assert wilcoxon_p(differences) == pytest.approx(min(1, 2 * (sums <= least).mean()))
 
 
-def test_many_pairs_take_scipys_approximation() -> None:
+def test_many_pairs_use_the_normal_approximation() -> None:
     d = np.random.default_rng(0).normal(0.1, 1, 101)
     assert wilcoxon_p(d) == pytest.approx(stats.wilcoxon(d).pvalue)
     assert wilcoxon_p(d[:100]) == pytest.approx(stats.wilcoxon(d[:100], method="exact").pvalue)

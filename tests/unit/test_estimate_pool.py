@@ -1,4 +1,4 @@
-"""Accuracy on the pool from chosen items and from calibrated confidence."""
+"""Accuracy on the pool, estimated from picked items and from calibrated confidence."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def draw(scores: np.ndarray, n_drawn: int, rng: np.random.Generator) -> tuple[np
     return drawn, scores[drawn] / (scores.sum() - taken)
 
 
-def test_uniform_draws_weigh_1() -> None:
+def test_uniform_draws_have_weight_1() -> None:
     q = 1 / (10 - np.arange(4))
     np.testing.assert_allclose(lure_weights(q, 10), 1)
-    np.testing.assert_allclose(lure_weights([0.9, 0.2, 1.0], 3), 1)  # all drawn: the mean itself
+    np.testing.assert_allclose(lure_weights([0.9, 0.2, 1.0], 3), 1)  # all drawn: the plain mean
 
 
-def test_weights_are_the_papers() -> None:
+def test_weights_match_the_papers_formula() -> None:
     # N = 5, M = 2: v_1 = 1 + 3/4 (1/(5·0.4) - 1), v_2 = 1 + 3/3 (1/(4·0.1) - 1)
     np.testing.assert_allclose(lure_weights([0.4, 0.1], 5), [1 - 3 / 8, 2.5])
 
@@ -47,7 +47,7 @@ def test_weights_are_never_negative(q: list[float], more: int) -> None:
     assert 1 <= effective_sample_size(weights) <= len(q) + 1e-9
 
 
-def test_the_risk_is_unbiased_over_every_order_of_drawing() -> None:
+def test_the_risk_is_unbiased_over_all_orders_of_drawing() -> None:
     losses = np.array([0.0, 1.0, 0.3, 2.0, 0.0])
     scores = np.array([1.0, 5.0, 2.0, 4.0, 0.5])
     expected = weight = 0.0
@@ -61,7 +61,7 @@ def test_the_risk_is_unbiased_over_every_order_of_drawing() -> None:
     assert weight == pytest.approx(1)
 
 
-def test_chosen_items_mislead_and_weighted_ones_do_not() -> None:
+def test_picked_items_are_biased_and_weights_correct_that() -> None:
     rng = np.random.default_rng(0)
     hard = rng.random(400)
     right = rng.random(400) > 0.4 * hard**2
@@ -80,14 +80,14 @@ def test_chosen_items_mislead_and_weighted_ones_do_not() -> None:
 def test_no_error_among_a_few_items_is_not_certainty() -> None:
     estimate = lure_accuracy([True] * 10, 1 / (100 - np.arange(10)), 100)
     assert (estimate.value, estimate.high, estimate.n) == (1, 1, 10)
-    assert estimate.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's, of 10 of 10
+    assert estimate.low == pytest.approx(0.025 ** (1 / 10))  # Clopper and Pearson's for 10 of 10
 
 
-def test_a_model_of_all_labels_may_be_better_than_those_of_four_fifths() -> None:
+def test_a_model_of_all_labels_may_be_better_than_models_of_four_fifths() -> None:
     right, q = [True, False, True, True, True] * 6, 1 / (100 - np.arange(30))
-    judged, whole = lure_accuracy(right, q, 100), lure_accuracy(right, q, 100, training_share=0.8)
-    assert (whole.value, whole.low) == (judged.value, judged.low)
-    assert whole.high == pytest.approx(1 - 0.8 * (1 - judged.high))
+    held_out, whole = lure_accuracy(right, q, 100), lure_accuracy(right, q, 100, training_share=0.8)
+    assert (whole.value, whole.low) == (held_out.value, held_out.low)
+    assert whole.high == pytest.approx(1 - 0.8 * (1 - held_out.high))
 
 
 def test_lure_refuses_what_it_cannot_weigh() -> None:
@@ -113,7 +113,7 @@ def calibrated(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_the_temperature_is_found(temperature: float) -> None:
+def test_the_temperature_is_recovered(temperature: float) -> None:
     log_p, targets = calibrated(4000, np.random.default_rng(0))
     assert fit_temperature(temperature * log_p, targets) == pytest.approx(temperature, rel=0.05)
 
@@ -146,7 +146,7 @@ def test_a_temperature_keeps_the_order_of_the_classes(temperature: float) -> Non
     np.testing.assert_allclose(apply_temperature(p, 1.0), p, atol=1e-7)
 
 
-def test_a_sure_mistake_has_a_finite_cost() -> None:
+def test_a_certain_mistake_has_a_finite_cost() -> None:
     with np.errstate(divide="ignore"):
         log_p = np.log([[1.0, 0.0]] * 20)
     assert np.isfinite(fit_temperature(log_p, [0] * 19 + [1]))

@@ -17,21 +17,21 @@ from tuilabel.learner.graph import ALPHA, MAX_WEIGHT, NeighbourGraph
 from tuilabel.learner.latent import MAX_TRUST, LatentLearner, MLPLearner
 
 
-def known(indices: list[int], labels: list[int], n_classes: int = 3, audit: bool = False) -> LabelSet:
+def label_set(indices: list[int], labels: list[int], n_classes: int = 3, audit: bool = False) -> LabelSet:
     return LabelSet(np.array(indices), np.array(labels), n_classes, np.full(len(indices), audit, dtype=bool))
 
 
-def labelled(toy: Toy, indices: list[int], audit: bool = False) -> LabelSet:
-    return known(indices, [toy.truth(i) for i in indices], audit=audit)
+def true_labels(toy: Toy, indices: list[int], audit: bool = False) -> LabelSet:
+    return label_set(indices, [toy.truth(i) for i in indices], audit=audit)
 
 
-def blobs(n: int, spread: float = 0.3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def blobs(n: int, noise: float = 0.3, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     truth = np.arange(n) % 3
-    return (4 * np.eye(3, 5)[truth] + spread * rng.normal(size=(n, 5))).astype(np.float32), truth
+    return (4 * np.eye(3, 5)[truth] + noise * rng.normal(size=(n, 5))).astype(np.float32), truth
 
 
-def test_weights_are_those_of_the_definition() -> None:
+def test_weights_match_their_definition() -> None:
     points, _ = blobs(40, 1.0)
     graph = NeighbourGraph.of(points, neighbours=8)
     distances = np.sqrt(((points[:, None].astype(float) - points[None]) ** 2).sum(-1))
@@ -50,69 +50,69 @@ def test_weights_are_those_of_the_definition() -> None:
 def test_propagation_solves_the_linear_system() -> None:
     points, truth = blobs(60, 1.2)
     graph = NeighbourGraph.of(points)
-    labels = known([0, 1, 2, 30], [0, 1, 2, 0])
+    labels = label_set([0, 1, 2, 30], [0, 1, 2, 0])
     start = np.zeros((60, 3))
     for i, c in zip(labels.indices, labels.labels, strict=True):
         start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MAX_WEIGHT)
     start /= start.sum(axis=0)
-    spread = np.linalg.solve(np.eye(60) - ALPHA * graph.weights.toarray(), start)
-    spread /= spread.sum(axis=0)
-    expected = spread / spread.sum(axis=1, keepdims=True)
-    (got,) = graph.propagate(points, labels)
-    assert np.allclose(got, expected, atol=0.02)
-    assert (got.argmax(axis=1) == truth).mean() > 0.9
+    propagated = np.linalg.solve(np.eye(60) - ALPHA * graph.weights.toarray(), start)
+    propagated /= propagated.sum(axis=0)
+    expected = propagated / propagated.sum(axis=1, keepdims=True)
+    (probs,) = graph.propagate(points, labels)
+    assert np.allclose(probs, expected, atol=0.02)
+    assert (probs.argmax(axis=1) == truth).mean() > 0.9
 
 
-def test_a_label_in_a_crowd_does_not_speak_for_its_class_alone() -> None:
-    """Class 0 lies in a crowd and, loosely, next to class 1: its label there must keep its neighbours."""
+def test_a_label_in_a_dense_region_does_not_dominate_its_class() -> None:
+    """Class 0 is dense far away and loose next to class 1: its label in the loose part must keep its neighbours."""
     rng = np.random.default_rng(0)
-    crowd = np.array([50.0, 0.0]) + 0.01 * rng.normal(size=(100, 2))
+    dense = np.array([50.0, 0.0]) + 0.01 * rng.normal(size=(100, 2))
     loose = np.array([0.0, 0.0]) + rng.normal(size=(100, 2))
     other = np.array([5.0, 0.0]) + rng.normal(size=(100, 2))
-    points = np.concatenate([crowd, loose, other]).astype(np.float32)
+    points = np.concatenate([dense, loose, other]).astype(np.float32)
     nearest = [int(np.argmin(np.linalg.norm(points - centre, axis=1))) for centre in ([50, 0], [0, 0], [5, 0])]
-    (got,) = NeighbourGraph.of(points).propagate(points, known(nearest, [0, 0, 1], n_classes=2))
-    assert (got[100:200].argmax(axis=1) == 0).mean() > 0.8
-    assert (got[200:].argmax(axis=1) == 1).mean() > 0.8
+    (probs,) = NeighbourGraph.of(points).propagate(points, label_set(nearest, [0, 0, 1], n_classes=2))
+    assert (probs[100:200].argmax(axis=1) == 0).mean() > 0.8
+    assert (probs[200:].argmax(axis=1) == 1).mean() > 0.8
 
 
-def test_several_sets_of_labels_at_once_are_as_each_alone() -> None:
+def test_sets_of_labels_propagated_together_give_the_same_as_each_alone() -> None:
     points, _ = blobs(90)
     graph = NeighbourGraph.of(points)
-    one, two = known([0, 1, 2], [0, 1, 2]), known([3, 4], [0, 1])
+    one, two = label_set([0, 1, 2], [0, 1, 2]), label_set([3, 4], [0, 1])
     both = graph.propagate(points, one, two)
     assert np.allclose(both[0], graph.propagate(points, one)[0], atol=1e-5)
     assert np.allclose(both[1], graph.propagate(points, two)[0], atol=1e-5)
 
 
-def test_an_item_that_no_label_reaches_could_be_anything() -> None:
+def test_an_item_that_no_label_reaches_has_equal_probabilities() -> None:
     points = np.concatenate([np.zeros((30, 2)), np.full((30, 2), 1e3)]).astype(np.float32)
     points += np.random.default_rng(0).normal(size=points.shape).astype(np.float32)
-    (got,) = NeighbourGraph.of(points).propagate(points, known([0, 1], [0, 1], n_classes=2))
-    assert np.allclose(got[30:], 0.5)
-    assert not np.allclose(got[:30], 0.5)
+    (probs,) = NeighbourGraph.of(points).propagate(points, label_set([0, 1], [0, 1], n_classes=2))
+    assert np.allclose(probs[30:], 0.5)
+    assert not np.allclose(probs[:30], 0.5)
 
 
 def test_the_graph_is_cached_and_a_damaged_file_rebuilt(tmp_path: Path) -> None:
     points, _ = blobs(50)
     path = tmp_path / "graph.npz"
-    made = NeighbourGraph.cached(points, path)
+    built = NeighbourGraph.cached(points, path)
     read = NeighbourGraph.cached(points, path)
-    assert (made.weights != read.weights).nnz == 0
+    assert (built.weights != read.weights).nnz == 0
     path.write_bytes(path.read_bytes()[:100])
-    assert (NeighbourGraph.cached(points, path).weights != made.weights).nnz == 0
+    assert (NeighbourGraph.cached(points, path).weights != built.weights).nnz == 0
     assert len(NeighbourGraph.cached(points[:20], path).anchors) == 20
 
 
-def test_a_large_pool_is_spanned_by_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_pool_is_represented_by_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_module, "ANCHORS", 60)
     points, truth = blobs(300)
     graph = NeighbourGraph.of(points)
     assert len(graph.anchors) == 60
-    strange = [int(np.flatnonzero((truth == c) & ~np.isin(np.arange(300), graph.anchors))[0]) for c in range(3)]
-    (got,) = graph.propagate(points, known(strange, [0, 1, 2]))
-    assert (got.argmax(axis=1) == truth[graph.anchors]).mean() > 0.95
-    model = LatentLearner(points).fit(known(strange, [0, 1, 2]), 0)
+    not_anchors = [int(np.flatnonzero((truth == c) & ~np.isin(np.arange(300), graph.anchors))[0]) for c in range(3)]
+    (probs,) = graph.propagate(points, label_set(not_anchors, [0, 1, 2]))
+    assert (probs.argmax(axis=1) == truth[graph.anchors]).mean() > 0.95
+    model = LatentLearner(points).fit(label_set(not_anchors, [0, 1, 2]), 0)
     assert (model.predict_proba(points).argmax(axis=1) == truth).mean() > 0.95
 
 
@@ -122,13 +122,13 @@ def test_odd_pools_give_probabilities(n: int, copies: int, constant: bool) -> No
     """Tiny, with duplicates, or all the same."""
     points = np.zeros((n, 4), dtype=np.float32) if constant else blobs(n)[0][:, :4]
     points = np.concatenate([points] + [points] * copies)
-    model = LatentLearner(points).fit(known([0, 1], [0, 2]), 0)
+    model = LatentLearner(points).fit(label_set([0, 1], [0, 2]), 0)
     p = model.predict_proba(points)
     assert np.isfinite(p).all()
     assert np.allclose(p.sum(axis=1), 1, atol=1e-4)
 
 
-def test_latents_that_are_not_finite_are_refused_with_the_item() -> None:
+def test_latents_that_are_not_finite_are_refused() -> None:
     points, _ = blobs(10)
     points[4, 1] = np.nan
     for learner in (LatentLearner, MLPLearner):
@@ -136,7 +136,7 @@ def test_latents_that_are_not_finite_are_refused_with_the_item() -> None:
             learner(points)
 
 
-def test_one_label_a_class_is_enough_where_classes_hang_together() -> None:
+def test_one_label_per_class_is_enough_if_classes_are_connected() -> None:
     rng = np.random.default_rng(0)
     angle = rng.uniform(0, np.pi, 200)
     moons = np.stack([np.cos(angle), np.sin(angle)], axis=1)
@@ -144,7 +144,7 @@ def test_one_label_a_class_is_enough_where_classes_hang_together() -> None:
     moons[truth == 1] = np.array([1.0, 0.4]) - moons[truth == 1]
     points = (4 * moons + 0.15 * rng.normal(size=moons.shape)).astype(np.float32)
     ends = [int(np.flatnonzero(truth == c)[np.argmin(points[truth == c, 0])]) for c in (0, 1)]
-    labels = known(ends, [0, 1], n_classes=2)
+    labels = label_set(ends, [0, 1], n_classes=2)
     taught, plain = (learner(points).fit(labels, 0).predict_proba(points) for learner in (LatentLearner, MLPLearner))
     right = [(p.argmax(axis=1) == truth).mean() for p in (taught, plain)]
     assert right[0] > 0.9
@@ -154,29 +154,29 @@ def test_one_label_a_class_is_enough_where_classes_hang_together() -> None:
 def test_the_teacher_is_trusted_less_where_the_graph_misleads(toy: Toy) -> None:
     rng = np.random.default_rng(0)
     truth = np.arange(400) % 2
-    noise = rng.normal(size=(400, 12)) * 3  # neighbours say nothing, one direction says all
+    noise = rng.normal(size=(400, 12)) * 3  # only one direction is informative, neighbours are not
     noise[:, 0] = 1.2 * (2 * truth - 1) + 0.1 * rng.normal(size=400)
     indices = list(range(200))
-    misled = LatentLearner(noise.astype(np.float32)).teach(known(indices, truth[:200].tolist(), 2), 0)
-    led = LatentLearner(toy.latents).teach(labelled(toy, list(range(60))), 0)
+    misled = LatentLearner(noise.astype(np.float32)).teach(label_set(indices, truth[:200].tolist(), 2), 0)
+    led = LatentLearner(toy.latents).teach(true_labels(toy, list(range(60))), 0)
     assert misled.trust < 0.5 < led.trust
 
 
-def test_few_labels_hold_none_out(toy: Toy) -> None:
-    teacher = LatentLearner(toy.latents).teach(labelled(toy, [0, 1, 2, 3, 4, 5]), 0)
+def test_with_few_labels_none_is_held_out(toy: Toy) -> None:
+    teacher = LatentLearner(toy.latents).teach(true_labels(toy, [0, 1, 2, 3, 4, 5]), 0)
     assert teacher.trust == MAX_TRUST
 
 
-def test_confidence_says_how_often_the_model_is_right() -> None:
+def test_mean_confidence_equals_accuracy() -> None:
     toy = make_toy(900)
     toy.latents[:] += 0.9 * np.random.default_rng(1).normal(size=toy.latents.shape).astype(np.float32)
-    p = LatentLearner(toy.latents).fit(labelled(toy, list(range(150)), audit=True), 0).predict_proba(toy.latents)
+    p = LatentLearner(toy.latents).fit(true_labels(toy, list(range(150)), audit=True), 0).predict_proba(toy.latents)
     truth = np.array([toy.truth(i) for i in range(900)])
     right = (p.argmax(axis=1) == truth).mean()
     assert p.max(axis=1).mean() == pytest.approx(right, abs=0.06)
 
 
 def test_the_same_labels_and_seed_give_the_same_model(toy: Toy) -> None:
-    labels = labelled(toy, list(range(30)))
+    labels = true_labels(toy, list(range(30)))
     one, two = (LatentLearner(toy.latents).fit(labels, 3).predict_proba(toy.latents) for _ in range(2))
     assert np.array_equal(one, two)

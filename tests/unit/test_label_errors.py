@@ -22,9 +22,9 @@ def slow_joint(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
     n_classes = p.shape[1]
     thresholds = {}
     for j in range(n_classes):
-        mine = [p[i, j] for i in range(len(p)) if labels[i] == j]
-        if mine:
-            thresholds[j] = sum(mine) / len(mine)
+        own = [p[i, j] for i in range(len(p)) if labels[i] == j]
+        if own:
+            thresholds[j] = sum(own) / len(own)
     joint = np.zeros((n_classes, n_classes), dtype=int)
     for i in range(len(p)):
         reached = [j for j in thresholds if p[i, j] >= thresholds[j]]
@@ -34,10 +34,10 @@ def slow_joint(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_confident_joint_is_that_of_the_definition(seed: int) -> None:
+def test_the_confident_joint_matches_its_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)
     p = rng.dirichlet(np.full(4, 0.5), size=60)
-    labels = rng.integers(3 + seed % 2, size=60)  # in every other run nobody carries the last class
+    labels = rng.integers(3 + seed % 2, size=60)  # in every other run no item has the last class
     confident = confident_classes(p, labels)
     joint = np.zeros((4, 4), dtype=int)
     np.add.at(joint, (labels[confident >= 0], confident[confident >= 0]), 1)
@@ -60,16 +60,16 @@ def test_small_cases_match_a_hand_calculation() -> None:
     assert normalised_margin(p, labels)[4] == pytest.approx(-0.7)
 
 
-def test_flipped_labels_are_found() -> None:
+def test_flipped_labels_are_detected() -> None:
     toy = make_toy(400)
     assert toy.pool.targets is not None
     rng = np.random.default_rng(0)
     labels = toy.pool.targets[:400].copy()
     flipped = rng.choice(400, 20, replace=False)
     labels[flipped] = (labels[flipped] + rng.integers(1, 3, size=20)) % 3
-    found = QuestionHandler(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
-    assert isinstance(found, OutOfFoldPredictions)
-    worst = likely_wrong(found.probabilities, labels)
+    reply = QuestionHandler(toy.runner()).answer(CrossValidate(1, np.arange(400), labels, 3, 5))
+    assert isinstance(reply, OutOfFoldPredictions)
+    worst = likely_wrong(reply.probabilities, labels)
     assert len(worst) >= 16
     assert set(worst[:16].tolist()) <= set(flipped.tolist())
 

@@ -15,7 +15,7 @@ from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.round import RoundRunner
 
 
-def test_the_ensemble_learns_what_can_be_learnt(toy: Toy) -> None:
+def test_the_ensemble_learns_separate_classes(toy: Toy) -> None:
     assert toy.pool.targets is not None
     model = MLPEnsemble(3).fit(toy.latents[:30], toy.pool.targets[:30])
     p = model.predict_proba(toy.test.features)
@@ -33,7 +33,7 @@ def test_the_same_seed_gives_the_same_probabilities(toy: Toy) -> None:
     assert not np.allclose(one, other)
 
 
-def test_rows_do_not_depend_on_how_many_are_scored(toy: Toy) -> None:
+def test_probabilities_do_not_depend_on_how_many_rows_are_scored(toy: Toy) -> None:
     model = MLPEnsemble(3).fit(toy.latents[:30], toy.pool.targets[:30])  # type: ignore[index]
     many = np.tile(toy.latents, (100, 1))
     assert np.allclose(model.predict_proba(many)[:120], model.predict_proba(toy.latents), atol=1e-5)
@@ -53,8 +53,8 @@ def test_errors_say_how_to_fix_the_call(toy: Toy) -> None:
 
 @pytest.mark.parametrize("labelled", [[], [0], [0, 1, 2]])
 def test_without_two_classes_coverage_picks_and_nothing_is_predicted(toy: Toy, labelled: list[int]) -> None:
-    asked = train_request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
-    result = toy.runner().run(asked)
+    request = train_request(toy, labelled, labels=np.zeros(len(labelled), dtype=np.int64))
+    result = toy.runner().run(request)
     assert (result.n_labels, result.strategy) == (0, "coverage")
     assert result.picks.predicted is None
     assert result.test_accuracy is None
@@ -107,7 +107,7 @@ def test_audit_items_are_drawn_uniformly() -> None:
     assert chi2 < 70  # 37 degrees of freedom: p about 0.001
 
 
-def test_a_pool_with_nothing_left_is_not_an_error(toy: Toy) -> None:
+def test_a_pool_without_unlabelled_items_is_not_an_error(toy: Toy) -> None:
     result = toy.runner().run(train_request(toy, list(range(120))))
     assert len(result.picks.indices) == len(result.audit.indices) == 0
     assert result.mean_uncertainty is None
@@ -115,7 +115,7 @@ def test_a_pool_with_nothing_left_is_not_an_error(toy: Toy) -> None:
 
 
 def test_the_first_batch_covers_every_class_by_itself(toy: Toy) -> None:
-    """Not only together with the batch that is ranked behind it."""
+    """Not only together with the batch ranked after it."""
     result = toy.runner().run(train_request(toy, [], batch_size=3))
     first, second = result.picks.indices[:3].tolist(), result.picks.indices[3:].tolist()
     assert {toy.truth(index) for index in first} == {0, 1, 2}
@@ -161,8 +161,10 @@ def test_the_cnn_learns_from_pixels_and_serves_every_strategy(toy: Toy) -> None:
     assert result.test is not None
     assert result.test.accuracy > 0.9
     assert len(set(result.picks.indices.tolist())) == 20
-    known = LabelSet(np.arange(60), np.array([toy.truth(i) for i in range(60)]), 3, np.zeros(60, dtype=bool))
-    model = learner.fit(known, 0)
+    labelled = LabelSet(np.arange(60), np.array([toy.truth(i) for i in range(60)]), 3, np.zeros(60, dtype=bool))
+    model = learner.fit(labelled, 0)
     assert model.member_probabilities(learner.features[:7]).shape == (3, 7, 3)
     assert model.embed(learner.features[:7]).shape == (7, 128)
-    assert np.array_equal(model.predict_proba(learner.features), learner.fit(known, 0).predict_proba(learner.features))
+    assert np.array_equal(
+        model.predict_proba(learner.features), learner.fit(labelled, 0).predict_proba(learner.features)
+    )

@@ -31,7 +31,7 @@ def mnist() -> ImagePool:
     return open_pool("mnist")
 
 
-def seen(name: str, picture: CellPicture, side: int = 28) -> np.ndarray:
+def displayed(name: str, picture: CellPicture, side: int = 28) -> np.ndarray:
     """The grey levels (side, side) that a picture of blocks shows, from its characters and colours."""
     across, down, glyphs = SHAPES[name]
     rows = []
@@ -70,7 +70,7 @@ def test_finer_blocks_are_closer_to_a_digit(mnist: ImagePool) -> None:
     errors = {}
     for name in SHAPES:
         renderer = get_renderer(name)
-        pictures = [seen(name, renderer.draw(image, *SMALL).cells) for image in mnist.images[:200]]
+        pictures = [displayed(name, renderer.draw(image, *SMALL).cells) for image in mnist.images[:200]]
         errors[name] = np.square(np.array(pictures) - mnist.images[:200, :, :, 0]).mean()
     assert errors["quadrant"] < 0.8 * errors["halfblock"]
     assert errors["sextant"] < 0.9 * errors["quadrant"]
@@ -79,18 +79,18 @@ def test_finer_blocks_are_closer_to_a_digit(mnist: ImagePool) -> None:
 def test_a_digit_is_readable_in_fourteen_by_seven_cells(mnist: ImagePool) -> None:
     """Nearest neighbours among real digits classify the picture nearly as well as the image itself."""
     assert mnist.targets is not None
-    known = mnist.images[:6000, :, :, 0].reshape(6000, -1).astype(np.float32)
-    asked = slice(50_000, 50_200)
+    references = mnist.images[:6000, :, :, 0].reshape(6000, -1).astype(np.float32)
+    queries = slice(50_000, 50_200)
     renderer = get_renderer("blocks")
-    pictures = [seen("quadrant", renderer.draw(image, *SMALL).cells) for image in mnist.images[asked]]
+    pictures = [displayed("quadrant", renderer.draw(image, *SMALL).cells) for image in mnist.images[queries]]
 
     def accuracy(images: np.ndarray) -> float:
         flat = images.reshape(len(images), -1).astype(np.float32)
-        distances = np.square(known).sum(1) - 2 * flat @ known.T
+        distances = np.square(references).sum(1) - 2 * flat @ references.T
         assert mnist.targets is not None
-        return float((mnist.targets[distances.argmin(1)] == mnist.targets[asked]).mean())
+        return float((mnist.targets[distances.argmin(1)] == mnist.targets[queries]).mean())
 
-    assert accuracy(np.array(pictures)) > accuracy(mnist.images[asked, :, :, 0]) - 0.03
+    assert accuracy(np.array(pictures)) > accuracy(mnist.images[queries, :, :, 0]) - 0.03
 
 
 def test_each_cell_uses_the_character_with_the_least_error() -> None:
@@ -113,7 +113,7 @@ def test_each_cell_uses_the_character_with_the_least_error() -> None:
 
 def test_half_blocks_show_every_pixel_where_there_is_room(mnist: ImagePool) -> None:
     picture = get_renderer("blocks").draw(mnist.images[7], 28, 14).cells
-    assert (seen("halfblock", picture) == mnist.images[7, :, :, 0]).all()
+    assert (displayed("halfblock", picture) == mnist.images[7, :, :, 0]).all()
     small = get_renderer("blocks").draw(mnist.images[7], *SMALL).cells
     assert set("".join(segment.text for line in small for segment in line)) & set(QUADRANTS[4:])
 

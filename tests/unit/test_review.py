@@ -20,14 +20,14 @@ def out_of_fold(p: dict[int, float]) -> OutOfFoldPredictions:
     return OutOfFoldPredictions(1, np.array(list(p), dtype=np.int64), np.stack([1 - b, b], axis=1))
 
 
-def review(events: list[Event], found: OutOfFoldPredictions | None = None) -> list[ReviewItem]:
-    """As it stands after `events`, in their order; item i7 is pool index 7."""
+def review(events: list[Event], predictions: OutOfFoldPredictions | None = None) -> list[ReviewItem]:
+    """The list after `events`, in order; item i7 is pool index 7."""
     undone = {e.undoes for e in events if e.kind == "undo"}
     answers = {int(e.item[1:]): e for e in events if e.kind != "undo" and e.key not in undone}
-    return review_items(answers, events, CLASSES, found)
+    return review_items(answers, events, CLASSES, predictions)
 
 
-def test_the_order_is_that_of_the_reasons_and_each_item_comes_once() -> None:
+def test_items_are_ordered_by_reason_and_each_is_listed_once() -> None:
     events = [
         *(item_event(i) for i in range(4)),
         *(item_event(i, class_name="b") for i in range(4, 8)),
@@ -41,19 +41,19 @@ def test_the_order_is_that_of_the_reasons_and_each_item_comes_once() -> None:
         item_event(14, kind="skip", class_name=None),
     ]
     p = {0: 0.05, 1: 0.1, 2: 0.05, 3: 0.97, 4: 0.9, 5: 0.02, 6: 0.95, 7: 0.9}
-    found = review(events, out_of_fold(p))
-    assert [(item.index, item.reason) for item in found] == [
+    items = review(events, out_of_fold(p))
+    assert [(item.index, item.reason) for item in items] == [
         (5, "likely wrong"),
         (3, "likely wrong"),
         (10, "flagged"),
         (11, "disagreement"),
         (12, "audit mistake"),
     ]
-    assert (found[0].label, found[0].suggested, found[0].id) == (1, 0, "i5")
-    assert found[0].score > found[1].score > 0.5
-    assert found[2].label is None
-    assert (found[3].label, found[3].suggested, found[3].by) == (0, 1, (("ann", 0), ("bob", 1)))
-    assert (found[4].label, found[4].suggested, found[4].confidence) == (0, 1, 0.9)
+    assert (items[0].label, items[0].suggested, items[0].id) == (1, 0, "i5")
+    assert items[0].score > items[1].score > 0.5
+    assert items[2].label is None
+    assert (items[3].label, items[3].suggested, items[3].by) == (0, 1, (("ann", 0), ("bob", 1)))
+    assert (items[4].label, items[4].suggested, items[4].confidence) == (0, 1, 0.9)
 
 
 def test_an_answer_confirmed_in_review_is_not_shown_again() -> None:
@@ -65,7 +65,7 @@ def test_an_answer_confirmed_in_review_is_not_shown_again() -> None:
     later = [*confirmed, item_event(0, "l"), item_event(1, "m", kind="flag", class_name=None)]
     assert [item.index for item in review(later, p)] == [1]
     changed = [*confirmed, item_event(2, "c", class_name="b")]
-    assert [item.index for item in review(changed, p)] == [2]  # judged by the label it has now
+    assert [item.index for item in review(changed, p)] == [2]  # compared with its current label
     taken_back = [*confirmed, replace(item_event(0, "u", kind="undo", class_name=None), undoes="r")]
     assert [item.index for item in review(taken_back, p)] == [0]
 
@@ -77,5 +77,5 @@ def test_undone_labels_and_unknown_classes_are_accepted() -> None:
     assert review([], None) == []
 
 
-def test_an_annotator_who_changes_his_mind_disagrees_with_nobody() -> None:
+def test_changing_ones_own_answer_is_not_a_disagreement() -> None:
     assert review([item_event(0, "x", class_name="b"), item_event(0, "y")]) == []

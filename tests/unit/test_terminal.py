@@ -1,4 +1,4 @@
-"""Replies of the terminal are told apart from keys and interpreted, and pictures and colours are chosen."""
+"""Telling the terminal's replies from keys, interpreting them, and choosing pictures and colours."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ def test_keys_pass_and_replies_do_not_however_the_input_is_split(
     assert got == "".join(part for part in parts if part in KEYS)
 
 
-@pytest.mark.parametrize("answer", REPLIES)
+@pytest.mark.parametrize("reply", REPLIES)
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
-def test_a_reply_split_anywhere_leaves_no_character(answer: str, cut: int) -> None:
+def test_a_reply_split_anywhere_leaves_no_character(reply: str, cut: int) -> None:
     reader = SequenceReader()
-    got = [*reader.feed(answer[:cut], 0.0), *reader.tick(0.5), *reader.feed(answer[cut:], 0.6), *reader.tick(9.0)]
+    got = [*reader.feed(reply[:cut], 0.0), *reader.tick(0.5), *reader.feed(reply[cut:], 0.6), *reader.tick(9.0)]
     assert [token for token in got if not is_reply(token)] in ([], ["\x1b"])  # at worst the Escape key, but no label
 
 
@@ -75,7 +75,7 @@ def test_pasted_text_stays_between_its_markers() -> None:
     assert got[-1] == "3"
 
 
-# -- what a reply says ------------------------------------------------------------------------------------------
+# -- the content of replies --------------------------------------------------------------------------------------
 
 
 def test_replies_are_interpreted() -> None:
@@ -147,7 +147,7 @@ def test_arguments_win_over_variables_and_variables_over_the_terminal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "colour", "environ", "words"),
+    ("images", "colour", "environ", "message"),
     [
         ("sixel", "auto", {}, "images must be one of auto, halfblock, .*, got 'sixel'"),
         ("auto", "8", {}, "colour must be one of auto, truecolor, 256, 16, got '8'"),
@@ -155,8 +155,8 @@ def test_arguments_win_over_variables_and_variables_over_the_terminal() -> None:
         ("kitty", "16", {}, "images='kitty'` needs 256 colours"),
     ],
 )
-def test_an_unknown_choice_is_refused(images: str, colour: str, environ: dict[str, str], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_an_unknown_choice_is_refused(images: str, colour: str, environ: dict[str, str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         detect(images, colour, environ=environ)
 
 

@@ -30,32 +30,32 @@ NEEDED = [
 ]
 
 
-def gone(what: str) -> str:
+def missing(what: str) -> str:
     return f"Textual {version('textual')} has no {what} any more: adapt tuilabel/tui/_textual_internals.py"
 
 
 @pytest.mark.parametrize(("module", "name", "parameters"), NEEDED, ids=[name for _, name, _ in NEEDED])
 def test_textual_still_has(module: str, name: str, parameters: list[str]) -> None:
-    found: object = importlib.import_module(module)
+    attribute: object = importlib.import_module(module)
     for part in name.split("."):
-        assert hasattr(found, part), gone(f"{module}.{name}")
-        found = getattr(found, part)
-    assert callable(found)
-    assert list(inspect.signature(found).parameters) == parameters, gone(f"{name}({', '.join(parameters)})")
+        assert hasattr(attribute, part), missing(f"{module}.{name}")
+        attribute = getattr(attribute, part)
+    assert callable(attribute)
+    assert list(inspect.signature(attribute).parameters) == parameters, missing(f"{name}({', '.join(parameters)})")
 
 
 def test_the_parser_still_says_whether_it_waits_for_more() -> None:
     from textual._xterm_parser import XTermParser
 
     parser = XTermParser()
-    assert getattr(getattr(parser, "_awaiting", None), "timeout", 0) is None, gone("Parser._awaiting.timeout")
+    assert getattr(getattr(parser, "_awaiting", None), "timeout", 0) is None, missing("Parser._awaiting.timeout")
     for name in ("last_x", "last_y", "mouse_pixels", "terminal_size", "terminal_pixel_size"):
-        assert hasattr(parser, name), gone(f"XTermParser.{name}")
+        assert hasattr(parser, name), missing(f"XTermParser.{name}")
 
 
 def test_a_screen_still_keeps_its_bindings_by_key() -> None:
     bindings = getattr(Screen(), "_bindings", None)
-    assert isinstance(getattr(bindings, "key_to_bindings", None), dict), gone("Screen._bindings.key_to_bindings")
+    assert isinstance(getattr(bindings, "key_to_bindings", None), dict), missing("Screen._bindings.key_to_bindings")
 
 
 def test_only_tested_minor_versions_of_textual_are_allowed() -> None:
@@ -67,7 +67,7 @@ def test_only_tested_minor_versions_of_textual_are_allowed() -> None:
 
 def test_no_other_module_uses_a_private_part_of_textual() -> None:
     owners: tuple[object, ...] = (App(), Screen(), Widget(), LinuxDriver)
-    textuals = {name for one in owners for name in dir(one) if is_private(name)}
+    textuals = {name for owner in owners for name in dir(owner) if is_private(name)}
     root = Path(tuilabel.tui.__file__).parent
     for path in set(root.rglob("*.py")) - {root / "_textual_internals.py"}:
         for node in ast.walk(ast.parse(path.read_text())):

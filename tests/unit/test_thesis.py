@@ -53,7 +53,7 @@ def curves(strategy: str, gain: float, wobble: float = 0.002, at: Sequence[float
     ]
 
 
-def judged(claim: int, runs: dict[str, list[Run]], test_size: int = 10_000) -> Finding:
+def finding_for(claim: int, runs: dict[str, list[Run]], test_size: int = 10_000) -> Finding:
     (finding,) = findings([claim], runs, test_size)
     assert finding.claim == claim
     assert finding.rule
@@ -76,7 +76,7 @@ def test_a_verdict_follows_from_an_interval() -> None:
 )
 def test_claim_1_is_accuracy_with_all_labels(accuracy: float, test_size: int, verdict: str) -> None:
     runs = [made_up("random", seed, [0.5, 0.7, accuracy]) for seed in SEEDS]
-    finding = judged(1, {"supervised": runs}, test_size)
+    finding = finding_for(1, {"supervised": runs}, test_size)
     assert finding.verdict == verdict
     assert finding.figures[-1].value == pytest.approx(accuracy)
     assert "(all)" in finding.figures[-1].what
@@ -95,7 +95,7 @@ def test_claim_2_needs_every_measure(gains: tuple[float, ...], verdict: str) -> 
     runs = curves("random", 0)
     for name, gain in zip(("entropy", "margin", "least-confidence"), gains, strict=True):
         runs += curves(name, gain)
-    finding = judged(2, {"strategies": runs})
+    finding = finding_for(2, {"strategies": runs})
     assert finding.verdict == verdict
     if verdict == "holds":
         needed = next(f for f in finding.figures if f.what.startswith("margin: labels"))
@@ -109,7 +109,7 @@ def test_claim_3_is_a_ratio_of_standard_deviations(pixels: float, verdict: str) 
     spread = np.linspace(-1, 1, 6)
     runs = [made_up("random", seed, [0.8 + 0.01 * spread[seed]] * 3) for seed in SEEDS]
     runs += [made_up("random", seed, [0.8 + pixels * spread[seed]] * 3, "cnn") for seed in SEEDS]
-    finding = judged(3, {"learners": runs})
+    finding = finding_for(3, {"learners": runs})
     assert finding.verdict == verdict
     last = finding.figures[-1]
     assert last.value == pytest.approx(pixels / 0.01)
@@ -128,7 +128,7 @@ def test_claim_4_is_a_ratio_of_seconds(seconds: float, verdict: str) -> None:
         runs.append(made_up("random", seed, [0.8] * 3, seconds=0.1))
         runs.append(made_up("random", seed, [0.8] * 3, "cnn", seconds * factor))
     runs.append(made_up("random", 3, [0.8] * 3, seconds=99))  # without a partner
-    finding = judged(4, {"learners": runs})
+    finding = finding_for(4, {"learners": runs})
     assert finding.verdict == verdict
     assert finding.figures[-1].value == pytest.approx(10 * seconds * (1.1 * 1.2) ** (1 / 3))
     assert "3 seeds" in finding.figures[-1].note
@@ -137,12 +137,12 @@ def test_claim_4_is_a_ratio_of_seconds(seconds: float, verdict: str) -> None:
 @pytest.mark.parametrize(("gain", "verdict"), [(0.0, "holds"), (-0.05, "holds"), (0.03, "does not hold")])
 def test_claim_5_is_no_improvement(gain: float, verdict: str) -> None:
     runs = curves("entropy", 0) + curves("information-density", gain)
-    assert judged(5, {"strategies": runs}).verdict == verdict
+    assert finding_for(5, {"strategies": runs}).verdict == verdict
 
 
 def test_claim_5_is_not_clear_where_runs_differ_much() -> None:
     runs = curves("entropy", 0, wobble=0.1) + curves("information-density", 0, wobble=0.1)
-    assert judged(5, {"strategies": runs}).verdict == "not clear"
+    assert finding_for(5, {"strategies": runs}).verdict == "not clear"
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_claim_6_needs_cheap_batches_and_diversity_that_helps(loss: float, gain:
             *curves("weighted-kmeans", -loss + (gain if batch == 100 else 0)),
             *curves("badge", -loss),
         ]
-    finding = judged(6, runs)
+    finding = finding_for(6, runs)
     assert finding.verdict == verdict
     assert sum(figure.verdict == "holds" for figure in finding.figures if "weighted" in figure.what) == (gain > 0)
 
@@ -165,7 +165,7 @@ def test_claim_6_needs_cheap_batches_and_diversity_that_helps(loss: float, gain:
 def test_one_seed_and_no_runs_are_never_clear() -> None:
     one = {"strategies": curves("random", 0)[:1] + curves("entropy", 1)[:1], "learners": curves("random", 0)[:1]}
     for claim in (2, 3, 4, 5, 6):
-        assert judged(claim, one).verdict == "not clear"
+        assert finding_for(claim, one).verdict == "not clear"
     assert [finding.verdict for finding in findings(list(CLAIMS), {}, 100)] == ["not clear"] * 6
 
 

@@ -1,10 +1,11 @@
-"""`train-vae`: options under their present and their former names."""
+"""`train-vae`: options under their current and former names."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tuilabel.cli.app import app
@@ -15,9 +16,14 @@ NAMES = [("--augmentations", "--views"), ("--mi-weight", "--information"), ("--c
 
 @pytest.fixture
 def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the command passes on."""
+    """The options that the command passes on; it ends before it trains."""
     passed: dict[str, Any] = {}
-    monkeypatch.setattr("tuilabel.cli.render.training.run_training", lambda *_, **options: passed.update(options) or {})
+
+    def plan_training(*_: Any, **options: Any) -> None:
+        passed.update(options)
+        raise typer.Exit
+
+    monkeypatch.setattr("tuilabel.project.train_vae.plan_training", plan_training)
     return passed
 
 
@@ -30,7 +36,7 @@ def test_former_option_names_are_accepted(settings: dict[str, Any], old: bool) -
     assert (settings["augmentations"], settings["mi_weight"], settings["contrastive_weight"]) == ("photos", 2.0, 3.0)
 
 
-def test_help_lists_only_the_present_names(settings: dict[str, Any]) -> None:
+def test_help_lists_only_the_current_names(settings: dict[str, Any]) -> None:
     text = CliRunner().invoke(app, ["train-vae", "--help"], env={"COLUMNS": "200"}).output
     for name, old_name in NAMES:
         assert f"{name} " in text

@@ -1,1 +1,1 @@
-"""Each strategy against its definition, written down once more the slow way."""
+"""Each strategy compared with a slow implementation of its definition."""

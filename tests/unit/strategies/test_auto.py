@@ -14,18 +14,20 @@ from tuilabel.strategies.geometry import kmeans
 from tuilabel.strategies.spectral import spectral_clusters
 
 
-def sure(confidence: float, n: int) -> np.ndarray:
+def with_confidence(confidence: float, n: int) -> np.ndarray:
     rest = (1 - confidence) / 2
     return np.tile(np.array([confidence, rest, rest], dtype=np.float32), (n, 1))
 
 
-@pytest.mark.parametrize(("confidence", "by"), [(CONFIDENT - 0.05, "coverage"), (CONFIDENT + 0.05, "weighted-kmeans")])
-def test_it_looks_at_how_sure_the_model_is(confidence: float, by: str) -> None:
+@pytest.mark.parametrize(
+    ("confidence", "strategy"), [(CONFIDENT - 0.05, "coverage"), (CONFIDENT + 0.05, "weighted-kmeans")]
+)
+def test_the_choice_depends_on_the_models_confidence(confidence: float, strategy: str) -> None:
     context = random_context()
-    context = replace(context, probabilities=sure(confidence, len(context.candidates)))
+    context = replace(context, probabilities=with_confidence(confidence, len(context.candidates)))
     seeded = [replace(context, rng=np.random.default_rng(5)) for _ in range(2)]
-    picked, expected = get_strategy("auto").pick(seeded[0], 6), get_strategy(by).pick(seeded[1], 6)
-    assert picked.picked_by == by
+    picked, expected = get_strategy("auto").pick(seeded[0], 6), get_strategy(strategy).pick(seeded[1], 6)
+    assert picked.picked_by == strategy
     assert picked.positions.tolist() == expected.positions.tolist()
 
 
@@ -36,7 +38,7 @@ def test_without_a_model_it_uses_coverage() -> None:
 
 
 def rings(n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
-    """Three rings around one another: no centre tells them apart."""
+    """Three concentric rings, which centres cannot separate."""
     rng = np.random.default_rng(0)
     truth = np.arange(n) % 3
     angle, radius = rng.uniform(0, 2 * np.pi, n), 1.0 + 2.0 * truth + 0.1 * rng.normal(size=n)

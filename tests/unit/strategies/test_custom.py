@@ -1,4 +1,4 @@
-"""Strategies from outside the package."""
+"""User strategies: functions by name, and entry points."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ class Other:
 
 
 number = 3
-HERE = "tests.unit.strategies.test_custom"
+MODULE = "tests.unit.strategies.test_custom"
 
 
-def ask(name: str, k: int = 3, n: int = 10) -> Selection:
+def pick_from(name: str, k: int = 3, n: int = 10) -> Selection:
     return get_strategy(name).pick(make_context(np.zeros((n, 2))), k)
 
 
 def test_a_function_by_module_and_name() -> None:
-    strategy = get_strategy(f"{HERE}:last")
-    assert (strategy.name, strategy.summary, strategy.needs_model) == (f"{HERE}:last", "The last ones first.", False)
-    assert ask(f"{HERE}:last").positions.tolist() == [9, 8, 7]
-    assert len(ask(f"{HERE}:last", k=50).positions) == 10
-    assert get_strategy(f"{HERE}:Other.pick").needs_model
-    assert ask(f"{HERE}:Other.pick").positions.dtype == np.int64
+    strategy = get_strategy(f"{MODULE}:last")
+    assert (strategy.name, strategy.summary, strategy.needs_model) == (f"{MODULE}:last", "The last ones first.", False)
+    assert pick_from(f"{MODULE}:last").positions.tolist() == [9, 8, 7]
+    assert len(pick_from(f"{MODULE}:last", k=50).positions) == 10
+    assert get_strategy(f"{MODULE}:Other.pick").needs_model
+    assert pick_from(f"{MODULE}:Other.pick").positions.dtype == np.int64
 
 
 def test_a_selection_keeps_its_probabilities() -> None:
-    selection = ask(f"{HERE}:with_probability")
+    selection = pick_from(f"{MODULE}:with_probability")
     assert selection.query_probability is not None
     assert selection.query_probability.tolist() == [0.5] * 3
 
@@ -75,30 +75,30 @@ def test_a_selection_keeps_its_probabilities() -> None:
     ],
 )
 def test_invalid_output_is_an_error(result: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: result)
+    monkeypatch.setattr(sys.modules[MODULE], "last", lambda context, k: result)
     with pytest.raises(TuilabelError, match=message) as raised:
-        ask(f"{HERE}:last")
+        pick_from(f"{MODULE}:last")
     assert "\n" not in str(raised.value)
 
 
 def test_asking_for_no_items_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: [])
-    assert ask(f"{HERE}:last", k=0).positions.shape == (0,)
+    monkeypatch.setattr(sys.modules[MODULE], "last", lambda context, k: [])
+    assert pick_from(f"{MODULE}:last", k=0).positions.shape == (0,)
 
 
 def test_its_exceptions_name_the_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[HERE], "last", lambda context, k: 1 / 0)
+    monkeypatch.setattr(sys.modules[MODULE], "last", lambda context, k: 1 / 0)
     with pytest.raises(TuilabelError, match="failed: ZeroDivisionError"):
-        ask(f"{HERE}:last")
+        pick_from(f"{MODULE}:last")
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("no_such_package.here:pick", "No module named 'no_such_package'.*install it"),
-        (f"{HERE}:no_such_function", "has no no_such_function"),
-        (f"{HERE}:number", "got int"),
-        (f"{HERE}:", "must be package.module:function"),
+        (f"{MODULE}:no_such_function", "has no no_such_function"),
+        (f"{MODULE}:number", "got int"),
+        (f"{MODULE}:", "must be package.module:function"),
         (":pick", "must be package.module:function"),
     ],
 )
@@ -112,20 +112,20 @@ def test_a_file_in_the_current_directory(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry])
     (tmp_path / "my_own_strategy.py").write_text("def pick(context, k):\n    return range(k)\n")
     (tmp_path / "my_broken_strategy.py").write_text("def pick(context, k)\n")
-    assert ask("my_own_strategy:pick").positions.tolist() == [0, 1, 2]
+    assert pick_from("my_own_strategy:pick").positions.tolist() == [0, 1, 2]
     with pytest.raises(UsageError, match="SyntaxError"):
         get_strategy("my_broken_strategy:pick")
 
 
 def test_entry_points_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     points = [
-        EntryPoint("backwards", f"{HERE}:last", custom.GROUP),
+        EntryPoint("backwards", f"{MODULE}:last", custom.GROUP),
         EntryPoint("broken", "no_such_package:pick", custom.GROUP),
-        EntryPoint("margin", f"{HERE}:last", custom.GROUP),
+        EntryPoint("margin", f"{MODULE}:last", custom.GROUP),
     ]
     monkeypatch.setattr(custom, "entry_points", lambda group: points)
-    assert ask("backwards").positions.tolist() == [9, 8, 7]
-    assert get_strategy("margin").paper != "–"  # ours go first
+    assert pick_from("backwards").positions.tolist() == [9, 8, 7]
+    assert get_strategy("margin").paper != "–"  # built-in names take precedence
     with pytest.raises(UsageError, match=r"broken.*No module named"):
         get_strategy("broken")
     with pytest.raises(UsageError, match="did you mean backwards"):
@@ -138,4 +138,4 @@ def test_an_entry_point_may_be_a_whole_strategy(monkeypatch: pytest.MonkeyPatch)
     )
     strategy = get_strategy("cold")
     assert (strategy.name, strategy.needs_model, strategy.paper) == ("cold", False, "Hacohen et al. 2022")
-    assert len(ask("cold").positions) == 3
+    assert len(pick_from("cold").positions) == 3

@@ -47,7 +47,7 @@ def test_ties_are_broken_by_the_generator(name: str) -> None:
     assert len(picks) > 15
 
 
-def test_ties_at_the_cut_never_push_out_a_better_item() -> None:
+def test_ties_at_the_cut_never_displace_a_better_item() -> None:
     scores = np.array([0, 1, 1, 1, 2, 1], dtype=np.float32)
     for seed in range(10):
         picked = highest(scores, 3, np.random.default_rng(seed)).tolist()
@@ -61,7 +61,7 @@ def test_random_reports_the_probability_of_each_draw() -> None:
     assert selection.query_probability.tolist() == pytest.approx([1 / 10, 1 / 9, 1 / 8])
 
 
-def test_kmeans_finds_clusters_that_are_there() -> None:
+def test_kmeans_finds_separate_clusters() -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(4), 50)
     points = (10 * np.eye(4)[truth] + rng.normal(size=(200, 4))).astype(np.float32)
@@ -92,7 +92,7 @@ def test_coverage_takes_the_most_typical_item_of_each_cluster() -> None:
     assert set(picked.tolist()) == {40 * c + int(typicality(latents[truth == c]).argmax()) for c in range(5)}
 
 
-def test_coverage_goes_where_no_label_is_yet() -> None:
+def test_coverage_picks_from_clusters_without_labels() -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(4), 50)
     latents = (20 * np.eye(4)[truth] + rng.normal(size=(200, 4))).astype(np.float32)

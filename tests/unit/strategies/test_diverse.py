@@ -1,4 +1,4 @@
-"""Strategies that use where items lie, alone or with the model."""
+"""Strategies that use the positions of items, with or without the model."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tuilabel.strategies.herding import calibrating_temperature, greedy_coverage
 from tuilabel.strategies.probcover import greedy_cover, pure_radius
 
 
-def parts(context: object) -> tuple[np.ndarray, np.ndarray]:
+def points_of(context: object) -> tuple[np.ndarray, np.ndarray]:
     return context.latents[context.candidates], context.latents[context.labelled]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_k_center_is_the_greedy_loop(seed: int) -> None:
     context = random_context(seed=seed)
-    points, known = parts(context)
+    points, labelled_points = points_of(context)
     expected: list[int] = []
     for _ in range(8):
-        centres = np.concatenate([known, points[expected]])
+        centres = np.concatenate([labelled_points, points[expected]])
         expected.append(int(distances(points, centres).min(axis=1).argmax()))
     assert get_strategy("k-center").pick(context, 8).positions.tolist() == expected
 
 
-def test_k_center_without_labels_begins_anywhere_and_spreads() -> None:
+def test_k_center_without_labels_starts_anywhere_and_spreads() -> None:
     truth = np.repeat(np.arange(4), 10)
     latents = 20 * np.eye(4)[truth] + np.random.default_rng(0).normal(size=(40, 4))
     firsts = set()
@@ -43,7 +43,7 @@ def test_k_center_without_labels_begins_anywhere_and_spreads() -> None:
 
 
 class Recorded:
-    """A generator whose next draw is known, to compare with sampling written out."""
+    """A generator with a given next draw, for comparison with explicit sampling."""
 
     def __init__(self, value: float) -> None:
         self.value = value
@@ -87,7 +87,7 @@ def test_typiclust_evens_out_the_labels_of_the_clusters() -> None:
     assert sorted(truth[context.candidates[picked]].tolist()) == [2, 3]
 
 
-def test_typiclust_leaves_out_the_smallest_clusters_and_goes_round() -> None:
+def test_typiclust_leaves_out_the_smallest_clusters() -> None:
     rng = np.random.default_rng(0)
     latents = np.concatenate([rng.normal(size=(60, 2)), 50 + rng.normal(size=(3, 2))])  # three outliers
     assert (get_strategy("coverage").pick(make_context(latents), 2).positions >= 60).sum() == 1
@@ -108,13 +108,13 @@ def test_the_radius_is_the_largest_that_keeps_balls_pure() -> None:
     assert purity(radius * 1.001) < 0.9
 
 
-@pytest.mark.parametrize("known", [0, 6])
-def test_probcover_is_the_greedy_loop(known: int) -> None:
+@pytest.mark.parametrize("n_covered", [0, 6])
+def test_probcover_is_the_greedy_loop(n_covered: int) -> None:
     rng = np.random.default_rng(4)
     points = rng.normal(size=(70, 3)).astype(np.float32)
     inside = distances(points, points) < 0.9
     covered = np.zeros(70, dtype=bool)
-    covered[:known] = True
+    covered[:n_covered] = True
     chosen = greedy_cover(points, covered.copy(), 0.81, 6).tolist()
     for pick in chosen:
         gains = (inside & ~covered).sum(axis=1)
@@ -122,12 +122,12 @@ def test_probcover_is_the_greedy_loop(known: int) -> None:
         covered |= inside[pick]
 
 
-def test_probcover_stops_where_all_is_covered() -> None:
+def test_probcover_stops_when_all_points_are_covered() -> None:
     points = np.repeat([[0.0, 0], [9, 9]], 10, axis=0).astype(np.float32)
     assert greedy_cover(points, np.zeros(20, dtype=bool), 1.0, 5).tolist() == [0, 10]
 
 
-def test_probcover_goes_where_no_label_is_yet() -> None:
+def test_probcover_picks_from_clusters_without_labels() -> None:
     rng = np.random.default_rng(0)
     truth = np.repeat(np.arange(10), 20)
     latents = 20 * np.eye(10)[truth] + 0.1 * rng.normal(size=(200, 10))
@@ -136,11 +136,13 @@ def test_probcover_goes_where_no_label_is_yet() -> None:
     assert set(truth[context.candidates[picked]].tolist()) <= {5, 6, 7, 8, 9}
 
 
-def covered_by_hand(points: np.ndarray, known: np.ndarray, weights: np.ndarray, square: float, k: int) -> list[int]:
+def covered_by_hand(
+    points: np.ndarray, labelled_points: np.ndarray, weights: np.ndarray, square: float, k: int
+) -> list[int]:
     kernel = np.exp(-(distances(points, points) ** 2) / square)
     covered = np.zeros(len(points))
-    if len(known):
-        covered = np.exp(-(distances(points, known) ** 2) / square).max(axis=1)
+    if len(labelled_points):
+        covered = np.exp(-(distances(points, labelled_points) ** 2) / square).max(axis=1)
     chosen: list[int] = []
     for _ in range(k):
         gains = (np.maximum(kernel - covered, 0) * weights).sum(axis=1)
@@ -153,9 +155,9 @@ def covered_by_hand(points: np.ndarray, known: np.ndarray, weights: np.ndarray, 
 @pytest.mark.parametrize("seed", range(3))
 def test_maxherding_is_the_greedy_loop(seed: int) -> None:
     context = random_context(n=90, seed=seed)
-    points, known = parts(context)
+    points, labelled_points = points_of(context)
     mean_square = float((distances(points, points) ** 2).mean())  # over all pairs
-    expected = covered_by_hand(points, known, np.ones(90), mean_square / 2, 10)
+    expected = covered_by_hand(points, labelled_points, np.ones(90), mean_square / 2, 10)
     assert get_strategy("maxherding").pick(context, 10).positions.tolist() == expected
 
 
@@ -171,9 +173,9 @@ def test_lazy_greedy_is_greedy_whatever_the_weights() -> None:
 
 def test_uherding_weighs_coverage_by_tempered_margins() -> None:
     context = random_context(n=80, labelled=12, seed=2)
-    points, known = parts(context)
+    points, labelled_points = points_of(context)
     assert context.probabilities is not None
-    between = distances(known, known) + np.where(np.eye(12), np.inf, 0)
+    between = distances(labelled_points, labelled_points) + np.where(np.eye(12), np.inf, 0)
     accuracy = np.mean(context.labels[between.argmin(axis=1)] == context.labels)
     temperatures = np.linspace(1, 20, 20_000)
     logs = np.log(context.probabilities.astype(np.float64))
@@ -184,7 +186,7 @@ def test_uherding_weighs_coverage_by_tempered_margins() -> None:
             break
     weights = 1 - (np.sort(p)[:, -1] - np.sort(p)[:, -2])
     square = min(float((distances(points, points) ** 2).mean()) / 2, between.min() ** 2)
-    expected = covered_by_hand(points, known, weights, square, 6)
+    expected = covered_by_hand(points, labelled_points, weights, square, 6)
     assert get_strategy("uherding").pick(context, 6).positions.tolist() == expected
 
 
@@ -195,16 +197,16 @@ def test_the_temperature_brings_confidence_down_to_accuracy_and_never_up() -> No
     assert calibrating_temperature(np.eye(4, dtype=np.float32), 0.0) == 20
 
 
-def test_neighbours_leave_the_item_itself_out() -> None:
-    known = np.array([[0, 0], [0, 1], [5, 5], [5, 7], [0, 0.5]], dtype=np.float32)
-    smallest, accuracy = neighbour_statistics(known, np.array([0, 0, 1, 1, 1]))
+def test_an_item_is_not_its_own_neighbour() -> None:
+    labelled_points = np.array([[0, 0], [0, 1], [5, 5], [5, 7], [0, 0.5]], dtype=np.float32)
+    smallest, accuracy = neighbour_statistics(labelled_points, np.array([0, 0, 1, 1, 1]))
     assert smallest == pytest.approx(0.25)
-    assert accuracy == pytest.approx(2 / 5)  # 2 and 3 have each other; the last one parts the first two
+    assert accuracy == pytest.approx(2 / 5)  # items 2 and 3 are right; item 4 lies between items 0 and 1
 
 
 def test_information_density_is_entropy_times_mean_similarity() -> None:
     context = random_context(n=50)
-    points, _ = parts(context)
+    points, _ = points_of(context)
     assert context.probabilities is not None
     scores = []
     for x, p in zip(points.astype(np.float64), context.probabilities.astype(np.float64), strict=True):
@@ -250,7 +252,7 @@ def test_weighted_kmeans_takes_one_item_of_each_cluster_of_small_margins() -> No
 
 def test_dropquery_picks_items_whose_prediction_flips_first() -> None:
     context = random_context(n=200)
-    points, _ = parts(context)
+    points, _ = points_of(context)
     assert context.model is not None
     assert context.probabilities is not None
     changed = flips(context.model, points, context.probabilities.argmax(axis=1), np.random.default_rng(0))
@@ -269,6 +271,6 @@ def test_a_model_that_ignores_dropped_dimensions_never_flips() -> None:
 
 
 @pytest.mark.parametrize(("labelled", "part"), [(8, "typiclust"), (9, "margin")])
-def test_tcm_is_typiclust_and_from_three_labels_a_class_on_margin(labelled: int, part: str) -> None:
+def test_tcm_switches_from_typiclust_to_margin_at_three_labels_per_class(labelled: int, part: str) -> None:
     picks = [get_strategy(name).pick(random_context(labelled=labelled), 5).positions.tolist() for name in ("tcm", part)]
     assert picks[0] == picks[1]

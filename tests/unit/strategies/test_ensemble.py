@@ -1,4 +1,4 @@
-"""Strategies that use the model: BALD, BatchBALD, votes, and margins drawn at random."""
+"""Strategies that use the model: BALD, BatchBALD, variation ratio, and random draws by margin."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def h(p: np.ndarray) -> float:
 
 
 def information(p: np.ndarray, items: tuple[int, ...]) -> float:
-    """Of the classes of `items` about the member: every configuration of classes written out."""
+    """Mutual information of the classes of `items` and the member, summed over all configurations of classes."""
     joint = []
     for classes in itertools.product(range(p.shape[2]), repeat=len(items)):
         each = [math.prod(float(member[i, c]) for i, c in zip(items, classes, strict=True)) for member in p]
@@ -44,7 +44,7 @@ def test_bald_is_the_entropy_that_the_members_do_not_explain() -> None:
     assert np.allclose(scores[picked], np.sort(scores)[::-1][:7])
 
 
-def test_members_that_agree_tell_nothing() -> None:
+def test_members_that_agree_have_no_mutual_information() -> None:
     assert np.allclose(mutual_information(np.repeat(members(k=1), 4, axis=0)), 0, atol=1e-6)
 
 
@@ -68,7 +68,7 @@ def test_batchbald_picks_greedily_by_the_joint_information(seed: int) -> None:
     assert tuple(joint_picks(p, 3, np.random.default_rng(0)).tolist()) == expected
 
 
-def test_batchbald_by_sampled_configurations_comes_near_the_exact_one() -> None:
+def test_batchbald_with_sampled_configurations_is_close_to_the_exact_one() -> None:
     p = members(seed=3, n=8, k=4)
     exact = joint_picks(p, 4, np.random.default_rng(0))
     drawn = joint_picks(p, 4, np.random.default_rng(0), configurations=60)
@@ -79,7 +79,7 @@ def test_batchbald_by_sampled_configurations_comes_near_the_exact_one() -> None:
 
 def test_batchbald_avoids_duplicates_that_bald_picks() -> None:
     p = np.empty((4, 12, 2), dtype=np.float32)
-    p[:, :10, 0] = [[0.99], [0.99], [0.01], [0.01]]  # ten times the same item, and two others that tell a bit less
+    p[:, :10, 0] = [[0.99], [0.99], [0.01], [0.01]]  # ten copies of an item, and two slightly less informative ones
     p[:, 10:, 0] = [[0.97], [0.03], [0.97], [0.03]]
     p[:, :, 1] = 1 - p[:, :, 0]
     assert (np.argsort(-mutual_information(p))[:3] < 10).all()
@@ -127,7 +127,7 @@ def test_margins_are_drawn_with_the_reported_probability(name: str, weight: obje
 
 
 def test_lure_weights_make_the_mean_of_a_biased_draw_right() -> None:
-    """Farquhar, Gal & Rainforth 2021, equation 10: with the probabilities told, the mean is unbiased."""
+    """Farquhar, Gal & Rainforth 2021, equation 10: given the probabilities of the draws, the mean is unbiased."""
     rng, n, m = np.random.default_rng(0), 20, 6
     loss, weights = rng.random(n), rng.random(n) + 0.05
     estimates = []

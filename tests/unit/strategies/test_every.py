@@ -1,4 +1,4 @@
-"""What every strategy must do."""
+"""The contract that every strategy keeps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilabel.strategies import QueryContext, get_strategy, strategy_names
 
 @st.composite
 def contexts(draw: st.DrawFn) -> tuple[QueryContext, QueryContext, int]:
-    """The same question twice: few items, many alike, any probabilities, labels or none, k from 0 to above n."""
+    """Two equal contexts, and k from 0 to above n: few items, many alike, any probabilities, with or without labels."""
     n, kinds, dim = draw(st.integers(1, 25)), draw(st.integers(1, 25)), draw(st.integers(1, 4))
     n_classes, seed = draw(st.integers(2, 5)), draw(st.integers(0, 1000))
     rng = np.random.default_rng(seed)

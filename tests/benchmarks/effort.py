@@ -1,4 +1,4 @@
-"""What labelling costs the hands: keys a label and images a minute, on MNIST with true labels."""
+"""The effort of labelling: keys per label and images per minute, on MNIST with true labels."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession
 
-A_KEY = 0.3  # seconds between the keys of the scripted annotator
-COLUMNS, PAGE = 7, 28  # of a page by class on 120 × 40
-ROUNDS = 2  # through all classes, in bulk
+KEY_INTERVAL = 0.3  # seconds between the keys of the scripted annotator
+COLUMNS, PAGE = 7, 28  # columns and images of a page by class on a screen of 120 × 40
+ROUNDS = 2  # through all classes
 
 
-def hands(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """The real program key by key, and the real model page by page."""
-    pool, project = open_pool("mnist"), folder / "hands"
+def effort(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """Label with the real program key by key, and with the real model page by page."""
+    pool, project = open_pool("mnist"), folder / "effort"
     assert pool.targets is not None
     typed = 0
     with Terminal([*TUILABEL, "label", "--project", str(project)], directory=folder) as terminal:
@@ -33,17 +33,17 @@ def hands(folder: Path) -> Iterator[tuple[str, str, str]]:
         begin = time.perf_counter()
         for number in range(2, 7):
             for key in truth(project, pool):
-                terminal.burst(key, A_KEY)
+                terminal.burst(key, KEY_INTERVAL)
                 typed += 1
             terminal.wait_for(f"round {number}")
         minutes = (time.perf_counter() - begin) / 60
-    yield "one by one: keys a label, 100 digits", f"{typed / 100:.2f}", "1.0"
-    yield "… images a minute at 0.3 s a key", f"{100 / minutes:.0f}", ""
+    yield "one by one: keys per label, 100 digits", f"{typed / 100:.2f}", "1.0"
+    yield "… images per minute at 0.3 s per key", f"{100 / minutes:.0f}", ""
     for labels in (20, 100):
         keys, done, wrong = in_bulk(labels)
-        yield f"by class after {labels} labels: keys a label, {done:,} digits", f"{keys / done:.3f}", ""
-        yield "… images a minute at 0.3 s a key", f"{60 * done / (A_KEY * keys):,.0f}", ""
-        yield "… of which the model had wrong, and a key each mended", f"{wrong}", ""
+        yield f"by class after {labels} labels: keys per label, {done:,} digits", f"{keys / done:.3f}", ""
+        yield "… images per minute at 0.3 s per key", f"{60 * done / (KEY_INTERVAL * keys):,.0f}", ""
+        yield "… of which the model was wrong, each fixed by one key", f"{wrong}", ""
 
 
 def in_bulk(labels: int) -> tuple[int, int, int]:
@@ -67,15 +67,15 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
     for _ in range(ROUNDS):
         for c in range(len(session.classes)):
             session.model_queries.ask_class(c, PAGE)
-            found = session.model_queries.class_items
-            assert found is not None
-            shown, focus = found.indices.tolist(), 0
-            for place, index in enumerate(shown):
+            items = session.model_queries.class_items
+            assert items is not None
+            shown, focus = items.indices.tolist(), 0
+            for position, index in enumerate(shown):
                 true = int(pool.targets[index])
-                if true != c:  # move there by the arrows, and type what it is
-                    keys += abs(place // COLUMNS - focus // COLUMNS) + abs(place % COLUMNS - focus % COLUMNS) + 1
+                if true != c:  # move there with the arrow keys, and type its class
+                    keys += abs(position // COLUMNS - focus // COLUMNS) + abs(position % COLUMNS - focus % COLUMNS) + 1
                     session.answer(index, "label", true, origin="by-class")
-                    focus, wrong = min(place + 1, PAGE - 1), wrong + 1
+                    focus, wrong = min(position + 1, PAGE - 1), wrong + 1
             rest = [index for index in shown if session.answer_at(index) is None]
             session.confirm_class(rest, c)
             keys, done = keys + 2, done + len(shown)  # Enter, and ] for the next class
