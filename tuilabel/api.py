@@ -74,7 +74,7 @@ def export(
     ----------
     out : the file or folder to write.
     file_format : the name of an export format, or "onnx" or "torch" for the model. By default the suffix of `out`
-        decides; csv if it is none of theirs.
+        decides; csv if no format has that suffix.
     resolve : which label an image gets if several annotators labelled it: "latest", "majority" or "unanimous".
     force : overwrite `out` if it exists.
     link, split, seed : see `ExportOptions`; `seed` also seeds the model.

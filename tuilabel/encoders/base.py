@@ -106,7 +106,7 @@ class Encoder(ABC):
         Parameters
         ----------
         device : "auto", "cpu", "cuda", "cuda:0", "mps".
-        on_progress : called with (images done, images in all).
+        on_progress : called with (images done, images in total).
 
         Raises
         ------

@@ -16,7 +16,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write, cache_dir
 
 OnProgress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
+"""Called with (images done, images in total)."""
 
 
 def no_progress(_done: int, _total: int) -> None:
@@ -70,7 +70,7 @@ def write_cached(
     Parameters
     ----------
     batches : yields the latents of the pool's images, followed by the test split's, from the given row on.
-    on_progress : called with (images done, images in all).
+    on_progress : called with (images done, images in total).
 
     Raises
     ------

@@ -33,7 +33,7 @@ def encode(
     reference : encode into the latent space of this pool, with its VAE or its principal components, so that the latents
         can be compared with those of `encode(reference, encoder)`. `images` may then have another size.
     device : "auto", "cpu", "cuda", "cuda:0", "mps".
-    on_progress : called with (images done, images in all).
+    on_progress : called with (images done, images in total).
 
     Returns
     -------

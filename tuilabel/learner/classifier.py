@@ -109,8 +109,8 @@ class LatentClassifier:
         """Set parameters of the constructor; raises ValueError for an unknown one."""
         for name, value in params.items():
             if name not in _parameters():
-                known = ", ".join(_parameters())
-                raise ValueError(f"unknown parameter {name!r} of LatentClassifier: must be one of {known}")
+                names = ", ".join(_parameters())
+                raise ValueError(f"unknown parameter {name!r} of LatentClassifier: must be one of {names}")
             setattr(self, name, value)
         return self
 
