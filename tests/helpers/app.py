@@ -38,7 +38,7 @@ def screen_text(app: LabelApp) -> str:
 
 @asynccontextmanager
 async def running(app: LabelApp, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Pilot[None]]:
-    """The app on a terminal of `size`, its batch, if it has one, painted."""
+    """The app on a terminal of `size`, after its batch, if it has one, was painted."""
     grid = app.label_screen._grid
     async with app.run_test(size=size) as pilot:
         while app.session.batch is not None and grid.has_room and grid.seen_at == NOT_SEEN:
@@ -88,8 +88,10 @@ def scripted_answer(toy: Toy, question: Question) -> Reply:
             )
         case ItemsOfClass():
             left = np.setdiff1d(np.arange(len(toy.latents)), question.excluded)
-            found = left[[toy.truth(int(index)) == question.class_index for index in left]]
-            return ClassItems(question.serial, question.class_index, found, np.full(len(found), 0.9, dtype=np.float32))
+            of_class = left[[toy.truth(int(index)) == question.class_index for index in left]]
+            return ClassItems(
+                question.serial, question.class_index, of_class, np.full(len(of_class), 0.9, dtype=np.float32)
+            )
         case CrossValidate():
             sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
             sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8

@@ -41,6 +41,6 @@ def item_event(index: int, key: str = "", **changes: Any) -> Event:
 
 
 def current_notes(events: Iterable[Event]) -> dict[str, str]:
-    """The note that stands on each item id: the last one, unless it is empty."""
+    """The current note of each item id: the last one, unless it is empty."""
     notes = {event.item: event.note for event in events if event.kind == "note"}
     return {item: note for item, note in notes.items() if note}

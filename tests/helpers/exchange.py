@@ -25,7 +25,7 @@ START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def library(name: str) -> ModuleType:
-    """Import a library that reads an export back; skip the test without it, except in CI."""
+    """Import a library that reads an export back; if it is missing, skip the test, except in CI."""
     if os.environ.get("CI"):
         return importlib.import_module(name)
     module: ModuleType = pytest.importorskip(name)
@@ -33,7 +33,7 @@ def library(name: str) -> ModuleType:
 
 
 class DiskFiles:
-    """Image files in a folder, which may be deleted meanwhile."""
+    """Image files in a folder, which a test may delete."""
 
     def __init__(self, root: Path, names: Sequence[str]) -> None:
         self.root, self._names = root, list(names)
@@ -90,7 +90,7 @@ def array_pool(n: int = 20, classes: Sequence[str] = CLASSES) -> ImagePool:
 def answer(
     pool: ImagePool, index: int, label: str | None, seconds: int, annotator: str = "ann", **changes: object
 ) -> Event:
-    """An answer to item `index`; without a label a skip."""
+    """An answer to item `index`: a label, or a skip if `label` is None."""
     values: dict[str, object] = {
         "key": uuid.uuid4().hex,
         "kind": "label" if label is not None else "skip",

@@ -1,4 +1,4 @@
-"""Folders of images that look like somebody's own."""
+"""Folders of images, like those of a user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def jpeg(image: Image.Image) -> bytes:
 def colour_folder(
     root: Path, each: int = 20, *, size: Callable[[int], tuple[int, int]] = lambda _: (48, 36), first: int = 0
 ) -> Path:
-    """`each` JPEGs of three colours, in folders named by them."""
+    """`each` JPEGs of each of three colours, in folders named after the colours."""
     for colour in COLOURS:
         (root / colour).mkdir(parents=True, exist_ok=True)
         for k in range(first, first + each):

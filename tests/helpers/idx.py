@@ -1,4 +1,4 @@
-"""Small files in the true formats of the datasets."""
+"""Small files in the idx format of the MNIST family."""
 
 from __future__ import annotations
 

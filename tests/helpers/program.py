@@ -13,8 +13,8 @@ from tests.helpers.tiny import Tiny
 Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 
-IMAGES = r"\n {3,}· "  # the caption under an image without a prediction: the images are there
-FIRST_START = 120.0  # seconds: also on a machine that is busy with other things
+IMAGES = r"\n {3,}· "  # the caption of an image without a prediction: the images are shown
+FIRST_START = 120.0  # seconds; enough on a busy machine
 
 
 def tiny_command(tiny: Tiny, *more: str) -> list[str]:

@@ -21,7 +21,7 @@ def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...]
 
 
 def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:
-    """Labels of the tiny dataset, one in 25 wrong."""
+    """Label the tiny dataset in a new project, one label in 25 wrong."""
     pool = open_pool("fashion-mnist", tiny.data_dir)
     learner, features = opening.open_learner("mlp", pool, VAEEncoder(tiny.checkpoint), device="cpu")
     with Project.open(directory, pool.name, pool.fingerprint, pool.classes, None) as project:

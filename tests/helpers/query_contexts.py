@@ -8,7 +8,7 @@ from tuilabel.strategies import QueryContext
 
 
 class FakeModel:
-    """An ensemble of random perceptrons; the same seed gives the same."""
+    """An ensemble of random perceptrons, reproducible by seed."""
 
     def __init__(self, dim: int, n_classes: int = 3, members: int = 3, seed: int = 0, sharpness: float = 2.0) -> None:
         rng = np.random.default_rng(seed)
@@ -36,7 +36,7 @@ def make_context(
     labels: tuple[int, ...] | None = None,
     seed: int = 0,
 ) -> QueryContext:
-    """The rest of the pool as candidates; probabilities are the model's where none are given."""
+    """A context with the unlabelled rows as candidates, and the model's probabilities unless others are given."""
     latents = latents.astype(np.float32)
     candidates = np.setdiff1d(np.arange(len(latents)), labelled)
     if probabilities is None and model is not None:
@@ -56,11 +56,11 @@ def random_context(n: int = 60, labelled: int = 5, seed: int = 0, **options: obj
     """n candidates and some labelled items, normally distributed, with a model."""
     rng = np.random.default_rng(seed)
     latents = rng.normal(size=(n + labelled, 4))
-    known = tuple(rng.choice(n + labelled, labelled, replace=False).tolist())
+    chosen = tuple(rng.choice(n + labelled, labelled, replace=False).tolist())
     model = FakeModel(4, seed=seed, **options)  # type: ignore[arg-type]
-    return make_context(latents, known, model=model, labels=tuple(rng.integers(3, size=labelled).tolist()), seed=seed)
+    return make_context(latents, chosen, model=model, labels=tuple(rng.integers(3, size=labelled).tolist()), seed=seed)
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Euclidean, (n, m), one difference at a time."""
+    """Euclidean distances (n, m), straight from the definition."""
     return np.sqrt(((a[:, None].astype(np.float64) - b[None].astype(np.float64)) ** 2).sum(-1))

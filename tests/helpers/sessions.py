@@ -64,7 +64,7 @@ def train_request(toy: Toy, labelled: list[int], **changes: Any) -> TrainRequest
 
 
 class ManualTrainer:
-    """Collects requests, which the test runs when it wants to."""
+    """Collects requests, which the test runs itself."""
 
     def __init__(self, toy: Toy) -> None:
         self.run = toy.runner().run
@@ -84,7 +84,7 @@ class ManualTrainer:
 
 
 class RecordingTrainer(InlineTrainer):
-    """An inline trainer that remembers what it was sent; while it is `paused` it does nothing else."""
+    """An inline trainer that records requests and questions; while `paused` it does not process them."""
 
     def __init__(self, toy: Toy) -> None:
         runner = toy.runner()

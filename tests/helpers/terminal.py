@@ -1,4 +1,4 @@
-"""A real pseudo-terminal around the program, with the screen as a user sees it."""
+"""Runs the program in a pseudo-terminal, with the screen as a user sees it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEYS = {
 }
 PLAIN = {b"\x1b[c": b"\x1b[?62;22c"}
 """The one query that every terminal answers."""
-# What pyte cannot read and the text does not need: private modes, device strings.
+# Sequences that pyte cannot parse and that do not affect the text: private modes, device strings.
 _SKIPPED = re.compile(rb"\x1b\[[<>=?][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]|\x1b_[^\x1b]*\x1b\\|\x1bP[^\x1b]*\x1b\\")
 _CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
 
@@ -33,7 +33,7 @@ _CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
 class Terminal:
     """Runs `argv` on a pty of `columns` × `rows`; use as a context manager, which ends the program.
 
-    Queries among `answers` are answered after `delay` seconds, each as often as it came.
+    Queries among `answers` are answered after `delay` seconds, each as often as it was sent.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Terminal:
         self.type(KEYS.get(name, name))
 
     def read(self, seconds: float) -> int:
-        """Read what comes within `seconds`, up to the end of the first burst; return the number of bytes."""
+        """Wait up to `seconds` for output and read what is available; return the number of bytes."""
         self._send_due()
         if self._due:
             seconds = max(0.0, min(seconds, self._due[0][0] - time.perf_counter()))
@@ -125,7 +125,7 @@ class Terminal:
         return bool(self._due)
 
     def _answer(self, data: bytes) -> None:
-        """Answer the queries in `data` as a terminal at the end of a slow line does, in the order of `answers`."""
+        """Answer the queries in `data` like a terminal over a slow connection, in the order of `answers`."""
         due = time.perf_counter() + self._delay
         for query, answer in self._answers.items():
             self._due += [(due, answer)] * data.count(query)
@@ -136,9 +136,9 @@ class Terminal:
             os.write(self._fd, self._due.pop(0)[1])
 
     def burst(self, keys: str, quiet: float) -> list[tuple[float, int]]:
-        """Type `keys` and read the output until it is quiet for `quiet` seconds, drawing it only then.
+        """Type `keys` and read the output until there is none for `quiet` seconds; only then update the screen.
 
-        Returns the seconds at which each piece of it came, with its bytes.
+        Returns, for each piece of output, the seconds until it came and its number of bytes.
         """
         begin = time.perf_counter()
         pieces: list[bytes] = []
@@ -152,7 +152,7 @@ class Terminal:
         return list(zip(times, map(len, pieces), strict=True))
 
     def wait_for(self, pattern: str, seconds: float = 60) -> float:
-        """Read until the screen matches; the seconds it took, or AssertionError with the screen."""
+        """Read until the screen matches `pattern`; return the seconds it took, or fail with the screen."""
         begin = time.perf_counter()
         while not re.search(pattern, self.text):
             assert time.perf_counter() - begin < seconds, f"{pattern!r} never came; the screen:\n{self.text}"
@@ -169,6 +169,6 @@ class Terminal:
         return self.exit_code
 
     def settle(self, still: float = 0.2) -> None:
-        """Read until nothing has come for `still` seconds."""
+        """Read until there was no output for `still` seconds."""
         while self.read(still):
             pass

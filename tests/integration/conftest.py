@@ -1,4 +1,4 @@
-"""A labelled project with a model, for the tests of what is made of it."""
+"""A labelled project with a model, for tests of predictions, exports and reports."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def change(kind: str, name: str, into: str | None = None, *, after: int = 0, und
 BEGUN = [change("begin", "cat"), change("begin", "dog"), change("begin", "owl")]
 
 
-# -- what a name means -------------------------------------------------------------------------------------------------
+# -- meaning of names --------------------------------------------------------------------------------------------------
 
 
 def names_now(events_in: list[str], changes: list[ClassChange]) -> list[str | None]:
@@ -160,8 +160,8 @@ def test_a_bulk_confirmation_is_one_transaction(toy: Toy, make_session: SessionM
             super().put(*events)
 
     session = make_session(toy, writer=Counting(store))
-    asked = {item.index for item in session.batch.items} if session.batch else set()
-    session.confirm_class([i for i in range(40) if i not in asked][:20], 1)
+    in_batch = {item.index for item in session.batch.items} if session.batch else set()
+    session.confirm_class([i for i in range(40) if i not in in_batch][:20], 1)
     assert wrote == [20]
     store.close()
 

@@ -30,8 +30,8 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_it_is_in_the_format_of_svhn(photos: Path, tmp_path: Path) -> None:
-    made = make_colour_digits(photos, tmp_path, train=50, test=20)
-    assert (made.train_photos, made.test_photos) == (9, 2)
+    written = make_colour_digits(photos, tmp_path, train=50, test=20)
+    assert (written.train_photos, written.test_photos) == (9, 2)
     document = loadmat(tmp_path / "colour-digits/train_32x32.mat")
     assert (document["X"].shape, document["X"].dtype) == ((32, 32, 3, 50), np.uint8)
     assert document["y"].shape == (50, 1)
@@ -59,10 +59,10 @@ def test_a_tar_file_is_read_in_place(photos: Path, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "photos.tar.gz", "w:gz") as archive:
         archive.add(photos, "photos")
     before = sorted(tmp_path.iterdir())
-    found = read_photos(tmp_path / "photos.tar.gz", np.random.default_rng(0))
+    read = read_photos(tmp_path / "photos.tar.gz", np.random.default_rng(0))
     assert sorted(tmp_path.iterdir()) == before
-    assert len(found) == 11  # one copy, and the text is none
-    assert max(max(photo.size) for photo in found) <= 96
+    assert len(read) == 11  # without the copy and the text file
+    assert max(max(photo.size) for photo in read) <= 96
 
 
 def test_train_and_test_share_no_photograph(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,10 +86,10 @@ def test_digits_stand_out_from_any_background(grey: int) -> None:
     images = compose(digits, plain, np.random.default_rng(0))
     brightness = images.astype(np.float32) @ BRIGHTNESS
     assert (np.abs(brightness[:, 14:18, 15:17] - grey).mean(axis=(1, 2)) >= OPACITY[0] * CONTRAST - 2).all()
-    assert np.abs(brightness[:, :2] - grey).max() <= 1  # nothing of it at the upper edge
+    assert np.abs(brightness[:, :2] - grey).max() <= 1  # the upper edge has none of the digit
 
 
-def test_harsh_backgrounds_are_calmed() -> None:
+def test_backgrounds_lose_harsh_contrast() -> None:
     halves = np.zeros((32, 32, 3), dtype=np.uint8)
     halves[:, 16:] = 255
     images = compose(np.zeros((5, 28, 28), dtype=np.uint8), [Image.fromarray(halves)], np.random.default_rng(0))

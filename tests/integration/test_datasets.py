@@ -50,7 +50,7 @@ def test_ids_come_from_content_and_survive_reordering() -> None:
     assert content_ids(images[order]).tolist() == content_ids(images)[order].tolist()
 
 
-def test_copies_of_an_image_get_ids_of_their_own() -> None:
+def test_copies_of_an_image_get_distinct_ids() -> None:
     images = np.zeros((4, 16, 16, 1), dtype=np.uint8)
     images[1] = 7
     ids = content_ids(images).tolist()
@@ -81,7 +81,7 @@ def test_files_under_the_data_dir_are_read(tmp_path: Path, suffix: str) -> None:
     assert {info.name: info.state for info in list_datasets(tmp_path)}["kmnist"] == "cached"
 
 
-def test_a_changed_file_never_meets_the_old_cache(tmp_path: Path) -> None:
+def test_a_changed_file_does_not_use_the_old_cache(tmp_path: Path) -> None:
     for value in (1, 2):
         for split in ("train", "t10k"):
             write_idx(tmp_path / f"KMNIST/raw/{split}-images-idx3-ubyte", np.full((3, 28, 28), value))
@@ -101,7 +101,7 @@ def test_emnist_letters_are_turned_upright_and_counted_from_a(tmp_path: Path) ->
     assert pool.classes[pool.targets[0]] == "z"
 
 
-def test_svhn_in_its_true_format(tmp_path: Path) -> None:
+def test_svhn_is_read_from_its_mat_files(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     images = rng.integers(0, 255, (32, 32, 3, 7), dtype=np.uint8)
     labels = np.array([[10], [1], [2], [9], [10], [5], [3]], dtype=np.uint8)
@@ -115,7 +115,7 @@ def test_svhn_in_its_true_format(tmp_path: Path) -> None:
     assert pool.classes[0] == "0"
 
 
-def test_cifar10_batches(tmp_path: Path) -> None:
+def test_cifar10_is_read_from_its_batches(tmp_path: Path) -> None:
     rng = np.random.default_rng(6)
     folder = tmp_path / "cifar-10-batches-py"
     folder.mkdir()

@@ -40,7 +40,7 @@ def onnx(tiny_project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -
 
 def test_onnx_predicts_what_predict_does(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
     predict(tiny_project, PredictOptions(out=tmp_path / "p.jsonl"))
-    said = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    predictions = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     (given,) = session.get_inputs()
     assert (given.name, given.type, given.shape[1:]) == ("images", "tensor(uint8)", [28, 28, 1])
@@ -50,26 +50,26 @@ def test_onnx_predicts_what_predict_does(onnx: Path, tiny_project: ModelOptions,
         assert probabilities.shape == (n, 10)
         assert latents.shape == (n, 8)
     labels = [pool.classes[k] for k in probabilities.argmax(axis=1)]
-    same = np.mean([label == row["label"] for label, row in zip(labels, said, strict=True)])
+    same = np.mean([label == row["label"] for label, row in zip(labels, predictions, strict=True)])
     assert same > 0.99  # `predict` may encode in half precision
-    assert np.abs(probabilities.max(axis=1) - [row["confidence"] for row in said]).mean() < 0.01
+    assert np.abs(probabilities.max(axis=1) - [row["confidence"] for row in predictions]).mean() < 0.01
 
 
 def test_a_model_describes_its_inputs_and_outputs(onnx: Path, tiny_project: ModelOptions) -> None:
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-    inside = session.get_modelmeta().custom_metadata_map
-    beside = json.loads(onnx.with_name("mnist.onnx.json").read_text())
+    metadata = session.get_modelmeta().custom_metadata_map
+    companion = json.loads(onnx.with_name("mnist.onnx.json").read_text())
     assert (
-        json.loads(inside["classes"])
-        == beside["classes"]
+        json.loads(metadata["classes"])
+        == companion["classes"]
         == list(open_pool("fashion-mnist", tiny_project.data_dir).classes)
     )
-    assert json.loads(inside["input"]) == beside["input"]
-    assert beside["input"]["shape"] == ["N", 28, 28, 1]
-    assert "greyscale" in inside["preprocessing"]
-    assert len(inside["checkpoint"]) == 32
-    assert (beside["dataset"], beside["labels"]) == ("fashion-mnist", 100)
-    assert inside["tuilabel"]
+    assert json.loads(metadata["input"]) == companion["input"]
+    assert companion["input"]["shape"] == ["N", 28, 28, 1]
+    assert "greyscale" in metadata["preprocessing"]
+    assert len(metadata["checkpoint"]) == 32
+    assert (companion["dataset"], companion["labels"]) == ("fashion-mnist", 100)
+    assert metadata["tuilabel"]
 
 
 def test_a_torch_program_needs_only_torch(onnx: Path, tiny_project: ModelOptions, tmp_path: Path) -> None:
@@ -93,8 +93,9 @@ def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndar
     images = rng.integers(0, 255, (6, height, width, channels), dtype=np.uint8)
     with torch.inference_mode():
         means = vae.latents(to_input(images, vae.config, torch.device("cpu"))).numpy()
-    said = ensemble.predict_proba(means) ** (1 / 1.5)
-    return Program(LatentModule(vae), ensemble, 1.5).eval(), vae, images, said / said.sum(axis=1, keepdims=True)
+    predictions = ensemble.predict_proba(means) ** (1 / 1.5)
+    predictions /= predictions.sum(axis=1, keepdims=True)
+    return Program(LatentModule(vae), ensemble, 1.5).eval(), vae, images, predictions
 
 
 def card(height: int, width: int, channels: int) -> ModelCard:

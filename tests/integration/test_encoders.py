@@ -1,4 +1,4 @@
-"""Every encoder offers the same: chosen by name, compared by value, pickled to the trainer, cached by content."""
+"""What all encoders support: choice by name, comparison by value, pickling to the trainer, caching by content."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_other_images_get_latents_in_the_space_of_a_reference(pool: ImagePool, t
         encode(np.zeros((2, 8, 8, 3), np.uint8), VAEEncoder(tiny.checkpoint), reference=pool)
 
 
-def test_images_without_a_vae_say_what_to_pass() -> None:
+def test_images_without_a_vae_are_an_error_that_names_what_to_pass() -> None:
     with pytest.raises(TuilabelError, match=r"no VAE for these images yet.*`checkpoint`.*`encoder='pca'`"):
         encode(toy_images())
 

@@ -57,7 +57,7 @@ def export(
     return get_format(file_format).write(rows, pool.classes, pool.files, out, chosen)
 
 
-# -- which labels ------------------------------------------------------------------------------------------------------
+# -- labels ------------------------------------------------------------------------------------------------------------
 
 
 def test_rows_are_the_current_labels_in_the_order_of_labelling(pool: ImagePool) -> None:
@@ -72,19 +72,25 @@ def test_rows_are_the_current_labels_in_the_order_of_labelling(pool: ImagePool) 
 
 def test_several_annotators_are_resolved() -> None:
     pool = array_pool(6)
-    says = {0: "cat cat cat", 1: "cat dog cat", 2: "cat dog", 3: "cat - dog", 4: "cat - cat", 5: "- -"}
+    answers = {0: "cat cat cat", 1: "cat dog cat", 2: "cat dog", 3: "cat - dog", 4: "cat - cat", 5: "- -"}
     events = [
         answer(pool, index, None if word == "-" else word, 10 * index + k, "xyz"[k])
-        for index, words in says.items()
+        for index, words in answers.items()
         for k, word in enumerate(words.split())
     ]
 
-    def found(rule: str) -> dict[int, tuple[str, str]]:
+    def resolved(rule: str) -> dict[int, tuple[str, str]]:
         return {row.index: (row.label, row.annotator) for row in rows_of(events, pool, rule)}
 
-    assert {i: label for i, (label, _) in found("latest").items()} == {0: "cat", 1: "cat", 2: "dog", 3: "dog", 4: "cat"}
-    assert found("majority") == {0: ("cat", "x+y+z"), 1: ("cat", "x+z"), 4: ("cat", "x+z")}
-    assert found("unanimous") == {0: ("cat", "x+y+z"), 4: ("cat", "x+z")}
+    assert {i: label for i, (label, _) in resolved("latest").items()} == {
+        0: "cat",
+        1: "cat",
+        2: "dog",
+        3: "dog",
+        4: "cat",
+    }
+    assert resolved("majority") == {0: ("cat", "x+y+z"), 1: ("cat", "x+z"), 4: ("cat", "x+z")}
+    assert resolved("unanimous") == {0: ("cat", "x+y+z"), 4: ("cat", "x+z")}
     assert [resolve_answers(events, rule).undecided for rule in ("latest", "majority", "unanimous")] == [0, 2, 3]
     with pytest.raises(UsageError, match="unknown rule 'newest'"):
         rows_of(events, pool, "newest")
@@ -157,8 +163,8 @@ def test_an_export_of_no_labels_is_an_empty_table(tmp_path: Path) -> None:
 
 def pixels(pool: ImagePool, image: object) -> str:
     """The id of the item whose pixels these are."""
-    found = np.asarray(image).reshape(pool.images.shape[1:])
-    return next(pool.ids[k].decode() for k in range(len(pool)) if (pool.images[k] == found).all())
+    array = np.asarray(image).reshape(pool.images.shape[1:])
+    return next(pool.ids[k].decode() for k in range(len(pool)) if (pool.images[k] == array).all())
 
 
 def test_torchvision_reads_the_imagefolder(pool: ImagePool, tmp_path: Path) -> None:
@@ -224,8 +230,8 @@ def test_a_split_without_training_is_refused(tmp_path: Path, split: tuple[int, i
     assert list(tmp_path.iterdir()) == []
 
 
-def test_fiftyone_finds_each_image_under_its_name(pool: ImagePool, tmp_path: Path) -> None:
-    """As FiftyOneImageClassificationDataset is documented: names without endings, classes by number."""
+def test_fiftyone_finds_each_image_by_its_name(pool: ImagePool, tmp_path: Path) -> None:
+    """As documented for FiftyOneImageClassificationDataset: names without suffixes, classes by number."""
     export(pool, "fiftyone", tmp_path / "out")
     document = json.loads((tmp_path / "out/labels.json").read_text())
     from PIL import Image
@@ -450,11 +456,11 @@ class FailingFiles:
 
 
 @pytest.mark.parametrize("name", [name for name in DIRECTORIES if name != "cleanlab"])
-@pytest.mark.parametrize("there", [False, True])
-def test_a_failed_export_leaves_the_previous_directory(tmp_path: Path, name: str, there: bool) -> None:
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_failed_export_leaves_the_previous_directory(tmp_path: Path, name: str, exists: bool) -> None:
     pool = array_pool()
     out = tmp_path / "out"
-    if there:
+    if exists:
         export(pool, name, out)
     before = snapshot(tmp_path)
     rows = rows_of(label_all(pool)[:9], pool)
@@ -512,7 +518,7 @@ def test_every_module_of_formats_is_registered() -> None:
     assert set(READABLE) < set(FORMATS)
 
 
-def test_a_format_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_a_format_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="fiftyone can be exported, but not imported"):
         get_format("fiftyone").read(tmp_path, ImportOptions())
 
@@ -521,7 +527,7 @@ def test_a_format_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     ("name", "expected"),
     [("a.csv", "csv"), ("a.NDJSON", "jsonl"), ("a.parquet", "parquet"), ("a.json", None), ("folder", None)],
 )
-def test_the_ending_of_a_path_names_a_format_of_one_file(name: str, expected: str | None) -> None:
+def test_the_suffix_of_a_path_selects_a_file_format(name: str, expected: str | None) -> None:
     assert format_for_path(Path(name)) == expected
 
 

@@ -65,8 +65,8 @@ def test_the_curve_has_the_interval_of_the_test_split(toy: Toy, make_session: Se
     assert all(p.low < p.accuracy <= p.high for p in again.statistics().curve)
 
 
-def test_the_interval_is_that_of_the_items_that_were_measured(toy: Toy, tmp_path: Path) -> None:
-    """A test set of 20 items says less than the pool's test split of 60, also after a restart and in `stats`."""
+def test_the_interval_is_from_the_number_of_measured_items(toy: Toy, tmp_path: Path) -> None:
+    """20 test items give a wider interval than the pool's test split of 60, also after a restart and in `stats`."""
     store = LabelStore.open(tmp_path / "labels.db")
 
     def session() -> LabellingSession:
@@ -135,7 +135,7 @@ def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: P
     assert (logged.class_counts, logged.audit, logged.curve) == (shown.class_counts, shown.audit, shown.curve)
     assert logged.accuracy == shown.accuracy
     assert logged.advice.gain == shown.advice.gain
-    if not tested:  # the mistakes of a test are a model's, not the log's
+    if not tested:  # mistakes on test items are those of a model, which the log lacks
         assert (logged.class_figures, logged.confusions) == (shown.class_figures, shown.confusions)
         assert logged.advice_text == shown.advice_text
 
@@ -238,16 +238,16 @@ def test_the_labels_left_to_the_target_decrease_without_jumps() -> None:
         without_test(toy, target=95)
 
 
-def test_a_curve_says_how_many_labels_an_accuracy_takes() -> None:
+def test_a_curve_tells_how_many_labels_an_accuracy_takes() -> None:
     n = np.array([20, 40, 80, 160, 320])
     curve = fit_learning_curve(n, 1 - 0.8 * n**-0.5 - 0.01)
     assert curve is not None
     needed = curve.labels_for(0.96)
     assert needed is not None
     assert curve.predict(needed) >= 0.96 - 1e-6 > curve.predict(needed - 2)
-    assert curve.labels_for(0.5) == 320  # there already
+    assert curve.labels_for(0.5) == 320  # reached already
     assert curve.labels_for(0.99) is None  # never
-    assert curve.labels_for(0.985) is None  # too far away to say
+    assert curve.labels_for(0.985) is None  # too far ahead to tell
     flat = fit_learning_curve(n, np.full(5, 0.9))
     assert flat is not None
     assert flat.labels_for(0.9) == 320
@@ -282,24 +282,24 @@ def test_classes_can_be_added_and_renamed_with_audit_items_only(toy: Toy) -> Non
         assert batch is not None
         index = next(item.index for item in batch.items if session.answer_at(item.index) is None)
         session.label(index, toy.truth(index))
-    judged = [figure.n for figure in session.statistics().class_figures]
-    assert sum(judged) > 5
+    measured = [figure.n for figure in session.statistics().class_figures]
+    assert sum(measured) > 5
     session.add_class("new")
-    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0], "at once"
+    assert [figure.n for figure in session.statistics().class_figures] == [*measured, 0], "at once"
     session.rename_class(0, "first")
-    assert [figure.n for figure in session.statistics().class_figures] == [*judged, 0]
+    assert [figure.n for figure in session.statistics().class_figures] == [*measured, 0]
     batch = session.batch
     assert batch is not None
     for item in batch.items:
         if session.answer_at(item.index) is None:
             session.label(item.index, toy.truth(item.index))
     later = [figure.n for figure in session.statistics().class_figures]
-    assert sum(later) > sum(judged), "audit items count under the new name too"
-    assert all(now >= before for now, before in zip(later, judged, strict=False))
+    assert sum(later) > sum(measured), "audit items count under the new name too"
+    assert all(now >= before for now, before in zip(later, measured, strict=False))
 
 
-class Slow(InlineTrainer):
-    """Keeps requests until it is told to answer one."""
+class SlowTrainer(InlineTrainer):
+    """Keeps requests until the test has it answer one."""
 
     def __init__(self, runner: RoundRunner) -> None:
         super().__init__(runner.run, QuestionHandler(runner).answer)
@@ -313,7 +313,7 @@ class Slow(InlineTrainer):
 
 
 def test_a_result_from_before_a_class_was_added_is_accepted(toy: Toy, make_session: SessionMaker) -> None:
-    trainer = Slow(toy.runner())
+    trainer = SlowTrainer(toy.runner())
     session = make_session(toy, trainer=trainer)
     trainer.answer_one()
     batch = session.batch
@@ -323,7 +323,7 @@ def test_a_result_from_before_a_class_was_added_is_accepted(toy: Toy, make_sessi
     trainer.answer_one()
     session.undo()
     session.add_class("new")
-    trainer.answer_one(-2)  # was on its way when the class came
+    trainer.answer_one(-2)  # it was on its way when the class was added
     figures = session.statistics().class_figures
     assert len(figures) == 4
     assert figures[3].n == 0

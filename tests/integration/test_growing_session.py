@@ -23,7 +23,7 @@ def first_items(pool: ImagePool, n: int) -> PoolContent:
 
 
 class GrowingPool(ImagePool):
-    """The first items of a toy's pool, until it is told that there are more."""
+    """The first `n` items of a toy's pool; `refresh` adds more after `n` has grown."""
 
     def __init__(self, toy: Toy, n: int) -> None:
         whole = toy.pool
@@ -43,7 +43,7 @@ class GrowingPool(ImagePool):
 
 
 class GrowingSession:
-    """A session over such a pool, with the inline trainer."""
+    """A session over a growing pool, with the inline trainer."""
 
     def __init__(self, make_session: SessionMaker, n: int = 60, **options: object) -> None:
         self.toy = make_toy()
@@ -77,7 +77,7 @@ def test_growing_changes_no_answer(make_session: SessionMaker) -> None:
     batch, before = growing.session.batch, growing.session.statistics()
     growing.grow(120)
     after = growing.session.statistics()
-    assert growing.session.batch is batch, "what is on the screen stays"
+    assert growing.session.batch is batch, "the current batch stays"
     assert (before.pool_size, after.pool_size) == (60, 120)
     assert after.labelled == 25
     assert after.class_counts == before.class_counts
@@ -87,7 +87,7 @@ def test_growing_changes_no_answer(make_session: SessionMaker) -> None:
     assert [growing.toy.truth(int(i)) for i in indices] == classes.tolist()
     more = growing.answer(60)
     assert not set(more) & set(answered)
-    assert any(index >= 60 for index in more), "new items are asked"
+    assert any(index >= 60 for index in more), "new items are queried"
 
 
 def test_undo_reaches_back_across_growth(make_session: SessionMaker) -> None:
@@ -119,10 +119,10 @@ def test_items_with_missing_files_are_not_queried_and_keep_their_labels(make_ses
     assert batch is not None
     shown = {item.index for item in batch.items}
     growing.grow(60)
-    asked: set[int] = set()
+    queried: set[int] = set()
     while not growing.session.finished:
-        asked |= set(growing.answer(1))
-    assert not (asked - shown) & set(growing.pool.lost)
+        queried |= set(growing.answer(1))
+    assert not (queried - shown) & set(growing.pool.lost)
     assert growing.session.answer_at(kept[0]) is not None
 
 
@@ -165,4 +165,4 @@ def test_background_failures_do_not_stop_the_trainer(make_session: SessionMaker)
     assert growing.session.statistics().trainer.doing == before
     assert growing.session.trainer_failure == "the VAE cannot be trained"
     growing.answer(1)
-    assert growing.session.trainer_failure is None, "told until the next model"
+    assert growing.session.trainer_failure is None, "shown until the next model"

@@ -1,4 +1,4 @@
-"""Imports: every label that can be matched, no silent overwriting, nothing twice."""
+"""Imports: every label that can be matched is imported once, and nothing is overwritten silently."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
 
     def run(source: Path, pool: ImagePool, apply: bool = True, **options: Any) -> dict[str, Any]:
         monkeypatch.setattr(exchange, "open_pool", lambda *_: pool)
-        monkeypatch.setattr(DatasetRef, "absolute", lambda ref: ref)  # the pool has no place on disk
+        monkeypatch.setattr(DatasetRef, "absolute", lambda ref: ref)  # the pool is not on disk
         return exchange.import_labels(source, pool.name, project=tmp_path / "p", apply=apply, **options).to_json()
 
     return run
@@ -87,9 +87,9 @@ def test_exported_labels_can_be_imported(pool: ImagePool, tmp_path: Path, into: 
     events, _ = stored(tmp_path / "p")
     source = "imagefolder" if name == "ultralytics" else name
     assert {event.annotator for event in events} == {f"{source}:ann"}
-    made = {event.item: event.at for event in events}
+    times = {event.item: event.at for event in events}
     tolerance = 1 if name == "prodigy" else 0.001  # Prodigy keeps whole seconds
-    assert all(abs((made[row.id] - row.labelled_at).total_seconds()) <= tolerance for row in rows if row.labelled_at)
+    assert all(abs((times[row.id] - row.labelled_at).total_seconds()) <= tolerance for row in rows if row.labelled_at)
     assert into(out, pool)["same"] == 20
     assert stored(tmp_path / "p")[0] == events
 
@@ -104,7 +104,7 @@ def test_unusual_class_names_survive_a_round_trip(tmp_path: Path, into: Importer
     assert labels_in(tmp_path / "p") == {row.id: row.label for row in rows}
 
 
-def test_an_image_moved_to_another_class_folder_is_of_that_class(
+def test_an_image_moved_to_another_class_folder_gets_that_class(
     pool: ImagePool, tmp_path: Path, into: Importer
 ) -> None:
     rows = rows_of(label_all(pool), pool)
@@ -133,7 +133,7 @@ def test_class_folders_of_other_programs_are_matched_by_content(
     assert list(labels_in(tmp_path / "p").values()).count("yak") == 3
 
 
-# -- what other programs write -----------------------------------------------------------------------------------------
+# -- files of other programs -------------------------------------------------------------------------------------------
 
 
 def read(path: Path, file_format: str = "auto", **columns: str) -> list[ImportedLabel]:
@@ -255,7 +255,7 @@ def test_a_manifest_with_wrong_types_is_harmless(tmp_path: Path, into: Importer)
 
 
 def test_only_regular_files_are_read_to_find_an_item(tmp_path: Path) -> None:
-    """A device or pipe would never end, and a name may hold what no file system takes."""
+    """Reading a device or pipe would never end, and a name may be invalid on any file system."""
     os.mkfifo(tmp_path / "pipe.png")
     matcher = Matcher(array_pool(), tmp_path)
     for path in ("pipe.png", "/dev/zero", "\ud800.png", "a\0.png", "x" * 5000):
@@ -265,7 +265,7 @@ def test_only_regular_files_are_read_to_find_an_item(tmp_path: Path) -> None:
     assert matcher.find(row) == -1
 
 
-# -- which item --------------------------------------------------------------------------------------------------------
+# -- matching ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ def test_an_item_is_found_by_id_absolute_path_or_content(tmp_path: Path) -> None
     assert matcher.find(ImportedLabel("", "cat", path="source")) == -1  # a folder
 
 
-# -- what is written ---------------------------------------------------------------------------------------------------
+# -- writing ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_dry_run_changes_nothing_and_reports_everything(tmp_path: Path, into: Importer) -> None:
@@ -358,8 +358,8 @@ def test_a_skipped_or_flagged_item_counts_as_answered() -> None:
 
 def test_annotators_of_one_file_may_disagree_with_each_other_but_not_with_themselves() -> None:
     pool = array_pool()
-    said = [("cat", "x"), ("dog", "y"), ("owl", "x"), ("cat", "x")]
-    rows = [ImportedLabel("", label, path="toy#0", annotator=who) for label, who in said]
+    labels_by = [("cat", "x"), ("dog", "y"), ("owl", "x"), ("cat", "x")]
+    rows = [ImportedLabel("", label, path="toy#0", annotator=annotator) for label, annotator in labels_by]
     found = plan(pool, rows)
     assert [(event.annotator, event.class_name) for event in found.events] == [("x", "cat"), ("y", "dog")]
     assert (len(found.conflicts), found.same) == (1, 1)
@@ -438,7 +438,7 @@ def test_a_session_counts_imported_labels_and_never_audits_them(imported: Toy, m
     assert session.classes == ("a", "b", "c", "d")
     assert session.statistics().labelled == 30
     assert session.result is not None
-    assert session.result.n_labels == 30  # the first model has learnt them
+    assert session.result.n_labels == 30  # the first model was trained on them
     for _ in range(3):
         assert session.batch is not None
         assert not {item.index for item in session.batch.items} & set(range(30))

@@ -112,7 +112,7 @@ def test_written_labels_survive_a_killed_process(tmp_path: Path) -> None:
 
 
 def fill_disk(store: LabelStore) -> None:
-    """From now on SQLite finds no more room."""
+    """Make SQLite report a full disk from now on."""
 
     @sa.event.listens_for(store._engine, "begin")
     def _limit(connection: sa.Connection) -> None:
@@ -157,7 +157,7 @@ INSERT INTO rounds VALUES (1, 3, '2026-01-01T00:00:00+00:00', 'margin', 20, 0.93
 """
 
 
-def test_a_store_of_format_2_tells_origins_by_its_strategies(tmp_path: Path) -> None:
+def test_a_store_of_format_2_has_origins_in_its_strategies(tmp_path: Path) -> None:
     path = tmp_path / "labels.db"
     written = [("label", "margin"), ("label", "by-class"), ("flag", "history"), ("skip", "review"), ("label", "import"),
                ("note", "note"), ("undo", "margin"), ("undo", "withdraw"), ("undo", "review")]  # fmt: skip
@@ -198,7 +198,7 @@ def test_a_store_of_a_newer_version_is_left_alone(store: LabelStore, tmp_path: P
         LabelStore.open(tmp_path / "labels.db")
 
 
-# -- what stands -------------------------------------------------------------------------------------------------------
+# -- current answers ---------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["label", "skip", "undo"])), max_size=25))
@@ -219,7 +219,7 @@ def test_current_answers_are_those_of_a_stack_for_each_item(actions: list[tuple[
 
 
 class ShakyStore:
-    """Fails as often as it is told to, then writes."""
+    """A store whose first `failures` writes fail."""
 
     def __init__(self, failures: int) -> None:
         self.failures = failures
@@ -257,11 +257,11 @@ def test_the_background_writer_keeps_the_order_and_reports_what_is_saved() -> No
 
 def test_a_failed_write_is_reported_and_retried() -> None:
     store = ShakyStore(2)
-    told: list[tuple[str, int]] = []
+    reported: list[tuple[str, int]] = []
     failed = threading.Event()
 
     def on_failed(reason: str, waiting: int) -> None:
-        told.append((reason, waiting))
+        reported.append((reason, waiting))
         failed.set()
 
     writer = BackgroundWriter(store, on_failed=on_failed, retry_after=0.01)
@@ -270,12 +270,12 @@ def test_a_failed_write_is_reported_and_retried() -> None:
     writer.put(event(2))
     writer.flush()
     assert store.entries == [event(1), event(2)]
-    assert told[0] == ("disk is full", 1)
+    assert reported[0] == ("disk is full", 1)
     assert writer.close() == []
 
 
 def test_a_round_that_is_finally_written_clears_the_failure() -> None:
-    """The screen takes no answer while it is told of trouble: without a word it would never take one again."""
+    """The screen accepts no answer after a failure: without this message it would never accept one again."""
     saved: list[Sequence[Event]] = []
     writer = BackgroundWriter(ShakyStore(1), on_saved=saved.append, retry_after=0.01)
     writer.put_round(ROUND)

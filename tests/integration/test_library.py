@@ -1,4 +1,4 @@
-"""Libraries: items keep their index whatever happens to the files."""
+"""Libraries: items keep their index when files are added, renamed, changed or deleted."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_new_files_are_appended_and_existing_items_keep_their_index(tmp_path: Pa
     pool = pool_of(folder)
     before, ids, images = names(pool), pool.ids.copy(), pool.images.copy()
     colour_folder(folder, each=3, first=50)
-    assert pool.refresh() == 0, "nobody has read them yet"
+    assert pool.refresh() == 0, "they have not been read yet"
     pool_of(folder)
     assert pool.refresh() == 9
     assert names(pool)[:12] == before
@@ -104,7 +104,7 @@ def test_renamed_and_moved_files_are_the_same_items(tmp_path: Path) -> None:
     assert not len(pool.gone)
 
 
-def test_deleted_files_are_missing_but_remembered(tmp_path: Path) -> None:
+def test_items_of_deleted_files_keep_index_name_and_small_copy(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "losing", each=3)
     pool = pool_of(folder)
     (index,) = [k for k, name in enumerate(names(pool)) if name == "red/2.jpg"]
@@ -156,7 +156,7 @@ def test_names_may_contain_any_character(tmp_path: Path) -> None:
     assert all(pool.files.read(k) for k in range(5))
 
 
-def test_without_a_single_good_image_there_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_without_a_readable_image_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_text("nothing")
     with pytest.raises(TuilabelError, match="no readable image"):
         open_pool(str(tmp_path))
@@ -165,17 +165,19 @@ def test_without_a_single_good_image_there_is_an_error(tmp_path: Path) -> None:
         open_pool(str(tmp_path))
 
 
-def test_the_shape_of_large_photographs_is_settled_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_image_is_enough_to_decide_the_shape_of_large_photographs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = colour_folder(tmp_path / "large", each=10, size=lambda k: (300, 200 + k))
-    looked: list[int] = []
+    decoded: list[int] = []
 
-    def look(content: bytes, longest: int) -> Decoded:
-        looked.append(longest)
+    def spy(content: bytes, longest: int) -> Decoded:
+        decoded.append(longest)
         return decode(content, longest)
 
-    monkeypatch.setattr("tuilabel.datasets.library.library.decode", look)
+    monkeypatch.setattr("tuilabel.datasets.library.library.decode", spy)
     assert pool_of(folder).images.shape == (30, 64, 64, 3)
-    assert len(looked) == 1
+    assert len(decoded) == 1
 
 
 def test_only_the_first_files_are_read_when_that_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,13 +191,13 @@ def test_only_the_first_files_are_read_when_that_is_enough(tmp_path: Path, monke
     assert FIRST_ITEMS >= 24
 
 
-def test_a_file_that_crashes_the_decoder_is_given_up(tmp_path: Path) -> None:
+def test_a_file_that_crashes_the_decoder_becomes_a_problem(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "deadly", each=2)
     library = Library(open_source(str(folder)))
     list(library.index.update_listing(library.source.list(), shuffled=True))
     deadly = next(tries for tries in range(10) if files_per_attempt(CHUNK, tries) == 1) + 1
     for _ in range(deadly):
-        library.index.begin_attempt(["red/0.jpg"])  # as a reading that died has left it
+        library.index.begin_attempt(["red/0.jpg"])  # as a crash while reading leaves it
     library.read()
     assert library.index.n_items(test=False) == 5
     (problem,) = library.index.problems()
@@ -204,7 +206,7 @@ def test_a_file_that_crashes_the_decoder_is_given_up(tmp_path: Path) -> None:
 
 
 def test_the_files_next_to_one_that_crashes_the_decoder_are_read(tmp_path: Path) -> None:
-    folder = colour_folder(tmp_path / "beside", each=8)
+    folder = colour_folder(tmp_path / "neighbours", each=8)
     library = Library(open_source(str(folder)))
     library.update_listing()
     library.index.begin_attempt([file.name for file in library.index.unread(100)])
@@ -214,7 +216,7 @@ def test_the_files_next_to_one_that_crashes_the_decoder_are_read(tmp_path: Path)
     assert SEQUENTIAL_CHUNK > 16 * CHUNK
 
 
-def test_stopping_counts_as_no_crash(tmp_path: Path) -> None:
+def test_stopping_does_not_count_as_a_crash(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "stopped", each=10)
     library = Library(open_source(str(folder)))
     library.update_listing()
@@ -363,7 +365,7 @@ def test_a_medium_size_copy_of_remote_files_is_kept() -> None:
     assert pool.files.path(0) is None
 
 
-def test_titles_and_whole_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_titles_and_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     colour_folder(tmp_path / "My Photos", each=1)
     monkeypatch.chdir(tmp_path)
     assert DatasetRef("mnist").title() == "mnist"
@@ -386,7 +388,7 @@ def test_a_reference_is_stored_as_one_string() -> None:
         assert as_ref(text) == as_ref(ref) == ref
 
 
-def test_a_folder_whose_files_were_all_renamed_is_there_at_once(
+def test_a_folder_whose_files_were_all_renamed_is_available_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
@@ -395,5 +397,5 @@ def test_a_folder_whose_files_were_all_renamed_is_there_at_once(
     for path in list(folder.rglob("*.jpg")):
         path.rename(path.with_name(f"new-{path.name}"))
     pool = pool_of(folder, reading="first")
-    assert np.array_equal(pool.ids, ids), "their places are the same"
-    assert len(pool) - len(pool.gone) >= 24, "enough of them are found again to begin with"
+    assert np.array_equal(pool.ids, ids), "their indices are the same"
+    assert len(pool) - len(pool.gone) >= 24, "enough of them were matched to begin"

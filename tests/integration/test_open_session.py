@@ -25,16 +25,16 @@ def tiny_options(tiny: Tiny, project: Path) -> SessionOptions:
     )
 
 
-def test_a_session_is_resumed_by_one_call(tiny: Tiny, tmp_path: Path) -> None:
+def test_one_call_resumes_a_session(tiny: Tiny, tmp_path: Path) -> None:
     options = tiny_options(tiny, tmp_path / "p.tuilabel")
-    for round_ in range(2):
+    for n_rounds in range(2):
         with open_session(options) as session:
-            assert session.statistics().labelled == 5 * round_
+            assert session.statistics().labelled == 5 * n_rounds
             assert session.pool.targets is not None
             assert session.batch is not None
             for item in session.batch.items:
                 session.label(item.index, int(session.pool.targets[item.index]))
-            assert session.statistics().labelled == 5 * (round_ + 1)
+            assert session.statistics().labelled == 5 * (n_rounds + 1)
     with open_session(options) as session:
         session.undo()
     statistics = project_statistics("fashion-mnist", options.project, tiny.data_dir)
@@ -43,7 +43,7 @@ def test_a_session_is_resumed_by_one_call(tiny: Tiny, tmp_path: Path) -> None:
     assert statistics.log.test_accuracy is not None
 
 
-def test_a_project_is_open_once(tiny: Tiny, tmp_path: Path) -> None:
+def test_a_project_cannot_be_opened_twice(tiny: Tiny, tmp_path: Path) -> None:
     options = tiny_options(tiny, tmp_path / "p.tuilabel")
     with open_session(options) as session:
         assert session.batch is not None
@@ -54,7 +54,7 @@ def test_a_project_is_open_once(tiny: Tiny, tmp_path: Path) -> None:
         assert session.statistics().labelled == 1
 
 
-def test_wrong_options_are_reported_before_anything_is_made(tmp_path: Path) -> None:
+def test_wrong_options_are_reported_before_anything_is_created(tmp_path: Path) -> None:
     options = SessionOptions("mnist", project=tmp_path / "p", learner="latnt")
     with pytest.raises(UsageError, match="unknown learner 'latnt'"), open_session(options):
         pass

@@ -1,4 +1,4 @@
-"""A pool and what is cached under its fingerprint never part; arrays that make no pool are refused."""
+"""A pool's fingerprint always matches its images; invalid arrays are rejected."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_the_test_split_is_part_of_the_fingerprint() -> None:
     assert pools[2].test.images.shape == (2, 8, 8, 1)
 
 
-def test_images_cannot_be_changed_under_their_fingerprint() -> None:
+def test_images_of_a_pool_cannot_be_changed() -> None:
     images = noise(4, 8, 8)
     pool = ImagePool.from_arrays(images, CLASSES)
     before = pool.images.copy()
@@ -104,7 +104,7 @@ def test_latents_are_cached_for_each_subset_by_itself(tiny: Tiny) -> None:
         pool = whole.subset(rows)
         assert VAEEncoder(tiny.checkpoint).available(pool) is None
         latents = VAEEncoder(tiny.checkpoint).encode(pool)
-        assert np.allclose(latents.pool, before[rows], atol=0.01), "bfloat16: a batch of another size rounds otherwise"
+        assert np.allclose(latents.pool, before[rows], atol=0.01), "bfloat16: rounding depends on the size of the batch"
         paths.add(latents.path)
     assert len(paths) == 3
     again = VAEEncoder(tiny.checkpoint).available(whole)
@@ -133,7 +133,7 @@ def test_latents_are_cached_for_each_subset_by_itself(tiny: Tiny) -> None:
         ({"test": ImageSplit(noise(2, 8, 8, 1), np.array([0, 2]))}, r"test.targets must be between 0 and 1"),
     ],
 )
-def test_arrays_that_make_no_pool_are_refused(arguments: dict[str, object], message: str) -> None:
+def test_invalid_arrays_are_rejected(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ImagePool.from_arrays(**{"images": noise(3, 8, 8), "classes": CLASSES, **arguments})  # type: ignore[arg-type]
 
@@ -149,6 +149,6 @@ def test_arrays_that_make_no_pool_are_refused(arguments: dict[str, object], mess
         ([3, 3], "distinct"),
     ],
 )
-def test_indices_that_make_no_subset_are_refused(toy: Toy, indices: list[object], message: str) -> None:
+def test_invalid_subset_indices_are_rejected(toy: Toy, indices: list[object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         toy.pool.subset(indices)  # type: ignore[arg-type]

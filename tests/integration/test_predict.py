@@ -71,8 +71,8 @@ def test_only_confident_and_unlabelled_items(tiny_project: ModelOptions, tmp_pat
     assert 0 < len(table) == summary.written < 200
     assert min(table["confidence"].to_pylist()) >= middle
     assert summary.mean_confidence == pytest.approx(np.mean(table["confidence"].to_pylist()), abs=1e-5)
-    nobody = predict(tiny_project, PredictOptions(out=out, min_confidence=1.0, unlabelled_only=True, force=True))
-    assert parquet.read_table(out).num_rows == nobody.written
+    none_left = predict(tiny_project, PredictOptions(out=out, min_confidence=1.0, unlabelled_only=True, force=True))
+    assert parquet.read_table(out).num_rows == none_left.written
 
 
 def test_predictions_as_rows_of_labels(tiny_project: ModelOptions) -> None:
@@ -95,18 +95,18 @@ def test_other_images_are_resized_and_predicted(
     same = np.asarray(pool.images[:40])
     pools = {"same": same, "twice": same.repeat(2, axis=1).repeat(2, axis=2), "colour": same.repeat(3, axis=3)}
 
-    def open_(name: str, *_: object) -> ImagePool:
+    def open_images(name: str, *_: object) -> ImagePool:
         return ImagePool.from_arrays(pools[name], pool.classes, name="other")
 
-    monkeypatch.setattr("tuilabel.project.predict.open_pool", open_)
-    said = {}
+    monkeypatch.setattr("tuilabel.project.predict.open_pool", open_images)
+    rows_of = {}
     for name in ("same", "twice"):
         predict(tiny_project, PredictOptions(on=name, out=tmp_path / f"{name}.jsonl"))
-        said[name] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
-    assert [row["label"] for row in said["same"]] == [row["label"] for row in said["twice"]]
-    assert [row["id"] for row in said["same"]] == [item.decode() for item in pool.ids[:40]]
+        rows_of[name] = [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+    assert [row["label"] for row in rows_of["same"]] == [row["label"] for row in rows_of["twice"]]
+    assert [row["id"] for row in rows_of["same"]] == [item.decode() for item in pool.ids[:40]]
     unlabelled = predict(tiny_project, PredictOptions(on="same", unlabelled_only=True))
-    assert 0 < unlabelled.selected < 40  # images are known again by their content
+    assert 0 < unlabelled.selected < 40  # images are recognised by their content
     with pytest.raises(TuilabelError, match=r"1 channel .*other have 3 channels"):
         predict(tiny_project, PredictOptions(on="colour"))
     with pytest.raises(UsageError, match="leave out `on`"):
@@ -120,10 +120,10 @@ def test_other_images_are_resized_and_predicted(
 
 
 def test_invalid_requests_are_refused_and_harm_nothing(tiny_project: ModelOptions, tiny: Tiny, tmp_path: Path) -> None:
-    there = tmp_path / "there.csv"
-    there.write_text("mine")
+    existing = tmp_path / "existing.csv"
+    existing.write_text("mine")
     for options, error, words in (
-        (PredictOptions(out=there), TuilabelError, "pass `force=True`"),
+        (PredictOptions(out=existing), TuilabelError, "pass `force=True`"),
         (PredictOptions(out=tmp_path), UsageError, r"must end in \.csv, \.jsonl, \.parquet"),
         (PredictOptions(out=tmp_path / "p.xlsx"), UsageError, "must end in"),
         (PredictOptions(html=tmp_path / "p.csv"), UsageError, r"must end in \.html"),
@@ -131,7 +131,7 @@ def test_invalid_requests_are_refused_and_harm_nothing(tiny_project: ModelOption
     ):
         with pytest.raises(error, match=words):
             predict(tiny_project, options)
-    assert there.read_text() == "mine"
+    assert existing.read_text() == "mine"
     with pytest.raises(TuilabelError, match="no project at"):
         predict(replace(tiny_project, project=tmp_path / "none"))
     with pytest.raises(UsageError, match="unknown learner"):
@@ -163,7 +163,7 @@ VOID = {"meta", "img", "br", "line", "polygon", "polyline", "circle", "hr", "lin
 
 
 class Checked(HTMLParser):
-    """Every element is closed in its order, and nothing is fetched from anywhere."""
+    """Checks that every element is closed in order, and that nothing is fetched."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -159,7 +159,7 @@ def test_a_vae_for_images_of_another_size_is_retrained(tmp_path: Path) -> None:
     assert pool.images.shape[1:] == (64, 64, 3)
     assert choose_encoder("vae", pool, project=project).needs_training(pool)
     with pytest.raises(Exception, match="16×16"):
-        choose_encoder("vae", pool, project=project, checkpoint=vae)  # what was named is not left aside
+        choose_encoder("vae", pool, project=project, checkpoint=vae)  # a checkpoint that was named must fit
     prepare(settings_for(folder, vae), lambda _: None, lambda: False)
     assert choose_encoder("vae", pool, project=project) == VAEEncoder(vae)
 
@@ -167,9 +167,9 @@ def test_a_vae_for_images_of_another_size_is_retrained(tmp_path: Path) -> None:
 class TrainerClient:
     """A trainer process on a folder, and the messages it has sent."""
 
-    def __init__(self, folder: Path, place: Path, **changes: object) -> None:
-        vae = VAEEncoder(place / "vae.safetensors")
-        settings = WorkerSettings(str(folder), None, vae, "mlp", "cpu", place / "trainer.log")
+    def __init__(self, folder: Path, directory: Path, **changes: object) -> None:
+        vae = VAEEncoder(directory / "vae.safetensors")
+        settings = WorkerSettings(str(folder), None, vae, "mlp", "cpu", directory / "trainer.log")
         self.trainer = ProcessTrainer(replace(settings, **changes))  # type: ignore[arg-type]
         self.messages: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.messages.put)
@@ -208,7 +208,7 @@ def test_a_session_starts_on_pca_and_switches_to_the_vae(tmp_path: Path) -> None
         client.trainer.close()
     again = TrainerClient(folder, tmp_path, encoder=VAEEncoder(tmp_path / "vae.safetensors"))
     try:
-        assert again.wait_for(PoolChanged) == PoolChanged(60, "vae"), "the next time it is there at once"
+        assert again.wait_for(PoolChanged) == PoolChanged(60, "vae"), "the next time it is available at once"
     finally:
         again.trainer.close()
 

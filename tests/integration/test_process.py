@@ -38,7 +38,7 @@ NONE = np.array([], dtype=np.int64)
 
 
 class Client:
-    """A trainer with what it has said."""
+    """A trainer process, and the messages it has sent."""
 
     def __init__(self, tiny: Tiny, log: Path, **changes: object) -> None:
         arguments = {
@@ -51,11 +51,11 @@ class Client:
             **changes,
         }
         self.trainer = ProcessTrainer(WorkerSettings(**arguments))  # type: ignore[arg-type]
-        self.said: queue.Queue[Message] = queue.Queue()
-        self.trainer.start(self.said.put)
+        self.messages: queue.Queue[Message] = queue.Queue()
+        self.trainer.start(self.messages.put)
 
     def wait_for(self, kind: type[M]) -> M:
-        while not isinstance(message := self.said.get(timeout=PATIENCE), kind):
+        while not isinstance(message := self.messages.get(timeout=PATIENCE), kind):
             if isinstance(message, Failure):
                 assert not message.fatal, message
         return message
@@ -132,12 +132,12 @@ def test_it_is_restarted_when_it_dies(client: Client) -> None:
 
 
 def test_it_gives_up_when_it_keeps_dying(client: Client) -> None:
-    client.wait_for(Ready)  # idle: nothing it says sets the count back
+    client.wait_for(Ready)  # idle: no message resets the count of crashes
     client.trainer._failures = 3
     pid = client.trainer.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    failure = client.said.get(timeout=PATIENCE)
+    failure = client.messages.get(timeout=PATIENCE)
     assert isinstance(failure, Failure)
     assert failure.fatal
     assert "trainer.log" in failure.message
@@ -155,7 +155,7 @@ def test_its_output_goes_to_the_log_and_a_broken_checkpoint_is_reported(tiny: Ti
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(tiny.checkpoint.read_bytes()[:-10])
     client = Client(tiny, tmp_path / "logs" / "trainer.log", encoder=VAEEncoder(broken))
-    while not isinstance(message := client.said.get(timeout=PATIENCE), Failure):
+    while not isinstance(message := client.messages.get(timeout=PATIENCE), Failure):
         pass
     client.trainer.close()
     assert message.fatal
@@ -248,7 +248,7 @@ def test_a_stopped_trainer_replies_to_questions_with_an_error(client: Client) ->
 
 
 def wait_past_failures(client: Client, kind: type) -> Inspection:
-    while not isinstance(message := client.said.get(timeout=PATIENCE), kind):
+    while not isinstance(message := client.messages.get(timeout=PATIENCE), kind):
         pass
     assert isinstance(message, Inspection)
     return message

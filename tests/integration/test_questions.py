@@ -51,7 +51,7 @@ def test_an_item_is_inspected_without_a_model_and_with_one(toy: Toy) -> None:
     assert after.probabilities is not None
     assert after.probabilities.argmax() == toy.truth(5)
     assert after.neighbours.shape == after.distances.shape == (3,)
-    runner.run(train_request(toy, [0], labels=np.array([0])))  # all but one label taken back: no model any more
+    runner.run(train_request(toy, [0], labels=np.array([0])))  # only one label is left: there is no model any more
     again = answerer.answer(InspectItem(3, 5))
     assert isinstance(again, Inspection)
     assert again.probabilities is None
@@ -135,20 +135,20 @@ def test_an_error_is_part_of_the_reply(toy: Toy) -> None:
 
 def test_a_round_waits_for_one_fold_at_most(toy: Toy) -> None:
     runner = toy.runner()
-    said: list[object] = []
-    worker = Worker(runner, QuestionHandler(runner), said.append)
+    messages: list[object] = []
+    worker = Worker(runner, QuestionHandler(runner), messages.append)
     train = train_request(toy, list(range(20)))
     worker.turn(train, [validate(toy, 30), InspectItem(2, 3)])
     while worker.busy:
         worker.turn(train, [])
-    kinds = [type(m) for m in said if not isinstance(m, TrainerProgress) and isinstance(m, Reply | RoundResult)]
+    kinds = [type(m) for m in messages if not isinstance(m, TrainerProgress) and isinstance(m, Reply | RoundResult)]
     assert kinds == [Inspection, *[RoundResult] * 5, OutOfFoldPredictions]
-    assert [m.done for m in said if isinstance(m, TrainerProgress) and m.stage == "review"] == [0, 1, 2, 3, 4]
+    assert [m.done for m in messages if isinstance(m, TrainerProgress) and m.stage == "review"] == [0, 1, 2, 3, 4]
     worker.turn(None, [validate(toy, 30, 3)])
     worker.turn(None, [validate(toy, 30, 4)])  # the newest wins
     while worker.busy:
         worker.turn(None, [])
-    assert [m.serial for m in said if isinstance(m, OutOfFoldPredictions)] == [1, 4]
+    assert [m.serial for m in messages if isinstance(m, OutOfFoldPredictions)] == [1, 4]
 
 
 def test_a_latent_is_decoded_to_the_reconstruction_of_its_image(tiny: Tiny) -> None:
@@ -163,27 +163,27 @@ def test_a_latent_is_decoded_to_the_reconstruction_of_its_image(tiny: Tiny) -> N
 
 def test_a_session_asks_and_keeps_the_newest_answers(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
-    insight = session.model_queries
-    insight.ask_class(1, 5)
-    assert insight.class_items is not None
-    assert len(insight.class_items.indices) == 0
+    queries = session.model_queries
+    queries.ask_class(1, 5)
+    assert queries.class_items is not None
+    assert len(queries.class_items.indices) == 0
     answer_all(session, toy, 3)
-    insight.inspect(7)
-    assert insight.inspection is not None
-    assert insight.inspection.index == 7
-    old = insight.inspection
-    insight.inspect(8)
+    queries.inspect(7)
+    assert queries.inspection is not None
+    assert queries.inspection.index == 7
+    old = queries.inspection
+    queries.inspect(8)
     session.handle(old)
-    assert insight.inspection.index == 8
-    insight.ask_class(1, 200)
+    assert queries.inspection.index == 8
+    queries.ask_class(1, 200)
     assert session.batch is not None
-    there = set(insight.class_items.indices.tolist())
-    assert there
-    assert not there & {item.index for item in session.batch.items}
-    assert not there & set(session.labels()[0].tolist())
-    assert insight.review() is None
-    insight.ask_review()
-    assert insight.review() is not None
+    indices = set(queries.class_items.indices.tolist())
+    assert indices
+    assert not indices & {item.index for item in session.batch.items}
+    assert not indices & set(session.labels()[0].tolist())
+    assert queries.review() is None
+    queries.ask_review()
+    assert queries.review() is not None
 
 
 def test_replies_of_a_slow_trainer_are_awaited(toy: Toy, make_session: SessionMaker) -> None:
@@ -217,15 +217,15 @@ def test_a_wrong_label_is_found_in_review(toy: Toy, make_session: SessionMaker, 
 
 def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> None:
     runner = toy.runner()
-    said: list[object] = []
-    worker = Worker(runner, QuestionHandler(runner), said.append)
+    messages: list[object] = []
+    worker = Worker(runner, QuestionHandler(runner), messages.append)
     worker.turn(train_request(toy, list(range(20)), serial=3), [InspectItem(1, 5, since=2)])
-    assert [type(m) for m in said if isinstance(m, Reply | RoundResult)] == [RoundResult, Inspection]
-    said.clear()
+    assert [type(m) for m in messages if isinstance(m, Reply | RoundResult)] == [RoundResult, Inspection]
+    messages.clear()
     worker.turn(None, [InspectItem(2, 5, since=4), ItemsOfClass(3, 0, 5, NONE)])
-    assert [m.serial for m in said if isinstance(m, Reply)] == [3]
+    assert [m.serial for m in messages if isinstance(m, Reply)] == [3]
     worker.turn(train_request(toy, list(range(20)), serial=4), [])
-    answer = said[-1]
+    answer = messages[-1]
     assert isinstance(answer, Inspection)
     assert (answer.serial, answer.probabilities is None) == (2, False)
 
@@ -233,19 +233,19 @@ def test_questions_wait_for_a_model_of_the_classes_they_are_about(toy: Toy) -> N
 def test_merging_classes_drops_replies_about_the_old_ones(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 3)
-    insight = session.model_queries
-    insight.inspect(7)
-    insight.ask_class(2, 5)
-    insight.ask_review()
-    session.merge_classes(0, 2)  # b and c are left
-    assert insight.class_items is None
-    assert insight.inspection is not None
-    assert insight.inspection.probabilities is not None
-    assert insight.inspection.probabilities.argmax() == (0 if toy.truth(7) == 1 else 1)
-    assert insight.out_of_fold is not None
-    assert insight.out_of_fold.probabilities.shape[1] == 2
+    queries = session.model_queries
+    queries.inspect(7)
+    queries.ask_class(2, 5)
+    queries.ask_review()
+    session.merge_classes(0, 2)  # b and c remain
+    assert queries.class_items is None
+    assert queries.inspection is not None
+    assert queries.inspection.probabilities is not None
+    assert queries.inspection.probabilities.argmax() == (0 if toy.truth(7) == 1 else 1)
+    assert queries.out_of_fold is not None
+    assert queries.out_of_fold.probabilities.shape[1] == 2
     session.add_class("new")
-    held = insight.out_of_fold
-    session.answer(int(held.indices[0]), "label", 2)
-    assert insight.out_of_fold is held  # classes that were added change nothing for the others
-    assert int(held.indices[0]) not in {item.index for item in insight.review() or [] if item.reason == "likely wrong"}
+    kept = queries.out_of_fold
+    session.answer(int(kept.indices[0]), "label", 2)
+    assert queries.out_of_fold is kept  # an added class leaves the replies valid
+    assert int(kept.indices[0]) not in {item.index for item in queries.review() or [] if item.reason == "likely wrong"}

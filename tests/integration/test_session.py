@@ -39,15 +39,15 @@ def test_twenty_answers_train_a_model_and_bring_the_next_batch(toy: Toy, make_se
 
 def test_every_item_is_queried_exactly_once(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy, batch_size=7)
-    asked: list[int] = []
+    queried: list[int] = []
     while session.batch is not None:
         assert not session.finished
-        asked += [item.index for item in session.batch.items]
-        if len(asked) == 120:
+        queried += [item.index for item in session.batch.items]
+        if len(queried) == 120:
             assert session.is_last_batch
             assert len(session.batch.items) == 1
         answer_all(session, toy, 1)
-    assert sorted(asked) == list(range(120))
+    assert sorted(queried) == list(range(120))
     assert session.finished
     assert session.statistics().labelled == 120
 
@@ -103,7 +103,7 @@ def test_audit_items_are_predicted_by_a_model_that_has_not_seen_them(
         assert all(event.trained_on < n for n in seen)
 
 
-def test_quit_and_come_back(toy: Toy, make_session: SessionMaker) -> None:
+def test_a_session_resumes_where_it_was_quit(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
     session.label(item_at(session, 0), 0)
@@ -243,7 +243,7 @@ def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_se
     assert session.batch.trained_on == 10
 
 
-def test_an_undone_answer_is_not_predicted_by_a_model_that_learnt_it(toy: Toy, make_session: SessionMaker) -> None:
+def test_an_undone_answer_is_not_predicted_by_a_model_trained_on_it(toy: Toy, make_session: SessionMaker) -> None:
     trainer = ManualTrainer(toy)
     session = open_session(trainer, toy)
     session.handle(trainer.run(trainer.requests[-1]))
@@ -251,9 +251,9 @@ def test_an_undone_answer_is_not_predicted_by_a_model_that_learnt_it(toy: Toy, m
     assert batch is not None
     for item in batch.items[:6]:
         session.label(item.index, toy.truth(item.index))
-    learnt = trainer.requests[-1]
+    latest = trainer.requests[-1]
     session.undo()
-    session.handle(trainer.run(learnt))
+    session.handle(trainer.run(latest))
     assert session.batch is not None
     assert session.batch.items[5].predicted is None
 
@@ -303,7 +303,7 @@ def test_numbers_out_of_range_are_refused(toy: Toy, make_session: SessionMaker) 
 
 
 def test_the_same_seed_queries_the_same_items(toy: Toy, tmp_path: Path) -> None:
-    asked = []
+    queried = []
     for run in ("one", "two"):
         from tuilabel.learner.trainer.inline import InlineTrainer
 
@@ -316,9 +316,9 @@ def test_the_same_seed_queries_the_same_items(toy: Toy, tmp_path: Path) -> None:
         session.start()
         answer_all(session, toy, 2)
         assert session.batch is not None
-        asked.append([item.index for item in session.batch.items])
+        queried.append([item.index for item in session.batch.items])
         store.close()
-    assert asked[0] == asked[1]
+    assert queried[0] == queried[1]
 
 
 def test_the_curve_stays_small_over_hours_of_labels() -> None:
@@ -376,11 +376,11 @@ def test_cross_validation_estimates_pool_accuracy_from_drawn_items(toy: Toy, mak
     chosen = make_session(toy, strategy="margin", retrain="batch", log=[], rounds=[], writer=NullWriter())
     answer_all(chosen, toy, 3)
     assert chosen.statistics().lure is None
-    asked = make_session(
+    validated = make_session(
         toy, strategy="margin", retrain="batch", cross_validate=True, log=[], rounds=[], writer=NullWriter()
     )
-    answer_all(asked, toy, 3)
-    lure = asked.statistics().lure
+    answer_all(validated, toy, 3)
+    lure = validated.statistics().lure
     assert lure is not None
     assert lure.n == 2  # the audit items
 
@@ -409,7 +409,7 @@ def test_empty_budgets_and_batches_are_refused(
 
 
 def test_cross_validation_is_requested_until_it_is_answered(toy: Toy) -> None:
-    """The user keeps typing while the trainer works, and a newer request replaces the one between two batches."""
+    """The user keeps labelling while the trainer works, and a newer request replaces the one between two batches."""
     trainer = ManualTrainer(toy)
     session = LabellingSession(
         toy.pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=toy.pool.classes,
@@ -424,4 +424,4 @@ def test_cross_validation_is_requested_until_it_is_answered(toy: Toy) -> None:
     session.handle(trainer.run(trainer.requests[-1]))
     assert session.statistics().lure is not None
     session.label(item_at(session, 1), toy.truth(session.batch.items[1].index))
-    assert trainer.requests[-1].folds == 0  # once a batch is enough
+    assert trainer.requests[-1].folds == 0  # once per batch is enough

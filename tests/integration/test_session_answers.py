@@ -9,10 +9,10 @@ from tests.helpers.toy import Toy
 from tuilabel.session import LabellingSession
 
 
-def not_asked(session: LabellingSession, n: int) -> list[int]:
-    """Items with no answer that are in no batch."""
-    asked = {item.index for item in session._batches.open_items()}
-    return [i for i in range(len(session.pool.ids)) if i not in asked and session.answer_at(i) is None][:n]
+def unqueried(session: LabellingSession, n: int) -> list[int]:
+    """Unanswered items that are not in an open batch."""
+    queried = {item.index for item in session._batches.open_items()}
+    return [i for i in range(len(session.pool.ids)) if i not in queried and session.answer_at(i) is None][:n]
 
 
 def test_an_earlier_answer_is_changed_from_history_and_undone(toy: Toy, make_session: SessionMaker) -> None:
@@ -64,13 +64,13 @@ def test_a_changed_answer_to_an_audit_item_keeps_its_prediction(toy: Toy, make_s
     estimate = session.statistics().audit
     assert estimate is not None
     assert estimate.n == 2
-    assert estimate.value < 1  # it is judged by the new answer
+    assert estimate.value < 1  # it is compared with the new answer
 
 
 def test_a_class_is_confirmed_and_undone_in_one_step(toy: Toy, make_session: SessionMaker) -> None:
     session = make_session(toy)
     answer_all(session, toy, 2)
-    items, audit, batch = not_asked(session, 15), session.statistics().audit, session.batch
+    items, audit, batch = unqueried(session, 15), session.statistics().audit, session.batch
     answered = int(session.labels()[0][0])
     n = session.confirm_class([*items, answered], 1, 3000, predicted=[1] * 16, confidence=[0.9] * 16)
     assert n == 15
@@ -113,7 +113,7 @@ def test_a_withdrawn_item_is_queried_again_in_its_batch(toy: Toy, make_session: 
     index = first.items[3].index
     session.answer(index, "label", 0)
     assert session.withdraw(index)
-    assert session.answer_at(index) is None  # also the answer before is gone
+    assert session.answer_at(index) is None  # the earlier answer is gone, too
     assert not session.withdraw(index)
     assert session.batch is second
     answer_all(session, toy, 1)
@@ -145,7 +145,7 @@ def test_a_new_answer_ends_redo(toy: Toy, make_session: SessionMaker) -> None:
     session.label(item_at(session, 0), 0)
     session.undo()
     session.note(5, "odd")
-    assert session.can_redo  # a note is no answer
+    assert session.can_redo  # a note is not an answer
     session.label(item_at(session, 1), 0)
     assert not session.can_redo
     session.undo()
@@ -202,7 +202,7 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     assert oldest.class_pos == toy.truth(oldest.index)
     session.answer(oldest.index, "skip")
     assert session.history()[0].index == oldest.index
-    assert history[-1].kind == "label"  # a history is of one moment
+    assert history[-1].kind == "label"  # a history is a snapshot
 
 
 def test_review_sees_the_answer_of_every_annotator(toy: Toy, make_session: SessionMaker) -> None:
@@ -212,8 +212,8 @@ def test_review_sees_the_answer_of_every_annotator(toy: Toy, make_session: Sessi
     ann.label(item_at(ann, 0), 0)
     bob = make_session(toy, annotator="bob")
     bob.answer(index, "label", 1, origin="review")
-    said = answers_by_annotator(bob, index)
-    assert {name: event.class_name for name, event in said.items()} == {"ann": "a", "bob": "b"}
+    answers = answers_by_annotator(bob, index)
+    assert {name: event.class_name for name, event in answers.items()} == {"ann": "a", "bob": "b"}
     assert bob.statistics().class_counts == (0, 1, 0)
     ann = make_session(toy)
     assert not ann.can_undo  # bob has answered since

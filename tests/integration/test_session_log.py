@@ -22,7 +22,7 @@ TOY = make_toy(24)
 
 
 class GuessingTrainer:
-    """Answers at once: picks the first items there are and takes everything for a class that changes."""
+    """Answers immediately: picks the first unlabelled items, and predicts a class that changes with each request."""
 
     def __init__(self, strategy: str) -> None:
         self.strategy = strategy
@@ -114,7 +114,7 @@ def snapshot(session: LabellingSession) -> dict[str, Any]:
 
 
 def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
-    """Carry out an action, or its nearest that makes sense."""
+    """Carry out an action, if it is possible now."""
     session, (what, a, b) = opened.session, action
     index, c, d = a % len(session.pool.ids), a % len(session.classes), b % len(session.classes)
     batch = session.batch
@@ -235,7 +235,7 @@ def test_a_strategy_may_have_the_name_of_an_origin(strategy: str) -> None:
     assert event is not None
     assert (event.strategy, event.origin) == (strategy, "batch")
     for _ in range(2):
-        assert session.answer_at(second) is None, "undone, whatever the strategy is called"
+        assert session.answer_at(second) is None, "undone, independent of the strategy's name"
         assert session.can_undo
         assert session.answer_at(first) is not None
         opened.reopen("ann")

@@ -30,7 +30,7 @@ def run_toy(toy: Toy, **settings: object) -> Run:
     return simulate_run(toy.pool, toy.runner(), RunSettings(**given))  # type: ignore[arg-type]
 
 
-def made(accuracies: list[float], *, strategy: str = "margin", seed: int = 0, **figures: object) -> Run:
+def make_run(accuracies: list[float], *, strategy: str = "margin", seed: int = 0, **figures: object) -> Run:
     """A run with these accuracies at 20, 40, … labels, on the test split and on the pool."""
     point = Point(0, 0, 0.5, 0.1, 1.0, 0.5, None, None, None, None)
     points = [
@@ -178,7 +178,7 @@ def test_only_runs_of_the_same_settings_are_joined(tmp_path: Path) -> None:
 
 def test_finished_runs_are_not_repeated() -> None:
     """No process is started: the dataset does not exist."""
-    done = [made([0.5, 0.6], strategy=s, seed=i) for i in (0, 1) for s in ("margin", "random", "entropy")]
+    done = [make_run([0.5, 0.6], strategy=s, seed=i) for i in (0, 1) for s in ("margin", "random", "entropy")]
     compared = experiment(learners=("mlp",))
     results = run_experiment(compared, {}, done)
     assert [run.key[::2] for run in results.runs[:4]] == [("margin", 0), ("random", 0), ("margin", 1), ("random", 1)]
@@ -210,10 +210,10 @@ def test_a_pool_without_targets_is_a_one_line_error(toy: Toy) -> None:
 
 def test_the_summary_matches_a_hand_calculation() -> None:
     runs = [
-        made([0.80, 0.90, 0.96], seed=0),
-        made([0.70, 0.90, 0.94], seed=1),
-        made([0.80, 0.86, 0.92], seed=0, strategy="random"),
-        made([0.70, 0.84, 0.90], seed=1, strategy="random"),
+        make_run([0.80, 0.90, 0.96], seed=0),
+        make_run([0.70, 0.90, 0.94], seed=1),
+        make_run([0.80, 0.86, 0.92], seed=0, strategy="random"),
+        make_run([0.70, 0.84, 0.90], seed=1, strategy="random"),
     ]
     assert counts_within(runs) == [20, 50, 60]
     margin, random = summarise(runs)
@@ -236,9 +236,9 @@ def test_the_summary_matches_a_hand_calculation() -> None:
 
 def test_estimates_are_compared_with_the_truth() -> None:
     runs = [
-        made([0.8, 0.9, 0.90], audit=(0.95, 0.85, 1.0), confidence=0.92),
-        made([0.8, 0.9, 0.96], seed=1, audit=(0.90, 0.80, 0.95), confidence=0.94),
-        made([0.8, 0.9, 0.97], seed=2),
+        make_run([0.8, 0.9, 0.90], audit=(0.95, 0.85, 1.0), confidence=0.92),
+        make_run([0.8, 0.9, 0.96], seed=1, audit=(0.90, 0.80, 0.95), confidence=0.94),
+        make_run([0.8, 0.9, 0.97], seed=2),
     ]
     rows = compare_estimates(runs, counts=(60, 500))
     assert [(row.n_labels, row.runs) for row in rows] == [(60, 3)]
@@ -251,8 +251,8 @@ def test_estimates_are_compared_with_the_truth() -> None:
     assert row.audit.bias == pytest.approx((0.05 - 0.06) / 2)
     assert row.audit.width == pytest.approx(0.15)
     assert row.confidence.bias == pytest.approx((0.02 - 0.02) / 2)
-    harder = made([0.8, 0.9, 0.95], audit=(0.95, 0.85, 1.0), pool_accuracy=0.93)
-    (row,) = compare_estimates([harder, made([0.8, 0.9, 0.95], pool_accuracy=None)], counts=(60,))
+    harder = make_run([0.8, 0.9, 0.95], audit=(0.95, 0.85, 1.0), pool_accuracy=0.93)
+    (row,) = compare_estimates([harder, make_run([0.8, 0.9, 0.95], pool_accuracy=None)], counts=(60,))
     assert (row.runs, row.accuracy) == (1, 0.93), "what they are estimates of; runs that do not tell it are left out"
     assert row.audit is not None
     assert row.audit.bias == pytest.approx(0.02)
@@ -262,8 +262,8 @@ def test_estimates_are_compared_with_the_truth() -> None:
 
 @pytest.mark.parametrize("name", ["c.png", "c.svg"])
 def test_plots_are_written(tmp_path: Path, name: str) -> None:
-    runs = [made([0.5, 0.7, 0.9], seed=i, strategy=f"s{s}") for i in range(2) for s in range(9)]
-    runs += [dataclasses.replace(made([0.4 + i / 10] * 20, seed=i), learner="cnn") for i in range(2)]
+    runs = [make_run([0.5, 0.7, 0.9], seed=i, strategy=f"s{s}") for i in range(2) for s in range(9)]
+    runs += [dataclasses.replace(make_run([0.4 + i / 10] * 20, seed=i), learner="cnn") for i in range(2)]
     write_plot(runs, "toy", tmp_path / name)
     data = (tmp_path / name).read_bytes()
     assert data.startswith(b"\x89PNG") if name.endswith("png") else b"<svg" in data
@@ -273,7 +273,7 @@ def test_plots_are_written(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("width", [30, 80, 120])
 def test_the_curves_are_drawn_with_a_legend_within_the_width(width: int) -> None:
-    runs = [made([0.5, 0.7, 0.9], strategy=name) for name in ("margin", "random")]
+    runs = [make_run([0.5, 0.7, 0.9], strategy=name) for name in ("margin", "random")]
     chart = curve_chart(runs, width, coloured=False)
     assert chart is not None
     lines = chart.plain.splitlines()
@@ -287,14 +287,14 @@ def test_the_curves_are_drawn_with_a_legend_within_the_width(width: int) -> None
 
 
 def test_more_curves_than_colours_are_told_apart_by_letters() -> None:
-    chart = curve_chart([made([0.5, 0.7], strategy=f"s{i}") for i in range(7)], 80, coloured=True)
+    chart = curve_chart([make_run([0.5, 0.7], strategy=f"s{i}") for i in range(7)], 80, coloured=True)
     assert chart is not None
     assert "== s6" not in chart.plain
     assert "%% s6" in chart.plain
 
 
 def test_one_round_gives_no_curve() -> None:
-    assert curve_chart([made([0.5])], 80, coloured=False) is None
+    assert curve_chart([make_run([0.5])], 80, coloured=False) is None
 
 
 @pytest.mark.parametrize("columns", [None, 80, 60])
@@ -305,7 +305,7 @@ def test_the_tables_fit_the_width(
     if columns:
         monkeypatch.setenv("COLUMNS", str(columns))
     runs = [
-        made([0.8, 0.9, 0.96 - i / 100], seed=i, strategy=s, confidence=0.9)
+        make_run([0.8, 0.9, 0.96 - i / 100], seed=i, strategy=s, confidence=0.9)
         for s in ("information-density", "random")
         for i in range(3)
     ]

@@ -1,4 +1,4 @@
-"""User images are found and read in place, whatever they are packed in and whatever their names are."""
+"""User images are listed and read in place, in any container and with any names."""
 
 from __future__ import annotations
 
@@ -706,7 +706,7 @@ def test_a_shard_that_is_not_a_tar_file(tmp_path: Path) -> None:
     assert source.skipped()[0][0] == "b.tar"
 
 
-# What a DATASET names
+# Which source a DATASET means
 
 
 def test_a_directory_needs_no_large_library(tmp_path: Path) -> None:

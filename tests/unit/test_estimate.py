@@ -194,7 +194,7 @@ def test_metrics_refuse_invalid_classes(bad: Any) -> None:
 
 
 def test_metrics_refuse_classes_and_probabilities_out_of_range() -> None:
-    with pytest.raises(ValueError, match="0 to 1"):
+    with pytest.raises(ValueError, match="between 0 and 1"):
         confusion_matrix([0, 2], [0, 1], 2)
     for p in ([[0.5, np.nan]], [[0.5, 0.6]], [[1.5, -0.5]], [0.5, 0.5], np.empty((0, 2))):
         with pytest.raises(ValueError, match="probabilities"):

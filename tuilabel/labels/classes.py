@@ -1,4 +1,4 @@
-"""Classes are added, renamed and merged: the current ones, and what a name meant earlier."""
+"""Classes, which can be added, renamed and merged: the current ones, and what a name meant earlier."""
 
 from __future__ import annotations
 

@@ -100,10 +100,10 @@ class EventFactory:
         blank, standing = self._blank(pool_idx), self._ledger.standing.get(pool_idx)
         if standing is not None:
             return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None)
-        found = self._batches.find(pool_idx)
-        if found is None:
+        queried = self._batches.find(pool_idx)
+        if queried is None:
             return blank
-        batch, item = found
+        batch, item = queried
         return replace(
             blank,
             round=batch.round,

@@ -129,11 +129,11 @@ class Directory:
         seen.add(identity)
         return new
 
-    def _entry(self, name: str, found: os.DirEntry[str]) -> Entry | None:
+    def _entry(self, name: str, entry: os.DirEntry[str]) -> Entry | None:
         try:
-            status = found.stat()
+            status = entry.stat()
         except OSError as error:
-            self._skipped.add(name, "a broken link" if found.is_symlink() else reason_of(error))
+            self._skipped.add(name, "a broken link" if entry.is_symlink() else reason_of(error))
             return None
         if not stat.S_ISREG(status.st_mode):
             self._skipped.add(name, "not a regular file")

@@ -53,13 +53,13 @@ class RemoteDirectory:
         while folders:
             prefix = folders.pop()
             try:
-                found = self.ref.filesystem.ls(self._path(prefix), detail=True)
+                infos = self.ref.filesystem.ls(self._path(prefix), detail=True)
             except Exception as error:  # each file system raises its own errors
                 if not prefix:
                     raise self.ref.error(error) from error
                 self._skipped.add(prefix, reason_of(error))
                 continue
-            for info in found:
+            for info in infos:
                 name = self._name(info["name"])
                 if name in ("", prefix) or is_hidden(name):
                     continue
@@ -84,10 +84,10 @@ class RemoteDirectory:
         TuilabelError : if the folder cannot be listed.
         """
         try:
-            found = self.ref.filesystem.ls(self._path(""), detail=True)
+            infos = self.ref.filesystem.ls(self._path(""), detail=True)
         except Exception as error:  # each file system raises its own errors
             raise self.ref.error(error) from error
-        names = (self._name(info["name"]) for info in found if info["type"] == "directory")
+        names = (self._name(info["name"]) for info in infos if info["type"] == "directory")
         return frozenset(name for name in names if name and not is_hidden(name))
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
