@@ -11,7 +11,7 @@ from typing import IO, Any
 
 from tuilabel.datasets.sources.base import reason_of, wrong_format
 from tuilabel.datasets.sources.file_refs import FileRef
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -120,9 +120,7 @@ def _picker(ref: FileRef, names: Sequence[str], line: int | None = None) -> list
     if pick[0] is None:
         available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
         where = ref.location if line is None else f"{ref.location}, line {line},"
-        raise NoPathColumn(
-            reason_of(ValueError(f"{where}")) + f" has no column of paths: call one `path` (it has {available})"
-        )
+        raise NoPathColumn(f"{printable(where)} has no column of paths: call one `path` (it has {available})")
     return pick
 
 
