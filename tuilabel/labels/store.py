@@ -221,7 +221,7 @@ class LabelStore:
     @contextmanager
     def _begin(self, doing: str) -> Iterator[sa.Connection]:
         try:
-            with self._engine.begin() as connection:
+            with self._engine.begin() as connection:  # commits on leaving; `synchronous=FULL` flushes
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
