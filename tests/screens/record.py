@@ -40,7 +40,7 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
             for n in range(WARM_UP if out.suffix == ".png" else WARM_UP + SHOWN):
                 terminal.settle(0.6)
                 if n >= WARM_UP:
-                    while "in latent space …" in terminal.text:  # the neighbours are still to come
+                    while "finding the nearest" in terminal.text:  # the neighbours are still to come
                         terminal.read(0.1)
                     frames.append((terminal_picture(terminal.screen), SECONDS["label"]))
                 terminal.type(keys[_class_in_focus(terminal.text, classes)])
