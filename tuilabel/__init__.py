@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from tuilabel.errors import TuilabelError, UsageError
     from tuilabel.learner.classifier import LatentClassifier
     from tuilabel.learner.trainer.inline import InlineTrainer
-    from tuilabel.project.open_session import SessionOptions, open_session
+    from tuilabel.project.open_session import open_session
+    from tuilabel.project.options import SessionOptions
     from tuilabel.project.predict import Predictions
     from tuilabel.session import LabellingSession
     from tuilabel.simulation.simulate import simulate
@@ -50,12 +51,13 @@ _MODULES = {
     **dict.fromkeys(("export", "predict", "statistics"), "tuilabel.api"),
     **dict.fromkeys(("DatasetRef", "ImagePool", "ImageSplit", "open_pool"), "tuilabel.datasets"),
     **dict.fromkeys(("TuilabelError", "UsageError"), "tuilabel.errors"),
-    **dict.fromkeys(("SessionOptions", "open_session"), "tuilabel.project.open_session"),
     "InlineTrainer": "tuilabel.learner.trainer.inline",
     "LabellingSession": "tuilabel.session",
     "LatentClassifier": "tuilabel.learner.classifier",
     "Predictions": "tuilabel.project.predict",
+    "SessionOptions": "tuilabel.project.options",
     "encode": "tuilabel.encoders",
+    "open_session": "tuilabel.project.open_session",
     "query": "tuilabel.strategies",
     "simulate": "tuilabel.simulation.simulate",
 }

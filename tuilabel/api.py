@@ -10,7 +10,7 @@ from tuilabel.labels.exchange import ExportOptions
 from tuilabel.learner.base import DEFAULT_LEARNER
 from tuilabel.project.exchange import ExportSummary, export_labels
 from tuilabel.project.export_model import ExportedModel, export_model
-from tuilabel.project.model import ModelOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import Predictions, predict_pool
 from tuilabel.project.statistics import ProjectStatistics, project_statistics
 
@@ -93,7 +93,7 @@ def export(
     if name in deploy.FORMATS:
         return export_model(options, name, out, force=force)
     return export_labels(
-        options.dataset,
+        str(as_ref(dataset)),
         out,
         file_format=name,
         project=options.project,
@@ -132,7 +132,7 @@ def _model_options(
     data_dir: str | Path | None,
 ) -> ModelOptions:
     return ModelOptions(
-        dataset=str(as_ref(dataset)),
+        dataset=dataset,
         project=_path(project),
         data_dir=_path(data_dir),
         checkpoint=_path(checkpoint),

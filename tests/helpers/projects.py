@@ -12,7 +12,7 @@ from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.project.model import ModelOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.session import LabellingSession
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.helpers.projects import label_tiny
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
-from tuilabel.project.model import ModelOptions
+from tuilabel.project.options import ModelOptions
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.project.export_model import export_model
-from tuilabel.project.model import ModelOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import PredictOptions, predict
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"

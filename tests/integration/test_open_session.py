@@ -8,7 +8,8 @@ import pytest
 
 from tests.helpers.tiny import Tiny
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.project.open_session import SessionOptions, open_session
+from tuilabel.project.open_session import open_session
+from tuilabel.project.options import SessionOptions
 from tuilabel.project.statistics import project_statistics
 
 

@@ -19,7 +19,8 @@ from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import TuilabelError, UsageError
-from tuilabel.project.model import ModelOptions, open_model
+from tuilabel.project.model import open_model
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import PredictOptions, predict, predicted_rows
 from tuilabel.report import ClassRow, Page, Pair, Tile, render
 from tuilabel.session import CurvePoint
@@ -230,8 +231,8 @@ def test_the_report_is_one_self_contained_page(report: str, request: pytest.Fixt
         "95 % interval",
         on,
         "Learning curve",
-        "mistaken for",
-        "least sure",
+        "Confusions",
+        "Least confident",
         "likely wrong",
         "Sneaker",
         "ann",

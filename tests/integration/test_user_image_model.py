@@ -22,7 +22,7 @@ from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.export_model import export_model
-from tuilabel.project.model import ModelOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import PredictOptions, predict
 from tuilabel.session import LabellingSession
 

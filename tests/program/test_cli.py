@@ -21,8 +21,8 @@ from tests.helpers.terminal import TUILABEL
 from tests.helpers.tiny import Tiny
 
 
-def one_line(done: subprocess.CompletedProcess[str], code: int) -> str:
-    """The one clear line of a failure."""
+def error_line(done: subprocess.CompletedProcess[str], code: int) -> str:
+    """The one line of a failure, after checking that there is no traceback."""
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
@@ -111,7 +111,7 @@ def test_wrong_usage_is_a_one_line_error(run: Runner, arguments: list[str], code
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     if words:
-        line = one_line(done, code)
+        line = error_line(done, code)
         assert all(word in line for word in words), line
 
 
@@ -136,7 +136,7 @@ def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
     assert all(row["cost"] and row["paper"] and row["when"] for row in rows.values())
     lines = run("strategies", environment={"COLUMNS": "120"}).stdout.splitlines()
     assert any("entropy" in line and "Settles 2009" in line for line in lines)
-    assert len(lines) <= 2 * len(rows) + 5  # two lines each, hardly one that does not fit
+    assert len(lines) <= 2 * len(rows) + 5  # two lines each; a few may wrap
 
 
 def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) -> None:
@@ -162,13 +162,13 @@ def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) ->
 
 def test_an_unavailable_dataset_is_a_one_line_error(run: Runner, tmp_path: Path) -> None:
     proxies = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
-    line = one_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
+    line = error_line(run("train-vae", "cifar10", "--data-dir", tmp_path / "root", environment=proxies), 1)
     for word in ("cifar10", str(tmp_path / "root"), "--data-dir"):
         assert word in line
 
 
 def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
-    line = one_line(run("encode", "colour-digits", "--data-dir", "."), 1)
+    line = error_line(run("encode", "colour-digits", "--data-dir", "."), 1)
     assert "tuilabel make-colour-digits" in line
     (tmp_path / "photos").mkdir()
     rng = np.random.default_rng(0)
@@ -187,20 +187,22 @@ def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
     }
     rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", ".").stdout)}
     assert rows["colour-digits"]["state"] == "here"
-    assert "--force" in one_line(run(*make), 1)
+    assert "--force" in error_line(run(*make), 1)
     assert run(*make, "--force").returncode == 0
-    assert "--train must be between 1 and 60000" in one_line(run(*make, "--train", "60001"), 2)
+    assert "--train must be between 1 and 60000" in error_line(run(*make, "--train", "60001"), 2)
 
 
 def test_a_checkpoint_for_other_images_is_a_one_line_error(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
     savemat(tmp_path / "train_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
     savemat(tmp_path / "test_32x32.mat", {"X": np.zeros((32, 32, 3, 4), np.uint8), "y": np.ones((4, 1), np.uint8)})
-    line = one_line(run("encode", "svhn", "--data-dir", ".", "--checkpoint", tiny.checkpoint), 1)
+    line = error_line(run("encode", "svhn", "--data-dir", ".", "--checkpoint", tiny.checkpoint), 1)
     assert "28×28×1" in line
     assert "32×32×3" in line
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes(tiny.checkpoint.read_bytes()[:2000])
-    assert "truncated" in one_line(run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1)
+    assert "truncated" in error_line(
+        run("encode", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", cut), 1
+    )
 
 
 def test_an_unwritable_cache_is_a_one_line_error(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
@@ -208,7 +210,7 @@ def test_an_unwritable_cache_is_a_one_line_error(run: Runner, tiny: Tiny, tmp_pa
     done = run(
         "encode", "fashion-mnist", "--data-dir", tiny.data_dir, environment={"TUILABEL_CACHE": str(tmp_path / "file")}
     )
-    assert "TUILABEL_CACHE" in one_line(done, 1)
+    assert "TUILABEL_CACHE" in error_line(done, 1)
 
 
 def test_interrupted_training_resumes(tiny: Tiny, run: Runner, tmp_path: Path) -> None:
@@ -220,12 +222,12 @@ def test_interrupted_training_resumes(tiny: Tiny, run: Runner, tmp_path: Path) -
     while "epoch   2/200" not in process.stderr.readline():
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, told = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "Traceback" not in told
-    assert "the state is saved" in told
-    assert "--epochs 200 --batch-size 30" in told
-    assert told.rstrip().endswith("--resume`")
+    assert "Traceback" not in stderr
+    assert "the state is saved" in stderr
+    assert "--epochs 200 --batch-size 30" in stderr
+    assert stderr.rstrip().endswith("--resume`")
     process = subprocess.Popen(
         [*TUILABEL, *command, "--resume"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -233,8 +235,8 @@ def test_interrupted_training_resumes(tiny: Tiny, run: Runner, tmp_path: Path) -
     assert int(process.stderr.readline().split("/")[0].split()[-1]) >= 3
     process.kill()
     process.communicate()
-    assert "3, not 4" not in told
-    line = one_line(run(*command[:4], "--epochs", "3", "--resume"), 1)
+    assert "3, not 4" not in stderr
+    line = error_line(run(*command[:4], "--epochs", "3", "--resume"), 1)
     assert "trained with" in line
 
 

@@ -101,7 +101,7 @@ def test_an_export_is_imported_after_a_dry_run(
     assert done.returncode == 0, done.stderr
     assert "100 labels to write (imagefolder:ann 100)" in done.stdout
     assert "nothing has been written yet" in done.stderr
-    assert done.stderr.rstrip().endswith("--project fresh --apply` writes it")
+    assert done.stderr.rstrip().endswith("--project fresh --apply` to write it")
     assert not (tmp_path / "fresh").exists()
     done = run("import", "out", *where, "--project", "fresh", "--apply", "--json")
     figures = json.loads(done.stdout)
@@ -155,7 +155,7 @@ def test_labels_of_user_images_are_exported_and_imported(run: Runner, tmp_path: 
     ("command", "words"),
     [
         ("export --format image-folder", "unknown format 'image-folder'; did you mean imagefolder?"),
-        ("export --format ultralytics", "pass `--out`, the path for it"),
+        ("export --format ultralytics", "pass `--out`, the path of a"),
         ("export --format ultralytics --out y --split 0,50,50", "--split must be three shares"),
         ("export --format ultralytics --out y --split most", "--split must be three whole numbers"),
         ("export --resolve newest", "unknown rule 'newest'. There are latest, majority, unanimous"),

@@ -132,7 +132,7 @@ def test_the_views_and_the_review_of_a_session(tiny: Tiny, tmp_path: Path) -> No
         terminal.wait_for(r"\d+%")
         terminal.wait_for("VAE")
         terminal.key("tab")
-        for _ in range(10):  # a model this poor takes no image for some classes
+        for _ in range(10):  # a model this poor predicts some classes for no image at all
             terminal.wait_for(r"Enter confirms \d+|No unlabelled image")
             if "Enter confirms" in terminal.text:
                 break
@@ -205,7 +205,7 @@ def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: P
 
 
 def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> None:
-    """A limit on file sizes stands for the full disk: the write-ahead log cannot grow."""
+    """A limit on file sizes simulates the full disk: the write-ahead log cannot grow."""
     script = tmp_path / "limited"
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
     script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')

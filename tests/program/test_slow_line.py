@@ -11,7 +11,7 @@ from tests.helpers.terminal import Terminal
 from tests.helpers.tiny import Tiny
 from tuilabel.labels import LabelStore
 
-# What a talkative terminal says to `tuilabel`'s and to Textual's queries; digits in it are class keys.
+# How a talkative terminal replies to `tuilabel`'s and to Textual's queries; digits in it are class keys.
 TALKATIVE = {
     b"\x1b[>q": b"\x1bP>|chatty(1.2.3)\x1b\\",
     b"\x1bP$qm\x1b\\": b"\x1bP1$r0;48:2::1:2:3m\x1b\\",
@@ -75,7 +75,7 @@ def test_a_reply_in_pieces_is_not_a_label(tiny: Tiny, tmp_path: Path) -> None:
         ):
             terminal.type(piece)
             terminal.settle(0.3)
-        terminal.type("\x1b[123~\x1b[1;2;3;4z\x1b[?1;2;3h")  # whole, and known to nobody
+        terminal.type("\x1b[123~\x1b[1;2;3;4z\x1b[?1;2;3h")  # complete sequences that Textual does not know
         terminal.settle(0.5)
         assert "0 of 300 labelled" in terminal.text
         terminal.type("1")

@@ -78,7 +78,7 @@ def test_the_notice_on_dropped_colours_is_shown_once(tiny: Tiny, tmp_path: Path)
     with Terminal(forced, directory=tmp_path, environment=environment, answers={}) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         assert re.search(DIRECT, on_the_screen(terminal))
-        assert b"\x1b[c" not in terminal.output  # nothing was left to ask
+        assert b"\x1b[c" not in terminal.output  # there is nothing left to query
 
 
 @pytest.mark.parametrize("environment", [{"TERM": "xterm", "COLORTERM": ""}, {"TUILABEL_COLOR": "16"}])

@@ -18,7 +18,7 @@ ESCAPE = "\x1b[31mred\x07.jpg"
 
 @pytest.fixture
 def shots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Sixty pictures with a copy, two broken ones, and a name that would command a terminal; a cache of its own."""
+    """Sixty pictures with a copy, two broken ones, and a name with terminal escapes; the cache is empty."""
     monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "cache"))
     folder = colour_folder(tmp_path / "shots")
     (folder / "copy.jpg").write_bytes((folder / "red/0.jpg").read_bytes())
@@ -65,7 +65,7 @@ def test_a_folder_of_broken_files_says_what_is_wrong(tmp_path: Path, run: Runner
 
 def test_a_project_counts_its_files(labelled: Path, shots: Path, run: Runner) -> None:
     (shots / "blue" / "0.jpg").unlink()
-    run("encode", "shots", "--encoder", "pca")  # takes stock
+    run("encode", "shots", "--encoder", "pca")  # lists the folder, and notices that the file is gone
     assert "1 identical to another, 1 gone, 2 unusable (--problems)" in run("stats", "shots").stdout
 
 
@@ -82,7 +82,7 @@ def test_a_project_is_found_by_its_name_wherever_its_images_are(shots: Path, run
 
 def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run: Runner, tmp_path: Path) -> None:
     shots.rename(tmp_path / "holiday")
-    assert "12 in" in run("stats", "shots").stdout, "what is known is told"
+    assert "12 in" in run("stats", "shots").stdout, "the last known state is still shown"
     assert len(run("export", "shots").stdout.splitlines()) == 13, "labels outlive their images"
     for command in ("predict", "review"):
         done = run(command, "shots")
@@ -109,7 +109,7 @@ def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) 
 def test_a_deleted_cache_loses_no_label(
     labelled: Path, shots: Path, run: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    colour_folder(shots, each=300, first=20)  # more than are read to begin with
+    colour_folder(shots, each=300, first=20)  # more than are read at the start
     before = run("export", "shots").stdout
     assert before.count(".jpg,") == 12
     monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "empty"))
@@ -143,10 +143,10 @@ def test_predictions_cannot_control_the_terminal(labelled: Path, tmp_path: Path)
 
 
 def test_class_names_are_asked_for_until_there_are_two(tmp_path: Path) -> None:
-    said: list[str] = []
+    shown: list[str] = []
     typed = iter(["a,a", "cat", "cat, dog"])
-    assert ask_classes(said.append, lambda _: next(typed)) == ("cat", "dog")
-    assert said[1:] == [
+    assert ask_classes(shown.append, lambda _: next(typed)) == ("cat", "dog")
+    assert shown[1:] == [
         "give each class a different name, separated by commas",
         "a classifier needs at least two classes",
     ]

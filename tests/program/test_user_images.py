@@ -17,18 +17,18 @@ from tuilabel.labels import LabelStore, current_answers
 KEYS = dict(zip(COLOURS, "123", strict=True))
 
 
-def colours_asked(folder: Path, project: Path) -> list[str]:
+def queried_colours(folder: Path, project: Path) -> list[str]:
     """The colours of the unanswered images of the newest batch, in their order."""
     pool = open_pool(str(folder), reading="none")
     store = LabelStore.open(project / "labels.db")
     newest, answered = store.rounds()[-1], current_answers(store.events())
     store.close()
-    places = pool.indices_of([item.item for item in newest.items if item.item not in answered])
-    return [pool.files.last_name(int(place)).split("/")[0] for place in places]
+    indices = pool.indices_of([item.item for item in newest.items if item.item not in answered])
+    return [pool.files.last_name(int(index)).split("/")[0] for index in indices]
 
 
 def label(terminal: Terminal, folder: Path, project: Path, n: int, done: int) -> None:
-    for colour in colours_asked(folder, project)[:n]:
+    for colour in queried_colours(folder, project)[:n]:
         done += 1
         terminal.type(KEYS[colour])
         terminal.wait_for(rf"\b{done} of \d+ labelled")

@@ -44,7 +44,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command in the folder of the files; what it prints."""
+    """A function that runs a command in the folder of the files and returns what it prints."""
     monkeypatch.chdir(root)
     monkeypatch.setenv("TUILABEL_CACHE", str(root / "cache"))
 
@@ -68,7 +68,7 @@ def screen(root: Path, *arguments: str) -> Iterator[Terminal]:
 
 
 def assert_same(now: Any, then: Any, where: str = "") -> None:
-    """All that stood in the JSON document then stands in it now; texts may have other words."""
+    """Everything in the old JSON document is in the new one with the same value; texts may be reworded."""
     if isinstance(then, dict):
         for name, value in then.items():
             assert name in now, f"{where}.{name} is gone"
@@ -106,13 +106,13 @@ def test_encoding_gives_the_same_latents(run: Run, root: Path) -> None:
     np.testing.assert_allclose(np.load(root / "again.npy"), np.load(root / "latents.npy"), atol=1e-4)
 
 
-def test_an_unfinished_training_goes_on(run: Run) -> None:
+def test_an_unfinished_training_continues(run: Run) -> None:
     now, then = json.loads(run(*COMMANDS["resumed.json"])), json.loads(expected("resumed.json"))
     for name in ("reconstruction_nats", "kl_nats"):
         assert now["metrics"][name] == pytest.approx(then["metrics"][name], rel=0.02), name
 
 
-def test_a_simulation_goes_on_and_keeps_its_runs(run: Run, root: Path) -> None:
+def test_a_simulation_continues_and_keeps_its_runs(run: Run, root: Path) -> None:
     then = json.loads((root / "simulation.json").read_text())
     run(
         "simulate", *BARS, "--checkpoint", "tiny.safetensors", "--learner", "mlp", "--strategy", "margin,random",

@@ -34,5 +34,5 @@ class ScreenText(SingleFileSnapshotExtension):
 
 @pytest.fixture
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """The kept screen of the test; `pytest --snapshot-update` keeps the new one."""
+    """The stored screen of the test; `pytest --snapshot-update` stores the new one."""
     return snapshot.use_extension(ScreenText)

@@ -24,7 +24,7 @@ def status(app: LabelApp) -> str:
 
 
 def deliver(app: LabelApp, message: Message) -> None:
-    """What the app does with a message of the trainer."""
+    """Deliver a message of the trainer to the app."""
     app.session.handle(message)
     app.annotation_screen.handle(message)
 
@@ -134,7 +134,7 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
         early = events.Key("a", "a")
         early.time = app.label_screen._grid.seen_at - 0.001
         app.label_screen.on_key(early)
-        assert "Ignored 3 keys" in status(app), "all of them, however they met the painting"
+        assert "Ignored 3 keys" in status(app), "all of them are counted, whenever they arrived during painting"
         assert app.session.statistics().labelled == 0
         await pilot.press("a")
         assert app.session.statistics().labelled == 1

@@ -1,4 +1,4 @@
-"""The screen over a folder of images: the file's name, the picture as the file has it, a pool that grows."""
+"""The screen over a folder of images: the file's name, the image in full resolution, a pool that grows."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Live:
         return self.app.session
 
     def read_more(self) -> None:
-        """The folder has more files: they are read, and the trainer says so."""
+        """Read more files of the folder, as the trainer does in the background."""
         colour_folder(self.folder, each=5, first=50)
         whole = open_pool(str(self.folder))
         self.runner.replace_learner(MLPLearner(PCAEncoder().encode(whole).pool), None)

@@ -387,7 +387,7 @@ def test_user_class_keys_win_and_conflicts_are_reported() -> None:
 
 def test_the_documentation_lists_the_current_keys() -> None:
     page = Path(__file__).parents[2] / "docs" / "keys.md"
-    assert key_table() in page.read_text(), "docs/keys.md is not what tuilabel.tui.actions.key_table() says"
+    assert key_table() in page.read_text(), "docs/keys.md is not up to date with tuilabel.tui.actions.key_table()"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -414,5 +414,5 @@ async def test_view(
         while keys == ["tab"] and app.session.model_queries.inspection is None:
             await pilot.pause(0.02)
         await pilot.pause()
-        text = re.sub(r"\d+ \w{3} \d\d:\d\d", "1 Jan 00:00", screen_text(app))  # the hour is the machine's own
+        text = re.sub(r"\d+ \w{3} \d\d:\d\d", "1 Jan 00:00", screen_text(app))  # in the machine's time zone
         assert text + "\n" == snapshot

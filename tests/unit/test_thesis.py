@@ -11,7 +11,7 @@ import pytest
 
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.simulation.claims import findings
-from tuilabel.simulation.findings import Finding, above, together, weakest
+from tuilabel.simulation.findings import Finding, above, consensus, weakest
 from tuilabel.simulation.run import Point, Run
 from tuilabel.simulation.thesis import (
     BATCHES,
@@ -63,9 +63,9 @@ def finding_for(claim: int, runs: dict[str, list[Run]], test_size: int = 10_000)
 def test_a_verdict_follows_from_an_interval() -> None:
     assert [above(*interval, 0) for interval in ((1, 2), (-2, -1), (-1, 1))] == ["holds", "does not hold", "not clear"]
     assert above(None, None, 0) == "not clear"
-    assert together(["holds", "holds"]) == "holds"
-    assert together(["holds", "does not hold"]) == "not clear"
-    assert together([]) == "not clear"
+    assert consensus(["holds", "holds"]) == "holds"
+    assert consensus(["holds", "does not hold"]) == "not clear"
+    assert consensus([]) == "not clear"
     assert weakest(["holds", "not clear"]) == "not clear"
     assert weakest(["holds", "does not hold"]) == "does not hold"
 

@@ -1,4 +1,4 @@
-"""`datasets`, `strategies` and `doctor`: what is there."""
+"""`datasets`, `strategies` and `doctor`: what is available, and whether this machine can run it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, print
 
 @app.command(epilog="Example: tuilabel datasets --json")
 def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """List the built-in datasets, and which of them are on this machine."""
+    """List the built-in datasets and show which ones are on this machine."""
     from tuilabel.cli.render.listings import dataset_rows, datasets_table
 
     rows = dataset_rows(data_dir)
@@ -44,13 +44,14 @@ def doctor(
     colour: Color = "auto",
     as_json: Json = False,
 ) -> None:
-    """Check what labelling depends on: terminal, colours, pictures, device, data, disks; and print a test card."""
+    """Check what labelling depends on (terminal, colours, images, device, data, disks) and print a test card."""
     from tuilabel.cli.render.doctor import show
     from tuilabel.project.diagnosis import diagnose
 
-    found = diagnose(project, data_dir, images, colour)
-    findings = tuple(replace(one, advice=in_options(one.advice, ctx.command.params)) for one in found.findings)
-    diagnosis = replace(found, findings=findings)
+    diagnosis = diagnose(project, data_dir, images, colour)
+    params = ctx.command.params
+    findings = tuple(replace(finding, advice=in_options(finding.advice, params)) for finding in diagnosis.findings)
+    diagnosis = replace(diagnosis, findings=findings)
     if as_json:
         print_json(diagnosis.to_json())
     else:

@@ -1,4 +1,4 @@
-"""The Typer application and the options before any command."""
+"""The Typer application and its global options."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ app = typer.Typer(
 
 @dataclass
 class Mode:
-    """How errors are shown."""
+    """Global state set by the options before the command."""
 
     debug: bool = False
+    """Whether errors show a traceback."""
 
 
 mode = Mode()

@@ -1,4 +1,4 @@
-"""Class names, from an option or typed before the screen opens."""
+"""Read class names from an option, or ask for them before the screen opens."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ TRIES = 3
 
 
 def class_names(text: str) -> tuple[str, ...]:
-    """The names in `--classes`: separated by commas, or the name of a file with one per line.
+    """The class names in the value of `--classes`: a comma-separated list, or a file with one name per line.
 
     Raises
     ------
-    UsageError : if two names are the same, one cannot be a class name, or the file cannot be read.
+    UsageError : if two names are the same, a name is not valid, or the file cannot be read.
     """
     path = Path(text).expanduser()
     if "," not in text and (path.is_file() or path.suffix == ".txt"):
@@ -38,7 +38,7 @@ def ask_classes(show: Callable[[str], object], read: Callable[[str], str] = inpu
     ------
     UsageError : if the user does not enter at least two names.
     """
-    show("Which classes are there? Type their names, separated by commas. You can add more while labelling (:).")
+    show("Enter the class names, separated by commas. You can add more while labelling (press :).")
     for _ in range(TRIES):
         try:
             names = _checked(read("classes: ").split(","))

@@ -1,4 +1,4 @@
-"""Errors of the core name parameters; on the command line they name options."""
+"""Translate errors of the core, which name parameters, into errors that name command-line options."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Parameter = Any
 
 
 class CommandGroup(TyperGroup):
-    """The commands; an error of the core leaves them in the words of the command that was called."""
+    """The group of all commands; errors raised by a command are reworded to name its options."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command."""
+        """Run the command; raises `TuilabelError` with a message that names options."""
         try:
             return super().invoke(ctx)
         except TuilabelError as error:
@@ -32,29 +32,30 @@ class CommandGroup(TyperGroup):
 
 
 def in_options(text: str, params: Iterable[Parameter], parameter: str | None = None) -> str:
-    """The text with the options of a command in place of the core's parameters.
+    """`text` with the core's parameters replaced by the command's options.
 
-    A parameter of the command has the name of the core's parameter that it sets: "batch_size must be at least 1"
+    Each parameter of a command has the same name as the core's parameter that it sets: "batch_size must be at least 1"
     becomes "--batch must be at least 1", and "pass `force=True`" becomes "pass `--force`".
 
     Parameters
     ----------
-    parameter : the parameter that the text begins with; not needed if "must" follows.
+    params : the parameters of the command.
+    parameter : the parameter that the text begins with; not needed if "must" follows it.
     """
-    known: dict[str, Parameter] = {param.name: param for param in params}
+    by_name: dict[str, Parameter] = {param.name: param for param in params}
     first = parameter or text.partition(" must ")[0]
-    if first in known and text.startswith(first):
-        text = _as_typed(known[first]) + text.removeprefix(first)
+    if first in by_name and text.startswith(first):
+        text = _as_typed(by_name[first]) + text.removeprefix(first)
 
     def replaced(match: re.Match[str]) -> str:
-        param = known.get(match["name"])
+        param = by_name.get(match["name"])
         return match[0] if param is None else f"`{_as_typed(param, match['value'])}`"
 
     return _QUOTED.sub(replaced, text)
 
 
 def _as_typed(param: Parameter, value: str | None = None) -> str:
-    """`--force` for True, `--no-audit` for False, `--encoder pca` for another value, `DATASET` for an argument."""
+    """As the user types it: `--force` for True, `--no-audit` for False, `--encoder pca` for others, or `DATASET`."""
     value = None if value is None else value.strip("'\"")
     if param.param_type_name == "argument":
         return value or (param.name or "").upper()

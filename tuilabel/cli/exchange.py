@@ -1,4 +1,4 @@
-"""`export` and `import`: labels to and from the files of other programs."""
+"""`export` and `import`: exchange labels with other programs, and export the model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tuilabel.cli.options import (
 from tuilabel.errors import UsageError, printable, unknown_name
 
 if TYPE_CHECKING:
-    from tuilabel.project.model import ModelOptions
+    from tuilabel.project.options import ModelOptions
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
 IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, label-studio, prodigy"
@@ -37,26 +37,29 @@ def export(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The file or folder to write. csv and jsonl: stdout by default.")
+        Path | None, typer.Option("--out", help="The file or folder to write. Default for csv and jsonl: stdout.")
     ] = None,
     file_format: Annotated[
         str | None,
-        typer.Option("--format", help=f"{FORMATS}; or the model: onnx, torch. By default as --out ends, or csv."),
+        typer.Option(
+            "--format", help=f"{FORMATS}; or the model: onnx, torch. Default: by the suffix of --out, or csv."
+        ),
     ] = None,
     resolve: Annotated[
-        str, typer.Option("--resolve", help="If several annotators labelled an image: latest, majority, unanimous.")
+        str,
+        typer.Option("--resolve", help="Which label to export if annotators disagree: latest, majority, unanimous."),
     ] = "latest",
     link: Annotated[
-        str, typer.Option("--link", help="How image files get into a folder: copy, hard, symlink.")
+        str, typer.Option("--link", help="How to put image files into a folder: copy, hard (link), symlink.")
     ] = "copy",
     split: Annotated[
-        str | None, typer.Option("--split", help="Shares for training, validation and test, such as 80,10,10.")
+        str | None, typer.Option("--split", help="Percentages for training, validation and test, such as 80,10,10.")
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", help="Seed of the split; for a model, the one given to `tuilabel label`.")
+        int, typer.Option("--seed", help="Seed of the split; for a model, the seed given to `tuilabel label`.")
     ] = 0,
     learner: Annotated[
-        str, typer.Option(help="For a model, the one given to `tuilabel label`: latent or mlp.")
+        str, typer.Option(help="For a model, the learner given to `tuilabel label`: latent or mlp.")
     ] = "latent",
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file or exported folder.")] = False,
     encoder: Encoder = "vae",
@@ -79,7 +82,7 @@ def export(
     if as_json and out is None and wanted not in MODEL_FORMATS:
         raise UsageError("--json describes what was written: pass --out too, or use --format jsonl for labels as JSON")
     if wanted in MODEL_FORMATS:
-        from tuilabel.project.model import ModelOptions
+        from tuilabel.project.options import ModelOptions
 
         model = ModelOptions(dataset, project, data_dir, checkpoint, device, learner, encoder, latents, seed)
         _export_model(model, wanted, out, force=force, as_json=as_json)
@@ -115,22 +118,25 @@ def import_(
     file_format: Annotated[str, typer.Option("--format", help=f"{IMPORT_FORMATS}.")] = "auto",
     annotator: Annotated[
         str | None,
-        typer.Option("--annotator", help="Whose labels they are. By default as the file says: label-studio:alice."),
+        typer.Option(
+            "--annotator", help="Who gave the labels. Default: the name in the file, such as label-studio:alice."
+        ),
     ] = None,
-    path_column: Annotated[
-        str | None, typer.Option("--path-column", help="The column with the path of the image.")
-    ] = None,
-    label_column: Annotated[str | None, typer.Option("--label-column", help="The column with the class.")] = None,
+    path_column: Annotated[str | None, typer.Option("--path-column", help="The column with image paths.")] = None,
+    label_column: Annotated[str | None, typer.Option("--label-column", help="The column with class names.")] = None,
     on_conflict: Annotated[
-        str, typer.Option("--on-conflict", help="If an image has another label: skip the row, or replace the label.")
+        str,
+        typer.Option(
+            "--on-conflict", help="If an image already has another label: skip the row, or replace the label."
+        ),
     ] = "skip",
     apply: Annotated[
-        bool, typer.Option("--apply", help="Write the labels. By default only show what would change.")
+        bool, typer.Option("--apply", help="Write the labels. Without it, only show what would change.")
     ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Import labels from a file or class folders; without --apply, only show what would change."""
+    """Import labels from a file or from class folders; without --apply, only show what would change."""
     from tuilabel.cli.render.exchange import import_lines
     from tuilabel.labels.exchange import ImportOptions
     from tuilabel.project.exchange import import_labels
@@ -153,7 +159,7 @@ def import_(
             typer.echo(line)
     if not apply:
         command = printable(shlex.join(["tuilabel", *sys.argv[1:], "--apply"]))
-        note(f"nothing has been written yet: `{command}` writes it")
+        note(f"nothing has been written yet: run `{command}` to write it")
 
 
 def _export_model(model: ModelOptions, file_format: str, out: Path | None, *, force: bool, as_json: bool) -> None:
@@ -169,7 +175,7 @@ def _export_model(model: ModelOptions, file_format: str, out: Path | None, *, fo
 
 
 def _format_of(out: Path | None) -> str:
-    """The format that the ending of `out` means, or else csv."""
+    """The format implied by the suffix of `out`, or csv."""
     from tuilabel import deploy
     from tuilabel.labels import exchange
 

@@ -1,4 +1,4 @@
-"""Commands that run for hours end in order, whatever stops them."""
+"""Shut down long-running commands cleanly, however they are interrupted."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from tuilabel.errors import TuilabelError
 
 
 class Interrupted(TuilabelError):
-    """The command was interrupted by Ctrl-C, a termination or a hang-up; the message says what was kept."""
+    """The command was interrupted by Ctrl-C, SIGTERM or SIGHUP; the message says what was kept."""
 
     exit_code = 130
 
 
 @contextmanager
 def termination_as_interrupt() -> Iterator[None]:
-    """Raise `KeyboardInterrupt` on a termination or a hang-up too."""
+    """Raise `KeyboardInterrupt` on SIGTERM and SIGHUP too."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     for number, handler in before.items():
-        if handler == signal.SIG_DFL:  # under nohup a hang-up is ignored
+        if handler == signal.SIG_DFL:  # nohup ignores SIGHUP, and so do we
             signal.signal(number, interrupt)
     try:
         yield

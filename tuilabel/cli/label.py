@@ -1,4 +1,4 @@
-"""`label`, `review` and `stats`: a project of labels."""
+"""`label`, `review` and `stats`: label images, check the labels, show statistics."""
 
 from __future__ import annotations
 
@@ -30,20 +30,22 @@ from tuilabel.cli.options import (
 
 if TYPE_CHECKING:
     from tuilabel.cli.label_app import ScreenOptions
-    from tuilabel.project.open_session import SessionOptions
+    from tuilabel.project.options import SessionOptions
 
 
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
     dataset: Dataset = "mnist",
-    strategy: Annotated[str, typer.Option(help="How to choose images: `tuilabel strategies` lists them.")] = "auto",
-    batch_size: Annotated[int, typer.Option("--batch", help="Images shown at once.")] = 20,
+    strategy: Annotated[str, typer.Option(help="Query strategy; `tuilabel strategies` lists them.")] = "auto",
+    batch_size: Annotated[int, typer.Option("--batch", help="Images per batch.")] = 20,
     learner: Annotated[
         str, typer.Option(help="The classifier: latent (label propagation and MLP), mlp or cnn.")
     ] = "latent",
     classes: Annotated[
         str | None,
-        typer.Option(help="Class names, separated by commas, or a file with one per line. Default: the dataset's."),
+        typer.Option(
+            help="Class names, separated by commas, or a file with one per line. Default: those of the dataset."
+        ),
     ] = None,
     labels_from_folders: Folders = False,
     annotator: Annotator = None,
@@ -62,7 +64,7 @@ def label(
     """Label images by keypress while a classifier learns from your labels."""
     from tuilabel.cli.class_names import class_names
     from tuilabel.cli.label_app import ScreenOptions
-    from tuilabel.project.open_session import SessionOptions
+    from tuilabel.project.options import SessionOptions
 
     _run_screen(
         SessionOptions(
@@ -103,14 +105,14 @@ def review(
     from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.labels import Project
     from tuilabel.project.locate import project_directory, project_images
-    from tuilabel.project.open_session import SessionOptions
+    from tuilabel.project.options import SessionOptions
 
-    known = Project.read(project_directory(dataset, project))
+    opened = Project.read(project_directory(dataset, project))
     _run_screen(
         SessionOptions(
-            dataset=project_images(known),
+            dataset=project_images(opened),
             annotator=annotator,
-            project=known.directory,
+            project=opened.directory,
             encoder=encoder,
             checkpoint=checkpoint,
             latents=latents,
@@ -141,18 +143,18 @@ def stats(
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Labels of a project by class and annotator, and its accuracy with an interval."""
+    """Show a project's labels by class and annotator, and its accuracy with an interval."""
     if problems:
         from tuilabel.cli.render.progress import error_console, progress
         from tuilabel.cli.render.project_tables import problem_lines
         from tuilabel.project.file_problems import file_problems
 
         with progress(error_console(quiet=as_json)) as on_progress:
-            found = file_problems(dataset, project, on_progress)
+            unusable = file_problems(dataset, project, on_progress)
         if as_json:
-            print_json(found.to_json())
+            print_json(unusable.to_json())
         else:
-            for line in problem_lines(found):
+            for line in problem_lines(unusable):
                 typer.echo(line)
         return
     from tuilabel.project.statistics import project_statistics

@@ -1,4 +1,4 @@
-"""From the options of `label` to a running screen, and back in order."""
+"""Run the labelling screen from command-line options, and shut it down cleanly."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tuilabel.estimate import StoppingAdvice
 from tuilabel.labels import Event, Project
 from tuilabel.project.open_session import (
     OpenProject,
-    SessionOptions,
     background_session,
     check_session_options,
     open_project,
 )
+from tuilabel.project.options import SessionOptions
 from tuilabel.render import picture_source
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys, with_user_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 
-MAX_BATCH = 1000  # images that anyone would look at as one batch
+MAX_BATCH = 1000  # images; a larger batch is surely a typing error
 
 
 @dataclass(frozen=True)
 class ScreenOptions:
-    """How the screen looks, and what it begins with."""
+    """How the screen looks, and whether it starts with the review."""
 
     images: str = "auto"
     colour: str = "auto"
@@ -109,7 +109,7 @@ def _check_terminal() -> None:
 
 
 def _check_user_keys(project: Project) -> None:
-    """Report wrong user keys before the screen opens; without any, Textual is not loaded for it."""
+    """Report invalid user keys before the screen opens; Textual is loaded only if there are any."""
     user_keys = _table(project.settings, "keys")
     if user_keys:
         from tuilabel.tui.actions import with_user_keys

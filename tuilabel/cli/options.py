@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they print."""
+"""Options that several commands share, and helpers for printing."""
 
 from __future__ import annotations
 
@@ -24,31 +24,44 @@ Dataset = Annotated[
 ]
 Folders = Annotated[
     bool,
-    typer.Option("--labels-from-folders", help="Use folder names as true classes, in simulations and test sets."),
+    typer.Option(
+        "--labels-from-folders", help="Take the true classes from folder names, for simulations and test sets."
+    ),
 ]
-Encoder = Annotated[str, typer.Option("--encoder", help="How images become latents: vae, pca, resnet18, dinov2, …")]
+Encoder = Annotated[
+    str, typer.Option("--encoder", help="What turns images into latents: vae, pca, resnet18, dinov2, …")
+]
 Latents = Annotated[
     Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, one row per image.")
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="TUILABEL_DATA", show_envvar=True, help="A torchvision root with the datasets."),
+    typer.Option(
+        "--data-dir",
+        envvar="TUILABEL_DATA",
+        show_envvar=True,
+        help="A torchvision root folder with the built-in datasets.",
+    ),
 ]
-Checkpoint = Annotated[Path | None, typer.Option("--checkpoint", help="The VAE to use. Default: that of the dataset.")]
+Checkpoint = Annotated[
+    Path | None, typer.Option("--checkpoint", help="The VAE checkpoint. Default: the one for the dataset.")
+]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, on stdout.")]
-ProjectDir = Annotated[Path | None, typer.Option("--project", help="The project. Default: ./DATASET.tuilabel.")]
-Images = Annotated[
-    str, typer.Option("--images", help="How images are drawn: auto, halfblock, quadrant, sextant, kitty, ascii.")
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON document on stdout, and nothing else.")]
+ProjectDir = Annotated[
+    Path | None, typer.Option("--project", help="The project directory. Default: ./DATASET.tuilabel.")
 ]
-Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256 or 16. Set it if colours get lost over SSH.")]
+Images = Annotated[
+    str, typer.Option("--images", help="How to draw images: auto, halfblock, quadrant, sextant, kitty, ascii.")
+]
+Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256 or 16. Set it if colours are lost over SSH.")]
 Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name. Default: your login name.")]
 Target = Annotated[
     float | None,
-    typer.Option("--target", help="Accuracy to reach, such as 0.95; shows the labels still needed."),
+    typer.Option("--target", help="Target accuracy, such as 0.95; shows how many labels are still needed."),
 ]
 Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light or a Textual theme.")]
-PIPE_WIDTH = 110  # columns of output that does not go to a terminal
+PIPE_WIDTH = 110  # columns, if stdout is not a terminal
 
 
 def dataset_ref(dataset: str, labels_from_folders: bool) -> DatasetRef:

@@ -1,4 +1,4 @@
-"""`predict`: use the model of a project."""
+"""`predict`: predict images with a project's model."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ from tuilabel.cli.options import (
 def predict(
     dataset: Dataset = "mnist",
     project: ProjectDir = None,
-    on: Annotated[str | None, typer.Option("--on", help="Predict these images instead of the project's.")] = None,
+    on: Annotated[
+        str | None, typer.Option("--on", help="Predict these images instead of the project's images.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet. Default: CSV on stdout.")
     ] = None,
     file_format: Annotated[
         str | None,
-        typer.Option("--format", help="Any format of `tuilabel export`. Default: by the file's suffix."),
+        typer.Option("--format", help="Any format of `tuilabel export`. Default: by the suffix of --out."),
     ] = None,
     min_confidence: Annotated[float, typer.Option(help="Leave out predictions below this probability, 0 to 1.")] = 0.0,
     probabilities: Annotated[
@@ -41,13 +43,13 @@ def predict(
     unlabelled_only: Annotated[
         bool, typer.Option("--unlabelled-only", help="Leave out images that have a label.")
     ] = False,
-    html: Annotated[Path | None, typer.Option("--html", help="Write a report with pictures on one HTML page.")] = None,
-    learner: Annotated[str, typer.Option(help="The one given to `tuilabel label`: latent, mlp or cnn.")] = "latent",
+    html: Annotated[Path | None, typer.Option("--html", help="Write a report with images as one HTML page.")] = None,
+    learner: Annotated[str, typer.Option(help="The learner given to `tuilabel label`: latent, mlp or cnn.")] = "latent",
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="The one given to `tuilabel label`.")] = 0,
+    seed: Annotated[int, typer.Option(help="The seed given to `tuilabel label`.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
@@ -55,7 +57,7 @@ def predict(
     """Predict every image with the project's model, with calibrated probabilities."""
     from tuilabel.cli.render.predictions import stdout_table, summary_lines
     from tuilabel.cli.render.progress import error_console, progress
-    from tuilabel.project.model import ModelOptions
+    from tuilabel.project.options import ModelOptions
     from tuilabel.project.predict import PredictOptions
     from tuilabel.project.predict import predict as predict_pool
 

@@ -1,4 +1,4 @@
-"""Stop long-running work between two steps."""
+"""Let Ctrl-C or SIGTERM stop long-running work between two steps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 @contextmanager
 def stop_requested() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed or the process was asked to terminate; a second Ctrl-C ends at once."""
+    """A function that returns whether SIGINT or SIGTERM has arrived; a second one raises `KeyboardInterrupt`."""
     received: list[int] = []
 
     def record(number: int, _frame: FrameType | None) -> None:

@@ -47,28 +47,30 @@ def simulate(
     latents: Latents = None,
     labels_from_folders: Folders = False,
     batch_size: Annotated[int, typer.Option("--batch", help="Labels per round.")] = 20,
-    budget: Annotated[int, typer.Option(help="Labels of a run in all.")] = 500,
-    seeds: Annotated[int, typer.Option(help="Runs of each strategy and learner.")] = 10,
-    seed: Annotated[int, typer.Option(help="The first seed; the others follow it.")] = 0,
-    initial: Annotated[int, typer.Option(help="Labels of the first round.")] = 20,
+    budget: Annotated[int, typer.Option(help="Total labels per run.")] = 500,
+    seeds: Annotated[int, typer.Option(help="Number of runs of each strategy and learner.")] = 10,
+    seed: Annotated[int, typer.Option(help="The first seed; the runs use consecutive seeds.")] = 0,
+    initial: Annotated[int, typer.Option(help="Labels in the first round.")] = 20,
     start: Annotated[
         str,
-        typer.Option(help="How the first batch is chosen: own (by the strategy, or at random), random or coverage."),
+        typer.Option(
+            help="How to choose the first batch: own (by the strategy; random if it needs a model), random or coverage."
+        ),
     ] = "own",
     audit: Annotated[
-        bool, typer.Option("--audit/--no-audit", help="Draw a tenth of each batch at random, as `label` does.")
+        bool, typer.Option("--audit/--no-audit", help="Draw a tenth of each batch at random, as `tuilabel label` does.")
     ] = True,
     cross_validate: Annotated[
         bool, typer.Option("--estimates", help="Also compare estimates of accuracy with the true accuracy (slower).")
     ] = False,
     file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Keep all finished runs in this file; - is stdout.")
+        str | None, typer.Option("--json", metavar="FILE", help="Write all finished runs to this file; - is stdout.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the learning curves: .png, .svg or .pdf.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue with the runs in the file of --json.")] = False,
-    jobs: Annotated[int | None, typer.Option(help="Number of processes; by default one for each processor.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the simulation in the --json file.")] = False,
+    jobs: Annotated[int | None, typer.Option(help="Number of processes. Default: one per CPU.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Replay active learning with the true labels, and compare query strategies."""
@@ -137,21 +139,21 @@ def simulate(
 def thesis(
     dataset: Dataset = "mnist",
     claims: Annotated[
-        list[int] | None, typer.Option("--claim", help="1 to 6, repeatable; by default all claims.")
+        list[int] | None, typer.Option("--claim", help="Which claims to test: 1 to 6, repeatable. Default: all.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="Runs of each kind.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Number of runs of each strategy.")] = 5,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    budget: Annotated[int, typer.Option(help="Labels of a run; fewer where a round takes long.")] = 500,
-    cnn_seeds: Annotated[int, typer.Option(help="Runs of the CNN: half a minute per round on 60,000 images.")] = 3,
-    jobs: Annotated[int | None, typer.Option(help="Number of processes; by default one for each processor.")] = None,
+    budget: Annotated[int, typer.Option(help="Labels per run; fewer in experiments with slow rounds.")] = 500,
+    cnn_seeds: Annotated[
+        int, typer.Option(help="Number of CNN runs; a round takes half a minute on 60,000 images.")
+    ] = 3,
+    jobs: Annotated[int | None, typer.Option(help="Number of processes. Default: one per CPU.")] = None,
     checkpoint: Checkpoint = None,
     file: Annotated[
         str | None,
-        typer.Option(
-            "--json", metavar="FILE|-", help="Keep the results in this file, written after each run; - prints."
-        ),
+        typer.Option("--json", metavar="FILE|-", help="Write the results to this file after each run; - is stdout."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue with the runs in that file.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the experiments in the --json file.")] = False,
     data_dir: DataDir = None,
 ) -> None:
     """Test the six claims of Tonnaer 2017 on a dataset, with the true labels as the annotator."""
@@ -204,7 +206,7 @@ def thesis(
 def make_colour_digits(
     photos: Annotated[Path, typer.Option("--photos", help="A folder or tar file of photographs.")],
     out: Annotated[
-        Path | None, typer.Option("--out", help="The torchvision root to write to; by default TUILABEL_DATA.")
+        Path | None, typer.Option("--out", help="The torchvision root folder to write to. Default: TUILABEL_DATA.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
     train: Annotated[int, typer.Option(help="Number of images in the pool, at most 60000.")] = 60_000,
@@ -220,7 +222,7 @@ def make_colour_digits(
     from tuilabel.datasets.builtin.colour_digits import make_colour_digits as make
 
     with progress(error_console(quiet=as_json)) as on_progress:
-        made = make(
+        dataset = make(
             photos,
             out or default_data_dir(),
             train=train,
@@ -230,6 +232,6 @@ def make_colour_digits(
             on_progress=partial(on_progress, "drawing digits over photographs"),
         )
     if as_json:
-        print_json(made.to_json())
+        print_json(dataset.to_json())
     else:
-        typer.echo(f"{made.train:,} images and {made.test:,} test images in {made.directory}")
+        typer.echo(f"{dataset.train:,} images and {dataset.test:,} test images in {dataset.directory}")

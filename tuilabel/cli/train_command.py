@@ -18,14 +18,14 @@ def train_command(
     if dataset.labels_from_folders:
         words.append("--labels-from-folders")
     settings, pool = plan.settings, plan.pool
-    usual = replace(default_settings(pool, settings.augmentations), augmentations=pool.augmentations)
+    defaults = replace(default_settings(pool, settings.augmentations), augmentations=pool.augmentations)
     for field in fields(settings):
         value = getattr(settings, field.name)
-        if value == getattr(usual, field.name):
+        if value == getattr(defaults, field.name):
             continue
         name = field.name.replace("_", "-")
         words += [f"--{name}" if value else f"--no-{name}"] if isinstance(value, bool) else [f"--{name}", f"{value}"]
-    for name, given in (("out", out), ("data-dir", data_dir), ("device", None if device == "auto" else device)):
-        if given is not None:
-            words += [f"--{name}", str(given)]
+    for name, option in (("out", out), ("data-dir", data_dir), ("device", None if device == "auto" else device)):
+        if option is not None:
+            words += [f"--{name}", str(option)]
     return shlex.join(words)

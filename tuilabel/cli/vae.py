@@ -12,7 +12,7 @@ from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, 
 from tuilabel.errors import pluralize
 
 OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
-"""What tuilabel 0.1.0 called them: still accepted, not listed by --help."""
+"""Option names of tuilabel 0.1.0 and their new names. The old names are still accepted but not listed by --help."""
 
 
 @app.command(
@@ -27,33 +27,33 @@ def train_vae(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Passes over the images. Default: 28, or 20 in colour; more for few images of your own."),
+        typer.Option(help="Passes over the images. Default: 28, or 20 in colour; more for small datasets of your own."),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="Weight of the KL term. Default: 1 for glyphs, else 0.1.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images per step. Default: 256, or 128 if there are few.")
+        int | None, typer.Option(help="Images per step. Default: 256, or 128 for small datasets.")
     ] = None,
     lr: Annotated[
-        float, typer.Option(help="Peak learning rate of the one-cycle schedule, for AdamW; Muon gets twice that.")
+        float, typer.Option(help="Peak learning rate of the one-cycle schedule, for AdamW; Muon uses twice that.")
     ] = 3e-3,
     augment: Annotated[
-        bool, typer.Option("--augment/--no-augment", help="Encode an augmented image, reconstruct the original.")
+        bool, typer.Option("--augment/--no-augment", help="Encode augmented images and reconstruct the originals.")
     ] = True,
     augmentations: Annotated[
         str | None,
-        typer.Option(help="Which augmentations: glyphs, signs, objects, photos; by default those of the dataset."),
+        typer.Option(help="Which augmentations: glyphs, signs, objects, photos. Default: those of the dataset."),
     ] = None,
     mi_weight: Annotated[
         float | None,
         typer.Option(
-            help="Weight of the mutual information between clusters of two views of an image; by default 20 for "
+            help="Weight of the mutual information between clusters of two augmentations of an image. Default: 20 for "
             "glyphs, 5 otherwise."
         ),
     ] = None,
     contrastive_weight: Annotated[
         float | None,
         typer.Option(
-            help="Weight of the contrastive loss of two views of an image; by default 0 for glyphs, 10 otherwise."
+            help="Weight of the contrastive loss of two augmentations of an image. Default: 0 for glyphs, 10 otherwise."
         ),
     ] = None,
     device: Device = "auto",

@@ -18,9 +18,9 @@ from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir, is_on_network
 from tuilabel.terminal import Probe, TerminalInfo, detect
 
-NARROW, LOW = 60, 16  # columns and rows below which the figures next to the images are left out, or the images
+NARROW, LOW = 60, 16  # columns below which the statistics are hidden; rows below which images get too small
 SLOW = 150  # milliseconds of round trip that a user notices
-ROOM = 2 << 30  # bytes; decoded images, latents and labels of the built-in datasets stay well below
+ROOM = 2 << 30  # bytes; decoded images, latents and labels of the built-in datasets need much less
 
 
 @dataclass(frozen=True)
@@ -62,19 +62,21 @@ class Diagnosis:
     def raise_for_problems(self) -> None:
         """Raise `TuilabelError` if labelling is impossible."""
         if self.problems:
-            raise TuilabelError("; ".join(f"{one.name}: {one.found} ({one.advice})" for one in self.problems))
+            raise TuilabelError(
+                "; ".join(f"{problem.name}: {problem.found} ({problem.advice})" for problem in self.problems)
+            )
 
 
 def diagnose(
     project: Path | None = None, data_dir: Path | None = None, images: str = "auto", colour: str = "auto"
 ) -> Diagnosis:
-    """Check everything. If standard input is a terminal, it is queried once.
+    """Check everything. If standard input is a terminal, it is queried for its capabilities once.
 
     Parameters
     ----------
     project : the directory whose disk is checked; None for ./mnist.tuilabel.
     data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
-    images, colour : how pictures are drawn and in which colours; "auto" to detect it.
+    images, colour : how to draw images and in which colours; "auto" to detect it.
 
     Raises
     ------
@@ -103,13 +105,15 @@ def _terminal_findings(terminal: TerminalInfo) -> Iterator[Finding]:
         "a dumb terminal has no screen: set TERM to your terminal, such as xterm-256color" if dumb else "",
     )
     yield Finding("multiplexer", terminal.multiplexer or "none")
-    few = terminal.colours != "truecolor" and not terminal.colours_forced
+    limited = terminal.colours != "truecolor" and not terminal.colours_forced
     colours = {"truecolor": "16 million", "256": "256", "16": "16"}[terminal.colours]
     yield Finding(
         "colours",
         f"{colours} ({terminal.colours_why})",
-        "note" if few else "ok",
-        "if `colour=truecolor` makes the test card smoother, use it, or set TUILABEL_COLOR=truecolor" if few else "",
+        "note" if limited else "ok",
+        "if `colour=truecolor` makes the test card smoother, use it, or set TUILABEL_COLOR=truecolor"
+        if limited
+        else "",
     )
     yield Finding("images", f"{_kind(terminal.images)} ({terminal.images_why})")
     cell = "" if terminal.cell_pixels is None else ", a cell of {} × {} pixels".format(*terminal.cell_pixels)
@@ -118,20 +122,20 @@ def _terminal_findings(terminal: TerminalInfo) -> Iterator[Finding]:
         "size",
         f"{terminal.columns} × {terminal.rows} cells{cell}",
         "note" if small else "ok",
-        f"at least {NARROW} × {LOW} cells leave room for the figures" if small else "",
+        f"enlarge the terminal to at least {NARROW} × {LOW} cells to see the statistics" if small else "",
     )
     if terminal.round_trip_ms is None:
-        late = terminal.probe == "no answer"
-        advice = "each start waits 2 s for an answer of the terminal; setting `images` and `colour` avoids that"
-        yield Finding("latency", terminal.probe, "note", advice if late else "")
+        timed_out = terminal.probe == "no answer"
+        advice = "every start waits 2 s for the terminal to answer; set `images` and `colour` to avoid that"
+        yield Finding("latency", terminal.probe, "note", advice if timed_out else "")
     else:
         slow = terminal.round_trip_ms > SLOW
-        advice = "the screen shows an answer that much after the keypress; you can type ahead within a batch"
+        advice = "the screen responds this long after a keypress; you can type ahead within a batch"
         yield Finding("latency", f"{terminal.round_trip_ms:.0f} ms", "note" if slow else "ok", advice if slow else "")
 
 
 def _kind(images: str) -> str:
-    known = {
+    names = {
         "blocks": "half-blocks, quadrants where images are small",
         "fine-blocks": "half-blocks, sextants where images are small",
         "halfblock": "half-blocks",
@@ -139,7 +143,7 @@ def _kind(images: str) -> str:
         "sextant": "sextants",
         "ascii": "plain characters",
     }
-    return known.get(images, images)
+    return names.get(images, images)
 
 
 def _python() -> Finding:
@@ -154,7 +158,9 @@ def _python() -> Finding:
 def _device() -> Finding:
     gpus = gpu_count()
     if gpus and "+cpu" in importlib.metadata.version("torch"):
-        return Finding("device", "a GPU, but torch was built without one", "note", "install torch with CUDA or ROCm")
+        return Finding(
+            "device", "a GPU, but torch was built without GPU support", "note", "install torch with CUDA or ROCm"
+        )
     if gpus:
         return Finding("device", "1 GPU" if gpus == 1 else f"{gpus} GPUs")
     if sys.platform == "darwin" and os.uname().machine == "arm64":
@@ -163,11 +169,12 @@ def _device() -> Finding:
 
 
 def _data(data_dir: Path | None) -> Iterator[Finding]:
-    sets = list_datasets(data_dir)
-    here = [one.name for one in sets if one.state in ("bundled", "cached", "here")]
-    yield Finding("data", ", ".join(here), "ok" if here else "problem", "" if here else "reinstall tuilabel")
+    available = [info.name for info in list_datasets(data_dir) if info.state in ("bundled", "cached", "here")]
+    yield Finding(
+        "data", ", ".join(available), "ok" if available else "problem", "" if available else "reinstall tuilabel"
+    )
     with_vae = []
-    for name in here:
+    for name in available:
         try:
             find_checkpoint(name)
         except TuilabelError:
@@ -182,11 +189,11 @@ def _data(data_dir: Path | None) -> Iterator[Finding]:
 
 
 def _folder(name: str, path: Path, advice: str) -> Finding:
-    """Whether a folder, or the one that it would be created in, can be written, on which file system, and its size."""
-    there = path if path.exists() else next(parent for parent in path.absolute().parents if parent.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    """Check whether a folder, or the one it would be created in, is writable, has space, and is on a local disk."""
+    existing = path if path.exists() else next(parent for parent in path.absolute().parents if parent.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         return Finding(name, f"{path} cannot be written", "problem", advice)
-    free = shutil.disk_usage(there).free
+    free = shutil.disk_usage(existing).free
     found = f"{path}, {_size(path) if path.exists() else 'to be created'}, {_bytes(free)} free"
     if free < ROOM:
         return Finding(name, found, "note", f"little space left: {advice}")

@@ -37,7 +37,7 @@ FOLDS = 5
 N_EXAMPLES = 3  # rows of each kind in the summary of an import
 
 PlanImport = Callable[[list[Event], list[ClassChange], Sequence[str]], ImportPlan]
-"""From the events and class changes of a store and the project's classes to what an import would write."""
+"""Plans an import, given the events and class changes of a store and the project's classes."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class ExportSummary:
 
 @dataclass(frozen=True)
 class ImportSummary:
-    """What an import wrote or, without `applied`, would write."""
+    """What an import wrote or, if `applied` is false, would write."""
 
     source: Path
     file_format: str
@@ -138,43 +138,45 @@ def export_labels(
     ----------
     dataset : the project's dataset: a name, or the path or URL of your own images.
     out : a path, or an open text file for the formats csv and jsonl.
-    file_format : one of `tuilabel.labels.exchange.FORMATS`; by default the one that the ending of `out` means, or csv.
+    file_format : one of `tuilabel.labels.exchange.FORMATS`; by default the one implied by the suffix of `out`, or csv.
     project : the project's directory, by default `DATASET.tuilabel` in the working directory.
-    data_dir : where the files of built-in datasets are.
+    data_dir : the torchvision root folder of built-in datasets.
     resolve : what to do if several annotators labelled an image; see `resolve_answers`.
-    encoder, checkpoint, latents, device : of the models whose probabilities the format cleanlab needs.
+    encoder, checkpoint, latents, device : see `ModelOptions`; used by the format cleanlab, which needs a model.
     note : called with a line before a step that takes time.
 
     Raises
     ------
-    UsageError : if the format, the rule or an option is unknown, or the format cannot be written to an open file.
+    UsageError : if `file_format`, `resolve` or an option is unknown, or the format cannot be written to an open file.
     TuilabelError : if there is no project, or `out` exists already or cannot be written.
     """
-    by_ending = format_for_path(out) if isinstance(out, Path) else None
-    form = get_format(file_format or by_ending or "csv")
-    if not isinstance(out, Path) and form.stream is None:
-        raise UsageError(f"format {form.name} is written as a {form.kind} of its own: pass `out`, the path for it")
+    by_suffix = format_for_path(out) if isinstance(out, Path) else None
+    label_format = get_format(file_format or by_suffix or "csv")
+    if not isinstance(out, Path) and label_format.stream is None:
+        raise UsageError(
+            f"format {label_format.name} cannot be written to a stream: pass `out`, the path of a {label_format.kind}"
+        )
     opened = Project.read(project_directory(dataset, project))
     events, classes = _current_events(opened)
     pool = project_pool(opened, data_dir)
     pool.read_until_found({event.item for event in events}, announcer(note))
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
-    if form.name == "cleanlab" and options.out_of_fold is None:
+    if label_format.name == "cleanlab" and options.out_of_fold is None:
         chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=opened.directory)
         if chosen.needs_training(pool):
             raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
         note(f"training {FOLDS} models, each without a fifth of the labels")
         options = replace(options, out_of_fold=_cross_validator(pool, chosen, device))
     if isinstance(out, Path):
-        written = form.write(rows, classes, pool.files, out, options)
+        written = label_format.write(rows, classes, pool.files, out, options)
     else:
-        assert form.stream is not None
-        written = WriteResult(form.stream(rows, classes, out))
+        assert label_format.stream is not None
+        written = WriteResult(label_format.stream(rows, classes, out))
     return ExportSummary(
         project=opened.directory,
         dataset=opened.dataset,
-        file_format=form.name,
+        file_format=label_format.name,
         out=out if isinstance(out, Path) else None,
         labels=written.labels,
         undecided=resolved.undecided,
@@ -204,9 +206,9 @@ def import_labels(
     dataset : the project's dataset: a name, or the path or URL of your own images.
     file_format : one of `tuilabel.labels.exchange.READABLE`, or `auto` to detect it.
     project : the project's directory, by default `DATASET.tuilabel` in the working directory; created if needed.
-    data_dir : where the files of built-in datasets are.
-    annotator : whose labels they are; by default the name in the source, such as `label-studio:alice`, or else the
-        source itself, such as `import:labels.csv`.
+    data_dir : the torchvision root folder of built-in datasets.
+    annotator : who gave the labels; by default the name in the source, such as `label-studio:alice`, or else the
+        name of the source, such as `import:labels.csv`.
     on_conflict : `skip` keeps an existing label that differs from the imported one, `replace` replaces it.
 
     Raises
@@ -247,7 +249,7 @@ def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:
 
 
 def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
-    """The plan for a project as it is now; a session may be using it."""
+    """The plan for the current state of a project, which a session may be using."""
     project = Project.read(directory)
     if not project.store.is_file():
         return plan_for([], [], project.classes)
@@ -259,7 +261,7 @@ def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
 
 
 def _apply(project: Project, plan_for: PlanImport) -> ImportPlan:
-    """Plan once more, now that the project is locked, and write that."""
+    """Make the plan again, now that the project is locked, and write it."""
     store = LabelStore.open(project.store)
     try:
         plan = plan_for(store.events(), store.class_changes(), project.classes)
@@ -275,7 +277,7 @@ def _annotator_of(row: ImportedLabel, *, annotator: str | None, file_format: str
         return annotator
     if not row.annotator:
         return f"import:{printable(source.resolve().name)}"
-    imported_before = row.annotator.split(":")[0] in (*FORMATS, "import")  # exported by tuilabel since
+    imported_before = row.annotator.split(":")[0] in (*FORMATS, "import")  # and exported by tuilabel afterwards
     return printable(row.annotator if imported_before else f"{file_format}:{row.annotator}")
 
 

@@ -13,11 +13,12 @@ from tuilabel.datasets import as_ref
 from tuilabel.deploy import SUFFIXES, ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
-from tuilabel.project.model import ModelOptions, ProjectModel, open_model
+from tuilabel.project.model import ProjectModel, open_model
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.version import __version__
 
-CHECKED_IMAGES = 256  # that the file is checked on
+CHECKED_IMAGES = 256  # on which the file is compared with tuilabel
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class ExportedModel:
     ----------
     model, card : the file, and the JSON file with its classes and preprocessing.
     format : "onnx" or "torch".
-    input, preprocessing : what the model takes, as in the card.
+    input, preprocessing : the model's input, as described in the card.
     images : how many images were compared.
     same_class : how many of them have the same most probable class.
     difference, latent_difference : largest difference of a probability, and of a latent coordinate, from tuilabel's in
@@ -67,7 +68,7 @@ def export_model(
 
     Parameters
     ----------
-    options : only a learner on a VAE can be exported.
+    options : the learner must use a VAE.
     file_format : "onnx" or "torch".
     out : the file; None for ./DATASET.onnx or ./DATASET.pt2. The card is written next to it.
     force : overwrite existing files.
@@ -105,7 +106,7 @@ def export_model(
     checked = np.linspace(0, n_items - 1, min(CHECKED_IMAGES, n_items)).astype(np.int64)
     images = np.ascontiguousarray(opened.pool.images[checked])
     card = _card(opened)
-    with torch.inference_mode():  # in single precision, in which the file computes too
+    with torch.inference_mode():  # in single precision, as the file computes
         expected = opened.final.predict_proba(encoder(torch.from_numpy(images)).numpy())
     program = Program(encoder, ensemble, opened.final.temperature).eval()
     agreement = write_model(program, card, images, expected, path, file_format)

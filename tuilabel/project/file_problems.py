@@ -14,7 +14,7 @@ from tuilabel.project.progress import OnProgress, ignore
 
 @dataclass(frozen=True)
 class FileProblems:
-    """Files that cannot be used, each with the reason, by name."""
+    """The files of a dataset that cannot be used, as (name, reason) pairs."""
 
     dataset: str
     problems: tuple[tuple[str, str], ...]
@@ -36,7 +36,7 @@ def file_problems(dataset: str, project: Path | None = None, on_progress: OnProg
     TuilabelError : as `open_pool`.
     """
     directory = project_directory(dataset, project)
-    known = project is not None or directory.is_dir()
-    images = project_images(Project.read(directory)) if known else as_ref(dataset)
+    has_project = project is not None or directory.is_dir()
+    images = project_images(Project.read(directory)) if has_project else as_ref(dataset)
     problems = problems_of(images, on_progress)
-    return FileProblems(images.title(), tuple((one.name, one.reason) for one in problems))
+    return FileProblems(images.title(), tuple((problem.name, problem.reason) for problem in problems))

@@ -1,4 +1,4 @@
-"""Find a project and its images from what a user names."""
+"""Find a project and its images, given the name of a dataset or project."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tuilabel.labels import Project
 def project_directory(dataset: str, project: Path | None) -> Path:
     """The directory of a project: `project` if given, else ./DATASET.tuilabel.
 
-    `dataset` may also be the name of the project itself, so that it is found wherever its images are.
+    `dataset` may also be the name of the project itself, so that it can be found even if its images are elsewhere.
     """
     if project is not None:
         return project
@@ -25,7 +25,7 @@ def project_images(project: Project) -> DatasetRef:
 
     Raises
     ------
-    TuilabelError : if they do not, with what to do about it.
+    TuilabelError : if they do not; the message says what to do.
     """
     try:
         if project.source.location != project.dataset:  # user images, by their absolute path
@@ -41,11 +41,11 @@ def project_images(project: Project) -> DatasetRef:
 def project_pool(project: Project, data_dir: Path | None) -> ImagePool:
     """The pool of a project as far as it has been read, without images that are gone; no new image is read.
 
-    If the images no longer exist, what the cache holds of them is enough.
+    If the images no longer exist, cached information about them is used.
 
     Raises
     ------
-    TuilabelError : if nothing of them is left, with what to do about it.
+    TuilabelError : if they are not in the cache either; the message says what to do.
     """
     try:
         return open_pool(project.source, data_dir, reading="listed")

@@ -4,39 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import ImagePool, as_ref, open_pool
 from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
-from tuilabel.learner.base import DEFAULT_LEARNER, Learner, check_learner, needs_encoder
+from tuilabel.learner.base import Learner, check_learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.project.locate import project_directory, project_images
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.resume import resume_session
 from tuilabel.session import LabellingSession
-
-
-@dataclass(frozen=True)
-class ModelOptions:
-    """Which project, and the options of `tuilabel label` that its model depends on."""
-
-    dataset: str
-    project: Path | None = None
-    data_dir: Path | None = None
-    checkpoint: Path | None = None
-    device: str = "auto"
-    learner: str = DEFAULT_LEARNER
-    encoder: str = "vae"
-    latents: Path | None = None
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -46,8 +31,11 @@ class ProjectModel:
     Attributes
     ----------
     encoder : None for a learner that needs none.
-    session : as the labelling screen would resume it.
-    test_features : of the test split, float32 (M, D); None without one.
+    session : the session as the labelling screen would resume it.
+    request : the training request that the session would send first.
+    learner : holds the features of the pool.
+    test_features : features of the test split, float32 (M, D); None without one.
+    final : the trained and calibrated model.
     """
 
     project: Project
@@ -70,7 +58,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
     Parameters
     ----------
-    note : told when there is no VAE yet and the model uses thumbnails instead.
+    note : called with a line if there is no VAE yet and the model uses thumbnails instead.
 
     Raises
     ------
@@ -81,7 +69,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
     check_learner(options.learner)
     check_device_name(options.device)
-    project = Project.read(project_directory(options.dataset, options.project))
+    project = Project.read(project_directory(str(as_ref(options.dataset)), options.project))
     store = LabelStore.open(project.store, create=False)
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)

@@ -1,4 +1,4 @@
-"""Open a project for labelling: with the trainer in this thread, or in a process of its own."""
+"""Open a project for labelling: with the trainer in this thread or in its own process."""
 
 from __future__ import annotations
 
@@ -9,59 +9,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tuilabel.datasets import DatasetLike, ImagePool, as_ref, open_pool
+from tuilabel.datasets import ImagePool, as_ref, open_pool
 from tuilabel.encoders import Encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
-from tuilabel.learner.base import DEFAULT_LEARNER, check_learner, needs_encoder
+from tuilabel.learner.base import check_learner, needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Message
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
+from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import OnProgress, ignore
 from tuilabel.session import LabellingSession
 from tuilabel.strategies import get_strategy
 
 
 @dataclass(frozen=True)
-class SessionOptions:
-    """What to label, and how.
-
-    Attributes
-    ----------
-    dataset : a built-in dataset by name, or the path or URL of user images.
-    project : the project's directory; None for ./DATASET.tuilabel.
-    classes : class names; None for those of the project or, if it is new, of the dataset.
-    annotator : the name that every answer carries; None for the login name.
-    strategy, batch_size, target, seed : see `LabellingSession`.
-    learner : "latent", "mlp" or "cnn".
-    encoder, checkpoint, latents : what the learner sees of an image, see `choose_encoder`.
-    device : that encodes: "auto", "cpu", "cuda", ….
-    data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
-    """
-
-    dataset: DatasetLike
-    project: Path | None = None
-    classes: tuple[str, ...] | None = None
-    annotator: str | None = None
-    strategy: str = "auto"
-    batch_size: int = 20
-    learner: str = DEFAULT_LEARNER
-    encoder: str = "vae"
-    checkpoint: Path | None = None
-    latents: Path | None = None
-    device: str = "auto"
-    seed: int = 0
-    target: float | None = None
-    data_dir: Path | None = None
-
-
-@dataclass(frozen=True)
 class OpenProject:
-    """A project that is open for labelling; nobody else can open it meanwhile.
+    """A project that is open for labelling, and locked against other processes.
 
     Attributes
     ----------
@@ -92,8 +60,8 @@ class BackgroundSession:
 def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -> Iterator[LabellingSession]:
     """Open or create a project to label it from Python.
 
-    The model is retrained after each batch, in this thread. Every answer is on disk when the call that gives it
-    returns. Later sessions, `tuilabel label` among them, continue from there.
+    The model is retrained after each batch, in this thread. A call that records an answer returns once the answer is on
+    disk. Later sessions, including `tuilabel label`, continue from there.
 
     Raises
     ------
@@ -174,7 +142,7 @@ def background_session(
     on_saved: Callable[[Sequence[Event]], object],
     on_failed: Callable[[str, int], object],
 ) -> Iterator[BackgroundSession]:
-    """A session with the trainer in a process and the writer in a thread, so that no key waits for either.
+    """A session with the trainer in a process and the writer in a thread, so that keys never wait for either.
 
     Parameters
     ----------
@@ -209,7 +177,7 @@ def background_session(
 
 
 def check_session_options(options: SessionOptions) -> None:
-    """Check everything that needs no images, before any work.
+    """Check all options that can be checked without opening the images.
 
     Raises
     ------

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
-from tuilabel.project.model import ModelOptions, ProjectModel, open_model
+from tuilabel.project.model import ProjectModel, open_model
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.prediction_files import CsvFile, PredictionFile, check_out, prediction_file
 from tuilabel.project.progress import Note, OnProgress, ignore
 
@@ -32,13 +33,13 @@ class PredictOptions:
     Attributes
     ----------
     on : another dataset to predict; None for the project's own images.
-    out : the file to write, .csv, .jsonl or .parquet, or one that suits `file_format`.
+    out : the file to write: .csv, .jsonl or .parquet, or the file or folder for `file_format`.
     html : where to write a report on the project's own images.
     min_confidence : leave out predictions below this probability, 0 to 1.
     probabilities : also write the probability of each class.
     unlabelled_only : leave out items that have a label.
     force : overwrite existing files.
-    file_format : an export format by name; None for the one that the suffix of `out` says.
+    file_format : an export format by name; None to infer it from the suffix of `out`.
     """
 
     on: str | None = None
@@ -53,7 +54,7 @@ class PredictOptions:
 
 @dataclass(frozen=True)
 class PredictionSummary:
-    """What was predicted.
+    """What `predict` did.
 
     Attributes
     ----------
@@ -61,13 +62,13 @@ class PredictionSummary:
     on : the name of the pool that was predicted.
     labels : how many labels the model was trained on.
     items : size of the predicted pool.
-    selected : predictions that the options keep.
-    written : rows in the file or table.
+    selected : predictions kept by the options.
+    written : rows written to the file or table.
     classes : how many of the selected predictions each class has.
     mean_confidence : of the selected predictions; None if there are none.
     expected_accuracy : mean confidence of all items without a label; None if all have one.
-    temperature : of the calibration.
-    audit_items : how many audit items the temperature was fitted on; 0 if it was not.
+    temperature : the temperature of the calibration (temperature scaling).
+    audit_items : how many audit items the temperature was fitted on; 0 if it was not fitted.
     """
 
     dataset: str
@@ -93,7 +94,7 @@ class PredictionSummary:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a project's model says about every image of a pool.
+    """The predictions of a project's model for every image of a pool.
 
     Attributes
     ----------
@@ -151,7 +152,7 @@ def predict(
     on_progress: OnProgress = ignore,
     note: Note = ignore,
 ) -> PredictionSummary:
-    """Train a project's model, predict a pool with it and write what the options ask for.
+    """Train a project's model, predict a pool with it and write the results that the options request.
 
     Parameters
     ----------
@@ -215,7 +216,7 @@ def predicted_rows(
 ) -> Iterator[LabelRow]:
     """The predictions that the options keep, in the pool's order, as label rows by the annotator "model".
 
-    Every export format takes such rows. Memory is bounded by a slice of the pool.
+    Every export format can write these rows. Only one chunk of the pool is in memory at a time.
 
     Parameters
     ----------
@@ -251,13 +252,13 @@ def _format(name: str, out: Path | None) -> Format | None:
             "file_format cleanlab is for labels, not predictions: `tuilabel export` writes it", parameter="file_format"
         )
     if out is None and export_format.name != "csv":
-        raise UsageError(f"file_format {name} needs a file or folder: give `out`", parameter="file_format")
+        raise UsageError(f"file_format {name} needs a file or folder: pass `out`", parameter="file_format")
     tables = {".csv": "csv", ".jsonl": "jsonl", ".parquet": "parquet"}
     return None if out is None or tables.get(out.suffix.lower()) == export_format.name else export_format
 
 
 class _Tally:
-    """Counts what is predicted and what of it the options keep."""
+    """Counts all predictions, and those kept by the options."""
 
     def __init__(self, n_classes: int, labelled: NDArray[np.bool_]) -> None:
         self.labelled = labelled
@@ -308,10 +309,10 @@ def _pool_to_predict(
 def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:
     """Which items of `pool` have a label in the project, bool (N,); items of another pool are matched by content."""
     labelled = np.zeros(len(pool.ids), dtype=bool)
-    known = opened.final.labelled.indices
+    indices = opened.final.labelled.indices
     if pool is not opened.pool:
-        known = pool.indices_of([item.decode() for item in opened.pool.ids[known].tolist()])
-    labelled[known[known >= 0]] = True
+        indices = pool.indices_of([item.decode() for item in opened.pool.ids[indices].tolist()])
+    labelled[indices[indices >= 0]] = True
     return labelled
 
 
@@ -348,7 +349,7 @@ def _rows(
 def _destination(
     options: PredictOptions, export_format: Format | None, table: SupportsWrite[str] | None, classes: Sequence[str]
 ) -> Iterator[PredictionFile | None]:
-    """What takes the predictions as they are made: a file, the table, or nothing."""
+    """Where predictions are written as they are made: a file, the table, or nowhere (None)."""
     columns = classes if options.probabilities else ()
     if options.out is not None and export_format is None:
         with prediction_file(options.out, columns) as file:

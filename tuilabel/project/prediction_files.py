@@ -56,16 +56,16 @@ def columns(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_out(out: Path, force: bool, suffixes: Iterable[str] = SUFFIXES) -> None:
-    """Check before any work that a file can be written.
+    """Check that a file can be written, before any work is done.
 
     Raises
     ------
-    UsageError : if its name has none of the `suffixes`.
+    UsageError : if its suffix is not one of `suffixes`.
     TuilabelError : if it already exists and `force` is not set, or is a directory.
     """
-    known = tuple(suffixes)
-    if out.suffix.lower() not in known:
-        raise UsageError(f"cannot tell the format of {out}: its name must end in {', '.join(known)}")
+    allowed = tuple(suffixes)
+    if out.suffix.lower() not in allowed:
+        raise UsageError(f"cannot tell the format of {out}: its name must end in {', '.join(allowed)}")
     if out.is_dir():
         raise TuilabelError(f"{out} is a directory: name a file in it")
     if out.exists() and not force:
@@ -78,7 +78,7 @@ def prediction_file(out: Path, classes: Sequence[str]) -> Iterator[PredictionFil
 
     Parameters
     ----------
-    classes : whose probabilities are written; empty to leave them out.
+    classes : the classes whose probabilities are written; empty to leave them out.
     """
     with atomic_write(out) as temporary:
         if out.suffix.lower() == ".parquet":

@@ -25,7 +25,7 @@ from tuilabel.report.samples import Shown
 from tuilabel.session.review import ReviewItem, review_items
 from tuilabel.version import __version__
 
-FOLDS = 5  # of the cross-validation that finds labels which are likely wrong
+FOLDS = 5  # of the cross-validation that finds labels that are likely wrong
 EXAMPLES, DOUBTED = 10, 24
 
 
@@ -37,7 +37,7 @@ def write_report(
     *,
     on_progress: OnProgress = ignore,
 ) -> None:
-    """Evaluate the model, look for wrong labels, and write the page.
+    """Evaluate the model, look for labels that are likely wrong, and write the page.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def _page(
         what = "test images" if accuracy.source == "test" else "audit images drawn at random"
         evaluated_on = f"{accuracy.n:,} {what}"
     pairs = [
-        Pair(classes[c.true], classes[c.taken_for], c.n, _mistaken(opened, c.true, c.taken_for, predicted, audits))
+        Pair(classes[c.true], classes[c.taken_for], c.n, _mistake_tiles(opened, c.true, c.taken_for, predicted, audits))
         for c in figures.confusions
     ]
     return Page(
@@ -90,13 +90,13 @@ def _page(
         confusion=figures.confusion,
         pairs=pairs,
         classes=[
-            ClassRow(name, f.count, f.accuracy, f.n, count, [_taken(opened, item) for item in items])
+            ClassRow(name, f.count, f.accuracy, f.n, count, [_predicted_tile(opened, item) for item in items])
             for name, f, count, items in zip(
                 classes, figures.class_figures, samples.counts.tolist(), samples.of_class, strict=True
             )
         ],
-        least_sure=[_unsure(opened, item) for item in samples.least_sure],
-        doubted=[_in_doubt(opened, item) for item in doubted[:DOUBTED]],
+        least_sure=[_uncertain_tile(opened, item) for item in samples.least_sure],
+        doubted=[_doubted_tile(opened, item) for item in doubted[:DOUBTED]],
         doubted_in_all=len(doubted),
         version=__version__,
     )
@@ -142,8 +142,8 @@ def _doubtful_labels(opened: ProjectModel, on_progress: OnProgress) -> list[Revi
     rows, probabilities = out_of_fold_probabilities(
         opened.learner, request.labelled, FOLDS, partial(on_progress, "looking for wrong labels")
     )
-    session, found = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
-    items = review_items(session.standing, session.live_events, opened.classes, found)
+    session, predictions = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
+    items = review_items(session.standing, session.live_events, opened.classes, predictions)
     return [item for item in items if item.reason == "likely wrong"]
 
 
@@ -153,43 +153,43 @@ def _calibration(opened: ProjectModel, test: TestMetrics | None) -> str:
     return text + (f"; on the test images it is off by {test.calibration_error:.1%} on average." if test else ".")
 
 
-def _mistaken(
+def _mistake_tiles(
     opened: ProjectModel,
     true: int,
     taken_for: int,
     predicted: NDArray[np.int64] | None,
     audits: Sequence[Event],
 ) -> list[Tile]:
-    """Examples of one mistake: test images, or audited ones."""
+    """Examples of one kind of mistake: test images, or else audit images."""
     pool, classes = opened.pool, opened.classes
     if predicted is not None and pool.test is not None:
         targets = pool.test.targets
         if opened.request.target_of is not None:
             targets = opened.request.target_of[targets]
-        found = np.flatnonzero((targets == true) & (predicted == taken_for))[:EXAMPLES]
+        mistakes = np.flatnonzero((targets == true) & (predicted == taken_for))[:EXAMPLES]
         return [
             Tile(data_uri(pool.test.images[i]), f"{classes[true]} taken for {classes[taken_for]}", f"test {i}")
-            for i in found.tolist()
+            for i in mistakes.tolist()
         ]
     wanted = [e for e in audits if e.class_name == classes[true] and e.predicted == classes[taken_for]][:EXAMPLES]
     indices = pool.indices_of([event.item for event in wanted]).tolist()
     return [_tile(opened, i, pool.files.last_name(i)) for i in indices if i >= 0]
 
 
-def _taken(opened: ProjectModel, item: Shown) -> Tile:
+def _predicted_tile(opened: ProjectModel, item: Shown) -> Tile:
     return _tile(opened, item.index, f"{item.confidence:.1%}")
 
 
-def _unsure(opened: ProjectModel, item: Shown) -> Tile:
+def _uncertain_tile(opened: ProjectModel, item: Shown) -> Tile:
     first, second = opened.classes[item.predicted], opened.classes[item.second]
     return _tile(opened, item.index, f"{first}, {item.confidence:.0%}", f"or {second}")
 
 
-def _in_doubt(opened: ProjectModel, item: ReviewItem) -> Tile:
+def _doubted_tile(opened: ProjectModel, item: ReviewItem) -> Tile:
     label = "–" if item.label is None else opened.classes[item.label]
     suggested = "–" if item.suggested is None else opened.classes[item.suggested]
     sure = "" if item.confidence is None else f", {item.confidence:.0%}"
-    return _tile(opened, item.index, f"labelled {label}", f"rather {suggested}{sure}")
+    return _tile(opened, item.index, f"labelled {label}", f"more likely {suggested}{sure}")
 
 
 def _tile(opened: ProjectModel, index: int, text: str, below: str = "") -> Tile:

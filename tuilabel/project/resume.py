@@ -36,7 +36,7 @@ def resume_session(
 
     Parameters
     ----------
-    store : a screen may be using it; what it holds now counts.
+    store : its current contents are used; a screen may have it open.
     classes : those of the project's settings.
     seed : the one given to `tuilabel label`.
 

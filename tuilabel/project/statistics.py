@@ -1,4 +1,4 @@
-"""The figures of a project, from its store and pool alone: no model is trained."""
+"""The statistics of a project, from its store and pool alone: no model is trained."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tuilabel.session import CurvePoint
 
 @dataclass(frozen=True)
 class Tile:
-    """One image with a line or two below it."""
+    """One image with one or two lines of text below it."""
 
     picture: str
     """A data: URI."""
@@ -48,7 +48,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Page:
-    """All of a report."""
+    """The whole report."""
 
     dataset: str
     project: str

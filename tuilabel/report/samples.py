@@ -36,7 +36,7 @@ class Samples:
 
 
 class Sampler:
-    """Takes the pool's probabilities slice by slice.
+    """Collects samples while the pool's probabilities are passed in chunk by chunk.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class Sampler:
         self._of_class = [np.empty((0, 5)) for _ in range(n_classes)]
 
     def add(self, start: int, p: NDArray[np.float32]) -> None:
-        """Take the probabilities of the items from `start` on, float32 (n, C)."""
+        """Add the probabilities of the items from `start` on, float32 (n, C)."""
         best = p.argmax(axis=1)
         self._counts += np.bincount(best, minlength=len(self._counts))
         unlabelled = np.flatnonzero(~self._labelled[start : start + len(p)])

@@ -1,4 +1,4 @@
-"""Judges each claim on the runs: measurements with intervals, and a verdict by a rule fixed in advance."""
+"""Evaluate each claim on the runs: measurements with intervals, and a verdict by a rule fixed in advance."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 from tuilabel.estimate import labels_to_target, wilson_interval
 from tuilabel.simulation.findings import (
     ALPHA,
+    Evaluation,
     Figure,
     Finding,
-    Judged,
     Verdict,
     above,
-    compared,
+    consensus,
     difference,
     last_accuracy,
     mean_with_interval,
+    paired_difference,
     runs_of,
-    together,
     weakest,
 )
 from tuilabel.simulation.pixels import FAR, seconds_a_round, spread_between_seeds
@@ -45,22 +45,22 @@ RULES = {
 
 def findings(claims: Sequence[int], runs: Runs, test_size: int) -> list[Finding]:
     """A finding for each claim, in order."""
-    judges = {
-        1: lambda: _carries(runs.get("supervised", ()), test_size),
+    evaluations = {
+        1: lambda: _mlp_accuracy(runs.get("supervised", ()), test_size),
         2: lambda: _fewer_labels(runs.get("strategies", ())),
         3: lambda: spread_between_seeds(runs.get("learners", ())),
         4: lambda: seconds_a_round(runs.get("learners", ())),
         5: lambda: _density(runs.get("strategies", ())),
         6: lambda: _batches({batch: runs.get(batch_block(batch), ()) for batch in BATCHES}),
     }
-    found = []
+    results = []
     for claim in sorted(set(claims)):
-        figures, verdict = judges[claim]()
-        found.append(Finding(claim, CLAIMS[claim], RULES[claim], tuple(figures), verdict))
-    return found
+        figures, verdict = evaluations[claim]()
+        results.append(Finding(claim, CLAIMS[claim], RULES[claim], tuple(figures), verdict))
+    return results
 
 
-def _carries(runs: Sequence[Run], test_size: int) -> Judged:
+def _mlp_accuracy(runs: Sequence[Run], test_size: int) -> Evaluation:
     if not runs:
         return [], "not clear"
     figures: list[Figure] = []
@@ -79,7 +79,7 @@ def _clipped(low: float | None, high: float | None) -> tuple[float | None, float
     return None if low is None else max(0.0, low), None if high is None else min(1.0, high)
 
 
-def _fewer_labels(runs: Sequence[Run]) -> Judged:
+def _fewer_labels(runs: Sequence[Run]) -> Evaluation:
     base = runs_of(runs, "random")
     if not base:
         return [], "not clear"
@@ -88,7 +88,7 @@ def _fewer_labels(runs: Sequence[Run]) -> Judged:
     figures, verdicts = [Figure(f"random: accuracy at {budget:,} labels", target, "share")], []
     for name in UNCERTAIN:
         members = runs_of(runs, name)
-        over, end = compared(base, members, area), compared(base, members, last_accuracy)
+        over, end = paired_difference(base, members, area), paired_difference(base, members, last_accuracy)
         parts = [above(c.low, c.high, 0) if c else "not clear" for c in (over, end)]
         verdict: Verdict = "not clear"
         if parts == ["holds", "holds"]:
@@ -101,21 +101,21 @@ def _fewer_labels(runs: Sequence[Run]) -> Judged:
             difference(f"{name}: area, less random's", over),
             difference(f"{name}: at {budget:,} labels, less random's", end, verdict),
         ]
-    return figures, together(verdicts)
+    return figures, consensus(verdicts)
 
 
 def _labels_needed(name: str, members: dict[int, Run], target: float) -> Figure:
     needed = [labels_to_target(*curve(run), target) for run in members.values()]
     middle = float(np.median([np.inf if n is None else n for n in needed])) if needed else np.inf
-    there = sum(n is not None for n in needed)
-    note = f"median; {there} of {len(needed)} runs reached it"
+    n_reached = sum(n is not None for n in needed)
+    note = f"median; {n_reached} of {len(needed)} runs reached it"
     value = middle if np.isfinite(middle) else None
     return Figure(f"{name}: labels to random's last accuracy", value, "labels", note=note)
 
 
-def _density(runs: Sequence[Run]) -> Judged:
+def _density(runs: Sequence[Run]) -> Evaluation:
     base, dense = runs_of(runs, UNCERTAINTY), runs_of(runs, DENSITY)
-    over, end = compared(base, dense, area), compared(base, dense, last_accuracy)
+    over, end = paired_difference(base, dense, area), paired_difference(base, dense, last_accuracy)
     verdict: Verdict = "not clear"
     if over is not None and over.low is not None and over.high is not None:
         verdict = "does not hold" if over.low > 0 else "holds" if over.high < SMALL else "not clear"
@@ -123,7 +123,7 @@ def _density(runs: Sequence[Run]) -> Judged:
     return [difference(f"{name}: area", over, verdict), difference(f"{name}: at the budget", end)], verdict
 
 
-def _batches(runs: dict[int, Sequence[Run]]) -> Judged:
+def _batches(runs: dict[int, Sequence[Run]]) -> Evaluation:
     single = runs_of(runs[1], "margin")
     if not single:
         return [], "not clear"
@@ -131,12 +131,12 @@ def _batches(runs: dict[int, Sequence[Run]]) -> Judged:
     labels = next(iter(single.values())).points[-1].n_labels
     figures, cheap = [Figure(f"batches of 1: rounds to {labels:,} labels", rounds[1], "rounds")], []
     for batch in BATCHES[1:]:
-        found = compared(single, runs_of(runs[batch], "margin"), last_accuracy)
+        found = paired_difference(single, runs_of(runs[batch], "margin"), last_accuracy)
         cheap.append(above(found.low, found.high, -LOSS) if found else "not clear")
         saved = f"{rounds.get(batch, 0):,} rounds"
         figures.append(difference(f"batches of {batch}: accuracy, less single labels'", found, cheap[-1], saved))
     pairs = {
-        (batch, name): compared(runs_of(runs[batch], "margin"), runs_of(runs[batch], name), last_accuracy)
+        (batch, name): paired_difference(runs_of(runs[batch], "margin"), runs_of(runs[batch], name), last_accuracy)
         for batch in BATCHES[1:]
         for name in DIVERSE
     }
@@ -148,5 +148,5 @@ def _batches(runs: dict[int, Sequence[Run]]) -> Judged:
             verdict = "holds" if better else "does not hold" if found.high < SMALL else "not clear"
         helps.append(verdict)
         figures.append(difference(f"batches of {batch}: {name}, less margin's", found, verdict))
-    diverse: Verdict = "holds" if "holds" in helps else together(helps)
-    return figures, weakest([together(cheap), diverse])
+    diverse: Verdict = "holds" if "holds" in helps else consensus(helps)
+    return figures, weakest([consensus(cheap), diverse])

@@ -51,7 +51,7 @@ class Experiment(RunPlan):
             check_learner(name)
 
     def runs(self) -> list[RunSettings]:
-        """Every run, seed by seed, so that the finished runs of an interrupted experiment are paired too."""
+        """Every run, seed by seed, so that even an interrupted experiment has paired runs."""
         common = {name: getattr(self, name) for name in COMMON}
         return [
             RunSettings(strategy, learner, seed, **common)
@@ -62,7 +62,7 @@ class Experiment(RunPlan):
 
 
 def total_rounds(experiment: Experiment, done: Sequence[Run]) -> tuple[int, int]:
-    """(rounds already done, rounds in all)."""
-    known = {run.key for run in done}
-    rounds = [(rounds_of(run), run.key in known) for run in experiment.runs()]
+    """(rounds already done, total rounds)."""
+    finished = {run.key for run in done}
+    rounds = [(rounds_of(run), run.key in finished) for run in experiment.runs()]
     return sum(n for n, is_done in rounds if is_done), sum(n for n, _ in rounds)

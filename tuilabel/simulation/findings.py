@@ -45,7 +45,8 @@ class Finding:
         return asdict(self)
 
 
-Judged = tuple[list[Figure], Verdict]
+Evaluation = tuple[list[Figure], Verdict]
+"""The figures that a claim depends on, and the verdict."""
 
 
 def above(low: float | None, high: float | None, bound: float) -> Verdict:
@@ -57,7 +58,7 @@ def above(low: float | None, high: float | None, bound: float) -> Verdict:
     return "does not hold" if high < bound else "not clear"
 
 
-def together(verdicts: Sequence[Verdict]) -> Verdict:
+def consensus(verdicts: Sequence[Verdict]) -> Verdict:
     """The common verdict; "not clear" if verdicts differ or there are none."""
     return verdicts[0] if len(set(verdicts)) == 1 else "not clear"
 
@@ -79,20 +80,22 @@ def last_accuracy(run: Run) -> float:
     return run.points[-1].accuracy
 
 
-def compared(first: dict[int, Run], second: dict[int, Run], of: Any) -> PairedComparison | None:
+def paired_difference(first: dict[int, Run], second: dict[int, Run], of: Any) -> PairedComparison | None:
     """Paired difference of `of(run)`, second - first, over common seeds; None without any."""
     shared = sorted(first.keys() & second.keys())
     return compare_paired([of(first[s]) for s in shared], [of(second[s]) for s in shared]) if shared else None
 
 
-def difference(what: str, found: PairedComparison | None, verdict: Verdict | None = None, note: str = "") -> Figure:
+def difference(
+    what: str, comparison: PairedComparison | None, verdict: Verdict | None = None, note: str = ""
+) -> Figure:
     """A paired difference of accuracies as a figure."""
-    if found is None:
+    if comparison is None:
         return Figure(what, None, "points", verdict=verdict, note=note)
-    return Figure(what, found.mean, "points", found.low, found.high, verdict, note)
+    return Figure(what, comparison.mean, "points", comparison.low, comparison.high, verdict, note)
 
 
 def mean_with_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
     """The mean and its 95 % t-interval, which is (None, None) for one value."""
-    found = compare_paired(np.zeros(len(values)), values)
-    return found.mean, found.low, found.high
+    comparison = compare_paired(np.zeros(len(values)), values)
+    return comparison.mean, comparison.low, comparison.high

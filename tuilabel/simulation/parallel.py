@@ -1,4 +1,4 @@
-"""Does the runs of an experiment in parallel processes."""
+"""Run an experiment in parallel processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_experiment(
     Parameters
     ----------
     settings : of the results; see `describe`.
-    done : earlier runs; those that the experiment does not ask for come last in the results.
+    done : earlier runs; those that are not part of the experiment come last in the results.
     on_round : called after every round of any run.
     on_run : called with all results so far after every run.
 
@@ -47,12 +47,12 @@ def run_experiment(
     TuilabelError : if a process fails or dies.
     """
     wanted = experiment.runs()
-    known = {run.key: run for run in done}
-    todo = [run for run in wanted if run.key not in known]
-    order = list(dict.fromkeys([*(run.key for run in wanted), *known]))
+    finished_runs = {run.key: run for run in done}
+    todo = [run for run in wanted if run.key not in finished_runs]
+    order = list(dict.fromkeys([*(run.key for run in wanted), *finished_runs]))
 
     def results() -> Results:
-        return Results(settings, tuple(known[key] for key in order if key in known))
+        return Results(settings, tuple(finished_runs[key] for key in order if key in finished_runs))
 
     if not todo:
         return results()
@@ -69,11 +69,11 @@ def run_experiment(
             pending: set[Future[Run]] = {workers.submit(_work, run) for run in todo}
         while pending:
             finished, pending = wait(pending, POLL, FIRST_COMPLETED)
-            for _ in range(_waiting(rounds)):
+            for _ in range(_count_finished(rounds)):
                 on_round()
             for future in finished:
                 run = future.result()
-                known[run.key] = run
+                finished_runs[run.key] = run
                 on_run(results())
     except BrokenExecutor as error:
         raise TuilabelError("a process of the simulation died, perhaps out of memory: pass `jobs=1`") from error
@@ -103,7 +103,7 @@ def _worker_environment() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def _waiting(rounds: Any) -> int:
+def _count_finished(rounds: Any) -> int:
     count = 0
     while True:
         try:

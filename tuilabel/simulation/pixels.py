@@ -1,4 +1,4 @@
-"""Latents compared with pixels: claims 3 and 4, judged by the runs of the MLP and the CNN."""
+"""Latents compared with pixels: claims 3 and 4, evaluated on the runs of the MLP and the CNN."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tuilabel.simulation.findings import ALPHA, Figure, Judged, above, mean_with_interval, runs_of
+from tuilabel.simulation.findings import ALPHA, Evaluation, Figure, above, mean_with_interval, runs_of
 from tuilabel.simulation.run import Run
 
 FAR = 10.0  # times as fast
 
 
-def spread_between_seeds(runs: Sequence[Run]) -> Judged:
-    """Judge claim 3, on runs with random sampling."""
+def spread_between_seeds(runs: Sequence[Run]) -> Evaluation:
+    """Evaluate claim 3 on runs with random sampling."""
     from scipy import stats
 
     counts, both = _shared_points(runs)
@@ -40,8 +40,8 @@ def spread_between_seeds(runs: Sequence[Run]) -> Judged:
     return figures, verdict
 
 
-def seconds_a_round(runs: Sequence[Run]) -> Judged:
-    """Judge claim 4 on the same runs, without first rounds, in which a process also loads what it needs."""
+def seconds_a_round(runs: Sequence[Run]) -> Evaluation:
+    """Evaluate claim 4 on the same runs, without first rounds, in which a process also loads modules and data."""
     counts, both = _shared_points(runs)
     counts = counts[1:] or counts
     shared = sorted(both["mlp"].keys() & both["cnn"].keys())

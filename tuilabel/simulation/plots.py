@@ -35,12 +35,12 @@ def mean_curves(runs: Sequence[Run]) -> dict[tuple[str, str], tuple[NDArray[np.f
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.strategy, run.learner), []).append(run)
-    found = {}
+    curves_by_name = {}
     for key, members in groups.items():
         curves = [curve(run) for run in members]
         k = min(len(n) for n, _ in curves)
-        found[key] = curves[0][0][:k], np.stack([y[:k] for _, y in curves])
-    return found
+        curves_by_name[key] = curves[0][0][:k], np.stack([y[:k] for _, y in curves])
+    return curves_by_name
 
 
 def write_plot(runs: Sequence[Run], dataset: str, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The results of an experiment as one JSON document, which further runs can be added to."""
+"""The results of an experiment as one JSON document, to which further runs can be added."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def describe(
 
 
 def disagreement(earlier: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """The first setting in which two descriptions differ that must agree, in words; None if they can be joined."""
+    """The first setting that must agree but does not, in words; None if the results can be joined."""
     for name in ("dataset", "pool_size", "test_size", *COMMON):
         key = KEYS.get(name, name)
         if earlier.get(key) != now[key]:

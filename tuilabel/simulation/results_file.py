@@ -32,7 +32,7 @@ def set_aside(file: Path, note: Callable[[str], object]) -> None:
 
     Parameters
     ----------
-    note : called with a line that says so.
+    note : called with a line if the file was renamed.
 
     Raises
     ------

@@ -76,7 +76,7 @@ class Point:
     agreement: float | None
     """Of the predictions of successive models (Bloodgood & Vijay-Shanker 2009)."""
     pool_accuracy: float | None = None
-    """Accuracy on the whole pool, which is what the estimates are about; None in files of version 0.1."""
+    """Accuracy on the whole pool, which the estimates estimate; None in files of version 0.1."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Run:
 
 
 def open_runner(learner: str, pool: ImagePool, encoder: Encoder | None, device: str = "cpu") -> RoundRunner:
-    """What trains the models of all runs of a learner; raises as `open_learner`."""
+    """A runner that trains the models of all runs of a learner; raises like `open_learner`."""
     from tuilabel.learner.open import open_learner, open_test_set
 
     opened, test_features = open_learner(learner, pool, encoder, device=device)

@@ -19,17 +19,17 @@ from tuilabel.simulation.results_file import check_writable, has_results, set_as
 from tuilabel.simulation.run import open_runner, simulate_run
 
 OnProgress = Callable[[str, int, int], None]
-"""Called with (stage, steps done, steps in all); 0 in all if the number of steps is unknown."""
+"""Called with (stage, steps done, steps in all); the last is 0 if the number of steps is unknown."""
 
 
 @dataclass(frozen=True)
 class SimulationProgress:
-    """How far a simulation is."""
+    """The progress of a simulation."""
 
     rounds: int
     total_rounds: int
     runs: int
-    """Finished ones."""
+    """Finished runs."""
     total_runs: int
 
 
@@ -69,12 +69,12 @@ def simulate(
     ----------
     dataset : the name of a dataset, or the path or URL of your images, with labels; see `open_pool`. The runs of an
         `ImagePool` are done in this process.
-    strategies, learners : names of what is compared.
+    strategies, learners : the names of those to compare.
     encoder, checkpoint, latents : what images are represented by; see `choose_encoder`.
     batch_size : labels per round.
-    budget : labels of a run in all.
+    budget : total labels per run.
     seeds : number of runs of each strategy and learner; their seeds are `seed`, `seed` + 1, ….
-    initial : labels of the first round.
+    initial : labels in the first round.
     start : how the first batch is chosen: "own" (by the strategy; at random if it needs a model), "random" or
         "coverage".
     audit_share : share of each batch that is drawn at random, to estimate accuracy, between 0 and 1.
@@ -89,7 +89,7 @@ def simulate(
 
     Returns
     -------
-    The runs of this simulation. `file` also keeps earlier runs that this simulation does not ask for.
+    The runs of this simulation. `file` also keeps earlier runs that are not part of this simulation.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _run(
             write_results(results, file)
         report(runs=len(results.of(wanted)))
 
-    keep(done)  # what cannot be written is known now and not after the first run
+    keep(done)  # report a file that cannot be written now, not after the first run
 
     def count_round() -> None:
         report(rounds=progress.rounds + 1)

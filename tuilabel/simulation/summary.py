@@ -127,6 +127,6 @@ def _median_labels(
     curves: list[tuple[NDArray[np.float64], NDArray[np.float64]]], target: float
 ) -> tuple[float | None, int]:
     reached = [labels_to_target(n, y, target) for n, y in curves]
-    there = [np.inf if n is None else n for n in reached]
-    middle = float(np.median(there))
-    return (middle if np.isfinite(middle) else None), int(np.isfinite(there).sum())
+    counts = [np.inf if n is None else n for n in reached]
+    middle = float(np.median(counts))
+    return (middle if np.isfinite(middle) else None), int(np.isfinite(counts).sum())

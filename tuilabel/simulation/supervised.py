@@ -44,13 +44,13 @@ def supervised_run(
             model = MLPEnsemble(n_classes, seed=seed, steps=LONG if n >= FROM else None)
             model.fit(latents[chosen], targets[chosen])
             seconds = time.perf_counter() - begin
-            found = test.evaluate(model)
+            metrics = test.evaluate(model)
             points.append(
                 Point(
                     n_labels=n,
-                    accuracy=found.accuracy,
-                    balanced_accuracy=found.balanced_accuracy,
-                    calibration_error=found.calibration_error,
+                    accuracy=metrics.accuracy,
+                    balanced_accuracy=metrics.balanced_accuracy,
+                    calibration_error=metrics.calibration_error,
                     fit_seconds=seconds,
                     query_seconds=0.0,
                     audit=None,

@@ -1,4 +1,4 @@
-"""The claims of Tonnaer 2017 and the runs that each needs; module `claims` judges them."""
+"""The claims of Tonnaer 2017 and the runs that each needs; module `claims` evaluates them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class ThesisSettings:
     Attributes
     ----------
     checkpoint : of the VAE.
-    claims : numbers of the claims to judge, keys of `CLAIMS`.
+    claims : numbers of the claims to test, keys of `CLAIMS`.
     seeds : number of runs of each kind, with the seeds `seed`, `seed` + 1, ….
-    budget : labels of a run; fewer where a round takes long.
+    budget : labels per run; fewer in experiments with slow rounds.
     cnn_seeds : number of runs of the CNN, which takes half a minute per round on 60,000 images.
 
     Raises
@@ -82,22 +82,22 @@ class Block:
 
     def wanted(self, runs: Sequence[Run]) -> tuple[Run, ...]:
         """The runs that belong to the block, out of `runs`."""
-        known = {run.key: run for run in runs}
-        return tuple(known[key] for key in self.run_keys() if key in known)
+        by_key = {run.key: run for run in runs}
+        return tuple(by_key[key] for key in self.run_keys() if key in by_key)
 
 
 def blocks(settings: ThesisSettings) -> list[Block]:
     """The experiments that the claims need, without repeated runs, the CNN last; claim 1 has its own (`supervised`)."""
-    claims, found = settings.claims, []
+    claims, needed = settings.claims, []
     strategies = [*(("random", *UNCERTAIN) if 2 in claims else ()), *((UNCERTAINTY, DENSITY) if 5 in claims else ())]
     if strategies:
         compared = tuple(dict.fromkeys(strategies))
-        found.append(Block("strategies", (_experiment(settings, compared, BATCH, settings.budget),)))
+        needed.append(Block("strategies", (_experiment(settings, compared, BATCH, settings.budget),)))
     if 6 in claims:
         budget = min(BATCHES_BUDGET, settings.budget)
         for batch in BATCHES:
             compared = ("margin", *DIVERSE) if batch > 1 else ("margin",)
-            found.append(Block(batch_block(batch), (_experiment(settings, compared, batch, budget),)))
+            needed.append(Block(batch_block(batch), (_experiment(settings, compared, batch, budget),)))
     if {3, 4} & set(claims):
         budget = min(CNN_BUDGET, settings.budget)
         both = _experiment(
@@ -110,8 +110,8 @@ def blocks(settings: ThesisSettings) -> list[Block]:
             seeds=settings.cnn_seeds,
         )
         more = _experiment(settings, ("random",), CNN_BATCH, budget, initial=CNN_BATCH)
-        found.append(Block("learners", (both, more)))
-    return found
+        needed.append(Block("learners", (both, more)))
+    return needed
 
 
 def batch_block(batch: int) -> str:

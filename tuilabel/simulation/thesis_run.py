@@ -1,4 +1,4 @@
-"""The thesis experiments: do the runs that the claims need, keep them in a file, and judge the claims."""
+"""The thesis experiments: do the runs that the claims need, keep them in a file, and evaluate the claims."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def run_thesis(
     on_run: Callable[[str, int, int], object] = ignore,
     note: Callable[[str], object] = ignore,
 ) -> ThesisResults:
-    """Do the runs that the claims of Tonnaer 2017 need, and judge the claims.
+    """Do the runs that the claims of Tonnaer 2017 need, and evaluate the claims.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def run_thesis(
     file : a JSON file that holds all finished runs at any time. Results of an earlier call in it are renamed.
     resume : continue with the runs in `file` instead.
     jobs : number of processes; by default one for each processor.
-    on_progress : called with (stage, steps done, steps in all).
-    on_run : called after a run with (block, finished runs of the block, runs of the block in all).
+    on_progress : called with (stage, steps done, total steps).
+    on_run : called after a run with (block, finished runs of the block, total runs of the block).
     note : called with lines that the user should see.
 
     Raises
@@ -135,7 +135,7 @@ def run_thesis(
         _supervise(settings, pool, latents, kept, on_progress)
     for block in blocks(settings):
         _simulate(block, kept, jobs, reports)
-    return _judged(settings, pool, kept)
+    return _evaluated(settings, pool, kept)
 
 
 def _earlier(file: Path | None, resume: bool) -> Any:
@@ -148,15 +148,15 @@ def _earlier(file: Path | None, resume: bool) -> Any:
     return _read(file) if has_results(file) else None  # also without `resume`: nothing else must be overwritten
 
 
-def _judged(settings: ThesisSettings, pool: ImagePool, kept: _Kept) -> ThesisResults:
+def _evaluated(settings: ThesisSettings, pool: ImagePool, kept: _Kept) -> ThesisResults:
     wanted = {block.name: block.wanted(kept.runs.get(block.name, ())) for block in blocks(settings)}
     seeds = range(settings.seed, settings.seed + settings.seeds)
     wanted["supervised"] = tuple(run for run in kept.runs.get("supervised", ()) if run.seed in seeds)
     assert pool.test is not None
-    found = findings(settings.claims, wanted, len(pool.test.targets))
+    evaluated = findings(settings.claims, wanted, len(pool.test.targets))
     more: dict[str, Any] = {name: getattr(settings, name) for name in ("seeds", "seed", "cnn_seeds")}
     more["settings"] = setting_lines(settings)
-    return ThesisResults(tuple(found), kept.write(**more, claims=[finding.to_json() for finding in found]))
+    return ThesisResults(tuple(evaluated), kept.write(**more, claims=[finding.to_json() for finding in evaluated]))
 
 
 def _description(settings: ThesisSettings, pool: ImagePool, latents: Latents) -> dict[str, Any]:

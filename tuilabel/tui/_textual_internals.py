@@ -1,7 +1,7 @@
-"""Every use of a private part of Textual: no other module of the program touches one.
+"""Every use of Textual's private parts: no other module of the program uses them.
 
 Textual may change these in any release. `pyproject.toml` therefore allows only minor versions that were tested, and
-`tests/unit/test_textual_internals.py` names the part that is gone after an update.
+`tests/unit/test_textual_internals.py` fails with the name of a part that is gone after an update.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def key_name(character: str) -> str:
 def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
     """Bind keys on one screen, replacing bindings of the same keys.
 
-    Textual's `BINDINGS` belongs to a class and is read when the class is made, before the user's keys are known.
+    Textual's `BINDINGS` belongs to a class and is read when the class is made, before the user's keys have been read.
     """
     for binding in bindings:
         screen._bindings.key_to_bindings[binding.key] = [binding]
@@ -41,7 +41,7 @@ def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
 class PartialUpdate(CompositorUpdate):
     """What Textual is about to write to the terminal where only parts of the screen have changed.
 
-    Subclasses say how it is written; Textual has no public hook for that.
+    Subclasses define how it is written; Textual has no public hook for that.
     """
 
     def __init__(self, update: ChopsUpdate) -> None:

@@ -1,4 +1,4 @@
-"""The registry of commands: key bindings, footer, help, palette and the key table in the docs are made from it."""
+"""The registry of commands: key bindings, footer, help, palette and the key table in the docs are generated from it."""
 
 from __future__ import annotations
 

@@ -85,10 +85,10 @@ class LabelApp(HookedApp):
         return self.label_screen
 
     def on_ready(self) -> None:
-        """Start handling the messages of other threads, and let a hang-up end the app as Ctrl+Q does."""
+        """Start handling the messages from other threads, and let SIGTERM and SIGHUP end the app as Ctrl+Q does."""
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
-            gc.freeze()  # objects made at the start stay anyway: a full collection over them would delay a key by 60 ms
+            gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit)

@@ -1,4 +1,4 @@
-"""Messages of other threads to the screen, kept until there is a screen."""
+"""Messages from other threads to the screen, kept until the screen is open."""
 
 from __future__ import annotations
 

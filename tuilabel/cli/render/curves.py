@@ -19,7 +19,7 @@ from tuilabel.simulation.plots import LOG_FROM, mean_curves
 from tuilabel.simulation.run import Run
 from tuilabel.simulation.summary import BASELINE, TARGETS, Row, Spread, counts_within, summarise
 
-PIPE_WIDTH = 100  # columns where there is no terminal
+PIPE_WIDTH = 100  # columns, if stdout is not a terminal
 COUNT_WIDTH = 12  # of a column with one accuracy and its spread
 GAP = 2  # between columns
 CHART_HEIGHT = 18  # lines
@@ -34,7 +34,7 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     Parameters
     ----------
     settings : of the results; see `describe`.
-    estimates : whether estimates of accuracy are compared with the true accuracy.
+    estimates : whether to compare estimates of accuracy with the true accuracy.
     """
     terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
     out = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
@@ -78,9 +78,9 @@ def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list
 
 
 def curve_chart(runs: Sequence[Run], width: int, *, coloured: bool) -> Text | None:
-    """The mean curves and their legend, at most `width` columns wide; None where no run has two points.
+    """The mean curves and their legend, at most `width` columns wide; None if no run has two points.
 
-    Lines are told apart by colour, and by a letter each where there is no colour or not a colour for each.
+    Lines differ by colour; without colours, or with more lines than colours, each is drawn with its own letter.
     """
     curves = mean_curves(runs)
     if not curves or max(len(n) for n, _ in curves.values()) < 2:

@@ -25,16 +25,16 @@ def export_lines(summary: ExportSummary) -> list[str]:
 
 
 def import_lines(summary: ImportSummary) -> list[str]:
-    """A line for each outcome with the number of its rows, some with examples below."""
+    """One line per outcome with its number of rows, and examples below some of them."""
     plan, examples = summary.plan, summary.to_json()["examples"]
-    kept_or_not = "replaced" if summary.on_conflict == "replace" else "kept (--on-conflict replace replaces it)"
+    policy = "replaced" if summary.on_conflict == "replace" else "kept (--on-conflict replace replaces it)"
     annotators = ", ".join(f"{name} {n:,}" for name, n in plan.annotators.items())
     counts: list[tuple[int, str, list[str]]] = [
         (plan.matched, f"matched to an image of {summary.dataset}", []),
         (plan.same, "identical to the current label", []),
         (
             len(plan.conflicts),
-            "different from the current label" + (f": {kept_or_not}" if plan.conflicts else ""),
+            "different from the current label" + (f": {policy}" if plan.conflicts else ""),
             [f"{e['path'] or e['where']}: now {e['there']}, imported {e['here']}" for e in examples["conflicting"]],
         ),
         (len(plan.unknown), "not matched: no such image, or several", _places(examples["unknown"])),
@@ -43,8 +43,8 @@ def import_lines(summary: ImportSummary) -> list[str]:
     new = plan.new_classes
     if new:
         counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
-    done = f"label{'' if len(plan.events) == 1 else 's'} {'written' if summary.applied else 'to write'}"
-    counts.append((len(plan.events), done + (f" ({annotators})" if annotators else ""), []))
+    written = f"label{'' if len(plan.events) == 1 else 's'} {'written' if summary.applied else 'to write'}"
+    counts.append((len(plan.events), written + (f" ({annotators})" if annotators else ""), []))
     lines = [f"{pluralize(summary.rows, 'row')} in {summary.source} ({summary.file_format}) for {summary.project}"]
     for n, words, shown in counts:
         lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]
@@ -52,7 +52,7 @@ def import_lines(summary: ImportSummary) -> list[str]:
 
 
 def print_table(text: str) -> None:
-    """Print a table on stdout byte by byte; on a terminal, with control characters escaped."""
+    """Print a table on stdout, keeping the bytes of file names; on a terminal, with control characters escaped."""
     if sys.stdout.isatty():
         text = "".join(printable(line) + "\n" for line in text.split("\n")[:-1])
     sys.stdout.flush()

@@ -28,7 +28,7 @@ def dataset_rows(data_dir: Path | None) -> list[dict[str, Any]]:
 
 
 def datasets_table(rows: list[dict[str, Any]]) -> Table:
-    """The built-in datasets for people."""
+    """The built-in datasets as a table."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for heading in ("dataset", "classes", "images", "test", "shape", "state", "licence"):
         table.add_column(heading, justify="right" if heading in ("classes", "images", "test") else "left", no_wrap=True)
@@ -56,7 +56,7 @@ def strategy_rows() -> list[dict[str, Any]]:
 
 
 def strategies_table(rows: list[dict[str, Any]]) -> Table:
-    """The query strategies for people: two lines each, what it picks and when to use it."""
+    """The query strategies as a table, two lines each: what it picks, and when to use it."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for heading in ("strategy", "picks\n[dim]use it for[/]", "cost", "paper"):
         table.add_column(heading, no_wrap=heading == "strategy")

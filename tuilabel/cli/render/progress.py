@@ -13,7 +13,7 @@ from tuilabel.project.progress import OnProgress
 
 
 def error_console(*, quiet: bool = False) -> Console:
-    """A console on stderr, where everything goes that is not the result of a command."""
+    """A console on stderr, for everything that is not the result of a command."""
     return Console(stderr=True, quiet=quiet, highlight=False)
 
 
@@ -29,7 +29,7 @@ def progress(console: Console) -> Iterator[OnProgress]:
         TextColumn("{task.fields[count]}", markup=False),
         TimeRemainingColumn(),
     )
-    # Output of the command itself goes to stdout and must not be taken over by the bar.
+    # Output of the command itself goes to stdout and must not be captured by the progress bar.
     with Progress(*columns, console=console, transient=True, redirect_stdout=False, redirect_stderr=False) as bar:
         tasks: dict[str, TaskID] = {}
 

@@ -14,17 +14,17 @@ from tuilabel.project.file_problems import FileProblems
 from tuilabel.project.statistics import ProjectStatistics
 
 FILE_STATES = {
-    "listed": "in all",
+    "listed": "in total",
     "unread": "not read yet",
     "copies": "identical to another",
     "gone": "gone",
     "problems": "unusable (--problems)",
 }
-CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: it grows longer once two columns are not enough
+CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: with more classes than fit, the columns grow longer
 
 
 def statistics_table(statistics: ProjectStatistics) -> Group:
-    """Statistics for people, in 80 columns."""
+    """The statistics as a table, in 80 columns."""
     log = statistics.log
     files = {} if statistics.files is None else asdict(statistics.files)
     table = Table("", "", show_header=False, box=None, pad_edge=False)
@@ -45,10 +45,10 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     return Group(table, "", _class_table(log.classes, log.class_counts, log.class_figures))
 
 
-def problem_lines(found: FileProblems) -> list[str]:
+def problem_lines(unusable: FileProblems) -> list[str]:
     """A line for each file, and how many there are."""
-    lines = [printable(f"{name}: {reason}") for name, reason in found.problems]
-    return [*lines, f"{pluralize(len(lines), 'file')} of {found.dataset} cannot be used"]
+    lines = [printable(f"{name}: {reason}") for name, reason in unusable.problems]
+    return [*lines, f"{pluralize(len(lines), 'file')} of {unusable.dataset} cannot be used"]
 
 
 def _interval(estimate: AuditEstimate | LureEstimate | None) -> str:
@@ -58,7 +58,7 @@ def _interval(estimate: AuditEstimate | LureEstimate | None) -> str:
 
 
 def _class_table(names: Sequence[str], counts: Sequence[int], figures: Sequence[ClassFigure]) -> Table:
-    """Labels and audited recall of each class; many classes stand side by side, at most `CLASS_COLUMNS` in a row."""
+    """Labels and audited recall of each class; many classes are set side by side, at most `CLASS_COLUMNS` in a row."""
     side = min(CLASS_COLUMNS, -(-len(names) // CLASS_ROWS))
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for _ in range(side):

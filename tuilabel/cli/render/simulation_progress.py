@@ -12,12 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 from tuilabel.cli.render.progress import progress
 from tuilabel.simulation.simulate import OnProgress, SimulationProgress
 
-LINES = 10  # of progress in all where there is no terminal
+LINES = 10  # of progress in total, if stderr is not a terminal
 
 
 @contextmanager
 def simulation_progress(console: Console) -> Iterator[tuple[OnProgress, Callable[[SimulationProgress], None]]]:
-    """Show what happens before the runs, and then the runs: a live line on a terminal, some lines elsewhere.
+    """Show the preparation and then the runs: a live progress bar on a terminal, a few lines elsewhere.
 
     Yields
     ------

@@ -1,4 +1,4 @@
-"""A test card: colours, greys and a digit drawn in every way, for the user to see what works best."""
+"""A test card: colours, greys and a digit drawn by every renderer, so that the user can see what works best."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 
-LONGEST = 3_600_000  # milliseconds that count as time spent on an answer: after a break nobody looked for so long
+MAX_ANSWER_TIME = 3_600_000  # milliseconds counted as time spent on one answer: more means that the user took a break
 
 
 class AnnotationScreen(ImagePageScreen):
@@ -26,11 +26,11 @@ class AnnotationScreen(ImagePageScreen):
     """
 
     ORIGIN: ClassVar[Origin | None] = None
-    """What answers given on this screen carry; None for those to the batch."""
+    """The origin stored with answers given on this screen; None for answers to the batch."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self._asked_at = 0.0
+        self._answer_started = 0.0
         self._early_keys = 0
         self._key_time = 0.0
 
@@ -173,8 +173,8 @@ class AnnotationScreen(ImagePageScreen):
     def answered(self, answer: Callable[[int], object]) -> None:
         """Call `answer` with the milliseconds it took to answer, and move the focus on."""
         shown, index = self._shown_items, self.items[self.focused_item]
-        spent = min(LONGEST, round(1000 * max(0.0, self._key_time - self._asked_at)))
-        self._asked_at = self._key_time
+        spent = min(MAX_ANSWER_TIME, round(1000 * max(0.0, self._key_time - self._answer_started)))
+        self._answer_started = self._key_time
         try:
             answer(spent)
         except UsageError as error:
@@ -196,8 +196,8 @@ class AnnotationScreen(ImagePageScreen):
         self.focused_item = next((p for p in order if not self.is_done(p)), min(self.focused_item, max(0, n - 1)))
 
     def displayed(self, at: float) -> None:
-        """Also start the clock of the answer when its image is first shown."""
+        """Also start timing the answer when its image is first shown."""
         unseen = self.seen_at == NOT_SEEN
         super().displayed(at)
         if unseen and self.seen_at != NOT_SEEN:
-            self._asked_at = at  # early keys may still be queued: their count goes on
+            self._answer_started = at  # early keys may still be queued, so they are still counted

@@ -11,7 +11,7 @@ from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 
-N_IMAGES = 100  # asked for at once, on as many pages as needed
+N_IMAGES = 100  # requested at once, shown on as many pages as needed
 
 
 class ByClassScreen(AnnotationScreen):
@@ -27,7 +27,7 @@ class ByClassScreen(AnnotationScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self._ask()
+        self._request_images()
 
     @property
     def _candidates(self) -> ClassItems | None:
@@ -54,8 +54,8 @@ class ByClassScreen(AnnotationScreen):
         name = self.session.classes[self.class_pos]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
-            here = [position for position in self._grid.on_page if not self.is_done(position)]
-            pieces.append((f"  ·  Enter confirms {len(here)}, {len(self._wrong)} wrong", "text"))
+            unmarked = [position for position in self._grid.on_page if not self.is_done(position)]
+            pieces.append((f"  ·  Enter confirms {len(unmarked)}, {len(self._wrong)} wrong", "text"))
         return pieces
 
     def empty_text(self) -> str:
@@ -92,12 +92,12 @@ class ByClassScreen(AnnotationScreen):
         confirmed = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
         name = self.session.classes[self.class_pos]
         if confirmed:
-            spent = round(1000 * max(0.0, self._key_time - self._asked_at))
+            spent = round(1000 * max(0.0, self._key_time - self._answer_started))
             self._confirm(confirmed, spent)
             self.state.unsaved.update(e.key for i in confirmed if (e := self.session.answer_at(i)) is not None)
             self.show_status(f"Labelled {pluralize(len(confirmed), 'image')} as {name}; Backspace undoes it", "text")
         if all(self.is_done(position) for position in range(len(self.items))):
-            self._ask()
+            self._request_images()
         else:
             self.focused_item = self._grid.on_page[-1]
             self.advance()
@@ -117,7 +117,7 @@ class ByClassScreen(AnnotationScreen):
     def action_other_class(self, step: int) -> None:
         """Show another class."""
         self.class_pos = (self.class_pos + step) % len(self.session.classes)
-        self._ask()
+        self._request_images()
 
     def action_view(self, step: int) -> None:
         """Go on to the grid of the batch, or back to its large view."""
@@ -133,7 +133,7 @@ class ByClassScreen(AnnotationScreen):
         self.class_pos = min(self.class_pos, len(self.session.classes) - 1)
         super().refresh_view(index)
 
-    def _ask(self) -> None:
+    def _request_images(self) -> None:
         self._wrong.clear()
         self.focused_item = 0
         self.session.model_queries.ask_class(self.class_pos, N_IMAGES)

@@ -41,7 +41,7 @@ class AskText(Dialog):
             yield Static("Enter saves · Esc cancels", markup=False, classes="dialog-hint")
 
     @on(Input.Submitted)
-    def _keep(self, event: Input.Submitted) -> None:
+    def _submit(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
 
 
@@ -51,7 +51,7 @@ class PickClass(Dialog):
     def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
         super().__init__()
         self._question, self._state, self._without = question, state, without
-        self._found: list[int] = []
+        self._matches: list[int] = []
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -75,23 +75,23 @@ class PickClass(Dialog):
         self._search(event.value)
 
     @on(Input.Submitted)
-    def _take(self) -> None:
+    def _select(self) -> None:
         chosen = self.query_one(OptionList).highlighted
         if chosen is not None:
-            self.dismiss(self._found[chosen])
+            self.dismiss(self._matches[chosen])
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._found[event.option_index])
+        self.dismiss(self._matches[event.option_index])
 
     def _search(self, text: str) -> None:
         """List the names that contain the text, first those that begin with it."""
         wanted = text.strip().casefold()
         names = self._state.session.classes
-        hits = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]
-        self._found = sorted(hits, key=lambda c: (not names[c].casefold().startswith(wanted), c))
+        matches = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]
+        self._matches = sorted(matches, key=lambda c: (not names[c].casefold().startswith(wanted), c))
         options = self.query_one(OptionList)
         options.clear_options()
         keys = self._state.keys
-        options.add_options([Option(Text(f"{keys[c] or ' '}  {names[c]}")) for c in self._found])
-        options.highlighted = 0 if self._found else None
+        options.add_options([Option(Text(f"{keys[c] or ' '}  {names[c]}")) for c in self._matches])
+        options.highlighted = 0 if self._matches else None

@@ -26,12 +26,12 @@ class HelpScreen(ModalScreen[None]):
 
     def __init__(self, state: AppState, screen: str) -> None:
         super().__init__()
-        self._state, self._of = state, screen
+        self._state, self._screen_name = state, screen
 
     def compose(self) -> ComposeResult:
         table = Table.grid(padding=(0, 2))
         group = ""
-        for action in actions_of(self._of, self._state.actions):
+        for action in actions_of(self._screen_name, self._state.actions):
             if action.group != group:
                 group = action.group
                 table.add_row(Text(group.upper(), style="bold"), "")

@@ -249,7 +249,7 @@ class ImagePageScreen(Screen[bool]):
         self._head.set_text(("tuilabel", "strong"), *heading, *paged, *details)
 
     def _file_of(self, index: int) -> list[str]:
-        """What is known about an item's file: its name, its size, its copies."""
+        """An item's file: its name, its size and its number of copies; empty for built-in datasets."""
         pool = self.session.pool
         if not pool.can_grow:
             return []

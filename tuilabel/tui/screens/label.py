@@ -19,7 +19,7 @@ from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 
-HINTED = 3  # answers after which the hint for newcomers is no longer shown
+HINT_ANSWERS = 3  # answers after which the hint for newcomers is no longer shown
 
 
 class LabelScreen(AnnotationScreen):
@@ -181,7 +181,7 @@ class LabelScreen(AnnotationScreen):
             if self._notice is not None:
                 self.show_status(self._notice, "warn")
                 self._notice = None
-            elif len(self.session.standing) < HINTED:
+            elif len(self.session.standing) < HINT_ANSWERS:
                 self.show_status("Press the key of the class shown in the highlighted image, or ? for help", "dim")
 
     def _show_panel(self) -> None:

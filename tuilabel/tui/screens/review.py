@@ -26,7 +26,7 @@ class ReviewScreen(AnnotationScreen):
     def on_mount(self) -> None:
         super().on_mount()
         self.session.model_queries.ask_review()
-        self._take_list()
+        self._update_list()
 
     @property
     def items(self) -> Sequence[int]:
@@ -47,10 +47,14 @@ class ReviewScreen(AnnotationScreen):
         item = self._list[self.focused_item]
         left = len(self._list) - len(self._reviewed)
         sure = "" if item.confidence is None else f" {item.confidence:.0%}"
-        said = (
+        annotations = (
             "" if not item.by else "  " + ", ".join(f"{who}: {self.session.classes[label]}" for who, label in item.by)
         )
-        return [("  review  ", "dim"), (f"{item.reason}{sure}", "strong"), (f"{said}  ·  {left} to review", "text")]
+        return [
+            ("  review  ", "dim"),
+            (f"{item.reason}{sure}", "strong"),
+            (f"{annotations}  ·  {left} to review", "text"),
+        ]
 
     def empty_text(self) -> str:
         if self._list is None:
@@ -78,14 +82,14 @@ class ReviewScreen(AnnotationScreen):
 
     def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, OutOfFoldPredictions):
-            self._take_list()
+            self._update_list()
             return
         super().handle(message)
 
-    def _take_list(self) -> None:
+    def _update_list(self) -> None:
         if not self._reviewed:
-            found = self.session.model_queries.review()
-            self._list = self._list if found is None else found
+            review = self.session.model_queries.review()
+            self._list = self._list if review is None else review
             self.refresh_view()
 
     def _show_items(self) -> None:

@@ -17,13 +17,13 @@ from tuilabel.tui.widgets.picture import Picture
 from tuilabel.tui.widgets.probabilities import ProbabilityBars
 
 NEIGHBOURS = 8
-SETTLED = 0.08  # seconds without a key after which the trainer is queried about the focused image
+SETTLE_TIME = 0.08  # seconds without a key after which the trainer is queried about the focused image
 MAX_SIDE = 1024  # pixels of an image read from its file
 MAX_ZOOM = 5  # each step halves the part shown
 
 
 class LargeView(Horizontal):
-    """Shows one item of the pool; the trainer is queried about it when the focus rests on it."""
+    """Shows one item of the pool; the trainer is queried about it once the focus stays on it."""
 
     def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -32,9 +32,9 @@ class LargeView(Horizontal):
         self._index: int | None = None
         self._image: NDArray[np.uint8] = np.zeros((1, 1, 1), dtype=np.uint8)
         """The best version loaded so far."""
-        self._asked: tuple[int, int] | None = None
+        self._queried: tuple[int, int] | None = None
         self._zoom, self._centre = 0, (0.5, 0.5)
-        self._rest: Timer | None = None
+        self._settle_timer: Timer | None = None
         self._original = Picture(state.pictures, id="original")
         self._reconstruction = Picture(state.pictures, id="reconstruction")
         self._probabilities = ProbabilityBars(id="probabilities")
@@ -54,18 +54,18 @@ class LargeView(Horizontal):
         if changed:
             self._image = self._state.thumbnail(index)
             self._centre = (0.5, 0.5)
-            if self._rest is not None:
-                self._rest.stop()
-            self._rest = self.set_timer(SETTLED, self._ask)
+            if self._settle_timer is not None:
+                self._settle_timer.stop()
+            self._settle_timer = self.set_timer(SETTLE_TIME, self._query)
         self._original.show(_part(self._image, self._zoom, self._centre), caption)
         self._show_inspection()
         model = 0 if self._session.result is None else self._session.result.n_labels
-        if not changed and self._asked is not None and self._asked != (index, model) and self._asked[0] == index:
-            self._ask()
+        if not changed and self._queried is not None and self._queried != (index, model) and self._queried[0] == index:
+            self._query()
 
     def reset_zoom(self) -> None:
         """Show the whole image again."""
-        self._zoom, self._centre, self._asked, self._index = 0, (0.5, 0.5), None, None
+        self._zoom, self._centre, self._queried, self._index = 0, (0.5, 0.5), None, None
 
     def zoom(self, step: int) -> None:
         """Zoom in or out."""
@@ -101,10 +101,10 @@ class LargeView(Horizontal):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 60, "narrow")
 
-    def _ask(self) -> None:
+    def _query(self) -> None:
         if self._index is not None and self.display:
             model = 0 if self._session.result is None else self._session.result.n_labels
-            self._asked = (self._index, model)
+            self._queried = (self._index, model)
             self._session.model_queries.inspect(self._index)
             self._show_inspection()
             if self._session.pool.can_grow:
@@ -118,16 +118,18 @@ class LargeView(Horizontal):
             self._original.sharpen(_part(image, self._zoom, self._centre))
 
     def _show_inspection(self) -> None:
-        found, session = self._session.model_queries.inspection, self._session
-        if found is None or found.index != self._index:
+        inspection, session = self._session.model_queries.inspection, self._session
+        if inspection is None or inspection.index != self._index:
             self._reconstruction.show(None, "VAE …")
             self._probabilities.show(session.classes, None)
             self._neighbours.show_text("finding the nearest images …")
             return
-        self._reconstruction.show(found.reconstruction, "VAE" if found.reconstruction is not None else "no VAE")
-        probabilities = found.probabilities
+        self._reconstruction.show(
+            inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no VAE"
+        )
+        probabilities = inspection.probabilities
         self._probabilities.show(session.classes, None if probabilities is None else probabilities.tolist())
-        pairs = list(zip(found.neighbours.tolist(), found.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
+        pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)

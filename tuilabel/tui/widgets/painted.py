@@ -1,4 +1,4 @@
-"""A widget made of finished lines that repaints only the cells that changed."""
+"""A widget that shows prepared lines and repaints only the cells that changed."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ _BACKGROUND = {"read": "reading", "vae": "training VAE", "encode": "encoding"}
 
 
 def _latents(trainer: TrainerState, width: int) -> Line:
-    """What images are represented by, and what is done in the background to improve it."""
+    """How images are represented, and what runs in the background to improve that."""
     line: Line = [("latents ", "dim"), (f"{trainer.encoder}", "text")]
     if trainer.background is None:
         return line

@@ -1,0 +1,53 @@
+"""The options of operations on a project: which project and images, and what its model depends on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tuilabel.datasets import DatasetLike
+from tuilabel.learner.base import DEFAULT_LEARNER
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """A project, and everything that its model depends on.
+
+    Attributes
+    ----------
+    dataset : a built-in dataset by name, or the path or URL of user images.
+    project : the project's directory; None for ./DATASET.tuilabel.
+    data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
+    encoder, checkpoint, latents : how images are represented; see `choose_encoder`.
+    device : the device that encodes images: "auto", "cpu", "cuda", ….
+    learner : "latent", "mlp" or "cnn".
+    seed : seed of all random numbers. The same labels and seed give the same model.
+    """
+
+    dataset: DatasetLike
+    project: Path | None = None
+    data_dir: Path | None = None
+    checkpoint: Path | None = None
+    device: str = "auto"
+    learner: str = DEFAULT_LEARNER
+    encoder: str = "vae"
+    latents: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SessionOptions(ModelOptions):
+    """What to label, and how: the options of a model, and those of the session that trains it.
+
+    Attributes
+    ----------
+    classes : class names; None for those of the project or, if it is new, of the dataset.
+    annotator : the name stored with every answer; None for the login name.
+    strategy, batch_size, target : see `LabellingSession`.
+    """
+
+    classes: tuple[str, ...] | None = None
+    annotator: str | None = None
+    strategy: str = "auto"
+    batch_size: int = 20
+    target: float | None = None
