@@ -503,7 +503,7 @@ def test_a_project_is_exported_without_printing(
     table = io.StringIO()
     assert exchange.export_labels("toy", table, project=tmp_path / "p").out is None
     assert len(list(csv.DictReader(io.StringIO(table.getvalue())))) == 6
-    with pytest.raises(UsageError, match="pass `out`, the path for it"):
+    with pytest.raises(UsageError, match="pass `out`"):
         exchange.export_labels("toy", table, file_format="parquet", project=tmp_path / "p")
     assert capfd.readouterr() == ("", "")
 

@@ -74,7 +74,7 @@ def test_predictions_are_written_in_any_label_format(labelled: ModelOptions, tmp
     )
     tasks = json.loads((tmp_path / "ls" / "tasks.json").read_text())
     assert all("predictions" in task for task in tasks)
-    with pytest.raises(UsageError, match="give `out`"):
+    with pytest.raises(UsageError, match="pass `out`"):
         predict(labelled, PredictOptions(file_format="imagefolder"))
     with pytest.raises(UsageError, match="cleanlab"):
         predict(labelled, PredictOptions(out=tmp_path / "c", file_format="cleanlab"))
