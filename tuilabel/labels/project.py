@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import IO, Any
 
@@ -27,6 +28,8 @@ class Project:
     source: DatasetRef
     """The dataset to open; your own images by absolute path or URL."""
     _lock: IO[str] | None = None
+    _writing: Lock = field(default_factory=Lock, compare=False, repr=False)
+    """Held while the settings are edited: the trainer's thread notes its latent space there."""
 
     @property
     def store(self) -> Path:
@@ -34,9 +37,35 @@ class Project:
         return self.directory / "labels.db"
 
     @property
+    def settings_file(self) -> Path:
+        """The path of settings.toml."""
+        return self.directory / "settings.toml"
+
+    @property
     def settings(self) -> dict[str, Any]:
         """The content of settings.toml, with the user's own keys; raises `TuilabelError` if it is damaged."""
-        return read_settings(self.directory / "settings.toml")
+        return read_settings(self.settings_file)
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """How the model is made: the table [model] of the settings, empty if there is none.
+
+        Raises
+        ------
+        TuilabelError : if the settings are damaged.
+        """
+        table = self.settings.get("model", {})
+        if not isinstance(table, dict):
+            raise TuilabelError(
+                f"{self.settings_file}: model must be a table: write [model], and below it lines such as encoder = "
+                f'"vae"; got {table!r}'
+            )
+        return table
+
+    @property
+    def space(self) -> str | None:
+        """The encoder whose latents the last session used, as `remember_space` noted it; None if unknown."""
+        return self.model.get("space")
 
     @property
     def logs(self) -> Path:
@@ -54,6 +83,7 @@ class Project:
         source: DatasetRef | None = None,
         *,
         moved: bool = False,
+        model: Mapping[str, Any] | None = None,
     ) -> Project:
         """Open the project at `directory` for labelling; it is created if there is none.
 
@@ -65,6 +95,7 @@ class Project:
         dataset_classes : the dataset's classes, for a new project.
         classes : the classes to use, if given. For an existing project, new classes may follow its own; a name that was
             renamed or merged while labelling means the class that it became.
+        model : how the model is made, to be remembered; see `remember`.
 
         Raises
         ------
@@ -87,6 +118,8 @@ class Project:
             }
             if str(project.source) != dataset:
                 document["source"] = str(project.source)
+            if model is not None:
+                document["model"] = dict(model)
             write_settings(settings, saved, document)
             project.logs.mkdir(exist_ok=True)
         except OSError as error:
@@ -119,11 +152,30 @@ class Project:
         This is for people who read the settings: the store has the classes as well, and takes precedence.
         """
         self.classes = tuple(classes)
-        settings = self.directory / "settings.toml"
-        try:
-            write_settings(settings, read_settings(settings), {"classes": list(classes)})
-        except OSError as error:
-            raise TuilabelError(f"cannot write {settings}: {error.strerror or error}") from error
+        self._write({"classes": list(classes)})
+
+    def remember(self, model: Mapping[str, Any]) -> None:
+        """Note in the settings how the model is made; raises `TuilabelError` if that fails.
+
+        Parameters
+        ----------
+        model : keys of the table [model], see `tuilabel.project.recipe`; None removes a key, others stay.
+        """
+        self._write({"model": dict(model)})
+
+    def remember_space(self, space: str) -> None:
+        """Note which encoder the latents of the session come from; raises `TuilabelError` if that fails.
+
+        While an encoder is being trained, or is chosen during the session, this is not the one that was asked for.
+        """
+        self.remember({"space": space})
+
+    def _write(self, changed: Mapping[str, Any]) -> None:
+        with self._writing:
+            try:
+                write_settings(self.settings_file, read_settings(self.settings_file), changed)
+            except OSError as error:
+                raise TuilabelError(f"cannot write {self.settings_file}: {error.strerror or error}") from error
 
     def close(self) -> None:
         """Release the lock."""

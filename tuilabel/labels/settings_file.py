@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +28,20 @@ def read_settings(settings: Path) -> dict[str, Any]:
     return document
 
 
-def write_settings(settings: Path, before: dict[str, Any] | None, changed: dict[str, Any]) -> None:
+def write_settings(settings: Path, before: dict[str, Any] | None, changed: Mapping[str, Any]) -> None:
     """Set some keys; comments, layout and the user's own keys stay as they are.
 
     Parameters
     ----------
     before : the content of the file, as `read_settings` returns it; None for a new file.
-    changed : the keys to set. If none of them changes, the file is not written.
+    changed : the keys to set; a table sets the keys that it has, and None removes a key. If nothing changes, the file
+        is not written.
 
     Raises
     ------
     TuilabelError : if the file cannot be written.
     """
-    if before is not None and before.items() >= changed.items():
+    if before is not None and not _differs(before, changed):
         return
     import tomlkit  # 25 ms, and most starts change nothing
 
@@ -48,11 +49,7 @@ def write_settings(settings: Path, before: dict[str, Any] | None, changed: dict[
         document = tomlkit.document() if before is None else tomlkit.parse(_text(settings))
     except tomlkit.exceptions.TOMLKitError as error:
         raise TuilabelError(f"cannot edit {settings}: {error}; fix that line") from error
-    for key, value in changed.items():
-        if isinstance(value, list) and key in document:
-            _update_list(document[key], value)
-        else:
-            document[key] = value
+    _update_table(document, changed)
     try:
         content = tomlkit.dumps(document).encode()
     except UnicodeEncodeError as error:
@@ -62,6 +59,49 @@ def write_settings(settings: Path, before: dict[str, Any] | None, changed: dict[
         ) from error
     with atomic_write(settings) as temporary:
         temporary.write_bytes(content)
+
+
+def _differs(before: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    for key, value in changed.items():
+        current = before.get(key)
+        if (
+            _differs(current, value)
+            if isinstance(value, Mapping) and isinstance(current, Mapping)
+            else current != value
+        ):
+            return True
+    return False
+
+
+def _update_table(table: MutableMapping[str, Any], changed: Mapping[str, Any]) -> None:
+    for key, value in changed.items():
+        current = table.get(key)
+        if isinstance(value, list) and current is not None:
+            _update_list(current, value)
+        elif isinstance(value, Mapping):
+            if not isinstance(current, MutableMapping):
+                table[key] = {}
+            _update_table(table[key], value)
+        elif value is None:
+            table.pop(key, None)
+        elif current is None:
+            _add(table, key, value)
+        elif current != value:
+            table[key] = value
+
+
+def _add(table: MutableMapping[str, Any], key: str, value: Any) -> None:
+    """Add a key after the others; a comment that follows them belongs to the next table and stays there."""
+    from tomlkit.items import Table
+
+    below = []
+    if isinstance(table, Table):
+        body = table.value.body
+        while body and body[-1][0] is None:
+            below.append(body.pop()[1])
+    table[key] = value
+    for item in reversed(below):
+        table.add(item)  # type: ignore[attr-defined]
 
 
 def _update_list(current: Any, wanted: Sequence[str]) -> None:
