@@ -7,7 +7,6 @@ from pathlib import Path
 from tuilabel import deploy
 from tuilabel.datasets import DatasetLike, as_ref
 from tuilabel.labels.exchange import ExportOptions
-from tuilabel.learner.base import DEFAULT_LEARNER
 from tuilabel.project.exchange import ExportSummary, export_labels
 from tuilabel.project.export_model import ExportedModel, export_model
 from tuilabel.project.options import ModelOptions
@@ -20,17 +19,18 @@ def predict(
     *,
     on: DatasetLike | None = None,
     project: str | Path | None = None,
-    learner: str = DEFAULT_LEARNER,
-    encoder: str = "vae",
+    learner: str | None = None,
+    encoder: str | None = None,
     checkpoint: str | Path | None = None,
     latents: str | Path | None = None,
     device: str = "auto",
-    seed: int = 0,
+    seed: int | None = None,
     data_dir: str | Path | None = None,
 ) -> Predictions:
     """Train the model of a project and predict images with it.
 
-    With the same labels, learner, encoder and seed it is the model that the labelling screen uses.
+    With the same labels it is the model that the labelling screen uses: the project remembers learner, encoder and
+    seed. An argument that is not None replaces what it remembers, for this call.
 
     Parameters
     ----------
@@ -41,7 +41,8 @@ def predict(
 
     Raises
     ------
-    TuilabelError : if there is no project, no model (two classes need labels), or the images cannot be read.
+    TuilabelError : if there is no project, no model (two classes need labels), or the images cannot be read; if a file
+        that the model depends on is missing or has changed.
     UsageError : if an argument names something unknown.
     """
     options = _model_options(
@@ -60,12 +61,12 @@ def export(
     force: bool = False,
     link: str = "copy",
     split: tuple[int, int, int] | None = None,
-    learner: str = DEFAULT_LEARNER,
-    encoder: str = "vae",
+    learner: str | None = None,
+    encoder: str | None = None,
     checkpoint: str | Path | None = None,
     latents: str | Path | None = None,
     device: str = "auto",
-    seed: int = 0,
+    seed: int | None = None,
     data_dir: str | Path | None = None,
 ) -> ExportSummary | ExportedModel:
     """Write the labels of a project for other programs, or its model as one file.
@@ -77,7 +78,7 @@ def export(
         decides; csv if no format has that suffix.
     resolve : which label an image gets if several annotators labelled it: "latest", "majority" or "unanimous".
     force : overwrite `out` if it exists.
-    link, split, seed : see `ExportOptions`; `seed` also seeds the model.
+    link, split, seed : see `ExportOptions`; `seed` also seeds the model. None is 0 for a split.
     dataset, project, learner, encoder, checkpoint, latents, device, data_dir : see `predict`.
 
     Raises
@@ -99,7 +100,8 @@ def export(
         project=options.project,
         data_dir=options.data_dir,
         resolve=resolve,
-        options=ExportOptions(force=force, link=link, split=split, seed=seed),
+        options=ExportOptions(force=force, link=link, split=split, seed=seed or 0),
+        learner=learner,
         encoder=encoder,
         checkpoint=options.checkpoint,
         latents=options.latents,
@@ -122,13 +124,13 @@ def statistics(
 def _model_options(
     dataset: DatasetLike,
     project: str | Path | None,
-    learner: str,
-    encoder: str,
+    learner: str | None,
+    encoder: str | None,
     checkpoint: str | Path | None,
     latents: str | Path | None,
     *,
     device: str,
-    seed: int,
+    seed: int | None,
     data_dir: str | Path | None,
 ) -> ModelOptions:
     return ModelOptions(

@@ -16,10 +16,11 @@ from tuilabel.cli.options import (
     DataDir,
     Dataset,
     Device,
-    Encoder,
     Json,
     Latents,
+    Learner,
     ProjectDir,
+    ProjectEncoder,
     note,
     print_json,
 )
@@ -56,13 +57,15 @@ def export(
         str | None, typer.Option("--split", help="Percentages for training, validation and test, such as 80,10,10.")
     ] = None,
     seed: Annotated[
-        int, typer.Option("--seed", help="Seed of the split; for a model, the seed given to `tuilabel label`.")
-    ] = 0,
-    learner: Annotated[
-        str, typer.Option(help="For a model, the learner given to `tuilabel label`: latent or mlp.")
-    ] = "latent",
+        int | None,
+        typer.Option(
+            "--seed",
+            help="Seed of the split (default: 0); for a model, of all random numbers (default: as in the project).",
+        ),
+    ] = None,
+    learner: Learner = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file or exported folder.")] = False,
-    encoder: Encoder = "vae",
+    encoder: ProjectEncoder = None,
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",
@@ -95,7 +98,8 @@ def export(
         project=project,
         data_dir=data_dir,
         resolve=resolve,
-        options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed),
+        options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed or 0),
+        learner=learner,
         encoder=encoder,
         checkpoint=checkpoint,
         latents=latents,

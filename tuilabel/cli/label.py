@@ -14,12 +14,14 @@ from tuilabel.cli.options import (
     DataDir,
     Dataset,
     Device,
-    Encoder,
     Folders,
     Images,
     Json,
     Latents,
+    Learner,
     ProjectDir,
+    ProjectEncoder,
+    Seed,
     Target,
     Theme,
     dataset_ref,
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
     dataset: Dataset = "mnist",
-    strategy: Annotated[str, typer.Option(help="Query strategy; `tuilabel strategies` lists them.")] = "auto",
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="Query strategy; `tuilabel strategies` lists them. Default: as in the project, else auto."),
+    ] = None,
     batch_size: Annotated[int, typer.Option("--batch", help="Images per batch.")] = 20,
-    learner: Annotated[
-        str, typer.Option(help="The classifier: latent (label propagation and MLP), mlp or cnn.")
-    ] = "latent",
+    learner: Learner = None,
     classes: Annotated[
         str | None,
         typer.Option(
@@ -50,11 +53,11 @@ def label(
     labels_from_folders: Folders = False,
     annotator: Annotator = None,
     project: ProjectDir = None,
-    encoder: Encoder = "vae",
+    encoder: ProjectEncoder = None,
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
+    seed: Seed = None,
     target: Target = None,
     images: Images = "auto",
     colour: Color = "auto",
@@ -92,7 +95,7 @@ def review(
     dataset: Dataset = "mnist",
     annotator: Annotator = None,
     project: ProjectDir = None,
-    encoder: Encoder = "vae",
+    encoder: ProjectEncoder = None,
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     device: Device = "auto",

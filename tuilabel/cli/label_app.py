@@ -90,7 +90,7 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
         )
     undecided = check_choices(screen.images, screen.colour)
     _check_terminal()
-    with open_project(options, ask_classes=lambda: ask_classes(note), on_progress=announcer(note)) as opened:
+    with open_project(options, ask_classes=lambda: ask_classes(note), on_progress=announcer(note), note=note) as opened:
         _check_user_keys(opened.project)
         _log_to(opened.project.logs / "screen.log")
         with Probe(ask="auto" in undecided) as probe:

@@ -31,6 +31,22 @@ Folders = Annotated[
 Encoder = Annotated[
     str, typer.Option("--encoder", help="What turns images into latents: vae, pca, resnet18, dinov2, …")
 ]
+ProjectEncoder = Annotated[
+    str | None,
+    typer.Option(
+        "--encoder", help="What turns images into latents: vae, pca, resnet18, dinov2, … Default: as in the project."
+    ),
+]
+Learner = Annotated[
+    str | None,
+    typer.Option(
+        "--learner",
+        help="The classifier: latent (label propagation and MLP), mlp or cnn. Default: as in the project, else latent.",
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of all random numbers. Default: as in the project, else 0.")
+]
 Latents = Annotated[
     Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, one row per image.")
 ]

@@ -7,6 +7,6 @@
 from tuilabel.encoders.base import Encoder
 from tuilabel.encoders.cache import Latents
 from tuilabel.encoders.encoding import encode
-from tuilabel.encoders.registry import ENCODERS, choose_encoder
+from tuilabel.encoders.registry import DEFAULT_ENCODER, ENCODERS, check_encoder, choose_encoder
 
-__all__ = ["ENCODERS", "Encoder", "Latents", "choose_encoder", "encode"]
+__all__ = ["DEFAULT_ENCODER", "ENCODERS", "Encoder", "Latents", "check_encoder", "choose_encoder", "encode"]

@@ -18,6 +18,14 @@ ENCODERS: dict[str, type[Encoder]] = {
     **dict.fromkeys(NETWORKS, BackboneEncoder),
 }
 
+DEFAULT_ENCODER = "vae"
+
+
+def check_encoder(name: str) -> None:
+    """Raise `UsageError` if there is no encoder called `name`."""
+    if name not in ENCODERS:
+        raise unknown_name("encoder", name, ENCODERS)
+
 
 def choose_encoder(
     encoder: str,
@@ -45,6 +53,5 @@ def choose_encoder(
     options = EncoderOptions(encoder, checkpoint, latents, project)
     if latents is not None:
         return LatentTable.choose(pool, options)
-    if encoder not in ENCODERS:
-        raise unknown_name("encoder", encoder, ENCODERS)
+    check_encoder(encoder)
     return ENCODERS[encoder].choose(pool, options)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, announcer, as_ref, open_pool
-from tuilabel.encoders import Encoder, choose_encoder
+from tuilabel.encoders import DEFAULT_ENCODER, Encoder
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import (
@@ -30,8 +30,11 @@ from tuilabel.labels.exchange import (
 from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
+from tuilabel.learner.base import needs_encoder
 from tuilabel.project.locate import project_directory, project_images, project_pool
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, ignore
+from tuilabel.project.recipe import choose_recipe
 
 FOLDS = 5
 N_EXAMPLES = 3  # rows of each kind in the summary of an import
@@ -126,7 +129,8 @@ def export_labels(
     data_dir: Path | None = None,
     resolve: str = "latest",
     options: ExportOptions = ExportOptions(),  # noqa: B008 - frozen
-    encoder: str = "vae",
+    learner: str | None = None,
+    encoder: str | None = None,
     checkpoint: Path | None = None,
     latents: Path | None = None,
     device: str = "auto",
@@ -142,7 +146,7 @@ def export_labels(
     project : the project's directory, by default `DATASET.tuilabel` in the working directory.
     data_dir : the torchvision root folder of built-in datasets.
     resolve : what to do if several annotators labelled an image; see `resolve_answers`.
-    encoder, checkpoint, latents, device : see `ModelOptions`; used by the format cleanlab, which needs a model.
+    learner, encoder, checkpoint, latents, device : see `ModelOptions`; for the format cleanlab, which needs a model.
     note : called with a line before a step that takes time.
 
     Raises
@@ -163,11 +167,17 @@ def export_labels(
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, pool)
     if label_format.name == "cleanlab" and options.out_of_fold is None:
-        chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=opened.directory)
-        if chosen.needs_training(pool):
-            raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
+        model = ModelOptions(
+            dataset, checkpoint=checkpoint, device=device, learner=learner, encoder=encoder, latents=latents
+        )
+        recipe = choose_recipe(model, opened, note)
+        chosen = None
+        if needs_encoder(recipe.learner):
+            chosen = recipe.encoder_for(pool, opened.directory, settled=True)
+            if chosen.needs_training(pool):
+                raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
         note(f"training {FOLDS} models, each without a fifth of the labels")
-        options = replace(options, out_of_fold=_cross_validator(pool, chosen, device))
+        options = replace(options, out_of_fold=_cross_validator(pool, recipe.learner, chosen, device))
     if isinstance(out, Path):
         written = label_format.write(rows, classes, pool.files, out, options)
     else:
@@ -233,7 +243,8 @@ def import_labels(
 
     plan = _plan_without_lock(directory, plan_for) if exists else plan_for([], [], pool.classes)
     if apply and plan.events:
-        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=images) as opened:
+        model = None if exists else {"encoder": DEFAULT_ENCODER}
+        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=images, model=model) as opened:
             plan = _apply(opened, plan_for)
     return ImportSummary(source, detected, directory, pool.name, apply, len(rows), policy, plan)
 
@@ -285,17 +296,17 @@ def _examples(rows: Sequence[ImportedLabel]) -> list[dict[str, str]]:
     return [{"where": row.where, "path": row.path or row.id} for row in rows[:N_EXAMPLES]]
 
 
-def _cross_validator(pool: ImagePool, encoder: Encoder, device: str) -> OutOfFoldPredictor:
-    """Five-fold cross-validation with the default learner."""
+def _cross_validator(pool: ImagePool, name: str, encoder: Encoder | None, device: str) -> OutOfFoldPredictor:
+    """Five-fold cross-validation with the learner called `name`."""
 
     def out_of_fold(
         indices: NDArray[np.int64], labels: NDArray[np.int64], n_classes: int
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        from tuilabel.learner.base import DEFAULT_LEARNER, LabelSet
+        from tuilabel.learner.base import LabelSet
         from tuilabel.learner.cross_validation import out_of_fold_probabilities
         from tuilabel.learner.open import open_learner
 
-        learner, _ = open_learner(DEFAULT_LEARNER, pool, encoder, device=device)
+        learner, _ = open_learner(name, pool, encoder, device=device)
         labelled = LabelSet(indices, labels, n_classes, np.zeros(len(indices), dtype=bool))
         rows, probabilities = out_of_fold_probabilities(learner, labelled, FOLDS)
         return indices[rows], probabilities

@@ -13,9 +13,10 @@ from tuilabel.datasets import as_ref
 from tuilabel.deploy import SUFFIXES, ModelCard, check_format, write_model
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
-from tuilabel.project.model import ProjectModel, open_model
+from tuilabel.project.model import ProjectModel, open_model, project_of
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
+from tuilabel.project.recipe import choose_recipe
 from tuilabel.version import __version__
 
 CHECKED_IMAGES = 256  # on which the file is compared with tuilabel
@@ -86,11 +87,9 @@ def export_model(
     from tuilabel.learner.mlp import MLPEnsemble
 
     check_format(file_format)
-    if not needs_encoder(options.learner):
-        raise UsageError(
-            f"learner must be latent or mlp to export a model, got {options.learner}, which has no VAE",
-            parameter="learner",
-        )
+    if options.learner is not None:
+        _check_learner(options.learner)
+    _check_learner(choose_recipe(options, project_of(options)).learner)  # before it is trained
     path = out or Path(f"{as_ref(options.dataset).title()}{SUFFIXES[file_format]}")
     for file in (path, card_path(path)):
         if file.is_dir():
@@ -125,6 +124,13 @@ def export_model(
         latent_difference=agreement.latent_difference,
         differs_from_predict=float(np.abs(predicted_here - expected).max()),
     )
+
+
+def _check_learner(learner: str) -> None:
+    if not needs_encoder(learner):
+        raise UsageError(
+            f"learner must be latent or mlp to export a model, got {learner}, which has no VAE", parameter="learner"
+        )
 
 
 def _card(opened: ProjectModel) -> ModelCard:

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, as_ref, open_pool
-from tuilabel.encoders import Encoder, choose_encoder
-from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
-from tuilabel.learner.base import Learner, check_learner, needs_encoder
+from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.project.locate import project_directory, project_images
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
+from tuilabel.project.recipe import Recipe, check_options, choose_recipe
 from tuilabel.project.resume import resume_session
 from tuilabel.session import LabellingSession
 
@@ -30,6 +30,7 @@ class ProjectModel:
 
     Attributes
     ----------
+    recipe : how the model is made, as the options or the project have it.
     encoder : None for a learner that needs none.
     session : the session as the labelling screen would resume it.
     request : the training request that the session would send first.
@@ -39,6 +40,7 @@ class ProjectModel:
     """
 
     project: Project
+    recipe: Recipe
     pool: ImagePool
     encoder: Encoder | None
     session: LabellingSession
@@ -58,22 +60,24 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
     Parameters
     ----------
-    note : called with a line if there is no VAE yet and the model uses thumbnails instead.
+    note : called with a line if the model is made in another way than the project remembers, or if there is no VAE yet
+        and it uses thumbnails instead.
 
     Raises
     ------
-    TuilabelError : if there is no project, no suitable checkpoint, or fewer than two classes have labels.
+    TuilabelError : if there is no project, no suitable checkpoint, or fewer than two classes have labels; if what the
+        project remembers of its model is missing or has changed.
     UsageError : if an option names something unknown.
     """
     from tuilabel.learner.open import open_learner
 
-    check_learner(options.learner)
-    check_device_name(options.device)
-    project = Project.read(project_directory(str(as_ref(options.dataset)), options.project))
+    check_options(options)
+    project = project_of(options)
+    recipe = choose_recipe(options, project, note)
     store = LabelStore.open(project.store, create=False)
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)
-        session, request = resume_session(pool, store, project.classes, seed=options.seed)
+        session, request = resume_session(pool, store, project.classes, seed=recipe.seed)
     finally:
         store.close()
     if len(np.unique(request.labels)) < 2:  # before anything is encoded
@@ -81,9 +85,9 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
             f"{project.directory} has labels of fewer than two classes, too few for a model: "
             "label more with `tuilabel label`"
         )
-    encoder = _encoder(options, pool, project, note) if needs_encoder(options.learner) else None
+    encoder = _encoder(recipe, pool, project, note) if needs_encoder(recipe.learner) else None
     learner, test_features = open_learner(
-        options.learner,
+        recipe.learner,
         pool,
         encoder,
         device=options.device,
@@ -96,19 +100,23 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
         seed=request.seed,
         on_progress=partial(on_progress, "training"),
     )
-    return ProjectModel(project, pool, encoder, session, request, learner, test_features, final)
+    return ProjectModel(project, recipe, pool, encoder, session, request, learner, test_features, final)
 
 
-def _encoder(options: ModelOptions, pool: ImagePool, project: Project, note: Note) -> Encoder:
+def project_of(options: ModelOptions) -> Project:
+    """The project that the options name; raises `TuilabelError` if there is none."""
+    return Project.read(project_directory(str(as_ref(options.dataset)), options.project))
+
+
+def _encoder(recipe: Recipe, pool: ImagePool, project: Project, note: Note) -> Encoder:
     """The encoder that the labelling screen would use: thumbnails while the VAE is not trained yet."""
-    chosen = choose_encoder(
-        options.encoder,
-        pool,
-        checkpoint=options.checkpoint,
-        latents=options.latents,
-        project=project.directory,
-    )
+    chosen = recipe.encoder_for(pool, project.directory, settled=True)
     if not chosen.needs_training(pool):
         return chosen
+    if recipe.space == chosen.name:
+        raise TuilabelError(
+            f"{project.directory} was last labelled with a VAE that is no longer there: train one with `tuilabel "
+            "train-vae`, let `tuilabel label` train one, or pass `encoder='pca'`"
+        )
     note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
     return PCAEncoder()

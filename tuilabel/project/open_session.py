@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,21 +11,22 @@ from pathlib import Path
 from typing import Literal
 
 from tuilabel.datasets import ImagePool, as_ref, open_pool
-from tuilabel.encoders import Encoder, choose_encoder
-from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import UsageError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
-from tuilabel.learner.base import check_learner, needs_encoder
+from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
-from tuilabel.learner.trainer.messages import Message
+from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
 from tuilabel.project.options import SessionOptions
-from tuilabel.project.progress import OnProgress, ignore
+from tuilabel.project.progress import Note, OnProgress, ignore
+from tuilabel.project.recipe import Recipe, check_options, choose_recipe
 from tuilabel.session import LabellingSession
-from tuilabel.strategies import get_strategy
+
+log = logging.getLogger("tuilabel.project")
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,21 @@ class OpenProject:
 
     Attributes
     ----------
+    recipe : how its model is made, as the options or the project have it.
     encoder : None for a learner that needs none. It may still need training.
     """
 
     options: SessionOptions
     project: Project
+    recipe: Recipe
     pool: ImagePool
     encoder: Encoder | None
     store: LabelStore
+
+    def remember_space(self, encoder: str) -> None:
+        """Note in the project which encoder the latents come from; raises `TuilabelError` if that fails."""
+        if self.encoder is not None and self.recipe.latents is None:
+            self.project.remember_space(encoder)
 
 
 @dataclass
@@ -61,7 +70,8 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
     """Open or create a project to label it from Python.
 
     The model is retrained after each batch, in this thread. A call that records an answer returns once the answer is on
-    disk. Later sessions, including `tuilabel label`, continue from there.
+    disk. Later sessions, including `tuilabel label`, continue from there. The project remembers encoder, learner,
+    strategy and seed for them, and for predictions.
 
     Raises
     ------
@@ -74,13 +84,16 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
     from tuilabel.learner.trainer.round import RoundRunner
 
     with open_project(options, reading="all", on_progress=on_progress) as opened:
+        encoder = _trained(opened)
         learner, test_features = open_learner(
-            options.learner,
+            opened.recipe.learner,
             opened.pool,
-            _trained(opened),
+            encoder,
             device=options.device,
             on_progress=lambda done, total: on_progress("encoding", done, total),
         )
+        if encoder is not None:
+            opened.remember_space(encoder.name)
         runner = RoundRunner(learner, open_test_set(opened.pool, test_features))
         trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
         session = _session(opened, trainer, InlineWriter(opened.store), retrain="batch")
@@ -99,13 +112,15 @@ def open_project(
     reading: Literal["all", "first"] = "first",
     ask_classes: Callable[[], tuple[str, ...]] | None = None,
     on_progress: OnProgress = ignore,
+    note: Note = ignore,
 ) -> Iterator[OpenProject]:
-    """Open or create a project and its label store.
+    """Open or create a project and its label store; it remembers how its model is made.
 
     Parameters
     ----------
     reading : see `open_pool`; with "first" the trainer process reads the rest.
     ask_classes : called for the classes of a new project if neither the options nor the dataset have any.
+    note : called with a line if the model is made in another way than the project remembers.
 
     Raises
     ------
@@ -114,22 +129,29 @@ def open_project(
     check_session_options(options)
     dataset = as_ref(options.dataset)
     directory = options.project or Path(f"{dataset.title()}.tuilabel")
+    is_new = not (directory / "settings.toml").exists()
+    recipe = choose_recipe(options, None if is_new else Project.read(directory), note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
-    encoder = None
-    if needs_encoder(options.learner):
-        encoder = choose_encoder(
-            options.encoder, pool, checkpoint=options.checkpoint, latents=options.latents, project=directory
-        )
-    classes, is_new = options.classes, not (directory / "settings.toml").exists()
+    encoder = recipe.encoder_for(pool, directory) if needs_encoder(recipe.learner) else None
+    classes = options.classes
     if classes is None and not pool.classes and is_new and ask_classes is not None:
         classes = ask_classes()
     source = dataset.absolute()
     moved = pool.can_grow and options.project is not None and not is_new and _have_moved(directory)
-    with Project.open(directory, pool.name, pool.fingerprint, pool.classes, classes, source, moved=moved) as project:
+    with Project.open(
+        directory,
+        pool.name,
+        pool.fingerprint,
+        pool.classes,
+        classes,
+        source,
+        moved=moved,
+        model=recipe.settings(),
+    ) as project:
         store = LabelStore.open(project.store)
         try:
             pool.read_until_found({event.item for event in store.events()}, on_progress)
-            yield OpenProject(options, project, pool, encoder, store)
+            yield OpenProject(options, project, recipe, pool, encoder, store)
         finally:
             store.close()
 
@@ -150,23 +172,32 @@ def background_session(
         the thread that owns the session.
     on_saved, on_failed : see `BackgroundWriter`.
     """
-    options, project = opened.options, opened.project
+    options, project, recipe = opened.options, opened.project, opened.recipe
     trainer = ProcessTrainer(
         WorkerSettings(
             dataset=as_ref(options.dataset),
             data_dir=options.data_dir,
             encoder=opened.encoder,
-            learner=options.learner,
+            learner=recipe.learner,
             device=options.device,
             log=project.logs / "trainer.log",
-            seed=options.seed,
+            seed=recipe.seed,
         )
     )
     writer = BackgroundWriter(opened.store, on_saved=on_saved, on_failed=on_failed)
     unsaved: Sequence[Event | ClassChange] = ()
+
+    def receive(message: Message) -> None:
+        if isinstance(message, PoolChanged):
+            try:
+                opened.remember_space(message.encoder)
+            except TuilabelError as error:  # a full disk is reported where answers wait for it
+                log.warning("%s", error)
+        deliver(message)
+
     try:
         running = BackgroundSession(_session(opened, trainer, writer, retrain="label"))
-        trainer.start(deliver)
+        trainer.start(receive)
         running.session.start()
         yield running
     finally:
@@ -184,9 +215,7 @@ def check_session_options(options: SessionOptions) -> None:
     UsageError : if an option names something unknown.
     """
     as_ref(options.dataset).title()
-    get_strategy(options.strategy)
-    check_learner(options.learner)
-    check_device_name(options.device)
+    check_options(options)
 
 
 def _trained(opened: OpenProject) -> Encoder | None:
@@ -207,10 +236,10 @@ def _session(
         writer=writer,
         trainer=trainer,
         classes=opened.project.classes,
-        strategy=options.strategy,
+        strategy=opened.recipe.strategy,
         batch_size=options.batch_size,
         annotator=options.annotator or getpass.getuser(),
-        seed=options.seed,
+        seed=opened.recipe.seed,
         retrain=retrain,
         target=options.target,
     )

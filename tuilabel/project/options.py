@@ -6,22 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike
-from tuilabel.learner.base import DEFAULT_LEARNER
 
 
 @dataclass(frozen=True)
 class ModelOptions:
     """A project, and everything that its model depends on.
 
+    The project remembers encoder, checkpoint, latents, learner and seed: None means what it remembers, or the default.
+
     Attributes
     ----------
     dataset : a built-in dataset by name, or the path or URL of user images.
     project : the project's directory; None for ./DATASET.tuilabel.
     data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
-    encoder, checkpoint, latents : how images are represented; see `choose_encoder`.
+    encoder, checkpoint, latents : how images are represented, see `choose_encoder`; if one of them is given, what the
+        project remembers of the others does not count.
     device : the device that encodes images: "auto", "cpu", "cuda", ….
-    learner : "latent", "mlp" or "cnn".
-    seed : seed of all random numbers. The same labels and seed give the same model.
+    learner : "latent" (the default), "mlp" or "cnn".
+    seed : seed of all random numbers, 0 by default. The same labels and seed give the same model.
     """
 
     dataset: DatasetLike
@@ -29,10 +31,10 @@ class ModelOptions:
     data_dir: Path | None = None
     checkpoint: Path | None = None
     device: str = "auto"
-    learner: str = DEFAULT_LEARNER
-    encoder: str = "vae"
+    learner: str | None = None
+    encoder: str | None = None
     latents: Path | None = None
-    seed: int = 0
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,12 @@ class SessionOptions(ModelOptions):
     ----------
     classes : class names; None for those of the project or, if it is new, of the dataset.
     annotator : the name stored with every answer; None for the login name.
-    strategy, batch_size, target : see `LabellingSession`.
+    strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
+    batch_size, target : see `LabellingSession`.
     """
 
     classes: tuple[str, ...] | None = None
     annotator: str | None = None
-    strategy: str = "auto"
+    strategy: str | None = None
     batch_size: int = 20
     target: float | None = None

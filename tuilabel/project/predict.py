@@ -60,6 +60,7 @@ class PredictionSummary:
     ----------
     dataset, project : the project's.
     on : the name of the pool that was predicted.
+    encoder : whose latents the model has learned from; None for a learner that needs none.
     labels : how many labels the model was trained on.
     items : size of the predicted pool.
     selected : predictions kept by the options.
@@ -74,6 +75,7 @@ class PredictionSummary:
     dataset: str
     project: Path
     on: str
+    encoder: str | None
     out: Path | None
     html: Path | None
     labels: int
@@ -197,6 +199,7 @@ def predict(
         dataset=opened.project.dataset,
         project=opened.project.directory,
         on=pool.name,
+        encoder=None if opened.encoder is None else opened.encoder.name,
         out=options.out,
         html=options.html,
         labels=len(opened.final.labelled.indices),
