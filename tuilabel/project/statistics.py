@@ -9,6 +9,8 @@ from typing import Any
 from tuilabel.datasets.pool import FileCounts
 from tuilabel.labels import LabelStore, Project
 from tuilabel.project.locate import project_directory, project_pool
+from tuilabel.project.recipe import Recipe
+from tuilabel.project.remembered import Remembered
 from tuilabel.session.log_statistics import LogStatistics, log_statistics
 
 
@@ -22,6 +24,7 @@ class ProjectStatistics:
     project : its directory.
     pool_size : how many items can be labelled.
     files : how many files user images have, and what became of them; None for a built-in dataset.
+    model : how its model is made.
     log : labels and estimates of accuracy.
     """
 
@@ -29,6 +32,7 @@ class ProjectStatistics:
     project: Path
     pool_size: int
     files: FileCounts | None
+    model: Recipe
     log: LogStatistics
 
     def to_json(self) -> dict[str, Any]:
@@ -39,6 +43,7 @@ class ProjectStatistics:
             "project": str(self.project),
             "pool_size": self.pool_size,
             "files": None if self.files is None else asdict(self.files),
+            "model": self.model.settings(),
             "labelled": log.labelled,
             "skipped": log.skipped,
             "flagged": log.flagged,
@@ -73,6 +78,7 @@ def project_statistics(
     TuilabelError : if there is no project, or its images or labels cannot be read.
     """
     settings = Project.read(project_directory(dataset, project))
+    model = Recipe.of(Remembered.of(settings))
     pool = project_pool(settings, data_dir)
     store = LabelStore.open(settings.store, create=False)
     try:
@@ -86,4 +92,4 @@ def project_statistics(
         )
     finally:
         store.close()
-    return ProjectStatistics(settings.dataset, settings.directory, len(pool.ids), pool.file_counts(), log)
+    return ProjectStatistics(settings.dataset, settings.directory, len(pool.ids), pool.file_counts(), model, log)

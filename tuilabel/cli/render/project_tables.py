@@ -11,6 +11,7 @@ from rich.table import Table
 from tuilabel.errors import pluralize, printable
 from tuilabel.estimate import AuditEstimate, ClassFigure, LureEstimate
 from tuilabel.project.file_problems import FileProblems
+from tuilabel.project.recipe import Recipe
 from tuilabel.project.statistics import ProjectStatistics
 
 FILE_STATES = {
@@ -31,6 +32,7 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     table.add_row("project", f"{statistics.project} ({statistics.dataset}, {statistics.pool_size:,} images)")
     if any(files.values()):
         table.add_row("files", ", ".join(f"{n:,} {FILE_STATES[state]}" for state, n in files.items() if n))
+    table.add_row("model", model_text(statistics.model))
     table.add_row("labelled", f"{log.labelled:,} in {pluralize(log.rounds, 'round')}")
     table.add_row("set aside", f"{log.skipped:,} skipped, {log.flagged:,} flagged")
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in log.annotators) or "–")
@@ -43,6 +45,13 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     if mistakes:
         table.add_row("mistaken", mistakes)
     return Group(table, "", _class_table(log.classes, log.class_counts, log.class_figures))
+
+
+def model_text(model: Recipe) -> str:
+    """How a project's model is made, in a line."""
+    settled = model.space not in (None, model.encoder)
+    images = model.images + (f" (latents {model.space} in the last session)" if settled else "")
+    return printable(f"{images}, learner {model.learner}, strategy {model.strategy}, seed {model.seed}")
 
 
 def problem_lines(unusable: FileProblems) -> list[str]:
