@@ -250,6 +250,12 @@ class ImagePool:
         image: NDArray[np.uint8] = self.images[index]
         return image
 
+    def picture_of_test(self, index: int, _longest: int) -> NDArray[np.uint8]:
+        """The same for an image of the test split."""
+        assert self.test is not None
+        image: NDArray[np.uint8] = self.test.images[index]
+        return image
+
     @property
     def gone(self) -> NDArray[np.int64]:
         """Indices of items whose files no longer exist: they keep their labels and are not queried."""
@@ -332,6 +338,10 @@ class Subset(ImagePool):
     def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
         """The image from its source."""
         return self._whole.picture(int(self._indices[index]), longest)
+
+    def picture_of_test(self, index: int, longest: int) -> NDArray[np.uint8]:
+        """The test image from its source."""
+        return self._whole.picture_of_test(index, longest)
 
     @property
     def gone(self) -> NDArray[np.int64]:

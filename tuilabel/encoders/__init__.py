@@ -1,6 +1,6 @@
 """Encoders: images to latents, by a VAE, principal components, a pretrained network or a table of your own.
 
-`base` defines the interface, `registry` lists the encoders, and each kind has a module: `vae`, `pca`, `backbone`,
+`base` defines the interface, `registry` lists the encoders, and each kind has a module: `vae`, `pca`, `networks`,
 `table`. Importing this package does not import torch.
 """
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders.backbone import NETWORKS, BackboneEncoder
 from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.networks.encoder import NetworkEncoder
+from tuilabel.encoders.networks.names import FORMS, NETWORKS, parse_name
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.table import LatentTable
 from tuilabel.encoders.vae.encoder import VAEEncoder
@@ -15,16 +16,18 @@ from tuilabel.errors import unknown_name
 ENCODERS: dict[str, type[Encoder]] = {
     "vae": VAEEncoder,
     "pca": PCAEncoder,
-    **dict.fromkeys(NETWORKS, BackboneEncoder),
+    **dict.fromkeys(NETWORKS, NetworkEncoder),
 }
 
 DEFAULT_ENCODER = "vae"
 
 
 def check_encoder(name: str) -> None:
-    """Raise `UsageError` if there is no encoder called `name`."""
-    if name not in ENCODERS:
-        raise unknown_name("encoder", name, ENCODERS)
+    """Raise `UsageError` if there is no encoder called `name`, or a package that it needs is not installed."""
+    if name not in ENCODERS and ":" not in name:
+        raise unknown_name("encoder", name, (*ENCODERS, *FORMS))
+    if issubclass(ENCODERS.get(name, NetworkEncoder), NetworkEncoder):
+        parse_name(name)
 
 
 def choose_encoder(
@@ -39,7 +42,7 @@ def choose_encoder(
 
     Parameters
     ----------
-    encoder : a name from `ENCODERS`.
+    encoder : a name from `ENCODERS`, or a network's, see `networks.names`.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
     latents : a .npy file with your own latents, which takes precedence; see `LatentTable`.
     project : the project's directory.
@@ -54,4 +57,4 @@ def choose_encoder(
     if latents is not None:
         return LatentTable.choose(pool, options)
     check_encoder(encoder)
-    return ENCODERS[encoder].choose(pool, options)
+    return ENCODERS.get(encoder, NetworkEncoder).choose(pool, options)

@@ -53,11 +53,20 @@ class LibraryPool(ImagePool):
 
     def picture(self, index: int, longest: int) -> NDArray[np.uint8]:
         """The image as large as in its file, at most `longest` pixels per side, uint8 (h, w, C)."""
+        image = self._picture(index, longest, test=False)
+        return super().picture(index, longest) if image is None else image
+
+    def picture_of_test(self, index: int, longest: int) -> NDArray[np.uint8]:
+        """The same for an image of the test split."""
+        image = self._picture(index, longest, test=True)
+        return super().picture_of_test(index, longest) if image is None else image
+
+    def _picture(self, index: int, longest: int, *, test: bool) -> NDArray[np.uint8] | None:
         try:
-            copy = self.library.index.copy_at(index)
-            return decode(self.files.read(index) if copy is None else copy, longest).image
+            copy = self.library.index.copy_at(index, test=test)
+            return decode(LibraryFiles(self.library, test=test).read(index) if copy is None else copy, longest).image
         except (TuilabelError, DecodeError):
-            return super().picture(index, longest)
+            return None
 
     # -- the source files ----------------------------------------------------------------------------------------------
 
@@ -170,18 +179,18 @@ class LibraryPool(ImagePool):
 
 
 class LibraryFiles:
-    """The files of a library's pool."""
+    """The files of a library's pool, or of its test split."""
 
-    def __init__(self, library: Library) -> None:
-        self._library = library
+    def __init__(self, library: Library, *, test: bool = False) -> None:
+        self._library, self._test = library, test
 
     def names(self, index: int) -> tuple[str, ...]:
         """The files of the last listing with this content."""
-        return tuple(self._library.index.names_at(index))
+        return tuple(self._library.index.names_at(index, test=self._test))
 
     def last_name(self, index: int) -> str:
         """The first of them, or its last known name."""
-        return self._library.index.last_name_at(index)
+        return self._library.index.last_name_at(index, test=self._test)
 
     def path(self, index: int) -> Path | None:
         """The first of them, if it is on a local disk."""
@@ -198,7 +207,7 @@ class LibraryFiles:
             if not isinstance(content, SourceError):
                 return png(content)
             reason = str(content)
-        copy = self._library.index.copy_at(index)
+        copy = self._library.index.copy_at(index, test=self._test)
         if copy is None:
             raise TuilabelError(f"{self.last_name(index)!r} cannot be read: {reason}")
         return copy

@@ -1,0 +1,172 @@
+"""Latents from the features of a pretrained network. Imports torch only to compute features."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.datasets import ImagePool
+from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.cache import Latents, OnProgress, no_progress, read_cached, write_cached
+from tuilabel.encoders.networks import pictures, projection
+from tuilabel.encoders.networks.feature_file import FeatureFile
+from tuilabel.encoders.networks.network import Network, describe_network, load_network
+from tuilabel.encoders.networks.projection import Projection
+from tuilabel.errors import TuilabelError
+from tuilabel.files import cache_dir
+
+BLOCK = 64  # images: after so many features are stored, and progress is reported
+
+
+@dataclass(frozen=True)
+class NetworkEncoder(Encoder):
+    """The features of a pretrained network, projected to the principal components of the pool's; both are cached.
+
+    Features are computed once for each image, and an interrupted extraction is resumed. The projection is that of the
+    whole pool, so latents change when the pool grows.
+    """
+
+    network: str
+
+    @property
+    def name(self) -> str:
+        """The network's name."""
+        return self.network
+
+    @classmethod
+    def choose(cls, _pool: ImagePool, options: EncoderOptions) -> NetworkEncoder:
+        """Suits every pool; the weights are loaded or downloaded when it encodes."""
+        return cls(options.encoder)
+
+    def available(self, pool: ImagePool) -> Latents | None:
+        """The latents, if the features of all images are in the cache."""
+        features = self.available_features(pool)
+        if features is None:
+            return None
+        test = self.available_features(pool, test=True)
+        return None if test is None and pool.test is not None else self._latents(pool, features, test)
+
+    def encode(self, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress) -> Latents:
+        """See `Encoder.encode`."""
+        latents = self.available(pool)
+        if latents is not None:
+            return latents
+        n, m = _size(pool), _size(pool, test=True)
+        features = self.features(pool, device, lambda done, _: on_progress(done, n + m))
+        test = self.features(pool, device, lambda done, _: on_progress(n + done, n + m), test=True) if m else None
+        return self._latents(pool, features, test)
+
+    def encode_others(
+        self, others: ImagePool, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress
+    ) -> NDArray[np.float32]:
+        """Other images, seen in the size of the pool's, with the projection of the pool."""
+        project = Projection.fit(self.features(pool, device, on_progress))
+        return project(self.features(others, device, on_progress, like=pool))
+
+    def available_features(
+        self, pool: ImagePool, *, test: bool = False, like: ImagePool | None = None
+    ) -> NDArray[np.float16] | None:
+        """What `features` returns, if that is in the cache for all images; else None."""
+        if not any(_folder().glob(f"{glob.escape(self._prefix(pool))}-*")):
+            return None  # without asking for the digest, which may take the import of a library
+        digest = describe_network(self.network).digest
+        rows = None if digest is None else self._file(pool, digest, like or pool, test=test).rows()
+        total = _size(pool, test=test)
+        return None if rows is None or len(rows) < total else rows[:total]
+
+    def features(
+        self,
+        pool: ImagePool,
+        device: str = "auto",
+        on_progress: OnProgress = no_progress,
+        *,
+        test: bool = False,
+        like: ImagePool | None = None,
+    ) -> NDArray[np.float16]:
+        """The network's features of all images of a pool, as they are, from the cache or computed now.
+
+        Parameters
+        ----------
+        test : those of the test split instead.
+        like : show the images to the network in the size for this pool.
+
+        Returns
+        -------
+        float16 (N, F), memory-mapped, read-only.
+
+        Raises
+        ------
+        UsageError : if the network or the device is not available.
+        TuilabelError : if the weights cannot be loaded, features are not finite, or the cache cannot be written.
+        """
+        stored = self.available_features(pool, test=test, like=like)
+        if stored is not None:
+            return stored
+        network = load_network(self.network, device)
+        file = self._file(pool, network.digest, like or pool, test=test)
+        total, done = _size(pool, test=test), len(rows) if (rows := file.rows()) is not None else 0
+        on_progress(done, total)
+        side = self.side(like or pool)
+        with file.writer() as write:
+            for block in self._blocks(network, pictures.pictures(pool, done, side, network.batch, test=test)):
+                write(done, block)
+                done += len(block)
+                on_progress(done, total)
+        rows = file.rows()
+        if rows is None or len(rows) < total:
+            raise TuilabelError(f"{file.path} cannot be read back: check the disk, or set TUILABEL_CACHE")
+        return rows[:total]
+
+    def side(self, pool: ImagePool) -> int:
+        """The side in pixels at which the network sees the images of a pool."""
+        return pictures.side_for(pool, describe_network(self.network).sides)
+
+    def _blocks(self, network: Network, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float16]]:
+        block: list[NDArray[np.float16]] = []
+        for images in batches:
+            with np.errstate(over="ignore"):
+                features = network.features(images).astype(np.float16)
+            if not np.isfinite(features).all():
+                raise TuilabelError(f"{self.network} gives features that are not finite: use another encoder")
+            block.append(features)
+            if sum(map(len, block)) >= BLOCK:
+                yield np.concatenate(block)
+                block = []
+        if block:
+            yield np.concatenate(block)
+
+    def _prefix(self, pool: ImagePool) -> str:
+        return f"{pool.cache_name}-{re.sub('[^A-Za-z0-9._-]+', '-', self.network)}"
+
+    def _stem(self, pool: ImagePool, digest: str | None, like: ImagePool) -> str:
+        """The name of cached files: all that features depend on."""
+        return f"{self._prefix(pool)}-{digest}-{self.side(like)}-{pictures.VERSION}"
+
+    def _file(self, pool: ImagePool, digest: str, like: ImagePool, *, test: bool) -> FeatureFile:
+        split = "-test" if test else ""
+        return FeatureFile(_folder() / f"{self._stem(pool, digest, like)}{split}.features")
+
+    def _latents(self, pool: ImagePool, features: NDArray[np.float16], test: NDArray[np.float16] | None) -> Latents:
+        stem = self._stem(pool, describe_network(self.network).digest, pool)
+        path = cache_dir() / "latents" / f"{stem}-{projection.VERSION}-{len(pool)}.npy"  # they change as it grows
+
+        def rows(_start: int) -> Iterator[NDArray[np.float32]]:
+            project = Projection.fit(features)
+            for part in (features, *(() if test is None else (test,))):
+                yield project(part)
+
+        return read_cached(pool, path) or write_cached(pool, path, rows)
+
+
+def _size(pool: ImagePool, *, test: bool = False) -> int:
+    return len(pool) if not test else 0 if pool.test is None else len(pool.test.images)
+
+
+def _folder() -> Path:
+    return cache_dir() / "features"

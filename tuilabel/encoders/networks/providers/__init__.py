@@ -1,0 +1,1 @@
+"""One module for each provider of networks; see `tuilabel.encoders.networks.network.Provider`."""
