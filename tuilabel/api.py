@@ -18,6 +18,7 @@ def predict(
     dataset: DatasetLike,
     *,
     on: DatasetLike | None = None,
+    on_latents: str | Path | None = None,
     project: str | Path | None = None,
     learner: str | None = None,
     encoder: str | None = None,
@@ -36,6 +37,7 @@ def predict(
     ----------
     dataset : the project's images: a folder, an archive, the name of a built-in dataset, ….
     on : other images to predict; None to predict the project's own images.
+    on_latents : their own latents, where the project uses own latents.
     project : the project's directory; None for ./DATASET.tuilabel.
     learner, encoder, checkpoint, latents, device, seed, data_dir : see `SessionOptions`.
 
@@ -48,7 +50,7 @@ def predict(
     options = _model_options(
         dataset, project, learner, encoder, checkpoint, latents, device=device, seed=seed, data_dir=data_dir
     )
-    return predict_pool(options, on)
+    return predict_pool(options, on, _path(on_latents))
 
 
 def export(

@@ -48,7 +48,12 @@ Seed = Annotated[
     int | None, typer.Option("--seed", help="Seed of all random numbers. Default: as in the project, else 0.")
 ]
 Latents = Annotated[
-    Path | None, typer.Option("--latents", metavar="FILE.npy", help="Your own latents, one row per image.")
+    Path | None,
+    typer.Option(
+        "--latents",
+        metavar="FILE",
+        help="Your own latents, one row per image: .parquet or .npz with ids or paths, or .npy.",
+    ),
 ]
 DataDir = Annotated[
     Path | None,

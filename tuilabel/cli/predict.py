@@ -31,6 +31,12 @@ def predict(
     on: Annotated[
         str | None, typer.Option("--on", help="Predict these images instead of the project's images.")
     ] = None,
+    on_latents: Annotated[
+        Path | None,
+        typer.Option(
+            "--on-latents", metavar="FILE", help="Own latents of the images of --on, for a project on own latents."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The file to write: .csv, .jsonl or .parquet. Default: CSV on stdout.")
     ] = None,
@@ -78,6 +84,7 @@ def predict(
             ),
             PredictOptions(
                 on=on,
+                on_latents=on_latents,
                 out=out,
                 html=html,
                 min_confidence=min_confidence,

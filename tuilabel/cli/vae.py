@@ -8,7 +8,19 @@ from typing import Annotated
 import typer
 
 from tuilabel.cli.app import app
-from tuilabel.cli.options import Checkpoint, DataDir, Dataset, Device, Encoder, Folders, Json, dataset_ref, print_json
+from tuilabel.cli.options import (
+    Checkpoint,
+    DataDir,
+    Dataset,
+    Device,
+    Encoder,
+    Folders,
+    Json,
+    Latents,
+    dataset_ref,
+    note,
+    print_json,
+)
 from tuilabel.errors import pluralize
 
 OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
@@ -120,12 +132,18 @@ def train_vae(
         print_summary(trained, plan)
 
 
-@app.command(epilog="Example: tuilabel encode mnist --out latents.npy")
+@app.command(epilog="Example: tuilabel encode mnist --out latents.parquet")
 def encode(
     dataset: Dataset = "mnist",
     encoder: Encoder = "vae",
     checkpoint: Checkpoint = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the latents to this .npy file.")] = None,
+    latents: Latents = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", help="Also write the latents to this file: .parquet or .npz (with ids and paths), or .npy."
+        ),
+    ] = None,
     device: Device = "auto",
     labels_from_folders: Folders = False,
     data_dir: DataDir = None,
@@ -141,9 +159,11 @@ def encode(
             out,
             encoder=encoder,
             checkpoint=checkpoint,
+            latents=latents,
             device=device,
             data_dir=data_dir,
             on_progress=on_progress,
+            note=note,
         )
     if as_json:
         print_json(encoded.to_json())

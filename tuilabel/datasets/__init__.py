@@ -11,16 +11,19 @@ from tuilabel.datasets.open import (
     problems_of,
     with_test,
 )
-from tuilabel.datasets.pool import ImagePool, ImageSplit
+from tuilabel.datasets.pool import HeldOut, ImagePool, ImageSplit, ListedFile, Subset
 from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
 
 __all__ = [
     "DatasetInfo",
     "DatasetLike",
     "DatasetRef",
+    "HeldOut",
     "ImagePool",
     "ImageSplit",
     "LibraryPool",
+    "ListedFile",
+    "Subset",
     "announcer",
     "as_ref",
     "list_datasets",

@@ -13,7 +13,7 @@ import numpy as np
 
 from tuilabel.datasets.builtin import cache, catalogue
 from tuilabel.datasets.library import Library, LibraryPool, Problem
-from tuilabel.datasets.pool import ImagePool, ReadProgress, no_progress
+from tuilabel.datasets.pool import HeldOut, ImagePool, ReadProgress, no_progress
 from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
 from tuilabel.datasets.sources import MissingSource, Source, is_source
 from tuilabel.errors import TuilabelError, UsageError
@@ -117,17 +117,18 @@ def with_test(pool: ImagePool) -> ImagePool:
         return pool
     classes = hashlib.blake2b(pool.targets.tobytes(), digest_size=8).hexdigest()  # files may move to another class
     folder = cache_dir() / "pools" / f"{pool.cache_name}-{len(pool)}-{classes}-split"
-    stored = cache.load(folder)
-    if stored is not None:
-        return ImagePool(pool.name, pool.classes, stored)
     labelled = pool.targets >= 0  # not those of a class that is gone with its files
     tested = np.array([int(item[:4], 16) % 5 == 0 for item in pool.ids])
     if tested.all() or not tested.any():
         raise TuilabelError(
             f"{pool.name} has too few images to split off a test set: put some into folders train and test"
         )
-    train, test = ((pool.images[part], pool.targets[part]) for part in (labelled & ~tested, labelled & tested))
-    return ImagePool(pool.name, pool.classes, cache.store(folder, train, test))
+    train, test = np.flatnonzero(labelled & ~tested), np.flatnonzero(labelled & tested)
+    stored = cache.load(folder)
+    if stored is None:
+        images, test_images = ((pool.images[part], pool.targets[part]) for part in (train, test))
+        stored = cache.store(folder, images, test_images)
+    return HeldOut(pool, train, test, stored)
 
 
 def _read_first(library: Library, on_progress: ReadProgress) -> None:

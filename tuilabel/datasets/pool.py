@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,18 +57,35 @@ class FileCounts:
 
 @dataclass(frozen=True)
 class FileRows:
-    """How a table with one row per file, sorted by file name, maps to the items of a pool.
+    """How a table with one row per file, in the order of `ImagePool.listed_files`, maps to the items of a pool.
 
     Attributes
     ----------
     n_files : rows of the table.
     pool : int64 (n, 2), pairs (row, index) of the files that are items of the pool.
     test : int64 (m, 2), the same for the test split.
+    first : the name of the first file.
     """
 
     n_files: int
     pool: NDArray[np.int64]
     test: NDArray[np.int64]
+    first: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """A file of the last listing.
+
+    Attributes
+    ----------
+    test : whether it belongs to the test split.
+    index : of its item in the pool or the test split; -1 if it has not been read, or cannot be.
+    """
+
+    name: str
+    test: bool
+    index: int
 
 
 @dataclass(frozen=True)
@@ -200,6 +217,11 @@ class ImagePool:
         return self._content.test
 
     @property
+    def test_ids(self) -> NDArray[np.bytes_]:
+        """Ids of the test split, bytes (M,)."""
+        return np.empty(0, dtype="S32") if self.test is None else self.test.ids
+
+    @property
     def fingerprint(self) -> str:
         """Hexadecimal digest of all images and of the test split."""
         return self._content.fingerprint
@@ -270,6 +292,13 @@ class ImagePool:
         """Counts of the source files of your own images; None for a pool of arrays."""
         return None
 
+    def listed_files(self) -> Iterator[ListedFile]:
+        """The files of all items; of user images every file, readable or not, sorted by name."""
+        for index in range(len(self)):
+            yield ListedFile(self.files.last_name(index), test=False, index=index)
+        for index in range(0 if self.test is None else len(self.test.images)):
+            yield ListedFile(f"{self.name}-test#{index}", test=True, index=index)
+
     def rows_by_file(self) -> FileRows | None:
         """How a table with one row per file maps to the items; None for a pool of arrays, where a row is an item."""
         return None
@@ -317,9 +346,24 @@ class ImagePool:
 class Subset(ImagePool):
     """Some items of another pool; their files are those of that pool."""
 
-    def __init__(self, whole: ImagePool, indices: NDArray[np.int64]) -> None:
-        super().__init__(whole.name, whole.classes, whole._content.subset(indices))
+    def __init__(self, whole: ImagePool, indices: NDArray[np.int64], content: PoolContent | None = None) -> None:
+        super().__init__(whole.name, whole.classes, content or whole._content.subset(indices))
         self._whole, self._indices = whole, indices
+
+    @property
+    def whole(self) -> ImagePool:
+        """The pool that the items are from."""
+        return self._whole
+
+    @property
+    def indices(self) -> NDArray[np.int64]:
+        """The index of each item in that pool, int64 (N,)."""
+        return self._indices
+
+    @property
+    def test_indices(self) -> NDArray[np.int64] | None:
+        """The index of each test image in that pool, int64 (M,); None if the test split is that of the whole pool."""
+        return None
 
     @property
     def augmentations(self) -> str:
@@ -347,3 +391,27 @@ class Subset(ImagePool):
     def gone(self) -> NDArray[np.int64]:
         """Indices of items whose files no longer exist."""
         return np.flatnonzero(np.isin(self._indices, self._whole.gone))
+
+
+class HeldOut(Subset):
+    """A pool for simulations: some items of another pool, with other items of it as the test split.
+
+    Parameters
+    ----------
+    content : the images of `indices` and `test_indices`.
+    """
+
+    def __init__(
+        self,
+        whole: ImagePool,
+        indices: NDArray[np.int64],
+        test_indices: NDArray[np.int64],
+        content: PoolContent,
+    ) -> None:
+        super().__init__(whole, indices, content)
+        self._test_indices = test_indices
+
+    @property
+    def test_indices(self) -> NDArray[np.int64]:
+        """The index of each test image in the whole pool, int64 (M,)."""
+        return self._test_indices

@@ -90,6 +90,10 @@ class Encoder(ABC):
         """
         raise NotImplementedError(f"{self.name} does not need training")
 
+    def notes(self, _pool: ImagePool) -> list[str]:
+        """Lines that the user should read before its latents are used; raises like `encode`."""
+        return []
+
     @abstractmethod
     def available(self, pool: ImagePool) -> Latents | None:
         """The latents of a pool and its test split if they are available without computing them for long, else None.

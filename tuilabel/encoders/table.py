@@ -1,28 +1,42 @@
-"""Your own latents, in a .npy file with one row for each image or file."""
+"""Your own latents, in a .npy, .npz or .parquet file with a row for each image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool
+from tuilabel.datasets import ImagePool, Subset
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.encoders.table_files import TableFile, check_table_path, open_table, write_with_keys
+from tuilabel.encoders.table_rows import PlacedLatents, place
+from tuilabel.errors import TuilabelError, printable
+from tuilabel.files import atomic_write
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
 class LatentTable(Encoder):
-    """Latents read from a table of numbers (N, D).
+    """Latents read from tables of numbers (N, D).
 
-    For a pool of arrays the table has a row for each image, with or without the test split's after them; for files it
-    has a row for each file, readable or not, sorted by name. `table_of` makes such tables.
+    The rows of a table with ids or paths are in any order. Of a table without, row k belongs to the k-th image: a pool
+    of arrays has a row for each image, with or without the test split's after them, and a pool of files has one for
+    each file, readable or not, sorted by name.
+
+    Attributes
+    ----------
+    file : the table for the pool.
+    others : the table for other images that are predicted.
     """
 
     file: Path
+    others: Path | None = None
 
     @property
     def name(self) -> str:
@@ -30,8 +44,8 @@ class LatentTable(Encoder):
         return "own latents"
 
     @property
-    def path(self) -> Path:
-        """The table."""
+    def path(self) -> Path | None:
+        """The table of the pool."""
         return self.file
 
     @classmethod
@@ -44,21 +58,20 @@ class LatentTable(Encoder):
 
     def check(self, pool: ImagePool) -> None:
         """Raise an error if the table is not for this pool; see `encode`."""
-        self._rows(pool)
+        _placed(open_table(self.file), pool)
+
+    def notes(self, pool: ImagePool) -> list[str]:
+        """What the user should know about how the table fits: the order that is assumed, and what was left out."""
+        return _notes(open_table(self.file), pool.whole if isinstance(pool, Subset) else pool)
+
+    def notes_on_others(self, others: ImagePool) -> list[str]:
+        """The same of the other images' table; raises like `encode_others`."""
+        return _notes(self._table_of_others(others), others)
 
     def available(self, pool: ImagePool) -> Latents:
         """The latents in the table; see `encode`."""
-        rows = self._rows(pool)
-        files = pool.rows_by_file()
-        n, m = _sizes(pool)
-        if files is None:
-            return Latents(rows[:n], rows[n:] if m and len(rows) > n else None, None)
-        parts = []
-        for pairs, length in ((files.pool, n), (files.test, m)):
-            part = np.zeros((length, rows.shape[1]), dtype=np.float32)  # 0 for missing files: not queried
-            part[pairs[:, 1]] = rows[pairs[:, 0]]
-            parts.append(part)
-        return Latents(parts[0], parts[1] if m else None, None)
+        placed = _placed(open_table(self.file), pool)
+        return Latents(placed.pool, placed.test, None)
 
     def encode(self, pool: ImagePool, _device: str = "auto", _on_progress: OnProgress = no_progress) -> Latents:
         """The latents in the table.
@@ -66,43 +79,116 @@ class LatentTable(Encoder):
         Raises
         ------
         UsageError : if the file does not hold a table of numbers.
-        TuilabelError : if it cannot be read, or does not have as many rows as the pool has images or files.
+        TuilabelError : if it cannot be read, has no ids or paths and not as many rows as the pool has images or files,
+            or has vectors for less than half of the images.
         """
         return self.available(pool)
 
     def encode_others(
         self, others: ImagePool, _pool: ImagePool, _device: str = "auto", _on_progress: OnProgress = no_progress
     ) -> NDArray[np.float32]:
-        """Raise `TuilabelError`: the table has no latents of other images."""
-        raise TuilabelError(f"{self.file} has no latents of {others.name}: use a VAE for other images")
+        """The latents in the other table, or in this one if it has ids or paths.
 
-    def _rows(self, pool: ImagePool) -> NDArray[np.float32]:
-        try:
-            rows = np.load(self.file, mmap_mode="r", allow_pickle=False)
-        except OSError as error:
-            raise TuilabelError(f"cannot read {self.file}: {error.strerror or error}") from error
-        except (ValueError, EOFError) as error:
-            raise TuilabelError(f"{self.file} is not a .npy file with a table of numbers (N, D)") from error
-        if not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype.kind not in "fiu" or not rows.shape[1]:
-            raise UsageError(f"{self.file} must hold a table of numbers (N, D): save one with numpy.save")
-        n, m = _sizes(pool)
-        files = pool.rows_by_file()
-        allowed = (n, n + m) if files is None else (files.n_files,)
-        if len(rows) not in allowed:
-            unit, each = "images", "image"
-            if files is not None:
-                unit, each = "files", "file, readable or not, sorted by name"
+        Raises
+        ------
+        UsageError : if a file does not hold a table of numbers.
+        TuilabelError : as for `encode`, or if there is no table of them, or its vectors have another length.
+        """
+        return place(self._table_of_others(others), others).pool
+
+    def _table_of_others(self, others: ImagePool) -> TableFile:
+        if self.others is None and (self.file.suffix == ".npy" or not open_table(self.file).has_keys):
             raise TuilabelError(
-                f"{self.file} has {len(rows):,} rows but {pool.name} has {allowed[0]:,} {unit}: it must have a row for "
-                f"each {each} (`tuilabel encode` writes such a file)"
+                f"{self.file} has no latents of {others.name}: pass `on_latents`, a table of those, by the same network"
             )
-        return rows if rows.dtype == np.float32 else rows.astype(np.float32)
+        here = open_table(self.file)
+        there = here if self.others is None else open_table(self.others)
+        if there.dim != here.dim:
+            raise TuilabelError(
+                f"{there.path} has vectors of {there.dim:,} numbers, but {here.path} of {here.dim:,}: they must be by "
+                "the same network"
+            )
+        return there
+
+    def export_module(self) -> nn.Module:
+        """Raise `TuilabelError`: what made the vectors is not known."""
+        raise TuilabelError(
+            f"a model on own latents cannot be exported: what made {self.file} of the images is not known; `predict` "
+            "works with it, or choose an `encoder`"
+        )
+
+
+def _placed(table: TableFile, pool: ImagePool) -> PlacedLatents:
+    """The vectors in the order of a pool; those of a subset by way of the whole pool, whose files it has."""
+    if not isinstance(pool, Subset):
+        return place(table, pool)
+    if not table.has_keys and pool.test_indices is None and pool.whole.rows_by_file() is None:
+        n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
+        if table.n_rows in (n, n + m):
+            return place(table, pool)  # rows of the subset alone
+    placed = _placed(table, pool.whole)
+    test = placed.test if pool.test_indices is None else placed.pool[pool.test_indices]
+    return PlacedLatents(placed.pool[pool.indices], test, placed.report)
+
+
+def _notes(table: TableFile, pool: ImagePool) -> list[str]:
+    return [f"{table.path}: {line}" for line in (_order(table, pool), place(table, pool).report.line()) if line]
+
+
+def _order(table: TableFile, pool: ImagePool) -> str:
+    """The order that is assumed for a table without ids and paths."""
+    if table.has_keys:
+        return ""
+    files = pool.rows_by_file()
+    if files is None or "#" in files.first:
+        order = f"row k for image k of {pool.name}" + ("" if pool.test is None else ", the test split last")
+    else:
+        order = f"rows in the order of the {files.n_files:,} file names, sorted as text, broken files too, from "
+        order += f"'{printable(files.first)}' on"
+    return f"no ids or paths, so {order} (a .parquet or .npz with ids needs no order)"
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def write_table(path: Path, pool: ImagePool, latents: Latents) -> None:
+    """Write latents to a file that `LatentTable` reads.
+
+    A .npz or .parquet gets a row with id and path for each item of the pool and the test split, a .npy the rows of
+    `table_of`.
+
+    Raises
+    ------
+    UsageError : if the name ends in none of these.
+    TuilabelError : if it cannot be written.
+    """
+    check_table_path(path)
+    if path.suffix.lower() == ".npy":
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            np.save(file, table_of(pool, latents))
+        return
+    parts = [latents.pool] if latents.test is None else [latents.pool, latents.test]
+    ids = [item.decode() for item in [*pool.ids.tolist(), *(pool.test_ids.tolist() if len(parts) > 1 else ())]]
+    write_with_keys(path, ids, _paths(pool)[: len(ids)], parts)
+
+
+def _paths(pool: ImagePool) -> list[str]:
+    """The first file of each item of the pool, then of the test split; the last known one if it is gone."""
+    n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
+    paths = [""] * (n + m)
+    for file in pool.listed_files():
+        at = file.index + n * file.test
+        if file.index >= 0 and not paths[at]:
+            paths[at] = file.name
+    for index in pool.gone.tolist():
+        paths[index] = pool.files.last_name(index)
+    return paths
 
 
 def table_of(pool: ImagePool, latents: Latents) -> NDArray[np.float32]:
-    """Latents as a table that `LatentTable` reads: a row for each item, or for each file, sorted by name.
+    """Latents as one array: of a pool of arrays a row for each item, without the test split, as in version 0.1.
 
-    The row of a file that cannot be read is NaN.
+    Of user images it has a row for each file, test split included, sorted by name; NaN for one that cannot be read.
     """
     files = pool.rows_by_file()
     if files is None:
@@ -112,7 +198,3 @@ def table_of(pool: ImagePool, latents: Latents) -> NDArray[np.float32]:
         if part is not None:
             table[pairs[:, 0]] = part[pairs[:, 1]]
     return table
-
-
-def _sizes(pool: ImagePool) -> tuple[int, int]:
-    return len(pool.images), 0 if pool.test is None else len(pool.test.images)

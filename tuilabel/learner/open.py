@@ -8,6 +8,7 @@ import numpy as np
 
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders import Encoder, Latents
+from tuilabel.encoders.held_out import encode_pool
 from tuilabel.learner.base import Learner, check_learner, needs_encoder
 from tuilabel.learner.evaluation import TestSet
 
@@ -38,7 +39,7 @@ def open_learner(
         return learner_for(name, pool, None)
     if encoder is None:
         raise ValueError(f"the learner {name!r} needs an encoder, got None")
-    return learner_for(name, pool, encoder.encode(pool, device, on_progress))
+    return learner_for(name, pool, encode_pool(encoder, pool, device, on_progress))
 
 
 def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Learner, np.ndarray | None]:

@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tuilabel.datasets import DatasetLike, as_ref, open_pool
 from tuilabel.encoders import choose_encoder
 from tuilabel.encoders.device_check import check_device_name
-from tuilabel.encoders.table import table_of
+from tuilabel.encoders.table import write_table
+from tuilabel.encoders.table_files import check_table_path
 from tuilabel.errors import TuilabelError
-from tuilabel.files import atomic_write
 from tuilabel.project.locate import project_directory
-from tuilabel.project.progress import OnProgress, ignore
+from tuilabel.project.progress import Note, OnProgress, ignore
 
 
 @dataclass(frozen=True)
@@ -27,7 +25,7 @@ class EncodedDataset:
     Attributes
     ----------
     encoder : its name.
-    checkpoint : the VAE's file; None for other encoders.
+    checkpoint : the file that the encoder is loaded from; None for one without.
     items, latent_dim : shape of the pool's latents.
     path : the file that holds them.
     """
@@ -51,38 +49,46 @@ def encode_dataset(
     *,
     encoder: str = "vae",
     checkpoint: Path | None = None,
+    latents: Path | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
     on_progress: OnProgress = ignore,
+    note: Note = ignore,
 ) -> EncodedDataset:
     """Encode a dataset into the cache.
 
     Parameters
     ----------
-    out : a .npy file for the pool's latents, float32; None to write none.
-    encoder, checkpoint : see `choose_encoder`; a VAE that a project has trained is used if there is no other.
+    out : a file for the latents of pool and test split, float32; None to write none. A .parquet or .npz has a row with
+        id and path for each image. A .npy has one for each image, without the test split, or of your own images one
+        for each file, sorted by name, NaN for those that cannot be read.
+    encoder, checkpoint, latents : see `choose_encoder`; a VAE that a project has trained is used if there is no other.
+    note : called with the encoder's notes, see `Encoder.notes`.
 
     Raises
     ------
     TuilabelError, UsageError : as `open_pool` and `Encoder.encode`; if there is no VAE yet, or `out` cannot be written.
     """
     check_device_name(device)
+    if out is not None:
+        check_table_path(out)
     ref = as_ref(dataset)
     pool = open_pool(ref, data_dir, on_progress)
     project = project_directory(ref.location, None)
-    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, project=project)
+    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project)
     if chosen.needs_training(pool):
         command = shlex.join(["tuilabel", "train-vae", ref.location])
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
-    latents = chosen.encode(pool, device, partial(on_progress, "encoding"))
+    for line in chosen.notes(pool):
+        note(line)
+    encoded = chosen.encode(pool, device, partial(on_progress, "encoding"))
     if out is not None:
-        with atomic_write(out) as temporary, temporary.open("wb") as file:
-            np.save(file, table_of(pool, latents))
+        write_table(out, pool, encoded)
     return EncodedDataset(
         dataset=pool.name,
         encoder=chosen.name,
         checkpoint=chosen.path,
-        items=len(latents.pool),
-        latent_dim=int(latents.pool.shape[1]),
-        path=out or latents.path,
+        items=len(encoded.pool),
+        latent_dim=int(encoded.pool.shape[1]),
+        path=out or encoded.path,
     )

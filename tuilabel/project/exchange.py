@@ -176,6 +176,8 @@ def export_labels(
             chosen = recipe.encoder_for(pool, opened.directory, settled=True)
             if chosen.needs_training(pool):
                 raise TuilabelError(f"{pool.name} has no VAE yet, and cleanlab needs latents: pass `encoder='pca'`")
+            for line in chosen.notes(pool):
+                note(line)
         note(f"training {FOLDS} models, each without a fifth of the labels")
         options = replace(options, out_of_fold=_cross_validator(pool, recipe.learner, chosen, device))
     if isinstance(out, Path):

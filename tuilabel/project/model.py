@@ -60,8 +60,8 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
 
     Parameters
     ----------
-    note : called with a line if the model is made in another way than the project remembers, or if there is no VAE yet
-        and it uses thumbnails instead.
+    note : called with the encoder's notes, and with a line if the model is made in another way than the project
+        remembers, or if there is no VAE yet and it uses thumbnails instead.
 
     Raises
     ------
@@ -112,6 +112,8 @@ def _encoder(recipe: Recipe, pool: ImagePool, project: Project, note: Note) -> E
     """The encoder that the labelling screen would use: thumbnails while the VAE is not trained yet."""
     chosen = recipe.encoder_for(pool, project.directory, settled=True)
     if not chosen.needs_training(pool):
+        for line in chosen.notes(pool):
+            note(line)
         return chosen
     if recipe.space == chosen.name:
         raise TuilabelError(

@@ -120,7 +120,8 @@ def open_project(
     ----------
     reading : see `open_pool`; with "first" the trainer process reads the rest.
     ask_classes : called for the classes of a new project if neither the options nor the dataset have any.
-    note : called with a line if the model is made in another way than the project remembers.
+    note : called with the encoder's notes, and with a line if the model is made in another way than the project
+        remembers.
 
     Raises
     ------
@@ -133,6 +134,8 @@ def open_project(
     recipe = choose_recipe(options, None if is_new else Project.read(directory), note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
     encoder = recipe.encoder_for(pool, directory) if needs_encoder(recipe.learner) else None
+    for line in [] if encoder is None else encoder.notes(pool):
+        note(line)
     classes = options.classes
     if classes is None and not pool.classes and is_new and ask_classes is not None:
         classes = ask_classes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
+from tuilabel.encoders.table import LatentTable
+from tuilabel.encoders.table_files import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
 from tuilabel.project.model import ProjectModel, open_model
@@ -33,6 +35,7 @@ class PredictOptions:
     Attributes
     ----------
     on : another dataset to predict; None for the project's own images.
+    on_latents : a table of latents of these images, by what made the project's own latents; see `LatentTable`.
     out : the file to write: .csv, .jsonl or .parquet, or the file or folder for `file_format`.
     html : where to write a report on the project's own images.
     min_confidence : leave out predictions below this probability, 0 to 1.
@@ -43,6 +46,7 @@ class PredictOptions:
     """
 
     on: str | None = None
+    on_latents: Path | None = None
     out: Path | None = None
     html: Path | None = None
     min_confidence: float = 0.0
@@ -128,20 +132,27 @@ class Predictions:
 
 
 def predict_pool(
-    model: ModelOptions, on: DatasetLike | None = None, *, on_progress: OnProgress = ignore, note: Note = ignore
+    model: ModelOptions,
+    on: DatasetLike | None = None,
+    on_latents: Path | None = None,
+    *,
+    on_progress: OnProgress = ignore,
+    note: Note = ignore,
 ) -> Predictions:
     """Train a project's model and predict a pool with it, in memory.
 
     Parameters
     ----------
-    on : another dataset to predict; None for the project's own images.
+    on, on_latents : see `PredictOptions`.
 
     Raises
     ------
     TuilabelError : as `open_model`; if the images do not fit.
+    UsageError : if `on_latents` is not of use here.
     """
+    _check_other_latents(on, on_latents)
     opened = open_model(model, on_progress=on_progress, note=note)
-    pool, features = _pool_to_predict(opened, model, on, on_progress)
+    pool, features = _pool_to_predict(opened, model, on, on_latents, on_progress, note)
     chunks = [p for _, p in opened.final.chunks(features)]
     return Predictions(pool, opened.classes, np.concatenate(chunks))
 
@@ -167,7 +178,7 @@ def predict(
     """
     export_format = _check(options)
     opened = open_model(model, on_progress=on_progress, note=note)
-    pool, features = _pool_to_predict(opened, model, options.on, on_progress)
+    pool, features = _pool_to_predict(opened, model, options.on, options.on_latents, on_progress, note)
     tally = _Tally(len(opened.classes), _labelled(opened, pool))
     observers: list[Callable[[int, NDArray[np.float32]], None]] = [tally.add_all]
     if options.html is not None:
@@ -240,11 +251,21 @@ def _check(options: PredictOptions) -> Format | None:
     export_format = None if options.file_format is None else _format(options.file_format, options.out)
     if options.out is not None and export_format is None:
         check_out(options.out, options.force)
+    _check_other_latents(options.on, options.on_latents)
     if options.html is not None:
         check_out(options.html, options.force, (".html", ".htm"))
         if options.on is not None:
             raise UsageError("html reports on the project's own images: leave out `on`", parameter="html")
     return export_format
+
+
+def _check_other_latents(on: DatasetLike | None, on_latents: Path | None) -> None:
+    """Check the table before the model is trained."""
+    if on_latents is None:
+        return
+    if on is None:
+        raise UsageError("on_latents is the table of other images: name them with `on`", parameter="on_latents")
+    open_table(on_latents)
 
 
 def _format(name: str, out: Path | None) -> Format | None:
@@ -294,19 +315,35 @@ class _Tally:
 
 
 def _pool_to_predict(
-    opened: ProjectModel, model: ModelOptions, on: DatasetLike | None, on_progress: OnProgress
+    opened: ProjectModel,
+    model: ModelOptions,
+    on: DatasetLike | None,
+    on_latents: Path | None,
+    on_progress: OnProgress,
+    note: Note,
 ) -> tuple[ImagePool, NDArray[np.float32]]:
     """The pool and its features, float32 (N, D)."""
     if on is None:
         return opened.pool, opened.learner.features
+    encoder = opened.encoder
+    if on_latents is not None:
+        if not isinstance(encoder, LatentTable):
+            used = "pixels" if encoder is None else encoder.name
+            raise UsageError(
+                f"on_latents needs a model on own latents, and this one uses {used}", parameter="on_latents"
+            )
+        encoder = replace(encoder, others=on_latents)
     pool = open_pool(on, model.data_dir, on_progress)
-    if opened.encoder is None:
+    if isinstance(encoder, LatentTable):
+        for line in encoder.notes_on_others(pool):
+            note(line)
+    if encoder is None:
         from tuilabel.learner.cnn import pixel_rows
 
         if pool.images.shape[1:] != opened.pool.images.shape[1:]:
             raise TuilabelError(f"the cnn learner needs images of the same size as those of {opened.pool.name}")
         return pool, pixel_rows(pool.images)
-    return pool, opened.encoder.encode_others(pool, opened.pool, model.device, partial(on_progress, "encoding"))
+    return pool, encoder.encode_others(pool, opened.pool, model.device, partial(on_progress, "encoding"))
 
 
 def _labelled(opened: ProjectModel, pool: ImagePool) -> NDArray[np.bool_]:

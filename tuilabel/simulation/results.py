@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilabel.encoders.cache import digest_of
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 from tuilabel.simulation.experiment import COMMON, Experiment
@@ -61,7 +61,7 @@ def describe(
         "encoder": None if encoder is None else encoder.name,
         "latent_dim": latent_dim,
         "checkpoint": None if path is None else str(path),
-        "checkpoint_digest": None if path is None else hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest(),
+        "checkpoint_digest": None if path is None else digest_of(path),
         **{KEYS.get(name, name): getattr(experiment, name) for name in COMMON},
     }
 

@@ -118,7 +118,10 @@ def simulate(
     pool = open_labelled(experiment.dataset, data_dir, on_progress) if in_memory is None else with_test(in_memory)
     check_pool(pool, budget)
     if any(map(needs_encoder, experiment.learners)):
-        experiment = replace(experiment, encoder=_encoder(pool, encoder, checkpoint, latents))
+        chosen = _encoder(pool, encoder, checkpoint, latents)
+        for line in chosen.notes(pool):
+            note(line)
+        experiment = replace(experiment, encoder=chosen)
     latent_dim = _prepare(experiment, pool, on_progress)
     assert pool.test is not None  # `check_pool`
     settings = describe(
@@ -179,9 +182,14 @@ def _prepare(experiment: Experiment, pool: ImagePool, on_progress: OnProgress) -
     """Fill the caches once for all processes: latents and what learners prepare; returns the dimension of latents."""
     dimension = None
     for name in filter(needs_encoder, experiment.learners):
-        learner, _ = open_learner(
+        learner, test_features = open_learner(
             name, pool, experiment.encoder, on_progress=lambda done, total: on_progress("encoding", done, total)
         )
+        if test_features is None:
+            raise TuilabelError(
+                f"there are no latents of the test split of {pool.name}, which a simulation needs: `tuilabel encode` "
+                "writes them to .parquet and .npz"
+            )
         learner.prepare()
         dimension = int(learner.features.shape[1])
     return dimension

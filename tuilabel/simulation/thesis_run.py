@@ -10,6 +10,7 @@ from typing import Any
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_labelled
 from tuilabel.encoders import Latents
+from tuilabel.encoders.held_out import encode_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.errors import TuilabelError, UsageError
@@ -122,7 +123,9 @@ def run_thesis(
     check_fits(read_header(source), pool)
     settings = replace(settings, checkpoint=source)
     check_size(settings, len(pool.images))
-    latents = VAEEncoder(source).encode(pool, on_progress=lambda done, total: on_progress("encoding", done, total))
+    latents = encode_pool(
+        VAEEncoder(source), pool, on_progress=lambda done, total: on_progress("encoding", done, total)
+    )
     kept = _Kept(_description(settings, pool, latents), file)
     if file is not None and earlier is not None:
         if resume:

@@ -225,18 +225,15 @@ class LibraryIndex:
         rows = self._rows(query, int(test), position)
         return decoded(rows[0][0]) if rows else ""
 
-    def items_by_name(self) -> tuple[tuple[list[tuple[int, int]], list[tuple[int, int]]], int]:
-        """(row, position) of every file that was read, for pool and test split, and the number of listed files.
-
-        The row is the position of the file among all listed files, sorted by name.
-        """
-        query = "SELECT test, place FROM files WHERE listing = ? ORDER BY name"
-        items: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
-        row = -1
-        for row, (test, place) in enumerate(self._rows(query, self.listing)):
-            if place is not None:
-                items[bool(test)].append((row, int(str(place))))
-        return items, row + 1
+    def files_by_name(self) -> Iterator[tuple[str, bool, int]]:
+        """(name, whether in the test split, position of its item or -1) of every listed file, sorted by name."""
+        query = "SELECT name, test, place FROM files WHERE listing = ? AND name > ? ORDER BY name LIMIT ?"
+        listing: int = self.listing
+        last: object = b""
+        while rows := self._rows(query, listing, last, _ROWS):  # in parts: a million names take little memory
+            for name, test, place in rows:
+                yield decoded(name), bool(test), -1 if place is None else int(str(place))
+            last = rows[-1][0]
 
     def labels(self) -> list[str]:
         """Every class in the last listing."""

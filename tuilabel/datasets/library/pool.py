@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,16 @@ from tuilabel.datasets.pool import (
     FileRows,
     ImagePool,
     ImageSplit,
+    ListedFile,
     PoolContent,
     ReadProgress,
     no_progress,
 )
 from tuilabel.datasets.sources import SourceError
 from tuilabel.errors import TuilabelError, printable
+
+_ROW_OF_ARRAY = re.compile(r"(|val|test)#(\d+)")
+_SPLITS = ("", "val", "test")
 
 
 class LibraryPool(ImagePool):
@@ -46,6 +51,14 @@ class LibraryPool(ImagePool):
     def cache_name(self) -> str:
         """The prefix of cached files computed from the images, with the library's token; constant as the pool grows."""
         return f"{self.name}-{self.library.token}"
+
+    @property
+    def test_ids(self) -> NDArray[np.bytes_]:
+        """Ids of the files of the test split, bytes (M,)."""
+        shape = self.library.shape
+        if self.test is None or shape is None:
+            return super().test_ids
+        return self.library.arrays(shape)[1].ids(len(self.test.targets))
 
     def size_of(self, index: int) -> tuple[int, int]:
         """(width, height) of the image in its file."""
@@ -96,13 +109,30 @@ class LibraryPool(ImagePool):
             problems=index.n_problems(),
         )
 
+    def listed_files(self) -> Iterator[ListedFile]:
+        """Every listed file, readable or not, sorted by name; the rows of an array in their order."""
+        n, m = len(self), 0 if self.test is None else len(self.test.targets)
+        files: Iterator[ListedFile] = (
+            ListedFile(name, test, position if position < (m if test else n) else -1)  # more may have been read
+            for name, test, position in self.library.index.files_by_name()
+        )
+        first = next(files, None)
+        if first is None:
+            return
+        files = chain([first], files)
+        yield from sorted(files, key=_row_of_array) if _ROW_OF_ARRAY.fullmatch(first.name) else files
+
     def rows_by_file(self) -> FileRows:
         """How a table with one row per listed file, readable or not, maps to the items."""
-        (of_pool, of_test), n_files = self.library.index.items_by_name()
-        pairs = (np.array(part, dtype=np.int64).reshape(-1, 2) for part in (of_pool, of_test))
-        lengths = (len(self), 0 if self.test is None else len(self.test.targets))
-        pool, test = (part[part[:, 1] < n] for part, n in zip(pairs, lengths, strict=True))  # more may have been read
-        return FileRows(n_files, pool, test)
+        first, n_files = "", 0
+        items: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+        for file in self.listed_files():
+            first = first or file.name
+            if file.index >= 0:
+                items[file.test].append((n_files, file.index))
+            n_files += 1
+        pool, test = (np.array(part, dtype=np.int64).reshape(-1, 2) for part in items)
+        return FileRows(n_files, pool, test, first)
 
     # -- growing -------------------------------------------------------------------------------------------------------
 
@@ -211,6 +241,12 @@ class LibraryFiles:
         if copy is None:
             raise TuilabelError(f"{self.last_name(index)!r} cannot be read: {reason}")
         return copy
+
+
+def _row_of_array(file: ListedFile) -> tuple[int, int]:
+    """The position of a row among those of an array's splits: by name, #10 would come before #2."""
+    row = _ROW_OF_ARRAY.fullmatch(file.name)
+    return (len(_SPLITS), 0) if row is None else (_SPLITS.index(row[1]), int(row[2]))
 
 
 def natural_sort_key(name: str) -> list[tuple[int, int, str]]:
