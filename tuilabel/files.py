@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 
 import platformdirs
@@ -19,6 +21,24 @@ def cache_dir() -> Path:
     """The directory for cached pools and latents: `$TUILABEL_CACHE` if set, else the user's cache directory."""
     override = os.environ.get("TUILABEL_CACHE")
     return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("tuilabel"))
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file for reading; never waits for a pipe, nor reads a device without end.
+
+    Raises
+    ------
+    OSError : if there is no such file, or it cannot be read.
+    TuilabelError : if it is something else.
+    """
+    if path.is_dir():
+        raise TuilabelError(f"{path} is a directory: name a file")
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise TuilabelError(f"{path} is a pipe or device: name a regular file")
+        yield file
 
 
 @contextmanager

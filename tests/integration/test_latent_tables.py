@@ -404,8 +404,8 @@ def bad_files(folder: Path) -> dict[str, str]:
         "nulls.parquet": "at least one vector",
         "empty.npy": "is empty",
         "dir.npy": "is a directory",
-        "pipe.npy": "not a regular file",
-        "device.npy": "not a regular file",
+        "pipe.npy": "is a pipe or device: name a regular file",
+        "device.npy": "is a pipe or device: name a regular file",
         "missing.npy": "cannot read .*No such file",
     }
 

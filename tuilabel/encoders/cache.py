@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import TuilabelError
-from tuilabel.files import atomic_write, cache_dir
+from tuilabel.files import atomic_write, cache_dir, open_file
 
 OnProgress = Callable[[int, int], None]
 """Called with (images done, images in total)."""
@@ -97,9 +97,9 @@ def write_cached(
 
 
 def digest_of(file: Path) -> str:
-    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` if it cannot be read."""
+    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` if it is no file that can be read."""
     try:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
     except OSError as error:
         raise TuilabelError(f"cannot read {file}: {error.strerror or error}") from error

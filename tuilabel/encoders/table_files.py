@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import stat
 import zipfile
 import zlib
 from abc import ABC, abstractmethod
@@ -19,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.errors import TuilabelError, UsageError, printable
-from tuilabel.files import atomic_write
+from tuilabel.files import atomic_write, open_file
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 
@@ -87,7 +86,7 @@ def open_table(path: Path) -> TableFile:
     UsageError : if it does not hold a table of numbers.
     """
     try:
-        with _opened(path) as file:
+        with open_file(path) as file:
             magic = file.read(6)
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
@@ -97,18 +96,6 @@ def open_table(path: Path) -> TableFile:
         found = "is empty" if not magic else "is neither of these, or damaged"
         raise UsageError(f"latents must be a table of numbers, a .npy, .npz or .parquet file: {path} {found}")
     return kind(path)
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """A regular file, open for reading; never waits for a pipe or device."""
-    if path.is_dir():
-        raise UsageError(f"{path} is a directory: name a .npy, .npz or .parquet file")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise UsageError(f"{path} is not a regular file: name a .npy, .npz or .parquet file")
-        yield file
 
 
 # -- arrays ------------------------------------------------------------------------------------------------------------
@@ -162,7 +149,7 @@ class _Npy(TableFile):
 
     def __init__(self, path: Path) -> None:
         try:
-            with _opened(path) as file:
+            with open_file(path) as file:
                 header = _Header.read(file)
                 header.check_length(os.fstat(file.fileno()).st_size)
         except (ValueError, EOFError, OSError) as error:
@@ -196,7 +183,7 @@ class _Npz(TableFile):
 
     def __init__(self, path: Path) -> None:
         try:
-            with _opened(path) as file, zipfile.ZipFile(file) as archive:
+            with open_file(path) as file, zipfile.ZipFile(file) as archive:
                 headers = {name: _member(archive, info) for name, info in _members(archive).items()}
         except (*_ZIP_ERRORS, OSError) as error:
             raise _damaged(path, error) from error
@@ -237,7 +224,7 @@ class _Npz(TableFile):
     def rows(self) -> Iterator[Rows]:
         """See `TableFile.rows`."""
         try:
-            with _opened(self.path) as file, zipfile.ZipFile(file) as archive:
+            with open_file(self.path) as file, zipfile.ZipFile(file) as archive:
                 blocks = [
                     repeat(None) if name is None else _blocks(archive, name, self._chunk)
                     for name in (self._vectors, self._ids, self._paths)
@@ -354,7 +341,7 @@ class _Parquet(TableFile):
         from pyarrow import parquet
 
         try:
-            with _opened(path) as file:
+            with open_file(path) as file:
                 yield parquet.ParquetFile(file, buffer_size=2**20), pa  # buffered, or it would read a whole row group
         except TuilabelError:
             raise
