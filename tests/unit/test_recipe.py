@@ -111,6 +111,13 @@ def test_own_latents_are_remembered_by_their_content(tmp_path: Path, table: Path
     assert "latents" not in (project.directory / "settings.toml").read_text()
 
 
+def test_an_encoder_gives_way_to_own_latents(tmp_path: Path, table: Path) -> None:
+    edited(tmp_path / "p", 'encoder = "pca"')
+    project = labelled(tmp_path / "p", latents=table)
+    assert "encoder" not in project.model
+    assert project.model["latents"] == str(table)
+
+
 @pytest.mark.parametrize("what", ["latents", "checkpoint"])
 def test_a_model_does_not_change_with_its_files(tmp_path: Path, table: Path, other: Path, what: str) -> None:
     project = labelled(tmp_path / "p", **{what: table})

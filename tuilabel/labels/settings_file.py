@@ -92,7 +92,7 @@ def _update_table(table: MutableMapping[str, Any], changed: Mapping[str, Any]) -
 
 def _add(table: MutableMapping[str, Any], key: str, value: Any) -> None:
     """Add a key after the others; a comment that follows them belongs to the next table and stays there."""
-    from tomlkit.items import Table
+    from tomlkit.items import Comment, Table, Whitespace
 
     below = []
     if isinstance(table, Table):
@@ -101,7 +101,8 @@ def _add(table: MutableMapping[str, Any], key: str, value: Any) -> None:
             below.append(body.pop()[1])
     table[key] = value
     for item in reversed(below):
-        table.add(item)  # type: ignore[attr-defined]
+        if isinstance(item, Comment | Whitespace):  # and not what is left of a key that was removed
+            table.add(item)  # type: ignore[attr-defined]
 
 
 def _update_list(current: Any, wanted: Sequence[str]) -> None:
