@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
-from tuilabel.cli.render.project_tables import statistics_table
+from tuilabel.cli.render.project_tables import model_text, statistics_table
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.estimate import ClassFigure
@@ -19,6 +19,8 @@ from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.project.recipe import Recipe
+from tuilabel.project.remembered import ModelFile
 from tuilabel.project.statistics import ProjectStatistics, project_statistics
 from tuilabel.session import LabellingSession
 
@@ -70,11 +72,19 @@ def test_the_statistics_of_a_project(labelled: Path, tiny: Tiny, request: pytest
     assert "the next 100 labels should bring" in figures["advice"]["text"]
 
 
+def test_the_statistics_say_how_the_model_is_made() -> None:
+    auto = Recipe("auto", space="pca", learner="mlp", strategy="margin", seed=3)
+    assert model_text(auto) == ("encoder auto (latents pca in the last session), learner mlp, strategy margin, seed 3")
+    assert model_text(Recipe("vae", space="vae", checkpoint=ModelFile(Path("/v")))).startswith("encoder vae from /v, ")
+    assert model_text(Recipe("vae", latents=ModelFile(Path("/a\x1b[2J.npy")))).startswith(r"latents /a\x1b[2J.npy, ")
+
+
 def test_the_statistics_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> None:
     statistics = replace(project_statistics("fashion-mnist", labelled, tiny.data_dir), project=Path("p.tuilabel"))
     lines = text_of(statistics).splitlines()
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("advice") and "±" in line for line in lines)
+    assert any(line.startswith("model       encoder vae, learner latent, strategy auto, seed 0") for line in lines)
     assert any(line.startswith("Ankle boot") and "%" in line for line in lines)
     log = replace(
         statistics.log,

@@ -142,6 +142,34 @@ def test_predictions_cannot_control_the_terminal(labelled: Path, tmp_path: Path)
         assert rb"\x1b[31mred\x07.jpg" in terminal.output
 
 
+def test_a_session_decides_how_the_model_is_made_from_then_on(labelled: Path, run: Runner, tmp_path: Path) -> None:
+    table = tmp_path / "table.npy"
+    assert run("encode", "shots", "--encoder", "pca", "--out", table).returncode == 0
+    command = [*TUILABEL, "label", "shots", "--latents", "table.npy", "--learner", "mlp", "--seed", "4"]
+    with Terminal(command, directory=tmp_path) as terminal:
+        terminal.wait_for("12 of 61 labelled")
+        terminal.key("ctrl+q")
+        assert terminal.wait_for_exit() == 0
+        assert f"the project used encoder vae; now latents {table}".encode() in terminal.output
+    plain = run("predict", "shots", "--json")
+    assert json.loads(plain.stdout)["encoder"] == "own latents"
+    assert "project use" not in plain.stderr
+    other = run("predict", "shots", "--encoder", "pca", "--learner", "latent", "--json")
+    assert json.loads(other.stdout)["encoder"] == "pca"
+    assert f"uses latents {table}, learner mlp; this run uses encoder pca, learner latent" in other.stderr
+    assert f"latents {table}, learner mlp, strategy auto, seed 4" in " ".join(run("stats", "shots").stdout.split())
+    table.write_bytes(table.read_bytes()[:-1] + b"?")
+    for words in (["predict"], ["export", "--format", "onnx"], ["export", "--format", "cleanlab", "--out", "c"]):
+        refused = run(*words[:1], "shots", *words[1:])
+        assert (refused.returncode, len(refused.stderr.splitlines())) == (1, 1), refused.stderr
+        assert f"`--latents {table}`" in refused.stderr
+        assert "`--encoder NAME`" in refused.stderr
+    settings = labelled / "settings.toml"
+    settings.write_text(settings.read_text().replace('learner = "mlp"', 'learner = "mlpp"'))
+    refused = run("predict", "shots", "--encoder", "pca")
+    assert "shots.tuilabel/settings.toml: unknown learner 'mlpp'; did you mean mlp?" in refused.stderr
+
+
 def test_class_names_are_asked_for_until_there_are_two(tmp_path: Path) -> None:
     shown: list[str] = []
     typed = iter(["a,a", "cat", "cat, dog"])
