@@ -61,11 +61,11 @@ def test_a_prediction_uses_the_latents_of_the_session(shots: ModelOptions, table
     plain = predict_pool(shots, note=notes.append)
     asked_for = predict_pool(replace(shots, latents=table, learner="mlp", seed=3), note=notes.append)
     np.testing.assert_array_equal(plain.probabilities, asked_for.probabilities)
-    assert notes == []
+    assert not any("project" in note for note in notes)
     before = settings_of(shots)
     pixels = predict_pool(replace(shots, encoder="pca"), note=notes.append)
     assert not np.allclose(plain.probabilities, pixels.probabilities, atol=0.05)
-    assert notes == [f"the project uses latents {table}; this run uses encoder pca"]
+    assert notes[-1] == f"the project uses latents {table}; this run uses encoder pca"
     assert settings_of(shots) == before, "only sessions change what the project remembers"
     np.save(table, np.ones((30, 4), dtype=np.float32))
     for use in (predict, lambda options: export_model(options, "onnx", tmp_path / "m.onnx")):
