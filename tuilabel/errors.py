@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection
 
+MANY = 50  # names that are too many for one line
+
 
 class TuilabelError(Exception):
     """An error that the user can fix: the message is one line that says what is wrong and what to do.
@@ -35,9 +37,16 @@ class UsageError(TuilabelError):
 
 
 def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
-    """The error for an unknown name of a `kind` of thing; suggests the most similar of the `known` names."""
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1)
-    hint = f"; did you mean {near[0]}?" if near else "."
+    """The error for an unknown name of a `kind` of thing; suggests the most similar of the `known` names.
+
+    It lists all of them, unless there are many.
+    """
+    many = len(known) > MANY
+    by_spelling = {option.lower().replace("_", "-"): option for option in known}
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), by_spelling, n=3 if many else 1)
+    hint = f"; did you mean {' or '.join(by_spelling[spelling] for spelling in near)}?" if near else "."
+    if many:
+        return UsageError(f"unknown {kind} {name!r}{hint}" + ("" if near else f" There are {len(known):,}"))
     return UsageError(f"unknown {kind} {name!r}{hint} There are {', '.join(known)}")
 
 

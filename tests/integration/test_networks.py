@@ -1,17 +1,14 @@
-"""Pretrained networks: the bundled one, torchvision's and timm's, their features, and what is cached of them."""
+"""The bundled pretrained network, its features and latents, and what is cached of them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 from pathlib import Path
-from urllib.error import URLError
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from torchvision import models
 
 from tests.helpers.folders import colour_folder
 from tuilabel.datasets import DatasetRef, ImagePool, ImageSplit, open_pool
@@ -21,7 +18,6 @@ from tuilabel.encoders.networks.feature_file import FeatureFile
 from tuilabel.encoders.networks.network import Network
 from tuilabel.encoders.networks.pictures import pictures, side_for
 from tuilabel.encoders.networks.projection import Projection
-from tuilabel.errors import TuilabelError, UsageError
 
 REFERENCE = Path(__file__).parents[1] / "data" / "efficientnet_lite0.npy"
 """Features of `pattern` by the original network in single precision."""
@@ -208,73 +204,6 @@ def test_choosing_a_network_does_not_load_torch() -> None:
         "assert encoder.available(pool) is None; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-# -- torchvision -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Random weights of a resnet18 where torchvision looks for them."""
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    monkeypatch.setattr("tuilabel.encoders.networks.providers.torchvision.HASH", "(never)")
-    torch.manual_seed(0)
-    url = models.get_model_weights("resnet18").DEFAULT.url
-    file = tmp_path / "hub" / "checkpoints" / url.rpartition("/")[2]
-    file.parent.mkdir(parents=True)
-    torch.save(models.resnet18().state_dict(), file)
-    return file
-
-
-def test_features_of_torchvision_are_kept_for_their_weights(tmp_path: Path, weights: Path) -> None:
-    pool = open_pool(str(colour_folder(tmp_path / "shots", each=3)))
-    encoder = choose_encoder("resnet18", pool)
-    assert isinstance(encoder, NetworkEncoder)
-    assert encoder.available(pool) is None
-    latents = encoder.encode(pool, "cpu").pool
-    assert latents.shape == (9, 64)
-    assert np.array_equal(encoder.encode(pool, "cpu").pool, latents), "from the cache"
-    assert encoder.features(pool, "cpu").shape == (9, 512)
-    torch.manual_seed(1)
-    torch.save(models.resnet18().state_dict(), weights)
-    assert encoder.available(pool) is None, "other weights"
-    assert not np.allclose(encoder.encode(pool, "cpu").pool, latents, atol=0.1)
-
-
-def test_damaged_and_missing_weights_are_one_clear_line(
-    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
-    encoder = choose_encoder("resnet18", pool)
-    torch.save({"conv1.weight": torch.zeros(1)}, weights)
-    with pytest.raises(TuilabelError, match="damaged"):
-        encoder.encode(pool, "cpu")
-
-    def unreachable(*_: object, **__: object) -> object:
-        raise URLError("no network")
-
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", unreachable)
-    with pytest.raises(TuilabelError, match=r"cannot find or download the weights of resnet18.*no network"):
-        encoder.encode(pool, "cpu")
-
-
-def test_replaced_weights_are_reported(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
-    pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
-    with pytest.raises(TuilabelError, match=r"resnet18-.*\.pth is damaged, or holds other weights"):
-        choose_encoder("torchvision:resnet18", pool).encode(pool, "cpu")
-
-
-def test_unknown_networks_and_missing_packages_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = open_pool(str(colour_folder(tmp_path / "shots", each=1)))
-    with pytest.raises(UsageError, match="unknown encoder 'resnet'"):
-        choose_encoder("resnet", pool)
-    with pytest.raises(UsageError, match=r"unknown network of torchvision 'resnet19'; did you mean resnet18\?"):
-        choose_encoder("torchvision:resnet19", pool).encode(pool)
-    monkeypatch.setattr("tuilabel.encoders.networks.names.find_spec", lambda _: None)
-    with pytest.raises(UsageError, match=r"tuilabel\[encoders\]"):
-        choose_encoder("dinov2", pool)
 
 
 def _feature_files(pool: ImagePool) -> list[Path]:

@@ -68,6 +68,18 @@ class Encoder(ABC):
         TuilabelError : if a file is missing, damaged or made for other images.
         """
 
+    def fetch(self, _on_progress: OnProgress = no_progress) -> None:  # noqa: B027  (most encoders need nothing)
+        """Download what it needs, if that is not on this machine yet; `encode` would do it without progress.
+
+        Parameters
+        ----------
+        on_progress : called with (bytes done, bytes in total).
+
+        Raises
+        ------
+        TuilabelError : if that fails.
+        """
+
     def needs_training(self, _pool: ImagePool) -> bool:
         """Whether it has to be trained before it can encode a pool."""
         return False

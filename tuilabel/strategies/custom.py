@@ -7,18 +7,16 @@ otherwise a wrong batch might be labelled unnoticed.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, registered, strategy_names
+from tuilabel.user_code import import_name
 
 GROUP = "tuilabel.strategies"  # group of entry points
 
@@ -34,7 +32,7 @@ def get_strategy(name: str) -> Strategy:
     if strategy is not None:
         return strategy
     if ":" in name:
-        return _wrapped(name, _imported(name))
+        return _wrapped(name, import_name("strategy", name))
     installed = _installed()
     if name in installed:
         return _wrapped(name, _loaded(installed[name]))
@@ -116,28 +114,6 @@ def _guarded(name: str, call: Callable[..., object]) -> Callable[[QueryContext, 
         return checked(name, result, k, len(context.candidates))
 
     return pick
-
-
-def _imported(name: str) -> object:
-    module, _, attribute = name.partition(":")
-    if not module or not attribute:
-        raise UsageError(f"strategy {name!r} does not name a function: must be package.module:function")
-    directory = str(Path.cwd())
-    if directory not in sys.path:
-        sys.path.append(directory)  # last, so that user files never hide a library
-    try:
-        imported: object = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise UsageError(
-            f"strategy {name!r} cannot be imported: {error}; install it, or start in its directory"
-        ) from error
-    except Exception as error:  # anything that user code raises
-        raise UsageError(f"strategy {name!r} cannot be imported: {type(error).__name__}: {error}; fix it") from error
-    for part in attribute.split("."):
-        if not hasattr(imported, part):
-            raise UsageError(f"strategy {name!r} cannot be imported: {module} has no {attribute}; check its name")
-        imported = getattr(imported, part)
-    return imported
 
 
 def _installed() -> dict[str, EntryPoint]:

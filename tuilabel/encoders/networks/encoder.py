@@ -16,7 +16,7 @@ from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress, read_cached, write_cached
 from tuilabel.encoders.networks import pictures, projection
 from tuilabel.encoders.networks.feature_file import FeatureFile
-from tuilabel.encoders.networks.network import Network, describe_network, load_network
+from tuilabel.encoders.networks.network import Network, describe_network, fetch_weights, load_network
 from tuilabel.encoders.networks.projection import Projection
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
@@ -43,6 +43,10 @@ class NetworkEncoder(Encoder):
     def choose(cls, _pool: ImagePool, options: EncoderOptions) -> NetworkEncoder:
         """Suits every pool; the weights are loaded or downloaded when it encodes."""
         return cls(options.encoder)
+
+    def fetch(self, on_progress: OnProgress = no_progress) -> None:
+        """See `Encoder.fetch`."""
+        fetch_weights(self.network, on_progress)
 
     def available(self, pool: ImagePool) -> Latents | None:
         """The latents, if the features of all images are in the cache."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from tuilabel.errors import UsageError, unknown_name
+from tuilabel.user_code import is_module
 
 BUNDLED = "efficientnet_lite0"
 
@@ -17,15 +19,17 @@ ALIASES = {
     "vit_b_16": "torchvision:vit_b_16",
     "dinov2": "timm:vit_small_patch14_dinov2.lvd142m",
 }
-"""Short names of popular networks."""
-
-PROVIDERS = {"torchvision": "torchvision", "timm": "timm"}
-"""What stands before the colon, and the package that is needed."""
+"""Short names of popular networks; dinov2 is the small vision transformer of Oquab et al. 2023,
+https://arxiv.org/abs/2304.07193."""
 
 NETWORKS = (BUNDLED, *ALIASES)
 """Names without a colon."""
-FORMS = tuple(f"{provider}:NAME" for provider in PROVIDERS)
-"""The forms of all other names."""
+
+PROVIDERS = {"torchvision": "torchvision", "timm": "timm", "hf": "transformers", "open_clip": "open_clip"}
+"""What stands before the colon, and the package that is needed."""
+
+FORMS = ("torchvision:NAME", "timm:NAME", "hf:MODEL", "open_clip:NAME/PRETRAINED", "package.module:function")
+"""The forms of all other names; `@FILE` after the name of a network gives the file of its weights."""
 
 
 @dataclass(frozen=True)
@@ -34,27 +38,37 @@ class NetworkName:
 
     Attributes
     ----------
-    provider : a key of `PROVIDERS`, or `bundled`.
+    provider : a module of `providers`.
     model : the provider's own name.
+    weights : a file of weights on this machine; None for the provider's own.
     """
 
     provider: str
     model: str
+    weights: Path | None = None
 
 
 def parse_name(name: str) -> NetworkName:
-    """The parts of `efficientnet_lite0`, `resnet18`, `timm:NAME`, `torchvision:NAME`.
+    """The parts of a name of one of the `FORMS`, or in `NETWORKS`.
 
     Raises
     ------
-    UsageError : if the provider is unknown, or its package is not installed.
+    UsageError : if there is no such provider or module, its package is not installed, or the file is missing.
     """
     if name == BUNDLED:
         return NetworkName("bundled", name)
     provider, _, model = ALIASES.get(name, name).partition(":")
     if provider not in PROVIDERS or not model:
+        if model and is_module(provider):
+            return NetworkName("function", name)
         raise unknown_name("encoder", name, (*NETWORKS, *FORMS))
     package = PROVIDERS[provider]
     if find_spec(package) is None:
         raise UsageError(f"the encoder {name!r} needs the package {package}: pip install 'tuilabel[encoders]'")
-    return NetworkName(provider, model)
+    model, at, file = model.partition("@")
+    if not at:
+        return NetworkName(provider, model)
+    if provider == "hf" or not Path(file).is_file():
+        hint = "name its folder, as hf:FOLDER" if provider == "hf" else "must be a file of weights"
+        raise UsageError(f"the encoder {name!r} cannot use {file!r}: {hint}")
+    return NetworkName(provider, model, Path(file))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.encoders.cache import OnProgress, no_progress
 from tuilabel.encoders.networks.names import NetworkName, parse_name
 
 if TYPE_CHECKING:
@@ -97,13 +98,19 @@ class TorchNetwork(Network):
 
 
 class Provider(Protocol):
-    """A module that provides networks. Only `load` needs torch."""
+    """A module that provides networks.
+
+    For the bundled network only `load` needs torch; others have to import their library for every answer.
+    """
 
     def describe(self, name: NetworkName) -> Description:
         """What is known without loading it; raises `UsageError` if there is no such network."""
 
+    def fetch(self, name: NetworkName, on_progress: OnProgress) -> None:
+        """Download its weights; `on_progress` gets (bytes done, in total); raises `TuilabelError` if that fails."""
+
     def load(self, name: NetworkName, device: torch.device) -> Network:
-        """Load it, downloading the weights if they are not there; raises `TuilabelError` if that fails."""
+        """Load it, once its weights are there; raises `TuilabelError` if they cannot be used."""
 
 
 def describe_network(name: str) -> Description:
@@ -117,6 +124,23 @@ def describe_network(name: str) -> Description:
     return _provider(parsed).describe(parsed)
 
 
+def fetch_weights(name: str, on_progress: OnProgress = no_progress) -> None:
+    """Download the weights of a network if they are not on this machine.
+
+    Parameters
+    ----------
+    on_progress : called with (bytes done, bytes in total), for each file.
+
+    Raises
+    ------
+    UsageError : if there is no such network.
+    TuilabelError : if they cannot be downloaded.
+    """
+    parsed = parse_name(name)
+    if describe_network(name).digest is None:
+        _provider(parsed).fetch(parsed, on_progress)
+
+
 def load_network(name: str, device: str = "auto") -> Network:
     """Load a network; its weights are downloaded if they are not on this machine.
 
@@ -127,8 +151,10 @@ def load_network(name: str, device: str = "auto") -> Network:
     """
     from tuilabel.encoders.device import resolve_device
 
+    torch_device = resolve_device(device)
+    fetch_weights(name)
     parsed = parse_name(name)
-    return _provider(parsed).load(parsed, resolve_device(device))
+    return _provider(parsed).load(parsed, torch_device)
 
 
 def _provider(name: NetworkName) -> Provider:

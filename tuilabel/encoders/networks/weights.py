@@ -1,21 +1,29 @@
-"""Files of weights: their digests, and the errors of getting them."""
+"""Files of weights: their digests, and how they come to this machine."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from http.client import HTTPException
 from pathlib import Path
-from typing import TypeVar
-from urllib.error import URLError
+from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
+from tuilabel.encoders.cache import OnProgress
 from tuilabel.errors import TuilabelError
+from tuilabel.files import atomic_write
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CHUNK = 1 << 20  # bytes
 
 
-def weights_digest(file: Path) -> str:
-    """The SHA-256 of a file of weights, 64 hexadecimal digits, which is read once for each state of the file.
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file of weights, 64 hexadecimal digits; it is read once for each state of the file.
 
     Raises
     ------
@@ -28,27 +36,100 @@ def weights_digest(file: Path) -> str:
         raise TuilabelError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def downloaded(name: str, cache: str, fetch: Callable[[], T]) -> T:
-    """What `fetch` returns, a function that finds or downloads the weights of the network `name`.
+def weights_digest(files: Sequence[Path]) -> str | None:
+    """A digest of all files that a network is loaded from, 16 hexadecimal digits; None if there are none."""
+    if not files:
+        return None
+    return hashlib.sha256("".join(map(sha256_of, files)).encode()).hexdigest()[:16]
 
-    Parameters
-    ----------
-    cache : where weights are kept, for the error message.
 
-    Raises
-    ------
-    TuilabelError : if that fails.
-    """
+@contextmanager
+def downloading(name: str, folder: Path | str) -> Iterator[None]:
+    """Turn every error of a download into a `TuilabelError` of one line, which says where weights could be put."""
     try:
-        return fetch()
-    except (URLError, OSError, RuntimeError, ValueError) as error:
+        yield
+    except TuilabelError:
+        raise
+    except Exception as error:  # of urllib, of Hugging Face's library, of the libraries below that
         cause = getattr(error, "reason", None) or error  # a URLError's own text is written for programmers
         reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:200] or type(error).__name__
         # What to do comes before the cause: a screen of 80 columns shows the beginning.
         raise TuilabelError(
             f"cannot find or download the weights of {name}: pass `encoder='efficientnet_lite0'`, or put them into "
-            f"{cache}: {reason}"
+            f"{folder}: {reason}"
         ) from error
+
+
+def download(url: str, file: Path, on_progress: OnProgress) -> None:
+    """Download a file, atomically; `on_progress` is called with (bytes done, bytes in total).
+
+    Raises
+    ------
+    OSError, HTTPException : if it cannot be downloaded, or the connection ends too early.
+    TuilabelError : if it cannot be written.
+    """
+    with urlopen(url, timeout=30) as source, atomic_write(file) as temporary, temporary.open("wb") as target:
+        done, total = 0, int(source.headers.get("Content-Length") or 0)
+        while chunk := source.read(CHUNK):
+            target.write(chunk)
+            done += len(chunk)
+            on_progress(done, max(done, total))
+        if done < total:
+            raise HTTPException(f"the connection ended after {done:,} of {total:,} bytes")
+
+
+def hub_file(repository: str, name: str) -> Path | None:
+    """A file of a model on the Hugging Face Hub, if it is in the cache of its library; None if not."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, name)
+    return Path(found) if isinstance(found, str) else None
+
+
+def download_from_hub(repository: str, name: str, on_progress: OnProgress) -> Path:
+    """Download a file of a model on the Hugging Face Hub into the cache of its library; raises what that raises."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **{**options, "file": quiet, "disable": False})
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown: bool | None = super().update(n)
+            on_progress(int(self.n), int(self.total or 0))
+            return shown
+
+    with Path(os.devnull).open("w") as quiet:
+        return Path(hf_hub_download(repository, name, tqdm_class=Bar))
+
+
+def load_weights(file: Path) -> dict[str, Tensor]:
+    """The tensors in a .safetensors file, or in one that torch wrote; nothing else is unpickled.
+
+    Raises
+    ------
+    TuilabelError : if the file is missing, damaged, or holds anything else.
+    """
+    import torch
+
+    try:
+        if file.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(file)
+        stored = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # of pickle, zipfile, torch and safetensors
+        raise TuilabelError(f"{file} is damaged, or no file of weights: replace or delete it") from error
+    stored = stored.get("state_dict", stored) if isinstance(stored, dict) else stored
+    if not isinstance(stored, dict) or not all(isinstance(value, torch.Tensor) for value in stored.values()):
+        raise TuilabelError(f"{file} holds no weights by name (a state_dict): save module.state_dict()")
+    return stored
+
+
+def other_architecture(name: str, file: Path | str) -> TuilabelError:
+    """The error for weights that do not fit a network."""
+    return TuilabelError(f"the weights in {file} are not those of {name}: name the network that they belong to")
 
 
 @lru_cache(maxsize=64)

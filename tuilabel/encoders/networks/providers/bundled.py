@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuilabel.encoders.cache import digest_of
+from tuilabel.encoders.cache import OnProgress, digest_of
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
 from tuilabel.errors import TuilabelError
@@ -21,6 +21,10 @@ SIDES = (96, 192)
 def describe(name: NetworkName) -> Description:
     """See `Provider`; raises `TuilabelError` if the file is missing."""
     return Description(SIDES, _digest(weights_file(name.model)))
+
+
+def fetch(_name: NetworkName, _on_progress: OnProgress) -> None:
+    """See `Provider`; there is nothing to download."""
 
 
 def load(name: NetworkName, device: torch.device) -> Network:

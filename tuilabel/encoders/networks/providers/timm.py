@@ -1,26 +1,50 @@
-"""Networks of timm."""
+"""`timm:NAME`: networks of timm; `timm:NAME@FILE` takes other weights."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
-from tuilabel.encoders.networks.weights import downloaded, weights_digest
+from tuilabel.encoders.networks.weights import (
+    download_from_hub,
+    downloading,
+    hub_file,
+    load_weights,
+    other_architecture,
+    weights_digest,
+)
 from tuilabel.errors import UsageError, unknown_name
 
 if TYPE_CHECKING:
     import torch
 
-SIDE = 224  # pixels, for networks that take any
+SMALLEST, LARGEST, SIDE = 96, 256, 224
+"""Sides in pixels: of networks that take any; those that want more than `LARGEST`, as DINOv2, get `SIDE`."""
+FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 def describe(name: NetworkName) -> Description:
     """See `Provider`."""
     config = _config(name.model)
-    file = _file(config)
-    return Description((SIDE, SIDE), None if file is None else weights_digest(file)[:16])
+    own = int(config.input_size[1])
+    side = own if own <= LARGEST else SIDE
+    file = _file(name, config)
+    return Description(
+        (side if config.fixed_input_size else SMALLEST, side), weights_digest([] if file is None else [file])
+    )
+
+
+def fetch(name: NetworkName, on_progress: OnProgress) -> None:
+    """See `Provider`."""
+    config = _config(name.model)
+    with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
+        try:
+            download_from_hub(config.hf_hub_id, FILES[0], on_progress)
+        except OSError:
+            download_from_hub(config.hf_hub_id, FILES[1], on_progress)
 
 
 def load(name: NetworkName, device: torch.device) -> Network:
@@ -28,15 +52,24 @@ def load(name: NetworkName, device: torch.device) -> Network:
     import timm
 
     config = _config(name.model)
-    module = downloaded(
-        name.model,
-        "the cache of Hugging Face (HF_HOME)",
-        lambda: timm.create_model(name.model, pretrained=True, num_classes=0, img_size=SIDE),
-    )
-    mean, std = ([255 * value for value in values] for values in (config.mean, config.std))
-    file = _file(config)
+    side = describe(name).sides[1]
+    resized = {"img_size": side} if config.fixed_input_size and side != config.input_size[1] else {}
+    file = _file(name, config)
     assert file is not None
-    return TorchNetwork(module, weights_digest(file)[:16], device, mean=mean, std=std)
+    state = load_weights(file)  # an error of one line, before timm's
+    head = config.classifier if isinstance(config.classifier, str) else (config.classifier or ("",))[0]
+    # With the number of classes that the file has, timm accepts no weights of another architecture.
+    classes = len(state.get(f"{head}.weight", ()))
+    overlay = {"file": str(file), "num_classes": classes}
+    try:
+        module = timm.create_model(
+            name.model, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=classes, **resized
+        )
+    except (RuntimeError, KeyError) as error:
+        raise other_architecture(name.model, file) from error
+    module.reset_classifier(0)
+    mean, std = ([255 * value for value in values] for values in (config.mean, config.std))
+    return TorchNetwork(module, weights_digest([file]) or "", device, mean=mean, std=std)
 
 
 def _config(model: str) -> Any:
@@ -45,16 +78,12 @@ def _config(model: str) -> Any:
     config = timm.get_pretrained_cfg(model) if timm.is_model(model) else None
     if config is None:
         raise unknown_name("network of timm", model, timm.list_models(pretrained=True))
-    if not config.has_weights:
-        raise UsageError(f"timm has no weights for {model!r}: see timm.list_pretrained()")
     return config
 
 
-def _file(config: Any) -> Path | None:
-    from huggingface_hub import try_to_load_from_cache
-
-    for file in ("model.safetensors", "pytorch_model.bin"):
-        found = try_to_load_from_cache(config.hf_hub_id, file)
-        if isinstance(found, str):
-            return Path(found)
-    return None
+def _file(name: NetworkName, config: Any) -> Path | None:
+    if name.weights is not None:
+        return name.weights
+    if not config.hf_hub_id:
+        raise UsageError(f"timm has no weights for {name.model!r}: pass `encoder='timm:{name.model}@FILE'`")
+    return next(filter(None, (hub_file(config.hf_hub_id, file) for file in FILES)), None)

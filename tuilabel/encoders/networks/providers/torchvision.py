@@ -1,4 +1,4 @@
-"""Networks of torchvision, trained on ImageNet."""
+"""`torchvision:NAME`: networks trained on ImageNet; `torchvision:NAME@FILE` takes other weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
-from tuilabel.encoders.networks.weights import downloaded, weights_digest
+from tuilabel.encoders.networks.weights import (
+    download,
+    downloading,
+    load_weights,
+    other_architecture,
+    sha256_of,
+    weights_digest,
+)
 from tuilabel.errors import TuilabelError, unknown_name
 
 if TYPE_CHECKING:
@@ -21,39 +29,40 @@ SMALLEST = 96  # pixels; the largest useful side is that of the weights' own pre
 
 def describe(name: NetworkName) -> Description:
     """See `Provider`."""
-    weights, file = _weights(name.model)
+    weights, file = _weights(name)
     (side,) = weights.transforms().crop_size
     flexible = max(weights.meta["min_size"]) < side
-    return Description((SMALLEST if flexible else side, side), weights_digest(file)[:16] if file.is_file() else None)
+    return Description((SMALLEST if flexible else side, side), weights_digest([file] if file.is_file() else []))
+
+
+def fetch(name: NetworkName, on_progress: OnProgress) -> None:
+    """See `Provider`."""
+    weights, file = _weights(name)
+    with downloading(name.model, file.parent):
+        download(weights.url, file, on_progress)
 
 
 def load(name: NetworkName, device: torch.device) -> Network:
-    """See `Provider`."""
-    import torch
+    """See `Provider`; raises `TuilabelError` if the file does not have the digest that its name promises."""
     from torchvision import models
 
-    weights, file = _weights(name.model)
-    module: nn.Module = models.get_model(name.model)
-    state = downloaded(
-        name.model,
-        str(file.parent),
-        lambda: torch.hub.load_state_dict_from_url(weights.url, progress=False, weights_only=True, check_hash=True),
-    )
-    expected = re.search(HASH, file.name)
-    digest = weights_digest(file)
-    if expected is not None and not digest.startswith(expected[1]):
+    weights, file = _weights(name)
+    promised = re.search(HASH, file.name) if name.weights is None else None
+    if promised is not None and not sha256_of(file).startswith(promised[1]):
         raise TuilabelError(f"{file} is damaged, or holds other weights than its name says: delete it")
+    module, head = without_head(models.get_model(name.model), name.model)
+    state = {key: value for key, value in load_weights(file).items() if key.rpartition(".")[0] != head}
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
-        raise TuilabelError(f"{file} is damaged: delete it") from error
+        raise other_architecture(name.model, file) from error
     transforms = weights.transforms()
     mean, std = ([255 * value for value in values] for values in (transforms.mean, transforms.std))
-    return TorchNetwork(without_head(module, name.model), digest[:16], device, mean=mean, std=std)
+    return TorchNetwork(module, weights_digest([file]) or "", device, mean=mean, std=std)
 
 
-def without_head(module: nn.Module, name: str) -> nn.Module:
-    """The network without its last linear layer."""
+def without_head(module: nn.Module, name: str) -> tuple[nn.Module, str]:
+    """The network without its last linear layer, and what that was called."""
     from torch import nn
 
     heads = [path for path, layer in module.named_modules() if isinstance(layer, nn.Linear)]
@@ -61,16 +70,16 @@ def without_head(module: nn.Module, name: str) -> nn.Module:
         raise TuilabelError(f"{name} has no linear layer at its end: use another network")
     parent, _, last = heads[-1].rpartition(".")
     setattr(module.get_submodule(parent), last, nn.Identity())
-    return module
+    return module, heads[-1]
 
 
-def _weights(model: str) -> tuple[Any, Path]:
-    """The newest weights of a network, and the file in torch's cache that holds them once they were downloaded."""
+def _weights(name: NetworkName) -> tuple[Any, Path]:
+    """The newest weights of a network, and the file that holds them, perhaps once they were downloaded."""
     import torch
     from torchvision import models
 
     known = models.list_models(module=models)
-    if model not in known:
-        raise unknown_name("network of torchvision", model, known)
-    weights = models.get_model_weights(model).DEFAULT
-    return weights, Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    if name.model not in known:
+        raise unknown_name("network of torchvision", name.model, known)
+    weights = models.get_model_weights(name.model).DEFAULT
+    return weights, name.weights or Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]

@@ -1,0 +1,99 @@
+"""`open_clip:NAME/PRETRAINED`: image towers of OpenCLIP; `open_clip:NAME@FILE` takes other weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuilabel.encoders.cache import OnProgress
+from tuilabel.encoders.networks.names import NetworkName
+from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
+from tuilabel.encoders.networks.weights import (
+    download_from_hub,
+    downloading,
+    hub_file,
+    load_weights,
+    other_architecture,
+    weights_digest,
+)
+from tuilabel.errors import TuilabelError, UsageError, unknown_name
+
+if TYPE_CHECKING:
+    import torch
+
+FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+def describe(name: NetworkName) -> Description:
+    """See `Provider`."""
+    import open_clip
+
+    model, source = _source(name)
+    side = open_clip.get_model_config(model)["vision_cfg"]["image_size"]
+    side = side if isinstance(side, int) else side[0]
+    file = _file(name, source)
+    return Description((side, side), weights_digest([] if file is None else [file]))
+
+
+def fetch(name: NetworkName, on_progress: OnProgress) -> None:
+    """See `Provider`."""
+    _, source = _source(name)
+    repository, _, named = source["hf_hub"].rpartition("/")
+    with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
+        if named:
+            download_from_hub(repository, named, on_progress)
+            return
+        try:
+            download_from_hub(repository, FILES[0], on_progress)
+        except OSError:
+            download_from_hub(repository, FILES[1], on_progress)
+
+
+def load(name: NetworkName, device: torch.device) -> Network:
+    """See `Provider`; the text tower is left out."""
+    import open_clip
+
+    model, source = _source(name)
+    file = _file(name, source)
+    assert file is not None
+    load_weights(file)  # an error of one line, before OpenCLIP's
+    try:
+        whole = open_clip.create_model(
+            model, pretrained=str(file), force_quick_gelu=bool(source.get("quick_gelu")), require_pretrained=True
+        )
+    except (RuntimeError, KeyError) as error:
+        raise other_architecture(model, file) from error
+    tower = whole.visual
+    mean, std = (
+        [255 * value for value in source.get(key) or default]
+        for key, default in (("mean", tower.image_mean), ("std", tower.image_std))
+    )
+    return TorchNetwork(tower, weights_digest([file]) or "", device, mean=mean, std=std)
+
+
+def _source(name: NetworkName) -> tuple[str, dict[str, Any]]:
+    """The name of the architecture, and where its weights are, as OpenCLIP describes that; empty with a file."""
+    import open_clip
+    from open_clip.pretrained import get_pretrained_cfg
+
+    model, _, tag = name.model.partition("/")
+    if model not in open_clip.list_models():
+        raise unknown_name("network of open_clip", model, open_clip.list_models())
+    if name.weights is not None:
+        return model, {}
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    source: dict[str, Any] = get_pretrained_cfg(model, tag) if tag else {}
+    if not tag:
+        raise UsageError(f"the encoder open_clip:{model} needs a name of weights after a slash: {', '.join(tags)}")
+    if not source:
+        raise unknown_name(f"weights of {model} in open_clip", tag, tags)
+    if not source.get("hf_hub"):
+        raise TuilabelError(f"{name.model} is not on the Hugging Face Hub: pass `encoder='open_clip:{model}@FILE'`")
+    return model, source
+
+
+def _file(name: NetworkName, source: dict[str, Any]) -> Path | None:
+    if name.weights is not None:
+        return name.weights
+    repository, _, named = source["hf_hub"].rpartition("/")
+    return next(filter(None, (hub_file(repository, file) for file in ([named] if named else FILES))), None)
