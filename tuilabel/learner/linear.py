@@ -1,0 +1,168 @@
+"""The classifier for wide latents, such as the features of a pretrained network: regularised least squares.
+
+Features of such a network are nearly linearly separable, and there are more of them than labels: an MLP learns noise
+where least squares, solved in closed form, uses all of them (Rifkin & Klautau 2004, "In defense of one-vs-all
+classification"). The same normal equations give the predictions for labels that are left out, which calibrate it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+from tuilabel.learner.mlp import UNSEEN, SoftLabels
+
+RIDGE = 0.1  # relative to the mean squared norm of a labelled item
+SHARPNESS = 8.0  # scores are multiplied by about this before the softmax; with few labels it is the prior
+PRIOR_LABELS = 10.0  # how many labels the prior is worth
+MAX_SHARPNESS = 64.0
+CHUNK = 16_384  # rows scored at once
+
+
+class PoolCovariance:
+    """The second moments of latents (N, D), computed once: what soft labels of many items cost in every fit.
+
+    Attributes
+    ----------
+    rows : the items (A,) that soft labels may belong to.
+    mean_square : XᵀX / A, float64 (D, D).
+    """
+
+    def __init__(self, latents: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        self.rows = rows
+        total = np.zeros((latents.shape[1], latents.shape[1]))
+        for start in range(0, len(rows), CHUNK):
+            part = np.asarray(latents[rows[start : start + CHUNK]], dtype=np.float32)
+            total += part.T @ part
+        self.mean_square = total / max(1, len(rows))
+
+
+class LinearEnsemble:
+    """One least-squares classifier; its members are samples from the posterior of its weights.
+
+    Parameters
+    ----------
+    n_classes : C, at least 2.
+    members : K, samples for strategies that compare members.
+    seed : draws the samples.
+
+    Attributes
+    ----------
+    n_features_in_ : D, after `fit`.
+    weights : float32 (D, C), after `fit`: probabilities are softmax(X @ weights + bias).
+    bias : float32 (C,).
+    """
+
+    def __init__(self, n_classes: int, *, members: int = 3, seed: int = 0) -> None:
+        if n_classes < 2:
+            raise ValueError(f"n_classes must be at least 2, got {n_classes}")
+        self.n_classes, self.members, self.seed = n_classes, members, seed
+        self.weights = np.empty((0, n_classes), dtype=np.float32)
+
+    def fit(
+        self,
+        X: NDArray[np.float32],
+        y: NDArray[np.int64],
+        teacher: SoftLabels | None = None,
+        covariance: PoolCovariance | None = None,
+        calibrate_on: NDArray[np.bool_] | None = None,
+    ) -> LinearEnsemble:
+        """Solve for the weights.
+
+        Parameters
+        ----------
+        X, y : latents (n, D) and classes (n,) in 0…C-1.
+        teacher : soft labels of other items, each worth `teacher.weight` · n / A labels.
+        covariance : of the rows of the soft labels, to save computing it.
+        calibrate_on : bool (n,), the labels whose left-out predictions calibrate the probabilities; None for all.
+
+        Raises
+        ------
+        ValueError : if shapes do not match, a class is out of range or a latent is not finite.
+        """
+        if X.ndim != 2 or len(X) != len(y) or not len(y):
+            raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
+        if y.min() < 0 or y.max() >= self.n_classes or not np.isfinite(X).all():
+            raise ValueError(f"y must be in 0…{self.n_classes - 1} and X finite, got classes {y.min()}…{y.max()}")
+        n, self.n_features_in_ = X.shape
+        latents = X.astype(np.float64)
+        targets = np.eye(self.n_classes)[y] - 1 / self.n_classes
+        normal = latents.T @ latents  # (D, D)
+        right = latents.T @ targets  # (D, C)
+        if teacher is not None and teacher.weight > 0:
+            covariance = covariance or PoolCovariance(teacher.X, teacher.rows)
+            each = teacher.weight * n / max(1, len(teacher.rows))
+            normal += each * len(teacher.rows) * covariance.mean_square
+            right += each * _product(teacher)
+        normal[np.diag_indices_from(normal)] += RIDGE * np.square(latents).sum() / n
+        self._factor = linalg.cholesky(normal, lower=True, overwrite_a=True, check_finite=False)
+        solved = linalg.cho_solve((self._factor, True), right, check_finite=False)
+        half = linalg.solve_triangular(self._factor, latents.T, lower=True, check_finite=False)  # (D, n)
+        leverage = np.minimum(np.square(half).sum(axis=0), 0.99)[:, None]
+        left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
+        used = slice(None) if calibrate_on is None else calibrate_on
+        sharpness = _sharpness(left_out[used], y[used])
+        self.left_out_probabilities = softmax(sharpness * left_out, axis=1)
+        unseen = np.bincount(y, minlength=self.n_classes) == 0
+        self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
+        self.weights = (sharpness * solved).astype(np.float32)
+        self.bias = np.where(unseen, UNSEEN, 0).astype(np.float32)  # a class without labels is never predicted
+        return self
+
+    def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities, float32 (n, C).
+
+        Raises
+        ------
+        ValueError : if `fit` has not been called, or X is not (n, n_features_in_).
+        """
+        return np.asarray(softmax(self._scores(X, self.weights), axis=1), dtype=np.float32)
+
+    def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Class probabilities of samples from the posterior, float32 (K, n, C); raises like `predict_proba`."""
+        rng = np.random.default_rng(self.seed)
+        result = np.empty((self.members, len(X), self.n_classes), dtype=np.float32)
+        for member in result:
+            noise = rng.standard_normal(self.weights.shape)
+            sample = linalg.solve_triangular(self._factor, noise, lower=True, trans="T", check_finite=False)
+            member[:] = softmax(self._scores(X, self.weights + (self._scale * sample).astype(np.float32)), axis=1)
+        return result
+
+    def embed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The input of the only layer, X itself, float32 (n, D); raises like `predict_proba`."""
+        self._scores(X[:0], self.weights)
+        return X
+
+    def _scores(self, X: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        if not len(self.weights):
+            raise ValueError("this LinearEnsemble is not fitted yet: call fit(X, y) first")
+        if X.ndim != 2 or X.shape[1] != self.n_features_in_:
+            raise ValueError(f"X must have shape (n, {self.n_features_in_}) as in fit, got {X.shape}")
+        return np.asarray(X, dtype=np.float32) @ weights + self.bias
+
+
+def _product(teacher: SoftLabels) -> NDArray[np.float64]:
+    """The sum over the items of latents ⊗ centred soft labels, (D, C)."""
+    centred = teacher.probabilities - np.float32(1 / teacher.probabilities.shape[1])
+    total = np.zeros((teacher.X.shape[1], centred.shape[1]))
+    for start in range(0, len(teacher.rows), CHUNK):
+        part = slice(start, start + CHUNK)
+        total += np.asarray(teacher.X[teacher.rows[part]], dtype=np.float32).T @ centred[part]
+    return total
+
+
+def _sharpness(scores: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    """The factor that makes the true classes most likely, with a prior toward `SHARPNESS`."""
+    if not len(y):
+        return SHARPNESS
+    rows = np.arange(len(y))
+
+    def objective(log_factor: float) -> float:
+        fit = -log_softmax(np.exp(log_factor) * scores, axis=1)[rows, y].sum()
+        return float(fit + PRIOR_LABELS * (log_factor - np.log(SHARPNESS)) ** 2 / 2)
+
+    found = minimize_scalar(objective, bounds=(0, np.log(MAX_SHARPNESS)), method="bounded")
+    return float(np.exp(found.x))
