@@ -32,11 +32,13 @@ class Latents:
     pool : float32 (N, D), a row for each item.
     test : float32 (M, D), a row for each test image; None without a test split.
     path : the cache file that they are mapped from; None if they were computed in memory.
+    compact : how many of the first columns compare images best, if the others are further features of them; else None.
     """
 
     pool: NDArray[np.float32]
     test: NDArray[np.float32] | None
     path: Path | None
+    compact: int | None = None
 
 
 def cache_path(pool: ImagePool, cache_key: str) -> Path:

@@ -98,16 +98,18 @@ class LatentLearner:
         held_out = _held_out(labelled, seed)
         if not held_out.any():
             (propagated,) = self._graph.propagate(self.features, labelled)
-            return Teacher(_calibrated(propagated, 1.0), MAX_TRUST, 1.0)
+            return Teacher(calibrated(propagated, 1.0), MAX_TRUST, 1.0)
         rest, evaluation = labelled.subset(~held_out), labelled.subset(held_out)
         propagated, without_held_out = self._graph.propagate(self.features, labelled, rest)
         probs = without_held_out[self._graph.anchor_rows(self.features, evaluation.indices)]
-        temperature = _temperature(probs, evaluation)
+        temperature = teacher_temperature(probs, evaluation)
         plain_mlp = MLPEnsemble(rest.n_classes, seed=seed).fit(self.features[rest.indices], rest.labels)
         plain = plain_mlp.predict_proba(self.features[evaluation.indices])
         rows = np.arange(len(evaluation.labels))
-        trust = _best_share(_calibrated(probs, temperature)[rows, evaluation.labels], plain[rows, evaluation.labels])
-        return Teacher(_calibrated(propagated, temperature), trust, temperature)
+        trust = best_share(
+            calibrated(probs, temperature)[rows, evaluation.labels], plain[rows, evaluation.labels], PRIOR_TRUST
+        )
+        return Teacher(calibrated(propagated, temperature), trust, temperature)
 
 
 def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
@@ -125,7 +127,7 @@ def _held_out(labelled: LabelSet, seed: int) -> NDArray[np.bool_]:
     return held_out
 
 
-def _temperature(probs: NDArray[np.float32], evaluation: LabelSet) -> float:
+def teacher_temperature(probs: NDArray[np.float32], evaluation: LabelSet) -> float:
     """The temperature of the propagated labels relative to `SHARPNESS`, fitted on audit items if there are enough.
 
     Items picked by a strategy are hard. Fitted on them, the graph would be as unsure as it should be there, and far too
@@ -135,20 +137,22 @@ def _temperature(probs: NDArray[np.float32], evaluation: LabelSet) -> float:
     return fit_temperature(SHARPNESS * np.log(np.maximum(probs[rows], 1e-12)), evaluation.labels[rows])
 
 
-def _calibrated(probs: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+def calibrated(probs: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Propagated labels (n, C) at a temperature relative to `SHARPNESS`."""
     return apply_temperature(probs, temperature / SHARPNESS).astype(np.float32)
 
 
-def _best_share(teacher: NDArray[np.float32], plain: NDArray[np.float32]) -> float:
+def best_share(teacher: NDArray[np.float32], plain: NDArray[np.float32], prior: float) -> float:
     """The share w of the teacher with which w·teacher + (1-w)·plain explains the true classes best.
 
-    Maximises Σ log(w t + (1-w) p) + PRIOR_TRUST · log w.
+    Maximises Σ log(w t + (1-w) p) + prior · log w.
 
     Parameters
     ----------
     teacher, plain : probability of the true class of each held-out item, (h,).
+    prior : prior in favour of the teacher, in held-out items.
     """
     shares = np.linspace(0.02, MAX_TRUST, 45)  # (W,)
     mixed = shares[:, None] * teacher + (1 - shares[:, None]) * plain
-    score = np.log(np.maximum(mixed, 1e-6)).sum(axis=1) + PRIOR_TRUST * np.log(shares)
+    score = np.log(np.maximum(mixed, 1e-6)).sum(axis=1) + prior * np.log(shares)
     return float(shares[score.argmax()])

@@ -7,6 +7,8 @@ classification"). The same normal equations give the predictions for labels that
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
@@ -22,22 +24,25 @@ MAX_SHARPNESS = 64.0
 CHUNK = 16_384  # rows scored at once
 
 
-class PoolCovariance:
-    """The second moments of latents (N, D), computed once: what soft labels of many items cost in every fit.
+@dataclass(frozen=True)
+class SecondMoments:
+    """What soft labels of many items cost in every fit, computed once: the mean of x xᵀ over rows of latents.
 
     Attributes
     ----------
-    rows : the items (A,) that soft labels may belong to.
-    mean_square : XᵀX / A, float64 (D, D).
+    mean : float64 (D, D).
     """
 
-    def __init__(self, latents: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-        self.rows = rows
+    mean: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, latents: NDArray[np.float32], rows: NDArray[np.int64]) -> SecondMoments:
+        """Of the given rows (A,) of latents (N, D)."""
         total = np.zeros((latents.shape[1], latents.shape[1]))
         for start in range(0, len(rows), CHUNK):
             part = np.asarray(latents[rows[start : start + CHUNK]], dtype=np.float32)
             total += part.T @ part
-        self.mean_square = total / max(1, len(rows))
+        return cls(total / max(1, len(rows)))
 
 
 class LinearEnsemble:
@@ -54,6 +59,7 @@ class LinearEnsemble:
     n_features_in_ : D, after `fit`.
     weights : float32 (D, C), after `fit`: probabilities are softmax(X @ weights + bias).
     bias : float32 (C,).
+    left_out_probabilities : float32 (n, C), the prediction for each label by all others (Allen's PRESS).
     """
 
     def __init__(self, n_classes: int, *, members: int = 3, seed: int = 0) -> None:
@@ -67,7 +73,8 @@ class LinearEnsemble:
         X: NDArray[np.float32],
         y: NDArray[np.int64],
         teacher: SoftLabels | None = None,
-        covariance: PoolCovariance | None = None,
+        *,
+        moments: SecondMoments | None = None,
         calibrate_on: NDArray[np.bool_] | None = None,
     ) -> LinearEnsemble:
         """Solve for the weights.
@@ -75,8 +82,8 @@ class LinearEnsemble:
         Parameters
         ----------
         X, y : latents (n, D) and classes (n,) in 0…C-1.
-        teacher : soft labels of other items, each worth `teacher.weight` · n / A labels.
-        covariance : of the rows of the soft labels, to save computing it.
+        teacher : soft labels of other items, all A together worth `teacher.weight` · n labels.
+        moments : of the rows of the soft labels, to save computing them.
         calibrate_on : bool (n,), the labels whose left-out predictions calibrate the probabilities; None for all.
 
         Raises
@@ -93,10 +100,9 @@ class LinearEnsemble:
         normal = latents.T @ latents  # (D, D)
         right = latents.T @ targets  # (D, C)
         if teacher is not None and teacher.weight > 0:
-            covariance = covariance or PoolCovariance(teacher.X, teacher.rows)
-            each = teacher.weight * n / max(1, len(teacher.rows))
-            normal += each * len(teacher.rows) * covariance.mean_square
-            right += each * _product(teacher)
+            moments = moments or SecondMoments.of(teacher.X, teacher.rows)
+            normal += teacher.weight * n * moments.mean
+            right += teacher.weight * n * _mean_product(teacher)
         normal[np.diag_indices_from(normal)] += RIDGE * np.square(latents).sum() / n
         self._factor = linalg.cholesky(normal, lower=True, overwrite_a=True, check_finite=False)
         solved = linalg.cho_solve((self._factor, True), right, check_finite=False)
@@ -105,7 +111,7 @@ class LinearEnsemble:
         left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
         used = slice(None) if calibrate_on is None else calibrate_on
         sharpness = _sharpness(left_out[used], y[used])
-        self.left_out_probabilities = softmax(sharpness * left_out, axis=1)
+        self.left_out_probabilities = np.asarray(softmax(sharpness * left_out, axis=1), dtype=np.float32)
         unseen = np.bincount(y, minlength=self.n_classes) == 0
         self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
         self.weights = (sharpness * solved).astype(np.float32)
@@ -144,14 +150,14 @@ class LinearEnsemble:
         return np.asarray(X, dtype=np.float32) @ weights + self.bias
 
 
-def _product(teacher: SoftLabels) -> NDArray[np.float64]:
-    """The sum over the items of latents ⊗ centred soft labels, (D, C)."""
+def _mean_product(teacher: SoftLabels) -> NDArray[np.float64]:
+    """The mean over the items of latents ⊗ centred soft labels, (D, C)."""
     centred = teacher.probabilities - np.float32(1 / teacher.probabilities.shape[1])
     total = np.zeros((teacher.X.shape[1], centred.shape[1]))
     for start in range(0, len(teacher.rows), CHUNK):
         part = slice(start, start + CHUNK)
         total += np.asarray(teacher.X[teacher.rows[part]], dtype=np.float32).T @ centred[part]
-    return total
+    return total / max(1, len(teacher.rows))
 
 
 def _sharpness(scores: NDArray[np.float64], y: NDArray[np.int64]) -> float:

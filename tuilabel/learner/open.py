@@ -49,10 +49,13 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
 
         return CNNLearner(pool.images), None if pool.test is None else pixel_rows(pool.test.images)
     from tuilabel.learner.latent import LatentLearner, MLPLearner
+    from tuilabel.learner.wide import WIDE, WideLatentLearner
 
     if name == "mlp":
         return MLPLearner(latents.pool), latents.test
     graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
+    if latents.pool.shape[1] > WIDE:
+        return WideLatentLearner(latents.pool, latents.compact, graph), latents.test
     return LatentLearner(latents.pool, graph), latents.test
 
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tuilabel.encoders.networks.projection import Block
+
 STAGES = (  # repeats, kernel, stride, expansion, channels
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -24,7 +26,14 @@ STAGES = (  # repeats, kernel, stride, expansion, channels
     (1, 3, 1, 6, 320),
 )
 STEM, FEATURES = 32, 1280
-MEAN, STD = 127.0, 128.0  # of the pixel values 0…255 in each channel, as it was trained
+FIRST_STAGE = 2  # of those whose maps are features
+_CHANNELS = tuple(channels for *_, channels in STAGES[FIRST_STAGE:])
+BLOCKS = (
+    *(Block(2 * channels, 1.4) for channels in _CHANNELS),
+    *(Block(3 * channels, 0.6) for channels in _CHANNELS[:-1]),
+    Block(FEATURES, 2.5),
+)
+"""The features with the weights that did best on photographs and on digits before a background."""
 
 
 class Convolution(nn.Conv2d):
@@ -45,8 +54,8 @@ class Convolution(nn.Conv2d):
         return y
 
 
-class Block(nn.Sequential):
-    """An inverted residual: expand, convolve each channel, project."""
+class InvertedResidual(nn.Sequential):
+    """Expand, convolve each channel, project."""
 
     def __init__(self, channels: int, out: int, kernel: int, stride: int, expansion: int) -> None:
         wide = channels * expansion
@@ -62,28 +71,47 @@ class Block(nn.Sequential):
         return x + y if self._residual else y
 
 
-class EfficientNetLite0(nn.Sequential):
-    """Images float32 (B, 3, S, S), S a multiple of 32, to features (B, 1280), the mean of the last feature map."""
+class EfficientNetLite0(nn.Module):
+    """Images float32 (B, 3, S, S), S a multiple of 32, to features (B, 4040) of five stages and of the last map.
+
+    Of the map of a stage, for each channel: the mean and the standard deviation, which say what there is; and, but for
+    the last stage, the differences between its halves and its diagonals, which say where. Of the last map, with 1,280
+    channels: the mean, the features of Tan & Le.
+    """
 
     def __init__(self) -> None:
-        blocks: list[nn.Module] = []
+        super().__init__()
+        self.stem = nn.Sequential(Convolution(3, STEM, 3, 2), nn.ReLU6(inplace=True))
+        self.stages = nn.ModuleList()
         channels = STEM
         for repeats, kernel, stride, expansion, out in STAGES:
+            stage = nn.Sequential()
             for repeat in range(repeats):
-                blocks.append(Block(channels, out, kernel, 1 if repeat else stride, expansion))
+                stage.append(InvertedResidual(channels, out, kernel, 1 if repeat else stride, expansion))
                 channels = out
-        super().__init__(
-            Convolution(3, STEM, 3, 2),
-            nn.ReLU6(inplace=True),
-            *blocks,
-            Convolution(channels, FEATURES, 1),
-            nn.ReLU6(inplace=True),
-        )
+            self.stages.append(stage)
+        self.head = nn.Sequential(Convolution(channels, FEATURES, 1), nn.ReLU6(inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
-        return y.mean((2, 3))
+        x = self.stem(x)
+        what, where = [], []
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index >= FIRST_STAGE:
+                what += [x.mean((2, 3)), x.std((2, 3), correction=0)]
+            if FIRST_STAGE <= index < len(self.stages) - 1:
+                where += _contrasts(x)
+        return torch.cat([*what, *where, self.head(x).mean((2, 3))], dim=1)
+
+
+def _contrasts(x: Tensor) -> list[Tensor]:
+    """Top against bottom, left against right, and one diagonal against the other, of maps (B, C, H, W); (B, C) each."""
+    height, width = x.shape[2:]
+    rows = (slice(0, (height + 1) // 2), slice(height // 2, height))  # halves of an odd number share the middle
+    columns = (slice(0, (width + 1) // 2), slice(width // 2, width))
+    a, b, c, d = (x[:, :, row, column].mean((2, 3)) for row in rows for column in columns)
+    return [(a + b - c - d) / 4, (a - b + c - d) / 4, (a - b - c + d) / 4]
 
 
 def load(file: Path) -> EfficientNetLite0:

@@ -70,7 +70,7 @@ class NetworkEncoder(Encoder):
         self, others: ImagePool, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress
     ) -> NDArray[np.float32]:
         """Other images, seen in the size of the pool's, with the projection of the pool."""
-        project = Projection.fit(self.features(pool, device, on_progress))
+        project = self._projection(self.features(pool, device, on_progress))
         return project(self.features(others, device, on_progress, like=pool))
 
     def available_features(
@@ -161,11 +161,12 @@ class NetworkEncoder(Encoder):
         path = cache_dir() / "latents" / f"{stem}-{projection.VERSION}-{len(pool)}.npy"  # they change as it grows
 
         def rows(_start: int) -> Iterator[NDArray[np.float32]]:
-            project = Projection.fit(features)
+            project = self._projection(features)
             for part in (features, *(() if test is None else (test,))):
                 yield project(part)
 
-        return read_cached(pool, path) or write_cached(pool, path, rows)
+        latents = read_cached(pool, path) or write_cached(pool, path, rows)
+        return replace(latents, compact=projection.compact_components(features, self._blocks_of()))
 
 
 def _size(pool: ImagePool, *, test: bool = False) -> int:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tuilabel.encoders.cache import OnProgress, no_progress
 from tuilabel.encoders.networks.names import NetworkName, parse_name
+from tuilabel.encoders.networks.projection import Block
 
 if TYPE_CHECKING:
     import torch
@@ -30,10 +31,12 @@ class Description:
     ----------
     sides : the smallest and the largest useful side of the input in pixels; equal if the network takes only one size.
     digest : of its weights; None if they are not on this machine yet.
+    blocks : how its features are divided, see `Block`; empty for one block.
     """
 
     sides: tuple[int, int]
     digest: str | None
+    blocks: tuple[Block, ...] = ()
 
 
 class Network(ABC):
