@@ -17,7 +17,7 @@ from tuilabel.encoders.networks import NetworkEncoder, load_network
 from tuilabel.encoders.networks.feature_file import FeatureFile
 from tuilabel.encoders.networks.network import Network
 from tuilabel.encoders.networks.pictures import pictures, side_for
-from tuilabel.encoders.networks.projection import Projection
+from tuilabel.encoders.networks.projection import Block, Projection
 
 REFERENCE = Path(__file__).parents[1] / "data" / "efficientnet_lite0.npy"
 """Features of `pattern` by the original network in single precision."""
@@ -65,7 +65,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_bundled_network_agrees_with_the_original() -> None:
     reference = np.load(REFERENCE)
-    features = load_network("efficientnet_lite0", "cpu").features(pattern())[0]
+    features = load_network("efficientnet_lite0", "cpu").features(pattern())[0, -1280:]
     assert np.linalg.norm(features - reference) < 1e-3 * np.linalg.norm(reference)
 
 
@@ -82,7 +82,7 @@ def test_latents_are_centred_components_of_every_image_and_its_test_split() -> N
     steps: list[tuple[int, int]] = []
     latents = choose_encoder("efficientnet_lite0", pool).encode(pool, "cpu", lambda *step: steps.append(step))
     assert latents.test is not None
-    assert (latents.pool.shape, latents.test.shape, latents.pool.dtype) == ((70, 64), (6, 64), np.float32)
+    assert (latents.pool.shape, latents.test.shape, latents.pool.dtype) == ((70, 134), (6, 134), np.float32)
     assert np.abs(latents.pool.mean(axis=0)).max() < 1e-3
     assert np.square(latents.pool).mean() == pytest.approx(1, rel=1e-2)
     assert steps[0] == (0, 76)
@@ -114,9 +114,9 @@ def test_an_interrupted_extraction_is_resumed(monkeypatch: pytest.MonkeyPatch) -
     counting = Counting(monkeypatch)
     features = encoder.features(pool, "cpu")
     assert counting.seen == 16
-    assert (features.shape, features.dtype) == ((40, 1280), np.float16)
+    assert (features.shape, features.dtype) == ((40, 4040), np.float16)
     whole = load_network("efficientnet_lite0", "cpu").features(np.concatenate([*pictures(pool, 0, 96, 8)]))
-    assert np.allclose(features, whole, atol=5e-3)
+    assert np.allclose(features, whole, rtol=2e-3, atol=5e-3)
     assert encoder.available(pool) is not None
 
 
@@ -128,7 +128,7 @@ def test_new_files_of_a_folder_are_encoded_alone(tmp_path: Path, monkeypatch: py
     counting = Counting(monkeypatch)
     pool = open_pool(str(folder))
     assert encoder.available(pool) is None
-    assert encoder.encode(pool, "cpu").pool.shape == (16, 64)
+    assert encoder.encode(pool, "cpu").pool.shape == (16, 32)
     assert counting.seen == 1
     assert np.array_equal(encoder.features(pool, "cpu")[:15], before)
 
@@ -156,7 +156,7 @@ def test_a_damaged_tail_is_encoded_again(monkeypatch: pytest.MonkeyPatch, damage
     (file,) = _feature_files(pool)
     size = file.stat().st_size
     with file.open("r+b") as opened:
-        opened.truncate(size - 5000)
+        opened.truncate(size - 9_000)
         if damage == "zeros":
             opened.truncate(size)
     counting = Counting(monkeypatch)
@@ -193,8 +193,48 @@ def test_small_images_are_enlarged_only_as_far_as_it_helps(shape: tuple[int, int
 def test_the_projection_needs_few_images() -> None:
     for n in (1, 2, 5):
         latents = Projection.fit(np.eye(n, 80, dtype=np.float16))(np.eye(n, 80, dtype=np.float16))
-        assert latents.shape == (n, 64)
+        assert latents.shape == (n, 2 * n)
         assert np.isfinite(latents).all()
+
+
+def test_components_of_the_last_block_come_first_and_then_those_of_all() -> None:
+    rng = np.random.default_rng(0)
+    blocks = (Block(90, 1.0), Block(70, 2.0))
+    features = np.maximum(rng.normal(size=(300, 160)), 0).astype(np.float16)
+    project = Projection.fit(features, blocks)
+    latents = project(features)
+    assert latents.shape == (300, 64 + 160)
+    other = features.copy()
+    other[:, :90] = rng.normal(size=(300, 90))
+    assert np.array_equal(project(other)[:, :64], latents[:, :64])  # they depend on the last block alone
+    for part in (latents[:, :64], latents[:, 64:]):
+        assert np.sqrt(np.square(part).mean()) == pytest.approx(1, rel=0.02)
+        assert np.abs(part.mean(axis=0)).max() < 1e-3
+        products = part.T @ part / 300
+        assert np.abs(products - np.diag(np.diag(products))).max() < 0.02 * products.max()
+    distances = np.square(latents[:1, 64:] - latents[:, 64:]).sum(axis=1)  # of all components: those of the features
+    normalised = np.concatenate(
+        [
+            (part - part.mean(axis=0)) / np.sqrt(np.square(part - part.mean(axis=0)).sum(axis=1).mean()) * block.weight
+            for block, part in zip(blocks, (_unit(features[:, :90]), _unit(features[:, 90:])), strict=True)
+        ],
+        axis=1,
+    )
+    expected = np.square(normalised[:1] - normalised).sum(axis=1)
+    assert np.corrcoef(distances, expected)[0, 1] > 0.999
+
+
+def test_where_something_is_changes_the_features_of_the_bundled_network() -> None:
+    network = load_network("efficientnet_lite0", "cpu")
+    image = np.zeros((1, 96, 96, 3), np.uint8)
+    image[:, 10:30, 10:30] = 200
+    one, mirrored = network.features(image)[0], network.features(np.ascontiguousarray(image[:, :, ::-1]))[0]
+    where = slice(2 * (40 + 80 + 112 + 192 + 320), -1280)
+    assert np.abs(one - mirrored)[where].mean() > 2 * np.abs(one - mirrored)[: where.start].mean()
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return rows.astype(np.float32) / np.maximum(np.linalg.norm(rows.astype(np.float32), axis=1, keepdims=True), 1e-12)
 
 
 def test_choosing_a_network_does_not_load_torch() -> None:

@@ -11,8 +11,10 @@ from tuilabel.learner.base import LabelSet
 from tuilabel.learner.cnn import CNNLearner, pixel_rows
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import LatentLearner, MLPLearner
+from tuilabel.learner.linear import LinearEnsemble
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.learner.wide import WideLatentLearner
 
 
 def test_the_ensemble_learns_separate_classes(toy: Toy) -> None:
@@ -168,3 +170,101 @@ def test_the_cnn_learns_from_pixels_and_serves_every_strategy(toy: Toy) -> None:
     assert np.array_equal(
         model.predict_proba(learner.features), learner.fit(labelled, 0).predict_proba(learner.features)
     )
+
+
+# -- wide latents ------------------------------------------------------------------------------------------------------
+
+
+def wide_toy(n: int = 240, width: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Latents (n, width) of three classes that differ a little in each of many columns; the first 8 cluster."""
+    rng = np.random.default_rng(seed)
+    classes = np.arange(n) % 3
+    latents = rng.normal(size=(n, width)) + 0.5 * rng.normal(size=(3, width))[classes]
+    latents[:, :8] += 3 * np.eye(3, 8)[classes]
+    return latents.astype(np.float32), classes
+
+
+def labels_of(classes: np.ndarray, n: int) -> LabelSet:
+    return LabelSet(np.arange(n), classes[:n].astype(np.int64), 3, np.zeros(n, dtype=bool))
+
+
+def test_least_squares_learns_from_fewer_labels_than_columns() -> None:
+    latents, classes = wide_toy()
+    model = LinearEnsemble(3).fit(latents[:60], classes[:60])
+    p = model.predict_proba(latents[60:])
+    assert (p.argmax(axis=1) == classes[60:]).mean() > 0.9
+    assert np.allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert p.dtype == np.float32
+
+
+def test_the_prediction_for_a_label_by_all_others_is_that_of_a_model_trained_without_it() -> None:
+    latents, classes = wide_toy(40, 20)
+    y = classes[:40]
+    whole = LinearEnsemble(3).fit(latents[:40], y)
+    for item in (0, 7, 39):
+        rest = np.arange(40) != item
+        without = LinearEnsemble(3).fit(latents[:40][rest], y[rest]).predict_proba(latents[item : item + 1])[0]
+        assert np.allclose(whole.left_out_probabilities[item], without, atol=0.05)
+
+
+def test_members_of_a_linear_model_agree_more_the_more_labels_there_are() -> None:
+    latents, classes = wide_toy(600)
+    spread = []
+    for n in (12, 400):
+        members = LinearEnsemble(3, seed=1).fit(latents[:n], classes[:n]).member_probabilities(latents[400:])
+        assert members.shape == (3, 200, 3)
+        spread.append(members.std(axis=0).mean())
+    assert spread[1] < spread[0]
+
+
+def test_a_class_without_labels_is_never_predicted_by_a_linear_model() -> None:
+    latents, classes = wide_toy()
+    chosen = np.flatnonzero(classes != 1)[:20]
+    assert LinearEnsemble(3).fit(latents[chosen], classes[chosen]).predict_proba(latents)[:, 1].max() < 1e-6
+
+
+def test_errors_of_a_linear_model_say_how_to_fix_the_call() -> None:
+    latents, classes = wide_toy()
+    with pytest.raises(ValueError, match="call fit"):
+        LinearEnsemble(3).predict_proba(latents)
+    with pytest.raises(ValueError, match="finite"):
+        LinearEnsemble(3).fit(np.full((2, 3), np.nan, dtype=np.float32), np.array([0, 1]))
+    with pytest.raises(ValueError, match=r"X must have shape \(n, 300\)"):
+        LinearEnsemble(3).fit(latents[:9], classes[:9]).predict_proba(latents[:, :4])
+
+
+def test_the_wide_learner_trusts_a_graph_that_clusters_and_distrusts_one_that_does_not() -> None:
+    latents, classes = wide_toy()
+    clustered = WideLatentLearner(latents, compact=8)
+    noise = latents.copy()
+    noise[:, :8] = np.random.default_rng(1).normal(size=(len(noise), 8))
+    scattered = WideLatentLearner(noise, compact=8)
+    few = labels_of(classes, 24)
+    assert clustered.teach(few, 0).trust > scattered.teach(few, 0).trust
+    with_graph = clustered.fit(few, 0).predict_proba(latents[24:]).argmax(axis=1)
+    alone = LinearEnsemble(3).fit(latents[:24], classes[:24]).predict_proba(latents[24:]).argmax(axis=1)
+    assert (with_graph == classes[24:]).mean() >= (alone == classes[24:]).mean()
+
+
+def test_the_wide_learner_works_with_one_label_of_each_class() -> None:
+    latents, classes = wide_toy()
+    model = WideLatentLearner(latents, compact=8).fit(labels_of(classes, 3), 0)
+    assert (model.predict_proba(latents[3:]).argmax(axis=1) == classes[3:]).mean() > 0.8
+
+
+def test_the_same_seed_gives_the_same_wide_model() -> None:
+    latents, classes = wide_toy()
+    one, same = (WideLatentLearner(latents, compact=8).fit(labels_of(classes, 40), 5) for _ in range(2))
+    assert np.array_equal(one.predict_proba(latents), same.predict_proba(latents))
+    assert np.array_equal(one.member_probabilities(latents), same.member_probabilities(latents))
+
+
+def test_the_default_learner_is_linear_on_wide_latents_only(toy: Toy) -> None:
+    from tuilabel.encoders import Latents
+    from tuilabel.learner.open import learner_for
+
+    latents, _ = wide_toy()
+    assert isinstance(learner_for("latent", toy.pool, Latents(latents, None, None))[0], WideLatentLearner)
+    assert isinstance(learner_for("latent", toy.pool, Latents(latents[:, :90], None, None, 64))[0], WideLatentLearner)
+    assert isinstance(learner_for("latent", toy.pool, Latents(latents[:, :90], None, None))[0], LatentLearner)
+    assert isinstance(learner_for("mlp", toy.pool, Latents(latents, None, None))[0], MLPLearner)

@@ -54,7 +54,7 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
     if name == "mlp":
         return MLPLearner(latents.pool), latents.test
     graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
-    if latents.pool.shape[1] > WIDE:
+    if latents.compact is not None or latents.pool.shape[1] > WIDE:
         return WideLatentLearner(latents.pool, latents.compact, graph), latents.test
     return LatentLearner(latents.pool, graph), latents.test
 

@@ -14,8 +14,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tuilabel.encoders.networks.projection import Block
-
 STAGES = (  # repeats, kernel, stride, expansion, channels
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -27,13 +25,7 @@ STAGES = (  # repeats, kernel, stride, expansion, channels
 )
 STEM, FEATURES = 32, 1280
 FIRST_STAGE = 2  # of those whose maps are features
-_CHANNELS = tuple(channels for *_, channels in STAGES[FIRST_STAGE:])
-BLOCKS = (
-    *(Block(2 * channels, 1.4) for channels in _CHANNELS),
-    *(Block(3 * channels, 0.6) for channels in _CHANNELS[:-1]),
-    Block(FEATURES, 2.5),
-)
-"""The features with the weights that did best on photographs and on digits before a background."""
+MEAN, STD = 127.0, 128.0  # of the pixel values 0…255 in each channel, as it was trained
 
 
 class Convolution(nn.Conv2d):

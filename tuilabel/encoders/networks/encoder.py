@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +70,7 @@ class NetworkEncoder(Encoder):
         self, others: ImagePool, pool: ImagePool, device: str = "auto", on_progress: OnProgress = no_progress
     ) -> NDArray[np.float32]:
         """Other images, seen in the size of the pool's, with the projection of the pool."""
-        project = self._projection(self.features(pool, device, on_progress))
+        project = self.projection(self.features(pool, device, on_progress))
         return project(self.features(others, device, on_progress, like=pool))
 
     def available_features(
@@ -127,6 +127,10 @@ class NetworkEncoder(Encoder):
             raise TuilabelError(f"{file.path} cannot be read back: check the disk, or set TUILABEL_CACHE")
         return rows[:total]
 
+    def projection(self, features: NDArray[np.float16]) -> Projection:
+        """From features to latents, fitted on features (N, F) of the whole pool."""
+        return Projection.fit(features, describe_network(self.network).blocks)
+
     def side(self, pool: ImagePool) -> int:
         """The side in pixels at which the network sees the images of a pool."""
         return pictures.side_for(pool, describe_network(self.network).sides)
@@ -161,12 +165,13 @@ class NetworkEncoder(Encoder):
         path = cache_dir() / "latents" / f"{stem}-{projection.VERSION}-{len(pool)}.npy"  # they change as it grows
 
         def rows(_start: int) -> Iterator[NDArray[np.float32]]:
-            project = self._projection(features)
+            project = self.projection(features)
             for part in (features, *(() if test is None else (test,))):
                 yield project(part)
 
         latents = read_cached(pool, path) or write_cached(pool, path, rows)
-        return replace(latents, compact=projection.compact_components(features, self._blocks_of()))
+        blocks = describe_network(self.network).blocks
+        return replace(latents, compact=projection.compact_width(len(features), features.shape[1], blocks))
 
 
 def _size(pool: ImagePool, *, test: bool = False) -> int:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tuilabel.datasets import ImagePool
 
-VERSION = 1  # part of the names of cached features: raise it with every change of what a network gets to see
+VERSION = 2  # part of the names of cached features: raise it with every change of what a network gets to see
 STEP = 32  # pixels; sides are multiples of it
 ENLARGED = 4  # small images are enlarged by at most this factor: more brings nothing
 SAMPLE = 500  # images whose size is looked at

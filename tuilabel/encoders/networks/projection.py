@@ -39,16 +39,15 @@ class Projection:
     Attributes
     ----------
     blocks : the widths of the blocks add up to F.
-    mean : of the normalised, weighted rows, float32 (F,).
+    mean : of the normalised rows, float32 (F,).
+    scale : that gives the centred blocks their weights, float32 (F,).
     axes : float32 (F, D).
-    compact : how many of the D components come from the last block alone.
     """
 
     blocks: tuple[Block, ...]
-    scale: NDArray[np.float32]
     mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
     axes: NDArray[np.float32]
-    compact: int
 
     @classmethod
     def fit(cls, features: NDArray[Any], blocks: tuple[Block, ...] = ()) -> Projection:
@@ -70,11 +69,11 @@ class Projection:
             scale[columns] = block.weight / max(spread, 1e-6)
         normalised *= scale
         last = slice(width - blocks[-1].width, width)
-        compact = _components(normalised[:, last], COMPACT)
+        compact = _components(normalised[:, last], compact_width(len(rows), width, blocks))
         axes = np.zeros((width, compact.shape[1]), dtype=np.float32)
         axes[last] = compact
         axes = np.concatenate([axes, _components(normalised, COMPONENTS)], axis=1)
-        return cls(blocks, scale, mean, axes, compact.shape[1])
+        return cls(blocks, mean, scale, axes)
 
     def __call__(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Latents (n, D) of features (n, F)."""
@@ -83,6 +82,11 @@ class Projection:
             for start in range(0, len(features), CHUNK)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.axes.shape[1]), dtype=np.float32)
+
+
+def compact_width(n: int, width: int, blocks: tuple[Block, ...] = ()) -> int:
+    """How many of the components of features (n, F) come from the last block alone."""
+    return min(COMPACT, n, blocks[-1].width if blocks else width)
 
 
 def _columns(blocks: tuple[Block, ...]) -> list[tuple[slice, Block]]:
