@@ -13,6 +13,7 @@ from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.linear import LinearEnsemble
 from tuilabel.learner.mlp import MLPEnsemble
+from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.learner.wide import WideLatentLearner
 
@@ -268,3 +269,16 @@ def test_the_default_learner_is_linear_on_wide_latents_only(toy: Toy) -> None:
     assert isinstance(learner_for("latent", toy.pool, Latents(latents[:, :90], None, None, 64))[0], WideLatentLearner)
     assert isinstance(learner_for("latent", toy.pool, Latents(latents[:, :90], None, None))[0], LatentLearner)
     assert isinstance(learner_for("mlp", toy.pool, Latents(latents, None, None))[0], MLPLearner)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "badge", "bald", "batchbald", "k-center", "margin"])
+def test_strategies_measure_distances_in_the_compact_columns_and_ask_the_model_with_all(strategy: str) -> None:
+    latents, classes = wide_toy()
+    learner = WideLatentLearner(latents, compact=8)
+    assert learner.compact.shape == (240, 8)
+    items = np.arange(12)
+    request = TrainRequest(
+        1, items, classes[:12].astype(np.int64), 3, items < 0, items[:0], items[:0], strategy, 10, 2, 0
+    )
+    result = RoundRunner(learner).run(request)
+    assert len(result.picks.indices) == len(np.unique(result.picks.indices)) > 0

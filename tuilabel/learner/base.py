@@ -46,7 +46,11 @@ class Learner(Protocol):
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """The input of its models and of the strategies: float32 (N, D), one row per item of the pool."""
+        """The input of its models: float32 (N, F), one row per item of the pool."""
+
+    @property
+    def compact(self) -> NDArray[np.float32]:
+        """Where distances compare items, for strategies: float32 (N, D); the features or some of their columns."""
 
     def prepare(self) -> None:
         """Load and compute ahead of time what the first `fit` needs."""

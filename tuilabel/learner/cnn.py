@@ -40,6 +40,11 @@ class CNNLearner:
             self._features = pixel_rows(self._images)
         return self._features
 
+    @property
+    def compact(self) -> NDArray[np.float32]:
+        """The rows of pixels as well."""
+        return self.features
+
     def prepare(self) -> None:
         """Convert the images to rows of pixels."""
         _ = self.features

@@ -29,7 +29,7 @@ class MLPLearner:
     """The MLP ensemble, trained only on the labelled latents."""
 
     def __init__(self, latents: NDArray[np.float32]) -> None:
-        self.features = check_finite(latents)
+        self.features = self.compact = check_finite(latents)
 
     def prepare(self) -> None:
         """Do nothing: there is nothing to prepare."""
@@ -65,7 +65,7 @@ class LatentLearner:
     """
 
     def __init__(self, latents: NDArray[np.float32], graph: Path | None = None) -> None:
-        self.features = check_finite(latents)
+        self.features = self.compact = check_finite(latents)
         self._path = graph
         self._graph: NeighbourGraph | None = None
 

@@ -33,13 +33,13 @@ class WideLatentLearner:
     Parameters
     ----------
     latents : float32 (N, D), may be memory-mapped.
-    compact : the number of leading columns that the graph uses; None for all.
+    compact : the number of leading columns that the graph and the strategies use; None for all.
     graph : the file that caches the neighbour graph; None to keep it in memory only.
     """
 
     def __init__(self, latents: NDArray[np.float32], compact: int | None = None, graph: Path | None = None) -> None:
         self.features = check_finite(latents)
-        self._compact = latents if compact is None else latents[:, :compact]
+        self.compact = latents if compact is None else np.ascontiguousarray(latents[:, :compact])
         self._path = graph
         self._graph: NeighbourGraph | None = None
         self._moments: SecondMoments | None = None
@@ -51,9 +51,7 @@ class WideLatentLearner:
 
         if self._graph is None:
             path = self._path
-            self._graph = (
-                NeighbourGraph.of(self._compact) if path is None else NeighbourGraph.cached(self._compact, path)
-            )
+            self._graph = NeighbourGraph.of(self.compact) if path is None else NeighbourGraph.cached(self.compact, path)
             self._moments = SecondMoments.of(self.features, self._graph.anchors)
 
     def fit(self, labelled: LabelSet, seed: int) -> LinearEnsemble:
@@ -84,11 +82,11 @@ class WideLatentLearner:
         n_folds = FOLDS if len(fold) <= ALL_FOLDS else 1
         held_out = np.flatnonzero((fold >= 0) & (fold < n_folds))
         subsets = [labelled.subset(fold != f) for f in range(n_folds)]
-        propagated, *without = self._graph.propagate(self._compact, labelled, *(subsets if len(held_out) else ()))
+        propagated, *without = self._graph.propagate(self.compact, labelled, *(subsets if len(held_out) else ()))
         if not len(held_out):
             return Teacher(_sharpened(calibrated(propagated, 1.0)), MAX_TRUST, 1.0)
         evaluation = labelled.subset(np.isin(np.arange(len(fold)), held_out))
-        anchors = self._graph.anchor_rows(self._compact, evaluation.indices)
+        anchors = self._graph.anchor_rows(self.compact, evaluation.indices)
         probs = np.stack([without[fold[i]][row] for i, row in zip(held_out, anchors, strict=True)])
         temperature = teacher_temperature(probs, evaluation)
         plain = LinearEnsemble(labelled.n_classes).fit(self.features[labelled.indices], labelled.labels)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import draw
-from tuilabel.strategies.support import LARGE, bounded, latents_at, model_of, probabilities_of, sample
+from tuilabel.strategies.support import LARGE, bounded, features_at, model_of, probabilities_of, sample
 
 
 def gradient_seeds(
@@ -52,7 +52,7 @@ def _pick(context: QueryContext, k: int) -> Selection:
     sampled = sample(context, k, LARGE)
     residuals = probabilities_of(context)[sampled].copy()
     residuals[np.arange(len(sampled)), residuals.argmax(axis=1)] -= 1
-    hidden = model_of(context).embed(latents_at(context, sampled))
+    hidden = model_of(context).embed(features_at(context, sampled))
     return Selection(sampled[gradient_seeds(residuals, hidden, k, context.rng)])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class Model(Protocol):
-    """The methods of the classifier that a strategy may call; X are latents, float32 (n, D)."""
+    """The methods of the classifier that a strategy may call; X are its features, float32 (n, F)."""
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities, float32 (n, C)."""
@@ -29,7 +29,7 @@ class QueryContext:
 
     Attributes
     ----------
-    latents : float32 (N, D), of the whole pool; may be memory-mapped.
+    latents : float32 (N, D), of the whole pool; may be memory-mapped. Distances between them compare items.
     candidates : int64 (n,), pool indices that may be picked: unlabelled, unique, ascending.
     labelled : int64 (m,), pool indices of the labelled items.
     probabilities : float32 (n, C), predictions of the model, row i for `candidates[i]`; None without a model.
@@ -37,6 +37,7 @@ class QueryContext:
     labels : int64 (m,), the class of each labelled item; empty if there is no model, since `labelled` then also
         contains the items on the screen.
     model : the classifier itself; None without one.
+    features : float32 (N, F), the input of `model`, if that is not `latents`; else None.
     """
 
     latents: NDArray[np.float32]
@@ -46,6 +47,7 @@ class QueryContext:
     rng: np.random.Generator
     labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     model: Model | None = None
+    features: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

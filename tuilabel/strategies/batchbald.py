@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.ensemble import bald_scores
-from tuilabel.strategies.support import bounded, latents_at, model_of
+from tuilabel.strategies.support import bounded, features_at, model_of
 from tuilabel.strategies.uncertainty import entropy, highest
 
 PREFILTER = 300  # candidates with the highest BALD score that enter the joint selection; at least 2·k
@@ -24,7 +24,7 @@ MAX_JOINT = 100  # items picked jointly; the rest of a larger batch is picked by
 def _pick(context: QueryContext, k: int) -> Selection:
     scores = bald_scores(context)
     best = highest(scores, max(PREFILTER, 2 * min(k, MAX_JOINT), k), context.rng)
-    members = model_of(context).member_probabilities(latents_at(context, best))
+    members = model_of(context).member_probabilities(features_at(context, best))
     chosen = joint_picks(members, min(k, MAX_JOINT), context.rng)
     rest = np.setdiff1d(np.arange(len(best)), chosen)  # best first, as in `best`
     return Selection(best[np.concatenate([chosen, rest])[:k]])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import blocks
-from tuilabel.strategies.support import Pick, bounded, latents_at, model_of
+from tuilabel.strategies.support import Pick, bounded, features_at, model_of
 from tuilabel.strategies.uncertainty import entropy, highest
 
 ROWS = 65_536  # candidates whose members' probabilities are in memory at once
@@ -37,7 +37,7 @@ def member_blocks(context: QueryContext) -> Iterator[NDArray[np.float32]]:
     """The members' probabilities for all candidates, block by block, each (K, b, C)."""
     model = model_of(context)
     for rows in blocks(len(context.candidates), ROWS):
-        yield model.member_probabilities(latents_at(context, np.arange(rows.start, rows.stop)))
+        yield model.member_probabilities(features_at(context, np.arange(rows.start, rows.stop)))
 
 
 def bald_scores(context: QueryContext) -> NDArray[np.float32]:

@@ -53,6 +53,12 @@ def latents_at(context: QueryContext, positions: NDArray[np.int64]) -> NDArray[n
     return np.ascontiguousarray(context.latents[context.candidates[positions]], dtype=np.float32)
 
 
+def features_at(context: QueryContext, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The model's input for the candidates at `positions`, float32 (len(positions), F), in memory."""
+    features = context.latents if context.features is None else context.features
+    return np.ascontiguousarray(features[context.candidates[positions]], dtype=np.float32)
+
+
 def labelled_latents(context: QueryContext) -> NDArray[np.float32]:
     """Latents of the labelled items, float32 (m, D), in memory."""
     return np.ascontiguousarray(context.latents[context.labelled], dtype=np.float32)

@@ -70,9 +70,9 @@ class QuestionHandler:
         return RunningCrossValidation(self._runner.learner, question)
 
     def _inspect(self, question: InspectItem) -> Inspection:
-        features, probabilities = self._runner.learner.features, self._runner.probabilities
-        nearest, distances = nearest_items(features, question.index, question.neighbours)
-        latent = np.array(features[question.index : question.index + 1], dtype=np.float32)
+        learner, probabilities = self._runner.learner, self._runner.probabilities
+        nearest, distances = nearest_items(learner.compact, question.index, question.neighbours)
+        latent = np.array(learner.features[question.index : question.index + 1], dtype=np.float32)
         return Inspection(
             question.serial,
             question.index,
@@ -85,12 +85,12 @@ class QuestionHandler:
 
     def _typical_distance(self) -> float:
         """The typical distance of an item to its nearest neighbour: the median over a sample, computed once."""
-        features = self._runner.learner.features
-        if self._typical is None or self._typical[0] is not features:
-            sample = np.random.default_rng(0).permutation(len(features))[:SAMPLE].tolist()
-            nearest = [nearest_items(features, index, 1)[1] for index in sample]
+        latents = self._runner.learner.compact
+        if self._typical is None or self._typical[0] is not latents:
+            sample = np.random.default_rng(0).permutation(len(latents))[:SAMPLE].tolist()
+            nearest = [nearest_items(latents, index, 1)[1] for index in sample]
             distances = np.concatenate(nearest) if nearest else np.empty(0)
-            self._typical = (features, float(np.median(distances)) if len(distances) else 0.0)
+            self._typical = (latents, float(np.median(distances)) if len(distances) else 0.0)
         return self._typical[1]
 
     def _of_class(self, question: ItemsOfClass) -> Reply:

@@ -26,7 +26,7 @@ class RoundRunner:
 
     Parameters
     ----------
-    learner : trains the models; the strategies use its features.
+    learner : trains the models; the strategies use its compact latents.
     test : evaluates every model; None without a test set.
 
     Attributes
@@ -101,13 +101,13 @@ class RoundRunner:
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
-        features = self.learner.features
+        latents = self.learner.compact
         rng, audit_rng = (np.random.default_rng([request.seed, int(unavailable.sum()), 0, stream]) for stream in (0, 1))
         candidates, covered = np.flatnonzero(~unavailable), np.flatnonzero(unavailable)
         picks: list[ItemPredictions] = []
         left, picked_by = candidates, strategy.name
         for _ in range(request.n_batches):  # one batch after the other: the first must cover the pool by itself
-            selection = strategy.pick(QueryContext(features, left, covered, None, rng), request.batch_size)
+            selection = strategy.pick(QueryContext(latents, left, covered, None, rng), request.batch_size)
             picked_by = selection.picked_by or picked_by
             picks.append(ItemPredictions(left[selection.positions], query_probability=selection.query_probability))
             covered = np.concatenate([covered, picks[-1].indices])
@@ -130,7 +130,16 @@ class RoundRunner:
         shown = _predictions(request.shown, probabilities[request.shown])
         stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
         unlabelled = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
-        context = QueryContext(features, candidates, request.indices, unlabelled, request.rng(0), request.labels, model)
+        context = QueryContext(
+            self.learner.compact,
+            candidates,
+            request.indices,
+            unlabelled,
+            request.rng(0),
+            request.labels,
+            model,
+            None if self.learner.compact is features else features,
+        )
         strategy = get_strategy(request.strategy)
         selection = strategy.pick(context, request.n_batches * request.batch_size)
         audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, request.rng(1))
