@@ -248,13 +248,13 @@ def test_a_table_of_other_images_is_refused_with_an_example_of_both(shots: Path,
     pool = open_pool(str(shots))
     save(tmp_path / "t.npz", names=np.array([f"dog/{k}.png" for k in range(12)]), latents=np.ones((12, 3)))
     with pytest.raises(TuilabelError, match=r"0 of the 12 images of photos.*'dog/0.png', the images 'blue/0.jpg'"):
-        choose_encoder("vae", pool, latents=tmp_path / "t.npz")
+        choose_encoder("vae", pool, latents=tmp_path / "t.npz").encode(pool)
     save(tmp_path / "t.npz", ids=pool.ids[:3], latents=np.ones((3, 3)))
     with pytest.raises(TuilabelError, match=r"3 of the 12 images of photos, too few: add the others"):
-        choose_encoder("vae", pool, latents=tmp_path / "t.npz")
+        choose_encoder("vae", pool, latents=tmp_path / "t.npz").encode(pool)
     np.save(tmp_path / "t.npy", np.full((12, 3), np.nan))
     with pytest.raises(TuilabelError, match=r"0 of the 12 images of photos, too few: 12 have no numbers, or NaN"):
-        choose_encoder("vae", pool, latents=tmp_path / "t.npy")
+        choose_encoder("vae", pool, latents=tmp_path / "t.npy").notes(pool)
 
 
 def test_new_and_changed_files_are_noticed(shots: Path, tmp_path: Path) -> None:
@@ -417,7 +417,7 @@ def test_what_is_no_table_is_one_clear_line(shots: Path, tmp_path: Path, monkeyp
     pool = open_pool(str(shots))
     for name, words in bad_files(folder).items():
         with pytest.raises(TuilabelError, match=words) as caught:
-            choose_encoder("vae", pool, latents=folder / name)
+            choose_encoder("vae", pool, latents=folder / name).notes(pool)
         assert name in str(caught.value), name
         assert "\n" not in str(caught.value), name
     assert not (folder / "unpickled").exists()

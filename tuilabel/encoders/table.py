@@ -13,7 +13,7 @@ from tuilabel.datasets import ImagePool, Subset
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
 from tuilabel.encoders.table_files import TableFile, check_table_path, open_table, write_with_keys
-from tuilabel.encoders.table_rows import PlacedLatents, place
+from tuilabel.encoders.table_rows import PlacedLatents, check_n_rows, place
 from tuilabel.errors import TuilabelError, printable
 from tuilabel.files import atomic_write
 
@@ -50,19 +50,25 @@ class LatentTable(Encoder):
 
     @classmethod
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> LatentTable:
-        """The table in `options.latents`; raises an error if it is not for this pool, see `encode`."""
-        assert options.latents is not None
-        table = cls(options.latents)
-        table.check(pool)
-        return table
+        """The table in `options.latents`.
 
-    def check(self, pool: ImagePool) -> None:
-        """Raise an error if the table is not for this pool; see `encode`."""
-        _placed(open_table(self.file), pool)
+        Raises
+        ------
+        UsageError : if the file does not hold a table of numbers.
+        TuilabelError : if it cannot be read, or has no ids or paths and not as many rows as the pool has images or
+            files. Whether ids and paths are those of the pool is found by `notes` and `encode`.
+        """
+        assert options.latents is not None
+        table = open_table(options.latents)
+        if not table.has_keys:
+            _rows_in_order(table, pool)
+        return cls(options.latents)
 
     def notes(self, pool: ImagePool) -> list[str]:
         """What the user should know about how the table fits: the order that is assumed, and what was left out."""
-        return _notes(open_table(self.file), pool.whole if isinstance(pool, Subset) else pool)
+        table = open_table(self.file)
+        whole = pool.whole if isinstance(pool, Subset) else pool
+        return _notes(table, whole if table.has_keys else _rows_in_order(table, pool))
 
     def notes_on_others(self, others: ImagePool) -> list[str]:
         """The same of the other images' table; raises like `encode_others`."""
@@ -118,14 +124,26 @@ class LatentTable(Encoder):
         )
 
 
-def _placed(table: TableFile, pool: ImagePool) -> PlacedLatents:
-    """The vectors in the order of a pool; those of a subset by way of the whole pool, whose files it has."""
-    if not isinstance(pool, Subset):
-        return place(table, pool)
-    if not table.has_keys and pool.test_indices is None and pool.whole.rows_by_file() is None:
+def _rows_in_order(table: TableFile, pool: ImagePool) -> ImagePool:
+    """The pool whose order the rows are in: a subset of arrays, or the pool that a subset is from.
+
+    Raises
+    ------
+    TuilabelError : if there are not as many rows as images or files.
+    """
+    whole = pool.whole if isinstance(pool, Subset) else pool
+    if isinstance(pool, Subset) and pool.test_indices is None and whole.rows_by_file() is None:
         n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
         if table.n_rows in (n, n + m):
-            return place(table, pool)  # rows of the subset alone
+            return pool
+    check_n_rows(table, whole)
+    return whole
+
+
+def _placed(table: TableFile, pool: ImagePool) -> PlacedLatents:
+    """The vectors in the order of a pool; those of a subset by way of the whole pool, whose files it has."""
+    if not isinstance(pool, Subset) or (not table.has_keys and _rows_in_order(table, pool) is pool):
+        return place(table, pool)
     placed = _placed(table, pool.whole)
     test = placed.test if pool.test_indices is None else placed.pool[pool.test_indices]
     return PlacedLatents(placed.pool[pool.indices], test, placed.report)

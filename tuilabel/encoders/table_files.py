@@ -342,7 +342,8 @@ class _Parquet(TableFile):
 
         try:
             with open_file(path) as file:
-                yield parquet.ParquetFile(file, buffer_size=2**20), pa  # buffered, or it would read a whole row group
+                # with other settings it would hold a whole row group, which may be the file
+                yield parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False), pa
         except TuilabelError:
             raise
         except (pa.ArrowException, OSError, ValueError) as error:

@@ -163,25 +163,31 @@ def _quoted(text: str) -> str:
     return "'" + printable(text if len(text) <= 60 else f"…{text[-59:]}") + "'"
 
 
+def check_n_rows(table: TableFile, pool: ImagePool) -> None:
+    """Raise `TuilabelError` if a table without keys does not have a row for each image, or for each file."""
+    n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
+    files = pool.rows_by_file()
+    allowed, unit, each = (n, n + m), "images", "image"
+    if files is not None:
+        allowed, unit, each = (files.n_files,) * 2, "files", "file, readable or not, sorted by name"
+    if table.n_rows not in allowed:
+        raise TuilabelError(
+            f"{table.path} has {table.n_rows:,} rows but {pool.name} has {allowed[0]:,} {unit}: it must have a row "
+            f"for each {each}, or ids or paths (`tuilabel encode` writes such a file)"
+        )
+
+
 class _ByOrder:
     """Rows without keys: one for each image, or for each file."""
 
     unknown, by_path, example = 0, 0, ""
 
     def __init__(self, table: TableFile, pool: ImagePool) -> None:
-        n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
+        check_n_rows(table, pool)
         files = pool.rows_by_file()
-        allowed = (n, n + m) if files is None else (files.n_files,)
-        if table.n_rows not in allowed:
-            unit, each = "images", "image"
-            if files is not None:
-                unit, each = "files", "file, readable or not, sorted by name"
-            raise TuilabelError(
-                f"{table.path} has {table.n_rows:,} rows but {pool.name} has {allowed[0]:,} {unit}: it must have a row "
-                f"for each {each}, or ids or paths (`tuilabel encode` writes such a file)"
-            )
         self._slots = tuple(np.full(table.n_rows, -1, dtype=np.int64) for _ in range(2))
         if files is None:
+            n = len(pool)
             self._slots[0][:n] = np.arange(n)
             self._slots[1][n:] = np.arange(table.n_rows - n)
         else:
