@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -16,10 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
+from typer.testing import CliRunner
 
 from tests.helpers.folders import colour_folder, jpeg, picture
 from tests.helpers.tiny import Tiny
 from tests.helpers.toy import Toy, make_toy
+from tuilabel.cli import app
 from tuilabel.datasets import DatasetRef, ImagePool, open_pool
 from tuilabel.encoders import choose_encoder
 from tuilabel.encoders.cache import digest_of
@@ -28,6 +31,8 @@ from tuilabel.encoders.table import LatentTable, table_of, write_table
 from tuilabel.encoders.table_files import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.project.encode_dataset import encode_dataset
+from tuilabel.project.open_session import open_session
+from tuilabel.project.options import SessionOptions
 from tuilabel.simulation.simulate import simulate
 
 FORMATS = ("npy", "npz", "parquet")
@@ -486,3 +491,40 @@ def test_a_table_without_ids_gets_them(shots: Path, tmp_path: Path) -> None:
     assert table.column_names == ["id", "path", "vector"]
     assert table["path"].to_pylist() == [pool.files.last_name(k) for k in range(12)]
     assert np.array_equal(np.array(table["vector"].to_pylist(), np.float32), PCAEncoder().encode(pool).pool)
+
+
+def test_a_project_on_own_latents_predicts_other_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    colour_folder(tmp_path / "photos", each=8, size=lambda _: (16, 16))
+    colour_folder(tmp_path / "others", each=3, size=lambda _: (16, 16), first=50)
+    monkeypatch.chdir(tmp_path)
+    colours = ("blue", "green", "red")
+    for name in ("photos", "others"):
+        files = sorted(path.relative_to(name) for path in Path(name).rglob("*.jpg"))
+        vectors = np.eye(3, 5)[[colours.index(file.parent.name) for file in files]]
+        np.savez(f"{name}.npz", paths=np.array([str(file) for file in files]), vectors=vectors)
+    options = SessionOptions("photos", classes=colours, latents=Path("photos.npz"), learner="mlp", batch_size=6)
+    with open_session(options) as session:
+        while session.statistics().labelled < 12:
+            assert session.batch is not None
+            for item in session.batch.items:
+                session.label(item.index, colours.index(session.pool.files.last_name(item.index).split("/")[0]))
+
+    def run(*arguments: str) -> str:
+        done = CliRunner().invoke(app, arguments)
+        return done.stdout if done.exit_code == 0 else str(done.exception or done.stderr)
+
+    predicted = run("predict", "photos", "--on", "others", "--on-latents", "others.npz")
+    rows = list(csv.DictReader(io.StringIO(predicted)))
+    assert len(rows) == 9
+    assert all(row["path"].startswith(row["label"]) for row in rows), "the project remembers its latents"
+    assert "has no latents of others: pass `--on-latents`" in run("predict", "photos", "--on", "others")
+    assert "--on-latents is the table of other" in run("predict", "photos", "--on-latents", "others.npz")
+    assert "--on-latents needs a model on own latents, but this one uses pca" in run(
+        "predict", "photos", "--encoder", "pca", "--on", "others", "--on-latents", "others.npz"
+    )
+    assert "a model on own latents cannot be exported" in run("export", "photos", "--format", "torch")
+    assert "9 latents of 5 dimensions in with.parquet" in run(
+        "encode", "others", "--latents", "others.npz", "--out", "with.parquet"
+    )
+    assert "24 latents" not in run("encode", "photos", "--latents", "others.npz", "--out", "wrong.npz")
+    assert not Path("wrong.npz").exists()

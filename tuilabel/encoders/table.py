@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +74,8 @@ class LatentTable(Encoder):
 
     def notes_on_others(self, others: ImagePool) -> list[str]:
         """The same of the other images' table; raises like `encode_others`."""
-        return _notes(self._table_of_others(others), others)
+        with self._naming_what_to_pass(others):
+            return _notes(self._table_of_others(others), others)
 
     def available(self, pool: ImagePool) -> Latents:
         """The latents in the table; see `encode`."""
@@ -100,15 +103,25 @@ class LatentTable(Encoder):
         UsageError : if a file does not hold a table of numbers.
         TuilabelError : as for `encode`, or if there is no table of them, or its vectors have another length.
         """
-        return place(self._table_of_others(others), others).pool
+        with self._naming_what_to_pass(others):
+            return place(self._table_of_others(others), others).pool
 
-    def _table_of_others(self, others: ImagePool) -> TableFile:
-        if self.others is None and (self.file.suffix == ".npy" or not open_table(self.file).has_keys):
+    @contextmanager
+    def _naming_what_to_pass(self, others: ImagePool) -> Iterator[None]:
+        try:
+            yield
+        except TuilabelError as error:
+            if self.others is not None:
+                raise
             raise TuilabelError(
                 f"{self.file} has no latents of {others.name}: pass `on_latents`, a table of those, by the same network"
-            )
+            ) from error
+
+    def _table_of_others(self, others: ImagePool) -> TableFile:
         here = open_table(self.file)
         there = here if self.others is None else open_table(self.others)
+        if self.others is None and not here.has_keys:
+            raise TuilabelError(f"{self.file} has no ids or paths that could be those of {others.name}")
         if there.dim != here.dim:
             raise TuilabelError(
                 f"{there.path} has vectors of {there.dim:,} numbers, but {here.path} of {here.dim:,}: they must be by "

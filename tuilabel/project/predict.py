@@ -330,7 +330,7 @@ def _pool_to_predict(
         if not isinstance(encoder, LatentTable):
             used = "pixels" if encoder is None else encoder.name
             raise UsageError(
-                f"on_latents needs a model on own latents, and this one uses {used}", parameter="on_latents"
+                f"on_latents needs a model on own latents, but this one uses {used}", parameter="on_latents"
             )
         encoder = replace(encoder, others=on_latents)
     pool = open_pool(on, model.data_dir, on_progress)
