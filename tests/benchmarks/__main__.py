@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import effort, images, learning, program, rivals, training, user_images
+from tests.benchmarks import effort, features, images, learning, program, rivals, training, user_images
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "round": learning.round_of_mnist,
     "million": learning.round_of_a_million,
     "epoch": training.epoch_ratio,
+    "features": features.rate_of_features,
     "first-start": program.first_start,
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,

@@ -5,8 +5,17 @@
 """
 
 from tuilabel.encoders.base import Encoder
-from tuilabel.encoders.cache import Latents
+from tuilabel.encoders.cache import DOWNLOADING, Latents
 from tuilabel.encoders.encoding import encode
 from tuilabel.encoders.registry import DEFAULT_ENCODER, ENCODERS, check_encoder, choose_encoder
 
-__all__ = ["DEFAULT_ENCODER", "ENCODERS", "Encoder", "Latents", "check_encoder", "choose_encoder", "encode"]
+__all__ = [
+    "DEFAULT_ENCODER",
+    "DOWNLOADING",
+    "ENCODERS",
+    "Encoder",
+    "Latents",
+    "check_encoder",
+    "choose_encoder",
+    "encode",
+]

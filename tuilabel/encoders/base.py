@@ -69,7 +69,7 @@ class Encoder(ABC):
         """
 
     def fetch(self, _on_progress: OnProgress = no_progress) -> None:  # noqa: B027  (most encoders need nothing)
-        """Download what it needs, if that is not on this machine yet; `encode` would do it without progress.
+        """Download what it needs, if that is not on this machine yet; else `encode` does it, without progress.
 
         Parameters
         ----------

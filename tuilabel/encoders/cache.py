@@ -19,6 +19,10 @@ OnProgress = Callable[[int, int], None]
 """Called with (images done, images in total)."""
 
 
+DOWNLOADING = "downloading weights (bytes)"
+"""What the progress of `Encoder.fetch` is called."""
+
+
 def no_progress(_done: int, _total: int) -> None:
     """An `OnProgress` that does nothing."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, as_ref, open_pool
-from tuilabel.encoders import choose_encoder
+from tuilabel.encoders import DOWNLOADING, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.table import write_table
 from tuilabel.encoders.table_files import check_table_path
@@ -81,6 +81,7 @@ def encode_dataset(
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     for line in chosen.notes(pool):
         note(line)
+    chosen.fetch(partial(on_progress, DOWNLOADING))
     encoded = chosen.encode(pool, device, partial(on_progress, "encoding"))
     if out is not None:
         write_table(out, pool, encoded)

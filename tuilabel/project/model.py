@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, as_ref, open_pool
-from tuilabel.encoders import Encoder
+from tuilabel.encoders import DOWNLOADING, Encoder
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
@@ -86,6 +86,8 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
             "label more with `tuilabel label`"
         )
     encoder = _encoder(recipe, pool, project, note) if needs_encoder(recipe.learner) else None
+    if encoder is not None:
+        encoder.fetch(partial(on_progress, DOWNLOADING))
     learner, test_features = open_learner(
         recipe.learner,
         pool,

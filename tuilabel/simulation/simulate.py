@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_labelled, with_test
-from tuilabel.encoders import Encoder, choose_encoder
+from tuilabel.encoders import DOWNLOADING, Encoder, choose_encoder
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.open import open_learner
@@ -121,6 +121,7 @@ def simulate(
         chosen = _encoder(pool, encoder, checkpoint, latents)
         for line in chosen.notes(pool):
             note(line)
+        chosen.fetch(lambda done, total: on_progress(DOWNLOADING, done, total))
         experiment = replace(experiment, encoder=chosen)
     latent_dim = _prepare(experiment, pool, on_progress)
     assert pool.test is not None  # `check_pool`
