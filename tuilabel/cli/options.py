@@ -29,12 +29,13 @@ Folders = Annotated[
     ),
 ]
 Encoder = Annotated[
-    str, typer.Option("--encoder", help="What turns images into latents: vae, pca, resnet18, dinov2, …")
+    str, typer.Option("--encoder", help="What turns images into latents: vae, pca, efficientnet_lite0, timm:NAME, …")
 ]
 ProjectEncoder = Annotated[
     str | None,
     typer.Option(
-        "--encoder", help="What turns images into latents: vae, pca, resnet18, dinov2, … Default: as in the project."
+        "--encoder",
+        help="What turns images into latents: vae, pca, efficientnet_lite0, timm:NAME, … Default: as in the project.",
     ),
 ]
 Learner = Annotated[
