@@ -15,9 +15,10 @@ import torch
 
 from tests.helpers.folders import colour_folder
 from tests.helpers.tiny import Tiny
-from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.datasets import DatasetRef, HeldOut, ImagePool, open_labelled, open_pool
 from tuilabel.encoders import ENCODERS, Encoder, choose_encoder, encode
 from tuilabel.encoders.base import BatchEncoder, EncoderOptions
+from tuilabel.encoders.held_out import encode_pool
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.table import LatentTable
 from tuilabel.encoders.vae.checkpoint import load_checkpoint
@@ -190,3 +191,27 @@ def test_an_untrained_vae_is_chosen_and_trained_when_asked(tmp_path: Path, monke
     assert not encoder.needs_training(pool)
     assert encoder.encode(pool).pool.shape == (30, 32)
     assert not choose_encoder("pca", pool).needs_training(pool)
+
+
+def test_a_held_out_split_has_the_latents_of_all_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoded: list[int] = []
+    batches = Brightness.batches
+
+    def counted(self: Brightness, pool: ImagePool, start: int, device: str) -> Iterator[np.ndarray]:
+        encoded.append(len(pool) - start)
+        yield from batches(self, pool, start, device)
+
+    monkeypatch.setattr(Brightness, "batches", counted)
+    folder = colour_folder(tmp_path / "shots", each=20, size=lambda _: (16, 16))
+    pool = open_labelled(DatasetRef(str(folder), labels_from_folders=True))
+    assert isinstance(pool, HeldOut)
+    whole = Brightness().encode(pool.whole)
+    for _ in range(2):
+        latents = encode_pool(Brightness(), pool)
+        assert np.array_equal(latents.pool, whole.pool[pool.indices])
+        assert latents.test is not None
+        assert np.array_equal(latents.test, whole.pool[pool.test_indices])
+        assert latents.path not in (None, whole.path), "mapped by all processes of a simulation"
+    assert encoded == [60], "what `label` has encoded is not encoded again"
+    assert sorted([*pool.indices, *pool.test_indices]) == list(range(60))
+    assert pool.files.names(3) == pool.whole.files.names(int(pool.indices[3]))
