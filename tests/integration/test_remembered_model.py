@@ -116,6 +116,35 @@ def test_thumbnails_do_not_take_the_place_of_a_vae_that_is_gone(shots: ModelOpti
     assert predict(replace(shots, encoder="pca")).encoder == "pca"
 
 
+def test_a_vae_that_was_trained_again_is_reported(shots: ModelOptions) -> None:
+    from tuilabel.encoders.vae.settings import TrainSettings
+    from tuilabel.encoders.vae.training import train_vae
+
+    assert shots.project is not None
+    pool = tuilabel.open_pool(shots.dataset)
+
+    def train(seed: int) -> None:
+        assert shots.project is not None
+        settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=4, seed=seed)
+        train_vae(
+            pool.images, settings, project_checkpoint(shots.project), dataset=pool.name, fingerprint=pool.fingerprint
+        )
+
+    train(0)
+    label(shots, learner="mlp")
+    notes: list[str] = []
+    assert predict(shots, note=notes.append).encoder == "vae"
+    assert notes == []
+    train(1)
+    assert predict(shots, note=notes.append).encoder == "vae"
+    assert [note.partition(" is not ")[2] for note in notes] == [
+        "the vae that the last session used: the model differs from its model"
+    ]
+    label(shots, 1)
+    predict(shots, note=notes.append)
+    assert len(notes) == 1, "the session has used the new one"
+
+
 def test_a_session_notes_each_space_that_it_moves_to(shots: ModelOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     spaces: list[str | None] = []
 

@@ -273,12 +273,13 @@ def test_nothing_is_written_when_nothing_changes(tmp_path: Path) -> None:
 def test_the_space_of_the_last_session_goes_with_the_encoder(tmp_path: Path) -> None:
     project = labelled(tmp_path)
     assert project.space is None
-    project.remember_space("pca")
+    project.remember_space("pca", "0123456789abcdef")
     assert Project.read(tmp_path).space == "pca"
     assert choose_recipe(MODEL, project).space == "pca"
     assert choose_recipe(given(SESSION, encoder="vae"), project).space == "pca", "the encoder it has already"
-    assert labelled(tmp_path, learner="mlp").space == "pca"
+    assert labelled(tmp_path, learner="mlp").model["space-digest"] == "0123456789abcdef"
     assert labelled(tmp_path, encoder="pca").space is None
+    assert "space-digest" not in project.model
 
 
 def test_a_model_uses_the_space_that_the_session_chose(

@@ -163,12 +163,16 @@ class Project:
         """
         self._write({"model": dict(model)})
 
-    def remember_space(self, space: str) -> None:
+    def remember_space(self, space: str, digest: str | None = None) -> None:
         """Note which encoder the latents of the session come from; raises `TuilabelError` if that fails.
 
         While an encoder is being trained, or is chosen during the session, this is not the one that was asked for.
+
+        Parameters
+        ----------
+        digest : of the file that the encoder is loaded from, if any.
         """
-        self.remember({"space": space})
+        self.remember({"space": space, "space-digest": digest})
 
     def _write(self, changed: Mapping[str, Any]) -> None:
         with self._writing:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, as_ref, open_pool
 from tuilabel.encoders import DOWNLOADING, Encoder
+from tuilabel.encoders.cache import digest_of
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import LabelStore, Project
@@ -114,6 +115,8 @@ def _encoder(recipe: Recipe, pool: ImagePool, project: Project, note: Note) -> E
     """The encoder that the labelling screen would use: thumbnails while the VAE is not trained yet."""
     chosen = recipe.encoder_for(pool, project.directory, settled=True)
     if not chosen.needs_training(pool):
+        if _has_changed(recipe, chosen):
+            note(f"{chosen.path} is not the {chosen.name} that the last session used: the model differs from its model")
         for line in chosen.notes(pool):
             note(line)
         return chosen
@@ -124,3 +127,9 @@ def _encoder(recipe: Recipe, pool: ImagePool, project: Project, note: Note) -> E
         )
     note(f"no VAE for {pool.name} yet: images are represented by their thumbnails (pca)")
     return PCAEncoder()
+
+
+def _has_changed(recipe: Recipe, encoder: Encoder) -> bool:
+    """Whether the encoder is that of the last session, but loaded from a file with other content."""
+    before = recipe.space_digest if recipe.space == encoder.name else None
+    return before is not None and encoder.path is not None and digest_of(encoder.path) != before

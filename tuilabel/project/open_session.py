@@ -24,6 +24,7 @@ from tuilabel.learner.trainer.settings import WorkerSettings
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
+from tuilabel.project.remembered import ModelFile
 from tuilabel.session import LabellingSession
 
 log = logging.getLogger("tuilabel.project")
@@ -48,8 +49,10 @@ class OpenProject:
 
     def remember_space(self, encoder: str) -> None:
         """Note in the project which encoder the latents come from; raises `TuilabelError` if that fails."""
-        if self.encoder is not None and self.recipe.latents is None:
-            self.project.remember_space(encoder)
+        used = self.encoder
+        if used is not None and self.recipe.latents is None:
+            file = used.path if used.name == encoder else None
+            self.project.remember_space(encoder, None if file is None else ModelFile.now(file).digest)
 
 
 @dataclass

@@ -32,12 +32,14 @@ class Recipe:
     ----------
     encoder : its name; of no effect with `latents`.
     space : the encoder whose latents the last session used; None if it is unknown, or images are now encoded otherwise.
+    space_digest : of the file that it was loaded from, if any.
     checkpoint : of the VAE; None for the one of the dataset or the project.
     latents : a table of the user's own.
     """
 
     encoder: str
     space: str | None = None
+    space_digest: str | None = None
     checkpoint: ModelFile | None = None
     latents: ModelFile | None = None
     learner: str = DEFAULT_LEARNER
@@ -72,6 +74,7 @@ class Recipe:
         return {
             "encoder": self.encoder if self.latents is None else None,
             "space": self.space,
+            "space-digest": self.space_digest,
             **files,
             "learner": self.learner,
             "strategy": self.strategy,
@@ -154,7 +157,7 @@ def _with_options(recipe: Recipe, options: ModelOptions) -> Recipe:
         checkpoint=None if options.checkpoint is None else ModelFile.now(options.checkpoint),
         latents=None if options.latents is None else ModelFile.now(options.latents),
     )
-    return changed if changed.same_images(recipe) else replace(changed, space=None)
+    return changed if changed.same_images(recipe) else replace(changed, space=None, space_digest=None)
 
 
 def _represents_images(options: ModelOptions) -> bool:

@@ -1,7 +1,7 @@
 """What a project remembers of how its model is made: the table [model] of settings.toml.
 
 Its keys are encoder, checkpoint, latents, learner, strategy and seed; checkpoint-digest and latents-digest, which say
-what was in these files; and space, the encoder whose latents the last session used.
+what was in these files; and space, the encoder whose latents the last session used, with space-digest for its file.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Remembered:
 
     encoder: str | None = None
     space: str | None = None
+    space_digest: str | None = None
     checkpoint: ModelFile | None = None
     latents: ModelFile | None = None
     learner: str | None = None
@@ -69,6 +70,7 @@ class Remembered:
             return cls(
                 encoder=_name(table, "encoder", ENCODERS),
                 space=_name(table, "space", ENCODERS),
+                space_digest=_digest(table, "space"),
                 checkpoint=_file(table, "checkpoint", project.directory),
                 latents=_file(table, "latents", project.directory),
                 learner=_name(table, "learner", LEARNERS),
@@ -95,11 +97,16 @@ def _name(table: Mapping[str, Any], key: str, known: Collection[str]) -> str | N
 
 def _file(table: Mapping[str, Any], key: str, project: Path) -> ModelFile | None:
     """A file of the table; a relative path, which only a user enters, is relative to the project."""
-    path, digest = table.get(key), table.get(f"{key}-digest")
+    path, digest = table.get(key), _digest(table, key)
     if path is None:
         return None
     if not isinstance(path, str) or not path or "\0" in path:
         raise UsageError(f"{key} must be the path of a file, in quotes; got {path!r}")
+    return ModelFile((project / path).absolute(), digest)
+
+
+def _digest(table: Mapping[str, Any], key: str) -> str | None:
+    digest = table.get(f"{key}-digest")
     if digest is not None and not isinstance(digest, str):
         raise UsageError(f"{key}-digest must be text in quotes; got {digest!r}: delete that line")
-    return ModelFile((project / path).absolute(), digest)
+    return digest
