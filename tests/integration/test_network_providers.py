@@ -52,7 +52,7 @@ def test_features_of_torchvision_are_kept_for_their_weights(tmp_path: Path, weig
     assert isinstance(encoder, NetworkEncoder)
     assert encoder.available(pool) is None
     latents = encoder.encode(pool, "cpu").pool
-    assert latents.shape == (9, 64)
+    assert len(latents) == 9
     assert np.array_equal(encoder.encode(pool, "cpu").pool, latents), "from the cache"
     assert encoder.features(pool, "cpu").shape == (9, 512)
     torch.manual_seed(1)
@@ -318,9 +318,11 @@ def functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_a_function_in_the_current_directory_is_an_encoder(functions: Path) -> None:
     pool = ImagePool.from_arrays(images(70), (), name="function")
     encoder = choose_encoder("user_encoders:colours", pool)
+    assert isinstance(encoder, NetworkEncoder)
     assert "user_encoders" not in sys.modules, "imported in the process that encodes"
     assert pickle.loads(pickle.dumps(encoder)) == encoder
-    assert encoder.encode(pool).pool.shape == (70, 6)
+    assert encoder.features(pool).shape == (70, 6)
+    assert len(encoder.encode(pool).pool) == 70
     assert encoder.available(pool) is not None
     functions.write_text(FUNCTIONS + "\n# changed\n")
     assert encoder.available(pool) is None, "another function"
