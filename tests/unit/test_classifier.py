@@ -46,7 +46,7 @@ def some_labels(toy: Toy) -> np.ndarray:
 def test_a_clone_has_the_same_parameters_and_is_not_fitted(toy: Toy, some_labels: np.ndarray) -> None:
     fitted = LatentClassifier(seed=3).fit(toy.latents, some_labels)
     cloned = clone(fitted)
-    assert cloned.get_params() == {"seed": 3}
+    assert cloned.get_params() == {"seed": 3, "compact": None}
     assert repr(cloned) == "LatentClassifier(seed=3)"
     assert is_classifier(cloned)
     with pytest.raises(NotFittedError):
@@ -100,3 +100,16 @@ def test_importing_it_loads_neither_torch_nor_scikit_learn() -> None:
     code = "import sys, tuilabel.learner.classifier; print(*{'torch', 'sklearn', 'scipy'} & set(sys.modules))"
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert output.split() == []
+
+
+def test_wide_latents_get_a_linear_model_and_compact_names_their_first_columns() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.arange(300) % 3
+    latents = (rng.normal(size=(300, 200)) + 0.4 * rng.normal(size=(3, 200))[classes]).astype(np.float32)
+    y = np.where(np.arange(300) < 60, classes, -1)
+    for classifier in (LatentClassifier(), LatentClassifier(compact=8)):
+        fitted = classifier.fit(latents, y)
+        assert type(fitted.model_).__name__ == "LinearEnsemble"
+        assert fitted.score(latents[60:], classes[60:]) > 0.8
+    with pytest.raises(ValueError, match=r"compact must be 1 to 200, got 0"):
+        LatentClassifier(compact=0).fit(latents, y)

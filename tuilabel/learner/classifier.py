@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.latent import LatentLearner
+from tuilabel.learner.wide import latent_learner
 from tuilabel.strategies.base import Model
 
 UNLABELLED = -1
@@ -23,12 +23,16 @@ UNLABELLED = -1
 class LatentClassifier:
     """Learns from many latents and a few labels: an MLP ensemble, taught by label propagation and calibrated.
 
+    On wide latents, of more than 128 columns, least squares take the place of the MLP ensemble.
+
     This is the `latent` learner of the labelling screen. The conventions are those of `sklearn.semi_supervised`: `fit`
     takes all items, and -1 in `y` stands for "no label".
 
     Parameters
     ----------
     seed : the same seed, latents and labels give the same classifier.
+    compact : how many of the first columns of wide latents compare items best, such as 64 of those that `encode` makes
+        with a pretrained network; None for all.
 
     Attributes
     ----------
@@ -42,8 +46,9 @@ class LatentClassifier:
     >>> classifier.predict_proba(latents[y == -1])  # doctest: +SKIP
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(self, *, seed: int = 0, compact: int | None = None) -> None:
         self.seed = seed
+        self.compact = compact
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Learn from the latents of all items and the labels of some.
@@ -59,6 +64,8 @@ class LatentClassifier:
         """
         latents = _check_latents(X)
         targets = _check_targets(y, len(latents))
+        if self.compact is not None and not 1 <= self.compact <= latents.shape[1]:
+            raise ValueError(f"compact must be 1 to {latents.shape[1]}, got {self.compact}")
         indices = np.flatnonzero(targets != UNLABELLED)
         classes, labels = np.unique(targets[indices], return_inverse=True)
         if len(classes) < 2:
@@ -67,7 +74,7 @@ class LatentClassifier:
         labelled = LabelSet(indices, labels.astype(np.int64), len(classes), np.zeros(len(indices), dtype=bool))
         self.classes_ = classes
         self.n_features_in_ = latents.shape[1]
-        self.model_: Model = LatentLearner(latents).fit(labelled, self.seed)
+        self.model_: Model = latent_learner(latents, self.compact).fit(labelled, self.seed)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:

@@ -48,15 +48,13 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
         from tuilabel.learner.cnn import CNNLearner, pixel_rows
 
         return CNNLearner(pool.images), None if pool.test is None else pixel_rows(pool.test.images)
-    from tuilabel.learner.latent import LatentLearner, MLPLearner
-    from tuilabel.learner.wide import WIDE, WideLatentLearner
+    from tuilabel.learner.latent import MLPLearner
+    from tuilabel.learner.wide import latent_learner
 
     if name == "mlp":
         return MLPLearner(latents.pool), latents.test
     graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
-    if latents.compact is not None or latents.pool.shape[1] > WIDE:
-        return WideLatentLearner(latents.pool, latents.compact, graph), latents.test
-    return LatentLearner(latents.pool, graph), latents.test
+    return latent_learner(latents.pool, latents.compact, graph), latents.test
 
 
 def open_test_set(pool: ImagePool, features: np.ndarray | None) -> TestSet | None:

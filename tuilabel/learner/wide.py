@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.learner.base import LabelSet, check_finite
-from tuilabel.learner.latent import MAX_TRUST, Teacher, best_share, calibrated, teacher_temperature
+from tuilabel.learner.latent import MAX_TRUST, LatentLearner, Teacher, best_share, calibrated, teacher_temperature
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
     from tuilabel.learner.graph import NeighbourGraph
@@ -97,6 +97,15 @@ class WideLatentLearner:
             PRIOR_TRUST,
         )
         return Teacher(_sharpened(calibrated(propagated, temperature)), trust, temperature)
+
+
+def latent_learner(
+    latents: NDArray[np.float32], compact: int | None = None, graph: Path | None = None
+) -> LatentLearner | WideLatentLearner:
+    """The default learner on latents (N, D), which depends on whether they are wide; parameters as of the learners."""
+    if compact is not None or latents.shape[1] > WIDE:
+        return WideLatentLearner(latents, compact, graph)
+    return LatentLearner(latents, graph)
 
 
 def _folds(labelled: LabelSet, seed: int) -> NDArray[np.int64]:
