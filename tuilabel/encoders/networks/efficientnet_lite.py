@@ -14,14 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-STAGES = (  # repeats, kernel, stride, expansion, channels
+STAGES = (  # repeats, kernel, stride, expansion, channels of EfficientNet-Lite2
     (1, 3, 1, 1, 16),
-    (2, 3, 2, 6, 24),
-    (2, 5, 2, 6, 40),
-    (3, 3, 2, 6, 80),
-    (3, 5, 1, 6, 112),
-    (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+    (3, 3, 2, 6, 24),
+    (3, 5, 2, 6, 48),
+    (4, 3, 2, 6, 88),
+    (4, 5, 1, 6, 120),
+    (5, 5, 2, 6, 208),
+    (1, 3, 1, 6, 352),
 )
 STEM, FEATURES = 32, 1280
 FIRST_STAGE = 2  # of those whose maps are features
@@ -63,8 +63,8 @@ class InvertedResidual(nn.Sequential):
         return x + y if self._residual else y
 
 
-class EfficientNetLite0(nn.Module):
-    """Images float32 (B, 3, S, S), S a multiple of 32, to features (B, 4040) of five stages and of the last map.
+class EfficientNetLite2(nn.Module):
+    """Images float32 (B, 3, S, S), S a multiple of 32, to features (B, 4304) of five stages and of the last map.
 
     Of the map of a stage, for each channel: the mean and the standard deviation, which say what there is; and, but for
     the last stage, the differences between its halves and its diagonals, which say where. Of the last map, with 1,280
@@ -106,7 +106,7 @@ def _contrasts(x: Tensor) -> list[Tensor]:
     return [(a + b - c - d) / 4, (a - b + c - d) / 4, (a - b - c + d) / 4]
 
 
-def load(file: Path) -> EfficientNetLite0:
+def load(file: Path) -> EfficientNetLite2:
     """The network with the weights in a file that `convert` wrote.
 
     Raises
@@ -122,7 +122,7 @@ def load(file: Path) -> EfficientNetLite0:
             layer = name.removesuffix(".bias")
             scale = stored[f"{layer}.scale"][:, None, None, None]
             state |= {name: bias, f"{layer}.weight": stored[f"{layer}.weight"] * scale}
-    network = EfficientNetLite0()
+    network = EfficientNetLite2()
     network.load_state_dict(state)
     return network.eval()
 
@@ -130,7 +130,7 @@ def load(file: Path) -> EfficientNetLite0:
 def convert(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights of the original network, whose batch norms follow their convolutions, as `load` reads them."""
     tensors = [value for name, value in state.items() if not name.endswith("num_batches_tracked")]
-    layers = [name for name, module in EfficientNetLite0().named_modules() if isinstance(module, Convolution)]
+    layers = [name for name, module in EfficientNetLite2().named_modules() if isinstance(module, Convolution)]
     converted = {}
     for layer, (weight, gamma, beta, mean, variance) in zip(
         layers, zip(*(tensors[k : 5 * len(layers) : 5] for k in range(5)), strict=True), strict=True

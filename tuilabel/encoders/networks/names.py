@@ -9,7 +9,7 @@ from pathlib import Path
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.user_code import is_module
 
-BUNDLED = "efficientnet_lite0"
+BUNDLED = "efficientnet_lite2"
 
 ALIASES = {
     "resnet18": "torchvision:resnet18",

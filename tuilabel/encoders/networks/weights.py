@@ -55,7 +55,7 @@ def downloading(name: str, folder: Path | str) -> Iterator[None]:
         reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:200] or type(error).__name__
         # What to do comes before the cause: a screen of 80 columns shows the beginning.
         raise TuilabelError(
-            f"cannot find or download the weights of {name}: pass `encoder='efficientnet_lite0'`, or put them into "
+            f"cannot find or download the weights of {name}: pass `encoder='efficientnet_lite2'`, or put them into "
             f"{folder}: {reason}"
         ) from error
 

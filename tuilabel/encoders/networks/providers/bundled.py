@@ -19,13 +19,13 @@ SIDES = (96, 192)
 """Measured: digits of 20 × 32 pixels are told apart best at 96, photographs of 32 × 32 at 128, larger ones at 192."""
 
 
-_CHANNELS = (40, 80, 112, 192, 320)
+_CHANNELS = (48, 88, 120, 208, 352)
 BLOCKS = (
     *(Block(2 * channels, 1.4) for channels in _CHANNELS),
     *(Block(3 * channels, 0.7) for channels in _CHANNELS[:-1]),
     Block(1280, 2.5),
 )
-"""The features of `EfficientNetLite0`, with the weights that did best on photographs and digits before a background."""
+"""The features of `EfficientNetLite2`, with the weights that did best on photographs and digits before a background."""
 
 
 def describe(name: NetworkName) -> Description:
