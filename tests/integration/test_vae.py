@@ -19,19 +19,13 @@ from tuilabel.encoders.vae.decode import reconstruct
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, read_header
 from tuilabel.encoders.vae.inputs import to_input
-from tuilabel.encoders.vae.model import (
-    TEMPERATURE,
-    VAE,
-    VAEConfig,
-    contrastive_loss,
-    kl_divergence,
-    mutual_information,
-    smoothed,
-)
+from tuilabel.encoders.vae.model import VAE, VAEConfig, smoothed
+from tuilabel.encoders.vae.objective import TEMPERATURE, contrastive_loss, kl_divergence, mutual_information
 from tuilabel.encoders.vae.optimizer import WEIGHT_DECAY, Muon
+from tuilabel.encoders.vae.run import TrainingStopped, TrainProgress, partial_path
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import SHARES, best_smoothing
-from tuilabel.encoders.vae.training import TrainingStopped, TrainProgress, partial_path, train_vae
+from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import TuilabelError, UsageError
 
 SETTINGS = TrainSettings(latent_dim=4, epochs=3, batch_size=32, seed=3)

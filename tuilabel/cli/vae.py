@@ -84,7 +84,8 @@ def train_vae(
     from tuilabel.cli.signals import stop_requested
     from tuilabel.cli.train_command import train_command
     from tuilabel.encoders.device_check import check_device_name
-    from tuilabel.encoders.vae.training import TrainingStopped, model_size, partial_path
+    from tuilabel.encoders.vae.run import TrainingStopped, partial_path
+    from tuilabel.encoders.vae.training import model_size
     from tuilabel.project.train_vae import plan_training, train_planned
 
     check_device_name(device)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.vae.header import default_checkpoint
+from tuilabel.encoders.vae.run import TrainProgress
 from tuilabel.encoders.vae.settings import TrainSettings
-from tuilabel.encoders.vae.training import TrainProgress, train_vae
+from tuilabel.encoders.vae.training import train_vae
 from tuilabel.project.progress import OnProgress, ignore
 
 if TYPE_CHECKING:

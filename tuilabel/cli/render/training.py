@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.preview import preview
 from tuilabel.encoders.vae.decode import reconstruct
-from tuilabel.encoders.vae.training import TrainProgress
+from tuilabel.encoders.vae.run import TrainProgress
 from tuilabel.project.train_vae import TrainedVAE, TrainingPlan
 
 PREVIEW_IMAGES = 16

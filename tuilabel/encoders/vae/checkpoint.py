@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from tuilabel.encoders.vae.header import FORMAT, CheckpointHeader, read_header
 from tuilabel.encoders.vae.model import VAE, VAEConfig
@@ -45,7 +45,7 @@ def with_smoothing(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {"smoothing": torch.zeros(()), **tensors}
 
 
-def save_checkpoint(path: Path, model: VAE, header: CheckpointHeader) -> None:
+def save_checkpoint(path: Path, model: nn.Module, header: CheckpointHeader) -> None:
     """Write a model's weights and its header to `path`."""
     save_tensors(path, model.state_dict(), header)
 

@@ -1,9 +1,5 @@
 """The convolutional variational autoencoder (Kingma & Welling 2014, https://arxiv.org/abs/1312.6114).
 
-In addition to the evidence lower bound, training maximises the mutual information of two augmented views of an image:
-between the clusters they are assigned to, and by a contrastive loss. This separates classes in the latent space without
-any labels.
-
 Sizes in the comments are for 28 × 28 × 1 images and 32 latent dimensions; B is the batch size.
 """
 
@@ -11,17 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tuilabel.encoders.vae.objective import Autoencoder
+
 MIN_SIZE, MAX_SIZE = 16, 128
 _WIDTHS = (32, 64, 128, 128, 128, 128)
 _MIN_FEATURE_MAP = 4  # stages halve height and width until they are this small
-TEMPERATURE = 0.2
-_LOG_VARIANCE_RANGE = (-12.0, 12.0)
 
 
 @dataclass(frozen=True)
@@ -89,21 +85,8 @@ class VAEConfig:
         return cls(**{"projection": 0, **rest}, clusters=tuple(int(clusters) for clusters in heads))
 
 
-class LossTerms(NamedTuple):
-    """The terms of the training loss, scalars in nats per image.
-
-    The last two, the mutual information between the clusters of two views (mean of the heads; to be maximised) and the
-    contrastive loss, are 0 without a second view.
-    """
-
-    reconstruction: Tensor
-    kl: Tensor
-    mutual_information: Tensor
-    contrastive: Tensor
-
-
-class VAE(nn.Module):
-    """Encoder to a diagonal Gaussian over D latents, decoder to Bernoulli logits of the pixels.
+class VAE(Autoencoder):
+    """The VAE of images: decodes latents (B, D) to Bernoulli logits (B, C, H, W) of the pixels.
 
     A pixel value is treated as the probability of white: its negative log-likelihood is the binary cross-entropy,
     summed over the pixels of an image, in nats.
@@ -132,19 +115,7 @@ class VAE(nn.Module):
         )
         self.decoder = _Decoder(config)
         self.register_buffer("smoothing", torch.zeros(()))  # see `latents`; measured when training has finished
-        self.cluster = nn.Linear(config.latent_dim, sum(config.clusters)) if config.clusters else None
-        self.project = None
-        if config.projection:  # keeps what only identifies single images out of the latents (Chen et al. 2020)
-            self.project = nn.Sequential(
-                nn.Linear(config.latent_dim, 2 * config.projection),
-                nn.SiLU(),
-                nn.Linear(2 * config.projection, config.projection),
-            )
-
-    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The posterior of images (B, C, H, W) in [0, 1]: means and log variances, both (B, D), float32."""
-        mean, log_variance = self.encoder(x).float().chunk(2, dim=1)
-        return mean, log_variance.clamp(*_LOG_VARIANCE_RANGE)
+        self.add_heads(config)
 
     def latents(self, x: Tensor) -> Tensor:
         """Latents of images (B, C, H, W) in [0, 1]: the posterior means (B, D), float32.
@@ -155,36 +126,9 @@ class VAE(nn.Module):
         mean, _ = self.encode(smoothed(x, float(self.smoothing)))
         return mean
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Pixel logits (B, C, H, W), float32, of latents (B, D)."""
-        logits: Tensor = self.decoder(z)
-        return logits.float()
-
-    def forward(
-        self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
-    ) -> LossTerms:
-        """The terms of the loss for a batch.
-
-        Parameters
-        ----------
-        view : the images to encode, (B, C, H, W) in [0, 1].
-        clean : the images to reconstruct; the same ones if there is no augmentation.
-        generator : draws the posterior sample.
-        second : another view of each image, for the terms that compare two.
-        """
-        views = view if second is None else torch.cat([view, second])
-        mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
-        first, std = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
-        noise = torch.randn(first.shape, device=mean.device, generator=generator)
-        logits = self.decode(first + std * noise)  # (B, C, H, W)
-        reconstruction = F.binary_cross_entropy_with_logits(logits, clean, reduction="sum") / len(clean)
-        mi = contrastive = mean.new_zeros(())
-        if second is not None and self.cluster is not None:
-            heads = self.cluster(mean).float().split(self.config.clusters, dim=1)  # (2B, K) each
-            mi = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
-        if second is not None and self.project is not None:
-            contrastive = contrastive_loss(*self.project(mean).float().chunk(2))
-        return LossTerms(reconstruction, kl_divergence(mean, log_variance), mi, contrastive)
+    def reconstruction(self, z: Tensor, clean: Tensor) -> Tensor:
+        """See `Autoencoder.reconstruction`; the originals are images (B, C, H, W) in [0, 1]."""
+        return F.binary_cross_entropy_with_logits(self.decode(z), clean, reduction="sum") / len(clean)
 
 
 def smoothed(x: Tensor, share: float) -> Tensor:
@@ -194,37 +138,6 @@ def smoothed(x: Tensor, share: float) -> Tensor:
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     x = (1 - 2 * share) * x[..., 1:-1, :] + share * (x[..., :-2, :] + x[..., 2:, :])
     return (1 - 2 * share) * x[..., 1:-1] + share * (x[..., :-2] + x[..., 2:])
-
-
-def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL(N(mean, exp(log_variance)) ‖ N(0, 1)) of (B, D), summed over D and averaged over B: nats per image."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum() / len(mean)
-
-
-def mutual_information(one: Tensor, two: Tensor) -> Tensor:
-    """Mutual information of two soft assignments (B, K) of the same images to clusters, in nats; at most log K.
-
-    It is high if the cluster of one view predicts that of another view of the same image, and all clusters are used:
-    invariant information clustering (Ji, Henriques & Vedaldi 2019, https://arxiv.org/abs/1807.06653).
-    """
-    joint = one.T @ two / len(one)  # (K, K)
-    joint = ((joint + joint.T) / 2).clamp_min(1e-8)
-    rows, columns = joint.sum(1, keepdim=True), joint.sum(0, keepdim=True)
-    return (joint * (joint.log() - rows.log() - columns.log())).sum()
-
-
-def contrastive_loss(one: Tensor, two: Tensor) -> Tensor:
-    """Cross-entropy, in nats, of identifying the other view of an image among the 2B - 1 other views of a batch.
-
-    By cosine similarity over `TEMPERATURE`; views are rows of (B, P). log(2B - 1) minus the loss is a lower bound of
-    the mutual information of two views: InfoNCE (van den Oord, Li & Vinyals 2018, https://arxiv.org/abs/1807.03748), as
-    in SimCLR (Chen et al. 2020, https://arxiv.org/abs/2002.05709).
-    """
-    views = F.normalize(torch.cat([one, two]), dim=1)  # (2B, P)
-    similarity = views @ views.T / TEMPERATURE  # (2B, 2B)
-    diagonal = torch.eye(len(views), dtype=torch.bool, device=views.device)
-    partner = torch.arange(len(views), device=views.device).roll(len(one))
-    return F.cross_entropy(similarity.masked_fill(diagonal, -torch.inf), partner)
 
 
 class _Decoder(nn.Module):
