@@ -17,8 +17,11 @@ def train_command(
     words = ["tuilabel", "train-vae", dataset.location]
     if dataset.labels_from_folders:
         words.append("--labels-from-folders")
+    if plan.network is not None:
+        words += ["--on", plan.network]
     settings, pool = plan.settings, plan.pool
-    defaults = replace(default_settings(pool, settings.augmentations), augmentations=pool.augmentations)
+    defaults = default_settings(pool, settings.augmentations, on=plan.network)
+    defaults = replace(defaults, augmentations=pool.augmentations)
     for field in fields(settings):
         value = getattr(settings, field.name)
         if value == getattr(defaults, field.name):

@@ -34,6 +34,15 @@ OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast":
 )
 def train_vae(
     dataset: Dataset = "mnist",
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            metavar="ENCODER",
+            help="Train on the features of this pretrained network, such as efficientnet_lite0, instead of pixels; "
+            "use it with --encoder vae-on:ENCODER.",
+        ),
+    ] = None,
     latent_dim: Annotated[
         int | None, typer.Option(help="Dimensions of the latent space. Default: 32 for glyphs, 64 otherwise.")
     ] = None,
@@ -68,10 +77,19 @@ def train_vae(
             help="Weight of the contrastive loss of two augmentations of an image. Default: 0 for glyphs, 10 otherwise."
         ),
     ] = None,
+    copies: Annotated[
+        int | None,
+        typer.Option(help="With --on: augmented copies of each image to train on. Default: 4, or 2 of many images."),
+    ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", help="The checkpoint to write. Default: ./checkpoints/DATASET.safetensors.")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="The checkpoint to write. Default: ./checkpoints/DATASET.safetensors, with --on "
+            "DATASET-on-ENCODER.safetensors.",
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue after the last finished epoch.")] = False,
     labels_from_folders: Folders = False,
@@ -86,7 +104,7 @@ def train_vae(
     from tuilabel.encoders.device_check import check_device_name
     from tuilabel.encoders.vae.run import TrainingStopped, partial_path
     from tuilabel.encoders.vae.training import model_size
-    from tuilabel.project.train_vae import plan_training, train_planned
+    from tuilabel.project.train_vae import compute_features, plan_training, train_planned
 
     check_device_name(device)
     err = error_console(quiet=as_json)
@@ -96,6 +114,7 @@ def train_vae(
             ref,
             out,
             data_dir=data_dir,
+            on=on,
             on_progress=on_reading,
             latent_dim=latent_dim,
             epochs=epochs,
@@ -106,25 +125,29 @@ def train_vae(
             augmentations=augmentations,
             mi_weight=mi_weight,
             contrastive_weight=contrastive_weight,
+            copies=copies,
             seed=seed,
         )
     partial = partial_path(plan.checkpoint)
     if partial.exists() and not resume:
         err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)", markup=False)
     height, width = plan.pool.images.shape[1:3]
-    if (height, width) != model_size(height, width):
+    if on is None and (height, width) != model_size(height, width):
         err.print("images of {}×{} are resized to {}×{}".format(height, width, *model_size(height, width)))
     command = train_command(ref, plan, out=out, data_dir=data_dir, device=device)
     try:
-        with stop_requested() as should_stop, training_progress(err) as on_progress:
-            trained = train_planned(
-                plan,
-                device=device,
-                resume=resume,
-                command=command,
-                on_progress=on_progress,
-                should_stop=should_stop,
-            )
+        with stop_requested() as should_stop:
+            with progress(err) as on_features:
+                compute_features(plan, device=device, on_progress=on_features, should_stop=should_stop)
+            with training_progress(err) as on_progress:
+                trained = train_planned(
+                    plan,
+                    device=device,
+                    resume=resume,
+                    command=command,
+                    on_progress=on_progress,
+                    should_stop=should_stop,
+                )
     except TrainingStopped as stop:
         raise TrainingStopped(f"{stop}: continue with `{command} --resume`") from None
     if as_json:

@@ -84,6 +84,11 @@ class Encoder(ABC):
         """Whether it has to be trained before it can encode a pool."""
         return False
 
+    @property
+    def training_options(self) -> tuple[str, ...]:
+        """Words of the command line after `tuilabel train-vae DATASET` that trains it."""
+        return ()
+
     def train(
         self,
         pool: ImagePool,

@@ -11,6 +11,8 @@ from tuilabel.encoders.networks.names import FORMS, NETWORKS, parse_name
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.table import LatentTable
 from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
+from tuilabel.encoders.vae.header import ON_FEATURES
 from tuilabel.errors import unknown_name
 
 ENCODERS: dict[str, type[Encoder]] = {
@@ -19,15 +21,16 @@ ENCODERS: dict[str, type[Encoder]] = {
     **dict.fromkeys(NETWORKS, NetworkEncoder),
 }
 
+ON_NETWORK = f"{ON_FEATURES}NETWORK"
 DEFAULT_ENCODER = "vae"
 
 
 def check_encoder(name: str) -> None:
     """Raise `UsageError` if there is no encoder called `name`, or a package that it needs is not installed."""
     if name not in ENCODERS and ":" not in name:
-        raise unknown_name("encoder", name, (*ENCODERS, *FORMS))
-    if issubclass(ENCODERS.get(name, NetworkEncoder), NetworkEncoder):
-        parse_name(name)
+        raise unknown_name("encoder", name, (*ENCODERS, *FORMS, ON_NETWORK))
+    if issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder):
+        parse_name(name.removeprefix(ON_FEATURES))
 
 
 def choose_encoder(
@@ -42,7 +45,7 @@ def choose_encoder(
 
     Parameters
     ----------
-    encoder : a name from `ENCODERS`, or a network's, see `networks.names`.
+    encoder : a name from `ENCODERS`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
     latents : a .npy file with your own latents, which takes precedence; see `LatentTable`.
     project : the project's directory.
@@ -57,4 +60,8 @@ def choose_encoder(
     if latents is not None:
         return LatentTable.choose(pool, options)
     check_encoder(encoder)
-    return ENCODERS.get(encoder, NetworkEncoder).choose(pool, options)
+    return _kind(encoder).choose(pool, options)
+
+
+def _kind(name: str) -> type[Encoder]:
+    return FeatureVAEEncoder if name.startswith(ON_FEATURES) else ENCODERS.get(name, NetworkEncoder)

@@ -77,7 +77,7 @@ def encode_dataset(
     project = project_directory(ref.location, None)
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project)
     if chosen.needs_training(pool):
-        command = shlex.join(["tuilabel", "train-vae", ref.location])
+        command = shlex.join(["tuilabel", "train-vae", ref.location, *chosen.training_options])
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     for line in chosen.notes(pool):
         note(line)

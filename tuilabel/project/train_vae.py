@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.encoders.device_check import check_device_name
+from tuilabel.encoders.networks.names import parse_name
+from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
 from tuilabel.encoders.vae.header import default_checkpoint
-from tuilabel.encoders.vae.run import TrainProgress
-from tuilabel.encoders.vae.settings import TrainSettings
+from tuilabel.encoders.vae.run import TrainProgress, partial_path
+from tuilabel.encoders.vae.settings import FeatureSettings, TrainSettings
 from tuilabel.encoders.vae.training import train_vae
+from tuilabel.errors import UsageError
 from tuilabel.project.progress import OnProgress, ignore
 
 if TYPE_CHECKING:
-    from tuilabel.encoders.vae.model import VAE
+    from tuilabel.encoders.vae.objective import Autoencoder
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,15 @@ class TrainingPlan:
 
     Attributes
     ----------
+    settings : `FeatureSettings` if there is a network.
     checkpoint : the file to write.
+    network : whose features the VAE is trained on; None for pixels.
     """
 
     pool: ImagePool
     settings: TrainSettings
     checkpoint: Path
+    network: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class TrainedVAE:
     ----------
     image_shape : (height, width, channels) of the images.
     settings, metrics, command : as in the checkpoint's header.
+    network : see `TrainingPlan`.
     """
 
     checkpoint: Path
@@ -50,11 +58,13 @@ class TrainedVAE:
     settings: dict[str, Any]
     metrics: dict[str, float]
     command: str
-    model: VAE = field(repr=False)
+    model: Autoencoder = field(repr=False)
+    network: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All but the model as a JSON document."""
         return {
+            **({} if self.network is None else {"on": self.network}),
             "checkpoint": str(self.checkpoint),
             "dataset": self.dataset,
             "images": self.images,
@@ -71,6 +81,7 @@ def plan_training(
     *,
     data_dir: Path | None = None,
     augmentations: str | None = None,
+    on: str | None = None,
     on_progress: OnProgress = ignore,
     **overrides: Any,
 ) -> TrainingPlan:
@@ -78,25 +89,60 @@ def plan_training(
 
     Parameters
     ----------
-    out : the checkpoint; None for ./checkpoints/DATASET.safetensors.
-    augmentations, **overrides : fields of `TrainSettings`; those that are None get the dataset's default.
+    out : the checkpoint; None for ./checkpoints/DATASET.safetensors, or DATASET-on-NETWORK.safetensors.
+    on : the name of a pretrained network, to train on its features instead of pixels.
+    augmentations, **overrides : fields of `TrainSettings` or `FeatureSettings`; those that are None get the dataset's
+        default.
 
     Raises
     ------
     TuilabelError, UsageError : as `open_pool` and `TrainSettings`.
     """
-    TrainSettings.for_augmentations(augmentations or "glyphs", **overrides)  # wrong values are reported before reading
+    if on is not None:
+        parse_name(on)
+        FeatureSettings.for_features(1, augmentations or "photos", **overrides)
+    else:
+        if overrides.pop("copies", None) is not None:
+            raise UsageError("copies are for a VAE on the features of a network: pass `on` too", parameter="copies")
+        TrainSettings.for_augmentations(augmentations or "glyphs", **overrides)  # reported before images are read
     pool = open_pool(dataset, data_dir, on_progress)
-    settings = default_settings(pool, augmentations, **overrides)
-    return TrainingPlan(pool, settings, out or default_checkpoint(pool.name))
+    settings = default_settings(pool, augmentations, on=on, **overrides)
+    return TrainingPlan(pool, settings, out or default_checkpoint(pool.name, on), on)
 
 
-def default_settings(pool: ImagePool, augmentations: str | None = None, **overrides: Any) -> TrainSettings:
-    """The settings that suit a pool, except for the overrides that are not None."""
+def default_settings(
+    pool: ImagePool, augmentations: str | None = None, *, on: str | None = None, **overrides: Any
+) -> TrainSettings:
+    """The settings that suit a pool, except for the overrides that are not None; `on` is as in `plan_training`."""
     augmentations = augmentations or pool.augmentations
+    if on is not None:
+        return FeatureSettings.for_features(len(pool), augmentations, **overrides)
     if pool.is_builtin:
         return TrainSettings.for_augmentations(augmentations, **overrides)
     return TrainSettings.for_pool(len(pool), augmentations, **overrides)
+
+
+def compute_features(
+    plan: TrainingPlan,
+    *,
+    device: str = "auto",
+    on_progress: OnProgress = ignore,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> None:
+    """Compute and cache what a VAE on features is trained on; `train_planned` would do it without progress.
+
+    Raises
+    ------
+    TrainingStopped : if `should_stop` returned True; the features that are finished are kept.
+    TuilabelError, UsageError : see `NetworkEncoder.features`.
+    """
+    check_device_name(device)
+    if plan.network is None:
+        return
+    assert isinstance(plan.settings, FeatureSettings)
+    encoder = FeatureVAEEncoder(plan.network, plan.checkpoint)
+    encoder.fetch(partial(on_progress, "downloading"))
+    encoder.features(plan.pool, plan.settings, device, partial(on_progress, "features"), should_stop)
 
 
 def train_planned(
@@ -111,18 +157,29 @@ def train_planned(
     """Train a VAE as planned and write its checkpoint; parameters and errors are those of `train_vae`."""
     check_device_name(device)
     pool = plan.pool
-    model, header = train_vae(
-        pool.images,
-        plan.settings,
-        plan.checkpoint,
-        dataset=pool.name,
-        fingerprint=pool.fingerprint,
-        command=command,
-        device=device,
-        resume=resume,
-        on_progress=on_progress,
-        should_stop=should_stop,
-    )
+    common: dict[str, Any] = {
+        "command": command,
+        "device": device,
+        "on_progress": on_progress,
+        "should_stop": should_stop,
+    }
+    model: Autoencoder
+    if plan.network is None:
+        model, header = train_vae(
+            pool.images,
+            plan.settings,
+            plan.checkpoint,
+            dataset=pool.name,
+            fingerprint=pool.fingerprint,
+            resume=resume,
+            **common,
+        )
+    else:
+        assert isinstance(plan.settings, FeatureSettings)
+        encoder = FeatureVAEEncoder(plan.network, plan.checkpoint)
+        # Features are resumed by themselves, and a run that was stopped among them has no other state yet.
+        resume = resume and partial_path(plan.checkpoint).exists()
+        model, header = encoder.train_with(pool, plan.settings, resume=resume, **common)
     height, width, channels = pool.images.shape[1:]
     return TrainedVAE(
         checkpoint=plan.checkpoint,
@@ -133,4 +190,5 @@ def train_planned(
         metrics=header.metrics,
         command=header.command,
         model=model,
+        network=plan.network,
     )

@@ -175,7 +175,8 @@ def _earlier(file: Path | None, resume: bool) -> Results | None:
 def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents)
     if chosen.needs_training(pool):
-        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `tuilabel train-vae`, or pass `encoder='pca'`")
+        command = " ".join(("tuilabel train-vae", *chosen.training_options))
+        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     return chosen
 
 

@@ -10,6 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from tuilabel.cli.render.preview import preview
 from tuilabel.encoders.vae.decode import reconstruct
+from tuilabel.encoders.vae.header import feature_encoder
+from tuilabel.encoders.vae.model import VAE
 from tuilabel.encoders.vae.run import TrainProgress
 from tuilabel.project.train_vae import TrainedVAE, TrainingPlan
 
@@ -51,13 +53,14 @@ def print_summary(trained: TrainedVAE, plan: TrainingPlan) -> None:
     """Print the losses and, on a terminal, images above their reconstructions."""
     console = Console(highlight=False)
     pool, metrics = plan.pool, trained.metrics
-    if console.is_terminal:
+    if console.is_terminal and isinstance(trained.model, VAE):
         images = (pool.images if pool.test is None else pool.test.images)[:PREVIEW_IMAGES]
         console.print(preview(images, reconstruct(trained.model, images), console.width))
     loss = metrics["reconstruction_nats"] + metrics["kl_nats"]
+    encoder = "" if trained.network is None else f" --encoder {feature_encoder(trained.network)}"
     console.print(
         f"{trained.checkpoint}: {loss:.2f} nats per image, {metrics['seconds'] / 60:.1f} minutes. "
-        f"Next: tuilabel label {pool.name}",
+        f"Next: tuilabel label {pool.name}{encoder}",
         markup=False,
         soft_wrap=True,
     )

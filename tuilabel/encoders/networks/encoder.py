@@ -18,6 +18,7 @@ from tuilabel.encoders.networks import pictures, projection
 from tuilabel.encoders.networks.feature_file import FeatureFile
 from tuilabel.encoders.networks.network import Network, describe_network, fetch_weights, load_network
 from tuilabel.encoders.networks.projection import Projection
+from tuilabel.encoders.networks.views import View
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -74,13 +75,13 @@ class NetworkEncoder(Encoder):
         return project(self.features(others, device, on_progress, like=pool))
 
     def available_features(
-        self, pool: ImagePool, *, test: bool = False, like: ImagePool | None = None
+        self, pool: ImagePool, *, test: bool = False, like: ImagePool | None = None, view: View | None = None
     ) -> NDArray[np.float16] | None:
         """What `features` returns, if that is in the cache for all images; else None."""
         if not any(_folder().glob(f"{glob.escape(self._prefix(pool))}-*")):
             return None  # without asking for the digest, which may take the import of a library
         digest = describe_network(self.network).digest
-        rows = None if digest is None else self._file(pool, digest, like or pool, test=test).rows()
+        rows = None if digest is None else self._file(pool, digest, like or pool, test, view).rows()
         total = _size(pool, test=test)
         return None if rows is None or len(rows) < total else rows[:total]
 
@@ -92,6 +93,7 @@ class NetworkEncoder(Encoder):
         *,
         test: bool = False,
         like: ImagePool | None = None,
+        view: View | None = None,
     ) -> NDArray[np.float16]:
         """The network's features of all images of a pool, as they are, from the cache or computed now.
 
@@ -99,6 +101,7 @@ class NetworkEncoder(Encoder):
         ----------
         test : those of the test split instead.
         like : show the images to the network in the size for this pool.
+        view : those of augmented copies instead; of these the last block alone, see `last_block`.
 
         Returns
         -------
@@ -109,23 +112,29 @@ class NetworkEncoder(Encoder):
         UsageError : if the network or the device is not available.
         TuilabelError : if the weights cannot be loaded, features are not finite, or the cache cannot be written.
         """
-        stored = self.available_features(pool, test=test, like=like)
+        stored = self.available_features(pool, test=test, like=like, view=view)
         if stored is not None:
             return stored
         network = load_network(self.network, device)
-        file = self._file(pool, network.digest, like or pool, test=test)
+        file = self._file(pool, network.digest, like or pool, test, view)
         total, done = _size(pool, test=test), len(rows) if (rows := file.rows()) is not None else 0
         on_progress(done, total)
         side = self.side(like or pool)
         with file.writer() as write:
-            for block in self._blocks(network, pictures.pictures(pool, done, side, network.batch, test=test)):
-                write(done, block)
+            batches = pictures.pictures(pool, done, side, network.batch, test=test)
+            for block in self._blocks(network, batches if view is None else view.of_batches(batches, done)):
+                write(done, block if view is None else self.last_block(block))
                 done += len(block)
                 on_progress(done, total)
         rows = file.rows()
         if rows is None or len(rows) < total:
             raise TuilabelError(f"{file.path} cannot be read back: check the disk, or set TUILABEL_CACHE")
         return rows[:total]
+
+    def last_block(self, features: NDArray[np.float16]) -> NDArray[np.float16]:
+        """The columns of features (n, F) with the network's own summary of an image."""
+        blocks = describe_network(self.network).blocks
+        return features[:, -blocks[-1].width :] if blocks else features
 
     def projection(self, features: NDArray[np.float16]) -> Projection:
         """From features to latents, fitted on features (N, F) of the whole pool."""
@@ -156,9 +165,9 @@ class NetworkEncoder(Encoder):
         """The name of cached files: all that features depend on."""
         return f"{self._prefix(pool)}-{digest}-{self.side(like)}-{pictures.VERSION}"
 
-    def _file(self, pool: ImagePool, digest: str, like: ImagePool, *, test: bool) -> FeatureFile:
-        split = "-test" if test else ""
-        return FeatureFile(_folder() / f"{self._stem(pool, digest, like)}{split}.features")
+    def _file(self, pool: ImagePool, digest: str, like: ImagePool, test: bool, view: View | None) -> FeatureFile:
+        part = "-test" if test else "" if view is None else f"-{view.name}"
+        return FeatureFile(_folder() / f"{self._stem(pool, digest, like)}{part}.features")
 
     def _latents(self, pool: ImagePool, features: NDArray[np.float16], test: NDArray[np.float16] | None) -> Latents:
         stem = self._stem(pool, describe_network(self.network).digest, pool)

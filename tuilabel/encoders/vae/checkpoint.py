@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tuilabel.encoders.vae.feature_model import FeatureVAE, FeatureVAEConfig
 from tuilabel.encoders.vae.header import FORMAT, CheckpointHeader, read_header
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.errors import TuilabelError
@@ -51,17 +53,32 @@ def save_checkpoint(path: Path, model: nn.Module, header: CheckpointHeader) -> N
 
 
 def load_checkpoint(path: Path, device: torch.device | None = None) -> tuple[VAE, CheckpointHeader]:
-    """The model of a checkpoint, ready to encode (evaluation mode), and its header.
+    """The VAE of images in a checkpoint, ready to encode (evaluation mode), and its header.
 
     Raises
     ------
     TuilabelError : if the file is missing, truncated, damaged or not a tuilabel VAE.
     """
     tensors, header = load_tensors(path)
-    try:
+    with _fitting(path):
         model = VAE(VAEConfig.from_json(header.architecture))
         model.load_state_dict(with_smoothing(tensors))
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise TuilabelError(f"the weights in {path} do not fit its header: copy or train it again") from error
     model = model.to(device or torch.device("cpu"), memory_format=torch.channels_last)  # type: ignore[call-overload]
     return model.eval(), header
+
+
+def load_feature_checkpoint(path: Path, device: torch.device | None = None) -> tuple[FeatureVAE, CheckpointHeader]:
+    """Like `load_checkpoint`, for a VAE on features."""
+    tensors, header = load_tensors(path)
+    with _fitting(path):
+        model = FeatureVAE(FeatureVAEConfig.from_json(header.architecture))
+        model.load_state_dict(tensors)
+    return model.to(device or torch.device("cpu")).eval(), header
+
+
+@contextmanager
+def _fitting(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise TuilabelError(f"the weights in {path} do not fit its header: copy or train it again") from error

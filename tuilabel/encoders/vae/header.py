@@ -7,6 +7,7 @@ unpickled.
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,10 +19,28 @@ from tuilabel.errors import TuilabelError, pluralize
 
 FORMAT = "tuilabel-vae"
 VERSION = 3  # format 1 had no smoothing, format 2 a single head of clusters
+FEATURES_VERSION = 4  # of VAEs on features, which earlier programs cannot read
+ON_FEATURES = "vae-on:"  # and the name of a network: the name of an encoder
 _MAX_HEADER = 16 * 1024 * 1024
 _OLD_SETTINGS = {"views": "augmentations", "information": "mi_weight", "contrast": "contrastive_weight"}
 _OLD_METRICS = {"information_nats": "mutual_information_nats", "contrast_nats": "contrastive_nats"}
 """What tuilabel 0.1.0 called them."""
+
+
+@dataclass(frozen=True)
+class FeatureSource:
+    """The features that a VAE was trained on.
+
+    Attributes
+    ----------
+    network : its name as an encoder.
+    digest : of its weights.
+    side : of its input in pixels.
+    """
+
+    network: str
+    digest: str
+    side: int
 
 
 @dataclass(frozen=True)
@@ -30,7 +49,7 @@ class CheckpointHeader:
 
     Attributes
     ----------
-    architecture : the model's configuration, see `VAEConfig`.
+    architecture : the model's configuration, see `VAEConfig` and `FeatureVAEConfig`.
     image_shape : (H, W, C) of the images it was trained on. They are resized to the model's height and width by area
         averaging and scaled from 0…255 to 0…1.
     dataset, fingerprint : name and content of the pool it was trained on.
@@ -39,6 +58,7 @@ class CheckpointHeader:
     command : the command line that trained it.
     created : when it was written, in ISO 8601; empty in an unfinished training.
     steps_done : steps of the epoch after `epochs_done`; 0 in a finished checkpoint.
+    features : what it was trained on if it is a VAE on features.
     """
 
     architecture: dict[str, Any]
@@ -52,10 +72,14 @@ class CheckpointHeader:
     version: int = VERSION
     epochs_done: int = 0
     steps_done: int = 0
+    features: FeatureSource | None = None
 
     def to_json(self) -> str:
         """The header as a JSON string."""
-        return json.dumps(asdict(self), sort_keys=True)
+        document = asdict(self)
+        if self.features is None:
+            del document["features"]  # earlier programs do not know it
+        return json.dumps(document, sort_keys=True)
 
 
 def read_header(path: Path) -> CheckpointHeader:
@@ -84,8 +108,15 @@ def read_header(path: Path) -> CheckpointHeader:
     return _header(path, document.get("__metadata__"))
 
 
-def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
+def feature_encoder(network: str) -> str:
+    """The name of the encoder that uses a VAE on the features of a network."""
+    return f"{ON_FEATURES}{network}"
+
+
+def find_checkpoint(dataset: str, checkpoint: Path | None = None, network: str | None = None) -> Path:
     """The checkpoint for a dataset: `checkpoint`, else ./checkpoints/DATASET.safetensors, else the shipped one.
+
+    With `network` that of a VAE on its features.
 
     Raises
     ------
@@ -97,27 +128,35 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None) -> Path:
         return checkpoint
     package = Path(__file__).parents[2]
     for folder in (Path("checkpoints"), package / "checkpoints", package.parent / "checkpoints"):
-        path = folder / f"{dataset}.safetensors"
+        path = folder / _file_name(dataset, network)
         if path.is_file():
             return path
-    raise no_checkpoint(dataset)
+    raise no_checkpoint(dataset, network)
 
 
-def no_checkpoint(dataset: str) -> TuilabelError:
+def no_checkpoint(dataset: str, network: str | None = None) -> TuilabelError:
     """The error for a dataset without a VAE."""
+    on = "" if network is None else f" --on {network}"
+    other = "pca" if network is None else network
     return TuilabelError(
-        f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}`, or pass `encoder='pca'`"
+        f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}{on}`, or pass "
+        f"`encoder='{other}'`"
     )
 
 
-def default_checkpoint(dataset: str) -> Path:
-    """Where `tuilabel train-vae` writes the checkpoint for a dataset."""
-    return Path("checkpoints") / f"{dataset}.safetensors"
+def default_checkpoint(dataset: str, network: str | None = None) -> Path:
+    """Where `tuilabel train-vae` writes the checkpoint for a dataset; with `network` of a VAE on its features."""
+    return Path("checkpoints") / _file_name(dataset, network)
 
 
-def project_checkpoint(project: Path) -> Path:
+def project_checkpoint(project: Path, network: str | None = None) -> Path:
     """The checkpoint that is trained in the background for a project, given the project's directory."""
-    return project / "vae.safetensors"
+    return project / _file_name("vae", network)
+
+
+def _file_name(stem: str, network: str | None) -> str:
+    on = "" if network is None else "-on-" + re.sub(r"[^A-Za-z0-9._-]+", "-", network)
+    return f"{stem}{on}.safetensors"
 
 
 def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = False) -> None:
@@ -125,6 +164,9 @@ def check_fits(header: CheckpointHeader, pool: ImagePool, *, any_size: bool = Fa
 
     With `any_size` only the channels must agree: the model resizes its input.
     """
+    if header.features is not None:
+        network = header.features.network
+        raise TuilabelError(f"the checkpoint is for features of {network}: pass `encoder='{feature_encoder(network)}'`")
     shape = tuple(int(n) for n in pool.images.shape[1:])
     if any_size and shape[2] != header.image_shape[2]:
         raise TuilabelError(
@@ -157,14 +199,21 @@ def _header(path: Path, metadata: object) -> CheckpointHeader:
         )
     try:
         document = json.loads(metadata["header"])
-        if document["version"] > VERSION:
+        if document["version"] > FEATURES_VERSION:
             raise TuilabelError(
                 f"{path} was written by a newer tuilabel (format {document['version']}): update tuilabel"
             )
         height, width, channels = (int(n) for n in document.pop("image_shape"))
         settings = _renamed(document.pop("settings"), _OLD_SETTINGS)
         metrics = _renamed(document.pop("metrics"), _OLD_METRICS)
-        return CheckpointHeader(image_shape=(height, width, channels), settings=settings, metrics=metrics, **document)
+        source = document.pop("features", None)
+        return CheckpointHeader(
+            image_shape=(height, width, channels),
+            settings=settings,
+            metrics=metrics,
+            features=None if source is None else FeatureSource(**source),
+            **document,
+        )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise TuilabelError(f"the header of {path} is damaged: copy or train it again") from error
 

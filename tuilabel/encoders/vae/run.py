@@ -222,6 +222,7 @@ class _Run(Generic[Model]):
             "dataset": header.dataset,
             "images": header.fingerprint,
             "shape": header.image_shape,
+            "features": header.features,
             **header.architecture,
         }
 

@@ -10,6 +10,9 @@ from tuilabel.errors import UsageError
 
 IMAGES_SEEN = 600_000  # training images that are enough for a VAE, counting repeats
 MIN_EPOCHS, MAX_EPOCHS = 6, 100
+STEPS, MAX_FEATURE_EPOCHS = 500, 150  # of a VAE on features
+COPIES_IN_ALL = 16_000  # augmented images whose features are computed, within these limits for each image
+MIN_COPIES, MAX_COPIES = 2, 4
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,42 @@ class TrainSettings:
     def two_views(self) -> bool:
         """Whether each image is augmented twice, for the terms that compare two views of an image."""
         return self.augment and (self.mi_weight > 0 or self.contrastive_weight > 0)
+
+
+@dataclass(frozen=True)
+class FeatureSettings(TrainSettings):
+    """How a VAE on the features of a network is trained.
+
+    Attributes
+    ----------
+    copies : augmented copies of each image whose features are computed before training; 0 without `augment`.
+    """
+
+    latent_dim: int = 64
+    beta: float = 0.1
+    augmentations: str = "photos"
+    mi_weight: float = 5.0
+    contrastive_weight: float = 10.0
+    copies: int = 4
+
+    @classmethod
+    def for_features(cls, n_images: int, augmentations: str, **overrides: Any) -> FeatureSettings:
+        """The settings for a pool; overrides that are None are ignored.
+
+        Longer training only learns the copies by heart, and a large pool varies enough with fewer copies.
+        """
+        given = _given(overrides)
+        batch_size = given.setdefault("batch_size", 256)
+        epochs = max(1, min(MAX_FEATURE_EPOCHS, STEPS // max(1, n_images // batch_size)))
+        copies = (
+            max(MIN_COPIES, min(MAX_COPIES, COPIES_IN_ALL // max(1, n_images))) if given.get("augment", True) else 0
+        )
+        return cls(augmentations=augmentations, **{"epochs": epochs, "copies": copies, **given})
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.copies < (2 if self.augment else 0):
+            raise UsageError(f"copies must be at least 2, got {self.copies}", parameter="copies")
 
 
 def _given(overrides: dict[str, Any]) -> dict[str, Any]:

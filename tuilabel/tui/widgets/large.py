@@ -125,7 +125,7 @@ class LargeView(Horizontal):
             self._neighbours.show_text("finding the nearest images …")
             return
         self._reconstruction.show(
-            inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no VAE"
+            inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no decoder"
         )
         probabilities = inspection.probabilities
         self._probabilities.show(session.classes, None if probabilities is None else probabilities.tolist())
