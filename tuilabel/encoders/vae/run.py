@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -222,7 +222,7 @@ class _Run(Generic[Model]):
             "dataset": header.dataset,
             "images": header.fingerprint,
             "shape": header.image_shape,
-            "features": header.features,
+            **({} if header.features is None else asdict(header.features)),
             **header.architecture,
         }
 
