@@ -145,7 +145,7 @@ def test_directions_that_augmentations_change_come_last() -> None:
     rng = np.random.default_rng(0)
     content, noise = rng.normal(size=(300, 3)), rng.normal(scale=5, size=(4, 300, 3))
     views = np.concatenate([np.broadcast_to(content, noise.shape), noise], axis=2)
-    mean, axes = invariant_axes(views[0], views[1:], 3)
+    mean, axes = invariant_axes(views[0], list(views[1:]), 3)
     assert mean.shape == (6,)
     assert axes.shape == (6, 3)
     assert np.square(axes[3:]).sum() < 0.01 * np.square(axes[:3]).sum()
@@ -276,7 +276,7 @@ def test_configurations_are_checked() -> None:
     assert FeatureVAE(config).latents(torch.zeros(5, 8)).shape == (5, 2)
     for wrong in ({"latent_dim": 0}, {"clusters": (1,)}):
         with pytest.raises(ValueError, match="must be at least"):
-            replace(config, **wrong)  # type: ignore[arg-type]
+            replace(config, **wrong)
 
 
 # -- commands and sessions ---------------------------------------------------------------------------------------------

@@ -1,9 +1,11 @@
-"""The VAE's encoder as a network that torch can export."""
+"""The encoders of VAEs as networks that torch can export."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from tuilabel.encoders.vae.feature_model import FeatureVAE
 from tuilabel.encoders.vae.inputs import as_input
 from tuilabel.encoders.vae.model import VAE, smoothed
 
@@ -23,3 +25,26 @@ class LatentModule(nn.Module):
         mean, _ = self.encoder(smoothed(as_input(images, self.config), self.smoothing)).chunk(2, dim=1)
         latents: Tensor = mean
         return latents
+
+
+class FeatureLatentModule(nn.Module):
+    """What the network takes to the latents (N, D) of a VAE on its features: means, then components of all features.
+
+    Parameters
+    ----------
+    network : to features (N, F), of which the VAE sees the last columns.
+    projection : features to components (N, P).
+    compact : how many of the components the means replace; see `Latents.compact`.
+    """
+
+    def __init__(self, network: nn.Module, projection: nn.Module, vae: FeatureVAE, compact: int) -> None:
+        super().__init__()
+        self.network, self.projection, self.vae = network, projection, vae
+        self.compact = compact
+        self.eval().requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The latents of images."""
+        features = self.network(images)
+        means = self.vae.latents(features[:, -self.vae.config.features :])
+        return torch.cat([means, self.projection(features)[:, self.compact :]], dim=1)

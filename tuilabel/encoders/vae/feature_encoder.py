@@ -32,8 +32,6 @@ from tuilabel.encoders.vae.settings import FeatureSettings
 from tuilabel.errors import TuilabelError
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from tuilabel.encoders.vae.feature_model import FeatureVAE
     from tuilabel.encoders.vae.run import TrainProgress
 
@@ -271,15 +269,6 @@ class FeatureVAEEncoder(Encoder):
         components = backbone.encode(pool, device)
         projected = backbone.encode_others(others, pool, device, on_progress)
         return self._rows(backbone.features(others, device, like=pool), components, projected, device)
-
-    def export_module(self) -> nn.Module:
-        """Network, VAE and projection as one network.
-
-        Raises
-        ------
-        TuilabelError : if the checkpoint is damaged, or the network is not one of torch.
-        """
-        raise NotImplementedError
 
     def _rows(
         self, features: NDArray[np.float16], components: Latents, projected: NDArray[np.float32], device: str

@@ -140,4 +140,5 @@ def _inputs(features: NDArray[Any], mean: NDArray[np.float32], axes: NDArray[np.
 
 def _normalised(features: NDArray[Any]) -> NDArray[np.float32]:
     rows: NDArray[np.float32] = features.astype(np.float32)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return rows
