@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 2  # part of the names of cached latents: raise it with every change of this module's results
+VERSION = 3  # part of the names of cached latents: raise it with every change of this module's results
 COMPACT = 64  # components of the last block
 COMPONENTS = 512  # components of all blocks
 MAX_FITTED = 5_000  # rows
@@ -30,7 +30,8 @@ class Projection:
 
     In each block, rows are normalised to length 1 and centred, and the block is scaled to its weight. Components are
     not whitened: distances remain those of the features. Both groups have a root mean square of 1 over the rows that
-    were fitted.
+    were fitted. The components of the last block are then scaled to the same length in every row: distances between
+    them are angles.
 
     The last block is the network's own summary of an image, the best space for comparing images when there are few
     labels. Earlier layers know textures, colours and strokes that the summary has left out: with more labels, and for
@@ -42,12 +43,14 @@ class Projection:
     mean : of the normalised rows, float32 (F,).
     scale : that gives the centred blocks their weights, float32 (F,).
     axes : float32 (F, D).
+    compact : how many of the D components come from the last block alone.
     """
 
     blocks: tuple[Block, ...]
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
     axes: NDArray[np.float32]
+    compact: int
 
     @classmethod
     def fit(cls, features: NDArray[Any], blocks: tuple[Block, ...] = ()) -> Projection:
@@ -73,15 +76,20 @@ class Projection:
         axes = np.zeros((width, compact.shape[1]), dtype=np.float32)
         axes[last] = compact
         axes = np.concatenate([axes, _components(normalised, COMPONENTS)], axis=1)
-        return cls(blocks, mean, scale, axes)
+        return cls(blocks, mean, scale, axes, compact.shape[1])
 
     def __call__(self, features: NDArray[Any]) -> NDArray[np.float32]:
         """Latents (n, D) of features (n, F)."""
-        parts = [
-            ((_normalised(features[start : start + CHUNK], self.blocks) - self.mean) * self.scale) @ self.axes
-            for start in range(0, len(features), CHUNK)
-        ]
+        parts = [self._latents(features[start : start + CHUNK]) for start in range(0, len(features), CHUNK)]
         return np.concatenate(parts) if parts else np.empty((0, self.axes.shape[1]), dtype=np.float32)
+
+    def _latents(self, features: NDArray[Any]) -> NDArray[np.float32]:
+        rows = (_normalised(features, self.blocks) - self.mean) * self.scale
+        latents: NDArray[Any] = rows @ self.axes
+        compact = latents[:, : self.compact]
+        length = np.linalg.norm(compact, axis=1, keepdims=True)
+        compact *= np.float32(self.compact**0.5) / np.maximum(length, 1e-6)
+        return latents
 
 
 def compact_width(n: int, width: int, blocks: tuple[Block, ...] = ()) -> int:
