@@ -178,27 +178,45 @@ def test_networks_of_timm(tmp_path: Path) -> None:
 
 def test_networks_of_timm_are_found_in_the_cache_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timm = pytest.importorskip("timm")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.file_download.HF_HUB_CACHE", str(tmp_path), raising=False)
 
-    def download(repository: str, name: str, **_: object) -> str:
-        if name != "model.safetensors":
-            raise OSError("no such file")
-        folder = tmp_path / f"models--{repository.replace('/', '--')}"
-        (folder / "refs").mkdir(parents=True, exist_ok=True)
-        (folder / "refs" / "main").write_text("abc")
-        file = folder / "snapshots" / "abc" / name
+    def metadata(url: str) -> None:
+        if not url.endswith("model.safetensors"):
+            raise OSError("no network")
+
+    def download(repository: str, name: str, tqdm_class: type) -> str:
+        file = tmp_path / f"models--{repository.replace('/', '--')}" / "snapshots" / "abc" / name
         file.parent.mkdir(parents=True, exist_ok=True)
         save_file(timm.create_model("test_resnet").state_dict(), file)
+        with tqdm_class(total=100) as bar:
+            bar.update(40)
+            bar.update(60)
         return str(file)
 
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", metadata)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
     monkeypatch.setattr(
         "huggingface_hub.try_to_load_from_cache",
         lambda repository, name: str(found[0]) if (found := [*tmp_path.glob(f"*/snapshots/*/{name}")]) else None,
     )
     assert describe_network("timm:test_resnet").digest is None
+    steps: list[tuple[int, int]] = []
+    fetch_weights("timm:test_resnet", lambda *step: steps.append(step))
+    assert steps == [(40, 100), (100, 100)]
     assert load_network("timm:test_resnet", "cpu").digest == describe_network("timm:test_resnet").digest
+
+
+@pytest.mark.parametrize("name", ["timm:test_vit", "hf:someone/something", "open_clip:ViT-B-32/openai"])
+def test_without_a_network_the_hub_is_one_clear_line(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("open_clip")
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise OSError("no network")
+
+    for function in ("get_hf_file_metadata", "list_repo_files"):
+        monkeypatch.setattr(f"huggingface_hub.{function}", unreachable)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    with pytest.raises(TuilabelError, match=r"cannot find or download the weights of .*\(HF_HOME\): no network"):
+        load_network(name)
 
 
 # -- transformers ------------------------------------------------------------------------------------------------------

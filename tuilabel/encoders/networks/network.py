@@ -78,9 +78,12 @@ class TorchNetwork(Network):
     ) -> None:
         import torch
 
+        from tuilabel.encoders.device import half_precision
+
         self.digest, self.device = digest, device
         self.batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
-        self.dtype = torch.float32 if device.type == "cpu" else half or torch.bfloat16
+        halved = device.type == "cuda" and half_precision(device)
+        self.dtype = half or torch.bfloat16 if halved else torch.float32
         self.module = module.eval().to(device, self.dtype).to(memory_format=torch.channels_last)
         self.mean, self.std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
 

@@ -86,10 +86,14 @@ def hub_file(repository: str, name: str) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
-def download_from_hub(repository: str, name: str, on_progress: OnProgress) -> Path:
-    """Download a file of a model on the Hugging Face Hub into the cache of its library; raises what that raises."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import tqdm
+def download_from_hub(repository: str, names: Sequence[str], on_progress: OnProgress) -> Path:
+    """Download the first of these files that a model on the Hugging Face Hub has, into the cache of its library.
+
+    Raises what that library raises; without a network at once, without its minute of retries.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.utils import logging, tqdm
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -100,8 +104,15 @@ def download_from_hub(repository: str, name: str, on_progress: OnProgress) -> Pa
             on_progress(int(self.n), int(self.total or 0))
             return shown
 
-    with Path(os.devnull).open("w") as quiet:
-        return Path(hf_hub_download(repository, name, tqdm_class=Bar))
+    logging.set_verbosity_error()
+    for name in names:
+        try:
+            get_hf_file_metadata(hf_hub_url(repository, name))
+        except EntryNotFoundError:
+            continue
+        with Path(os.devnull).open("w") as quiet:
+            return Path(hf_hub_download(repository, name, tqdm_class=Bar))
+    raise FileNotFoundError(f"{repository} has no {' or '.join(names)}")
 
 
 def load_weights(file: Path) -> dict[str, Tensor]:

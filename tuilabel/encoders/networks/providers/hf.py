@@ -47,8 +47,8 @@ def fetch(name: NetworkName, on_progress: OnProgress) -> None:
         kind = ".safetensors" if any(map(_is_safe, present)) else ".bin"
         for file in present:
             if file in (PREPROCESSING, f"model{kind}", f"pytorch_model{kind}") or _is_part(file, kind):
-                download_from_hub(name.model, file, on_progress)
-        download_from_hub(name.model, CONFIG, on_progress)  # last: with it, all is there
+                download_from_hub(name.model, [file], on_progress)
+        download_from_hub(name.model, [CONFIG], on_progress)  # last: with it, all is there
 
 
 def load(name: NetworkName, device: torch.device) -> Network:

@@ -40,13 +40,7 @@ def fetch(name: NetworkName, on_progress: OnProgress) -> None:
     _, source = _source(name)
     repository, _, named = source["hf_hub"].rpartition("/")
     with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
-        if named:
-            download_from_hub(repository, named, on_progress)
-            return
-        try:
-            download_from_hub(repository, FILES[0], on_progress)
-        except OSError:
-            download_from_hub(repository, FILES[1], on_progress)
+        download_from_hub(repository, [named] if named else FILES, on_progress)
 
 
 def load(name: NetworkName, device: torch.device) -> Network:

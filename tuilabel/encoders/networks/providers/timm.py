@@ -41,10 +41,7 @@ def fetch(name: NetworkName, on_progress: OnProgress) -> None:
     """See `Provider`."""
     config = _config(name.model)
     with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
-        try:
-            download_from_hub(config.hf_hub_id, FILES[0], on_progress)
-        except OSError:
-            download_from_hub(config.hf_hub_id, FILES[1], on_progress)
+        download_from_hub(config.hf_hub_id, FILES, on_progress)
 
 
 def load(name: NetworkName, device: torch.device) -> Network:
