@@ -53,10 +53,11 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tuilabel.encoders.vae.settings.MIN_EPOCHS", 1)
     monkeypatch.setattr("tuilabel.encoders.vae.settings.MAX_EPOCHS", 2)
     monkeypatch.setattr("tuilabel.datasets.open.FIRST_ITEMS", 24)
+    monkeypatch.setattr("tuilabel.datasets.open.FIRST_SECONDS", PATIENCE)  # the machine may be busy
 
 
 def settings_for(folder: Path, vae: Path, encoder: Encoder | None = None) -> PrepareSettings:
-    return PrepareSettings(str(folder), None, encoder or VAEEncoder(vae), device="cpu", seed=0)
+    return PrepareSettings(str(folder), None, (encoder or VAEEncoder(vae),), device="cpu", seed=0)
 
 
 def test_it_reads_the_rest_trains_and_encodes(tmp_path: Path) -> None:

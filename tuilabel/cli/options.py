@@ -29,13 +29,13 @@ Folders = Annotated[
     ),
 ]
 Encoder = Annotated[
-    str, typer.Option("--encoder", help="What turns images into latents: vae, pca, efficientnet_lite2, timm:NAME, …")
+    str, typer.Option("--encoder", help="What turns images into latents: auto, vae, pca, timm:NAME, …")
 ]
 ProjectEncoder = Annotated[
     str | None,
     typer.Option(
         "--encoder",
-        help="What turns images into latents: vae, pca, efficientnet_lite2, timm:NAME, … Default: as in the project.",
+        help="What turns images into latents: auto, vae, pca, timm:NAME, … Default: as in the project, else auto.",
     ),
 ]
 Learner = Annotated[

@@ -42,7 +42,7 @@ def simulate(
     learners: Annotated[
         list[str], typer.Option("--learner", help="latent, mlp or cnn (on pixels, without a VAE); repeatable.")
     ] = LEARNERS,
-    encoder: Encoder = "vae",
+    encoder: Encoder = "auto",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     labels_from_folders: Folders = False,

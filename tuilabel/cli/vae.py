@@ -159,7 +159,7 @@ def train_vae(
 @app.command(epilog="Example: tuilabel encode mnist --out latents.parquet")
 def encode(
     dataset: Dataset = "mnist",
-    encoder: Encoder = "vae",
+    encoder: Encoder = "auto",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
     out: Annotated[

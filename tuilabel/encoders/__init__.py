@@ -4,17 +4,28 @@
 `table`. Importing this package does not import torch.
 """
 
+from tuilabel.encoders.automatic import AUTO
 from tuilabel.encoders.base import Encoder
 from tuilabel.encoders.cache import DOWNLOADING, Latents
 from tuilabel.encoders.encoding import encode
-from tuilabel.encoders.registry import DEFAULT_ENCODER, ENCODERS, check_encoder, choose_encoder
+from tuilabel.encoders.registry import (
+    DEFAULT_ENCODER,
+    ENCODERS,
+    NAMES,
+    candidate_encoders,
+    check_encoder,
+    choose_encoder,
+)
 
 __all__ = [
+    "AUTO",
     "DEFAULT_ENCODER",
     "DOWNLOADING",
     "ENCODERS",
+    "NAMES",
     "Encoder",
     "Latents",
+    "candidate_encoders",
     "check_encoder",
     "choose_encoder",
     "encode",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuilabel.datasets import ImagePool
+from tuilabel.encoders.automatic import AUTO, candidates, chosen_by_images
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.names import FORMS, NETWORKS, parse_name
@@ -22,14 +23,16 @@ ENCODERS: dict[str, type[Encoder]] = {
 }
 
 ON_NETWORK = f"{ON_FEATURES}NETWORK"
-DEFAULT_ENCODER = "vae"
+NAMES = (AUTO, *ENCODERS)
+"""What `--encoder` accepts, besides names of the `FORMS` of networks."""
+DEFAULT_ENCODER = AUTO
 
 
 def check_encoder(name: str) -> None:
     """Raise `UsageError` if there is no encoder called `name`, or a package that it needs is not installed."""
-    if name not in ENCODERS and ":" not in name:
-        raise unknown_name("encoder", name, (*ENCODERS, *FORMS, ON_NETWORK))
-    if issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder):
+    if name not in NAMES and ":" not in name:
+        raise unknown_name("encoder", name, (*NAMES, *FORMS, ON_NETWORK))
+    if name != AUTO and issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder):
         parse_name(name.removeprefix(ON_FEATURES))
 
 
@@ -45,7 +48,8 @@ def choose_encoder(
 
     Parameters
     ----------
-    encoder : a name from `ENCODERS`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features.
+    encoder : a name from `NAMES`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features.
+        "auto" is settled by the look of the images.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
     latents : a .npy file with your own latents, which takes precedence; see `LatentTable`.
     project : the project's directory.
@@ -60,7 +64,24 @@ def choose_encoder(
     if latents is not None:
         return LatentTable.choose(pool, options)
     check_encoder(encoder)
-    return _kind(encoder).choose(pool, options)
+    return chosen_by_images(pool, options) if encoder == AUTO else _kind(encoder).choose(pool, options)
+
+
+def candidate_encoders(
+    encoder: str,
+    pool: ImagePool,
+    *,
+    checkpoint: Path | None = None,
+    latents: Path | None = None,
+    project: Path | None = None,
+) -> tuple[Encoder, ...]:
+    """The encoders between which a session chooses as it goes, best first; one, unless `encoder` is "auto".
+
+    Parameters and errors are those of `choose_encoder`.
+    """
+    if encoder == AUTO and latents is None:
+        return candidates(pool, EncoderOptions(encoder, checkpoint, latents, project))
+    return (choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project),)
 
 
 def _kind(name: str) -> type[Encoder]:

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, as_ref, open_pool
-from tuilabel.encoders import DOWNLOADING, choose_encoder
+from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.table import write_table
 from tuilabel.encoders.table_files import check_table_path
+from tuilabel.encoders.titles import title_of
 from tuilabel.errors import TuilabelError
 from tuilabel.project.locate import project_directory
 from tuilabel.project.progress import Note, OnProgress, ignore
@@ -47,7 +48,7 @@ def encode_dataset(
     dataset: DatasetLike,
     out: Path | None = None,
     *,
-    encoder: str = "vae",
+    encoder: str = DEFAULT_ENCODER,
     checkpoint: Path | None = None,
     latents: Path | None = None,
     device: str = "auto",
@@ -79,6 +80,8 @@ def encode_dataset(
     if chosen.needs_training(pool):
         command = shlex.join(["tuilabel", "train-vae", ref.location, *chosen.training_options])
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
+    if encoder == AUTO and not pool.is_builtin and latents is None:
+        note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
     for line in chosen.notes(pool):
         note(line)
     chosen.fetch(partial(on_progress, DOWNLOADING))

@@ -37,21 +37,22 @@ class OpenProject:
     Attributes
     ----------
     recipe : how its model is made, as the options or the project have it.
-    encoder : None for a learner that needs none. It may still need training.
+    encoders : those between which a session chooses as it goes, best first; the first may still need training. None for
+        a learner that needs none.
     """
 
     options: SessionOptions
     project: Project
     recipe: Recipe
     pool: ImagePool
-    encoder: Encoder | None
+    encoders: tuple[Encoder, ...]
     store: LabelStore
 
     def remember_space(self, encoder: str) -> None:
         """Note in the project which encoder the latents come from; raises `TuilabelError` if that fails."""
-        used = self.encoder
-        if used is not None and self.recipe.latents is None:
-            file = used.path if used.name == encoder else None
+        used = next((candidate for candidate in self.encoders if candidate.name == encoder), None)
+        if self.encoders and self.recipe.latents is None:
+            file = None if used is None else used.path
             self.project.remember_space(encoder, None if file is None else ModelFile.now(file).digest)
 
 
@@ -87,7 +88,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
     from tuilabel.learner.trainer.round import RoundRunner
 
     with open_project(options, reading="all", on_progress=on_progress) as opened:
-        encoder = _trained(opened)
+        encoder = _settled(opened)
         learner, test_features = open_learner(
             opened.recipe.learner,
             opened.pool,
@@ -136,8 +137,8 @@ def open_project(
     is_new = not (directory / "settings.toml").exists()
     recipe = choose_recipe(options, None if is_new else Project.read(directory), note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
-    encoder = recipe.encoder_for(pool, directory) if needs_encoder(recipe.learner) else None
-    for line in [] if encoder is None else encoder.notes(pool):
+    encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()
+    for line in (line for encoder in encoders for line in encoder.notes(pool)):
         note(line)
     classes = options.classes
     if classes is None and not pool.classes and is_new and ask_classes is not None:
@@ -157,7 +158,7 @@ def open_project(
         store = LabelStore.open(project.store)
         try:
             pool.read_until_found({event.item for event in store.events()}, on_progress)
-            yield OpenProject(options, project, recipe, pool, encoder, store)
+            yield OpenProject(options, project, recipe, pool, encoders, store)
         finally:
             store.close()
 
@@ -183,7 +184,9 @@ def background_session(
         WorkerSettings(
             dataset=as_ref(options.dataset),
             data_dir=options.data_dir,
-            encoder=opened.encoder,
+            encoder=next(iter(opened.encoders), None),
+            alternatives=opened.encoders[1:],
+            space=recipe.space,
             learner=recipe.learner,
             device=options.device,
             log=project.logs / "trainer.log",
@@ -224,10 +227,14 @@ def check_session_options(options: SessionOptions) -> None:
     check_options(options)
 
 
-def _trained(opened: OpenProject) -> Encoder | None:
-    """The encoder, or principal components if it has not been trained yet."""
-    encoder = opened.encoder
-    return PCAEncoder() if encoder is not None and encoder.needs_training(opened.pool) else encoder
+def _settled(opened: OpenProject) -> Encoder | None:
+    """The encoder of a session that does not change it: that of the last session, else the best one that is trained.
+
+    Principal components if there is none.
+    """
+    trained = [encoder for encoder in opened.encoders if not encoder.needs_training(opened.pool)]
+    last = [encoder for encoder in trained if encoder.name == opened.recipe.space]
+    return next(iter(last or trained), PCAEncoder()) if opened.encoders else None
 
 
 def _session(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders import DEFAULT_ENCODER, Encoder, check_encoder, choose_encoder
+from tuilabel.encoders import AUTO, DEFAULT_ENCODER, Encoder, candidate_encoders, check_encoder, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import Project
@@ -18,8 +18,6 @@ from tuilabel.project.progress import Note, ignore
 from tuilabel.project.remembered import ModelFile, Remembered, check_seed
 from tuilabel.strategies import get_strategy
 
-AUTO = "auto"
-"""The encoder that a session chooses as it goes; the project remembers which as its space."""
 DEFAULT_STRATEGY = "auto"
 _UNREMEMBERED_ENCODER = "vae"  # the default when projects did not remember their encoder yet
 
@@ -88,13 +86,19 @@ class Recipe:
         ----------
         settled : where the encoder is chosen during a session, the one that the last session used.
         """
-        return choose_encoder(
-            self.space if settled and self.encoder == AUTO and self.space is not None else self.encoder,
-            pool,
-            checkpoint=None if self.checkpoint is None else self.checkpoint.path,
-            latents=None if self.latents is None else self.latents.path,
-            project=project,
-        )
+        name = self.space if settled and self.encoder == AUTO and self.space is not None else self.encoder
+        return choose_encoder(name, pool, **self._files(project))
+
+    def candidates_for(self, pool: ImagePool, project: Path) -> tuple[Encoder, ...]:
+        """The encoders between which a session chooses as it goes; as `candidate_encoders`."""
+        return candidate_encoders(self.encoder, pool, **self._files(project))
+
+    def _files(self, project: Path) -> dict[str, Path | None]:
+        return {
+            "checkpoint": None if self.checkpoint is None else self.checkpoint.path,
+            "latents": None if self.latents is None else self.latents.path,
+            "project": project,
+        }
 
 
 def choose_recipe(options: ModelOptions, project: Project | None, note: Note = ignore) -> Recipe:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.encoders import ENCODERS
+from tuilabel.encoders import ENCODERS, NAMES
 from tuilabel.encoders.cache import digest_of
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import Project
@@ -68,7 +68,7 @@ class Remembered:
         table = project.model
         try:
             return cls(
-                encoder=_name(table, "encoder", ENCODERS),
+                encoder=_name(table, "encoder", NAMES),
                 space=_name(table, "space", ENCODERS),
                 space_digest=_digest(table, "space"),
                 checkpoint=_file(table, "checkpoint", project.directory),

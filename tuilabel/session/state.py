@@ -60,6 +60,10 @@ class TrainerState:
     """What it does in the background: "read", "vae" or "encode", with the progress in the next two fields."""
     background_done: int = 0
     background_total: int = 0
+    background_rate: float | None = None
+    """How many are done in a second; None while that is unknown."""
+    background_encoder: str | None = None
+    """The encoder whose latents it prepares."""
     encoder: str | None = None
     """The encoder of the latents, if it may change."""
     trained_on: int | None = None

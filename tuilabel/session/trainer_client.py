@@ -91,6 +91,8 @@ class TrainerClient:
                     background=None if message.stage == "idle" else message.stage,
                     background_done=message.done,
                     background_total=message.total,
+                    background_rate=message.per_second,
+                    background_encoder=message.encoder,
                 )
             case Ready():
                 self.state = replace(self.state, doing="idle", done=0, total=0, failure=None)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_labelled, with_test
-from tuilabel.encoders import DOWNLOADING, Encoder, choose_encoder
+from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, Encoder, choose_encoder
+from tuilabel.encoders.titles import title_of
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.open import open_learner
@@ -42,7 +43,7 @@ def simulate(
     *,
     strategies: Sequence[str] = ("auto", "random"),
     learners: Sequence[str] = ("latent",),
-    encoder: str = "vae",
+    encoder: str = DEFAULT_ENCODER,
     checkpoint: Path | None = None,
     latents: Path | None = None,
     batch_size: int = 20,
@@ -119,6 +120,8 @@ def simulate(
     check_pool(pool, budget)
     if any(map(needs_encoder, experiment.learners)):
         chosen = _encoder(pool, encoder, checkpoint, latents)
+        if encoder == AUTO and not pool.is_builtin and latents is None:
+            note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
         for line in chosen.notes(pool):
             note(line)
         chosen.fetch(lambda done, total: on_progress(DOWNLOADING, done, total))

@@ -120,6 +120,10 @@ class TrainerProgress:
     total: int = 0
     background: bool = False
     """Whether this happens in the background, while the trainer does something else."""
+    encoder: str | None = None
+    """The encoder whose latents this prepares, in the background."""
+    per_second: float | None = None
+    """How many are done in a second; None while that is unknown."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,15 @@ class PoolChanged:
     """Number of items in the pool, as the trainer sees it."""
     encoder: str
     """The encoder of the latents: "pca", "vae", …"""
+    reason: str | None = None
+    """Why other latents are used from now on, in a few words; None if they are those of before."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that the user may want to know, in one line."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -245,7 +258,7 @@ class OutOfFoldPredictions:
 
 Question = InspectItem | ItemsOfClass | CrossValidate
 Reply = Inspection | ClassItems | OutOfFoldPredictions
-Message = TrainerProgress | PoolChanged | Ready | RoundResult | Failure | Reply
+Message = TrainerProgress | PoolChanged | Notice | Ready | RoundResult | Failure | Reply
 
 
 def empty_reply(question: Question, error: str | None = None) -> Reply:

@@ -19,8 +19,8 @@ class PrepareSettings:
 
     dataset: DatasetLike
     data_dir: Path | None
-    encoder: Encoder | None
-    """None if no latents are needed."""
+    encoders: tuple[Encoder, ...]
+    """In the order in which they are trained and encode; none if no latents are needed."""
     device: str
     seed: int
 
@@ -41,10 +41,20 @@ class LatentsReady:
 
 
 @dataclass(frozen=True)
+class EncoderFailed:
+    """There will be no latents of this encoder; those of others follow."""
+
+    encoder: Encoder
+    reason: str
+
+
+@dataclass(frozen=True)
 class PrepareFailed:
     """Preparing has failed for good; labelling can continue."""
 
     reason: str
 
 
-PrepareMessage = TrainerProgress | ImagesRead | LatentsReady | PrepareFailed
+Prepared = ImagesRead | LatentsReady
+"""What the trainer can switch to."""
+PrepareMessage = TrainerProgress | Prepared | EncoderFailed | PrepareFailed

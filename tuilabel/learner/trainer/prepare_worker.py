@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 import traceback
 from collections.abc import Callable
 from threading import Event, Timer
 
 from tuilabel.datasets import ImagePool, open_pool
+from tuilabel.encoders import Encoder
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.learner.trainer.prepare_messages import (
+    EncoderFailed,
     ImagesRead,
     LatentsReady,
     PrepareFailed,
@@ -32,40 +35,50 @@ GROWN_BY = 1.5  # report new images when there are this many times as many as in
 
 
 def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
-    """Read the remaining images, train the encoder if it needs training, and encode all images.
+    """Read the remaining images; then train each encoder if it needs training, and encode all images.
 
     Raises
     ------
-    TuilabelError : if one of these steps fails.
+    TuilabelError : if the images cannot be read, or if it was stopped while an encoder was trained.
     """
     pool = open_pool(settings.dataset, settings.data_dir, reading="none")
     if pool.can_grow:
         _read(pool, send, should_stop)
-    encoder = settings.encoder
-    if should_stop() or encoder is None:
-        return
+    for encoder in settings.encoders:
+        if should_stop():
+            return
+        try:
+            _encode(encoder, pool, settings, send, should_stop)
+        except (TuilabelError, MemoryError, RuntimeError) as error:  # torch raises RuntimeError without memory, too
+            if should_stop():
+                raise
+            if not isinstance(error, TuilabelError):
+                traceback.print_exc()
+            log.info("no latents of %s: %s", encoder.name, error)
+            send(EncoderFailed(encoder, one_line(error)))
+
+
+def _encode(
+    encoder: Encoder,
+    pool: ImagePool,
+    settings: PrepareSettings,
+    send: Callable[[PrepareMessage], None],
+    should_stop: Callable[[], bool],
+) -> None:
     if encoder.needs_training(pool):
-        encoder.train(
-            pool,
-            device=settings.device,
-            seed=settings.seed,
-            on_progress=lambda done, total: send(TrainerProgress("vae", done, total, background=True)),
-            should_stop=should_stop,
-        )
-    encoder.encode(
-        pool,
-        settings.device,
-        lambda done, total: send(TrainerProgress("encode", done, total, background=True)),
-    )
+        report = _Reporter("vae", send, encoder.name)
+        encoder.train(pool, device=settings.device, seed=settings.seed, on_progress=report, should_stop=should_stop)
+    encoder.encode(pool, settings.device, _Reporter("encode", send, encoder.name))
     send(LatentsReady(encoder))
 
 
 def _read(pool: ImagePool, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
     reported = len(pool)
+    report = _Reporter("read", send)
 
     def on_progress(_stage: str, done: int, total: int) -> None:
         nonlocal reported
-        send(TrainerProgress("read", done, total, background=True))
+        report(done, total)
         if pool.n_read > GROWN_BY * reported:
             reported = pool.n_read
             send(ImagesRead(complete=False))
@@ -73,6 +86,27 @@ def _read(pool: ImagePool, send: Callable[[PrepareMessage], None], should_stop: 
     pool.read_rest(on_progress, should_stop)
     if not should_stop():
         send(ImagesRead(complete=True))
+
+
+class _Reporter:
+    """Reports how far a stage is, and its rate since it began: what an earlier session had done does not count."""
+
+    def __init__(self, stage: str, send: Callable[[PrepareMessage], None], encoder: str | None = None) -> None:
+        self._stage, self._send, self._encoder = stage, send, encoder
+        self._begun: tuple[float, int] | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        self._begun = self._begun or (now, done)
+        seconds, steps = now - self._begun[0], done - self._begun[1]
+        rate = steps / seconds if seconds and steps else None
+        self._send(TrainerProgress(self._stage, done, total, True, self._encoder, rate))
+
+
+def one_line(error: BaseException) -> str:
+    """The message of an error in one line, with its type unless it is written for users."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TuilabelError) else f"{type(error).__name__}: {text}"
 
 
 def main() -> None:
@@ -98,10 +132,10 @@ def main() -> None:
         pass
     except TuilabelError as error:
         log.info("stopped: %s", error)
-        send(PrepareFailed(str(error)))
+        send(PrepareFailed(one_line(error)))
     except Exception as error:
         traceback.print_exc()
-        send(PrepareFailed(f"{type(error).__name__}: {' '.join(str(error).split())}"))
+        send(PrepareFailed(one_line(error)))
 
 
 if __name__ == "__main__":

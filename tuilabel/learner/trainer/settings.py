@@ -23,6 +23,15 @@ class WorkerSettings:
     log: Path
     """The file that receives everything the process prints."""
     seed: int = 0
+    alternatives: tuple[Encoder, ...] = ()
+    """Other encoders, best first: the trainer moves between all that are ready, as the labels decide."""
+    space: str | None = None
+    """The encoder that the last session used."""
+
+    @property
+    def encoders(self) -> tuple[Encoder, ...]:
+        """All encoders, best first by the look of the images."""
+        return () if self.encoder is None else (self.encoder, *self.alternatives)
 
 
 def spare_processors() -> int:

@@ -8,8 +8,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from threading import Condition, Lock
+from typing import Protocol
 
 from tuilabel.errors import TuilabelError
+from tuilabel.learner.base import LabelSet
 from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import (
     CrossValidate,
@@ -22,7 +24,7 @@ from tuilabel.learner.trainer.messages import (
     TrainerProgress,
     TrainRequest,
 )
-from tuilabel.learner.trainer.prepare_messages import ImagesRead, LatentsReady
+from tuilabel.learner.trainer.prepare_messages import ImagesRead, LatentsReady, Prepared
 from tuilabel.learner.trainer.questions import QuestionHandler, RunningCrossValidation
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
@@ -34,26 +36,27 @@ NICENESS = 10  # the screen goes first
 
 
 class Inbox:
-    """The newest request, question of each kind and prepare message of each kind; older ones are dropped."""
+    """The newest request, question of each kind, and what has been prepared; older ones are dropped."""
 
     def __init__(self) -> None:
         self._request: TrainRequest | None = None
         self._questions: dict[type, Question] = {}
-        self._prepared: dict[type, ImagesRead | LatentsReady] = {}
+        self._prepared: dict[object, Prepared] = {}
+        """Latents by encoder."""
         self._changed = Condition()
 
-    def put(self, message: TrainRequest | Question | ImagesRead | LatentsReady) -> None:
+    def put(self, message: TrainRequest | Question | Prepared) -> None:
         """Add a message, from any thread."""
         with self._changed:
             if isinstance(message, TrainRequest):
                 self._request = message
             elif isinstance(message, ImagesRead | LatentsReady):
-                self._prepared[type(message)] = message
+                self._prepared[message.encoder if isinstance(message, LatentsReady) else ImagesRead] = message
             else:
                 self._questions[type(message)] = message
             self._changed.notify_all()
 
-    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[ImagesRead | LatentsReady]]:
+    def take(self, *, wait: bool) -> tuple[TrainRequest | None, list[Question], list[Prepared]]:
         """Remove and return all messages; with `wait`, block until there is one."""
         with self._changed:
             if wait:
@@ -63,14 +66,31 @@ class Inbox:
         return request, questions, prepared
 
 
+class Spaces(Protocol):
+    """The latents that a worker may switch to; every method returns whether its runner was switched to other ones."""
+
+    @property
+    def is_comparing(self) -> bool:
+        """Whether `compare` has something to do."""
+
+    def compare(self, runner: RoundRunner, questions: QuestionHandler) -> bool:
+        """Do one step of comparing latents by the labels."""
+
+    def update(self, message: Prepared, runner: RoundRunner, questions: QuestionHandler) -> bool:
+        """Note what has been prepared."""
+
+    def on_labels(self, labelled: LabelSet, runner: RoundRunner, questions: QuestionHandler) -> bool:
+        """Note the labels of the newest request."""
+
+
 class Worker:
-    """Does one thing at a time: replies to questions, runs a round, or runs one fold of a cross-validation.
+    """Does one thing at a time: replies to questions, runs a round, or trains one model of a longer comparison.
 
     So a question waits for at most one round, and a round for at most one fold.
 
     Parameters
     ----------
-    on_prepared : switches the runner to what has been prepared; returns False if that changes nothing.
+    spaces : None if the latents never change.
     """
 
     def __init__(
@@ -78,12 +98,12 @@ class Worker:
         runner: RoundRunner,
         questions: QuestionHandler,
         send: Callable[[Message], None],
-        on_prepared: Callable[[ImagesRead | LatentsReady], bool] = lambda _: False,
+        spaces: Spaces | None = None,
     ) -> None:
         self._runner = runner
         self._questions = questions
         self._send = send
-        self._on_prepared = on_prepared
+        self._spaces = spaces
         self._validation: RunningCrossValidation | None = None
         self._pending: dict[type, InspectItem | ItemsOfClass] = {}
         """Questions that wait for a model trained with their classes."""
@@ -92,20 +112,19 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether there is work left without any new message."""
-        return self._validation is not None
+        return self._validation is not None or (self._spaces is not None and self._spaces.is_comparing)
 
     def turn(
         self,
         request: TrainRequest | None,
         questions: list[Question],
-        prepared: Sequence[ImagesRead | LatentsReady] = (),
+        prepared: Sequence[Prepared] = (),
     ) -> None:
-        """Process what has arrived, and one fold of a running cross-validation."""
+        """Process what has arrived, and one fold of a running cross-validation or comparison."""
+        spaces = self._spaces
         for message in prepared:
-            if self._on_prepared(message):
-                self._learner_ready = False
-                if self._validation is not None:  # else half of its folds would use other latents
-                    self._validation = self._questions.cross_validation(self._validation.question)
+            if spaces is not None and spaces.update(message, self._runner, self._questions):
+                self._switched()
         for question in questions:
             if isinstance(question, CrossValidate):
                 self._validation = self._questions.cross_validation(question)
@@ -115,8 +134,19 @@ class Worker:
         if request is not None:
             self._train(request)
             self._look_up()
+            if spaces is not None and spaces.on_labels(request.labelled, self._runner, self._questions):
+                self._switched()
         if self._validation is not None:
             self._next_fold(self._validation)
+        elif spaces is not None and spaces.is_comparing:
+            _load_torch()
+            if spaces.compare(self._runner, self._questions):
+                self._switched()
+
+    def _switched(self) -> None:
+        self._learner_ready = False
+        if self._validation is not None:  # else half of its folds would use other latents
+            self._validation = self._questions.cross_validation(self._validation.question)
 
     def _look_up(self) -> None:
         for question in [q for q in self._pending.values() if q.since <= self._runner.last_serial]:
@@ -161,7 +191,7 @@ def serve(connection: Connection) -> None:
         workspace = TrainerWorkspace(settings, send)
         runner = RoundRunner(*workspace.start())
         questions = QuestionHandler(runner, workspace.decode)
-        worker = Worker(runner, questions, send, lambda message: workspace.update(message, runner, questions))
+        worker = Worker(runner, questions, send, workspace)
         send(Ready())
         workspace.prepare(inbox.put)
         while True:

@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.screen import Screen
 
+from tuilabel.encoders.titles import title_of
 from tuilabel.errors import printable
-from tuilabel.learner.trainer.messages import Failure, Inspection
+from tuilabel.learner.trainer.messages import Failure, Inspection, Notice, PoolChanged
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
@@ -171,8 +172,13 @@ class ImagePageScreen(Screen[bool]):
 
     def handle(self, message: TrainerMessage) -> None:
         """Update the screen after the session has handled a message of the trainer."""
-        if isinstance(message, Failure):
-            self.show_trouble()
+        match message:
+            case Failure():
+                self.show_trouble()
+            case PoolChanged(encoder=encoder, reason=str(reason)):
+                self.show_status(f"Now {title_of(encoder)}: {reason}")
+            case Notice(text):
+                self.show_status(text)
         if isinstance(message, Inspection):
             self._show_large()
             return

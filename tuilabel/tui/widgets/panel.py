@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,6 +12,7 @@ from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
+from tuilabel.encoders.titles import title_of
 from tuilabel.session import Statistics, TrainerState
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
@@ -112,8 +114,7 @@ def _progress(statistics: Statistics, width: int) -> list[Line]:
     ]
     if statistics.target is not None:
         lines.insert(2, [(f"to {100 * statistics.target:g}%: ", "dim"), *_to_target(statistics)])
-    latents = [] if statistics.trainer.encoder is None else [_latents(statistics.trainer, width)]
-    return [*lines, _trainer(statistics.trainer, width), *latents]
+    return [*lines, _trainer(statistics.trainer, width), *_space(statistics.trainer, width)]
 
 
 def _to_target(statistics: Statistics) -> Line:
@@ -152,15 +153,41 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
 _BACKGROUND = {"read": "reading", "vae": "training VAE", "encode": "encoding"}
 
 
-def _latents(trainer: TrainerState, width: int) -> Line:
-    """How images are represented, and what runs in the background to improve that."""
-    line: Line = [("latents ", "dim"), (f"{trainer.encoder}", "text")]
+def _space(trainer: TrainerState, width: int) -> list[Line]:
+    """How images are represented, and what is being prepared: two lines, or none if images are always the same."""
+    if trainer.encoder is None:
+        return []
+    title, _, which = title_of(trainer.encoder).partition(" (")
+    whole = f"{title} ({which}" if which else title
+    fits = len("space ") + len(whole) <= width
+    space: Line = [("space ", "dim"), (whole if fits else title, "text")]
     if trainer.background is None:
-        return line
+        return [space, [] if fits or not which else [(which.rstrip(")"), "dim")]]
+    return [space, _preparing(trainer, width)]
+
+
+def _preparing(trainer: TrainerState, width: int) -> Line:
+    """What is being prepared: how much of it is done, how fast, and how long it takes, as far as that fits."""
+    doing = _BACKGROUND.get(trainer.background or "", trainer.background or "")
+    if trainer.background == "encode" and title_of(trainer.background_encoder or "").startswith("network features"):
+        doing = "features"
     share = trainer.background_done / trainer.background_total if trainer.background_total else 0
-    line += [(f" · {_BACKGROUND.get(trainer.background, trainer.background)}", "dim"), (f" {share:.0%}", "text")]
-    narrow = sum(len(text) for text, _ in line[:3]) + len(" 100%") > width
-    return line[1:] if narrow else line
+    line: Line = [(doing, "dim"), (f" {share:.0%}", "text")]
+    if not trainer.background_rate:
+        return line
+    left = f" · {_duration((trainer.background_total - trainer.background_done) / trainer.background_rate)}"
+    rate = "" if trainer.background == "vae" else f" · {trainer.background_rate:,.0f}/s"
+    for text in (f"{rate}{left}", left):
+        if sum(len(piece) for piece, _ in line) + len(text) <= width:
+            return [*line, (text, "dim")]
+    return line
+
+
+def _duration(seconds: float) -> str:
+    """A time to wait, coarse, so that it does not change with every glance."""
+    if seconds < 60:
+        return f"{10 * max(1, math.ceil(seconds / 10))} s"
+    return f"{math.ceil(seconds / 60):,} min"
 
 
 def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:

@@ -1,0 +1,16 @@
+"""What the latents of an encoder are called on the screen. Imports nothing, so that the screen can use it."""
+
+_TITLES = {
+    "pca": "thumbnails (PCA)",
+    "vae": "VAE of your images",
+    "own latents": "your own latents",
+    "pixels": "pixels",
+}
+
+
+def title_of(encoder: str) -> str:
+    """What an encoder's latents are, in a few words, such as "network features (efficientnet_lite0)"."""
+    kind, _, network = encoder.partition("-on:")
+    if network:
+        return f"{kind.upper()} on network features ({network})"
+    return _TITLES.get(encoder, f"network features ({encoder})")
