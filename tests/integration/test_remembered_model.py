@@ -102,7 +102,7 @@ def test_a_model_of_pixels_needs_no_encoder_later_either(shots: ModelOptions, mo
 
 
 def test_thumbnails_do_not_take_the_place_of_a_vae_that_is_gone(shots: ModelOptions) -> None:
-    label(shots)
+    label(shots, encoder="vae")
     assert shots.project is not None
     project = Project.read(shots.project)
     assert project.space == "pca", "what the session used while there was no VAE"
@@ -193,7 +193,7 @@ def test_an_imported_project_notes_its_encoder(shots: ModelOptions, tmp_path: Pa
     (tmp_path / "labels.csv").write_text("path,label\nred/0.jpg,red\nblue/0.jpg,blue\n")
     import_labels(tmp_path / "labels.csv", str(shots.dataset), project=shots.project, apply=True)
     assert shots.project is not None
-    assert Project.read(shots.project).model == {"encoder": "vae"}
+    assert Project.read(shots.project).model == {"encoder": "auto"}
 
 
 def test_a_prediction_of_other_images_uses_the_encoder_of_the_session(shots: ModelOptions, tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ def test_a_session_decides_how_the_model_is_made_from_then_on(labelled: Path, ru
         terminal.wait_for("12 of 61 labelled")
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 0
-        assert f"the project used encoder vae; now latents {table}".encode() in terminal.output
+        assert f"the project used encoder auto; now latents {table}".encode() in terminal.output
     plain = run("predict", "shots", "--json")
     assert json.loads(plain.stdout)["encoder"] == "own latents"
     assert "project use" not in plain.stderr

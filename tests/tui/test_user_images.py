@@ -16,7 +16,7 @@ from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.labels import NullWriter
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.inline import InlineTrainer
-from tuilabel.learner.trainer.messages import PoolChanged, TrainerProgress
+from tuilabel.learner.trainer.messages import Failure, Notice, PoolChanged, TrainerProgress
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.render.base import restore_aspect_ratio
@@ -54,7 +54,7 @@ class Live:
         colour_folder(self.folder, each=5, first=50)
         whole = open_pool(str(self.folder))
         self.runner.replace_learner(MLPLearner(PCAEncoder().encode(whole).pool), None)
-        self.app.mailbox.put(PoolChanged(len(whole), "vae"))
+        self.app.mailbox.put(PoolChanged(len(whole), "vae", "your labels fit them better"))
 
 
 async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
@@ -71,11 +71,12 @@ async def test_the_pool_grows_under_the_screen(tmp_path: Path) -> None:
         live.read_more()
         await pilot.pause()
         assert live.session.batch is batch
+        assert "Now VAE of your images: your labels fit them better" in screen_text(app)
         await pilot.press("3")
         await pilot.pause()
         text = screen_text(app)
         assert "3 of 45 labelled" in text, "the key counted: its image was on the screen all the time"
-        assert "latents vae" in text
+        assert "space VAE of your images" in text
 
 
 async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
@@ -100,13 +101,51 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
         assert seen_at != NOT_SEEN
 
 
-@pytest.mark.parametrize(("width", "text"), [(24, "pca · training VAE 25%"), (32, "latents pca · training VAE 25%")])
-def test_background_progress_fits_a_narrow_panel(tmp_path: Path, width: int, text: str) -> None:
+def panel(session: LabellingSession, width: int) -> list[str]:
+    lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
+    return ["".join(piece for piece, _ in line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("width", "progress", "text"),
+    [
+        (24, TrainerProgress("vae", 25, 100, True, "vae", 0.5), "training VAE 25% · 3 min"),
+        (32, TrainerProgress("read", 500, 2_000, True, None, 310.0), "reading 25% · 310/s · 10 s"),
+        (32, TrainerProgress("encode", 500, 2_000, True, "efficientnet_lite0", 31.2), "features 25% · 31/s · 50 s"),
+        (24, TrainerProgress("encode", 500, 20_000, True, "timm:resnet18", 31.2), "features 2% · 11 min"),
+        (24, TrainerProgress("encode", 500, 2_000, True, "vae"), "encoding 25%"),
+    ],
+)
+def test_background_progress_fits_a_narrow_panel(
+    tmp_path: Path, width: int, progress: TrainerProgress, text: str
+) -> None:
     session = Live(colour_folder(tmp_path / "narrow", each=5)).session
     session.handle(PoolChanged(15, "pca"))
-    session.handle(TrainerProgress("vae", 25, 100, background=True))
-    lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
-    assert text in ["".join(piece for piece, _ in line) for line in lines]
+    session.handle(progress)
+    lines = panel(session, width)
+    assert lines[lines.index("space thumbnails (PCA)") + 1] == text
+    assert max(map(len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [24, 32, 60])
+def test_the_panel_says_which_network_is_used(tmp_path: Path, width: int) -> None:
+    session = Live(colour_folder(tmp_path / "narrow", each=5)).session
+    session.handle(PoolChanged(15, "efficientnet_lite0"))
+    space, which = panel(session, width)[4:6]
+    assert f"{space} {which}".split() == (
+        ["space", "network", "features", "efficientnet_lite0" if width < 60 else "(efficientnet_lite0)"]
+    )
+
+
+async def test_what_the_trainer_wants_to_say_is_shown(tmp_path: Path) -> None:
+    live = Live(colour_folder(tmp_path / "said", each=5))
+    async with running(live.app) as pilot:
+        live.app.mailbox.put(Notice("Still thumbnails (PCA): your labels fit them better"))
+        await pilot.pause()
+        assert "Still thumbnails (PCA): your labels fit them better" in screen_text(live.app)
+        live.app.mailbox.put(Failure("no network features: damaged", fatal=False, background=True))
+        await pilot.pause()
+        assert "no network features: damaged; your labels are safe" in screen_text(live.app)
 
 
 def test_a_panorama_is_not_squeezed_into_its_cell() -> None:

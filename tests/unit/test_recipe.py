@@ -61,7 +61,7 @@ def notes_on(project: Project, options: ModelOptions) -> list[str]:
 
 def test_a_new_project_has_the_defaults() -> None:
     recipe = choose_recipe(SESSION, None)
-    assert (recipe.encoder, recipe.learner, recipe.strategy, recipe.seed) == ("vae", "latent", "auto", 0)
+    assert (recipe.encoder, recipe.learner, recipe.strategy, recipe.seed) == ("auto", "latent", "auto", 0)
     assert recipe.space is recipe.checkpoint is recipe.latents is None
 
 
@@ -145,8 +145,8 @@ def test_a_checkpoint_means_a_vae(tmp_path: Path, table: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('encoder = "vea"', r"unknown encoder 'vea'; did you mean vae\? There are vae, pca"),
-        ("encoder = 3", "encoder must be one of vae, pca, .*; got 3"),
+        ('encoder = "vea"', r"unknown encoder 'vea'; did you mean vae\? There are auto, vae, pca"),
+        ("encoder = 3", "encoder must be one of auto, vae, pca, .*; got 3"),
         ("learner = ['mlp']", r"learner must be one of latent, mlp, cnn, in quotes; got \['mlp'\]"),
         ('learner = "cnm"', r"unknown learner 'cnm'; did you mean cnn\?"),
         ('strategy = "entrpy"', "unknown strategy 'entrpy'; did you mean entropy"),
@@ -274,7 +274,7 @@ def test_the_space_of_the_last_session_goes_with_the_encoder(tmp_path: Path) -> 
     project.remember_space("pca", "0123456789abcdef")
     assert Project.read(tmp_path).space == "pca"
     assert choose_recipe(MODEL, project).space == "pca"
-    assert choose_recipe(given(SESSION, encoder="vae"), project).space == "pca", "the encoder it has already"
+    assert choose_recipe(given(SESSION, encoder="auto"), project).space == "pca", "the encoder it has already"
     assert labelled(tmp_path, learner="mlp").model["space-digest"] == "0123456789abcdef"
     assert labelled(tmp_path, encoder="pca").space is None
     assert "space-digest" not in project.model

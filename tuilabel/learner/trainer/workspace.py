@@ -145,9 +145,7 @@ class TrainerWorkspace:
             return False
         if choice.space == self._name:
             if choice.by_labels:
-                self._send(
-                    Notice(f"Still {title_of(choice.space)}: your labels fit them better than what is ready now")
-                )
+                self._send(Notice(f"Still {title_of(choice.space)}: your labels fit them better"))
             return False
         why = "your labels fit them better" if choice.by_labels else "they suit such images best"
         encoder = next(encoder for encoder in self._encoders if encoder.name == choice.space)
