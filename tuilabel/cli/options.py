@@ -28,9 +28,7 @@ Folders = Annotated[
         "--labels-from-folders", help="Take the true classes from folder names, for simulations and test sets."
     ),
 ]
-Encoder = Annotated[
-    str, typer.Option("--encoder", help="What turns images into latents: auto, vae, pca, timm:NAME, …")
-]
+Encoder = Annotated[str, typer.Option("--encoder", help="What turns images into latents: auto, vae, pca, timm:NAME, …")]
 ProjectEncoder = Annotated[
     str | None,
     typer.Option(
