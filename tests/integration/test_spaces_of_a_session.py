@@ -38,7 +38,7 @@ from tuilabel.project.options import ModelOptions, SessionOptions
 from tuilabel.project.predict import predict
 
 NONE = np.array([], dtype=np.int64)
-BUNDLED = NetworkEncoder("efficientnet_lite0")
+BUNDLED = NetworkEncoder("efficientnet_lite2")
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def test_progress_comes_with_its_rate(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "shots", each=4)
     open_pool(str(folder))
     steps = [m for m in prepared(folder, BUNDLED) if isinstance(m, TrainerProgress) and m.stage == "encode"]
-    assert (steps[0].done, steps[0].per_second, steps[0].encoder) == (0, None, "efficientnet_lite0")
+    assert (steps[0].done, steps[0].per_second, steps[0].encoder) == (0, None, "efficientnet_lite2")
     assert (steps[-1].done, steps[-1].total) == (12, 12)
     assert steps[-1].per_second is not None
     assert steps[-1].per_second > 0
@@ -209,20 +209,20 @@ def test_a_real_session_reaches_the_network_and_the_project_stays_there(tmp_path
         client.ask(1, 6)
         while (change := client.wait_for(PoolChanged)).encoder == "pca":
             pass
-        assert (change.encoder, change.reason) == ("efficientnet_lite0", "they suit such images best")
+        assert (change.encoder, change.reason) == ("efficientnet_lite2", "they suit such images best")
         assert client.ask(2, 12).n_labels == 12
     finally:
         client.trainer.close()
-    again = TrainerClient(folder, tmp_path, encoder=BUNDLED, alternatives=(PCAEncoder(),), space="efficientnet_lite0")
+    again = TrainerClient(folder, tmp_path, encoder=BUNDLED, alternatives=(PCAEncoder(),), space="efficientnet_lite2")
     try:
-        assert again.wait_for(PoolChanged).encoder == "efficientnet_lite0", "the next time it is there at once"
+        assert again.wait_for(PoolChanged).encoder == "efficientnet_lite2", "the next time it is there at once"
     finally:
         again.trainer.close()
     colour_folder(folder, each=4, first=70)
     open_pool(str(folder))
-    grown = TrainerClient(folder, tmp_path, encoder=BUNDLED, alternatives=(PCAEncoder(),), space="efficientnet_lite0")
+    grown = TrainerClient(folder, tmp_path, encoder=BUNDLED, alternatives=(PCAEncoder(),), space="efficientnet_lite2")
     try:
-        while grown.wait_for(PoolChanged) != PoolChanged(42, "efficientnet_lite0", "they suit such images best"):
+        while grown.wait_for(PoolChanged) != PoolChanged(42, "efficientnet_lite2", "they suit such images best"):
             pass
     finally:
         grown.trainer.close()
@@ -257,11 +257,11 @@ def test_python_sessions_and_predictions_use_one_space(tmp_path: Path) -> None:
             session.label(item.index, list(COLOURS).index(colour))
     assert options.project is not None
     project = Project.read(options.project)
-    assert (project.model["encoder"], project.space) == ("auto", "efficientnet_lite0")
+    assert (project.model["encoder"], project.space) == ("auto", "efficientnet_lite2")
     model = ModelOptions(str(folder), options.project, device="cpu")
-    assert predict(model).encoder == "efficientnet_lite0"
+    assert predict(model).encoder == "efficientnet_lite2"
     project.remember_space("pca")
     assert predict(model).encoder == "pca", "what the last session used"
     with open_project(options) as opened:
-        assert [encoder.name for encoder in opened.encoders] == ["efficientnet_lite0", "pca"]
-    assert predict(replace(model, encoder="efficientnet_lite0")).encoder == "efficientnet_lite0"
+        assert [encoder.name for encoder in opened.encoders] == ["efficientnet_lite2", "pca"]
+    assert predict(replace(model, encoder="efficientnet_lite2")).encoder == "efficientnet_lite2"

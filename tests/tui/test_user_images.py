@@ -111,7 +111,7 @@ def panel(session: LabellingSession, width: int) -> list[str]:
     [
         (24, TrainerProgress("vae", 25, 100, True, "vae", 0.5), "training VAE 25% · 3 min"),
         (32, TrainerProgress("read", 500, 2_000, True, None, 310.0), "reading 25% · 310/s · 10 s"),
-        (32, TrainerProgress("encode", 500, 2_000, True, "efficientnet_lite0", 31.2), "features 25% · 31/s · 50 s"),
+        (32, TrainerProgress("encode", 500, 2_000, True, "efficientnet_lite2", 31.2), "features 25% · 31/s · 50 s"),
         (24, TrainerProgress("encode", 500, 20_000, True, "timm:resnet18", 31.2), "features 2% · 11 min"),
         (24, TrainerProgress("encode", 500, 2_000, True, "vae"), "encoding 25%"),
     ],
@@ -130,10 +130,10 @@ def test_background_progress_fits_a_narrow_panel(
 @pytest.mark.parametrize("width", [24, 32, 60])
 def test_the_panel_says_which_network_is_used(tmp_path: Path, width: int) -> None:
     session = Live(colour_folder(tmp_path / "narrow", each=5)).session
-    session.handle(PoolChanged(15, "efficientnet_lite0"))
+    session.handle(PoolChanged(15, "efficientnet_lite2"))
     space, which = panel(session, width)[4:6]
     assert f"{space} {which}".split() == (
-        ["space", "network", "features", "efficientnet_lite0" if width < 60 else "(efficientnet_lite0)"]
+        ["space", "network", "features", "efficientnet_lite2" if width < 60 else "(efficientnet_lite2)"]
     )
 
 

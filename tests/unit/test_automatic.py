@@ -64,8 +64,8 @@ def test_the_vae_is_the_goal_for_glyphs_alone(images: np.ndarray, glyphs: bool) 
     pool = pool_of(images)
     assert are_glyphs(pool) == glyphs
     names = [encoder.name for encoder in candidate_encoders("auto", pool)]
-    assert names == (["vae"] * glyphs + ["efficientnet_lite0", "pca"])
-    assert choose_encoder("auto", pool).name == "efficientnet_lite0", "at once: a VAE would have to be trained first"
+    assert names == (["vae"] * glyphs + ["efficientnet_lite2", "pca"])
+    assert choose_encoder("auto", pool).name == "efficientnet_lite2", "at once: a VAE would have to be trained first"
 
 
 def test_the_border_counts_and_not_what_is_shown() -> None:
@@ -76,7 +76,7 @@ def test_the_border_counts_and_not_what_is_shown() -> None:
 def test_a_vae_that_is_there_is_tried_on_photographs_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(VAEEncoder, "needs_training", lambda *_: False)
     names = [encoder.name for encoder in candidate_encoders("auto", pool_of(noise(32, 32, 3)), project=tmp_path)]
-    assert names == ["efficientnet_lite0", "vae", "pca"]
+    assert names == ["efficientnet_lite2", "vae", "pca"]
     assert choose_encoder("auto", pool_of(strokes(28)), project=tmp_path).name == "vae"
 
 
@@ -96,7 +96,7 @@ def test_auto_is_a_name_like_others(tmp_path: Path) -> None:
     [
         ("pca", "thumbnails (PCA)"),
         ("vae", "VAE of your images"),
-        ("efficientnet_lite0", "network features (efficientnet_lite0)"),
+        ("efficientnet_lite2", "network features (efficientnet_lite2)"),
         ("timm:resnet18", "network features (timm:resnet18)"),
         ("vae-on:resnet18", "VAE on network features (resnet18)"),
     ],

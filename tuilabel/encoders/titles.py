@@ -9,7 +9,7 @@ _TITLES = {
 
 
 def title_of(encoder: str) -> str:
-    """What an encoder's latents are, in a few words, such as "network features (efficientnet_lite0)"."""
+    """What an encoder's latents are, in a few words, such as "network features (efficientnet_lite2)"."""
     kind, _, network = encoder.partition("-on:")
     if network:
         return f"{kind.upper()} on network features ({network})"
