@@ -312,7 +312,7 @@ def test_a_session_trains_it_in_the_background(tmp_path: Path, monkeypatch: pyte
     pool = open_pool(str(folder))
     encoder = choose_encoder(ENCODER, pool, project=tmp_path)
     messages: list[PrepareMessage] = []
-    settings = PrepareSettings(DatasetRef(str(folder)), None, encoder, "cpu", 0)
+    settings = PrepareSettings(DatasetRef(str(folder)), None, (encoder,), "cpu", 0)
     prepare(settings, messages.append, lambda: False)
     assert messages[-1] == LatentsReady(encoder)
     training = [message for message in messages if isinstance(message, TrainerProgress) and message.stage == "vae"]
