@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,6 +229,18 @@ def test_the_encoder_is_chosen_by_name(pool: ImagePool, tmp_path: Path) -> None:
     chosen = choose_encoder(ENCODER, pool, checkpoint=given)
     assert chosen.path == given
     assert not chosen.needs_training(pool)
+
+
+def test_choosing_it_does_not_load_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; import numpy as np; from tuilabel.datasets import ImagePool; "
+        "from tuilabel.encoders import choose_encoder; "
+        "pool = ImagePool.from_arrays(np.zeros((3, 16, 16, 3), np.uint8), ()); "
+        "encoder = choose_encoder('vae-on:efficientnet_lite2', pool); "
+        "assert encoder.needs_training(pool); assert encoder.available(pool) is None; "
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["vae-on:", "vae-on:efficientnet_lite", "vae-on:vae", "vae-on"])

@@ -28,12 +28,12 @@ from tuilabel.encoders.vae.header import (
     project_checkpoint,
     read_header,
 )
-from tuilabel.encoders.vae.settings import FeatureSettings
 from tuilabel.errors import TuilabelError
 
 if TYPE_CHECKING:
     from tuilabel.encoders.vae.feature_model import FeatureVAE
     from tuilabel.encoders.vae.run import TrainProgress
+    from tuilabel.encoders.vae.settings import FeatureSettings
 
 CHUNK = 2_000
 EPOCH_COST = 0.01  # how long an image of an epoch takes, compared with the features of one
@@ -137,6 +137,7 @@ class FeatureVAEEncoder(Encoder):
     ) -> None:
         """See `Encoder.train`; features come first, then training, whose checkpoint is written at its end."""
         from tuilabel.encoders.vae.run import resume_or_restart
+        from tuilabel.encoders.vae.settings import FeatureSettings
 
         settings = FeatureSettings.for_features(len(pool), pool.augmentations, seed=seed)
         seen = (1 + settings.copies) * len(pool)
