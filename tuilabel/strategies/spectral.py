@@ -9,7 +9,7 @@ from tuilabel.strategies.geometry import blocks, kmeans, squared_distances
 
 CELLS = 200  # small clusters; at least four per final cluster
 SAMPLE = 10_000  # points on which the small clusters are computed
-NEAREST = 3  # cells of each point that count for affinities
+NEAREST = 5  # cells of each point that count for affinities
 RESTARTS = 10  # of k-means on the eigenvectors
 
 
@@ -47,7 +47,7 @@ def spectral_clusters(points: NDArray[np.float32], k: int, rng: np.random.Genera
 def _nearest_centres(
     points: NDArray[np.float32], centres: NDArray[np.float32]
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The `NEAREST` centres of each point, nearest first, and their squared distances, each (n, 3)."""
+    """The `NEAREST` centres of each point, nearest first, and their squared distances, each (n, 5)."""
     count = min(NEAREST, len(centres))
     indices = np.empty((len(points), count), dtype=np.int64)
     distances = np.empty((len(points), count), dtype=np.float32)
@@ -62,7 +62,7 @@ def _nearest_centres(
 
 def _affinities(nearest: NDArray[np.int64], distances: NDArray[np.float32], n_cells: int) -> NDArray[np.float64]:
     """Symmetric affinities of the cells, float64 (m, m)."""
-    beyond = np.maximum(distances - distances[:, :1], 0)  # (n, 3)
+    beyond = np.maximum(distances - distances[:, :1], 0)  # (n, 5)
     scale = max(float(np.median(beyond[:, 1])), 1e-9)
     affinity = np.zeros((n_cells, n_cells))
     for j in range(1, nearest.shape[1]):
@@ -71,14 +71,23 @@ def _affinities(nearest: NDArray[np.int64], distances: NDArray[np.float32], n_ce
 
 
 def _cut(affinity: NDArray[np.float64], k: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The cells in k groups, int64 (m,): the best of RESTARTS k-means runs on the leading eigenvectors."""
+    """The cells in k groups, int64 (m,): the best of RESTARTS k-means runs on the leading eigenvectors.
+
+    A cell counts by its affinities, as the normalised cut has it (Dhillon, Guan & Kulis 2004). Otherwise a few cells at
+    the edge of a class would be cut off rather than two large classes apart.
+    """
     degree = affinity.sum(axis=1) + 1e-9
     _, vectors = np.linalg.eigh(affinity / np.sqrt(degree[:, None] * degree[None]))
     rows = vectors[:, -k:]
     rows = (rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)).astype(np.float32)
-    tries = [kmeans(rows, k, rng) for _ in range(RESTARTS)]
-    return min(tries, key=lambda group: _inertia(rows, group))
+    weights = degree.astype(np.float32)
+    tries = [kmeans(rows, k, rng, weights=weights) for _ in range(RESTARTS)]
+    return min(tries, key=lambda group: _inertia(rows, group, weights))
 
 
-def _inertia(rows: NDArray[np.float32], group: NDArray[np.int64]) -> float:
-    return float(sum(np.square(rows[group == c] - rows[group == c].mean(axis=0)).sum() for c in np.unique(group)))
+def _inertia(rows: NDArray[np.float32], group: NDArray[np.int64], weights: NDArray[np.float32]) -> float:
+    total = 0.0
+    for c in np.unique(group):
+        members, mass = rows[group == c], weights[group == c]
+        total += float(mass @ np.square(members - np.average(members, axis=0, weights=mass)).sum(axis=1))
+    return total
