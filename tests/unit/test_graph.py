@@ -47,18 +47,19 @@ def test_weights_match_their_definition() -> None:
     assert np.allclose(graph.scale, sigma, atol=1e-4)
 
 
-def test_propagation_solves_the_linear_system() -> None:
+@pytest.mark.parametrize("absorption", [0.0, 0.3, 5.0])
+def test_propagation_solves_the_linear_system(absorption: float) -> None:
     points, truth = blobs(60, 1.2)
     graph = NeighbourGraph.of(points)
     labels = label_set([0, 1, 2, 30], [0, 1, 2, 0])
     start = np.zeros((60, 3))
     for i, c in zip(labels.indices, labels.labels, strict=True):
         start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MAX_WEIGHT)
-    start /= start.sum(axis=0)
-    propagated = np.linalg.solve(np.eye(60) - ALPHA * graph.weights.toarray(), start)
+    absorbed = absorption * np.diag(start.sum(axis=1))
+    propagated = np.linalg.solve(np.eye(60) + absorbed - ALPHA * graph.weights.toarray(), start)
     propagated /= propagated.sum(axis=0)
     expected = propagated / propagated.sum(axis=1, keepdims=True)
-    (probs,) = graph.propagate(points, labels)
+    (probs,) = graph.propagate(points, labels, absorption=absorption)
     assert np.allclose(probs, expected, atol=0.02)
     assert (probs.argmax(axis=1) == truth).mean() > 0.9
 
@@ -74,6 +75,30 @@ def test_a_label_in_a_dense_region_does_not_dominate_its_class() -> None:
     (probs,) = NeighbourGraph.of(points).propagate(points, label_set(nearest, [0, 0, 1], n_classes=2))
     assert (probs[100:200].argmax(axis=1) == 0).mean() > 0.8
     assert (probs[200:].argmax(axis=1) == 1).mean() > 0.8
+
+
+def test_labels_that_absorb_do_not_drown_the_few_of_another_class() -> None:
+    """Two long classes that touch along their whole length, as classes of photographs do."""
+    rng = np.random.default_rng(0)
+    truth = np.arange(600) % 2
+    points = np.stack([rng.uniform(0, 30, 600), 1.6 * truth + 0.3 * rng.normal(size=600)], axis=1).astype(np.float32)
+    indices = np.concatenate([np.flatnonzero(truth == 0)[:40], np.flatnonzero(truth == 1)[:8]])
+    labels = label_set(indices.tolist(), truth[indices].tolist(), n_classes=2)
+    graph = NeighbourGraph.of(points)
+    right = [
+        float((graph.propagate(points, labels, absorption=absorption)[0].argmax(axis=1) == truth).mean())
+        for absorption in (0.0, 5.0)
+    ]
+    assert right[1] > right[0] + 0.05
+
+
+def test_labels_absorb_less_in_a_large_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    points, _ = blobs(60, 1.2)
+    graph, labels = NeighbourGraph.of(points), label_set([0, 1, 2, 30], [0, 1, 2, 0])
+    (expected,) = graph.propagate(points, labels, absorption=0.3)
+    monkeypatch.setattr(graph_module, "SMALL", 6)  # a tenth of the pool
+    (large,) = graph.propagate(points, labels, absorption=3.0)
+    assert np.allclose(large, expected, atol=1e-4)
 
 
 def test_sets_of_labels_propagated_together_give_the_same_as_each_alone() -> None:

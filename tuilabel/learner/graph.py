@@ -22,6 +22,7 @@ ITERATIONS = 20  # of conjugate gradients: as good as 100 power iterations; more
 SCALE_UP = 1e12  # keeps small values far from labels out of the denormal range, which is three times as slow
 ANCHORS = 200_000  # a larger pool is sampled down to this many items
 MAX_WEIGHT = 2.0  # of a label; a label of an item with the median scale has weight 1
+SMALL = 5_000  # items
 _SCALE_NEIGHBOUR = 7  # its distance is an item's local scale (Zelnik-Manor & Perona 2004)
 _EXACT = 4_000  # items, up to which the search is exhaustive
 _LISTS, _PROBES = 256, 16  # recall above .99 on 60,000 latents of MNIST
@@ -83,31 +84,38 @@ class NeighbourGraph:
             np.savez(file, data=s.data, indices=s.indices, indptr=s.indptr, scale=graph.scale, anchors=graph.anchors)
         return graph
 
-    def propagate(self, latents: NDArray[np.float32], *labelled: LabelSet) -> list[NDArray[np.float32]]:
+    def propagate(
+        self, latents: NDArray[np.float32], *labelled: LabelSet, absorption: float = 0.0
+    ) -> list[NDArray[np.float32]]:
         """Class probabilities of every anchor, float32 (A, C), for each set of labels, solved together.
 
-        Solves (I - αS) F = Y. Each class has the same mass in Y, whatever its number of labels, and in F (class mass
-        normalisation, Zhu, Ghahramani & Lafferty 2003). The weight of a label is proportional to 1/σ²: an outlier says
-        little about other items. It is at most `MAX_WEIGHT`: a single item in a dense region must not dominate its
+        Solves (I + E - αS) F = Y. Each class has the same mass in F, whatever its number of labels (class mass
+        normalisation, Zhu, Ghahramani & Lafferty 2003). The weight of a label in Y is proportional to 1/σ²: an outlier
+        says little about other items. It is at most `MAX_WEIGHT`: a single item in a dense region must not dominate its
         class. Anchors that no label reaches get 1/C for each class.
 
         Parameters
         ----------
         latents : float32 (N, D), of the whole pool, to find the nearest anchor of labelled items that are not anchors.
         labelled : sets of labels, each of at least one item.
+        absorption : E, diagonal, is this times the weight of each label: how much of what spreads from other labels a
+            label holds up, as in harmonic functions. In pools of more than `SMALL` items it is proportionally less:
+            there a label speaks for more items.
         """
-        starts = np.concatenate([self._start(latents, labels) for labels in labelled], axis=1)  # (A, ΣC)
-        propagated = np.maximum(self._solve(starts), 0)
+        weights = [self._weights(latents, labels) for labels in labelled]
+        each = absorption * min(1, SMALL / len(self.anchors))
+        propagated = np.maximum(self._solve(weights, each), 0)
         propagated /= np.maximum(propagated.sum(axis=0), 1e-12)
         ends = np.cumsum([labels.n_classes for labels in labelled])[:-1]
         return [_normalise_rows(part) for part in np.split(propagated, ends, axis=1)]
 
-    def _start(self, latents: NDArray[np.float32], labelled: LabelSet) -> NDArray[np.float32]:
-        start = np.zeros((len(self.anchors), labelled.n_classes), dtype=np.float32)
+    def _weights(self, latents: NDArray[np.float32], labelled: LabelSet) -> NDArray[np.float32]:
+        """The weights of the labels, float32 (A, C)."""
+        weights = np.zeros((len(self.anchors), labelled.n_classes), dtype=np.float32)
         rows = self.anchor_rows(latents, labelled.indices)
-        weights = np.minimum((np.median(self.scale) / self.scale[rows]) ** 2, MAX_WEIGHT)
-        np.add.at(start, (rows, labelled.labels), weights)
-        return np.asarray(start / np.maximum(start.sum(axis=0), 1e-12), dtype=np.float32)
+        each = np.minimum((np.median(self.scale) / self.scale[rows]) ** 2, MAX_WEIGHT)
+        np.add.at(weights, (rows, labelled.labels), each)
+        return weights
 
     def anchor_rows(self, latents: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
         """The row of each pool index among the anchors, or that of its nearest anchor, int64 (m,)."""
@@ -120,18 +128,37 @@ class NeighbourGraph:
                 rows[i] = int(np.argmin(squares - 2 * (points @ latents[indices[i]])))
         return rows
 
-    def _solve(self, right: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Solve (I - αS) x = right for each column by conjugate gradients, internally scaled up by `SCALE_UP`."""
-        x = right * np.float32(SCALE_UP)
-        residual = self.weights @ x
-        residual *= ALPHA
+    def _solve(self, weights: list[NDArray[np.float32]], absorption: float) -> NDArray[np.float32]:
+        """Solve (I + E - αS) F = Y for each Y in `weights`, (A, C) each, by conjugate gradients; float32 (A, ΣC).
+
+        Values are internally scaled up by `SCALE_UP`, and each column of Y to a sum of 1.
+        """
+        right = np.concatenate(weights, axis=1)
+        right /= np.maximum(right.sum(axis=0), 1e-12)
+        right *= np.float32(SCALE_UP)
+        sinks = []  # the rows with labels, the columns of their set, and E there
+        start = 0
+        for part in weights if absorption else ():
+            rows = np.flatnonzero(part.any(axis=1))
+            columns = np.arange(start, start + part.shape[1])
+            sinks.append((np.ix_(rows, columns), absorption * part[rows].sum(axis=1, keepdims=True)))
+            start += part.shape[1]
+
+        def product(y: NDArray[np.float32]) -> NDArray[np.float32]:
+            image: NDArray[np.float32] = self.weights @ y
+            image *= -ALPHA
+            image += y
+            for where, absorbed in sinks:
+                image[where] += absorbed * y[where]
+            return image
+
+        x = right.copy()
+        residual = right - product(x)
         direction = residual.copy()
         scratch = np.empty_like(x)  # allocating memory for each product would take as long as the product
         square = np.einsum("ng,ng->g", residual, residual)
         for _ in range(ITERATIONS):
-            image = self.weights @ direction
-            image *= -ALPHA
-            image += direction
+            image = product(direction)
             step = square / np.maximum(np.einsum("ng,ng->g", direction, image), 1e-30)
             x += np.multiply(direction, step, out=scratch)
             residual -= np.multiply(image, step, out=scratch)

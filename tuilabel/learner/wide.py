@@ -23,6 +23,7 @@ WIDE = 128  # latents with more columns are wide
 FOLDS = 5
 ALL_FOLDS = 200  # labels, up to which every fold is held out once; with more, one fold is enough
 PRIOR_TRUST = 0.5  # prior in favour of the teacher, in held-out items
+ABSORPTION = 5.0  # of labels in the graph; on latents of MNIST it would do harm
 SHARPENED = 2.0  # power of the propagated probabilities: least squares learns more from clear-cut targets
 MIN_AUDIT = 8  # with this many audit items, only they calibrate the student
 
@@ -82,7 +83,9 @@ class WideLatentLearner:
         n_folds = FOLDS if len(fold) <= ALL_FOLDS else 1
         held_out = np.flatnonzero((fold >= 0) & (fold < n_folds))
         subsets = [labelled.subset(fold != f) for f in range(n_folds)]
-        propagated, *without = self._graph.propagate(self.compact, labelled, *(subsets if len(held_out) else ()))
+        propagated, *without = self._graph.propagate(
+            self.compact, labelled, *(subsets if len(held_out) else ()), absorption=ABSORPTION
+        )
         if not len(held_out):
             return Teacher(_sharpened(calibrated(propagated, 1.0)), MAX_TRUST, 1.0)
         evaluation = labelled.subset(np.isin(np.arange(len(fold)), held_out))
