@@ -24,6 +24,9 @@ from tuilabel.encoders.networks import NetworkEncoder, load_network
 from tuilabel.encoders.networks.names import parse_name
 from tuilabel.encoders.networks.network import describe_network, fetch_weights
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.learner.trainer.messages import TrainerProgress
+from tuilabel.learner.trainer.prepare_messages import EncoderFailed, LatentsReady, PrepareMessage, PrepareSettings
+from tuilabel.learner.trainer.prepare_worker import prepare
 
 
 def images(n: int = 5, side: int = 64, seed: int = 0) -> np.ndarray:
@@ -152,6 +155,25 @@ def test_weights_are_downloaded_with_progress_and_only_whole(tmp_path: Path, mon
     assert len(steps) > 4
     with pytest.raises(TuilabelError, match=r"resnet18-.*\.pth is damaged"):
         load_network("resnet18", "cpu")
+
+
+def test_a_session_goes_on_without_what_cannot_be_downloaded_or_computed(
+    functions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "_hub_dir", str(functions.parent / "hub"))
+    response = io.BytesIO(b"x" * 10)
+    response.headers = {"Content-Length": "10"}  # type: ignore[attr-defined]
+    monkeypatch.setattr("tuilabel.encoders.networks.weights.urlopen", lambda _url, timeout: response)
+    folder = str(colour_folder(functions.parent / "shots", each=2))
+    encoders = tuple(map(NetworkEncoder, ("resnet18", "user_encoders:fails", "user_encoders:colours")))
+    messages: list[PrepareMessage] = []
+    prepare(PrepareSettings(folder, None, encoders, device="cpu", seed=0), messages.append, lambda: False)
+    assert TrainerProgress("download", 10, 10, True, "resnet18") in messages
+    failures = [message.reason for message in messages if isinstance(message, EncoderFailed)]
+    assert len(failures) == 2
+    assert "damaged" in failures[0]
+    assert "'user_encoders:fails' failed: ValueError: no such thing" in failures[1]
+    assert LatentsReady(encoders[2]) in messages
 
 
 # -- timm --------------------------------------------------------------------------------------------------------------

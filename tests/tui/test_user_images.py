@@ -114,6 +114,7 @@ def panel(session: LabellingSession, width: int) -> list[str]:
         (32, TrainerProgress("encode", 500, 2_000, True, "efficientnet_lite2", 31.2), "features 25% · 31/s · 50 s"),
         (24, TrainerProgress("encode", 500, 20_000, True, "timm:resnet18", 31.2), "features 2% · 11 min"),
         (24, TrainerProgress("encode", 500, 2_000, True, "vae"), "encoding 25%"),
+        (32, TrainerProgress("download", 10**7, 4 * 10**7, True, "resnet18", 10**6), "downloading 25% · 30 s"),
     ],
 )
 def test_background_progress_fits_a_narrow_panel(

@@ -57,7 +57,7 @@ class TrainerState:
     failure: str | None = None
     """Why it does not work; None while it does."""
     background: str | None = None
-    """What it does in the background: "read", "vae" or "encode", with the progress in the next two fields."""
+    """What it does in the background: "read", "download", "vae" or "encode", with the progress in the next fields."""
     background_done: int = 0
     background_total: int = 0
     background_rate: float | None = None

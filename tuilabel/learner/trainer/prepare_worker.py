@@ -35,7 +35,7 @@ GROWN_BY = 1.5  # report new images when there are this many times as many as in
 
 
 def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], should_stop: Callable[[], bool]) -> None:
-    """Read the remaining images; then train each encoder if it needs training, and encode all images.
+    """Read the remaining images; then download or train what each encoder needs, and encode all images.
 
     Raises
     ------
@@ -65,6 +65,7 @@ def _encode(
     send: Callable[[PrepareMessage], None],
     should_stop: Callable[[], bool],
 ) -> None:
+    encoder.fetch(_Reporter("download", send, encoder.name))
     if encoder.needs_training(pool):
         report = _Reporter("vae", send, encoder.name)
         encoder.train(pool, device=settings.device, seed=settings.seed, on_progress=report, should_stop=should_stop)

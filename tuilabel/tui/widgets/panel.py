@@ -150,7 +150,7 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     return [*line, (figures, "dim")]
 
 
-_BACKGROUND = {"read": "reading", "vae": "training VAE", "encode": "encoding"}
+_BACKGROUND = {"read": "reading", "download": "downloading", "vae": "training VAE", "encode": "encoding"}
 
 
 def _space(trainer: TrainerState, width: int) -> list[Line]:
@@ -176,7 +176,7 @@ def _preparing(trainer: TrainerState, width: int) -> Line:
     if not trainer.background_rate:
         return line
     left = f" · {_duration((trainer.background_total - trainer.background_done) / trainer.background_rate)}"
-    rate = "" if trainer.background == "vae" else f" · {trainer.background_rate:,.0f}/s"
+    rate = "" if trainer.background in ("download", "vae") else f" · {trainer.background_rate:,.0f}/s"
     for text in (f"{rate}{left}", left):
         if sum(len(piece) for piece, _ in line) + len(text) <= width:
             return [*line, (text, "dim")]
