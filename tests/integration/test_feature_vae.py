@@ -265,7 +265,7 @@ def test_checkpoints_for_something_else_are_refused(
 
     assert "holds a VAE of images, not of features" in message(ENCODER, pixels)
     assert f"pass `encoder='{ENCODER}'`" in message("vae", on_features)
-    assert f"for features of {NETWORK}, not efficientnet_lite0" in message("vae-on:efficientnet_lite0", on_features)
+    assert f"for features of {NETWORK}, not efficientnet_lite2" in message("vae-on:efficientnet_lite2", on_features)
     assert "no checkpoint at" in message(ENCODER, tmp_path / "missing")
     (tmp_path / "short").write_bytes(on_features.read_bytes()[:-100])
     assert "truncated" in message(ENCODER, tmp_path / "short")
