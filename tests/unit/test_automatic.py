@@ -85,6 +85,15 @@ def test_a_built_in_dataset_keeps_its_vae() -> None:
     assert encoder == choose_encoder("vae", open_pool("mnist")) == choose_encoder("auto", open_pool("mnist"))
 
 
+@pytest.mark.parametrize("augmentations", ["signs", "photos"])
+def test_a_built_in_dataset_in_front_of_a_background_gets_the_network(
+    augmentations: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = open_pool("mnist")
+    monkeypatch.setattr(type(pool), "augmentations", property(lambda _: augmentations))
+    assert [encoder.name for encoder in candidate_encoders("auto", pool)] == ["efficientnet_lite2"]
+
+
 def test_auto_is_a_name_like_others(tmp_path: Path) -> None:
     check_encoder("auto")
     (vae,) = candidate_encoders("vae", pool_of(noise(32, 32, 3)), project=tmp_path)

@@ -21,6 +21,9 @@ from tuilabel.encoders.vae.encoder import VAEEncoder
 AUTO = "auto"
 """The name, in place of an encoder's, that leaves the choice to this rule."""
 
+COLOURED = ("photos", "signs")
+"""Augmentations of built-in datasets that a VAE of the pixels does not suit."""
+
 SAMPLE = 500  # images whose borders are looked at
 NEAR = 16  # grey levels from the border's median that still count as background
 FLAT = 0.7  # median share of such pixels: digits 1.0, clothes 0.88; photographs below 0.45, digits of meters 0.58
@@ -29,17 +32,19 @@ FLAT = 0.7  # median share of such pixels: digits 1.0, clothes 0.88; photographs
 def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
     """The encoders worth trying for a pool, best first; in the opposite order they get ready sooner.
 
-    Only the first may be the VAE that still needs training. A built-in dataset, or a given checkpoint, leaves the VAE
-    alone.
+    Only the first may be the VAE that still needs training. A given checkpoint leaves the VAE alone, and a built-in
+    dataset has one candidate: the VAE, or the network for photographs and for glyphs in front of a background.
 
     Raises
     ------
     TuilabelError : if that VAE is missing, damaged or made for other images.
     """
+    network, thumbnails = NetworkEncoder(BUNDLED), PCAEncoder()
+    if pool.is_builtin and pool.augmentations in COLOURED and options.checkpoint is None:
+        return (network,)
     vae = VAEEncoder.choose(pool, options)
     if pool.is_builtin or options.checkpoint is not None:
         return (vae,)
-    network, thumbnails = NetworkEncoder(BUNDLED), PCAEncoder()
     if are_glyphs(pool):
         return (vae, network, thumbnails)
     return (network, thumbnails) if vae.needs_training(pool) else (network, vae, thumbnails)
