@@ -16,6 +16,7 @@ from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.deploy import ModelCard, write_model
 from tuilabel.deploy.program import Program
+from tuilabel.encoders.image_input import ImageInput
 from tuilabel.encoders.vae.export import LatentModule
 from tuilabel.encoders.vae.inputs import to_input
 from tuilabel.encoders.vae.model import VAE, VAEConfig
@@ -84,8 +85,8 @@ def test_a_torch_program_needs_only_torch(onnx: Path, tiny_project: ModelOptions
     assert np.allclose(probabilities, session.run(["probabilities"], {"images": images})[0], atol=1e-5)
 
 
-def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndarray, np.ndarray]:
-    """A program that resizes images of that size, images, and tuilabel's own probabilities for them."""
+def small(height: int, width: int, channels: int) -> tuple[Program, np.ndarray, np.ndarray, np.ndarray]:
+    """A program that resizes images of that size, images, and tuilabel's own probabilities and latents for them."""
     torch.manual_seed(0)
     vae = VAE(VAEConfig(height=24, width=24, channels=channels, latent_dim=4, hidden=16)).eval()
     rng = np.random.default_rng(0)
@@ -95,27 +96,28 @@ def small(height: int, width: int, channels: int) -> tuple[Program, VAE, np.ndar
         means = vae.latents(to_input(images, vae.config, torch.device("cpu"))).numpy()
     predictions = ensemble.predict_proba(means) ** (1 / 1.5)
     predictions /= predictions.sum(axis=1, keepdims=True)
-    return Program(LatentModule(vae), ensemble, 1.5).eval(), vae, images, predictions
+    return Program(LatentModule(vae), ensemble, 1.5), images, predictions, means
 
 
 def card(height: int, width: int, channels: int) -> ModelCard:
-    return ModelCard(("a", "b", "ü"), height, width, channels, "toy", 30, 1.5, "0" * 32, "1")
+    given = ImageInput(height, width, channels, longest=2 * width)
+    return ModelCard(("a", "b", "ü"), given, "vae", "toy", 30, 1.5, "0" * 32, "1")
 
 
 @pytest.mark.parametrize("shape", [(40, 61, 3), (18, 20, 1)], ids=["smaller", "larger"])
 @pytest.mark.parametrize("kind", ["onnx", "torch"])
 def test_images_are_resized_in_the_graph(shape: tuple[int, int, int], kind: str, tmp_path: Path) -> None:
-    program, _, images, expected = small(*shape)
-    agreement = write_model(program, card(*shape), images, expected, tmp_path / "m", kind)
+    program, images, expected, latents = small(*shape)
+    agreement = write_model(program, card(*shape), images, expected, latents, tmp_path / "m", kind)
     assert agreement.difference < 1e-5
     assert agreement.images == agreement.same_class == 6
 
 
 def test_a_model_with_other_predictions_is_not_kept(tmp_path: Path) -> None:
-    program, _, images, expected = small(24, 24, 1)
+    program, images, expected, latents = small(24, 24, 1)
     (tmp_path / "m.pt2").write_text("old")
     with pytest.raises(TuilabelError, match="nothing was written"):
-        write_model(program, card(24, 24, 1), images, expected[:, ::-1].copy(), tmp_path / "m.pt2", "torch")
+        write_model(program, card(24, 24, 1), images, expected[:, ::-1].copy(), latents, tmp_path / "m.pt2", "torch")
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt2"]
     assert (tmp_path / "m.pt2").read_text() == "old"
 

@@ -74,7 +74,7 @@ def test_a_new_encoder_is_a_class_and_an_entry(monkeypatch: pytest.MonkeyPatch) 
     assert not np.array_equal(encode(images, Brightness(power=2)), latents), "another cache key"
     assert chosen.decoder() is None
     with pytest.raises(TuilabelError, match="brightness cannot be exported"):
-        chosen.export_module()
+        chosen.export_module(ImagePool.from_arrays(images, ()))
 
 
 def test_encoders_are_pickled_and_compared_by_value(pool: ImagePool, tiny: Tiny, tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_table_of_latents_covers_the_pool_and_perhaps_the_test_split(pool: Ima
         LatentTable(tmp_path / "own.npy").encode_others(ImagePool.from_arrays(toy_images(), ()), pool)
 
 
-def test_a_vae_decodes_and_exports_and_others_do_not(pool: ImagePool, tiny: Tiny) -> None:
+def test_a_vae_decodes_and_exports(pool: ImagePool, tiny: Tiny) -> None:
     encoder: Encoder = VAEEncoder(tiny.checkpoint)
     decoder = encoder.decoder()
     assert decoder is not None
@@ -161,11 +161,17 @@ def test_a_vae_decodes_and_exports_and_others_do_not(pool: ImagePool, tiny: Tiny
     images = np.array(pool.images[:20])
     model, _ = load_checkpoint(tiny.checkpoint)
     with torch.inference_mode():
-        exported = encoder.export_module()(torch.from_numpy(images))
+        exported = encoder.export_module(pool)(torch.from_numpy(images))
         expected = model.latents(to_input(images, model.config, torch.device("cpu")))
     assert torch.allclose(exported, expected, atol=1e-5)
-    with pytest.raises(TuilabelError, match=r"a model that uses pca cannot be exported"):
-        PCAEncoder().export_module()
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 1), (64, 37, 3), (9, 16, 3)])
+def test_the_components_of_thumbnails_are_exported(shape: tuple[int, int, int]) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
+    pool = ImagePool.from_arrays(images, ())
+    exported = PCAEncoder().export_module(pool)(torch.from_numpy(images)).numpy()
+    assert np.allclose(exported, PCAEncoder().encode(pool).pool, atol=1e-4)
 
 
 def test_latents_of_files_follow_their_names(tmp_path: Path) -> None:

@@ -456,7 +456,7 @@ def test_other_images_need_a_table_of_their_own(toy: Toy, tmp_path: Path) -> Non
     with pytest.raises(TuilabelError, match=r"vectors of 3 numbers, but .*own.npy of 8"):
         LatentTable(tmp_path / "own.npy", tmp_path / "short.npy").encode_others(others, pool)
     with pytest.raises(TuilabelError, match=r"a model on own latents cannot be exported"):
-        LatentTable(tmp_path / "own.npy").export_module()
+        LatentTable(tmp_path / "own.npy").export_module(pool)
 
 
 def test_the_digest_of_a_table_is_that_of_its_content(toy: Toy, tmp_path: Path) -> None:

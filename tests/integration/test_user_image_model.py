@@ -90,12 +90,13 @@ def test_another_folder_of_other_sizes_is_predicted(labelled: ModelOptions, tmp_
     assert np.mean([row["path"].split("/")[0] == row["label"] for row in rows]) > 0.8
 
 
-def test_a_model_on_a_vae_is_exported_and_one_on_thumbnails_is_not(labelled: ModelOptions, tmp_path: Path) -> None:
+def test_a_model_on_thumbnails_is_exported_and_then_one_on_a_vae(labelled: ModelOptions, tmp_path: Path) -> None:
     from tuilabel.encoders.vae.settings import TrainSettings
     from tuilabel.encoders.vae.training import train_vae
 
-    with pytest.raises(TuilabelError, match=r"pca cannot be exported.*train-vae"):
-        export_model(labelled, "onnx", tmp_path / "model.onnx")
+    thumbnails = export_model(labelled, "torch", tmp_path / "model.pt2")
+    assert thumbnails.images == thumbnails.same_class == thumbnails.same_as_predict == 60
+    assert thumbnails.input["shape"][3] == 3
     pool = open_pool(labelled.dataset)
     assert labelled.project is not None
     settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=8)

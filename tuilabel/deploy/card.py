@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from tuilabel.encoders.image_input import ImageInput
 
 
 @dataclass(frozen=True)
@@ -13,42 +16,50 @@ class ModelCard:
 
     classes: Sequence[str]
     """In the order of the columns of `probabilities`."""
-    height: int
-    width: int
-    channels: int
+    input: ImageInput
+    """The images that the model takes."""
+    encoder: str
     dataset: str
     labels: int
     """Number of labels the classifier was trained on."""
     temperature: float
-    checkpoint: str
-    """BLAKE2b digest of the VAE's file, 32 hexadecimal digits."""
+    checkpoint: str | None
+    """BLAKE2b digest of the VAE's file, 32 hexadecimal digits; None without a VAE."""
     version: str
     """The version of tuilabel."""
 
     @property
     def preprocessing(self) -> str:
         """How to preprocess images, in words."""
-        mode = "greyscale" if self.channels == 1 else "RGB"
+        given = self.input
+        mode = "greyscale" if given.channels == 1 else "RGB"
+        one_filter = given.shrink == given.enlarge
+        enlarge = "" if one_filter else f", or {given.enlarge} if that is larger"
         return (
-            f"Convert each image to {mode} and resize it to {self.width} pixels wide and {self.height} high; stack "
-            f"them as uint8 (N, {self.height}, {self.width}, {self.channels}), values 0 to 255. Scaling to 0…1 and "
-            "everything after it is in the model."
+            f"Shrink each image, turned upright, in its proportions to at most {given.longest} pixels per side "
+            f"(bicubic), and convert it to {mode}, transparency over white; resize it to {given.width} pixels wide and "
+            f"{given.height} high with Pillow's filter {given.shrink}{enlarge}; stack them as uint8 "
+            f"(N, {given.height}, {given.width}, {given.channels}), values 0 to 255. Scaling and everything after it "
+            "is in the model."
         )
 
-    def document(self) -> dict[str, object]:
+    def document(self) -> dict[str, Any]:
         """The card as a JSON document, with the preprocessing in words and in numbers."""
         fields = asdict(self)
         fields["tuilabel"] = fields.pop("version")
-        height, width, channels = (fields.pop(name) for name in ("height", "width", "channels"))
+        given = self.input
         return {
             **fields,
             "classes": list(self.classes),
             "input": {
                 "name": "images",
                 "dtype": "uint8",
-                "shape": ["N", height, width, channels],
-                "mode": "L" if channels == 1 else "RGB",
+                "shape": ["N", given.height, given.width, given.channels],
+                "mode": given.mode,
                 "values": [0, 255],
+                "longest": given.longest,
+                "shrink": given.shrink,
+                "enlarge": given.enlarge,
             },
             "outputs": {"probabilities": ["N", len(self.classes)], "latents": ["N", "D"]},
             "preprocessing": self.preprocessing,

@@ -28,6 +28,7 @@ FORMATS = {
 SUFFIXES = {"onnx": ".onnx", "torch": ".pt2"}
 OPSET = 18
 TOLERANCE = 1e-4  # largest difference of any probability
+BATCH = 16  # images at once
 ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 Run = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -66,35 +67,57 @@ def check_format(file_format: str) -> None:
 
 
 def write_model(
-    program: Program, card: ModelCard, images: NDArray[np.uint8], expected: NDArray[np.float32], out: Path, kind: str
+    program: Program,
+    card: ModelCard,
+    images: NDArray[np.uint8],
+    probabilities: NDArray[np.float32],
+    latents: NDArray[np.float32],
+    out: Path,
+    kind: str,
 ) -> Agreement:
     """Write a model file and `OUT.json`, after checking its predictions on `images`.
 
     Parameters
     ----------
     images : uint8 (n, H, W, C), n ≥ 1, on which the file is checked.
-    expected : float32 (n, K), tuilabel's own probabilities for them, encoded in single precision.
+    probabilities, latents : float32 (n, K) and (n, D), tuilabel's own for them, computed in single precision.
     kind : one of `FORMATS`.
 
     Raises
     ------
     UsageError : see `check_format`.
-    TuilabelError : see `check_format`; if a file cannot be written, or its predictions differ from `expected`.
+    TuilabelError : see `check_format`; if the program cannot be expressed in this format, a file cannot be written, or
+        its predictions differ from tuilabel's.
     """
     check_format(kind)
     write, load = (_write_onnx, _load_onnx) if kind == "onnx" else (_write_torch, _load_torch)
-    with atomic_write(out) as temporary:
-        with _quietly():
-            write(program, card, images[:2], temporary)
-            agreement = _compare(load(temporary), images, expected, program)
+    with atomic_write(out) as temporary, atomic_write(card_path(out)) as card_file:
+        try:
+            with _quietly():
+                write(program, card, images[:2], temporary)
+                run = load(temporary)
+                agreement = _compare(run, images, probabilities, latents)
+        except (TuilabelError, OSError):
+            raise
+        except Exception as error:  # of torch.export, the converter and the runtimes
+            reason = " ".join(str(error).split())[:200]
+            raise TuilabelError(
+                f"a model that uses {card.encoder} cannot be written as {kind}: choose another `file_format` or "
+                f"`encoder`; `predict` works with it ({type(error).__name__}: {reason})"
+            ) from error
         if not (agreement.difference < TOLERANCE and agreement.same_class == agreement.images):
             raise TuilabelError(
                 f"the {kind} model's predictions differ from tuilabel's by up to {agreement.difference:.2g}, and in "
                 f"{agreement.images - agreement.same_class} of {agreement.images} classes: nothing was written"
             )
-    with atomic_write(card_path(out)) as temporary:
-        temporary.write_text(json.dumps(card.document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        card_file.write_text(json.dumps(card.document(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return agreement
+
+
+def batches(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """The images a few at a time, so that the activations of a network fit into little memory."""
+    for start in range(0, len(images), BATCH):
+        yield images[start : start + BATCH]
 
 
 def card_path(out: Path) -> Path:
@@ -158,17 +181,19 @@ def _load_torch(path: Path) -> Run:
     return run
 
 
-def _compare(run: Run, images: NDArray[np.uint8], expected: NDArray[np.float32], program: Program) -> Agreement:
-    """Compare on all images at once, and on the first one alone: the file must accept any batch size."""
-    import torch
-
-    with torch.inference_mode():
-        latents = program(torch.from_numpy(images))[1].numpy()
-    whole, file_latents = run(images)
-    first, _ = run(images[:1])
-    difference = max(float(np.abs(whole - expected).max()), float(np.abs(first - expected[:1]).max()))
-    same = int((whole.argmax(axis=1) == expected.argmax(axis=1)).sum())
-    return Agreement(len(images), same, difference, float(np.abs(file_latents - latents).max()))
+def _compare(
+    run: Run, images: NDArray[np.uint8], probabilities: NDArray[np.float32], latents: NDArray[np.float32]
+) -> Agreement:
+    """Compare on all images, and on the first one alone: the file must accept any batch size."""
+    parts = [run(part) for part in (*batches(images), images[:1])]
+    file_probabilities, file_latents = (np.concatenate(part) for part in zip(*parts, strict=True))
+    n = len(images)
+    same = int((file_probabilities[:n].argmax(axis=1) == probabilities.argmax(axis=1)).sum())
+    difference, latent_difference = (
+        float(np.abs(written - np.concatenate([own, own[:1]])).max(initial=0))
+        for written, own in ((file_probabilities, probabilities), (file_latents, latents))
+    )
+    return Agreement(n, same, difference, latent_difference)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.cache import Latents, OnProgress, cache_path, no_progress, read_cached, write_cached
+from tuilabel.encoders.image_input import ImageInput
 from tuilabel.errors import TuilabelError
 
 if TYPE_CHECKING:
@@ -150,16 +151,21 @@ class Encoder(ABC):
         """A function that decodes latents to images, on the CPU; None if latents cannot be decoded."""
         return None
 
-    def export_module(self) -> nn.Module:
-        """A network from images uint8 (N, H, W, C) of the pool's size to latents (N, D), which torch can export.
+    def export_input(self, pool: ImagePool) -> ImageInput:
+        """The images that the exported encoder takes: the pool's small copies, unless it sees others."""
+        height, width, channels = pool.images.shape[1:]
+        return ImageInput(height, width, channels, longest=2 * max(height, width))
+
+    def export_module(self, _pool: ImagePool) -> nn.Module:
+        """A network from images uint8 (N, H, W, C), see `export_input`, to latents (N, D), which torch can export.
 
         Raises
         ------
         TuilabelError : if the encoder cannot be exported.
         """
         raise TuilabelError(
-            f"a model that uses {self.name} cannot be exported as one file: train a VAE with `tuilabel train-vae`, "
-            "or let `tuilabel label` finish training its own"
+            f"a model that uses {self.name} cannot be exported as one file: `predict` works with it, or choose "
+            "another `encoder`"
         )
 
 

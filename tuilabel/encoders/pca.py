@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from tuilabel.datasets import ImagePool
 from tuilabel.datasets.decode import resize_to
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
+
+if TYPE_CHECKING:
+    from tuilabel.encoders.pca_module import PCAModule
 
 SIDE = 16  # pixels, of the thumbnails
 COMPONENTS = 32
@@ -49,6 +52,12 @@ class PCAEncoder(Encoder):
         height, width, channels = pool.images.shape[1:]
         images = np.stack([resize_to(image, height, width, channels) for image in others.images])
         return PCA.fit(pool.images)(images)
+
+    def export_module(self, pool: ImagePool) -> PCAModule:
+        """The projection onto the pool's components, of images of its size."""
+        from tuilabel.encoders.pca_module import PCAModule
+
+        return PCAModule(PCA.fit(pool.images), *pool.images.shape[1:3])
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class LatentTable(Encoder):
             )
         return there
 
-    def export_module(self) -> nn.Module:
+    def export_module(self, _pool: ImagePool) -> nn.Module:
         """Raise `TuilabelError`: what made the vectors is not known."""
         raise TuilabelError(
             f"a model on own latents cannot be exported: what made {self.file} of the images is not known; `predict` "

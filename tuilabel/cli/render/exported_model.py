@@ -17,5 +17,8 @@ def agreement_line(exported: ExportedModel) -> str:
         f"tuilabel in single precision, probabilities within {exported.difference:.1g}"
     )
     if exported.differs_from_predict >= TOLERANCE:
-        line += f" (`predict` encodes in half precision here: within {exported.differs_from_predict:.1g})"
+        line += (
+            f" (as `predict` here: {exported.same_as_predict} of the classes, probabilities within "
+            f"{exported.differs_from_predict:.1g})"
+        )
     return f"{line}; classes and preprocessing in {exported.card}"

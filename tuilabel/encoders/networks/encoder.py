@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +15,23 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress, read_cached, write_cached
+from tuilabel.encoders.image_input import ImageInput
 from tuilabel.encoders.networks import pictures, projection
 from tuilabel.encoders.networks.feature_file import FeatureFile
-from tuilabel.encoders.networks.network import Network, describe_network, fetch_weights, load_network
+from tuilabel.encoders.networks.network import (
+    Network,
+    TorchNetwork,
+    describe_network,
+    fetch_weights,
+    load_network,
+)
 from tuilabel.encoders.networks.projection import Projection
 from tuilabel.encoders.networks.views import View
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
+
+if TYPE_CHECKING:
+    from torch import nn
 
 BLOCK = 64  # images: after so many features are stored, and progress is reported
 
@@ -73,6 +84,25 @@ class NetworkEncoder(Encoder):
         """Other images, seen in the size of the pool's, with the projection of the pool."""
         project = self.projection(self.features(pool, device, on_progress))
         return project(self.features(others, device, on_progress, like=pool))
+
+    def export_input(self, pool: ImagePool) -> ImageInput:
+        """Squares of the side at which the network sees the pool."""
+        return pictures.input_of_side(self.side(pool))
+
+    def export_module(self, pool: ImagePool) -> nn.Module:
+        """The network with the projection of the pool; see `Encoder.export_module`."""
+        from torch import nn
+
+        from tuilabel.encoders.networks.export import NetworkFeatures, ProjectionModule
+
+        network = load_network(self.network, "cpu")
+        if not isinstance(network, TorchNetwork):
+            raise TuilabelError(
+                f"a model that uses the function {self.network} cannot be exported: a file cannot hold it; `predict` "
+                "works with it, or choose another `encoder`"
+            )
+        projection = self.projection(self.features(pool))
+        return nn.Sequential(NetworkFeatures(network), ProjectionModule(projection)).eval()
 
     def available_features(
         self, pool: ImagePool, *, test: bool = False, like: ImagePool | None = None, view: View | None = None

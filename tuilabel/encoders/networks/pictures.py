@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets import ImagePool
+from tuilabel.encoders.image_input import ImageInput
 
 VERSION = 2  # part of the names of cached features: raise it with every change of what a network gets to see
 STEP = 32  # pixels; sides are multiples of it
@@ -59,9 +60,17 @@ def pictures(pool: ImagePool, start: int, side: int, batch: int, *, test: bool =
             threads.shutdown(wait=False, cancel_futures=True)
 
 
+def input_of_side(side: int) -> ImageInput:
+    """What `pictures` does, for files and Pillow alone."""
+    return ImageInput(side, side, 3, _longest(side), shrink="LANCZOS", enlarge="BICUBIC")
+
+
+def _longest(side: int) -> int:
+    return side * 3 // 2  # pixels: then the shorter side of most photographs still has `side`
+
+
 def _read(read: Callable[[int, int], NDArray[np.uint8]], index: int, side: int) -> NDArray[np.uint8]:
-    longest = side * 3 // 2  # pixels: then the shorter side of most photographs still has `side`
-    return squeezed(read(index, longest), side)
+    return squeezed(read(index, _longest(side)), side)
 
 
 def squeezed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -127,7 +127,7 @@ class VAEEncoder(BatchEncoder):
         """A function that decodes latents with the VAE, on the CPU."""
         return LatentDecoder(self.checkpoint)
 
-    def export_module(self) -> LatentModule:
+    def export_module(self, _pool: ImagePool) -> LatentModule:
         """The VAE's encoder as a network; raises `TuilabelError` if the checkpoint is damaged."""
         from tuilabel.encoders.vae.checkpoint import load_checkpoint
         from tuilabel.encoders.vae.export import LatentModule

@@ -1,0 +1,117 @@
+"""Models on the features of a network: exported as one file, and used on other folders."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+
+from tests.helpers.folders import COLOURS, colour_folder
+from tuilabel.errors import TuilabelError
+from tuilabel.project.export_model import ExportedModel, export_model
+from tuilabel.project.open_session import open_session
+from tuilabel.project.options import ModelOptions, SessionOptions
+from tuilabel.project.predict import PredictOptions, predict, predict_pool
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
+    """A project of 24 small pictures, 9 of them labelled, with the bundled network."""
+    root = tmp_path_factory.mktemp("network")
+    folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
+    options = SessionOptions(
+        str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, annotator="ada",
+        encoder="efficientnet_lite0", strategy="random",
+    )  # fmt: skip
+    with open_session(options) as session:
+        assert session.batch is not None
+        for item in session.batch.items:
+            session.label(item.index, list(COLOURS).index(session.pool.files.last_name(item.index).split("/")[0]))
+    return ModelOptions(str(folder), root / "p.tuilabel", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def onnx(project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
+    return export_model(project, "onnx", tmp_path_factory.mktemp("onnx") / "mnist.onnx")
+
+
+def test_the_file_agrees_with_tuilabel_and_says_how_images_become_its_input(onnx: ExportedModel) -> None:
+    assert onnx.images == onnx.same_class == onnx.same_as_predict == 24
+    assert onnx.difference < 1e-5
+    assert onnx.differs_from_predict < 0.01, "features in half precision, files decoded by Pillow alone"
+    assert 7e6 < onnx.model.stat().st_size < 18e6
+    card = json.loads(onnx.card.read_text())
+    assert (card["encoder"], card["checkpoint"], card["labels"]) == ("efficientnet_lite0", None, 9)
+    assert card["classes"] == list(COLOURS)
+    assert card["input"]["shape"] == ["N", 96, 96, 3]
+    assert (card["input"]["longest"], card["input"]["shrink"], card["input"]["enlarge"]) == (144, "LANCZOS", "BICUBIC")
+    metadata = onnxruntime.InferenceSession(onnx.model).get_modelmeta().custom_metadata_map
+    assert json.loads(metadata["input"]) == card["input"]
+
+
+def test_the_example_of_the_documentation_predicts_what_predict_does(
+    onnx: ExportedModel,
+    project: ModelOptions,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    others = colour_folder(tmp_path / "others", each=2, first=100, size=lambda k: (90 + k % 7, 60))
+    predict(project, PredictOptions(on=str(others), out=tmp_path / "p.csv"))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(onnx.model, "mnist.onnx")
+    shutil.copy(onnx.card, "mnist.onnx.json")
+    (block,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    code = compile(block, str(DOCUMENT), "exec")
+    for row in csv.DictReader((tmp_path / "p.csv").read_text().splitlines()):
+        shutil.copy(others / row["path"], "image.png")
+        exec(code, {})
+        said = re.fullmatch(r"(\w+) \(([\d.]+)%\)\n", capsys.readouterr().out)
+        assert said is not None
+        assert said[1] == row["label"]
+        assert float(said[2]) / 100 == pytest.approx(float(row["confidence"]), abs=0.02)
+
+
+@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "pca"])
+def test_the_same_files_in_another_folder_get_the_same_predictions(
+    project: ModelOptions, encoder: str, tmp_path: Path
+) -> None:
+    shutil.copytree(str(project.dataset), tmp_path / "copies")
+    options = replace(project, encoder=encoder)
+    own, copies = predict_pool(options), predict_pool(options, on=str(tmp_path / "copies"))
+    order = own.pool.indices_of([item.decode() for item in copies.pool.ids])
+    assert (order >= 0).all()
+    assert np.abs(own.probabilities[order] - copies.probabilities).max() < 0.01
+
+
+def test_a_function_cannot_be_exported(project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_net.py").write_text("def mean(images):\n    return images.mean((1, 2)) / 255\n")
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    with pytest.raises(TuilabelError, match=r"the function my_net:mean cannot be exported.*another `encoder`"):
+        export_model(replace(project, encoder="my_net:mean"), "onnx", tmp_path / "m.onnx")
+    assert not (tmp_path / "m.onnx").exists()
+
+
+def test_what_torch_cannot_export_is_one_line_and_writes_nothing(
+    project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stubborn(torch.nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return images[:, :32, 0, 0].repeat(1, 32)[:, :32].float() * float(images.sum())
+
+    monkeypatch.setattr("tuilabel.encoders.pca.PCAEncoder.export_module", lambda *_: Stubborn())
+    with pytest.raises(TuilabelError, match=r"uses pca cannot be written as torch: choose another") as error:
+        export_model(replace(project, encoder="pca"), "torch", tmp_path / "m.pt2")
+    assert "\n" not in str(error.value)
+    assert not [*tmp_path.iterdir()]
