@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -24,6 +26,10 @@ class NetworkFeatures(nn.Module):
     def __init__(self, network: TorchNetwork) -> None:
         super().__init__()
         self.network = network.module
+        layer: Any
+        for layer in self.network.modules():
+            if getattr(layer, "inplace", False):
+                layer.inplace = False  # exported as one operation instead of several
         self.register_buffer("mean", network.mean)
         self.register_buffer("std", network.std)
         self.eval().requires_grad_(False)
