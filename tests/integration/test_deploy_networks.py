@@ -32,7 +32,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
     folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
     options = SessionOptions(
         str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, annotator="ada",
-        encoder="efficientnet_lite0", strategy="random",
+        encoder="efficientnet_lite2", strategy="random",
     )  # fmt: skip
     with open_session(options) as session:
         assert session.batch is not None
@@ -50,9 +50,9 @@ def test_the_file_agrees_with_tuilabel_and_says_how_images_become_its_input(onnx
     assert onnx.images == onnx.same_class == onnx.same_as_predict == 24
     assert onnx.difference < 1e-5
     assert onnx.differs_from_predict < 0.01, "features in half precision, files decoded by Pillow alone"
-    assert 7e6 < onnx.model.stat().st_size < 18e6
+    assert onnx.model.stat().st_size < 30e6
     card = json.loads(onnx.card.read_text())
-    assert (card["encoder"], card["checkpoint"], card["labels"]) == ("efficientnet_lite0", None, 9)
+    assert (card["encoder"], card["checkpoint"], card["labels"]) == ("efficientnet_lite2", None, 9)
     assert card["classes"] == list(COLOURS)
     assert card["input"]["shape"] == ["N", 96, 96, 3]
     assert (card["input"]["longest"], card["input"]["shrink"], card["input"]["enlarge"]) == (144, "LANCZOS", "BICUBIC")
@@ -83,7 +83,7 @@ def test_the_example_of_the_documentation_predicts_what_predict_does(
         assert float(said[2]) / 100 == pytest.approx(float(row["confidence"]), abs=0.02)
 
 
-@pytest.mark.parametrize("encoder", ["efficientnet_lite0", "pca"])
+@pytest.mark.parametrize("encoder", ["efficientnet_lite2", "pca"])
 def test_the_same_files_in_another_folder_get_the_same_predictions(
     project: ModelOptions, encoder: str, tmp_path: Path
 ) -> None:
