@@ -16,6 +16,8 @@ import pytest
 import torch
 
 from tests.helpers.folders import COLOURS, colour_folder
+from tuilabel.encoders.networks.export import ProjectionModule
+from tuilabel.encoders.networks.projection import Block, Projection
 from tuilabel.errors import TuilabelError
 from tuilabel.project.export_model import ExportedModel, export_model
 from tuilabel.project.open_session import open_session
@@ -44,6 +46,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
 @pytest.fixture(scope="module")
 def onnx(project: ModelOptions, tmp_path_factory: pytest.TempPathFactory) -> ExportedModel:
     return export_model(project, "onnx", tmp_path_factory.mktemp("onnx") / "mnist.onnx")
+
+
+def test_features_are_projected_as_tuilabel_projects_them() -> None:
+    features = np.random.default_rng(0).gamma(1, size=(90, 30)).astype(np.float32)
+    projection = Projection.fit(features, (Block(8, 1.5), Block(12), Block(10, 2)))
+    projected = ProjectionModule(projection)(torch.from_numpy(features)).numpy()
+    assert np.allclose(projected, projection(features), atol=1e-4)
 
 
 def test_the_file_agrees_with_tuilabel_and_says_how_images_become_its_input(onnx: ExportedModel) -> None:

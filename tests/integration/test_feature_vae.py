@@ -21,6 +21,8 @@ from tuilabel.datasets import DatasetRef, ImagePool, ImageSplit, open_pool
 from tuilabel.encoders import check_encoder, choose_encoder
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.invariance import invariant_axes
+from tuilabel.encoders.networks.names import BUNDLED
+from tuilabel.encoders.networks.pictures import pictures
 from tuilabel.encoders.networks.views import View
 from tuilabel.encoders.vae.checkpoint import load_feature_checkpoint, load_tensors, save_tensors
 from tuilabel.encoders.vae.encoder import VAEEncoder
@@ -339,3 +341,14 @@ def test_a_session_trains_it_in_the_background(tmp_path: Path, monkeypatch: pyte
 
 def test_the_pixel_vae_is_found_beside_it(pool: ImagePool, tmp_path: Path) -> None:
     assert choose_encoder("vae", pool, project=tmp_path) == VAEEncoder(tmp_path / "vae.safetensors")
+
+
+def test_it_is_exported_with_its_network(tmp_path: Path) -> None:
+    pool = ImagePool.from_arrays(images(24), (), name="exported")
+    encoder = FeatureVAEEncoder(BUNDLED, tmp_path / "v.safetensors")
+    encoder.train_with(pool, SETTINGS, device="cpu")
+    side = encoder.export_input(pool).height
+    seen = np.concatenate([*pictures(pool, 0, side, 8)])
+    with torch.inference_mode():
+        latents = encoder.export_module(pool)(torch.from_numpy(seen)).numpy()
+    assert np.allclose(latents, encoder.encode(pool, "cpu").pool, atol=0.02), "features are kept in half precision"

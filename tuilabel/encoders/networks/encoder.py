@@ -89,8 +89,8 @@ class NetworkEncoder(Encoder):
         """Squares of the side at which the network sees the pool."""
         return pictures.input_of_side(self.side(pool))
 
-    def export_module(self, pool: ImagePool) -> nn.Module:
-        """The network with the projection of the pool; see `Encoder.export_module`."""
+    def export_module(self, pool: ImagePool) -> nn.Sequential:
+        """The network, then the projection of the pool; see `Encoder.export_module`."""
         from torch import nn
 
         from tuilabel.encoders.networks.export import NetworkFeatures, ProjectionModule

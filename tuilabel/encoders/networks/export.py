@@ -48,6 +48,7 @@ class ProjectionModule(nn.Module):
 
     def __init__(self, projection: Projection) -> None:
         super().__init__()
+        self.compact = projection.compact
         self.widths = [block.width for block in projection.blocks]
         axes = projection.axes * projection.scale[:, None]
         self.register_buffer("axes", torch.from_numpy(axes))
@@ -56,4 +57,6 @@ class ProjectionModule(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """The latents of features."""
         blocks = [F.normalize(block, dim=1) for block in torch.split(features, self.widths, dim=1)]
-        return torch.cat(blocks, dim=1) @ self.axes - self.offset
+        latents = torch.cat(blocks, dim=1) @ self.axes - self.offset
+        compact = F.normalize(latents[:, : self.compact], dim=1, eps=1e-6) * self.compact**0.5
+        return torch.cat([compact, latents[:, self.compact :]], dim=1)

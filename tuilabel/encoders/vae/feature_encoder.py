@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, digest_of, no_progress, read_cached, write_cached
+from tuilabel.encoders.image_input import ImageInput
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.network import describe_network
 from tuilabel.encoders.networks.views import View
@@ -31,6 +32,7 @@ from tuilabel.encoders.vae.header import (
 from tuilabel.errors import TuilabelError
 
 if TYPE_CHECKING:
+    from tuilabel.encoders.vae.export import FeatureLatentModule
     from tuilabel.encoders.vae.feature_model import FeatureVAE
     from tuilabel.encoders.vae.run import TrainProgress
     from tuilabel.encoders.vae.settings import FeatureSettings
@@ -270,6 +272,19 @@ class FeatureVAEEncoder(Encoder):
         components = backbone.encode(pool, device)
         projected = backbone.encode_others(others, pool, device, on_progress)
         return self._rows(backbone.features(others, device, like=pool), components, projected, device)
+
+    def export_input(self, pool: ImagePool) -> ImageInput:
+        """The images that its network takes."""
+        return self.backbone.export_input(pool)
+
+    def export_module(self, pool: ImagePool) -> FeatureLatentModule:
+        """Network, VAE and components of all features as one network."""
+        from tuilabel.encoders.vae.checkpoint import load_feature_checkpoint
+        from tuilabel.encoders.vae.export import FeatureLatentModule
+
+        network, projection = self.backbone.export_module(pool)
+        model, _ = load_feature_checkpoint(self.checkpoint)
+        return FeatureLatentModule(network, projection, model, self.backbone.encode(pool).compact or 0)
 
     def _rows(
         self, features: NDArray[np.float16], components: Latents, projected: NDArray[np.float32], device: str
