@@ -36,7 +36,19 @@ def test_the_bundled_network_and_a_function_encode_a_folder(shots: Path, run: Ru
 
 
 def test_a_simulation_with_a_function_learns_colours(shots: Path, run: Runner) -> None:
-    options = ("--labels-from-folders", "--budget", 9, "--batch", 3, "--seeds", 1, "--strategy", "random")
+    options = (
+        "--labels-from-folders",
+        "--budget",
+        9,
+        "--initial",
+        3,
+        "--batch",
+        3,
+        "--seeds",
+        1,
+        "--strategy",
+        "random",
+    )
     done = run("simulate", "shots", "--encoder", "mine:colours", *options, "--json", "r.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((shots.parent / "r.json").read_text())["encoder"] == "mine:colours"
