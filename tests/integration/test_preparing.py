@@ -198,7 +198,7 @@ def test_a_session_starts_on_pca_and_switches_to_the_vae(tmp_path: Path) -> None
         changes = [first]
         while changes[-1].encoder != "vae":
             changes.append(client.wait_for(PoolChanged))
-        assert changes[-1] == PoolChanged(60, "vae")
+        assert changes[-1] == PoolChanged(60, "vae", "they are ready")
         result = client.ask(2, 12)
         assert result.n_labels == 12
         client.trainer.ask(InspectItem(1, 3))

@@ -147,7 +147,8 @@ class TrainerWorkspace:
             if choice.by_labels:
                 self._send(Notice(f"Still {title_of(choice.space)}: your labels fit them better"))
             return False
-        why = "your labels fit them better" if choice.by_labels else "they suit such images best"
+        ranked = "they suit such images best" if len(self._encoders) > 1 else "they are ready"
+        why = "your labels fit them better" if choice.by_labels else ranked
         encoder = next(encoder for encoder in self._encoders if encoder.name == choice.space)
         latents = encoder.available(self._pool)
         if latents is None:
