@@ -30,8 +30,8 @@ DEFAULT_ENCODER = AUTO
 
 def check_encoder(name: str) -> None:
     """Raise `UsageError` if there is no encoder called `name`, or a package that it needs is not installed."""
-    if name not in NAMES and ":" not in name:
-        raise unknown_name("encoder", name, (*NAMES, *FORMS, ON_NETWORK))
+    if name not in (AUTO, *ENCODERS) and ":" not in name:
+        raise unknown_name("encoder", name, (AUTO, *ENCODERS, *FORMS, ON_NETWORK))
     if name != AUTO and issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder):
         parse_name(name.removeprefix(ON_FEATURES))
 
