@@ -131,7 +131,7 @@ def test_a_vae_that_was_trained_again_is_reported(shots: ModelOptions) -> None:
         )
 
     train(0)
-    label(shots, learner="mlp")
+    label(shots, learner="mlp", encoder="vae")
     notes: list[str] = []
     assert predict(shots, note=notes.append).encoder == "vae"
     assert notes == []
