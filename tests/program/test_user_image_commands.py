@@ -97,13 +97,13 @@ def test_images_that_have_moved_are_found_again(labelled: Path, shots: Path, run
 
 
 def test_the_vae_of_a_project_encodes(shots: Path, run: Runner, tmp_path: Path) -> None:
-    done = run("encode", "shots")
+    done = run("encode", "shots", "--encoder", "vae")
     assert "no VAE for shots yet" in done.stderr
     checkpoint = tmp_path / "shots.tuilabel" / "vae.safetensors"
     checkpoint.parent.mkdir()
     done = run("train-vae", "shots", "--epochs", "1", "--latent-dim", "4", "--out", checkpoint)
     assert done.returncode == 0, done.stderr
-    assert "61 latents of 4 dimensions" in run("encode", "shots").stdout
+    assert "61 latents of 4 dimensions" in run("encode", "shots", "--encoder", "vae").stdout
 
 
 def test_a_deleted_cache_loses_no_label(
