@@ -86,11 +86,13 @@ def test_a_built_in_dataset_keeps_its_vae() -> None:
 
 
 @pytest.mark.parametrize("augmentations", ["signs", "photos"])
-def test_a_built_in_dataset_in_front_of_a_background_gets_the_network(
+def test_a_built_in_dataset_in_front_of_a_background_gets_the_network_where_it_has_no_vae(
     augmentations: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pool = open_pool("mnist")
     monkeypatch.setattr(type(pool), "augmentations", property(lambda _: augmentations))
+    assert [encoder.name for encoder in candidate_encoders("auto", pool)] == ["vae"]
+    monkeypatch.setattr(type(pool), "name", property(lambda _: "svhn"))
     assert [encoder.name for encoder in candidate_encoders("auto", pool)] == ["efficientnet_lite2"]
 
 

@@ -17,6 +17,7 @@ from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.errors import TuilabelError
 
 AUTO = "auto"
 """The name, in place of an encoder's, that leaves the choice to this rule."""
@@ -33,16 +34,19 @@ def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
     """The encoders worth trying for a pool, best first; in the opposite order they get ready sooner.
 
     Only the first may be the VAE that still needs training. A given checkpoint leaves the VAE alone, and a built-in
-    dataset has one candidate: the VAE, or the network for photographs and for glyphs in front of a background.
+    dataset has one candidate: its VAE, or the network for photographs, and glyphs before a background, without a VAE.
 
     Raises
     ------
     TuilabelError : if that VAE is missing, damaged or made for other images.
     """
     network, thumbnails = NetworkEncoder(BUNDLED), PCAEncoder()
-    if pool.is_builtin and pool.augmentations in COLOURED and options.checkpoint is None:
-        return (network,)
-    vae = VAEEncoder.choose(pool, options)
+    try:
+        vae = VAEEncoder.choose(pool, options)
+    except TuilabelError:
+        if pool.is_builtin and pool.augmentations in COLOURED and options.checkpoint is None:
+            return (network,)
+        raise
     if pool.is_builtin or options.checkpoint is not None:
         return (vae,)
     if are_glyphs(pool):
