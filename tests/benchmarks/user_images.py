@@ -69,10 +69,10 @@ def reading(folder: Path) -> Rows:
 
 
 def keys_meanwhile(folder: Path) -> Rows:
-    """Keys typed while images are read and then while the VAE trains."""
+    """Keys typed while images are read and then while the pretrained network looks at them."""
     photos = photographs(folder / "photos-keys", 30_000)
     environment = {"TUILABEL_CACHE": str(folder / "cache-keys")}
-    latencies: dict[str, list[float]] = {"reading": [], "training VAE": []}
+    latencies: dict[str, list[float]] = {"reading": [], "features": []}
     command = [*COMMAND, str(photos), "--project", str(folder / "keys-own")]
     with Terminal(command, directory=folder, environment=environment) as terminal:
         terminal.wait_for("round 1 by", 60)
@@ -84,7 +84,7 @@ def keys_meanwhile(folder: Path) -> Rows:
                 if k % 20 != 19:  # every 20th key brings the next 20 images
                     seconds.append(first)
     for stage, seconds in latencies.items():
-        what = "images are read" if stage == "reading" else "the VAE trains"
+        what = "images are read" if stage == "reading" else "the network looks at them"
         yield f"key to the first byte of its answer while {what}, p95", f"{1000 * p95(seconds):.1f} ms", "16 ms"
         yield "… median", f"{1000 * statistics.median(seconds):.1f} ms", ""
 
