@@ -248,7 +248,7 @@ def test_user_classes_have_keys_and_no_test_accuracy(tiny: Tiny, tmp_path: Path)
     ("more", "code", "words"),
     [
         (["--checkpoint", "cut"], 1, "truncated"),
-        (["--checkpoint", "nowhere"], 1, "no checkpoint at nowhere"),
+        (["--checkpoint", "nowhere"], 1, "nowhere: use a file written by"),
         (["--project", "file/p"], 1, "cannot create the project"),
         (["--classes", "a,a"], 2, "a different name"),
         (["--classes", "a"], 2, "two classes"),
