@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -85,10 +86,9 @@ class Encoder(ABC):
         """Whether it has to be trained before it can encode a pool."""
         return False
 
-    @property
-    def training_options(self) -> tuple[str, ...]:
-        """Words of the command line after `tuilabel train-vae DATASET` that trains it."""
-        return ()
+    def training_command(self, dataset: str) -> str:
+        """The command that trains it on a dataset."""
+        return f"tuilabel train-vae {shlex.quote(dataset)}"
 
     def train(
         self,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -78,7 +77,7 @@ def encode_dataset(
     project = project_directory(ref.location, None)
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project)
     if chosen.needs_training(pool):
-        command = shlex.join(["tuilabel", "train-vae", ref.location, *chosen.training_options])
+        command = chosen.training_command(ref.location)
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     if encoder == AUTO and not pool.is_builtin and latents is None:
         note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")

@@ -178,7 +178,7 @@ def _earlier(file: Path | None, resume: bool) -> Results | None:
 def _encoder(pool: ImagePool, encoder: str, checkpoint: Path | None, latents: Path | None) -> Encoder:
     chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents)
     if chosen.needs_training(pool):
-        command = " ".join(("tuilabel train-vae", *chosen.training_options))
+        command = chosen.training_command(pool.name)
         raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     return chosen
 

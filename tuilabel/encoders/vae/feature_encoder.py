@@ -28,6 +28,7 @@ from tuilabel.encoders.vae.header import (
     no_checkpoint,
     project_checkpoint,
     read_header,
+    training_command,
 )
 from tuilabel.errors import TuilabelError
 
@@ -62,10 +63,9 @@ class FeatureVAEEncoder(Encoder):
         """The checkpoint."""
         return self.checkpoint
 
-    @property
-    def training_options(self) -> tuple[str, ...]:
-        """`--on` and the network."""
-        return "--on", self.network
+    def training_command(self, dataset: str) -> str:
+        """See `Encoder.training_command`."""
+        return training_command(dataset, self.network)
 
     @classmethod
     def choose(cls, pool: ImagePool, options: EncoderOptions) -> FeatureVAEEncoder:
@@ -110,7 +110,7 @@ class FeatureVAEEncoder(Encoder):
         if not self.checkpoint.is_file():
             raise no_checkpoint(pool.name, self.network)
         source = read_header(self.checkpoint).features
-        again = f"train one with `tuilabel train-vae {pool.name} --on {self.network}`"
+        again = f"train one with `{self.training_command(pool.name)}`"
         if source is None:
             raise TuilabelError(f"{self.checkpoint} holds a VAE of images, not of features: {again}")
         if source.network != self.network:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,6 +22,7 @@ FORMAT = "tuilabel-vae"
 VERSION = 3  # format 1 had no smoothing, format 2 a single head of clusters
 FEATURES_VERSION = 4  # of VAEs on features, which earlier programs cannot read
 ON_FEATURES = "vae-on:"  # and the name of a network: the name of an encoder
+TRAIN, TRAIN_ON = "tuilabel train-vae {dataset}", "tuilabel train-vae {dataset} --on {network}"
 _MAX_HEADER = 16 * 1024 * 1024
 _OLD_SETTINGS = {"views": "augmentations", "information": "mi_weight", "contrast": "contrastive_weight"}
 _OLD_METRICS = {"information_nats": "mutual_information_nats", "contrast_nats": "contrastive_nats"}
@@ -136,12 +138,17 @@ def find_checkpoint(dataset: str, checkpoint: Path | None = None, network: str |
 
 def no_checkpoint(dataset: str, network: str | None = None) -> TuilabelError:
     """The error for a dataset without a VAE."""
-    on = "" if network is None else f" --on {network}"
     other = "pca" if network is None else network
     return TuilabelError(
-        f"there is no VAE for {dataset} yet: train one with `tuilabel train-vae {dataset}{on}`, or pass "
+        f"there is no VAE for {dataset} yet: train one with `{training_command(dataset, network)}`, or pass "
         f"`encoder='{other}'`"
     )
+
+
+def training_command(dataset: str, network: str | None = None) -> str:
+    """The command that trains a VAE on a dataset, or on the features that a network has of it."""
+    command = TRAIN if network is None else TRAIN_ON
+    return command.format(dataset=shlex.quote(dataset), network=network)
 
 
 def default_checkpoint(dataset: str, network: str | None = None) -> Path:
