@@ -39,7 +39,7 @@ def train_vae(
         typer.Option(
             "--on",
             metavar="ENCODER",
-            help="Train on the features of this pretrained network, such as efficientnet_lite0, instead of pixels; "
+            help="Train on the features of this pretrained network, such as efficientnet_lite2, instead of pixels; "
             "use it with --encoder vae-on:ENCODER.",
         ),
     ] = None,
