@@ -79,7 +79,7 @@ def panel_lines(
     head = _progress(statistics, width)
     roomy = height >= 34
     advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
-    room = max(2, height - len(head) - len(advice) - (17 if roomy else 8))
+    room = max(2, height - len(head) - len(advice) - (16 if roomy else 8))
     legend = _classes(statistics, classes, keys, width, room)
     spare = height - len(head) - len(advice) - len(legend) - 5  # titles of both charts, the audit, both axes
     gap: list[Line] = [[]] if roomy and spare >= 8 else []
