@@ -94,13 +94,52 @@ async def test_enter_accepts_the_prediction_on_the_screen(make_app: AppMaker, to
         batch = app.session.batch
         assert batch is not None
         assert batch.round == 2
-        predicted = batch.items[0].predicted
+        shown = next(place for place, item in enumerate(batch.items) if not item.hidden)
+        await pilot.press(*["right"] * shown)
+        predicted = batch.items[shown].predicted
         assert predicted is not None
         assert f"{'abc'[predicted]}? " in screen_text(app)
         await pilot.press("enter")
-        event = app.session.answer_at(batch.items[0].index)
+        event = app.session.answer_at(batch.items[shown].index)
         assert event is not None
         assert event.class_name == "abc"[predicted]
+
+
+async def test_enter_on_a_hidden_prediction_only_shows_a_message(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await press_many(pilot, app, toy, 10)
+        batch = app.session.batch
+        assert batch is not None
+        hidden = [place for place, item in enumerate(batch.items) if item.hidden]
+        await pilot.press(*["right"] * hidden[0])
+        labelled = app.session.statistics().labelled
+        assert len(re.findall(r"[abc]\? \d", screen_text(app))) == 8
+        await pilot.press("enter")
+        assert "The prediction of this image is hidden" in status(app)
+        assert app.session.statistics().labelled == labelled
+        await pilot.press("tab")
+        await pilot.pause(0.2)
+        large = screen_text(app)
+        assert "hidden until you answer" in large
+        assert not re.search(r"\d%|✓", large.split("MODEL")[1]), "neither probabilities nor the labels of neighbours"
+        await pilot.press("a")
+        assert app.session.statistics().labelled == labelled + 1
+
+
+async def test_one_key_hides_all_predictions_and_shows_them_again(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await press_many(pilot, app, toy, 10)
+        await pilot.press("asterisk")
+        assert not re.search(r"[abc]\? \d", screen_text(app))
+        assert "predictions hidden" in screen_text(app)
+        await pilot.press("enter")
+        assert "is hidden" in status(app)
+        assert app.session.statistics().labelled == 10
+        assert app.state.settings == {"blind": True}
+        await pilot.press("asterisk")
+        assert len(re.findall(r"[abc]\? \d", screen_text(app))) == 8
 
 
 async def test_twenty_labels_change_every_figure(make_app: AppMaker, toy: Toy) -> None:

@@ -59,6 +59,13 @@ def label(
     device: Device = "auto",
     seed: Seed = None,
     target: Target = None,
+    blind: Annotated[
+        bool | None,
+        typer.Option(
+            "--blind/--no-blind",
+            help="Hide all predictions until images are answered (`*` while labelling). Default: as in the project.",
+        ),
+    ] = None,
     images: Images = "auto",
     colour: Color = "auto",
     theme: Theme = None,
@@ -86,7 +93,7 @@ def label(
             learner=learner,
             target=target,
         ),
-        ScreenOptions(images=images, colour=colour, theme=theme),
+        ScreenOptions(images=images, colour=colour, theme=theme, blind=blind),
     )
 
 

@@ -28,6 +28,8 @@ from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys, with_user_class_keys
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 
+log = logging.getLogger(__name__)
+
 MAX_BATCH = 1000  # images; a larger batch is surely a typing error
 
 
@@ -39,6 +41,8 @@ class ScreenOptions:
     colour: str = "auto"
     theme: str | None = None
     review: bool = False
+    blind: bool | None = None
+    """Whether all predictions are hidden; None: as in the last session."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +96,15 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
     _check_terminal()
     with open_project(options, ask_classes=lambda: ask_classes(note), on_progress=announcer(note), note=note) as opened:
         _check_user_keys(opened.project)
+        chosen = _screen_settings(opened.project, screen)
         _log_to(opened.project.logs / "screen.log")
         with Probe(ask="auto" in undecided) as probe:
-            return _run(opened, screen, probe)
+            outcome = _run(opened, screen, chosen, probe)
+        try:
+            opened.project.remember_screen(chosen)
+        except TuilabelError as error:  # the labels matter more
+            log.warning("%s", error)
+        return outcome
 
 
 def _check_terminal() -> None:
@@ -118,6 +128,16 @@ def _check_user_keys(project: Project) -> None:
     with_user_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
 
 
+def _screen_settings(project: Project, screen: ScreenOptions) -> dict[str, Any]:
+    """What the options and the project choose for the screen; the screen changes it, and it is remembered."""
+    chosen = project.screen if screen.blind is None else {**project.screen, "blind": screen.blind}
+    if not isinstance(chosen.get("blind", False), bool):
+        raise TuilabelError(
+            f"{project.settings_file}: blind in [screen] must be true or false, got {chosen['blind']!r}"
+        )
+    return chosen
+
+
 def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     table = settings.get(name, {})
     if not isinstance(table, Mapping):
@@ -132,7 +152,7 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
-def _run(opened: OpenProject, screen: ScreenOptions, probe: Probe) -> Outcome:
+def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], probe: Probe) -> Outcome:
     mailbox = Mailbox()
     with background_session(
         opened,
@@ -141,6 +161,7 @@ def _run(opened: OpenProject, screen: ScreenOptions, probe: Probe) -> Outcome:
         on_failed=lambda reason, waiting: mailbox.put(SaveFailed(reason, waiting)),
     ) as running:
         session = running.session
+        session.blind = chosen.get("blind", False)
         from tuilabel.tui.actions import with_user_keys
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.driver import quiet_driver, use_colours
@@ -150,7 +171,13 @@ def _run(opened: OpenProject, screen: ScreenOptions, probe: Probe) -> Outcome:
         use_colours(terminal)
         pictures = picture_source(terminal.images, colours=terminal.colours)
         settings = opened.project.settings
-        state = AppState(session, with_user_keys(_table(settings, "keys")), pictures, _table(settings, "class-keys"))
+        state = AppState(
+            session,
+            with_user_keys(_table(settings, "keys")),
+            pictures,
+            _table(settings, "class-keys"),
+            settings=chosen,
+        )
         app = LabelApp(
             state,
             mailbox,

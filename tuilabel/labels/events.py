@@ -48,6 +48,9 @@ class Event:
     """The text of a note; an empty text removes the previous note."""
     step: str | None = None
     """Shared by the events of one key press: they are undone together."""
+    shown: bool | None = None
+    """Whether the prediction was on the screen before the answer, which may then lean on it; None without a prediction,
+    and in events of older versions."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class RoundItem:
     predicted: str | None
     confidence: float | None
     query_probability: float | None
+    hidden: bool | None = None
+    """Whether its prediction was hidden until it was answered; None in rounds of older versions, which hid none."""
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,31 @@ class Project:
         """
         self.remember({"space": space, "space-digest": digest})
 
+    @property
+    def screen(self) -> dict[str, Any]:
+        """What was chosen on the screen of the last session: the table [screen] of the settings.
+
+        Raises
+        ------
+        TuilabelError : if the settings are damaged.
+        """
+        table = self.settings.get("screen", {})
+        if not isinstance(table, dict):
+            raise TuilabelError(
+                f"{self.settings_file}: screen must be a table: write [screen], and below it lines such as blind = "
+                f"true; got {table!r}"
+            )
+        return table
+
+    def remember_screen(self, chosen: Mapping[str, Any]) -> None:
+        """Note in the settings what was chosen on the screen; raises `TuilabelError` if that fails.
+
+        Parameters
+        ----------
+        chosen : keys of the table [screen]; None removes a key, others stay.
+        """
+        self._write({"screen": dict(chosen)} if chosen else {})
+
     def _write(self, changed: Mapping[str, Any]) -> None:
         with self._writing:
             try:

@@ -18,7 +18,7 @@ from tuilabel.files import is_on_network
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
-VERSION = 3
+VERSION = 4
 
 _metadata = sa.MetaData()
 _about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -44,6 +44,7 @@ _events = sa.Table(
     sa.Column("note", sa.Text),
     sa.Column("step", sa.String(32)),
     sa.Column("origin", sa.String(16)),
+    sa.Column("shown", sa.Boolean),
 )
 _class_changes = sa.Table(
     "class_changes",
@@ -80,11 +81,13 @@ _round_items = sa.Table(
     sa.Column("predicted", sa.Text),
     sa.Column("confidence", sa.Double),
     sa.Column("query_probability", sa.Double),
+    sa.Column("hidden", sa.Boolean),
 )
 
 _ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
     2: (_events.c.note, _events.c.step),
     3: (_rounds.c.test_size, _events.c.origin),
+    4: (_events.c.shown, _round_items.c.hidden),
 }
 """Columns added by a format; format 2 also added the table of class changes."""
 

@@ -16,7 +16,7 @@ from tuilabel.labels import ClassBook, Writer
 from tuilabel.learner.trainer.messages import Message, TrainRequest
 from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
-from tuilabel.session.rounds import AUDIT_SHARE, audit_size, query_items, round_from_batch, with_predictions
+from tuilabel.session.rounds import AUDIT_SHARE, blind_sizes, query_items, round_from_batch, scattered, with_predictions
 from tuilabel.session.state import Batch
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -149,7 +149,7 @@ class BatchScheduler:
                 shown=np.array(self._unanswered(), dtype=np.int64),
                 strategy=self._plan.strategy_after(len(self._batches)),
                 batch_size=max(1, self._next_size),
-                audit_size=0 if share == 0 else max(1, audit_size(self._plan.batch_size, 2, share)),
+                audit_size=0 if share == 0 else max(1, round(share * self._plan.batch_size)),
                 seed=self._plan.seed,
                 n_batches=N_BATCHES[self._plan.retrain],
                 target_of=self._target_of(),
@@ -205,12 +205,12 @@ class BatchScheduler:
             return
         number, size = self._batches.next_number, self._next_size
         answered, trained_on = self._ledger.standing, result.n_labels or None
-        items = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[
-            : audit_size(size, number, self._plan.audit_share)
-        ]
-        chosen = {item.index for item in items}
+        n_audits, n_hidden = blind_sizes(size, number, self._plan.audit_share, self._plan.seed)
+        audits = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[:n_audits]
+        drawn = {item.index for item in audits}
         picked = query_items(result.picks, self._pool, answered, audit=False, trained_on=trained_on)
-        items += [item for item in picked if item.index not in chosen][: size - len(items)]
+        others = [item for item in picked if item.index not in drawn][: size - len(audits)]
+        items = scattered(audits, others, n_hidden, [self._plan.seed, number])
         if not items or (len(items) < size and not is_fresh):
             return
         batch = Batch(number, tuple(items), result.strategy, trained_on)

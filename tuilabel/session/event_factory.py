@@ -18,7 +18,12 @@ AnswerKind = Literal["label", "skip", "flag"]
 
 
 class EventFactory:
-    """Creates events without writing them."""
+    """Creates events without writing them.
+
+    Attributes
+    ----------
+    blind : whether every prediction is hidden.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,13 @@ class EventFactory:
     ) -> None:
         self._pool, self._book, self._ledger, self._batches = pool, book, ledger, batches
         self._annotator, self._clock = annotator, clock
+        self.blind = False
+
+    def hides(self, pool_idx: int) -> bool:
+        """Whether the prediction of an item is not to be shown yet; see `LabellingSession.hides`."""
+        queried = self._batches.find(pool_idx)
+        is_hidden = self.blind or (queried is not None and queried[1].hidden)
+        return is_hidden and pool_idx not in self._ledger.standing
 
     def note(self, pool_idx: int, text: str) -> Event:
         """A note on an item."""
@@ -84,6 +96,7 @@ class EventFactory:
                     trained_on=trained_on,
                     predicted=self.class_name(predicted[row]),
                     confidence=None if confidence is None else float(confidence[row]),
+                    shown=True,
                 )
             events.append((pool_idx, event))
         return events
@@ -113,6 +126,7 @@ class EventFactory:
             predicted=None if item.predicted is None else self._book.names[item.predicted],
             confidence=item.confidence,
             audit=item.audit,
+            shown=None if item.predicted is None else not self.hides(pool_idx),
         )
 
     def _blank(self, pool_idx: int) -> Event:

@@ -60,7 +60,7 @@ def _weighted(
 ) -> LureEstimate | None:
     """The accuracy on the pool, from whether each item was predicted correctly; only random draws count."""
     drawn = [(event, right) for event, right in evaluated if event.query_probability is not None]
-    drawn.sort(key=lambda pair: (pair[0].round, pair[0].at))
+    drawn.sort(key=lambda pair: (pair[0].round, not pair[0].audit, pair[0].at))  # audit items were drawn first
     if not drawn:
         return None
     probabilities = [float(event.query_probability or 0) for event, _ in drawn]

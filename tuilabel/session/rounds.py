@@ -6,6 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+import numpy as np
+
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import ClassTimeline, Round, RoundItem
 from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult
@@ -14,16 +16,34 @@ from tuilabel.session.state import Batch, QueryItem
 AUDIT_SHARE = 0.1
 
 
-def audit_size(n_items: int, number: int, share: float = AUDIT_SHARE) -> int:
-    """Audit items in round `number`: a share of its items, at least one; of single items, one in 1 / share rounds.
+def blind_sizes(n_items: int, number: int, share: float, seed: int) -> tuple[int, int]:
+    """How many items of round `number` hide their predictions: audit items, and ordinary items among which they hide.
 
+    Audit items are a share of the round, at least one; of single items, one in 1 / share rounds, drawn by the seed.
     The first round has none: there is no model yet that they could evaluate.
     """
     if number == 1 or share == 0:
-        return 0
-    if n_items == 1:
-        return int(number % round(1 / share) == 0)
-    return max(1, round(share * n_items))
+        return 0, 0
+    if n_items > 1:
+        audits = min(n_items, max(1, round(share * n_items)))
+        return audits, min(audits, n_items - audits)
+    every = round(1 / share)
+    block = (number - 1) // every
+    rounds = np.arange(max(2, block * every + 1), (block + 1) * every + 1)
+    drawn = np.random.default_rng([seed, block]).permutation(rounds)[:2].tolist()
+    return int(number == drawn[0]), int(number in drawn[1:])
+
+
+def scattered(
+    audits: Sequence[QueryItem], others: Sequence[QueryItem], n_hidden: int, seed: Sequence[int]
+) -> list[QueryItem]:
+    """Audit items at random places among the others; the predictions of all of them and of `n_hidden` others hidden."""
+    n = len(audits) + len(others)
+    places = np.random.default_rng(seed).permutation(n)[: len(audits) + n_hidden].tolist()
+    audit_places, hidden = set(places[: len(audits)]), set(places)
+    left = {True: iter(audits), False: iter(others)}
+    items = (next(left[place in audit_places]) for place in range(n))
+    return [replace(item, hidden=place in hidden) for place, item in enumerate(items)]
 
 
 def query_items(
@@ -83,6 +103,7 @@ def round_from_batch(batch: Batch, result: RoundResult, classes: Sequence[str], 
                 predicted=None if item.predicted is None else classes[item.predicted],
                 confidence=item.confidence,
                 query_probability=item.query_probability,
+                hidden=item.hidden,
             )
             for item in batch.items
         ),
@@ -102,6 +123,7 @@ def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Ba
             confidence=item.confidence,
             query_probability=item.query_probability,
             trained_on=row.trained_on,
+            hidden=item.audit if item.hidden is None else item.hidden,
         )
         for pool_idx, item in zip(indices, row.items, strict=True)
         if pool_idx >= 0

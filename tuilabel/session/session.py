@@ -185,6 +185,23 @@ class LabellingSession:
         """An item's standing answer, with current class names; None if it has none."""
         return self._ledger.standing.get(pool_idx)
 
+    @property
+    def blind(self) -> bool:
+        """Whether all predictions are hidden until their items are answered."""
+        return self._events.blind
+
+    @blind.setter
+    def blind(self, blind: bool) -> None:
+        self._events.blind = blind
+
+    def hides(self, pool_idx: int) -> bool:
+        """Whether the prediction of an item must not be shown yet, so that its answer does not lean on it.
+
+        That is so for audit items and as many other items of their batch, and in a `blind` session for all, until they
+        are answered.
+        """
+        return self._events.hides(pool_idx)
+
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""
         indices, classes, _ = self._ledger.labels()
@@ -259,9 +276,9 @@ class LabellingSession:
         self.answer(pool_idx, "label", class_pos, milliseconds)
 
     def confirm(self, pool_idx: int, milliseconds: int = 0) -> bool:
-        """Label an item with the prediction it was queried with; False if it has none."""
+        """Label an item with the prediction it was queried with; False if it has none, or hides it."""
         queried = self._batches.find(pool_idx)
-        if queried is None or queried[1].predicted is None:
+        if queried is None or queried[1].predicted is None or self.hides(pool_idx):
             return False
         self.label(pool_idx, queried[1].predicted, milliseconds)
         return True

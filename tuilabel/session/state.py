@@ -34,6 +34,8 @@ class QueryItem:
     query_probability: float | None = None
     trained_on: int | None = None
     """Number of labels that the predicting model was trained on; None without a prediction."""
+    hidden: bool = False
+    """Whether its prediction is not to be shown before it is answered: audit items, and as many others."""
 
 
 @dataclass(frozen=True)

@@ -177,6 +177,15 @@ ACTIONS: Final = (
         2,
     ),
     Action(
+        "blind",
+        ("asterisk",),
+        "blind",
+        "hide",
+        "Hide the predictions until images are answered, or show them.",
+        "View",
+        (LABEL,),
+    ),
+    Action(
         "figures",
         ("equals_sign",),
         "figures",

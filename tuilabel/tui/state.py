@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ class AppState:
     user_class_keys: Mapping[str, object] = field(default_factory=dict)
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are not yet on disk."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    """What the user has chosen on the screen; the project remembers it."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
 

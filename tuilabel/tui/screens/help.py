@@ -46,7 +46,8 @@ class HelpScreen(ModalScreen[None]):
             yield Static(table)
             yield Static(
                 "\nThe caption of an image is the model's prediction. A tenth of each batch is drawn at random and "
-                "used to check the model before training on it: this audit is an unbiased estimate of its accuracy.",
+                "used to check the model before training on it: this audit is an unbiased estimate of its accuracy. "
+                "The predictions of those images, and of as many others, are hidden (?) until you answer.",
                 markup=False,
             )
 

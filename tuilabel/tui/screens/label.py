@@ -70,6 +70,8 @@ class LabelScreen(AnnotationScreen):
         item = self._batch.items[position]
         if self.session.answer_at(item.index) is not None:
             return super().caption(position)
+        if self.session.hides(item.index):
+            return "?", "prediction"
         if item.predicted is None or item.confidence is None:
             return "·", "prediction"
         return f"{self.session.classes[item.predicted]}? {100 * item.confidence:.0f}%", "prediction"
@@ -83,6 +85,8 @@ class LabelScreen(AnnotationScreen):
             if len(batch.items) < self.session.batch_size and self.session.is_last_batch:
                 last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"
                 pieces.append((f"  ·  {last}", "text"))
+            if self.session.blind:
+                pieces.append(("  ·  predictions hidden", "text"))
         return pieces
 
     def empty_text(self) -> str:
@@ -110,10 +114,24 @@ class LabelScreen(AnnotationScreen):
         if self._batch is None or self._batch.items[self.focused_item].predicted is None:
             self.show_status("No prediction to accept yet: a model needs labels of two classes", "warn")
             return
+        if self.session.hides(self.items[self.focused_item]):
+            self.show_status("The prediction of this image is hidden, to check the model: press its class", "warn")
+            return
         if self._key_time < self._predictions_seen_at:
             self.show_status("The prediction has just changed: check it and press Enter again", "warn")
             return
         self.answered(lambda spent: self.session.confirm(self.items[self.focused_item], spent))
+
+    def action_blind(self) -> None:
+        """Hide the predictions of all images until they are answered, or show them again."""
+        self.session.blind = not self.session.blind
+        self.state.settings["blind"] = self.session.blind
+        if self.session.blind:
+            self.show_status("All predictions are hidden until you answer; the same key shows them", "dim")
+        else:
+            self.show_status("Predictions are shown, except where ? checks the model", "dim")
+        self._predictions_seen_at = NOT_SEEN
+        self.refresh_view()
 
     def action_view(self, step: int) -> None:
         """Switch to the next view: grid, large image, by class."""

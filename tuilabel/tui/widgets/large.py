@@ -121,20 +121,26 @@ class LargeView(Horizontal):
         inspection, session = self._session.model_queries.inspection, self._session
         if inspection is None or inspection.index != self._index:
             self._reconstruction.show(None, "VAE …")
-            self._probabilities.show(session.classes, None)
+            self._probabilities.show(session.classes, None, "")
             self._neighbours.show_text("finding the nearest images …")
             return
         self._reconstruction.show(
             inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no decoder"
         )
-        probabilities = inspection.probabilities
-        self._probabilities.show(session.classes, None if probabilities is None else probabilities.tolist())
+        hidden, probabilities = session.hides(inspection.index), inspection.probabilities
+        self._probabilities.show(
+            session.classes,
+            None if hidden or probabilities is None else probabilities.tolist(),
+            "hidden until you answer" if hidden else "no model yet",
+        )
         pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)
 
     def _neighbour(self, index: int, near: bool) -> GridCell:
+        if self._index is not None and self._session.hides(self._index):
+            return GridCell(index, "?", "prediction")  # its neighbours' labels would be a prediction
         event = self._session.answer_at(index)
         mark = "≈ " if near else ""
         if event is None:

@@ -21,10 +21,11 @@ class ProbabilityBars(PaintedWidget):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._rows: list[tuple[str, float]] | None = None
+        self._instead = ""
 
-    def show(self, classes: Sequence[str], probabilities: Sequence[float] | None) -> None:
-        """Show `probabilities`, one for each class; None if there is no model yet."""
-        self._rows = None
+    def show(self, classes: Sequence[str], probabilities: Sequence[float] | None, instead: str = "") -> None:
+        """Show `probabilities`, one for each class; without them the text `instead`."""
+        self._rows, self._instead = None, instead
         if probabilities is not None and len(probabilities) == len(classes):
             self._rows = sorted(zip(classes, probabilities, strict=True), key=lambda row: -row[1])
         self._draw()
@@ -42,7 +43,7 @@ class ProbabilityBars(PaintedWidget):
             return
         lines = [self._line(("MODEL".ljust(width), "title"))]
         if self._rows is None:
-            lines.append(self._line(("no model yet".ljust(width), "dim")))
+            lines.append(self._line((set_cell_size(self._instead, width), "dim")))
         else:
             shown = self._rows[: height - 1]
             room = min(max((cell_len(name) for name, _ in shown), default=0), width // 2)
