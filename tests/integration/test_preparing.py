@@ -15,13 +15,19 @@ import numpy as np
 import pytest
 
 from tests.helpers.folders import colour_folder, jpeg, picture
-from tuilabel.datasets import open_pool
+from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder, choose_encoder
+from tuilabel.encoders.networks import NetworkEncoder
+from tuilabel.encoders.networks.feature_file import FeatureFile
+from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.table import table_of
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import project_checkpoint, read_header
 from tuilabel.encoders.vae.settings import TrainSettings
+from tuilabel.errors import TuilabelError
+from tuilabel.files import cache_dir
+from tuilabel.learner.trainer.child import Child
 from tuilabel.learner.trainer.messages import (
     Failure,
     Inspection,
@@ -29,6 +35,7 @@ from tuilabel.learner.trainer.messages import (
     Message,
     PoolChanged,
     RoundResult,
+    TrainerProgress,
     TrainRequest,
 )
 from tuilabel.learner.trainer.prepare_messages import (
@@ -243,6 +250,46 @@ def test_the_prepare_process_ends_with_its_trainer(tmp_path: Path) -> None:
 
     PrepareProcess(settings_for(folder, tmp_path / "vae.safetensors", PCAEncoder()), on_message)
     assert done.wait(PATIENCE)
+
+
+def features_of(pool: ImagePool) -> int:
+    """How many images the bundled network has looked at."""
+    (file,) = (cache_dir() / "features").glob(f"{pool.cache_name}-{BUNDLED}-*.features")
+    rows = FeatureFile(file).rows()
+    return 0 if rows is None else len(rows)
+
+
+def is_looking(message: PrepareMessage) -> bool:
+    """Whether it says how many images the network has looked at, and some it has."""
+    return isinstance(message, TrainerProgress) and message.stage == "encode" and message.done > 0
+
+
+def test_features_stop_at_once_and_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.encoders.networks.encoder.BLOCK", 8)
+    folder = colour_folder(tmp_path / "seen", each=8)
+    pool = open_pool(str(folder))
+    settings = settings_for(folder, tmp_path, NetworkEncoder(BUNDLED))
+    messages: list[PrepareMessage] = []
+    with pytest.raises(TuilabelError, match="stopped at 8 of 24"):
+        prepare(settings, messages.append, lambda: any(map(is_looking, messages)))
+    assert features_of(pool) == 8
+    messages.clear()
+    prepare(settings, messages.append, lambda: False)
+    progress = [message for message in messages if isinstance(message, TrainerProgress) and message.stage == "encode"]
+    assert (progress[0].done, progress[-1].done) == (8, 24)
+    assert isinstance(messages[-1], LatentsReady)
+
+
+def test_the_process_ends_in_the_midst_of_features_when_its_parent_does(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "midst", each=150, size=lambda _: (16, 16))
+    pool = open_pool(str(folder))
+    settings = settings_for(folder, tmp_path, NetworkEncoder(BUNDLED))
+    child = Child("tuilabel.learner.trainer.prepare_worker", settings, environment={})
+    with child.connection as connection:
+        while not is_looking(connection.recv()):
+            pass
+    assert child.wait(PATIENCE) == 0, "it ends by itself, not because its time is over"
+    assert 0 < features_of(pool) < 450
 
 
 def test_a_killed_prepare_process_is_restarted_and_continues(tmp_path: Path) -> None:

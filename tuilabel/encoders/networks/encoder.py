@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +34,7 @@ from tuilabel.files import cache_dir
 if TYPE_CHECKING:
     from torch import nn
 
-BLOCK = 64  # images: after so many features are stored, and progress is reported
+BLOCK, SECONDS = 64, 1.0  # images, or time: after so much features are stored, and progress is reported
 
 
 @dataclass(frozen=True)
@@ -176,15 +177,16 @@ class NetworkEncoder(Encoder):
 
     def _blocks(self, network: Network, batches: Iterator[NDArray[np.uint8]]) -> Iterator[NDArray[np.float16]]:
         block: list[NDArray[np.float16]] = []
+        begun = time.monotonic()
         for images in batches:
             with np.errstate(over="ignore"):
                 features = network.features(images).astype(np.float16)
             if not np.isfinite(features).all():
                 raise TuilabelError(f"{self.network} gives features that are not finite: use another encoder")
             block.append(features)
-            if sum(map(len, block)) >= BLOCK:
+            if sum(map(len, block)) >= BLOCK or time.monotonic() - begun >= SECONDS:
                 yield np.concatenate(block)
-                block = []
+                block, begun = [], time.monotonic()
         if block:
             yield np.concatenate(block)
 

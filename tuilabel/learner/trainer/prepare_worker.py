@@ -1,7 +1,8 @@
 """`python -m tuilabel.learner.trainer.prepare_worker FD`: read, train and encode while the user is labelling.
 
 A child process of the trainer. It receives its settings over the connection and reports its progress there. When the
-trainer ends, training stops with its state saved, and this process ends.
+trainer ends, this process ends after the step that it is in: what it has read and computed so far is kept, and the state
+of a training is saved.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from threading import Event, Timer
 
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
+from tuilabel.encoders.cache import OnProgress
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import TrainerProgress
@@ -30,7 +32,7 @@ from tuilabel.learner.trainer.prepare_messages import (
 log = logging.getLogger("tuilabel.prepare")
 
 NICENESS = 9  # on top of the trainer's 10
-GRACE = 20.0  # seconds to save the state of the training once the parent has ended
+GRACE = 20.0  # seconds to finish a step, and save the state of a training, once the parent has ended
 GROWN_BY = 1.5  # report new images when there are this many times as many as in the last report
 
 
@@ -39,7 +41,7 @@ def prepare(settings: PrepareSettings, send: Callable[[PrepareMessage], None], s
 
     Raises
     ------
-    TuilabelError : if the images cannot be read, or if it was stopped while an encoder was trained.
+    TuilabelError : if the images cannot be read, or if it was stopped while it prepared an encoder.
     """
     pool = open_pool(settings.dataset, settings.data_dir, reading="none")
     if pool.can_grow:
@@ -65,11 +67,19 @@ def _encode(
     send: Callable[[PrepareMessage], None],
     should_stop: Callable[[], bool],
 ) -> None:
-    encoder.fetch(_Reporter("download", send, encoder.name))
+    def stoppable(report: OnProgress) -> OnProgress:
+        def on_progress(done: int, total: int) -> None:
+            report(done, total)
+            if should_stop():
+                raise TuilabelError(f"stopped at {done:,} of {total:,}")
+
+        return on_progress
+
+    encoder.fetch(stoppable(_Reporter("download", send, encoder.name)))
     if encoder.needs_training(pool):
         report = _Reporter("vae", send, encoder.name)
         encoder.train(pool, device=settings.device, seed=settings.seed, on_progress=report, should_stop=should_stop)
-    encoder.encode(pool, settings.device, _Reporter("encode", send, encoder.name))
+    encoder.encode(pool, settings.device, stoppable(_Reporter("encode", send, encoder.name)))
     send(LatentsReady(encoder))
 
 
