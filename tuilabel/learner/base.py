@@ -69,6 +69,19 @@ def check_finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
     return latents
 
 
+def check_labelled(X: NDArray[np.float32], y: NDArray[np.int64], n_classes: int) -> None:
+    """Check latents X (n, D) and their classes y (n,), to which a model is fitted.
+
+    Raises
+    ------
+    ValueError : if shapes do not match, a class is out of range or a latent is not finite.
+    """
+    if X.ndim != 2 or len(X) != len(y) or not len(y):
+        raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
+    if y.min() < 0 or y.max() >= n_classes or not np.isfinite(X).all():
+        raise ValueError(f"y must be in 0…{n_classes - 1} and X finite, got classes {y.min()}…{y.max()}")
+
+
 def check_learner(name: str) -> None:
     """Raise `UsageError` if there is no learner called `name`."""
     if name not in LEARNERS:

@@ -15,6 +15,7 @@ from scipy import linalg
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from tuilabel.learner.base import check_labelled
 from tuilabel.learner.mlp import UNSEEN, SoftLabels
 
 RIDGE = 0.1  # relative to the mean squared norm of a labelled item
@@ -88,12 +89,9 @@ class LinearEnsemble:
 
         Raises
         ------
-        ValueError : if shapes do not match, a class is out of range or a latent is not finite.
+        ValueError : see `check_labelled`.
         """
-        if X.ndim != 2 or len(X) != len(y) or not len(y):
-            raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
-        if y.min() < 0 or y.max() >= self.n_classes or not np.isfinite(X).all():
-            raise ValueError(f"y must be in 0…{self.n_classes - 1} and X finite, got classes {y.min()}…{y.max()}")
+        check_labelled(X, y, self.n_classes)
         n, self.n_features_in_ = X.shape
         latents = X.astype(np.float64)
         targets = np.eye(self.n_classes)[y] - 1 / self.n_classes

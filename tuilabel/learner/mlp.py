@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuilabel.learner.base import check_labelled
+
 CHUNK = 1024  # rows scored at once, so that the hidden layers of a chunk stay in the CPU cache
 UNSEEN = -1e4  # logit of a class without labels
 TEACHER_BATCH = 256  # items with soft labels in each step
@@ -82,12 +84,9 @@ class MLPEnsemble:
 
         Raises
         ------
-        ValueError : if shapes do not match, a class is out of range or a latent is not finite.
+        ValueError : see `check_labelled`.
         """
-        if X.ndim != 2 or len(X) != len(y) or not len(y):
-            raise ValueError(f"X and y must have shapes (n, D) and (n,) with n ≥ 1, got {X.shape} and {y.shape}")
-        if y.min() < 0 or y.max() >= self.n_classes or not np.isfinite(X).all():
-            raise ValueError(f"y must be in 0…{self.n_classes - 1} and X finite, got classes {y.min()}…{y.max()}")
+        check_labelled(X, y, self.n_classes)
         generator = torch.Generator().manual_seed(self.seed)
         self.n_features_in_ = X.shape[1]
         self._weights = self._initial(generator)

@@ -13,7 +13,7 @@ from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.networks.names import parse_name
 from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
 from tuilabel.encoders.vae.header import default_checkpoint
-from tuilabel.encoders.vae.run import TrainProgress, partial_path
+from tuilabel.encoders.vae.run import RunOptions, TrainProgress, partial_path
 from tuilabel.encoders.vae.settings import FeatureSettings, TrainSettings
 from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import UsageError
@@ -157,9 +157,9 @@ def train_planned(
     """Train a VAE as planned and write its checkpoint; parameters and errors are those of `train_vae`."""
     check_device_name(device)
     pool = plan.pool
-    common: dict[str, Any] = {
-        "command": command,
+    options: RunOptions = {
         "device": device,
+        "resume": resume,
         "on_progress": on_progress,
         "should_stop": should_stop,
     }
@@ -171,15 +171,15 @@ def train_planned(
             plan.checkpoint,
             dataset=pool.name,
             fingerprint=pool.fingerprint,
-            resume=resume,
-            **common,
+            command=command,
+            **options,
         )
     else:
         assert isinstance(plan.settings, FeatureSettings)
         encoder = FeatureVAEEncoder(plan.network, plan.checkpoint)
         # Features are resumed by themselves, and a run that was stopped among them has no other state yet.
-        resume = resume and partial_path(plan.checkpoint).exists()
-        model, header = encoder.train_with(pool, plan.settings, resume=resume, **common)
+        options["resume"] = resume and partial_path(plan.checkpoint).exists()
+        model, header = encoder.train_with(pool, plan.settings, command=command, **options)
     height, width, channels = pool.images.shape[1:]
     return TrainedVAE(
         checkpoint=plan.checkpoint,

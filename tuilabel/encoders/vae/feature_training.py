@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from tuilabel.encoders.networks.invariance import COMPONENTS, invariant_axes
 from tuilabel.encoders.vae.feature_model import FeatureVAE, FeatureVAEConfig
 from tuilabel.encoders.vae.header import FEATURES_VERSION, CheckpointHeader, FeatureSource
-from tuilabel.encoders.vae.run import TrainProgress, train
+from tuilabel.encoders.vae.run import RunOptions, train
 from tuilabel.encoders.vae.settings import FeatureSettings
 from tuilabel.errors import TuilabelError
 
@@ -35,10 +35,7 @@ def train_feature_vae(
     dataset: str,
     fingerprint: str,
     command: str = "",
-    device: str = "auto",
-    resume: bool = False,
-    on_progress: Callable[[TrainProgress], None] = lambda _: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    **options: Unpack[RunOptions],
 ) -> tuple[FeatureVAE, CheckpointHeader]:
     """Train a VAE on features and write its checkpoint to `out`; see `train_vae` for what the two have in common.
 
@@ -89,10 +86,7 @@ def train_feature_vae(
         settings,
         out,
         header,
-        device=device,
-        resume=resume,
-        on_progress=on_progress,
-        should_stop=should_stop,
+        **options,
     )
 
 

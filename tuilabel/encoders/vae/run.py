@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypedDict, TypeVar
 
 import numpy as np
 import torch
@@ -55,6 +55,15 @@ def partial_path(out: Path) -> Path:
     return out.with_name(out.name + ".partial")
 
 
+class RunOptions(TypedDict, total=False):
+    """How a training runs, whatever is trained; see `train_vae`."""
+
+    device: str
+    resume: bool
+    on_progress: Callable[[TrainProgress], None]
+    should_stop: Callable[[], bool]
+
+
 class TrainingData(Protocol):
     """What a VAE is trained on."""
 
@@ -75,10 +84,10 @@ def train(
     out: Path,
     header: CheckpointHeader,
     *,
-    device: str,
-    resume: bool,
-    on_progress: Callable[[TrainProgress], None],
-    should_stop: Callable[[], bool],
+    device: str = "auto",
+    resume: bool = False,
+    on_progress: Callable[[TrainProgress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
     finish: Callable[[Model, torch.Generator], None] = lambda _model, _generator: None,
 ) -> tuple[Model, CheckpointHeader]:
     """Train a model and write its checkpoint to `out`; parameters and errors are those of `train_vae`.

@@ -1,8 +1,8 @@
 """`python -m tuilabel.learner.trainer.prepare_worker FD`: read, train and encode while the user is labelling.
 
 A child process of the trainer. It receives its settings over the connection and reports its progress there. When the
-trainer ends, this process ends after the step that it is in: what it has read and computed so far is kept, and the state
-of a training is saved.
+trainer ends, this process ends after the step that it is in: what it has read and computed so far is kept, and the
+state of a training is saved.
 """
 
 from __future__ import annotations
