@@ -20,7 +20,7 @@ from tuilabel.encoders import ENCODERS, Encoder, choose_encoder, encode
 from tuilabel.encoders.base import BatchEncoder, EncoderOptions
 from tuilabel.encoders.held_out import encode_pool
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.table import LatentTable
+from tuilabel.encoders.tables.encoder import LatentTable
 from tuilabel.encoders.vae.checkpoint import load_checkpoint
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.inputs import to_input

@@ -27,8 +27,8 @@ from tuilabel.datasets import DatasetRef, ImagePool, open_pool
 from tuilabel.encoders import choose_encoder
 from tuilabel.encoders.cache import digest_of
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.table import LatentTable, table_of, write_table
-from tuilabel.encoders.table_files import open_table
+from tuilabel.encoders.tables.encoder import LatentTable, table_of, write_table
+from tuilabel.encoders.tables.open import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.project.encode_dataset import encode_dataset
 from tuilabel.project.open_session import open_session

@@ -21,7 +21,7 @@ from tuilabel.encoders.networks import NetworkEncoder
 from tuilabel.encoders.networks.feature_file import FeatureFile
 from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.table import table_of
+from tuilabel.encoders.tables.encoder import table_of
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import project_checkpoint, read_header
 from tuilabel.encoders.vae.settings import TrainSettings

@@ -1,7 +1,7 @@
 """Encoders: images to latents, by a VAE, principal components, a pretrained network or a table of your own.
 
 `base` defines the interface, `registry` lists the encoders, and each kind has a module: `vae`, `pca`, `networks`,
-`table`. Importing this package does not import torch.
+`tables`. Importing this package does not import torch.
 """
 
 from tuilabel.encoders.automatic import AUTO

@@ -10,7 +10,7 @@ from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.names import FORMS, NETWORKS, parse_name
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.table import LatentTable
+from tuilabel.encoders.tables.encoder import LatentTable
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
 from tuilabel.encoders.vae.header import ON_FEATURES

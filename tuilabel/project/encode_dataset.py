@@ -10,8 +10,8 @@ from typing import Any
 from tuilabel.datasets import DatasetLike, as_ref, open_pool
 from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
-from tuilabel.encoders.table import write_table
-from tuilabel.encoders.table_files import check_table_path
+from tuilabel.encoders.tables.encoder import write_table
+from tuilabel.encoders.tables.write import check_table_path
 from tuilabel.encoders.titles import title_of
 from tuilabel.errors import TuilabelError
 from tuilabel.project.locate import project_directory

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import DatasetLike, ImagePool, open_pool
-from tuilabel.encoders.table import LatentTable
-from tuilabel.encoders.table_files import open_table
+from tuilabel.encoders.tables.encoder import LatentTable
+from tuilabel.encoders.tables.open import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
 from tuilabel.project.model import ProjectModel, open_model

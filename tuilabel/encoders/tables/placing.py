@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, ListedFile
-from tuilabel.encoders.table_files import Rows, TableFile
+from tuilabel.encoders.tables.base import Rows, TableFile
 from tuilabel.errors import TuilabelError, pluralize, printable
 
 ENOUGH = 0.5  # share of the images that must have a vector

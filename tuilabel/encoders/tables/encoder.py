@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool, Subset
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
-from tuilabel.encoders.table_files import TableFile, check_table_path, open_table, write_with_keys
-from tuilabel.encoders.table_rows import PlacedLatents, check_n_rows, place
+from tuilabel.encoders.tables.base import TableFile
+from tuilabel.encoders.tables.open import open_table
+from tuilabel.encoders.tables.placing import PlacedLatents, check_n_rows, place
+from tuilabel.encoders.tables.write import check_table_path, write_with_keys
 from tuilabel.errors import TuilabelError, printable
 from tuilabel.files import atomic_write
 
