@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests.helpers.folders import COLOURS, colour_folder
+from tuilabel.deploy.integers import as_integers
 from tuilabel.encoders.networks.export import ProjectionModule
 from tuilabel.encoders.networks.projection import Block, Projection
 from tuilabel.errors import TuilabelError
@@ -59,7 +60,7 @@ def test_the_file_agrees_with_tuilabel_and_says_how_images_become_its_input(onnx
     assert onnx.images == onnx.same_class == onnx.same_as_predict == 24
     assert onnx.difference < 1e-5
     assert onnx.differs_from_predict < 0.01, "features in half precision, files decoded by Pillow alone"
-    assert onnx.model.stat().st_size < 30e6
+    assert onnx.model.stat().st_size < 12e6, "weights as integers of 16 bits"
     card = json.loads(onnx.card.read_text())
     assert (card["encoder"], card["checkpoint"], card["labels"]) == ("efficientnet_lite2", None, 9)
     assert card["classes"] == list(COLOURS)
@@ -102,6 +103,22 @@ def test_the_same_files_in_another_folder_get_the_same_predictions(
     order = own.pool.indices_of([item.decode() for item in copies.pool.ids])
     assert (order >= 0).all()
     assert np.abs(own.probabilities[order] - copies.probabilities).max() < 0.01
+
+
+def test_only_weights_that_are_integers_times_a_scale_are_stored_as_such() -> None:
+    rng = np.random.default_rng(0)
+    integers = rng.integers(-20_000, 20_000, (16, 300), dtype=np.int16)
+    integers[:, 7], integers[3] = -32_767, 0
+    weights = integers * rng.uniform(1e-6, 1e-3, (16, 1)).astype(np.float32)
+    found = as_integers(weights)
+    assert found is not None
+    assert np.allclose(found[0] * found[1], weights, rtol=1e-6)
+    assert np.array_equal(found[0], integers)
+    assert as_integers(weights[:2]) is None, "too few to be worth it"
+    assert as_integers(weights.astype(np.float64)) is None
+    assert as_integers(rng.normal(size=(16, 300)).astype(np.float32)) is None
+    weights[5, 5] = np.nan
+    assert as_integers(weights) is None
 
 
 def test_a_function_cannot_be_exported(project: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.deploy.card import ModelCard
+from tuilabel.deploy.integers import store_integers
 from tuilabel.errors import TuilabelError, unknown_name
 from tuilabel.files import atomic_write
 
@@ -141,6 +142,7 @@ def _write_onnx(program: Program, card: ModelCard, example: NDArray[np.uint8], p
         verbose=False,
     )
     assert exported is not None
+    store_integers(exported.model)
     exported.model.producer_name = "tuilabel"
     exported.model.producer_version = card.version
     exported.model.metadata_props.update(card.properties())
