@@ -198,6 +198,16 @@ def test_networks_of_timm(tmp_path: Path) -> None:
     assert len(str(caught.value)) < 150
 
 
+@pytest.fixture
+def _bars_are_off() -> Iterator[None]:
+    """Loading a model of transformers switches off the progress of downloads in its library."""
+    hub = pytest.importorskip("huggingface_hub.utils")
+    hub.disable_progress_bars()
+    yield
+    hub.enable_progress_bars()
+
+
+@pytest.mark.usefixtures("_bars_are_off")
 def test_networks_of_timm_are_found_in_the_cache_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timm = pytest.importorskip("timm")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 from tuilabel.encoders.cache import OnProgress
+from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CHUNK = 1 << 20  # bytes
+HUB_CACHE = "the cache of Hugging Face (HF_HOME)"
+"""Where `download_from_hub` puts weights, for `downloading`."""
 
 
 def sha256_of(file: Path) -> str:
@@ -45,7 +48,13 @@ def weights_digest(files: Sequence[Path]) -> str | None:
 
 @contextmanager
 def downloading(name: str, folder: Path | str) -> Iterator[None]:
-    """Turn every error of a download into a `TuilabelError` of one line, which says where weights could be put."""
+    """Turn every error of a download into a `TuilabelError` of one line.
+
+    Parameters
+    ----------
+    name : of the network.
+    folder : where the user could put its weights.
+    """
     try:
         yield
     except TuilabelError:
@@ -55,8 +64,8 @@ def downloading(name: str, folder: Path | str) -> Iterator[None]:
         reason = " ".join(str(getattr(cause, "strerror", None) or cause).split())[:200] or type(error).__name__
         # What to do comes before the cause: a screen of 80 columns shows the beginning.
         raise TuilabelError(
-            f"cannot find or download the weights of {name}: pass `encoder='efficientnet_lite2'`, or put them into "
-            f"{folder}: {reason}"
+            f"cannot find or download the weights of {name}: pass `encoder='{BUNDLED}'`, or put them into {folder}: "
+            f"{reason}"
         ) from error
 
 
@@ -78,12 +87,12 @@ def download(url: str, file: Path, on_progress: OnProgress) -> None:
             raise HTTPException(f"the connection ended after {done:,} of {total:,} bytes")
 
 
-def hub_file(repository: str, name: str) -> Path | None:
-    """A file of a model on the Hugging Face Hub, if it is in the cache of its library; None if not."""
+def hub_file(repository: str, names: Sequence[str]) -> Path | None:
+    """The first of these files of a model on the Hugging Face Hub that its library has in its cache; None without."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(repository, name)
-    return Path(found) if isinstance(found, str) else None
+    found = (try_to_load_from_cache(repository, name) for name in names)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
 
 
 def download_from_hub(repository: str, names: Sequence[str], on_progress: OnProgress) -> Path:
@@ -98,10 +107,12 @@ def download_from_hub(repository: str, names: Sequence[str], on_progress: OnProg
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **options: Any) -> None:
             super().__init__(*arguments, **{**options, "file": quiet, "disable": False})
+            self.done = self.n  # counted here: a bar that transformers has switched off for all does not
 
         def update(self, n: float | None = 1) -> bool | None:
             shown: bool | None = super().update(n)
-            on_progress(int(self.n), int(self.total or 0))
+            self.done += n or 0
+            on_progress(int(self.done), int(self.total or 0))
             return shown
 
     logging.set_verbosity_error()

@@ -9,6 +9,7 @@ from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
 from tuilabel.encoders.networks.weights import (
+    HUB_CACHE,
     download_from_hub,
     downloading,
     hub_file,
@@ -42,7 +43,7 @@ def fetch(name: NetworkName, on_progress: OnProgress) -> None:
 
     if Path(name.model).is_dir():
         raise TuilabelError(f"there are no weights in the folder {name.model}: save a model with save_pretrained")
-    with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
+    with downloading(name.model, HUB_CACHE):
         present = list_repo_files(name.model)
         kind = ".safetensors" if any(map(_is_safe, present)) else ".bin"
         for file in present:
@@ -115,7 +116,7 @@ def _folder(model: str) -> Path | None:
     """Where the model is on this machine; None if it has to be downloaded."""
     if Path(model).is_dir():
         return Path(model)
-    config = hub_file(model, CONFIG)
+    config = hub_file(model, [CONFIG])
     return None if config is None else config.parent
 
 

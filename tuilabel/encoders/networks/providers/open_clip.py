@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
 from tuilabel.encoders.networks.weights import (
+    HUB_CACHE,
     download_from_hub,
     downloading,
     hub_file,
@@ -38,9 +40,8 @@ def describe(name: NetworkName) -> Description:
 def fetch(name: NetworkName, on_progress: OnProgress) -> None:
     """See `Provider`."""
     _, source = _source(name)
-    repository, _, named = source["hf_hub"].rpartition("/")
-    with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
-        download_from_hub(repository, [named] if named else FILES, on_progress)
+    with downloading(name.model, HUB_CACHE):
+        download_from_hub(*_on_hub(source), on_progress)
 
 
 def load(name: NetworkName, device: torch.device) -> Network:
@@ -87,7 +88,10 @@ def _source(name: NetworkName) -> tuple[str, dict[str, Any]]:
 
 
 def _file(name: NetworkName, source: dict[str, Any]) -> Path | None:
-    if name.weights is not None:
-        return name.weights
+    return name.weights or hub_file(*_on_hub(source))
+
+
+def _on_hub(source: dict[str, Any]) -> tuple[str, Sequence[str]]:
+    """The repository on the Hugging Face Hub, and the names that the file of weights may have there."""
     repository, _, named = source["hf_hub"].rpartition("/")
-    return next(filter(None, (hub_file(repository, file) for file in ([named] if named else FILES))), None)
+    return repository, [named] if named else FILES

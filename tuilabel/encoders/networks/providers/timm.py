@@ -9,6 +9,7 @@ from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
 from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
 from tuilabel.encoders.networks.weights import (
+    HUB_CACHE,
     download_from_hub,
     downloading,
     hub_file,
@@ -40,7 +41,7 @@ def describe(name: NetworkName) -> Description:
 def fetch(name: NetworkName, on_progress: OnProgress) -> None:
     """See `Provider`."""
     config = _config(name.model)
-    with downloading(name.model, "the cache of Hugging Face (HF_HOME)"):
+    with downloading(name.model, HUB_CACHE):
         download_from_hub(config.hf_hub_id, FILES, on_progress)
 
 
@@ -83,4 +84,4 @@ def _file(name: NetworkName, config: Any) -> Path | None:
         return name.weights
     if not config.hf_hub_id:
         raise UsageError(f"timm has no weights for {name.model!r}: pass `encoder='timm:{name.model}@FILE'`")
-    return next(filter(None, (hub_file(config.hf_hub_id, file) for file in FILES)), None)
+    return hub_file(config.hf_hub_id, FILES)
