@@ -18,6 +18,7 @@ from tuilabel.encoders.networks.feature_file import FeatureFile
 from tuilabel.encoders.networks.network import Network
 from tuilabel.encoders.networks.pictures import pictures, side_for
 from tuilabel.encoders.networks.projection import Block, Projection
+from tuilabel.errors import TuilabelError
 
 REFERENCE = Path(__file__).parents[1] / "data" / "efficientnet_lite2.npy"
 """Features of `pattern` by the original network in single precision."""
@@ -177,6 +178,18 @@ def test_a_file_of_features_holds_what_was_written(tmp_path: Path) -> None:
     with file.writer() as write:
         write(0, rows)
     assert np.array_equal(file.rows(), rows)  # type: ignore[arg-type]
+
+
+def test_a_failure_to_compute_features_is_not_one_of_their_file(tmp_path: Path) -> None:
+    file = FeatureFile(tmp_path / "f.features")
+    with pytest.raises(BrokenPipeError), file.writer():
+        raise BrokenPipeError
+    (tmp_path / "folder.features").mkdir()
+    with (
+        pytest.raises(TuilabelError, match=r"cannot write .*folder\.features"),
+        FeatureFile(tmp_path / "folder.features").writer(),
+    ):
+        pass
 
 
 # -- small parts -------------------------------------------------------------------------------------------------------

@@ -51,26 +51,34 @@ class FeatureFile:
         ------
         TuilabelError : if the file cannot be written.
         """
-        try:
+        with self._naming_it():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.touch()
-            with self.path.open("r+b", buffering=0) as file:
+            file = self.path.open("r+b", buffering=0)
 
-                def write(position: int, features: NDArray[np.float16]) -> None:
-                    dtype = _row(features.shape[1])
-                    block = np.empty(len(features), dtype)
-                    block["features"] = features
-                    block["checksum"] = [zlib.crc32(row.tobytes()) for row in features]
-                    header = _MAGIC.ljust(_HEADER - 8, b"\0") + features.shape[1].to_bytes(8, "little")
+        def write(position: int, features: NDArray[np.float16]) -> None:
+            dtype = _row(features.shape[1])
+            block = np.empty(len(features), dtype)
+            block["features"] = features
+            block["checksum"] = [zlib.crc32(row.tobytes()) for row in features]
+            header = _MAGIC.ljust(_HEADER - 8, b"\0") + features.shape[1].to_bytes(8, "little")
+            with self._naming_it():
+                file.seek(0)
+                if file.read(_HEADER) != header:
+                    file.truncate(0)
                     file.seek(0)
-                    if file.read(_HEADER) != header:
-                        file.truncate(0)
-                        file.seek(0)
-                        file.write(header)
-                    file.seek(_HEADER + position * dtype.itemsize)
-                    file.write(block.tobytes())
+                    file.write(header)
+                file.seek(_HEADER + position * dtype.itemsize)
+                file.write(block.tobytes())
 
-                yield write
+        with file:
+            yield write
+
+    @contextmanager
+    def _naming_it(self) -> Iterator[None]:
+        """Say of an error of the system that it is this file's; one of who computes the features goes on as it is."""
+        try:
+            yield
         except OSError as error:
             raise TuilabelError(f"cannot write {self.path}: {error.strerror or error}") from error
 
