@@ -30,7 +30,7 @@ class EncoderOptions:
 
     Attributes
     ----------
-    encoder : its name; a key of `tuilabel.encoders.registry.ENCODERS`.
+    encoder : its name; see `tuilabel.encoders.registry.choose_encoder`.
     checkpoint : of a VAE; by default the one for the dataset or the project.
     latents : a table of your own latents; takes precedence over `encoder`.
     project : the project's directory, which may hold a VAE of its own.

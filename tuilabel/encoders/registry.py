@@ -51,7 +51,7 @@ def choose_encoder(
     encoder : a name from `NAMES`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features.
         "auto" is settled by the look of the images.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
-    latents : a .npy file with your own latents, which takes precedence; see `LatentTable`.
+    latents : a table of your own latents, which takes precedence; see `LatentTable`.
     project : the project's directory.
 
     Raises

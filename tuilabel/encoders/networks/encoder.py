@@ -148,7 +148,8 @@ class NetworkEncoder(Encoder):
             return stored
         network = load_network(self.network, device)
         file = self._file(pool, network.digest, like or pool, test, view)
-        total, done = _size(pool, test=test), len(rows) if (rows := file.rows()) is not None else 0
+        total, rows = _size(pool, test=test), file.rows()
+        done = 0 if rows is None else len(rows)
         on_progress(done, total)
         side = self.side(like or pool)
         with file.writer() as write:

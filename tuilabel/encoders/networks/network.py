@@ -63,7 +63,12 @@ class TorchNetwork(Network):
     ----------
     module : images float32 (B, 3, S, S) to features (B, F).
     mean, std : of the pixel values 0…255 in each channel, with which the input is standardised.
-    half : precision on a GPU; on CPUs it is float32.
+    half : precision on a GPU, by default bfloat16 where there is that; on CPUs it is float32.
+
+    Attributes
+    ----------
+    module : the network, in evaluation mode on its device.
+    mean, std : float32 (1, 3, 1, 1), on the device.
     """
 
     def __init__(
