@@ -15,7 +15,7 @@ from tuilabel.learner.linear import LinearEnsemble
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.learner.wide import WideLatentLearner
+from tuilabel.learner.wide import Folds, WideLatentLearner
 
 
 def test_the_ensemble_learns_separate_classes(toy: Toy) -> None:
@@ -234,17 +234,29 @@ def test_errors_of_a_linear_model_say_how_to_fix_the_call() -> None:
         LinearEnsemble(3).fit(latents[:9], classes[:9]).predict_proba(latents[:, :4])
 
 
-def test_the_wide_learner_trusts_a_graph_that_clusters_and_distrusts_one_that_does_not() -> None:
+def test_the_wide_learner_learns_more_from_a_graph_that_clusters_than_from_the_labels_alone() -> None:
     latents, classes = wide_toy()
     clustered = WideLatentLearner(latents, compact=8)
-    noise = latents.copy()
-    noise[:, :8] = np.random.default_rng(1).normal(size=(len(noise), 8))
-    scattered = WideLatentLearner(noise, compact=8)
     few = labels_of(classes, 24)
-    assert clustered.teach(few, 0).trust > scattered.teach(few, 0).trust
     with_graph = clustered.fit(few, 0).predict_proba(latents[24:]).argmax(axis=1)
     alone = LinearEnsemble(3).fit(latents[:24], classes[:24]).predict_proba(latents[24:]).argmax(axis=1)
     assert (with_graph == classes[24:]).mean() >= (alone == classes[24:]).mean()
+
+
+def test_the_scores_of_the_model_mend_a_graph_that_does_not_cluster() -> None:
+    latents, classes = wide_toy()
+    latents[:, :8] = np.random.default_rng(1).normal(size=(len(latents), 8))
+    taught = WideLatentLearner(latents, compact=8).teach(Folds.of(labels_of(classes, 24), 0)).probabilities[0]
+    assert (taught.argmax(axis=1) == classes).mean() > 0.9
+
+
+def test_a_large_pool_is_taught_a_sample_and_labels_outside_of_it_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.learner.wide.TAUGHT", 60)
+    latents, classes = wide_toy()
+    learner = WideLatentLearner(latents, compact=8)
+    assert learner.teach(Folds.of(labels_of(classes, 24), 0)).probabilities[0].shape == (60, 3)
+    predicted = learner.fit(labels_of(classes, 24), 0).predict_proba(latents[24:]).argmax(axis=1)
+    assert (predicted == classes[24:]).mean() > 0.9
 
 
 def test_the_wide_learner_works_with_one_label_of_each_class() -> None:

@@ -24,7 +24,7 @@ ANCHORS = 200_000  # a larger pool is sampled down to this many items
 MAX_WEIGHT = 2.0  # of a label; a label of an item with the median scale has weight 1
 SMALL = 5_000  # items
 _SCALE_NEIGHBOUR = 7  # its distance is an item's local scale (Zelnik-Manor & Perona 2004)
-_EXACT = 4_000  # items, up to which the search is exhaustive
+_EXACT = 10_000  # items, up to which the search is exhaustive
 _LISTS, _PROBES = 256, 16  # recall above .99 on 60,000 latents of MNIST
 _TRAINED_ON = 20_000  # items
 

@@ -8,6 +8,7 @@ classification"). The same normal equations give the predictions for labels that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,15 @@ class SecondMoments:
         return cls(total / max(1, len(rows)))
 
 
+class HeldOut(NamedTuple):
+    """What models say of labels that they have not learned."""
+
+    scores: NDArray[np.float64]
+    """Of `LinearEnsemble.scores`, (h, C)."""
+    y: NDArray[np.int64]
+    """The true classes, (h,)."""
+
+
 class LinearEnsemble:
     """One least-squares classifier; its members are samples from the posterior of its weights.
 
@@ -76,7 +86,7 @@ class LinearEnsemble:
         teacher: SoftLabels | None = None,
         *,
         moments: SecondMoments | None = None,
-        calibrate_on: NDArray[np.bool_] | None = None,
+        held_out: HeldOut | None = None,
     ) -> LinearEnsemble:
         """Solve for the weights.
 
@@ -85,7 +95,8 @@ class LinearEnsemble:
         X, y : latents (n, D) and classes (n,) in 0…C-1.
         teacher : soft labels of other items, all A together worth `teacher.weight` · n labels.
         moments : of the rows of the soft labels, to save computing them.
-        calibrate_on : bool (n,), the labels whose left-out predictions calibrate the probabilities; None for all.
+        held_out : what calibrates the probabilities; None for the prediction of each label by all others, which is
+            honest only as long as the teacher does not know that label.
 
         Raises
         ------
@@ -107,11 +118,11 @@ class LinearEnsemble:
         half = linalg.solve_triangular(self._factor, latents.T, lower=True, check_finite=False)  # (D, n)
         leverage = np.minimum(np.square(half).sum(axis=0), 0.99)[:, None]
         left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
-        used = slice(None) if calibrate_on is None else calibrate_on
-        sharpness = _sharpness(left_out[used], y[used])
+        sharpness = _sharpness(HeldOut(left_out, y) if held_out is None else held_out)
         self.left_out_probabilities = np.asarray(softmax(sharpness * left_out, axis=1), dtype=np.float32)
         unseen = np.bincount(y, minlength=self.n_classes) == 0
         self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
+        self.sharpness = sharpness
         self.weights = (sharpness * solved).astype(np.float32)
         self.bias = np.where(unseen, UNSEEN, 0).astype(np.float32)  # a class without labels is never predicted
         return self
@@ -140,6 +151,10 @@ class LinearEnsemble:
         self._scores(X[:0], self.weights)
         return X
 
+    def scores(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How much least squares speaks for each class, uncalibrated, (n, C); raises like `predict_proba`."""
+        return (self._scores(X, self.weights) - self.bias).astype(np.float64) / self.sharpness
+
     def _scores(self, X: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
         if not len(self.weights):
             raise ValueError("this LinearEnsemble is not fitted yet: call fit(X, y) first")
@@ -158,10 +173,9 @@ def _mean_product(teacher: SoftLabels) -> NDArray[np.float64]:
     return total / max(1, len(teacher.rows))
 
 
-def _sharpness(scores: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+def _sharpness(held_out: HeldOut) -> float:
     """The factor that makes the true classes most likely, with a prior toward `SHARPNESS`."""
-    if not len(y):
-        return SHARPNESS
+    scores, y = held_out
     rows = np.arange(len(y))
 
     def objective(log_factor: float) -> float:

@@ -1,11 +1,14 @@
 """The learner on wide latents, such as the features of a pretrained network.
 
-Like `LatentLearner` it learns from labels and from labels propagated along a neighbour graph. But its student is linear
-and solved in closed form, and the graph uses the compact part of the latents only.
+Like `LatentLearner` it learns from labels and from labels propagated along a neighbour graph, but its student is linear
+and solved in closed form. The first graph is drawn in the compact part of the latents, which knows nothing of the
+classes. Then it is drawn again with what the last student says of them, which brings items of one class together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.learner.base import LabelSet, check_finite
-from tuilabel.learner.latent import MAX_TRUST, LatentLearner, Teacher, best_share, calibrated, teacher_temperature
+from tuilabel.learner.latent import MAX_TRUST, LatentLearner, best_share, calibrated, teacher_temperature
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
     from tuilabel.learner.graph import NeighbourGraph
-    from tuilabel.learner.linear import LinearEnsemble, SecondMoments
+    from tuilabel.learner.linear import HeldOut, LinearEnsemble, SecondMoments
 
 WIDE = 128  # latents with more columns are wide
 FOLDS = 5
@@ -26,6 +29,77 @@ PRIOR_TRUST = 0.5  # prior in favour of the teacher, in held-out items
 ABSORPTION = 5.0  # of labels in the graph; on latents of MNIST it would do harm
 SHARPENED = 2.0  # power of the propagated probabilities: least squares learns more from clear-cut targets
 MIN_AUDIT = 8  # with this many audit items, only they calibrate the student
+TAUGHT = 4_000  # items of the pool that the student learns propagated labels of
+REDRAWN = 3  # times
+SCORES = 3.0  # weight of the student's scores in distances, relative to the compact latents
+
+
+@dataclass(frozen=True)
+class WideTeacher:
+    """Propagated labels, and how far they can be trusted.
+
+    Attributes
+    ----------
+    probabilities : float32 (R, C) each, calibrated: by all labels, then by those without a fold.
+    held_out : float32 (h,), what they give for the true class of each label that is held out in turn.
+    trust : 0…1, their share in the mixture with a linear model that explains held-out labels best.
+    """
+
+    probabilities: list[NDArray[np.float32]]
+    held_out: NDArray[np.float32]
+    trust: float
+
+    @property
+    def targets(self) -> list[NDArray[np.float32]]:
+        """What a student learns: the probabilities, sharpened."""
+        powers = [part**SHARPENED for part in self.probabilities]
+        return [np.asarray(part / part.sum(axis=1, keepdims=True), dtype=np.float32) for part in powers]
+
+    @property
+    def weight(self) -> float:
+        """Of all its labels together, relative to that of the labels it was taught."""
+        return self.trust / (1 - self.trust)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Labels, divided for a cross-validation. With many labels only one fold is held out.
+
+    Attributes
+    ----------
+    sets : all labels, then those without a fold each.
+    labels : int64 (h,), positions of the labels that are held out; the only label of a class never is.
+    without : int64 (h,), the position among `sets` of the one that lacks each of them.
+    """
+
+    sets: list[LabelSet]
+    labels: NDArray[np.int64]
+    without: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, labelled: LabelSet, seed: int) -> Folds:
+        """Each class is dealt evenly."""
+        m = len(labelled.labels)
+        rng = np.random.default_rng([seed, m])
+        fold = np.full(m, -1, dtype=np.int64)
+        dealt = 0
+        for label in rng.permutation(labelled.n_classes):
+            items = rng.permutation(np.flatnonzero(labelled.labels == label))
+            if len(items) > 1:
+                fold[items] = (dealt + np.arange(len(items))) % FOLDS
+                dealt += len(items)
+        n_folds = FOLDS if m <= ALL_FOLDS else 1
+        held_out = np.flatnonzero((fold >= 0) & (fold < n_folds))
+        parts = [labelled.subset(fold != f) for f in range(n_folds if len(held_out) else 0)]
+        return cls([labelled, *parts], held_out, 1 + fold[held_out])
+
+    @property
+    def evaluation(self) -> LabelSet:
+        """The labels that are held out."""
+        whole = self.sets[0]
+        return LabelSet(
+            whole.indices[self.labels], whole.labels[self.labels], whole.n_classes, whole.audit[self.labels]
+        )
 
 
 class WideLatentLearner:
@@ -44,6 +118,8 @@ class WideLatentLearner:
         self._path = graph
         self._graph: NeighbourGraph | None = None
         self._moments: SecondMoments | None = None
+        n = len(latents)
+        self._taught = np.arange(n) if n <= TAUGHT else np.sort(np.random.default_rng(0).choice(n, TAUGHT, False))
 
     def prepare(self) -> None:
         """Build the neighbour graph, or read it from its file."""
@@ -53,53 +129,103 @@ class WideLatentLearner:
         if self._graph is None:
             path = self._path
             self._graph = NeighbourGraph.of(self.compact) if path is None else NeighbourGraph.cached(self.compact, path)
-            self._moments = SecondMoments.of(self.features, self._graph.anchors)
+            self._moments = SecondMoments.of(self.features, self._taught)
 
     def fit(self, labelled: LabelSet, seed: int) -> LinearEnsemble:
         """Propagate the labels, and solve for the weights that explain them and the labels."""
+        from tuilabel.learner.linear import HeldOut
+
+        folds = Folds.of(labelled, seed)
+        teacher = self.teach(folds)
+        held_out = None
+        if len(folds.labels):
+            students = self._students(folds, teacher)
+            points = self.features[folds.evaluation.indices]
+            scores = np.stack([students[k].scores(x[None])[0] for k, x in zip(folds.without, points, strict=True)])
+            rows = folds.evaluation.audit
+            if rows.sum() < MIN_AUDIT:
+                rows = np.ones(len(scores), dtype=bool)
+            held_out = HeldOut(scores[rows], folds.evaluation.labels[rows])
+        return self._student(labelled, teacher.targets[0], teacher.weight, seed=seed, held_out=held_out)
+
+    def teach(self, folds: Folds) -> WideTeacher:
+        """Propagate labels to the items that are taught, (R,).
+
+        How well a graph explains labels is measured on those held out. Each further graph shares in the result as far
+        as it explains them better.
+        """
+        self.prepare()
+        assert self._graph is not None
+        if not len(folds.labels):
+            (propagated,) = self._graph.propagate(self.compact, *folds.sets, absorption=ABSORPTION)
+            rows = self._graph.anchor_rows(self.compact, self._taught)
+            return WideTeacher([calibrated(propagated[rows], 1.0)], np.empty(0, dtype=np.float32), MAX_TRUST)
+        models = [self._student(part) for part in folds.sets]
+        evaluation = folds.evaluation
+        plain = models[0].left_out_probabilities[folds.labels, evaluation.labels]
+        rows = np.union1d(self._taught, folds.sets[0].indices)  # (P,), of each graph that is drawn again
+        taught, asked = np.searchsorted(rows, self._taught), np.searchsorted(rows, evaluation.indices)
+
+        def judged(propagated: Sequence[NDArray[np.float32]], before: WideTeacher | None) -> WideTeacher:
+            each = np.stack([propagated[k][row] for k, row in zip(folds.without, asked, strict=True)])
+            temperature = teacher_temperature(each, evaluation)
+            explained = calibrated(each, temperature)[np.arange(len(each)), evaluation.labels]
+            probabilities = [calibrated(part[taught], temperature) for part in propagated]
+            if before is not None:
+                share = np.float32(best_share(explained, before.held_out, PRIOR_TRUST))
+                explained = share * explained + (1 - share) * before.held_out
+                pairs = zip(probabilities, before.probabilities, strict=True)
+                probabilities = [share * new + (1 - share) * old for new, old in pairs]
+            return WideTeacher(probabilities, explained, best_share(explained, plain, PRIOR_TRUST))
+
+        anchors = self._graph.anchor_rows(self.compact, rows)
+        first = self._graph.propagate(self.compact, *folds.sets, absorption=ABSORPTION)
+        teacher = judged([part[anchors] for part in first], None)
+        for already in range(REDRAWN):
+            if already:
+                models = self._students(folds, teacher)
+            drawn = [self._propagate_by_scores(*each, rows) for each in zip(folds.sets, models, strict=True)]
+            teacher = judged(drawn, teacher)
+        return teacher
+
+    def _students(self, folds: Folds, teacher: WideTeacher) -> list[LinearEnsemble]:
+        """A student of each of the sets of labels."""
+        pairs = zip(folds.sets, teacher.targets, strict=True)
+        return [self._student(part, targets, teacher.weight) for part, targets in pairs]
+
+    def _student(
+        self,
+        labelled: LabelSet,
+        targets: NDArray[np.float32] | None = None,
+        weight: float = 0.0,
+        *,
+        seed: int = 0,
+        held_out: HeldOut | None = None,
+    ) -> LinearEnsemble:
+        """Least squares on the labels, and on soft labels (R, C) if there are any."""
         from tuilabel.learner.linear import LinearEnsemble
         from tuilabel.learner.mlp import SoftLabels
 
-        teacher = self.teach(labelled, seed)
-        assert self._graph is not None
-        weight = teacher.trust / (1 - teacher.trust)
-        soft = SoftLabels(self.features, teacher.probabilities, weight, self._graph.anchors)
-        enough = labelled.audit.sum() >= MIN_AUDIT
         return LinearEnsemble(labelled.n_classes, seed=seed).fit(
             self.features[labelled.indices],
             labelled.labels,
-            soft,
+            None if targets is None else SoftLabels(self.features, targets, weight, self._taught),
             moments=self._moments,
-            calibrate_on=labelled.audit if enough else None,
+            held_out=held_out,
         )
 
-    def teach(self, labelled: LabelSet, seed: int) -> Teacher:
-        """Propagate the labels, and measure on held-out labels how well that explains them beside a linear model."""
-        from tuilabel.learner.linear import LinearEnsemble
+    def _propagate_by_scores(
+        self, labelled: LabelSet, model: LinearEnsemble, rows: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """Propagate labels along the graph of some rows (P,) that a model's scores have drawn again; (P, C)."""
+        from tuilabel.learner.graph import NeighbourGraph
 
-        self.prepare()
-        assert self._graph is not None
-        fold = _folds(labelled, seed)
-        n_folds = FOLDS if len(fold) <= ALL_FOLDS else 1
-        held_out = np.flatnonzero((fold >= 0) & (fold < n_folds))
-        subsets = [labelled.subset(fold != f) for f in range(n_folds)]
-        propagated, *without = self._graph.propagate(
-            self.compact, labelled, *(subsets if len(held_out) else ()), absorption=ABSORPTION
-        )
-        if not len(held_out):
-            return Teacher(_sharpened(calibrated(propagated, 1.0)), MAX_TRUST, 1.0)
-        evaluation = labelled.subset(np.isin(np.arange(len(fold)), held_out))
-        anchors = self._graph.anchor_rows(self.compact, evaluation.indices)
-        probs = np.stack([without[fold[i]][row] for i, row in zip(held_out, anchors, strict=True)])
-        temperature = teacher_temperature(probs, evaluation)
-        plain = LinearEnsemble(labelled.n_classes).fit(self.features[labelled.indices], labelled.labels)
-        rows = np.arange(len(held_out))
-        trust = best_share(
-            calibrated(probs, temperature)[rows, evaluation.labels],
-            plain.left_out_probabilities[held_out, evaluation.labels],
-            PRIOR_TRUST,
-        )
-        return Teacher(_sharpened(calibrated(propagated, temperature)), trust, temperature)
+        scores = self.features[rows] @ model.weights
+        scores -= scores.mean(axis=1, keepdims=True)
+        space = np.concatenate([_scaled(self.compact[rows], 1.0), _scaled(scores, SCORES)], axis=1)
+        local = replace(labelled, indices=np.searchsorted(rows, labelled.indices))
+        (propagated,) = NeighbourGraph.of(space).propagate(space, local, absorption=ABSORPTION)
+        return propagated
 
 
 def latent_learner(
@@ -111,19 +237,8 @@ def latent_learner(
     return LatentLearner(latents, graph)
 
 
-def _folds(labelled: LabelSet, seed: int) -> NDArray[np.int64]:
-    """The fold of each labelled item, (m,): each class is dealt evenly; -1 for the only label of a class."""
-    rng = np.random.default_rng([seed, len(labelled.labels)])
-    fold = np.full(len(labelled.labels), -1, dtype=np.int64)
-    dealt = 0
-    for label in rng.permutation(labelled.n_classes):
-        items = rng.permutation(np.flatnonzero(labelled.labels == label))
-        if len(items) > 1:
-            fold[items] = (dealt + np.arange(len(items))) % FOLDS
-            dealt += len(items)
-    return fold
-
-
-def _sharpened(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    powers = probabilities**SHARPENED
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+def _scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+    """Points (n, D), centred, with a root mean square length of `length`."""
+    centred = points - points.mean(axis=0)
+    mean_square = float(np.square(centred).sum(axis=1).mean())
+    return np.asarray(centred * (length / max(mean_square**0.5, 1e-6)), dtype=np.float32)
