@@ -23,6 +23,7 @@ RIDGE = 0.1  # relative to the mean squared norm of a labelled item
 SHARPNESS = 8.0  # scores are multiplied by about this before the softmax; with few labels it is the prior
 PRIOR_LABELS = 10.0  # how many labels the prior is worth
 MAX_SHARPNESS = 64.0
+SURER = 1.3  # by this factor a model of all labels may be surer than those that some were held out from
 CHUNK = 16_384  # rows scored at once
 
 
@@ -118,7 +119,10 @@ class LinearEnsemble:
         half = linalg.solve_triangular(self._factor, latents.T, lower=True, check_finite=False)  # (D, n)
         leverage = np.minimum(np.square(half).sum(axis=0), 0.99)[:, None]
         left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
-        sharpness = _sharpness(HeldOut(left_out, y) if held_out is None else held_out)
+        if held_out is None:
+            sharpness = _sharpness(HeldOut(left_out, y), SHARPNESS)
+        else:
+            sharpness = SURER * _sharpness(held_out, SHARPNESS / SURER)
         self.left_out_probabilities = np.asarray(softmax(sharpness * left_out, axis=1), dtype=np.float32)
         unseen = np.bincount(y, minlength=self.n_classes) == 0
         self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
@@ -173,14 +177,14 @@ def _mean_product(teacher: SoftLabels) -> NDArray[np.float64]:
     return total / max(1, len(teacher.rows))
 
 
-def _sharpness(held_out: HeldOut) -> float:
-    """The factor that makes the true classes most likely, with a prior toward `SHARPNESS`."""
+def _sharpness(held_out: HeldOut, prior: float) -> float:
+    """The factor that makes the true classes most likely, with a prior toward `prior`."""
     scores, y = held_out
     rows = np.arange(len(y))
 
     def objective(log_factor: float) -> float:
         fit = -log_softmax(np.exp(log_factor) * scores, axis=1)[rows, y].sum()
-        return float(fit + PRIOR_LABELS * (log_factor - np.log(SHARPNESS)) ** 2 / 2)
+        return float(fit + PRIOR_LABELS * (log_factor - np.log(prior)) ** 2 / 2)
 
     found = minimize_scalar(objective, bounds=(0, np.log(MAX_SHARPNESS)), method="bounded")
     return float(np.exp(found.x))

@@ -63,7 +63,7 @@ class WideTeacher:
 
 @dataclass(frozen=True)
 class Folds:
-    """Labels, divided for a cross-validation. With many labels only one fold is held out.
+    """Labels, divided for a cross-validation. With many labels only one fold is held out, of audit items if possible.
 
     Attributes
     ----------
@@ -80,16 +80,21 @@ class Folds:
     def of(cls, labelled: LabelSet, seed: int) -> Folds:
         """Each class is dealt evenly."""
         m = len(labelled.labels)
+        n_folds = FOLDS if m <= ALL_FOLDS else 1
         rng = np.random.default_rng([seed, m])
-        fold = np.full(m, -1, dtype=np.int64)
+        fold = np.full(m, FOLDS, dtype=np.int64)
         dealt = 0
         for label in rng.permutation(labelled.n_classes):
             items = rng.permutation(np.flatnonzero(labelled.labels == label))
-            if len(items) > 1:
+            if len(items) < 2:
+                continue
+            if n_folds == 1:
+                items = items[np.argsort(~labelled.audit[items], kind="stable")]
+                fold[items[: -(-len(items) // FOLDS)]] = 0
+            else:
                 fold[items] = (dealt + np.arange(len(items))) % FOLDS
                 dealt += len(items)
-        n_folds = FOLDS if m <= ALL_FOLDS else 1
-        held_out = np.flatnonzero((fold >= 0) & (fold < n_folds))
+        held_out = np.flatnonzero(fold < n_folds)
         parts = [labelled.subset(fold != f) for f in range(n_folds if len(held_out) else 0)]
         return cls([labelled, *parts], held_out, 1 + fold[held_out])
 
