@@ -19,6 +19,7 @@ from tuilabel.estimate import (
     Confusion,
     MeasuredAccuracy,
     StoppingAdvice,
+    accuracy_text,
     advice_text,
     audit_confusion,
     class_figures,
@@ -30,7 +31,7 @@ from tuilabel.labels import InlineWriter, LabelStore, NullWriter, Round
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.inline import InlineTrainer
-from tuilabel.learner.trainer.messages import TrainRequest
+from tuilabel.learner.trainer.messages import TrainerProgress, TrainRequest
 from tuilabel.learner.trainer.questions import QuestionHandler
 from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.session import LabellingSession, log_statistics
@@ -157,7 +158,8 @@ def test_without_a_test_split_the_audit_items_make_the_curve(toy: Toy) -> None:
     )
     assert sum(figure.n for figure in statistics.class_figures) == 12
     assert [figure.count for figure in statistics.class_figures] == list(statistics.class_counts)
-    assert statistics.advice_text.startswith(f"{100 * last.accuracy:.0f} % ±")
+    assert statistics.accuracy is not None
+    assert accuracy_text(statistics.accuracy) == f"{100 * last.low:.0f}–100 %, 12 checked"
 
 
 def test_a_long_audit_curve_is_thinned_and_skips_do_not_count() -> None:
@@ -255,24 +257,46 @@ def test_a_curve_tells_how_many_labels_an_accuracy_takes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "stop", "gain", "words"),
+    ("stop", "gain", "interval", "words"),
     [
-        ((0.93, 0.91, 0.95), False, 0.012, "93 % ± 2; the next 100 labels should bring about +1"),
-        ((0.9891, 0.987, 0.991), False, 0.003, "98.9 % ± 0.2; the next 100 labels should bring about +0.3"),
-        (None, False, None, "too early to say what more labels bring"),
-        ((0.9, 0.8, 0.96), False, None, "90 % ± 8; too early to say what more labels bring"),
+        (False, 0.012, (0.001, 0.043), "the next 100 labels should bring +1 points (+0.1 to +4)"),
+        (False, 0.003, (0.0, 0.009), "the next 100 labels should bring +0.3 points (0 to +0.9)"),
+        (False, 0.0001, (0.0, 0.03), "the next 100 labels should bring 0 points (0 to +3)"),
+        (False, None, None, "too early to say what more labels bring"),
         (
-            (0.99, 0.988, 0.992),
             True,
             0.0001,
-            "99.0 % ± 0.2; the next 100 labels should bring next to nothing; predictions have settled: you may stop",
+            (0.0, 0.002),
+            "the next 100 labels should bring next to nothing, at most +0.2 points; predictions have settled: you may "
+            "stop",
         ),
     ],
 )
-def test_advice_is_one_line(
-    accuracy: tuple[float, float, float] | None, stop: bool, gain: float | None, words: str
+def test_advice_is_one_line_with_the_interval_of_the_gain(
+    stop: bool, gain: float | None, interval: tuple[float, float] | None, words: str
 ) -> None:
-    assert advice_text(accuracy, StoppingAdvice(stop, "", 1.0, gain)) == words
+    assert advice_text(StoppingAdvice(stop, "", 1.0, gain, interval)) == words
+
+
+def test_there_is_no_forecast_from_few_checked_images_nor_while_latents_change(
+    toy: Toy, make_session: SessionMaker
+) -> None:
+    session = without_test(toy, audit_share=0.5)
+    answer_all(session, toy, 6)
+    statistics = session.statistics()
+    assert statistics.audit is not None
+    assert statistics.audit.n == 25
+    assert statistics.advice_text == "too early for a forecast: 25 of 30 images checked"
+    assert (statistics.advice.stop, statistics.advice.gain, statistics.labels_to_target) == (False, None, None)
+    answer_all(session, toy, 2)
+    assert "the next 100 labels should bring" in session.statistics().advice_text
+    for stage in ("encode", "compare"):
+        session.handle(TrainerProgress(stage, background=True))
+        changing = session.statistics()
+        assert changing.advice_text == "no forecast while images are being read or represented better"
+        assert not changing.advice.stop
+    session.handle(TrainerProgress("idle", background=True))
+    assert "the next 100 labels should bring" in session.statistics().advice_text
 
 
 def test_classes_can_be_added_and_renamed_with_audit_items_only(toy: Toy) -> None:

@@ -131,14 +131,14 @@ async def test_one_key_hides_all_predictions_and_shows_them_again(make_app: AppM
     app = make_app()
     async with running(app) as pilot:
         await press_many(pilot, app, toy, 10)
-        await pilot.press("asterisk")
+        await pilot.press("percent_sign")
         assert not re.search(r"[abc]\? \d", screen_text(app))
         assert "predictions hidden" in screen_text(app)
         await pilot.press("enter")
         assert "is hidden" in status(app)
         assert app.session.statistics().labelled == 10
         assert app.state.settings == {"blind": True}
-        await pilot.press("asterisk")
+        await pilot.press("percent_sign")
         assert len(re.findall(r"[abc]\? \d", screen_text(app))) == 8
 
 

@@ -168,7 +168,8 @@ def test_predictions_have_settled_after_three_agreeing_pairs() -> None:
 
 def curve_with_gain(points: float) -> LearningCurve:
     """A curve that the next 100 labels would raise by `points` percentage points."""
-    return LearningCurve(points / 100 / (100**-1.0 - 200**-1.0), 1.0, 0.0, 100, np.empty((3, 0)))
+    a, n = points / 100 / (100**-1.0 - 200**-1.0), np.arange(20.0, 101.0, 20.0)
+    return LearningCurve(a, 1.0, 0.0, 100, np.stack([n, a / n, n / n.sum()]))
 
 
 def watch_after(n_models: int, *, same: bool) -> StabilisingPredictions:
@@ -182,11 +183,13 @@ def test_the_advice_gives_its_reason() -> None:
     settled, early, moving = watch_after(4, same=True), watch_after(2, same=True), watch_after(4, same=False)
     stop = stopping_advice(settled, curve_with_gain(0.2))
     assert stop.stop
-    assert stop.reason == "predictions have settled; the next 100 labels should bring about +0.2 points"
+    assert stop.reason == (
+        "predictions have settled; the next 100 labels should bring next to nothing, at most +0.2 points"
+    )
     assert stop.gain == pytest.approx(0.002)
     on = stopping_advice(settled, curve_with_gain(1.2))
     assert not on.stop
-    assert on.reason == "predictions have settled, but the next 100 labels should bring about +1.2 points"
+    assert on.reason == "predictions have settled, but the next 100 labels should bring +1 points (+1 to +1)"
     assert stopping_advice(settled, None).stop
     assert stopping_advice(settled, None).reason == "predictions have settled"
     change = stopping_advice(moving, curve_with_gain(0.1))

@@ -63,7 +63,7 @@ def label(
         bool | None,
         typer.Option(
             "--blind/--no-blind",
-            help="Hide all predictions until images are answered (`*` while labelling). Default: as in the project.",
+            help="Hide all predictions until images are answered (`%` while labelling). Default: as in the project.",
         ),
     ] = None,
     images: Images = "auto",

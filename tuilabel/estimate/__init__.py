@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuilabel.estimate.accuracy import MeasuredAccuracy
 from tuilabel.estimate.audit import AUDIT_WINDOW, AuditEstimate, audit_estimate
+from tuilabel.estimate.balance import BalancedAccuracy, Baseline, baseline, unequal_classes_accuracy
 from tuilabel.estimate.class_figures import ClassFigure, Confusion, audit_confusion, class_figures, most_confused
 from tuilabel.estimate.confidence import apply_temperature, fit_temperature, mean_confidence
 from tuilabel.estimate.intervals import effective_sample_size, korn_graubard_interval, wilson_interval
@@ -36,11 +37,26 @@ from tuilabel.estimate.stopping import (
     advice_text,
     cohen_kappa,
     stopping_advice,
+    without_forecast,
+)
+from tuilabel.estimate.wording import (
+    FEW,
+    Verdict,
+    accuracy_text,
+    balanced_text,
+    baseline_text,
+    interval_percent,
+    percent,
+    recall_text,
+    verdict,
 )
 
 __all__ = [
     "AUDIT_WINDOW",
+    "FEW",
     "AuditEstimate",
+    "BalancedAccuracy",
+    "Baseline",
     "ClassFigure",
     "Confusion",
     "LearningCurve",
@@ -49,13 +65,18 @@ __all__ = [
     "PairedComparison",
     "StabilisingPredictions",
     "StoppingAdvice",
+    "Verdict",
     "accuracy",
+    "accuracy_text",
     "advice_text",
     "apply_temperature",
     "area_under_learning_curve",
     "audit_confusion",
     "audit_estimate",
     "balanced_accuracy",
+    "balanced_text",
+    "baseline",
+    "baseline_text",
     "class_figures",
     "class_thresholds",
     "cohen_kappa",
@@ -66,6 +87,7 @@ __all__ = [
     "expected_calibration_error",
     "fit_learning_curve",
     "fit_temperature",
+    "interval_percent",
     "korn_graubard_interval",
     "labels_per_minute",
     "labels_to_target",
@@ -76,8 +98,13 @@ __all__ = [
     "most_confused",
     "normalised_margin",
     "per_class_accuracy",
+    "percent",
+    "recall_text",
     "self_confidence",
     "stopping_advice",
+    "unequal_classes_accuracy",
+    "verdict",
     "wilcoxon_p",
     "wilson_interval",
+    "without_forecast",
 ]

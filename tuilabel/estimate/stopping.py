@@ -14,6 +14,7 @@ AGREEMENT = 0.99  # Bloodgood & Vijay-Shanker 2009
 MODELS = 3
 MIN_GAIN = 0.005  # half a point of accuracy for `EXTRA` labels is worth continuing
 EXTRA = 100
+MIN_CHECKED = 30  # items; a curve through fewer outcomes says nothing about the next labels
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class StoppingAdvice:
     """Mean kappa of the latest models; None while there are too few."""
     gain: float | None
     """Accuracy that `extra` more labels should add; None without a curve."""
+    gain_interval: tuple[float, float] | None = None
+    """Its 95 % interval."""
+    withheld: bool = False
+    """Whether there is no forecast, for the `reason` given."""
 
 
 def cohen_kappa(first: ArrayLike, second: ArrayLike) -> float:
@@ -106,6 +111,7 @@ def stopping_advice(
     min_gain : the gain of accuracy, 0…1, that makes `extra` labels worthwhile.
     """
     gain = None if curve is None else curve.gain(extra)
+    interval = None if curve is None else curve.gain_interval(extra)
     agreement = predictions.agreement
     settled = predictions.settled
     stop = settled and (gain is None or gain < min_gain)
@@ -118,30 +124,52 @@ def stopping_advice(
     if gain is None:
         return StoppingAdvice(stop, head, agreement, gain)
     link = ", but" if settled and not stop else ";"
-    tail = f"{link} the next {extra} labels should bring about {100 * gain:+.1f} points"
-    return StoppingAdvice(stop, head + tail, agreement, gain)
+    return StoppingAdvice(stop, f"{head}{link} {_gain_text(gain, interval, extra)}", agreement, gain, interval)
 
 
-def advice_text(accuracy: tuple[float, float, float] | None, advice: StoppingAdvice, extra: int = EXTRA) -> str:
-    """What is reached and what more labels should bring, in one line: "93 % ± 2; the next 100 labels should bring +1".
+def without_forecast(advice: StoppingAdvice, n_checked: int, *, is_changing: bool) -> StoppingAdvice:
+    """The advice as it may be given: no forecast from few checked items, nor while other latents are on their way.
 
     Parameters
     ----------
-    accuracy : value, low and high of the 95 % interval, in 0…1; None if unknown.
+    n_checked : items that the accuracy was measured on.
+    is_changing : whether models may soon get other latents, or images that are not counted yet.
+    """
+    if is_changing:
+        reason = "no forecast while images are being read or represented better"
+    elif n_checked < MIN_CHECKED:
+        reason = f"too early for a forecast: {n_checked} of {MIN_CHECKED} images checked"
+    else:
+        return advice
+    return StoppingAdvice(False, reason, advice.agreement, None, None, withheld=True)
+
+
+def advice_text(advice: StoppingAdvice, extra: int = EXTRA) -> str:
+    """What more labels should bring, in one line: "the next 100 labels should bring +1 points (0 to +3)".
+
+    Parameters
+    ----------
     advice : its `gain` must be that of `extra` labels.
     """
-    parts = []
-    if accuracy is not None:
-        value, low, high = accuracy
-        half = 50 * (high - low)
-        digits = 0 if half >= 1 else 1
-        parts.append(f"{100 * value:.{digits}f} % ± {half:.{digits}f}")
+    if advice.withheld:
+        return advice.reason
+    text = "too early to say what more labels bring"
     if advice.gain is not None:
-        points = 100 * advice.gain
-        bring = "next to nothing" if points < 0.05 else f"about {points:+.{0 if points >= 1 else 1}f}"
-        parts.append(f"the next {extra} labels should bring {bring}")
-    if advice.stop:
-        parts.append("predictions have settled: you may stop")
-    elif advice.gain is None:
-        parts.append("too early to say what more labels bring")
-    return "; ".join(parts)
+        text = _gain_text(advice.gain, advice.gain_interval, extra)
+    return f"{text}; predictions have settled: you may stop" if advice.stop else text
+
+
+def _gain_text(gain: float, interval: tuple[float, float] | None, extra: int) -> str:
+    """The gain of accuracy in points, with its interval."""
+    if interval is None:
+        return f"the next {extra} labels should bring about {_points(gain)} points"
+    low, high = interval
+    if high < MIN_GAIN:
+        return f"the next {extra} labels should bring next to nothing, at most {_points(high)} points"
+    return f"the next {extra} labels should bring {_points(gain)} points ({_points(low)} to {_points(high)})"
+
+
+def _points(gain: float) -> str:
+    points = 100 * gain
+    text = f"{points:+.{1 if abs(points) < 1 else 0}f}"
+    return "0" if float(text) == 0 else text

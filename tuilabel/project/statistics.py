@@ -59,7 +59,15 @@ class ProjectStatistics:
             "confusions": [
                 {"true": classes[c.true], "taken_for": classes[c.taken_for], "n": c.n} for c in log.confusions
             ],
-            "advice": {"gain": log.advice.gain, "text": log.advice_text},
+            "baseline": None
+            if log.baseline is None
+            else {"class": classes[log.baseline.class_pos], "share": log.baseline.share, "n": log.baseline.n},
+            "balanced_accuracy": None if log.balanced is None else asdict(log.balanced),
+            "advice": {
+                "gain": log.advice.gain,
+                "interval": log.advice.gain_interval and list(log.advice.gain_interval),
+                "text": log.advice_text,
+            },
         }
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.labels import ClassBook, Writer
-from tuilabel.learner.trainer.messages import Message, TrainRequest
+from tuilabel.learner.trainer.messages import Message, RoundResult, TrainRequest
 from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.rounds import AUDIT_SHARE, blind_sizes, query_items, round_from_batch, scattered, with_predictions
-from tuilabel.session.state import Batch
+from tuilabel.session.state import Batch, QueryItem
 from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model trained on twice as many labels
@@ -89,6 +89,14 @@ class BatchScheduler:
         """The most answers that are possible: the budget, but no more than the items whose files still exist."""
         most = len(self._ledger) - self._ledger.count_unanswered(self.gone)
         return most if self._plan.budget is None else min(self._plan.budget, most)
+
+    def next_items(self) -> list[int]:
+        """Pool indices of the next batch in its order, as it would be created now; empty if that is not known."""
+        result, batch = self._trainer.result, self._batches.current
+        if result is None or batch is None or self.finished:
+            return []
+        shown = {item.index for item in batch.items}
+        return [item.index for item in self._next_items(result) if item.index not in shown]
 
     def on_pool_changed(self) -> None:
         """Request a model after the pool has grown or its latents have changed."""
@@ -203,6 +211,15 @@ class BatchScheduler:
         result = self._trainer.result
         if result is None or self.finished or (not is_fresh and self._plan.retrain == "batch"):
             return
+        items = self._next_items(result)
+        if not items or (len(items) < self._next_size and not is_fresh):
+            return
+        batch = Batch(self._batches.next_number, tuple(items), result.strategy, result.n_labels or None)
+        self._batches.add(batch)
+        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock()))
+
+    def _next_items(self, result: RoundResult) -> list[QueryItem]:
+        """The items of the next batch, in order, from the candidates of a result."""
         number, size = self._batches.next_number, self._next_size
         answered, trained_on = self._ledger.standing, result.n_labels or None
         n_audits, n_hidden = blind_sizes(size, number, self._plan.audit_share, self._plan.seed)
@@ -210,9 +227,4 @@ class BatchScheduler:
         drawn = {item.index for item in audits}
         picked = query_items(result.picks, self._pool, answered, audit=False, trained_on=trained_on)
         others = [item for item in picked if item.index not in drawn][: size - len(audits)]
-        items = scattered(audits, others, n_hidden, [self._plan.seed, number])
-        if not items or (len(items) < size and not is_fresh):
-            return
-        batch = Batch(number, tuple(items), result.strategy, trained_on)
-        self._batches.add(batch)
-        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock()))
+        return scattered(audits, others, n_hidden, [self._plan.seed, number])

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate import (
     AuditEstimate,
+    BalancedAccuracy,
+    Baseline,
     ClassFigure,
     Confusion,
     LureEstimate,
@@ -19,8 +21,11 @@ from tuilabel.estimate import (
     StoppingAdvice,
     advice_text,
     audit_estimate,
+    baseline,
     class_figures,
     stopping_advice,
+    unequal_classes_accuracy,
+    without_forecast,
 )
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, current_answers, with_current_names
 from tuilabel.session.lure import queried_accuracy
@@ -57,10 +62,14 @@ class LogStatistics:
     """Audit items by class, (C, C): rows true, columns predicted; None without any."""
     confusions: tuple[Confusion, ...]
     """The most frequent mistakes among them, at most five."""
+    baseline: Baseline | None
+    """The accuracy of always answering with the largest class, among audit items; None for fewer than 20."""
+    balanced: BalancedAccuracy | None
+    """Mean recall of the classes, where they are unequal; None otherwise, and for fewer than 20 audit items."""
     advice: StoppingAdvice
     """From the learning curve alone: only a session knows whether predictions have settled."""
     advice_text: str
-    """What is reached and what more labels should bring, in one line."""
+    """What more labels should bring, in one line."""
 
 
 def log_statistics(
@@ -97,7 +106,11 @@ def log_statistics(
     models.restore(rounds, audits)
     audit = audit_estimate(audits)
     accuracy = models.tested or MeasuredAccuracy.on_audit(audit)
-    advice = stopping_advice(StabilisingPredictions(), fitted_curve(models.test_curve, audits))
+    advice = without_forecast(
+        stopping_advice(StabilisingPredictions(), fitted_curve(models.test_curve, audits)),
+        accuracy.n if accuracy else 0,
+        is_changing=False,
+    )
     return LogStatistics(
         classes=names,
         labelled=kinds["label"],
@@ -114,6 +127,8 @@ def log_statistics(
         class_figures=class_figures(counts, models.confusion),
         confusion=models.confusion,
         confusions=models.confusions,
+        baseline=baseline(models.confusion),
+        balanced=unequal_classes_accuracy(models.confusion),
         advice=advice,
-        advice_text=advice_text(accuracy.interval if accuracy else None, advice),
+        advice_text=advice_text(advice),
     )

@@ -141,6 +141,10 @@ class LabellingSession:
         """The current batch; None while there is none (see `finished`)."""
         return self._batches.current
 
+    def next_items(self) -> list[int]:
+        """Pool indices of the next batch in its order, as it would be created now, to draw them ahead; often empty."""
+        return self._scheduler.next_items()
+
     @property
     def is_last_batch(self) -> bool:
         """Whether the current batch holds every item that is left."""

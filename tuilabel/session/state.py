@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from tuilabel.estimate import (
     AuditEstimate,
+    BalancedAccuracy,
+    Baseline,
     ClassFigure,
     Confusion,
     LureEstimate,
@@ -59,7 +61,8 @@ class TrainerState:
     failure: str | None = None
     """Why it does not work; None while it does."""
     background: str | None = None
-    """What it does in the background: "read", "download", "vae" or "encode", with the progress in the next fields."""
+    """What it does in the background: "read", "download", "vae", "encode" or "compare", with the progress in the next
+    fields. Until that has ended, models may get other latents or more images."""
     background_done: int = 0
     background_total: int = 0
     background_rate: float | None = None
@@ -124,11 +127,15 @@ class Statistics:
     """Those items by class, (C, C): rows true, columns predicted; None without any."""
     confusions: tuple[Confusion, ...]
     """The most frequent mistakes among them, at most five."""
+    baseline: Baseline | None
+    """The accuracy of always answering with the largest class, by the same items; None for fewer than 20."""
+    balanced: BalancedAccuracy | None
+    """Mean recall of the classes, where they are unequal; None otherwise, and for fewer than 20 items."""
     target: float | None
     """The accuracy to reach, 0…1."""
     labels_to_target: int | None
-    """Labels still needed for it by the fitted learning curve; None if it is never reached, or that is unknown."""
+    """Labels still needed for it by the fitted learning curve; None if it is never reached, or there is no forecast."""
     minutes_left: float | None
     """The time those take at the current pace."""
     advice_text: str
-    """What is reached and what more labels should bring, in one line."""
+    """What more labels should bring, in one line."""

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tuilabel.estimate import MeasuredAccuracy, advice_text, audit_estimate, class_figures, labels_per_minute
+from tuilabel.estimate import (
+    MeasuredAccuracy,
+    advice_text,
+    audit_estimate,
+    baseline,
+    class_figures,
+    labels_per_minute,
+    unequal_classes_accuracy,
+    without_forecast,
+)
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.state import Statistics
@@ -24,14 +33,17 @@ def session_statistics(
     target: float | None,
 ) -> Statistics:
     """A snapshot of all figures. Nothing here goes through every answer, because the screen calls it after each key."""
-    result, advice, pool_size = trainer.result, models.advisor.advice, len(ledger)
+    result, pool_size = trainer.result, len(ledger)
     counts = tuple(ledger.class_counts[class_pos] for class_pos in range(n_classes))
     per_minute = labels_per_minute(steps.latest(PACE_WINDOW))
     audit = audit_estimate(list(ledger.audits.values()))
     test = None if result is None else result.test
     accuracy = MeasuredAccuracy.on_audit(audit) if test is None else MeasuredAccuracy.on_test(test.accuracy, test.n)
     histogram = None if result is None else result.uncertainty_histogram
-    labels_left = models.labels_left(ledger.kinds["label"], pool_size)
+    advice = without_forecast(
+        models.advisor.advice, accuracy.n if accuracy else 0, is_changing=trainer.state.background is not None
+    )
+    labels_left = None if advice.withheld else models.labels_left(ledger.kinds["label"], pool_size)
     return Statistics(
         pool_size=pool_size,
         labelled=ledger.kinds["label"],
@@ -56,8 +68,10 @@ def session_statistics(
         class_figures=class_figures(counts, models.confusion),
         confusion=models.confusion,
         confusions=models.confusions,
+        baseline=baseline(models.confusion),
+        balanced=unequal_classes_accuracy(models.confusion),
         target=target,
         labels_to_target=labels_left,
         minutes_left=None if labels_left is None or not per_minute else labels_left / per_minute,
-        advice_text=advice_text(accuracy.interval if accuracy else None, advice),
+        advice_text=advice_text(advice),
     )

@@ -178,7 +178,7 @@ ACTIONS: Final = (
     ),
     Action(
         "blind",
-        ("asterisk",),
+        ("percent_sign",),
         "blind",
         "hide",
         "Hide the predictions until images are answered, or show them.",

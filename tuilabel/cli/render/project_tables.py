@@ -9,7 +9,15 @@ from rich.console import Group
 from rich.table import Table
 
 from tuilabel.errors import pluralize, printable
-from tuilabel.estimate import AuditEstimate, ClassFigure, LureEstimate
+from tuilabel.estimate import (
+    ClassFigure,
+    LureEstimate,
+    MeasuredAccuracy,
+    accuracy_text,
+    balanced_text,
+    baseline_text,
+    recall_text,
+)
 from tuilabel.project.file_problems import FileProblems
 from tuilabel.project.recipe import Recipe
 from tuilabel.project.statistics import ProjectStatistics
@@ -38,7 +46,11 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in log.annotators) or "–")
     test = "–" if log.test_accuracy is None else f"{log.test_accuracy:.1%} when the last batch was picked"
     table.add_row("test", test)
-    table.add_row("audit", _interval(log.audit))
+    audit = MeasuredAccuracy.on_audit(log.audit)
+    table.add_row("audit", "–" if audit is None else accuracy_text(audit))
+    if log.baseline is not None:
+        balanced = [] if log.balanced is None else [balanced_text(log.balanced)]
+        table.add_row("to beat", "; ".join([baseline_text(log.baseline, log.classes), *balanced]))
     table.add_row("lure", _interval(log.lure) + ("" if log.lure is None else ", averaged over the models so far"))
     table.add_row("advice", log.advice_text)
     mistakes = ", ".join(f"{log.classes[c.true]} for {log.classes[c.taken_for]} ({c.n})" for c in log.confusions)
@@ -60,7 +72,7 @@ def problem_lines(unusable: FileProblems) -> list[str]:
     return [*lines, f"{pluralize(len(lines), 'file')} of {unusable.dataset} cannot be used"]
 
 
-def _interval(estimate: AuditEstimate | LureEstimate | None) -> str:
+def _interval(estimate: LureEstimate | None) -> str:
     if estimate is None:
         return "–"
     return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%}, n {estimate.n})"
@@ -76,7 +88,7 @@ def _class_table(names: Sequence[str], counts: Sequence[int], figures: Sequence[
         table.add_column("audited", justify="right")
     cells = []
     for name, count, figure in zip(names, counts, figures, strict=True):
-        audited = "" if figure.accuracy is None else f"{figure.accuracy:.0%} of {figure.n}"
+        audited = "" if figure.accuracy is None else recall_text(figure.accuracy, figure.n)
         cells.append((name, f"{count:,}", audited))
     rows = -(-len(cells) // side)
     for row in range(rows):

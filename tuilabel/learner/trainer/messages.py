@@ -112,8 +112,8 @@ class RoundResult:
 class TrainerProgress:
     """What the trainer is doing: "load" or "train", or "encode" or "review" with numbers.
 
-    In the background: "read" (reading images), "download" (weights, in bytes), "vae" (training it) or "encode", and
-    "idle" when all that has ended.
+    In the background: "read" (reading images), "download" (weights, in bytes), "vae" (training it), "encode" or
+    "compare" (latents, by the labels), and "idle" when all that has ended.
     """
 
     stage: str

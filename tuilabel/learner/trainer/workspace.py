@@ -127,7 +127,10 @@ class TrainerWorkspace:
 
     def compare(self, runner: RoundRunner, questions: QuestionHandler) -> bool:
         """Train one model of the comparison; returns as `update`."""
-        return self._follow(None if self._chooser is None else self._chooser.step(), runner, questions)
+        choice = None if self._chooser is None else self._chooser.step()
+        if choice is not None:
+            self._send(TrainerProgress("idle", background=True))
+        return self._follow(choice, runner, questions)
 
     @property
     def decode(self) -> Decode | None:
@@ -137,7 +140,11 @@ class TrainerWorkspace:
     def _choose(self, runner: RoundRunner, questions: QuestionHandler) -> bool:
         if self._chooser is None or not self._ready:
             return False
-        return self._follow(self._chooser.choose(self._labelled, self._ready_names), runner, questions)
+        was_comparing = self.is_comparing
+        choice = self._chooser.choose(self._labelled, self._ready_names)
+        if self.is_comparing and not was_comparing:
+            self._send(TrainerProgress("compare", background=True))
+        return self._follow(choice, runner, questions)
 
     def _follow(self, choice: Choice | None, runner: RoundRunner, questions: QuestionHandler) -> bool:
         """Switch to the space of a choice, unless it is in use."""

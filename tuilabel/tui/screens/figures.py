@@ -14,6 +14,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
+from tuilabel.estimate import MeasuredAccuracy, accuracy_text, balanced_text, baseline_text, recall_text
 from tuilabel.session import Statistics
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.line_plot import LinePlot
@@ -40,7 +41,7 @@ class FiguresScreen(Screen[None]):
         with Horizontal():
             with Vertical(id="figures-plots"):
                 yield Static(
-                    "[$primary]Accuracy[/], [$secondary]95 % interval[/], by labels",
+                    "[$primary]Accuracy[/], [$secondary]95 % interval[/], [$error]largest class[/], by labels",
                     classes="figures-title",
                 )
                 yield self._accuracy
@@ -67,7 +68,7 @@ class FiguresScreen(Screen[None]):
         if statistics == self._shown:
             return
         self._shown = statistics
-        self._summary.update(summary(statistics))
+        self._summary.update(summary(statistics, self._state.session.classes))
         self._side.update(class_table(statistics, self._state.session.classes))
         self._draw_curve(statistics)
         self._draw_uncertainty(statistics)
@@ -76,10 +77,18 @@ class FiguresScreen(Screen[None]):
         if not statistics.curve:
             return
         labels, accuracy, low, high = (np.array(column, dtype=float) for column in zip(*statistics.curve, strict=True))
+        end, bottom = max(20.0, float(labels.max())), max(0.0, 100 * float(np.quantile(low, 0.1)) - 2)
+        marked = None if statistics.baseline is None else 100 * statistics.baseline.share
+        marked = None if marked is None or marked < bottom else marked
         self._accuracy.show(
-            [((labels, 100 * low), "back"), ((labels, 100 * high), "back"), ((labels, 100 * accuracy), "front")],
-            x_limits=(0, max(20.0, float(labels.max()))),
-            y_limits=(max(0.0, 100 * float(np.quantile(low, 0.1)) - 2), 100),
+            [
+                *([] if marked is None else [((np.array([0.0, end]), np.full(2, marked)), "mark")]),
+                ((labels, 100 * low), "back"),
+                ((labels, 100 * high), "back"),
+                ((labels, 100 * accuracy), "front"),
+            ],
+            x_limits=(0, end),
+            y_limits=(bottom, 100),
             unit=" %",
         )
 
@@ -95,14 +104,23 @@ class FiguresScreen(Screen[None]):
             self._uncertainty.show(curves, x_limits=(0, 1), y_limits=(0, highest), unit=" %")
 
 
-def summary(statistics: Statistics) -> str:
-    """The first lines: progress, pace and advice."""
+def summary(statistics: Statistics, classes: tuple[str, ...]) -> str:
+    """The first lines: progress, pace, accuracy and what it has to beat, advice."""
     pace = "" if statistics.per_minute is None else f" · {statistics.per_minute:.0f} labels a minute"
     left = ""
     if statistics.target is not None and statistics.labels_to_target is not None:
         left = f" · about {statistics.labels_to_target:,} more labels to {100 * statistics.target:g} %"
         left += "" if statistics.minutes_left is None else f", {statistics.minutes_left:.0f} minutes"
-    return f"{statistics.labelled:,} of {statistics.pool_size:,} labelled{pace}{left}\n{statistics.advice_text}"
+    figures = ["no accuracy yet"] if statistics.accuracy is None else [f"accuracy {accuracy_text(statistics.accuracy)}"]
+    audit = MeasuredAccuracy.on_audit(statistics.audit)
+    if statistics.by_test and audit is not None:
+        figures.append(f"by audit {accuracy_text(audit)}")
+    if statistics.balanced is not None:
+        figures.append(balanced_text(statistics.balanced))
+    if statistics.baseline is not None:
+        figures.append(baseline_text(statistics.baseline, classes))
+    progress = f"{statistics.labelled:,} of {statistics.pool_size:,} labelled{pace}{left}"
+    return f"{progress}\n{' · '.join(figures)}\n{statistics.advice_text}"
 
 
 def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
@@ -111,8 +129,7 @@ def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
     for name in ("class", "labels", "accuracy"):
         table.add_column(name, justify="left" if name == "class" else "right")
     for name, figure in zip(classes, statistics.class_figures, strict=False):
-        accuracy = "–" if figure.accuracy is None else f"{figure.accuracy:.1%}"
-        table.add_row(Text(name), f"{figure.count:,}", accuracy)
+        table.add_row(Text(name), f"{figure.count:,}", recall_text(figure.accuracy, figure.n))
     if statistics.confusions:
         table.add_row()
         table.add_row(Text("confusions", style="bold"), "count", "")

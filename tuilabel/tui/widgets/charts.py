@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 _UP = " ▁▂▃▄▅▆▇█"
 _ACROSS = " ▏▎▍▌▋▊▉█"
@@ -38,6 +39,21 @@ def band_chart(
                 pieces.append((character, style))
         lines.append(pieces)
     return lines
+
+
+def with_mark(chart: list[list[tuple[str, str]]], height: float, width: int, style: str) -> list[list[tuple[str, str]]]:
+    """A chart with a dashed line across it at `height` (0…1), where cells are empty or full.
+
+    Parameters
+    ----------
+    chart : lines from top to bottom, each a list of (text, style).
+    """
+    row = min(len(chart) - 1, max(0, int((1 - height) * len(chart))))
+    cells = [(character, old) for text, old in chart[row] for character in text]
+    cells += [(" ", style)] * (width - len(cells))
+    marked = [("╌", style) if character in " █" else (character, old) for character, old in cells]
+    pieces = [("".join(c for c, _ in group), old) for old, group in groupby(marked, key=lambda cell: cell[1])]
+    return [*chart[:row], pieces, *chart[row + 1 :]]
 
 
 def bar(value: float, width: int) -> str:

@@ -15,9 +15,9 @@ from tuilabel.tui.widgets.painted import PaintedWidget
 
 
 class LinePlot(PaintedWidget):
-    """Shows curves, each in the style "front" or "back"; where curves meet, the last one is in front."""
+    """Shows curves, each in the style "front", "back" or "mark"; where curves meet, the last one is in front."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"plot--front", "plot--back", "plot--axis"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"plot--front", "plot--back", "plot--mark", "plot--axis"}
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)

@@ -13,9 +13,10 @@ from textual import events
 from textual.strip import Strip
 
 from tuilabel.encoders.titles import title_of
+from tuilabel.estimate import FEW, MeasuredAccuracy, interval_percent, percent, verdict
 from tuilabel.session import Statistics, TrainerState
 from tuilabel.tui.state import AppState
-from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit
+from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit, with_mark
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Line = list[tuple[str, str]]
@@ -26,7 +27,8 @@ class StatisticsPanel(PaintedWidget):
     """Shows the statistics of a session; repaints only what changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        f"panel--{style}" for style in ("text", "dim", "strong", "good", "bad", "chart", "band", "title")
+        f"panel--{style}"
+        for style in ("text", "dim", "strong", "good", "warn", "bad", "chart", "band", "mark", "title")
     }
 
     def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -79,15 +81,17 @@ def panel_lines(
     head = _progress(statistics, width)
     roomy = height >= 34
     advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
-    room = max(2, height - len(head) - len(advice) - (16 if roomy else 8))
+    room = max(2, height - len(head) - len(advice) - (18 if roomy else 8))
     legend = _classes(statistics, classes, keys, width, room)
-    spare = height - len(head) - len(advice) - len(legend) - 5  # titles of both charts, the audit, both axes
+    spare = height - len(head) - len(advice) - len(legend) - 4  # titles and axes of both charts
+    n_remarks = 3 if roomy else 2 if spare >= 6 else 1
+    spare -= n_remarks
     gap: list[Line] = [[]] if roomy and spare >= 8 else []
     chart_rows = max(1, min(8, (spare - 4 * len(gap)) // 2))
     return [
         *head,
         *gap,
-        *_accuracy(statistics, width, chart_rows, spare >= 3),
+        *_accuracy(statistics, classes, width, chart_rows, n_remarks, spare >= 3),
         *gap,
         *_uncertainty(statistics, width, chart_rows),
         *gap,
@@ -150,7 +154,13 @@ def _trainer(trainer: TrainerState, width: int) -> Line:
     return [*line, (figures, "dim")]
 
 
-_BACKGROUND = {"read": "reading", "download": "downloading", "vae": "training VAE", "encode": "encoding"}
+_BACKGROUND = {
+    "read": "reading",
+    "download": "downloading",
+    "vae": "training VAE",
+    "encode": "encoding",
+    "compare": "comparing with your labels",
+}
 
 
 def _space(trainer: TrainerState, width: int) -> list[Line]:
@@ -171,6 +181,8 @@ def _preparing(trainer: TrainerState, width: int) -> Line:
     doing = _BACKGROUND.get(trainer.background or "", trainer.background or "")
     if trainer.background == "encode" and title_of(trainer.background_encoder or "").startswith("network features"):
         doing = "features"
+    if trainer.background == "compare":
+        return [(doing[:width], "dim")]
     share = trainer.background_done / trainer.background_total if trainer.background_total else 0
     line: Line = [(doing, "dim"), (f" {share:.0%}", "text")]
     if not trainer.background_rate:
@@ -190,12 +202,16 @@ def _duration(seconds: float) -> str:
     return f"{math.ceil(seconds / 60):,} min"
 
 
-def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
-    test, curve = statistics.test_accuracy, statistics.curve
-    head: Line = [("ACCURACY ", "title"), ("test " if statistics.by_test else "by audit ", "dim")]
+def _accuracy(
+    statistics: Statistics, classes: Sequence[str], width: int, rows: int, n_remarks: int, with_axis: bool
+) -> list[Line]:
+    """The accuracy, its curve with the baseline as a dashed line, and what is to be known about it in words."""
+    curve, title = statistics.curve, _accuracy_title(statistics, width)
+    said = any(text.startswith(", ") for text, _ in title)
+    remarks: list[Line] = (_remarks(statistics, classes, width, with_number=not said) + [[]] * n_remarks)[:n_remarks]
     if not curve:
         chart: list[Line] = [[("after the first model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
-        return [[*head, ("–", "dim")], *chart, _audit(statistics)]
+        return [title, *chart, *remarks]
     last = curve[-1]
     floor, limit = axis_floor(last.accuracy), nice_limit(last.labels)
 
@@ -206,20 +222,62 @@ def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) ->
 
     low, high = columns([point.low for point in curve]), columns([point.high for point in curve])
     chart = band_chart(low, high, rows, ("chart", "band"))
+    if statistics.baseline is not None and statistics.baseline.share >= floor:
+        chart = with_mark(chart, (statistics.baseline.share - floor) / (1 - floor), width, "mark")
     axis = f"{100 * floor:.0f}–100 %"
     axis += f"{limit:,} labels".rjust(width - len(axis))
-    figure = f"{last.accuracy if test is None else test:.1%}"
-    half = f" ± {50 * (last.high - last.low):.1f}"
-    top: Line = [*head, (figure, "good"), (half, "dim")]
-    return [top, *chart, *([[(axis, "dim")]] if with_axis else []), _audit(statistics)]
+    return [title, *chart, *([[(axis, "dim")]] if with_axis else []), *remarks]
 
 
-def _audit(statistics: Statistics) -> Line:
-    audit = statistics.audit
-    if audit is None:
-        return [("audit ", "dim"), ("–", "dim")]
-    interval = f" ({100 * audit.low:.0f}–{100 * audit.high:.0f}, n {audit.n})"
-    return [("audit ", "dim"), (f"{audit.value:.0%}", "good"), (interval, "dim")]
+_VERDICTS = {"bad": "bad", "unsure": "warn", "fair": "strong", "good": "good"}
+"""Style of an accuracy by its verdict."""
+
+
+def _accuracy_title(statistics: Statistics, width: int) -> Line:
+    """The accuracy with its interval and its number of items, as far as the width allows."""
+    source = "test" if statistics.by_test else "by audit"
+    accuracy = statistics.accuracy
+    if accuracy is None:
+        return [("ACCURACY ", "title"), (f"{source} ", "dim"), ("–", "dim")]
+    style = _VERDICTS[verdict(accuracy, statistics.baseline, statistics.target)]
+    interval = interval_percent(accuracy.low, accuracy.high)
+    if accuracy.n < FEW:
+        figure, detail, counts = f"{interval} %", "", (f", {accuracy.n} checked", f", n {accuracy.n}")
+    else:
+        figure, detail = percent(*accuracy.interval), f" ({interval})"
+        counts = (f", {accuracy.n:,} checked", f", n {accuracy.n:,}")
+    for before, after in ((f"{source} ", counts[0]), ("", counts[0]), ("", counts[1]), ("", "")):
+        if cell_len(f"ACCURACY {before}{figure}{detail}{after}") <= width:
+            return [("ACCURACY ", "title"), (before, "dim"), (figure, style), (detail, "dim"), (after, "dim")]
+    return [("ACCURACY ", "title"), (figure, style)]
+
+
+def _remarks(statistics: Statistics, classes: Sequence[str], width: int, *, with_number: bool) -> list[Line]:
+    """What is to be known about the accuracy, the most important first; `with_number` of the items checked."""
+    remarks: list[Line] = []
+    baseline, balanced, accuracy = statistics.baseline, statistics.balanced, statistics.accuracy
+    beaten = accuracy is None or baseline is None or accuracy.low > baseline.share
+    if accuracy is not None and with_number:
+        remarks.append([(f"{accuracy.n:,} checked", "dim")])
+    if baseline is not None and not (beaten and balanced is None):
+        name = classes[baseline.class_pos]
+        name = set_cell_size(name, min(cell_len(name), width - 13))
+        remarks.append([(f"always {name}: ", "dim"), (f"{100 * baseline.share:.0f} %", "strong" if beaten else "bad")])
+    if balanced is not None:
+        figure = percent(balanced.value, balanced.low, balanced.high)
+        interval = interval_percent(balanced.low, balanced.high)
+        remarks.append([("balanced ", "dim"), (figure, "strong"), (f" ({interval})", "dim")])
+    if statistics.by_test:
+        audit = MeasuredAccuracy.on_audit(statistics.audit)
+        remarks.append([("audit ", "dim"), *([("–", "dim")] if audit is None else _short(audit))])
+    return remarks
+
+
+def _short(accuracy: MeasuredAccuracy) -> Line:
+    interval = interval_percent(accuracy.low, accuracy.high)
+    if accuracy.n < FEW:
+        return [(f"{interval} %", "text"), (f", n {accuracy.n}", "dim")]
+    return [(percent(*accuracy.interval), "strong"), (f" ({interval}), n {accuracy.n}", "dim")]
 
 
 def axis_floor(accuracy: float) -> float:
@@ -280,11 +338,16 @@ def _classes(statistics: Statistics, classes: Sequence[str], keys: Sequence[str]
     return lines
 
 
-def _recall(statistics: Statistics, c: int) -> str:
-    """The accuracy on one class, five characters wide."""
+def _recall(statistics: Statistics, c: int, *, with_number: bool = False) -> str:
+    """The accuracy on one class: in percent, five characters wide at least, or of few items as a count."""
     figures = statistics.class_figures
-    accuracy = figures[c].accuracy if c < len(figures) else None
-    return "    –" if accuracy is None else f" {100 * accuracy:3.0f}%"
+    accuracy, n = (figures[c].accuracy, figures[c].n) if c < len(figures) else (None, 0)
+    if accuracy is None:
+        return "    –"
+    if n < FEW:
+        hits = round(accuracy * n)
+        return f"{hits} of {n}".rjust(8) if with_number else f"{hits}/{n}".rjust(5)
+    return f"{100 * accuracy:3.0f}% of {n:,}" if with_number else f" {100 * accuracy:3.0f}%"
 
 
 def _class_bars(
@@ -296,9 +359,11 @@ def _class_bars(
     top, digits = nice_limit(max(counts, default=0)), len(f"{max(counts, default=0):,}")
     named = any(key != name for key, name in zip(keys, classes, strict=True))
     room = min(max(map(cell_len, classes)) + 1, width // 2) if named else 0
+    recalls = [_recall(statistics, c, with_number=width >= 30).strip() for c in range(len(classes))]
+    wide = max(4, *map(len, recalls))
     for c, (key, name, count) in enumerate(zip(keys, classes, counts, strict=True)):
         line: Line = [(key or " ", "strong"), (set_cell_size(f" {name}", room), "text")]
-        line += [(f" {count:>{digits},}", "text"), (f"{_recall(statistics, c)} ", "dim")]
+        line += [(f" {count:>{digits},}", "text"), (f" {recalls[c].rjust(wide)} ", "dim")]
         left = width - sum(cell_len(text) for text, _ in line)
         lines.append([*line, (bar(count / top, left), "chart")])
     return lines
