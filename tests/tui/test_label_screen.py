@@ -127,6 +127,31 @@ async def test_enter_on_a_hidden_prediction_only_shows_a_message(make_app: AppMa
         assert app.session.statistics().labelled == labelled + 1
 
 
+async def test_the_large_view_shows_one_model_and_what_enter_writes(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await press_many(pilot, app, toy, 10)
+        batch = app.session.batch
+        assert batch is not None
+        shown = [place for place, item in enumerate(batch.items) if not item.hidden]
+        for place in shown[:-1]:  # later models learn, but the predictions of the batch hold still
+            app.session.label(batch.items[place].index, toy.truth(batch.items[place].index))
+        await pilot.press(*["right"] * shown[-1], "tab")
+        await pilot.pause(0.2)
+        item = batch.items[shown[-1]]
+        assert item.predicted is not None
+        assert item.confidence is not None
+        name, sure = "abc"[item.predicted], f"{100 * item.confidence:.0f}%"
+        text = screen_text(app)
+        assert f"{name}? {sure}  ·  Enter writes {name}" in text
+        assert re.search(rf"{name} +{sure}", text.split("MODEL")[1]), "the class list is of the same model"
+        assert len(re.findall(r"[abc] +\d+% ", text.split("MODEL")[1])) == 3
+        await pilot.press("enter")
+        event = app.session.answer_at(item.index)
+        assert event is not None
+        assert event.class_name == name
+
+
 async def test_one_key_hides_all_predictions_and_shows_them_again(make_app: AppMaker, toy: Toy) -> None:
     app = make_app()
     async with running(app) as pilot:
@@ -154,10 +179,13 @@ async def test_twenty_labels_change_every_figure(make_app: AppMaker, toy: Toy) -
         assert re.search(r"\d\d labels a minute", text)
         assert "round 3 by weighted-kmeans, model of" in text
         statistics = app.session.statistics()
-        assert statistics.test_accuracy is not None
-        assert f"ACCURACY test {statistics.test_accuracy:.1%}" in text
+        accuracy = statistics.accuracy
+        assert accuracy is not None
+        assert (
+            f"ACCURACY {100 * accuracy.value:.0f} % ({100 * accuracy.low:.0f}–{100 * accuracy.high:.0f}), n 60" in text
+        )
         assert f"mean {statistics.mean_uncertainty:.2f}" in text
-        assert re.search(r"audit 100% \(\d+–100, n 1\)", text)
+        assert re.search(r"audit \d+–100 %, n 1", text)
 
 
 async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker, make_session: SessionMaker) -> None:

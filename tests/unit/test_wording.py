@@ -60,7 +60,7 @@ def test_balanced_accuracy_is_given_where_classes_are_unequal() -> None:
     assert balanced.low < balanced.value < balanced.high
     assert balanced.high - balanced.value != pytest.approx(balanced.value - balanced.low, abs=1e-3)
     assert balanced_text(balanced).startswith("balanced 40 % (")
-    assert unequal_classes_accuracy(np.eye(10, dtype=np.int64) * [3, 4, 5, 3, 4, 5, 3, 4, 5, 6]) is None
+    assert unequal_classes_accuracy(np.diag([3, 4, 5, 3, 4, 5, 3, 4, 5, 6])) is None
     missing = LAZY.copy()
     missing[2] = 0
     without = unequal_classes_accuracy(missing)

@@ -93,7 +93,9 @@ class Batches:
             replace(
                 batch,
                 items=tuple(
-                    item if item.predicted is None else replace(item, predicted=new_class_pos[item.predicted])
+                    item
+                    if item.predicted is None
+                    else replace(item, predicted=new_class_pos[item.predicted], probabilities=None)
                     for item in batch.items
                 ),
             )

@@ -20,6 +20,7 @@ from tuilabel.learner.trainer.messages import (
 )
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.review import ReviewItem, review_items
+from tuilabel.session.state import Belief
 
 FOLDS = 5
 
@@ -95,6 +96,15 @@ class ModelQueries:
             return None
         session = self._session
         return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
+
+    def out_of_fold_belief(self, pool_idx: int) -> Belief | None:
+        """What the model that was not trained on an item's label believes about it; None if it is not known."""
+        reply = self.out_of_fold
+        if reply is None or pool_idx not in reply.indices:
+            return None
+        rows = np.flatnonzero(reply.indices == pool_idx)
+        chances = reply.probabilities[rows[0]]
+        return Belief(int(chances.argmax()), float(chances.max()), tuple(chances.tolist()))
 
     def on_classes_changed(self, new_class_pos: Sequence[int | None], since: int) -> None:
         """Drop replies in terms of the old classes and ask again: class k has moved to `new_class_pos[k]`.

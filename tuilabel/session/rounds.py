@@ -60,10 +60,15 @@ def query_items(
             confidence=None if confidence is None else float(confidence[row]),
             query_probability=None if drawn is None else float(drawn[row]),
             trained_on=None if predicted is None else trained_on,
+            probabilities=_of_row(picks, row),
         )
         for row, pool_idx in enumerate(picks.indices.tolist())
         if pool_idx not in answered
     ]
+
+
+def _of_row(picks: ItemPredictions, row: int) -> tuple[float, ...] | None:
+    return None if picks.probabilities is None else tuple(picks.probabilities[row].tolist())
 
 
 def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int]) -> Batch:
@@ -80,6 +85,7 @@ def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int
             predicted=int(shown.predicted[row_of[item.index]]),
             confidence=float(shown.confidence[row_of[item.index]]),
             trained_on=result.n_labels,
+            probabilities=_of_row(shown, row_of[item.index]),
         )
         for item in batch.items
     )

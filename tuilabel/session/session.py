@@ -37,7 +37,7 @@ from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
-from tuilabel.session.state import Batch, QueryItem, Statistics
+from tuilabel.session.state import Batch, Belief, QueryItem, Statistics
 from tuilabel.session.statistics import session_statistics
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -205,6 +205,13 @@ class LabellingSession:
         are answered.
         """
         return self._events.hides(pool_idx)
+
+    def belief(self, pool_idx: int) -> Belief | None:
+        """What the model of an item's batch believes about it, which `confirm` accepts; None without a prediction."""
+        queried = self._batches.find(pool_idx)
+        if queried is None or queried[1].predicted is None or queried[1].confidence is None:
+            return None
+        return Belief(queried[1].predicted, queried[1].confidence, queried[1].probabilities)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""

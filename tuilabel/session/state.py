@@ -38,6 +38,19 @@ class QueryItem:
     """Number of labels that the predicting model was trained on; None without a prediction."""
     hidden: bool = False
     """Whether its prediction is not to be shown before it is answered: audit items, and as many others."""
+    probabilities: tuple[float, ...] | None = field(default=None, compare=False)
+    """Of every class, by position; None without a prediction, in earlier sessions' batches, and after classes moved."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """What one model believes about one item."""
+
+    predicted: int
+    """Class position."""
+    confidence: float
+    probabilities: tuple[float, ...] | None = None
+    """Of every class, by position; None if only that of the predicted class is known."""
 
 
 @dataclass(frozen=True)

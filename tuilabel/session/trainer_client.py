@@ -165,5 +165,5 @@ def _remapped(picks: ItemPredictions, new_class_pos: Sequence[int | None]) -> It
     table = np.array([-1 if class_pos is None else class_pos for class_pos in new_class_pos], dtype=np.int64)
     predicted = table[picks.predicted]
     if len(predicted) and predicted.min() < 0:
-        return replace(picks, predicted=None, confidence=None)
-    return replace(picks, predicted=predicted)
+        return replace(picks, predicted=None, confidence=None, probabilities=None)
+    return replace(picks, predicted=predicted, probabilities=None)

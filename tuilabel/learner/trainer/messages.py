@@ -73,6 +73,8 @@ class ItemPredictions:
     """Its probability (k,)."""
     query_probability: NDArray[np.float64] | None = None
     """The probability with which each was drawn (k,); None if they were not drawn at random."""
+    probabilities: NDArray[np.float32] | None = None
+    """Of every class (k, C)."""
 
 
 @dataclass(frozen=True)

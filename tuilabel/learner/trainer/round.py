@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,8 +187,10 @@ def _joined(picks: list[ItemPredictions]) -> ItemPredictions:
 
 def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
     picks = _predictions(candidates[selection.positions], probabilities[selection.positions])
-    return ItemPredictions(picks.indices, picks.predicted, picks.confidence, selection.query_probability)
+    return replace(picks, query_probability=selection.query_probability)
 
 
 def _predictions(indices: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
-    return ItemPredictions(indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0))
+    return ItemPredictions(
+        indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0), probabilities=probabilities
+    )

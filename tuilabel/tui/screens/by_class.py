@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
+from tuilabel.session import Belief
 from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
@@ -49,6 +50,11 @@ class ByClassScreen(AnnotationScreen):
             f"{self.session.classes[self.class_pos]} {100 * self._candidates.confidence[position]:.0f}%",
             "prediction",
         )
+
+    def belief(self, position: int) -> Belief | None:
+        if self._candidates is None or self.session.answer_at(self.items[position]) is not None:
+            return None
+        return Belief(self.class_pos, float(self._candidates.confidence[position]))
 
     def heading(self) -> list[tuple[str, str]]:
         name = self.session.classes[self.class_pos]

@@ -14,6 +14,7 @@ from tuilabel.encoders.titles import title_of
 from tuilabel.errors import printable
 from tuilabel.learner.trainer.messages import Failure, Inspection, Notice, PoolChanged
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
+from tuilabel.session import Belief
 from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
 from tuilabel.tui.state import AppState
@@ -88,6 +89,16 @@ class ImagePageScreen(Screen[bool]):
                 return f"skipped{note}", "aside"
             case _:
                 return f"⚑ flagged{note}", "aside"
+
+    def belief(self, position: int) -> Belief | None:
+        """What the model behind the caption at `position` believes; None to show what the newest model does."""
+        del position
+        return None
+
+    def enter_hint(self, position: int) -> str:
+        """What Enter writes for the item at `position`, in a few words; empty if there is nothing to say."""
+        del position
+        return ""
 
     def heading(self) -> list[tuple[str, str]]:
         """The first line, after the name of the program: (text, style) pairs."""
@@ -240,7 +251,12 @@ class ImagePageScreen(Screen[bool]):
         if not self._shown_items:
             self.show_large(False)
             return
-        self._large.show(self._shown_items[self.focused_item], self.caption(self.focused_item)[0])
+        caption, hint = self.caption(self.focused_item)[0], self.enter_hint(self.focused_item)
+        self._large.show(
+            self._shown_items[self.focused_item],
+            f"{caption}  ·  {hint}" if hint else caption,
+            self.belief(self.focused_item),
+        )
 
     @on(ImageGrid.LayoutChanged)
     def _show_head(self) -> None:

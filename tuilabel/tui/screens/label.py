@@ -11,7 +11,7 @@ from textual.containers import Horizontal
 from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import TrainerProgress
-from tuilabel.session import Batch
+from tuilabel.session import Batch, Belief
 from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
 from tuilabel.tui.screens.annotation import AnnotationScreen
@@ -75,6 +75,18 @@ class LabelScreen(AnnotationScreen):
         if item.predicted is None or item.confidence is None:
             return "·", "prediction"
         return f"{self.session.classes[item.predicted]}? {100 * item.confidence:.0f}%", "prediction"
+
+    def belief(self, position: int) -> Belief | None:
+        index = self.items[position]
+        return None if self.session.answer_at(index) is not None else self.session.belief(index)
+
+    def enter_hint(self, position: int) -> str:
+        index, belief = self.items[position], self.belief(position)
+        if belief is None:
+            return ""
+        if self.session.hides(index):
+            return "press its class"
+        return f"Enter writes {self.session.classes[belief.predicted]}"
 
     def heading(self) -> list[tuple[str, str]]:
         pieces = [(f"  {self.session.pool.name}", "text")]

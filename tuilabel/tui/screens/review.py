@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
+from tuilabel.session import Belief
 from tuilabel.session.review import ReviewItem
 from tuilabel.tui.actions import REVIEW
 from tuilabel.tui.screens.annotation import AnnotationScreen
@@ -40,6 +41,13 @@ class ReviewScreen(AnnotationScreen):
         if item.index in self._reviewed or suggested in (None, item.label) or suggested >= len(self.session.classes):
             return text, style
         return f"{text} → {self.session.classes[suggested]}?", "prediction"
+
+    def belief(self, position: int) -> Belief | None:
+        return self.session.model_queries.out_of_fold_belief(self.items[position])
+
+    def enter_hint(self, position: int) -> str:
+        event = self.session.answer_at(self.items[position])
+        return "" if event is None or event.class_name is None else f"Enter keeps {event.class_name}"
 
     def heading(self) -> list[tuple[str, str]]:
         if not self._list:

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
+from tuilabel.session import Belief
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture
@@ -37,6 +38,7 @@ class LargeView(Horizontal):
         self._settle_timer: Timer | None = None
         self._original = Picture(state.pictures, id="original")
         self._reconstruction = Picture(state.pictures, id="reconstruction")
+        self._belief: Belief | None = None
         self._probabilities = ProbabilityBars(id="probabilities")
         self._neighbours = ImageGrid(state.thumbnail, state.shape, state.pictures, id="neighbours")
 
@@ -48,9 +50,10 @@ class LargeView(Horizontal):
                 yield self._probabilities
             yield self._neighbours
 
-    def show(self, index: int, caption: str) -> None:
-        """Show item `index` with a caption below it."""
+    def show(self, index: int, caption: str, belief: Belief | None = None) -> None:
+        """Show item `index` with a caption below it, and what the caption's model believes or, without, the newest."""
         changed, self._index = index != self._index, index
+        self._belief = belief
         if changed:
             self._image = self._state.thumbnail(index)
             self._centre = (0.5, 0.5)
@@ -118,25 +121,36 @@ class LargeView(Horizontal):
             self._original.sharpen(_part(image, self._zoom, self._centre))
 
     def _show_inspection(self) -> None:
-        inspection, session = self._session.model_queries.inspection, self._session
+        inspection = self._session.model_queries.inspection
         if inspection is None or inspection.index != self._index:
             self._reconstruction.show(None, "VAE …")
-            self._probabilities.show(session.classes, None, "")
+            self._show_belief(None)
             self._neighbours.show_text("finding the nearest images …")
             return
         self._reconstruction.show(
             inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no decoder"
         )
-        hidden, probabilities = session.hides(inspection.index), inspection.probabilities
-        self._probabilities.show(
-            session.classes,
-            None if hidden or probabilities is None else probabilities.tolist(),
-            "hidden until you answer" if hidden else "no model yet",
-        )
+        chances = inspection.probabilities
+        self._show_belief("no model yet" if chances is None else dict(enumerate(chances.tolist())))
         pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)
+
+    def _show_belief(self, newest: dict[int, float] | str | None) -> None:
+        """Show what the caption's model believes, so that there is one model on the screen; else the newest one."""
+        classes, belief = self._session.classes, self._belief
+        if self._index is not None and self._session.hides(self._index):
+            self._probabilities.show_text("hidden until you answer")
+        elif belief is not None and belief.probabilities is not None and len(belief.probabilities) == len(classes):
+            self._probabilities.show(list(zip(classes, belief.probabilities, strict=True)))
+        elif belief is not None:
+            rest = 1 - belief.confidence
+            self._probabilities.show([(classes[belief.predicted], belief.confidence), ("all others", rest)])
+        elif isinstance(newest, dict) and len(newest) == len(classes):
+            self._probabilities.show([(classes[k], chance) for k, chance in newest.items()])
+        else:
+            self._probabilities.show_text(newest if isinstance(newest, str) else "")
 
     def _neighbour(self, index: int, near: bool) -> GridCell:
         if self._index is not None and self._session.hides(self._index):

@@ -81,17 +81,18 @@ def panel_lines(
     head = _progress(statistics, width)
     roomy = height >= 34
     advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
-    room = max(2, height - len(head) - len(advice) - (18 if roomy else 8))
+    room = max(2, height - len(head) - len(advice) - (16 if roomy else 8))
     legend = _classes(statistics, classes, keys, width, room)
     spare = height - len(head) - len(advice) - len(legend) - 4  # titles and axes of both charts
-    n_remarks = 3 if roomy else 2 if spare >= 6 else 1
-    spare -= n_remarks
+    remarks = _remarks(statistics, classes, width)[: 3 if roomy else 2 if spare >= 6 else 1]
+    spare -= len(remarks)
     gap: list[Line] = [[]] if roomy and spare >= 8 else []
     chart_rows = max(1, min(8, (spare - 4 * len(gap)) // 2))
     return [
         *head,
         *gap,
-        *_accuracy(statistics, classes, width, chart_rows, n_remarks, spare >= 3),
+        *_accuracy(statistics, width, chart_rows, spare >= 3),
+        *remarks,
         *gap,
         *_uncertainty(statistics, width, chart_rows),
         *gap,
@@ -202,18 +203,14 @@ def _duration(seconds: float) -> str:
     return f"{math.ceil(seconds / 60):,} min"
 
 
-def _accuracy(
-    statistics: Statistics, classes: Sequence[str], width: int, rows: int, n_remarks: int, with_axis: bool
-) -> list[Line]:
-    """The accuracy, its curve with the baseline as a dashed line, and what is to be known about it in words."""
+def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) -> list[Line]:
+    """The accuracy and its curve, with the baseline as a dashed line."""
     curve, title = statistics.curve, _accuracy_title(statistics, width)
-    said = any(text.startswith(", ") for text, _ in title)
-    remarks: list[Line] = (_remarks(statistics, classes, width, with_number=not said) + [[]] * n_remarks)[:n_remarks]
     if not curve:
         chart: list[Line] = [[("after the first model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
-        return [title, *chart, *remarks]
+        return [title, *chart]
     last = curve[-1]
-    floor, limit = axis_floor(last.accuracy), nice_limit(last.labels)
+    floor, limit = axis_floor(last.low), nice_limit(last.labels)
 
     def columns(values: Sequence[float]) -> list[float | None]:
         by_labels = [(point.labels, value) for point, value in zip(curve, values, strict=True)]
@@ -226,7 +223,7 @@ def _accuracy(
         chart = with_mark(chart, (statistics.baseline.share - floor) / (1 - floor), width, "mark")
     axis = f"{100 * floor:.0f}–100 %"
     axis += f"{limit:,} labels".rjust(width - len(axis))
-    return [title, *chart, *([[(axis, "dim")]] if with_axis else []), *remarks]
+    return [title, *chart, *([[(axis, "dim")]] if with_axis else [])]
 
 
 _VERDICTS = {"bad": "bad", "unsure": "warn", "fair": "strong", "good": "good"}
@@ -252,12 +249,12 @@ def _accuracy_title(statistics: Statistics, width: int) -> Line:
     return [("ACCURACY ", "title"), (figure, style)]
 
 
-def _remarks(statistics: Statistics, classes: Sequence[str], width: int, *, with_number: bool) -> list[Line]:
-    """What is to be known about the accuracy, the most important first; `with_number` of the items checked."""
+def _remarks(statistics: Statistics, classes: Sequence[str], width: int) -> list[Line]:
+    """What is to be known about the accuracy, the most important first."""
     remarks: list[Line] = []
     baseline, balanced, accuracy = statistics.baseline, statistics.balanced, statistics.accuracy
     beaten = accuracy is None or baseline is None or accuracy.low > baseline.share
-    if accuracy is not None and with_number:
+    if accuracy is not None and not any(text.startswith(", ") for text, _ in _accuracy_title(statistics, width)):
         remarks.append([(f"{accuracy.n:,} checked", "dim")])
     if baseline is not None and not (beaten and balanced is None):
         name = classes[baseline.class_pos]
@@ -280,9 +277,14 @@ def _short(accuracy: MeasuredAccuracy) -> Line:
     return [(percent(*accuracy.interval), "strong"), (f" ({interval}), n {accuracy.n}", "dim")]
 
 
-def axis_floor(accuracy: float) -> float:
-    """The start of the accuracy axis, so that the last points of a good classifier stay visible. It seldom changes."""
-    return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if accuracy >= floor + (1 - floor) / 4), 0.0)
+def axis_floor(low: float) -> float:
+    """The start of the accuracy axis, so that the last points of a good classifier stay visible. It seldom changes.
+
+    Parameters
+    ----------
+    low : the lower end of the last point's interval.
+    """
+    return next((floor for floor in (0.95, 0.9, 0.8, 0.5) if low >= floor + (1 - floor) / 4), 0.0)
 
 
 def _curve_columns(curve: Sequence[tuple[int, float]], limit: int, width: int) -> list[float | None]:

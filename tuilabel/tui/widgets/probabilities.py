@@ -23,11 +23,14 @@ class ProbabilityBars(PaintedWidget):
         self._rows: list[tuple[str, float]] | None = None
         self._instead = ""
 
-    def show(self, classes: Sequence[str], probabilities: Sequence[float] | None, instead: str = "") -> None:
-        """Show `probabilities`, one for each class; without them the text `instead`."""
-        self._rows, self._instead = None, instead
-        if probabilities is not None and len(probabilities) == len(classes):
-            self._rows = sorted(zip(classes, probabilities, strict=True), key=lambda row: -row[1])
+    def show(self, rows: Sequence[tuple[str, float]]) -> None:
+        """Show names with their probabilities."""
+        self._rows = sorted(rows, key=lambda row: -row[1])
+        self._draw()
+
+    def show_text(self, text: str) -> None:
+        """Show a text in place of probabilities."""
+        self._rows, self._instead = None, text
         self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
