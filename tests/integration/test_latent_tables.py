@@ -528,3 +528,13 @@ def test_a_project_on_own_latents_predicts_other_images(tmp_path: Path, monkeypa
     )
     assert "24 latents" not in run("encode", "photos", "--latents", "others.npz", "--out", "wrong.npz")
     assert not Path("wrong.npz").exists()
+
+
+def test_other_images_are_encoded_into_the_space_of_the_first(tmp_path: Path) -> None:
+    first = colour_folder(tmp_path / "first", each=6)
+    others = colour_folder(tmp_path / "others", each=2, first=50)
+    encode_dataset(str(others), tmp_path / "o.parquet", encoder="pca", reference=str(first))
+    pool = open_pool(str(others))
+    expected = PCAEncoder().encode_others(pool, open_pool(str(first)))
+    assert np.array_equal(LatentTable(tmp_path / "o.parquet").encode(pool).pool, expected)
+    assert not np.allclose(PCAEncoder().encode(pool).pool, expected, atol=0.1), "their own components are others"

@@ -162,6 +162,14 @@ def encode(
     encoder: Encoder = "auto",
     checkpoint: Checkpoint = None,
     latents: Latents = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            metavar="DATASET",
+            help="Encode into the latent space of this dataset, for `predict --on-latents`.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -184,6 +192,7 @@ def encode(
             encoder=encoder,
             checkpoint=checkpoint,
             latents=latents,
+            reference=None if reference is None else dataset_ref(reference, labels_from_folders),
             device=device,
             data_dir=data_dir,
             on_progress=on_progress,

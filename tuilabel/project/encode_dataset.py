@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, as_ref, open_pool
-from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, choose_encoder
+from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, Latents, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.tables.encoder import write_table
 from tuilabel.encoders.tables.write import check_table_path
@@ -50,6 +50,7 @@ def encode_dataset(
     encoder: str = DEFAULT_ENCODER,
     checkpoint: Path | None = None,
     latents: Path | None = None,
+    reference: DatasetLike | None = None,
     device: str = "auto",
     data_dir: Path | None = None,
     on_progress: OnProgress = ignore,
@@ -63,6 +64,8 @@ def encode_dataset(
         id and path for each image. A .npy has one for each image, without the test split, or of your own images one
         for each file, sorted by name, NaN for those that cannot be read.
     encoder, checkpoint, latents : see `choose_encoder`; a VAE that a project has trained is used if there is no other.
+    reference : encode into the latent space of this dataset, with its VAE or principal components, without the test
+        split: for a model on a table of its latents.
     note : called with the encoder's notes, see `Encoder.notes`.
 
     Raises
@@ -74,17 +77,23 @@ def encode_dataset(
         check_table_path(out)
     ref = as_ref(dataset)
     pool = open_pool(ref, data_dir, on_progress)
-    project = project_directory(ref.location, None)
-    chosen = choose_encoder(encoder, pool, checkpoint=checkpoint, latents=latents, project=project)
-    if chosen.needs_training(pool):
-        command = chosen.training_command(ref.location)
-        raise TuilabelError(f"no VAE for {pool.name} yet: train it with `{command}`, or pass `encoder='pca'`")
-    if encoder == AUTO and not pool.is_builtin and latents is None:
+    whose = ref if reference is None else as_ref(reference)
+    space = pool if reference is None else open_pool(whose, data_dir, on_progress)
+    project = project_directory(whose.location, None)
+    chosen = choose_encoder(encoder, space, checkpoint=checkpoint, latents=latents, project=project)
+    if chosen.needs_training(space):
+        command = chosen.training_command(whose.location)
+        raise TuilabelError(f"no VAE for {space.name} yet: train it with `{command}`, or pass `encoder='pca'`")
+    if encoder == AUTO and not space.is_builtin and latents is None:
         note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
-    for line in chosen.notes(pool):
+    for line in chosen.notes(space):
         note(line)
     chosen.fetch(partial(on_progress, DOWNLOADING))
-    encoded = chosen.encode(pool, device, partial(on_progress, "encoding"))
+    progress = partial(on_progress, "encoding")
+    if reference is None:
+        encoded = chosen.encode(pool, device, progress)
+    else:
+        encoded = Latents(chosen.encode_others(pool, space, device, progress), None, None)
     if out is not None:
         write_table(out, pool, encoded)
     return EncodedDataset(

@@ -126,8 +126,8 @@ class LatentTable(Encoder):
             raise TuilabelError(f"{self.file} has no ids or paths that could be those of {others.name}")
         if there.dim != here.dim:
             raise TuilabelError(
-                f"{there.path} has vectors of {there.dim:,} numbers, but {here.path} of {here.dim:,}: they must be by "
-                "the same network"
+                f"{there.path} has vectors of {there.dim:,} numbers, but {here.path} of {here.dim:,}: they must be "
+                "made in the same way (`tuilabel encode --reference` does that)"
             )
         return there
 
