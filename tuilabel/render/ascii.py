@@ -18,6 +18,8 @@ _STYLE = Style(color="rgb(255,255,255)", bgcolor="rgb(0,0,0)")
 class AsciiRenderer:
     """One character per cell, denser if brighter; the contrast of each image is stretched to the whole ramp."""
 
+    cell_pixels = (1, 1)
+
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
         pixels = resize(image, columns, rows).astype(np.float32)

