@@ -67,8 +67,8 @@ def restore_aspect_ratio(image: NDArray[np.uint8], width: int, height: int) -> N
 def resize(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """Resize an image, uint8 (H, W, C), to uint8 (height, width, C).
 
-    Colours are interpolated, which keeps the edges of photographs. Grey pixels are averaged, and repeated where they are
-    enlarged: the strokes of glyphs are a pixel or two wide, and would ring.
+    Colours are interpolated, which keeps the edges of photographs. Grey pixels are averaged, and repeated where they
+    are enlarged: the strokes of glyphs are a pixel or two wide, and would ring.
     """
     if image.shape[:2] == (height, width):
         return image

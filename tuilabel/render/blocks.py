@@ -7,9 +7,9 @@ the means of their sub-pixels.
 rich-pixels parses a style for every cell, which takes longer than a frame for a grid of images. Here a run of equal
 cells is one segment, and there is one style per pair of colours.
 
-A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours a character must
-explain a visible difference, and a colour that is hardly another than that of the cell before is not changed: a third
-fewer bytes, for errors from 5.4 to 6.1 grey levels (root mean square, photographs of groceries in 58 × 29 cells).
+A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours a character
+must explain a visible difference, and a colour that is hardly another than that of the cell before is not changed: a
+third fewer bytes, for errors of 6.1 in place of 5.4 grey levels (root mean square, groceries in 58 × 29 cells).
 """
 
 from __future__ import annotations

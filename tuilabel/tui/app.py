@@ -20,6 +20,7 @@ from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.tui._textual_internals import HookedApp
 from tuilabel.tui.actions import actions_of
+from tuilabel.tui.image_loader import Loaded
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import SparseUpdate
 from tuilabel.tui.screens.annotation import AnnotationScreen
@@ -86,6 +87,7 @@ class LabelApp(HookedApp):
 
     def on_ready(self) -> None:
         """Start handling the messages from other threads, and let SIGTERM and SIGHUP end the app as Ctrl+Q does."""
+        self.state.images.start(self.mailbox.put)
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
             gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
@@ -142,6 +144,9 @@ class LabelApp(HookedApp):
             case SaveFailed(reason, waiting):
                 self.state.save_failure = f"{reason} · {pluralize(waiting, 'answer')} not saved yet; retrying"
                 self.annotation_screen.show_status(self.state.save_failure, "error")
+            case Loaded() as loaded:
+                self.state.images.accept(loaded)
+                self.annotation_screen.image_loaded(loaded.wanted.index)
             case Failure(message=reason, fatal=True) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)

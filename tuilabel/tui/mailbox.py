@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from tuilabel.learner.trainer.messages import Message
+from tuilabel.tui.image_loader import Loaded
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class SaveFailed:
     waiting: int
 
 
-Mail = Message | Saved | SaveFailed
+Mail = Message | Saved | SaveFailed | Loaded
 
 
 class Mailbox:

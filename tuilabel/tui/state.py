@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 
 from tuilabel.render import PictureSource, picture_source, restore_aspect_ratio
 from tuilabel.session import LabellingSession
-from tuilabel.tui.actions import ACTIONS, Action
+from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
+from tuilabel.tui.image_loader import ImageLoader
 from tuilabel.tui.keys import class_keys, with_user_class_keys
+from tuilabel.tui.layout import ONE, default_size
 
 THUMBNAILS = 2048  # kept in their proportions
+SAMPLE = 50  # images whose size is looked at
+PAGE_SIZE = 20  # of photographs that are shown many at once
 
 
 @dataclass
@@ -26,6 +30,8 @@ class AppState:
     actions: Sequence[Action] = ACTIONS
     pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
     user_class_keys: Mapping[str, object] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    """The size of images by screen, where the user has chosen one."""
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are not yet on disk."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -46,11 +52,39 @@ class AppState:
 
         return thumbnail
 
+    @cached_property
+    def images(self) -> ImageLoader:
+        """The best version of each image so far."""
+        return ImageLoader(self.session.pool, self.thumbnail, self.pictures)
+
     @property
     def shape(self) -> tuple[int, int]:
         """(H, W) of the images that the cells of a grid are laid out for."""
         height, width = self.session.pool.images.shape[1:3]
         return height, width
+
+    @cached_property
+    def detail(self) -> int:
+        """Pixels along the longer side of most images in their files."""
+        pool = self.session.pool
+        return int(np.median([max(pool.size_of(index)) for index in range(min(len(pool), SAMPLE))]))
+
+    def size_on(self, screen: str) -> int:
+        """The size of images on one of the screens, see `tuilabel.tui.layout.SIZES`."""
+        return self.sizes.get(screen, self._default_size if screen in (LABEL, REVIEW) else self._default_cell_size)
+
+    def choose_size(self, screen: str, size: int) -> None:
+        """Use another size on one of the screens."""
+        self.sizes[screen] = size
+
+    @cached_property
+    def _default_size(self) -> int:
+        return default_size(*self.shape, self.detail, grey=self.session.pool.images.shape[3] == 1)
+
+    @property
+    def _default_cell_size(self) -> int:
+        """For screens that show many images at once."""
+        return PAGE_SIZE if self._default_size == ONE else self._default_size
 
     @property
     def keys(self) -> tuple[str, ...]:

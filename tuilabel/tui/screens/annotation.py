@@ -155,7 +155,7 @@ class AnnotationScreen(ImagePageScreen):
         if self.refuse_while_unsaved():
             return False
         if not self.items or self._key_time < self.seen_at:
-            if self.items and not (self._large if self._large_on else self._grid).has_room:
+            if self.items and not self._judged.has_room:
                 self.show_status("The terminal is too small to show images: enlarge it", "warn")
                 return False
             self._early_keys += 1
@@ -191,9 +191,8 @@ class AnnotationScreen(ImagePageScreen):
 
     def advance(self) -> None:
         """Move the focus to the next item without an answer, wrapping around at the end."""
-        n = len(self.items)
-        order = [*range(self.focused_item + 1, n), *range(min(n, self.focused_item))]
-        self.focused_item = next((p for p in order if not self.is_done(p)), min(self.focused_item, max(0, n - 1)))
+        order = self._next_positions()
+        self.focused_item = order[0] if order else min(self.focused_item, max(0, len(self.items) - 1))
 
     def displayed(self, at: float) -> None:
         """Also start timing the answer when its image is first shown."""

@@ -20,6 +20,7 @@ class ByClassScreen(AnnotationScreen):
 
     NAME = BY_CLASS
     ORIGIN = "by-class"
+    ONE_AT_A_TIME = False  # Enter confirms what is on the screen
 
     def __init__(self, state: AppState, class_pos: int = 0) -> None:
         super().__init__(state)

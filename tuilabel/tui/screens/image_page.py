@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Horizontal
+from textual.containers import Container, Horizontal
+from textual.geometry import Size
 from textual.screen import Screen
 
 from tuilabel.encoders.titles import title_of
@@ -17,10 +20,15 @@ from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
 from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
+from tuilabel.tui.image_loader import Wanted
+from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine
+from tuilabel.tui.widgets.picture import Picture, PoolItem
+
+AHEAD = 4  # images drawn before they are in focus
 
 
 class ImagePageScreen(Screen[bool]):
@@ -31,6 +39,8 @@ class ImagePageScreen(Screen[bool]):
 
     NAME = ""
     """Name of the screen in the registry of commands."""
+    ONE_AT_A_TIME: ClassVar[bool] = True
+    """Whether the focused image may be shown alone, above a film strip of the others."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__()
@@ -39,8 +49,11 @@ class ImagePageScreen(Screen[bool]):
         self.focused_item = 0
         self._shown_items: tuple[int, ...] = ()
         self._large_on = False
+        self._arrangement = Arrangement(GLYPH_SIZE)
         self._head = TextLine(id="head")
-        self._grid = ImageGrid(state.thumbnail, state.shape, state.pictures, id="grid")
+        self._page = Container(id="page")
+        self._picture = Picture(state.pictures, id="picture")
+        self._grid = ImageGrid(state.images.image, state.shape, state.pictures, id="grid")
         self._large = LargeView(state, id="large")
         self._status = TextLine(id="status")
         self._key_line = TextLine(id="keys")
@@ -49,18 +62,26 @@ class ImagePageScreen(Screen[bool]):
     def compose(self) -> ComposeResult:
         yield self._head
         with Horizontal(id="middle"):
-            yield self._grid
-            yield self._large
+            yield from self.compose_images()
         yield self._status
         yield self._key_line
 
+    def compose_images(self) -> ComposeResult:
+        """The page, with the focused image and the grid, and in its place the large view."""
+        self._large.display = self._picture.display = False
+        with self._page:
+            yield self._picture
+            yield self._grid
+        yield self._large
+
     def on_mount(self) -> None:
-        self._large.display = False
+        self._divide_room()
         self._show_keys()
         self.refresh_view()
 
     def on_resize(self, _: events.Resize) -> None:
         self._show_keys()
+        self._divide_room()
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
@@ -112,6 +133,69 @@ class ImagePageScreen(Screen[bool]):
         """Whether the focus passes over the item at `position` when it moves on."""
         return self.session.answer_at(self.items[position]) is not None
 
+    # -- sizes -------------------------------------------------------------------------------------------------
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """Columns and rows for images."""
+        width, height = self.screen_size
+        return width, height - 3  # without the lines above and below
+
+    @property
+    def screen_size(self) -> Size:
+        """The size of the screen, also before it is shown."""
+        return self.size or self.app.size
+
+    def _divide_room(self) -> None:
+        """Divide the room between the grid and the focused image."""
+        width, height = self.room
+        size = self.state.size_on(self.NAME)
+        now = arrange(
+            width,
+            height,
+            len(self._shown_items),
+            *self.state.shape,
+            size,
+            self.state.detail,
+            wide=self.screen_size.width >= WIDE,
+        )
+        if now == self._arrangement:
+            return
+        self._arrangement = now
+        self._page.set_class(now.strip is not None, "strip")
+        self._picture.display = now.strip is not None or now.preview > 0
+        self._grid.display = now.strip != 0
+        self._grid.styles.height = now.strip or "1fr"
+        self._picture.styles.width = now.preview or "1fr"
+        self._grid.set_size(now.size, strip=now.strip is not None)
+
+    @property
+    def _one_at_a_time(self) -> bool:
+        """Whether only the focused image can be judged: large, or above a film strip."""
+        return self._large_on or self._arrangement.strip is not None
+
+    def action_size(self, step: int) -> None:
+        """Make the images larger or smaller, on this screen from now on."""
+        if self._large_on:
+            self._large.zoom(step)
+            return
+        sizes = [*SIZES, ONE] if self.ONE_AT_A_TIME else [*SIZES]
+        size = self.state.size_on(self.NAME)
+        before, per_page = self._arrangement, self._grid.per_page
+        at = sizes.index(size) if size in sizes else bisect(SIZES, size) - (step > 0)
+        for other in sizes[at + 1 :] if step > 0 else sizes[:at][::-1]:
+            self.state.choose_size(self.NAME, other)
+            self._divide_room()
+            if self._arrangement.strip != before.strip or self._grid.per_page != per_page:
+                self.refresh_view()
+                return
+        self.state.choose_size(self.NAME, size)
+        self._divide_room()
+        self.show_status(
+            "The images cannot be larger here: Tab shows one" if step > 0 else "The images cannot be smaller here",
+            "dim",
+        )
+
     # -- navigation -------------------------------------------------------------------------------------------
 
     def action_move(self, step: int) -> None:
@@ -121,7 +205,7 @@ class ImagePageScreen(Screen[bool]):
     def action_move_row(self, step: int) -> None:
         """Move the focus up or down a row."""
         layout = self._grid.current_layout
-        if self._large_on:
+        if self._one_at_a_time:
             self.action_move(step)
         elif layout is not None:
             self._focus(self.focused_item + step * layout.columns)
@@ -136,7 +220,7 @@ class ImagePageScreen(Screen[bool]):
         if 0 <= position < len(self.items):
             self.focused_item = position
             self._show_items()
-            if self._large_on:
+            if self._one_at_a_time:
                 self._show_head()
 
     def action_large(self) -> None:
@@ -147,7 +231,7 @@ class ImagePageScreen(Screen[bool]):
         """Show the focused item large, or all items as a grid."""
         self._large_on = on
         self._large.display = on
-        self._grid.display = not on
+        self._page.display = not on
         self._large.reset_zoom()
         self.refresh_view()
 
@@ -157,12 +241,6 @@ class ImagePageScreen(Screen[bool]):
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.dismiss(False)
-
-    def action_zoom(self, step: int) -> None:
-        """Zoom in or out of the large image."""
-        if not self._large_on:
-            self.show_large(True)
-        self._large.zoom(step)
 
     def action_pan(self, x: int, y: int) -> None:
         """Pan the zoomed image."""
@@ -195,6 +273,13 @@ class ImagePageScreen(Screen[bool]):
             return
         self.refresh_view()
 
+    def image_loaded(self, index: int) -> None:
+        """Update the screen after a better version of an image has been loaded."""
+        if index in self._shown_items:
+            self._grid.sharpen()
+            if index == self._shown_items[self.focused_item]:
+                self._show_focused()
+
     def mark_saved(self) -> None:
         """Update the screen after answers have been saved."""
         self._show_items()
@@ -213,11 +298,19 @@ class ImagePageScreen(Screen[bool]):
     @property
     def seen_at(self) -> float:
         """The time at which the images now shown were written to the terminal."""
-        return self._large.seen_at if self._large_on else self._grid.seen_at
+        return self._judged.seen_at
+
+    @property
+    def _judged(self) -> LargeView | Picture | ImageGrid:
+        """The widget that shows the images which keys are about."""
+        if self._large_on:
+            return self._large
+        return self._grid if self._arrangement.strip is None else self._picture
 
     def displayed(self, at: float) -> None:
         """The screen was written to the terminal at `at`, a monotonic time in seconds."""
         self._grid.displayed(at)
+        self._picture.displayed(at)
         self._large.displayed(at)
 
     # -- display -------------------------------------------------------------------------------------------------
@@ -234,6 +327,7 @@ class ImagePageScreen(Screen[bool]):
                 self.focused_item = next((p for p in range(len(items)) if not self.is_done(p)), 0)
         if index is not None and index in items:
             self.focused_item = items.index(index)
+        self._divide_room()
         self._show_items()
         self._show_head()
 
@@ -243,7 +337,46 @@ class ImagePageScreen(Screen[bool]):
         else:
             cells = [GridCell(index, *self.caption(position)) for position, index in enumerate(self._shown_items)]
             self._grid.show(cells, self.focused_item)
+        self._show_focused()
         self._show_large()
+        self._load_ahead()
+
+    def _show_focused(self) -> None:
+        if self._picture.display and self._shown_items:
+            index = self._shown_items[self.focused_item]
+            self._picture.show(self.state.images.image(index), self.caption(self.focused_item)[0], self._item(index))
+        elif self._picture.display:
+            self._picture.show(None, "")
+
+    def _item(self, index: int) -> PoolItem:
+        return PoolItem(index, *self.session.pool.size_of(index))
+
+    def _load_ahead(self) -> None:
+        """Load and draw what is shown and what comes next."""
+        if not self._shown_items:
+            return
+        after = [p for p in self._next_positions() if p != self.focused_item]
+        wanted = []
+        if self._picture.display and self._picture.has_room:
+            indices = [self._shown_items[p] for p in (self.focused_item, *after[:AHEAD])]
+            indices += self.items_after() if len(after) < AHEAD else []
+            wanted += [Wanted(index, *self._picture.cells_of(self._item(index))) for index in indices]
+        layout = self._grid.current_layout
+        if layout is not None and self._grid.display:
+            page = self._grid.on_page
+            cells = [*page, *range(page.stop, min(len(self._shown_items), page.stop + len(page)))]
+            wanted += [Wanted(self._shown_items[p], layout.picture_columns, layout.picture_rows) for p in cells]
+        self.state.images.want(wanted)
+
+    def _next_positions(self) -> list[int]:
+        """Positions in the order in which the focus comes to them."""
+        n = len(self._shown_items)
+        order = [*range(self.focused_item + 1, n), *range(self.focused_item)]
+        return [p for p in order if not self.is_done(p)]
+
+    def items_after(self) -> Sequence[int]:
+        """Pool indices of items that may be shown next, when all of these are done."""
+        return ()
 
     def _show_large(self) -> None:
         if not self._large_on:
@@ -261,12 +394,13 @@ class ImagePageScreen(Screen[bool]):
     @on(ImageGrid.LayoutChanged)
     def _show_head(self) -> None:
         page, pages = self._grid.page
-        paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._large_on else []
+        paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._one_at_a_time else []
         heading, details = self.heading(), []
+        if self._one_at_a_time and self._shown_items:
+            details = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
         if self._large_on and self._shown_items:
             file = self._file_of(self._shown_items[self.focused_item])
             heading = heading[:1] if file else heading  # the file name needs the space
-            details = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
             details += [(f"  ·  {text}", "dim") for text in file]
         self._head.set_text(("tuilabel", "strong"), *heading, *paged, *details)
 

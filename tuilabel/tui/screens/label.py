@@ -38,8 +38,7 @@ class LabelScreen(AnnotationScreen):
     def compose(self) -> ComposeResult:
         yield self._head
         with Horizontal(id="middle"):
-            yield self._grid
-            yield self._large
+            yield from self.compose_images()
             yield self._panel
         yield self._status
         yield self._key_line
@@ -58,6 +57,15 @@ class LabelScreen(AnnotationScreen):
         self._panel.display = columns > 0 and not self._large_on
         if columns:
             self._panel.styles.width = columns
+
+    @property
+    def room(self) -> tuple[int, int]:
+        width, height = super().room
+        return width - panel_width(width), height
+
+    def items_after(self) -> Sequence[int]:
+        result = self.session.result
+        return () if result is None else [*result.audit.indices[:2].tolist(), *result.picks.indices[:2].tolist()]
 
     # -- display -------------------------------------------------------------------------------------------------
 
@@ -201,7 +209,7 @@ class LabelScreen(AnnotationScreen):
 
     def displayed(self, at: float) -> None:
         super().displayed(at)
-        if self.seen_at != NOT_SEEN and not self._grid.pending:
+        if self.seen_at != NOT_SEEN and not self._judged.pending:
             self._predictions_seen_at = min(self._predictions_seen_at, at)
 
     def show_trouble(self) -> None:

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tuilabel.render import CellPicture, PictureSource, picture_source
-from tuilabel.tui.layout import GridLayout, grid_layout
+from tuilabel.tui.layout import GLYPH_SIZE, GridLayout, grid_layout, strip_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 NOT_SEEN = math.inf
@@ -76,6 +76,7 @@ class ImageGrid(PaintedWidget):
         """(H, W) of the images that cells are laid out for."""
         self._pictures = pictures or picture_source("blocks")
         self._generation = 0
+        self._cell_size, self._is_strip = min(GLYPH_SIZE, *shape), False
         self._cells: tuple[GridCell, ...] = ()
         self._focused = 0
         self._text = ""
@@ -90,6 +91,17 @@ class ImageGrid(PaintedWidget):
         """Show the page with the cell at position `focused`, highlighted."""
         self._cells, self._focused, self._text = tuple(cells), focused, ""
         self._arrange()
+
+    def set_size(self, size: int, *, strip: bool = False) -> None:
+        """Give the cells another size, see `SIZES`; or make them one row, a film strip."""
+        if (size, strip) != (self._cell_size, self._is_strip):
+            self._cell_size, self._is_strip = size, strip
+            self._arrange()
+
+    def sharpen(self) -> None:
+        """Show pictures that have been drawn again, in more detail: they still count as shown since before."""
+        if self._cells and self._generation != self._pictures.generation:
+            self._arrange()
 
     def show_text(self, text: str) -> None:
         """Show lines of text in place of images."""
@@ -123,11 +135,15 @@ class ImageGrid(PaintedWidget):
         return max(0, self._focused) // per_page + 1, -(-len(self._cells) // per_page)
 
     @property
+    def per_page(self) -> int:
+        """Cells on a page; 0 before there are any."""
+        return 0 if self.current_layout is None else self.current_layout.per_page
+
+    @property
     def on_page(self) -> range:
         """Positions of the cells on the current page."""
-        per_page = 0 if self.current_layout is None else self.current_layout.per_page
-        first = (self.page[0] - 1) * per_page
-        return range(first, min(first + per_page, len(self._cells)))
+        first = (self.page[0] - 1) * self.per_page
+        return range(first, min(first + self.per_page, len(self._cells)))
 
     @property
     def has_room(self) -> bool:
@@ -162,7 +178,10 @@ class ImageGrid(PaintedWidget):
         if not self._cells:
             self.paint(self._text_lines(width, height))
             return
-        layout = grid_layout(width, height, len(self._cells), *self._shape)
+        if self._is_strip:
+            layout = strip_layout(width, height, *self._shape)
+        else:
+            layout = grid_layout(width, height, len(self._cells), *self._shape, self._cell_size)
         if layout != self.current_layout:
             self.current_layout = layout
             self._picture_lines.clear()
@@ -189,7 +208,7 @@ class ImageGrid(PaintedWidget):
 
     @property
     def _blank(self) -> Strip:
-        return Strip.blank(self.size.width, self.rich_style)
+        return Strip.blank(self.size.width, self.plain)
 
     def _text_lines(self, width: int, height: int) -> list[Strip]:
         style = self.component_style("grid--message")
@@ -214,7 +233,7 @@ class ImageGrid(PaintedWidget):
         return self._rows[key]
 
     def _bar_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
-        plain = self.rich_style
+        plain = self.plain
         accent = Style(color=self.component_style("grid--focus").bgcolor, bgcolor=plain.bgcolor)
         segments = []
         for column in range(len(cells)):
@@ -223,7 +242,7 @@ class ImageGrid(PaintedWidget):
         return self._padded(segments)
 
     def _caption_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
-        plain = self.rich_style
+        plain = self.plain
         segments = []
         for column, cell in enumerate(cells):
             style = self.component_style(f"grid--{cell.style}")
@@ -240,7 +259,7 @@ class ImageGrid(PaintedWidget):
             pictures = [self._picture(cell.index, layout) for cell in cells]
             left = (layout.cell_width - 1 - layout.picture_columns) // 2
             right = layout.cell_width - left - layout.picture_columns
-            plain = self.rich_style
+            plain = self.plain
             self._picture_lines[key] = [
                 self._padded(
                     [
@@ -260,7 +279,7 @@ class ImageGrid(PaintedWidget):
         used = sum(segment.cell_length for segment in segments)
         width = self.size.width
         if used < width:
-            segments.append(Segment(" " * (width - used), self.rich_style))
+            segments.append(Segment(" " * (width - used), self.plain))
         return Strip(segments, max(used, width)).crop(0, width)
 
 

@@ -87,6 +87,11 @@ class LargeView(Horizontal):
             self._original.show(_part(self._image, self._zoom, self._centre), self._original.caption)
 
     @property
+    def pending(self) -> bool:
+        """Whether the last change of the image has not been rendered yet."""
+        return self._original.pending
+
+    @property
     def seen_at(self) -> float:
         """The time at which the image was written to the terminal."""
         return self._original.seen_at

@@ -51,7 +51,7 @@ class LinePlot(PaintedWidget):
         curves = [curve for curve, _ in self._curves]
         lines = line_chart(curves, width, height, x_limits=self._x_limits, y_limits=self._y_limits, unit=self._unit)
         strips = [Strip([Segment(text, self._style_of(k)) for text, k in line]) for line in lines]
-        self.paint([strip.adjust_cell_length(width, self.rich_style) for strip in strips])
+        self.paint([strip.adjust_cell_length(width, self.plain) for strip in strips])
 
     def _style_of(self, curve: int | None) -> Style:
         return self.component_style("plot--axis" if curve is None else f"plot--{self._curves[curve][1]}")

@@ -47,7 +47,7 @@ class TextLine(PaintedWidget):
         width = self.size.width
         if width < 2:
             return
-        segments, used = [Segment(" ", self.rich_style)], 1
+        segments, used = [Segment(" ", self.plain)], 1
         for text, style in self._pieces:
             if used + cell_len(text) > width:
                 text = set_cell_size(text, max(0, width - used - 1)) + "…" if width - used > 1 else ""
@@ -55,5 +55,5 @@ class TextLine(PaintedWidget):
             used += cell_len(text)
             if used >= width:
                 break
-        segments.append(Segment(" " * (width - used), self.rich_style))
+        segments.append(Segment(" " * (width - used), self.plain))
         self.paint([Strip(segments, width)])

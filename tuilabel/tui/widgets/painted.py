@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.style import Style
+from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -25,6 +26,13 @@ class PaintedWidget(Widget):
         """Whether the last change has not been rendered yet."""
         self._styles_by_name: dict[str, Style] = {}
 
+    @property
+    def plain(self) -> Style:
+        """The style of the widget itself, cached for the same reason."""
+        if "" not in self._styles_by_name:
+            self._styles_by_name[""] = self.rich_style
+        return self._styles_by_name[""]
+
     def component_style(self, name: str) -> Style:
         """The style of the component class `name`, cached: every key needs dozens of them."""
         if name not in self._styles_by_name:
@@ -35,6 +43,10 @@ class PaintedWidget(Widget):
         """Textual calls this when the styles have changed."""
         super().notify_style_update()
         self._styles_by_name = {}
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Without the filter that replaces the 16 ANSI colours: no line here has any, and it looks at every cell."""
+        return [one for one in super().get_line_filters() if not isinstance(one, ANSIToTruecolor)]
 
     def paint(self, lines: Sequence[Strip], *, full: bool = False) -> None:
         """Show `lines` from now on, each as wide as the widget; `full` if nearly all of them have changed."""
@@ -58,8 +70,8 @@ class PaintedWidget(Widget):
         self.pending = False
         width = self.size.width
         if y < len(self._lines):
-            return self._lines[y].adjust_cell_length(width, self.rich_style)
-        return Strip.blank(width, self.rich_style)
+            return self._lines[y].adjust_cell_length(width, self.plain)
+        return Strip.blank(width, self.plain)
 
 
 GAP = 6  # unchanged cells that are cheaper to write again than to jump over

@@ -45,7 +45,7 @@ class StatisticsPanel(PaintedWidget):
             return
         lines = panel_lines(statistics, self._state.session.classes, self._state.keys, width - 2, height)
         strips = [self._strip(line, width) for line in lines]
-        blank = Strip.blank(width, self.rich_style)
+        blank = Strip.blank(width, self.plain)
         self.paint((strips + [blank] * height)[:height])
 
     def _strip(self, line: Line, width: int) -> Strip:
@@ -54,12 +54,12 @@ class StatisticsPanel(PaintedWidget):
         if key not in self._strips:
             if len(self._strips) > 1000:
                 self._strips.clear()
-            segments, used = [Segment(" ", self.rich_style)], 1
+            segments, used = [Segment(" ", self.plain)], 1
             for text, style in line:
                 text = set_cell_size(text, min(cell_len(text), width - used))
                 used += cell_len(text)
                 segments.append(Segment(text, self.component_style(f"panel--{style}")))
-            segments.append(Segment(" " * (width - used), self.rich_style))
+            segments.append(Segment(" " * (width - used), self.plain))
             self._strips[key] = Strip(segments, width)
         return self._strips[key]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +16,15 @@ from tuilabel.tui.widgets.grid import MIN_SIDE, NOT_SEEN, centred
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 
+@dataclass(frozen=True)
+class PoolItem:
+    """An item of the pool: its index, and the width and height of its file in pixels."""
+
+    index: int
+    width: int
+    height: int
+
+
 class Picture(PaintedWidget):
     """Shows an image, uint8 (H, W, C), centred and in its proportions, or only the caption if there is none."""
 
@@ -24,20 +34,29 @@ class Picture(PaintedWidget):
         super().__init__(id=id)
         self._pictures = pictures
         self._image: NDArray[np.uint8] | None = None
+        self._item: PoolItem | None = None
         self.caption = ""
         """The text under the image."""
         self.seen_at = NOT_SEEN
         """The time at which the image now shown was written to the terminal."""
 
-    def show(self, image: NDArray[np.uint8] | None, caption: str) -> None:
-        """Show `image` from now on."""
-        same = image is self._image or (
-            image is not None and self._image is not None and np.array_equal(image, self._image)
+    def show(self, image: NDArray[np.uint8] | None, caption: str, item: PoolItem | None = None) -> None:
+        """Show `image` from now on; `item` if it is the whole image of an item, whose picture may be ready."""
+        same = (item is not None and item == self._item) or (
+            item is None
+            and (
+                image is self._image
+                or (image is not None and self._image is not None and np.array_equal(image, self._image))
+            )
         )
         if not same:
             self.seen_at = NOT_SEEN
-        self._image, self.caption = image, caption
+        self._image, self._item, self.caption = image, item, caption
         self._draw(full=not same)
+
+    def cells_of(self, item: PoolItem) -> tuple[int, int]:
+        """The columns and rows of an item's picture."""
+        return fit(item.height, item.width, self.size.width, max(1, self.size.height - 1))
 
     def sharpen(self, image: NDArray[np.uint8]) -> None:
         """Show the same image in more detail; it still counts as shown since before."""
@@ -65,14 +84,16 @@ class Picture(PaintedWidget):
         width, height = self.size
         if not self.has_room:
             return
-        plain = self.rich_style
+        plain = self.plain
         lines: list[Strip] = []
         if self._image is not None:
-            columns, rows = fit(self._image.shape[0], self._image.shape[1], width, height - 1)
+            image_height, image_width = self._image.shape[:2]
+            # What is not an item of the pool is named by its content.
+            item = self._item or PoolItem(-1 - crc32(self._image.tobytes()), image_width, image_height)
+            columns, rows = self.cells_of(item)
             left = (width - columns) // 2
             lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
-            name = -1 - crc32(self._image.tobytes())  # not an item of the pool: named by its content
-            for segments in self._pictures.picture(name, self._image, columns, rows):
+            for segments in self._pictures.picture(item.index, self._image, columns, rows):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
         lines.append(Strip([centred(self.caption, width, self.component_style("picture--caption"))], width))

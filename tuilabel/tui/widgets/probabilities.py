@@ -56,7 +56,7 @@ class ProbabilityBars(PaintedWidget):
                 lines.append(
                     self._line((set_cell_size(name, room), "name"), (figure, "dim"), (bar(probability, rest), "bar"))
                 )
-        blank = Strip.blank(width, self.rich_style)
+        blank = Strip.blank(width, self.plain)
         self.paint((lines + [blank] * height)[:height])
 
     def _line(self, *pieces: tuple[str, str]) -> Strip:

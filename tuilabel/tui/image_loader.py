@@ -1,0 +1,121 @@
+"""Images from their files, decoded and drawn in a thread before they are shown."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuilabel.datasets import ImagePool
+from tuilabel.render import Drawing, PictureSource
+
+log = logging.getLogger(__name__)
+
+LONGEST = 768  # pixels per side of an image read from its file
+KEPT = 40  # such images, of up to 1.8 MB each
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture that is on the screen or soon will be: an item in `columns` × `rows` cells."""
+
+    index: int
+    columns: int
+    rows: int
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A picture that is ready, with the image it was drawn from, uint8 (h, w, C)."""
+
+    wanted: Wanted
+    image: NDArray[np.uint8]
+    drawing: Drawing
+
+
+class ImageLoader:
+    """The best version of each image so far: the small copy at first, the image from its file once it was loaded.
+
+    All methods are called in the thread of the screen.
+
+    Parameters
+    ----------
+    thumbnail : gives the small copy of an item in its proportions, by pool index.
+    pictures : receives what was drawn.
+    """
+
+    def __init__(self, pool: ImagePool, thumbnail: Callable[[int], NDArray[np.uint8]], pictures: PictureSource) -> None:
+        self._pool, self._thumbnail, self._pictures = pool, thumbnail, pictures
+        self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._waiting: list[Wanted] = []
+        self._done: set[Wanted] = set()
+        self._changed = Condition()
+        self._thread: Thread | None = None
+        self._on_loaded: Callable[[Loaded], object] | None = None
+
+    def start(self, on_loaded: Callable[[Loaded], object]) -> None:
+        """Load from now on; `on_loaded` is called in the loader's thread, and passes what it gets to `accept`."""
+        self._on_loaded = on_loaded
+
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """The best version of an item's image so far, uint8 (h, w, C)."""
+        image = self._images.get(index)
+        return self._thumbnail(index) if image is None else image
+
+    def want(self, wanted: Sequence[Wanted]) -> None:
+        """Load and draw these pictures, the most urgent first, in place of what was wanted before."""
+        missing = [one for one in wanted if self._is_missing(one)]
+        with self._changed:
+            self._waiting = missing
+            self._changed.notify()
+        if missing and self._thread is None and self._on_loaded is not None:
+            self._thread = Thread(target=self._run, name="images", daemon=True)
+            self._thread.start()
+
+    def accept(self, loaded: Loaded) -> None:
+        """Keep what was loaded."""
+        wanted = loaded.wanted
+        self._images[wanted.index] = loaded.image
+        self._images.move_to_end(wanted.index)
+        while len(self._images) > KEPT:
+            old, _ = self._images.popitem(last=False)
+            self._done = {one for one in self._done if one.index != old}
+        self._done.add(wanted)
+        self._pictures.add(wanted.index, wanted.columns, wanted.rows, loaded.drawing)
+
+    def _is_missing(self, wanted: Wanted) -> bool:
+        ready = self._pictures.is_ready(wanted.index, wanted.columns, wanted.rows)
+        return not ready or (wanted not in self._done and self._is_coarse(wanted))
+
+    def _is_coarse(self, wanted: Wanted) -> bool:
+        """Whether the small copy has fewer pixels than the file and than its cells could show."""
+        small = max(self._thumbnail(wanted.index).shape[:2])
+        across, down = self._pictures.resolution(wanted.columns, wanted.rows)
+        width, height = self._pool.size_of(wanted.index)
+        return bool(small < max(width, height) * min(1, max(across / width, down / height)))
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._waiting:
+                    self._changed.wait()
+                wanted = self._waiting.pop(0)
+                image = self._images.get(wanted.index)
+            try:
+                self._load(wanted, image)
+            except Exception:  # the small copy goes on being shown
+                log.exception("cannot show image %d", wanted.index)
+
+    def _load(self, wanted: Wanted, image: NDArray[np.uint8] | None) -> None:
+        if image is None:
+            image = self._thumbnail(wanted.index)
+            if self._is_coarse(wanted):
+                file = self._pool.picture(wanted.index, LONGEST)  # the small copy again if the file is gone
+                image = file if file.size > image.size else image
+        assert self._on_loaded is not None
+        self._on_loaded(Loaded(wanted, image, self._pictures.draw(image, wanted.columns, wanted.rows)))
