@@ -26,6 +26,7 @@ from tuilabel.project.options import SessionOptions
 from tuilabel.render import picture_source
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import class_keys, with_user_class_keys
+from tuilabel.tui.layout import SIZES, size_of
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 
 log = logging.getLogger(__name__)
@@ -135,6 +136,10 @@ def _screen_settings(project: Project, screen: ScreenOptions) -> dict[str, Any]:
         raise TuilabelError(
             f"{project.settings_file}: blind in [screen] must be true or false, got {chosen['blind']!r}"
         )
+    for key, value in chosen.items():
+        if key.endswith("-size") and size_of(value) is None:
+            choices = ", ".join(map(str, SIZES))
+            raise TuilabelError(f'{project.settings_file}: {key} in [screen] must be {choices} or "one", got {value!r}')
     return chosen
 
 

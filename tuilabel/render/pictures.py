@@ -12,6 +12,7 @@ from rich.segment import Segment
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
 
 CAPACITY = 1024
+SEGMENTS = 100_000  # in all pictures of the cache, of about 0.7 kB each in photographs
 MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cells
 
 
@@ -19,6 +20,10 @@ MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cell
 class _CachedPicture:
     drawing: Drawing
     sent: bool = False
+
+    @property
+    def segments(self) -> int:
+        return sum(map(len, self.drawing.cells))
 
 
 class PictureSource:
@@ -37,6 +42,7 @@ class PictureSource:
         self._renderer = renderer
         self._capacity = capacity
         self._cache: dict[tuple[int, int, int], _CachedPicture] = {}
+        self._segments = 0
         self._escapes: list[str] = []
         self.generation = 0
         """Incremented when pictures are dropped; a widget that has cached cells must get them again."""
@@ -58,9 +64,7 @@ class PictureSource:
         key = (index, columns, rows)
         cached = self._cache.pop(key, None)
         if cached is None:
-            if len(self._cache) >= self._capacity:
-                self._evict(len(self._cache) // 4 or 1)
-            cached = _CachedPicture(self.draw(image, columns, rows))
+            cached = self._make_room(self.draw(image, columns, rows))
         self._cache[key] = cached  # the most recently used is last
         return cached
 
@@ -70,9 +74,7 @@ class PictureSource:
         if before is not None:
             self._drop(before)
             self.generation += 1
-        elif len(self._cache) >= self._capacity:
-            self._evict(len(self._cache) // 4 or 1)
-        self._cache[index, columns, rows] = _CachedPicture(drawing)
+        self._cache[index, columns, rows] = self._make_room(drawing)
 
     def resolution(self, columns: int, rows: int) -> tuple[int, int]:
         """(width, height) in pixels beyond which an image looks no better in `columns` × `rows` cells."""
@@ -112,12 +114,18 @@ class PictureSource:
         self._escapes.clear()
         return "".join(cached.drawing.after for cached in self._cache.values() if cached.sent)
 
-    def _evict(self, n: int) -> None:
-        for key in list(self._cache)[:n]:
-            self._drop(self._cache.pop(key))
-        self.generation += 1
+    def _make_room(self, drawing: Drawing) -> _CachedPicture:
+        """Drop the least recently used pictures if there is no room for one more."""
+        if len(self._cache) >= self._capacity or self._segments >= SEGMENTS:
+            for key in list(self._cache)[: len(self._cache) // 4 or 1]:
+                self._drop(self._cache.pop(key))
+            self.generation += 1
+        cached = _CachedPicture(drawing)
+        self._segments += cached.segments
+        return cached
 
     def _drop(self, cached: _CachedPicture) -> None:
+        self._segments -= cached.segments
         if cached.sent and cached.drawing.after:
             self._escapes.append(cached.drawing.after)
 

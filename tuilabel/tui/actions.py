@@ -152,6 +152,7 @@ ACTIONS: Final = (
     Action("grid", ("escape",), "back", "back", "Go back to the grid.", "View"),
     Action("larger", ("plus",), "size(1)", "larger", "Make the images larger; zoom into the large one.", "View"),
     Action("smaller", ("minus",), "size(-1)", "smaller", "Make the images smaller; zoom out of the large one.", "View"),
+    Action("alone", ("ctrl+f",), "alone", "alone", "Show one image on the whole screen, or go back.", "View"),
     Action("pan-left", ("shift+left",), "pan(-1, 0)", "pan left", "Pan the zoomed image to the left.", "View"),
     Action("pan-right", ("shift+right",), "pan(1, 0)", "pan right", "Pan the zoomed image to the right.", "View"),
     Action("pan-up", ("shift+up",), "pan(0, -1)", "pan up", "Pan the zoomed image up.", "View"),

@@ -46,11 +46,18 @@ class ImageLoader:
     Parameters
     ----------
     thumbnail : gives the small copy of an item in its proportions, by pool index.
+    file_size : gives the (width, height) of the image in its file.
     pictures : receives what was drawn.
     """
 
-    def __init__(self, pool: ImagePool, thumbnail: Callable[[int], NDArray[np.uint8]], pictures: PictureSource) -> None:
-        self._pool, self._thumbnail, self._pictures = pool, thumbnail, pictures
+    def __init__(
+        self,
+        pool: ImagePool,
+        thumbnail: Callable[[int], NDArray[np.uint8]],
+        file_size: Callable[[int], tuple[int, int]],
+        pictures: PictureSource,
+    ) -> None:
+        self._pool, self._thumbnail, self._file_size, self._pictures = pool, thumbnail, file_size, pictures
         self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._waiting: list[Wanted] = []
         self._done: set[Wanted] = set()
@@ -96,7 +103,7 @@ class ImageLoader:
         """Whether the small copy has fewer pixels than the file and than its cells could show."""
         small = max(self._thumbnail(wanted.index).shape[:2])
         across, down = self._pictures.resolution(wanted.columns, wanted.rows)
-        width, height = self._pool.size_of(wanted.index)
+        width, height = self._file_size(wanted.index)
         return bool(small < max(width, height) * min(1, max(across / width, down / height)))
 
     def _run(self) -> None:

@@ -131,6 +131,13 @@ def default_size(image_height: int, image_width: int, detail: int, *, grey: bool
     return ONE if detail > SMALL_PHOTOGRAPH else min(PHOTOGRAPH_SIZE, shorter)
 
 
+def size_of(setting: object) -> int | None:
+    """The size that a setting of the project means, "one" or one of `SIZES`; None if it is neither."""
+    if setting == "one":
+        return ONE
+    return setting if isinstance(setting, int) and setting in SIZES else None
+
+
 def panel_width(width: int) -> int:
     """Width of the side panel on a screen of `width` columns; 0 if there is no room for it."""
     if width < 60:

@@ -15,7 +15,7 @@ from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
 from tuilabel.tui.image_loader import ImageLoader
 from tuilabel.tui.keys import class_keys, with_user_class_keys
-from tuilabel.tui.layout import ONE, default_size
+from tuilabel.tui.layout import ONE, default_size, size_of
 
 THUMBNAILS = 2048  # kept in their proportions
 SAMPLE = 50  # images whose size is looked at
@@ -30,8 +30,6 @@ class AppState:
     actions: Sequence[Action] = ACTIONS
     pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
     user_class_keys: Mapping[str, object] = field(default_factory=dict)
-    sizes: dict[str, int] = field(default_factory=dict)
-    """The size of images by screen, where the user has chosen one."""
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are not yet on disk."""
     settings: dict[str, Any] = field(default_factory=dict)
@@ -55,7 +53,7 @@ class AppState:
     @cached_property
     def images(self) -> ImageLoader:
         """The best version of each image so far."""
-        return ImageLoader(self.session.pool, self.thumbnail, self.pictures)
+        return ImageLoader(self.session.pool, self.thumbnail, self.file_size, self.pictures)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -64,18 +62,26 @@ class AppState:
         return height, width
 
     @cached_property
+    def file_size(self) -> Callable[[int], tuple[int, int]]:
+        """Gives the (width, height) in pixels of an item's image in its file, by pool index."""
+        return lru_cache(THUMBNAILS)(self.session.pool.size_of)
+
+    @cached_property
     def detail(self) -> int:
         """Pixels along the longer side of most images in their files."""
-        pool = self.session.pool
-        return int(np.median([max(pool.size_of(index)) for index in range(min(len(pool), SAMPLE))]))
+        sample = range(min(len(self.session.pool), SAMPLE))
+        return int(np.median([max(self.file_size(index)) for index in sample]))
 
     def size_on(self, screen: str) -> int:
         """The size of images on one of the screens, see `tuilabel.tui.layout.SIZES`."""
-        return self.sizes.get(screen, self._default_size if screen in (LABEL, REVIEW) else self._default_cell_size)
+        chosen = size_of(self.settings.get(f"{screen}-size"))
+        if chosen is not None:
+            return chosen
+        return self._default_size if screen in (LABEL, REVIEW) else self._default_cell_size
 
     def choose_size(self, screen: str, size: int) -> None:
-        """Use another size on one of the screens."""
-        self.sizes[screen] = size
+        """Use another size on one of the screens; the project remembers it."""
+        self.settings[f"{screen}-size"] = "one" if size == ONE else size
 
     @cached_property
     def _default_size(self) -> int:

@@ -21,13 +21,14 @@ from tuilabel.session import Belief
 from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
 from tuilabel.tui.image_loader import Wanted
-from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange
+from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine
 from tuilabel.tui.widgets.picture import Picture, PoolItem
 
+MIN_PAGE = 3  # images on a page of a grid; fewer look better one at a time
 AHEAD = 4  # images drawn before they are in focus
 
 
@@ -48,7 +49,7 @@ class ImagePageScreen(Screen[bool]):
         self.session = state.session
         self.focused_item = 0
         self._shown_items: tuple[int, ...] = ()
-        self._large_on = False
+        self._large_on, self._alone_over_page = False, False
         self._arrangement = Arrangement(GLYPH_SIZE)
         self._head = TextLine(id="head")
         self._page = Container(id="page")
@@ -82,6 +83,7 @@ class ImagePageScreen(Screen[bool]):
     def on_resize(self, _: events.Resize) -> None:
         self._show_keys()
         self._divide_room()
+        self.call_after_refresh(self._load_ahead)
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
@@ -146,19 +148,14 @@ class ImagePageScreen(Screen[bool]):
         """The size of the screen, also before it is shown."""
         return self.size or self.app.size
 
+    def _arranged(self, size: int) -> Arrangement:
+        width, height = self.room
+        wide = self.screen_size.width >= WIDE
+        return arrange(width, height, len(self._shown_items), *self.state.shape, size, self.state.detail, wide=wide)
+
     def _divide_room(self) -> None:
         """Divide the room between the grid and the focused image."""
-        width, height = self.room
-        size = self.state.size_on(self.NAME)
-        now = arrange(
-            width,
-            height,
-            len(self._shown_items),
-            *self.state.shape,
-            size,
-            self.state.detail,
-            wide=self.screen_size.width >= WIDE,
-        )
+        now = self._arranged(self.state.size_on(self.NAME))
         if now == self._arrangement:
             return
         self._arrangement = now
@@ -168,6 +165,7 @@ class ImagePageScreen(Screen[bool]):
         self._grid.styles.height = now.strip or "1fr"
         self._picture.styles.width = now.preview or "1fr"
         self._grid.set_size(now.size, strip=now.strip is not None)
+        self.call_after_refresh(self._load_ahead)  # then the widgets have their sizes
 
     @property
     def _one_at_a_time(self) -> bool:
@@ -179,22 +177,26 @@ class ImagePageScreen(Screen[bool]):
         if self._large_on:
             self._large.zoom(step)
             return
-        sizes = [*SIZES, ONE] if self.ONE_AT_A_TIME else [*SIZES]
         size = self.state.size_on(self.NAME)
-        before, per_page = self._arrangement, self._grid.per_page
+        before = self._looks(size)
+        sizes = [*SIZES, ONE] if self.ONE_AT_A_TIME else [*SIZES]
         at = sizes.index(size) if size in sizes else bisect(SIZES, size) - (step > 0)
         for other in sizes[at + 1 :] if step > 0 else sizes[:at][::-1]:
-            self.state.choose_size(self.NAME, other)
-            self._divide_room()
-            if self._arrangement.strip != before.strip or self._grid.per_page != per_page:
+            after = self._looks(other)
+            if after != before and (other == ONE or not self.ONE_AT_A_TIME or after[1] >= MIN_PAGE):
+                self.state.choose_size(self.NAME, other)
                 self.refresh_view()
                 return
-        self.state.choose_size(self.NAME, size)
-        self._divide_room()
-        self.show_status(
-            "The images cannot be larger here: Tab shows one" if step > 0 else "The images cannot be smaller here",
-            "dim",
+        self.show_status(f"The images cannot be {'larger' if step > 0 else 'smaller'} here", "dim")
+
+    def _looks(self, size: int) -> tuple[int | None, int]:
+        """What a size changes: the film strip, and the number of cells on a page."""
+        width, height = self.room
+        to_be = self._arranged(size)
+        cells = grid_layout(
+            width - to_be.preview, height, max(1, len(self._shown_items)), *self.state.shape, to_be.size
         )
+        return to_be.strip, 0 if size == ONE else cells.per_page
 
     # -- navigation -------------------------------------------------------------------------------------------
 
@@ -230,14 +232,26 @@ class ImagePageScreen(Screen[bool]):
     def show_large(self, on: bool) -> None:
         """Show the focused item large, or all items as a grid."""
         self._large_on = on
+        if not on:
+            self.remove_class("alone")
         self._large.display = on
         self._page.display = not on
         self._large.reset_zoom()
         self.refresh_view()
 
+    def action_alone(self) -> None:
+        """Show the focused image alone on the whole screen, or go back."""
+        alone = not self.has_class("alone")
+        if alone:
+            self._alone_over_page = not self._large_on
+        self.set_class(alone, "alone")
+        self.show_large(alone or not self._alone_over_page)
+
     def action_back(self) -> None:
         """Go back to the grid, or to the previous screen."""
-        if self._large_on:
+        if self.has_class("alone"):
+            self.action_alone()
+        elif self._large_on:
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.dismiss(False)
@@ -279,6 +293,7 @@ class ImagePageScreen(Screen[bool]):
             self._grid.sharpen()
             if index == self._shown_items[self.focused_item]:
                 self._show_focused()
+                self._show_large()
 
     def mark_saved(self) -> None:
         """Update the screen after answers have been saved."""
@@ -349,7 +364,7 @@ class ImagePageScreen(Screen[bool]):
             self._picture.show(None, "")
 
     def _item(self, index: int) -> PoolItem:
-        return PoolItem(index, *self.session.pool.size_of(index))
+        return PoolItem(index, *self.state.file_size(index))
 
     def _load_ahead(self) -> None:
         """Load and draw what is shown and what comes next."""
@@ -357,12 +372,13 @@ class ImagePageScreen(Screen[bool]):
             return
         after = [p for p in self._next_positions() if p != self.focused_item]
         wanted = []
-        if self._picture.display and self._picture.has_room:
+        focused = self._large if self._large_on else self._picture
+        if focused.display and focused.has_room:
             indices = [self._shown_items[p] for p in (self.focused_item, *after[:AHEAD])]
             indices += self.items_after() if len(after) < AHEAD else []
-            wanted += [Wanted(index, *self._picture.cells_of(self._item(index))) for index in indices]
+            wanted += [Wanted(index, *focused.cells_of(self._item(index))) for index in indices]
         layout = self._grid.current_layout
-        if layout is not None and self._grid.display:
+        if layout is not None and self._grid.display and not self._large_on:
             page = self._grid.on_page
             cells = [*page, *range(page.stop, min(len(self._shown_items), page.stop + len(page)))]
             wanted += [Wanted(self._shown_items[p], layout.picture_columns, layout.picture_rows) for p in cells]

@@ -14,12 +14,12 @@ from textual.timer import Timer
 from tuilabel.session import Belief
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import GridCell, ImageGrid
-from tuilabel.tui.widgets.picture import Picture
+from tuilabel.tui.widgets.picture import Picture, PoolItem
 from tuilabel.tui.widgets.probabilities import ProbabilityBars
 
 NEIGHBOURS = 8
 SETTLE_TIME = 0.08  # seconds without a key after which the trainer is queried about the focused image
-MAX_SIDE = 1024  # pixels of an image read from its file
+MAX_SIDE = 2048  # pixels of an image that is zoomed into
 MAX_ZOOM = 5  # each step halves the part shown
 
 
@@ -54,13 +54,15 @@ class LargeView(Horizontal):
         """Show item `index` with a caption below it, and what the caption's model believes or, without, the newest."""
         changed, self._index = index != self._index, index
         self._belief = belief
+        loaded = self._state.images.image(index)
+        if changed or loaded.size > self._image.size:
+            self._image = loaded
         if changed:
-            self._image = self._state.thumbnail(index)
             self._centre = (0.5, 0.5)
             if self._settle_timer is not None:
                 self._settle_timer.stop()
             self._settle_timer = self.set_timer(SETTLE_TIME, self._query)
-        self._original.show(_part(self._image, self._zoom, self._centre), caption)
+        self._show_original(caption)
         self._show_inspection()
         model = 0 if self._session.result is None else self._session.result.n_labels
         if not changed and self._queried is not None and self._queried != (index, model) and self._queried[0] == index:
@@ -74,6 +76,8 @@ class LargeView(Horizontal):
         """Zoom in or out."""
         self._zoom = max(0, min(MAX_ZOOM, self._zoom + step))
         self._redraw()
+        if self._zoom and self._index is not None and self._session.pool.can_grow:
+            self.run_worker(self._load(self._index), exclusive=True)
 
     def pan(self, x: int, y: int) -> None:
         """Pan by a quarter of the part shown."""
@@ -84,7 +88,18 @@ class LargeView(Horizontal):
 
     def _redraw(self) -> None:
         if self._index is not None:
-            self._original.show(_part(self._image, self._zoom, self._centre), self._original.caption)
+            self._show_original(self._original.caption)
+
+    def _show_original(self, caption: str) -> None:
+        assert self._index is not None
+        if self._zoom:
+            self._original.show(self._part(), caption)
+        else:
+            self._original.show(self._image, caption, PoolItem(self._index, *self._state.file_size(self._index)))
+
+    def cells_of(self, item: PoolItem) -> tuple[int, int]:
+        """The columns and rows of an item's picture."""
+        return self._original.cells_of(item)
 
     @property
     def pending(self) -> bool:
@@ -115,15 +130,14 @@ class LargeView(Horizontal):
             self._queried = (self._index, model)
             self._session.model_queries.inspect(self._index)
             self._show_inspection()
-            if self._session.pool.can_grow:
-                self.run_worker(self._load(self._index), exclusive=True)
 
     async def _load(self, index: int) -> None:
-        """Replace the small copy by the image in its file. It is the same item, so keys keep counting."""
+        """Replace the image by one with more pixels. It is the same item, so keys keep counting."""
         image = await asyncio.to_thread(self._session.pool.picture, index, MAX_SIDE)
         if index == self._index and image.size > self._image.size:
             self._image = image
-            self._original.sharpen(_part(image, self._zoom, self._centre))
+            if self._zoom:
+                self._original.sharpen(self._part())
 
     def _show_inspection(self) -> None:
         inspection = self._session.model_queries.inspection
@@ -132,9 +146,8 @@ class LargeView(Horizontal):
             self._show_belief(None)
             self._neighbours.show_text("finding the nearest images …")
             return
-        self._reconstruction.show(
-            inspection.reconstruction, "VAE" if inspection.reconstruction is not None else "no decoder"
-        )
+        self._reconstruction.display = inspection.reconstruction is not None
+        self._reconstruction.show(inspection.reconstruction, "VAE")
         chances = inspection.probabilities
         self._show_belief("no model yet" if chances is None else dict(enumerate(chances.tolist())))
         pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
@@ -168,13 +181,16 @@ class LargeView(Horizontal):
             return GridCell(index, mark + ("skipped" if event.kind == "skip" else "flagged"), "aside")
         return GridCell(index, f"{mark}✓ {event.class_name}", "saved")
 
-
-def _part(image: NDArray[np.uint8], zoom: int, centre: tuple[float, float]) -> NDArray[np.uint8]:
-    """The part of an image (H, W, C) visible at a zoom: 2^-zoom of its height and width, around `centre` (x, y)."""
-    if not zoom:
-        return image
-    height, width = image.shape[:2]
-    rows, columns = max(4, height >> zoom), max(4, width >> zoom)
-    top = int(min(max(0, centre[1] * height - rows / 2), max(0, height - rows)))
-    left = int(min(max(0, centre[0] * width - columns / 2), max(0, width - columns)))
-    return image[top : top + rows, left : left + columns]
+    def _part(self) -> NDArray[np.uint8]:
+        """The part of the image that is shown: it fills the room, at 2^zoom times the size of the whole image."""
+        height, width = self._image.shape[:2]
+        columns, rows = self._original.size.width, 2 * max(1, self._original.size.height - 1)
+        scale = min(columns / width, rows / height) * 2**self._zoom
+        shown_width, shown_height = (
+            max(min(4, whole), min(whole, round(room / scale))) for whole, room in ((width, columns), (height, rows))
+        )
+        left, top = (
+            int(min(max(0, centre * whole - shown / 2), whole - shown))
+            for centre, whole, shown in zip(self._centre, (width, height), (shown_width, shown_height), strict=True)
+        )
+        return self._image[top : top + shown_height, left : left + shown_width]
