@@ -140,6 +140,9 @@ def test_the_views_and_the_review_of_a_session(tiny: Tiny, tmp_path: Path) -> No
             terminal.type("]")
             terminal.wait_for(rf"by class +(?!{re.escape(shown)})")
         terminal.key("enter")
+        terminal.wait_for(r"Labelled \d+ images? as \w+|Enter again")
+        if "Enter again" in terminal.text:
+            terminal.key("enter")
         terminal.wait_for(r"Labelled \d+ images? as \w+")
         terminal.key("escape")
         terminal.wait_for(r"round \d+ by")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual import events
@@ -17,6 +19,7 @@ from tests.helpers.sessions import SessionMaker
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.learner.trainer.inline import InlineTrainer
+from tuilabel.learner.trainer.messages import ClassItems, Question, Reply
 from tuilabel.tui.actions import ACTIONS, ALL_SCREENS, actions_of, key_table, with_user_keys
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.keys import class_keys, with_user_class_keys
@@ -92,7 +95,7 @@ async def test_by_class_confirms_what_is_not_marked_and_undo_takes_all_back(make
         assert on_page >= 3
         await pilot.press("space")
         assert "✗ wrong" in screen_text(app)
-        await pilot.press("enter")
+        await confirm_all(pilot, app)
         labelled = [i for i in shown if (e := app.session.answer_at(i)) is not None and e.class_name == name]
         assert len(labelled) == on_page - 1
         assert app.session.answer_at(shown[0]) is None
@@ -114,15 +117,71 @@ async def test_by_class_relabels_a_wrong_item_and_switches_classes(make_app: App
         await seen(pilot, app)
         batch = app.session.batch
         assert batch is not None
-        believed = batch.items[app.label_screen.focused_item].predicted
-        assert believed is not None
-        assert app.screen.class_pos == (believed + 1) % 3
+        focused = batch.items[app.label_screen.focused_item]
+        assert focused.predicted is not None
+        assert app.screen.class_pos == ((0 if focused.hidden else focused.predicted) + 1) % 3
         assert f"by class  {'abc'[app.screen.class_pos]}" in screen_text(app)
         first = app.screen.items[0]
         await pilot.press("c")
         event = app.session.answer_at(first)
         assert event is not None
         assert event.class_name == "c"
+
+
+async def confirm_all(pilot: Pilot[None], app: LabelApp) -> None:
+    """Confirm the page, with a second Enter if the model is not sure enough."""
+    await pilot.press("enter")
+    if "Enter again" in screen_text(app):
+        await pilot.press("enter")
+
+
+async def test_doubtful_images_take_a_second_enter_and_say_why(toy: Toy, make_app: AppMaker) -> None:
+    def doubtful(question: Question) -> Reply:
+        reply = scripted_answer(toy, question)
+        if isinstance(reply, ClassItems):
+            sure = np.linspace(0.95, 0.4, len(reply.indices)).astype(np.float32)
+            return replace(reply, confidence=sure)
+        return reply
+
+    app = make_app(trainer=InlineTrainer(partial(scripted, toy), doubtful))
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 11)
+        await pilot.press("tab", "tab")
+        await seen(pilot, app)
+        assert isinstance(app.screen, ByClassScreen)
+        before, listed = app.session.statistics().labelled, len(app.screen.items)
+        assert re.search(r"\d of \d checked right|none checked yet", screen_text(app))
+        await pilot.press("enter")
+        assert re.search(r"Only \d\d % may be right: mark the wrong ones", screen_text(app))
+        assert app.session.statistics().labelled == before
+        await pilot.press("space", "enter")
+        assert "Enter again" in screen_text(app), "other images than those that were asked about"
+        assert app.session.statistics().labelled == before
+        await pilot.press(*["greater_than_sign"] * 5)
+        assert 0 < len(app.screen.items) < listed
+        assert "from 90 %" in screen_text(app)
+        await pilot.press(*["less_than_sign"] * 5)
+        assert len(app.screen.items) == listed
+        page = len(app.screen._unmarked())
+        await pilot.press("enter", "enter")
+        assert app.session.statistics().labelled == before + page
+
+
+async def test_by_class_does_not_tell_a_hidden_prediction(toy: Toy, make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 10)
+        batch = app.session.batch
+        assert batch is not None
+        hidden = [place for place, item in enumerate(batch.items) if item.hidden]
+        opened = []
+        for place in hidden:
+            app.label_screen.focused_item = place
+            await pilot.press("tab", "tab")
+            assert isinstance(app.screen, ByClassScreen)
+            opened.append(app.screen.class_pos)
+            await pilot.press("escape")
+        assert opened == [0] * len(hidden)
 
 
 async def test_by_class_without_a_model_says_what_to_do(make_app: AppMaker) -> None:

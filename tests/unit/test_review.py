@@ -9,7 +9,7 @@ import numpy as np
 from tests.helpers.events import item_event
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
-from tuilabel.session.review import ReviewItem, review_items
+from tuilabel.session.review import ReviewItem, agreement, review_items
 
 CLASSES = ("a", "b")
 
@@ -57,8 +57,8 @@ def test_items_are_ordered_by_reason_and_each_is_listed_once() -> None:
 
 
 def test_an_answer_confirmed_in_review_is_not_shown_again() -> None:
-    events = [*(item_event(i, class_name="ab"[i % 2]) for i in range(6))]
-    p = out_of_fold({i: (0.95 if i % 2 else 0.05) if i else 0.97 for i in range(6)})
+    events = [*(item_event(i, class_name="ab"[i % 2]) for i in range(12))]
+    p = out_of_fold({i: (0.95 if i % 2 else 0.05) if i else 0.97 for i in range(12)})
     assert [item.index for item in review(events, p)] == [0]
     confirmed = [*events, item_event(0, "r", origin="review")]
     assert review(confirmed, p) == []
@@ -79,3 +79,32 @@ def test_undone_labels_and_unknown_classes_are_accepted() -> None:
 
 def test_changing_ones_own_answer_is_not_a_disagreement() -> None:
     assert review([item_event(0, "x", class_name="b"), item_event(0, "y")]) == []
+
+
+def test_a_model_too_weak_to_judge_calls_no_label_wrong() -> None:
+    events = [
+        *(item_event(i, class_name="ab"[i % 2]) for i in range(10)),
+        item_event(10, kind="flag", class_name=None),
+    ]
+    answers = {int(event.item[1:]): event for event in events}
+    poor = {i: 0.95 if (i % 2 == 0) == (i < 4) else 0.05 for i in range(10)}  # contradicts four of ten
+    judged = agreement(answers, CLASSES, out_of_fold(poor))
+    assert judged is not None
+    assert (judged.share, judged.n, judged.too_weak) == (0.6, 10, True)
+    assert [item.reason for item in review(events, out_of_fold(poor))] == ["flagged"]
+    good = {i: 0.95 if (i % 2 == 1) != (i == 3) else 0.05 for i in range(10)}
+    judged = agreement(answers, CLASSES, out_of_fold(good))
+    assert judged is not None
+    assert not judged.too_weak
+    first = review(events, out_of_fold(good))[0]
+    assert (first.index, first.reason) == (3, "likely wrong")
+
+
+def test_a_model_that_always_answers_with_the_largest_class_is_too_weak() -> None:
+    events = [item_event(i, class_name="b" if i == 0 else "a") for i in range(10)]
+    answers = {int(event.item[1:]): event for event in events}
+    judged = agreement(answers, CLASSES, out_of_fold(dict.fromkeys(range(10), 0.1)))
+    assert judged is not None
+    assert judged.share == 0.9
+    assert judged.too_weak
+    assert review(events, out_of_fold(dict.fromkeys(range(10), 0.1))) == []

@@ -31,6 +31,7 @@ from tuilabel.estimate.metrics import (
 )
 from tuilabel.estimate.pace import labels_per_minute
 from tuilabel.estimate.paired import PairedComparison, compare_paired, wilcoxon_p
+from tuilabel.estimate.precision import BULK_PRECISION, MeasuredPrecision, expected_precision, measured_precision
 from tuilabel.estimate.stopping import (
     StabilisingPredictions,
     StoppingAdvice,
@@ -53,6 +54,7 @@ from tuilabel.estimate.wording import (
 
 __all__ = [
     "AUDIT_WINDOW",
+    "BULK_PRECISION",
     "FEW",
     "AuditEstimate",
     "BalancedAccuracy",
@@ -62,6 +64,7 @@ __all__ = [
     "LearningCurve",
     "LureEstimate",
     "MeasuredAccuracy",
+    "MeasuredPrecision",
     "PairedComparison",
     "StabilisingPredictions",
     "StoppingAdvice",
@@ -85,6 +88,7 @@ __all__ = [
     "confusion_matrix",
     "effective_sample_size",
     "expected_calibration_error",
+    "expected_precision",
     "fit_learning_curve",
     "fit_temperature",
     "interval_percent",
@@ -95,6 +99,7 @@ __all__ = [
     "lure_accuracy",
     "lure_weights",
     "mean_confidence",
+    "measured_precision",
     "most_confused",
     "normalised_margin",
     "per_class_accuracy",

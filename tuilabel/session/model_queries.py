@@ -19,7 +19,7 @@ from tuilabel.learner.trainer.messages import (
     Reply,
 )
 from tuilabel.learner.trainer.protocol import Trainer
-from tuilabel.session.review import ReviewItem, review_items
+from tuilabel.session.review import Agreement, ReviewItem, agreement, review_items
 from tuilabel.session.state import Belief
 
 FOLDS = 5
@@ -96,6 +96,12 @@ class ModelQueries:
             return None
         session = self._session
         return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
+
+    def agreement(self) -> Agreement | None:
+        """How far the cross-validated models agree with the labels; None until they have arrived."""
+        if self.out_of_fold is None:
+            return None
+        return agreement(self._session.standing, self._session.classes, self.out_of_fold)
 
     def out_of_fold_belief(self, pool_idx: int) -> Belief | None:
         """What the model that was not trained on an item's label believes about it; None if it is not known."""

@@ -9,9 +9,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import likely_wrong, self_confidence
+from tuilabel.estimate import cohen_kappa, likely_wrong, self_confidence
 from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
+
+MIN_AGREEMENT = 2 / 3  # of the labels: a model that predicts fewer is not heard about the others
+MIN_KAPPA = 0.4  # and its agreement beyond chance, which always predicting the largest class does not reach
 
 Reason = Literal["likely wrong", "flagged", "disagreement", "audit mistake"]
 
@@ -37,6 +40,37 @@ class ReviewItem:
     """Annotators and the class positions they gave, if they disagree."""
 
 
+@dataclass(frozen=True)
+class Agreement:
+    """How far models that were not trained on the labels predict them."""
+
+    share: float
+    """Of the labels that are predicted, 0…1."""
+    n: int
+    """Labels with a prediction."""
+    too_weak: bool
+    """Whether the models are too weak to judge labels: most of what they contradict would be right."""
+
+
+def agreement(
+    standing: Mapping[int, Event], classes: Sequence[str], out_of_fold: OutOfFoldPredictions
+) -> Agreement | None:
+    """How far the out-of-fold predictions agree with the labels; None without any.
+
+    Parameters
+    ----------
+    standing : the standing answers, by pool index.
+    classes : class names; answers with other names are ignored.
+    """
+    _, probabilities, given = _predicted_labels(standing, {name: k for k, name in enumerate(classes)}, out_of_fold)
+    if not len(given):
+        return None
+    predicted = probabilities.argmax(axis=1)
+    share = float((predicted == given).mean())
+    too_weak = share < MIN_AGREEMENT or cohen_kappa(given, predicted) < MIN_KAPPA
+    return Agreement(share, len(given), too_weak)
+
+
 def review_items(
     standing: Mapping[int, Event],
     live_events: Sequence[Event],
@@ -45,7 +79,8 @@ def review_items(
 ) -> list[ReviewItem]:
     """What to review: likely wrong labels, the worst first; then flags, disagreements and audit mistakes.
 
-    An item appears once. One that was answered in review does not appear again because of the answer given there.
+    Where the model is too weak to judge labels (see `Agreement`), none is called likely wrong. An item appears once. It
+    does not appear again because of an answer given in review.
 
     Parameters
     ----------
@@ -61,8 +96,9 @@ def review_items(
     to_review = {
         index: event for index, event in standing.items() if (event.item, event.kind, event.class_name) not in reviewed
     }
+    judged = None if out_of_fold is None else agreement(standing, classes, out_of_fold)
     candidates = [
-        *_likely_wrong(standing, class_pos, out_of_fold),
+        *([] if judged is None or judged.too_weak else _likely_wrong(standing, class_pos, out_of_fold)),
         *_flagged(to_review),
         *_disagreements(to_review, answers, class_pos),
         *_audit_mistakes(to_review, class_pos),
@@ -79,14 +115,9 @@ def _likely_wrong(
     """Confident learning over all labels with out-of-fold probabilities, including those already reviewed."""
     if out_of_fold is None or out_of_fold.probabilities.shape[1] < 2:
         return []
-    label = {index: class_pos.get(event.class_name or "") for index, event in standing.items()}
-    predictable = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
-    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in predictable]
-    if not rows:
+    indices, p, given = _predicted_labels(standing, class_pos, out_of_fold)
+    if not indices:
         return []
-    p: NDArray[np.float32] = out_of_fold.probabilities[rows]
-    indices = out_of_fold.indices[rows].tolist()
-    given = np.array([label[index] for index in indices], dtype=np.int64)
     doubt = 1 - self_confidence(p, given)
     return [
         ReviewItem(
@@ -100,6 +131,17 @@ def _likely_wrong(
         )
         for k in likely_wrong(p, given).tolist()
     ]
+
+
+def _predicted_labels(
+    standing: Mapping[int, Event], class_pos: Mapping[str, int], out_of_fold: OutOfFoldPredictions
+) -> tuple[list[int], NDArray[np.float32], NDArray[np.int64]]:
+    """Pool indices of labels with out-of-fold predictions (k,), their probabilities (k, C), and their classes (k,)."""
+    label = {index: class_pos.get(event.class_name or "") for index, event in standing.items()}
+    predictable = range(out_of_fold.probabilities.shape[1])  # classes added since are unknown to those models
+    rows = [row for row, index in enumerate(out_of_fold.indices.tolist()) if label.get(index) in predictable]
+    indices = out_of_fold.indices[rows].tolist()
+    return indices, out_of_fold.probabilities[rows], np.array([label[index] for index in indices], dtype=np.int64)
 
 
 def _flagged(standing: Mapping[int, Event]) -> list[ReviewItem]:

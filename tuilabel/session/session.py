@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
+from tuilabel.estimate import MeasuredPrecision, measured_precision
 from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
@@ -37,7 +38,7 @@ from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
-from tuilabel.session.state import Batch, Belief, QueryItem, Statistics
+from tuilabel.session.state import Batch, Belief, QueryItem, Statistics, TrainerState
 from tuilabel.session.statistics import session_statistics
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -212,6 +213,15 @@ class LabellingSession:
         if queried is None or queried[1].predicted is None or queried[1].confidence is None:
             return None
         return Belief(queried[1].predicted, queried[1].confidence, queried[1].probabilities)
+
+    def measured_precision(self, class_pos: int, min_confidence: float = 0.0) -> MeasuredPrecision:
+        """How many audit items that recent models predicted to be of a class, at least as surely, were of it."""
+        return measured_precision(self._ledger.audits.values(), self.classes[class_pos], min_confidence)
+
+    @property
+    def trainer_state(self) -> TrainerState:
+        """What the trainer is doing."""
+        return self._trainer.state
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""

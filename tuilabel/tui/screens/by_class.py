@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuilabel.errors import pluralize
+from tuilabel.estimate import BULK_PRECISION, expected_precision
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
@@ -13,6 +14,8 @@ from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 
 N_IMAGES = 100  # requested at once, shown on as many pages as needed
+FLOORS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""The lowest confidence of the images listed, in steps."""
 
 
 class ByClassScreen(AnnotationScreen):
@@ -26,6 +29,10 @@ class ByClassScreen(AnnotationScreen):
         super().__init__(state)
         self.class_pos = class_pos
         self._wrong: set[int] = set()
+        self._floor = 0
+        """Position in `FLOORS`."""
+        self._doubted: list[int] = []
+        """What the last Enter would have confirmed, had it not been doubtful."""
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -38,7 +45,12 @@ class ByClassScreen(AnnotationScreen):
 
     @property
     def items(self) -> Sequence[int]:
-        return () if self._candidates is None else self._candidates.indices.tolist()
+        """The candidates, the surest first, down to the floor."""
+        if self._candidates is None:
+            return ()
+        n = int((self._candidates.confidence >= FLOORS[self._floor]).sum())
+        indices: list[int] = self._candidates.indices[:n].tolist()
+        return indices
 
     def caption(self, position: int) -> tuple[str, str]:
         index = self.items[position]
@@ -61,9 +73,16 @@ class ByClassScreen(AnnotationScreen):
         name = self.session.classes[self.class_pos]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
-            unmarked = [position for position in self._grid.on_page if not self.is_done(position)]
-            pieces.append((f"  ·  Enter confirms {len(unmarked)}, {len(self._wrong)} wrong", "text"))
-        return pieces
+            pieces.append((f"  ·  Enter confirms {len(self._unmarked())}, {len(self._wrong)} wrong", "text"))
+        measured = self.session.measured_precision(self.class_pos, FLOORS[self._floor])
+        if self._floor:
+            pieces.append((f"  ·  from {100 * FLOORS[self._floor]:.0f} %", "text"))
+        checked = f"{measured.right} of {measured.n} checked right" if measured.n else "none checked yet"
+        return [*pieces, (f"  ·  {checked}", "dim")]
+
+    def _unmarked(self) -> list[int]:
+        """Positions on the page that Enter confirms."""
+        return [position for position in self._grid.on_page if not self.is_done(position)]
 
     def empty_text(self) -> str:
         name = self.session.classes[self.class_pos]
@@ -71,6 +90,12 @@ class ByClassScreen(AnnotationScreen):
             return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
         if self._candidates is None:
             return f"Finding images of {name}…"
+        if self._floor and len(self._candidates.indices):
+            floor = f"{100 * FLOORS[self._floor]:.0f} %"
+            return (
+                f"No unlabelled image is predicted to be {name} with {floor} or more.\n\n"
+                f"Press < for less sure ones, ] for the next class, or Esc to go back."
+            )
         return f"No unlabelled image is predicted to be {name}.\n\nPress ] for the next class, or Esc to go back."
 
     def is_done(self, position: int) -> bool:
@@ -96,8 +121,10 @@ class ByClassScreen(AnnotationScreen):
         if self._large_on:
             self.show_status("Press Esc to show the page first: only images on the screen are confirmed", "warn")
             return
-        confirmed = [self.items[position] for position in self._grid.on_page if not self.is_done(position)]
+        confirmed = [self.items[position] for position in self._unmarked()]
         name = self.session.classes[self.class_pos]
+        if confirmed and self._is_doubtful(confirmed):
+            return
         if confirmed:
             spent = round(1000 * max(0.0, self._key_time - self._answer_started))
             self._confirm(confirmed, spent)
@@ -109,6 +136,31 @@ class ByClassScreen(AnnotationScreen):
             self.focused_item = self._grid.on_page[-1]
             self.advance()
             self.refresh_view()
+
+    def _is_doubtful(self, confirmed: list[int]) -> bool:
+        """Whether too many of these may be wrong to confirm them with one Enter; the next one confirms the same."""
+        assert self._candidates is not None
+        doubted, self._doubted = self._doubted, []
+        sure = dict(zip(self._candidates.indices.tolist(), self._candidates.confidence.tolist(), strict=True))
+        confidences = [sure[index] for index in confirmed]
+        measured = self.session.measured_precision(self.class_pos, min(confidences))
+        expected = expected_precision(confidences, measured)
+        if expected >= BULK_PRECISION or doubted == confirmed:
+            return False
+        self._doubted = confirmed
+        self.show_status(
+            f"Only {100 * expected:.0f} % may be right: mark the wrong ones (> lists surer ones), or Enter again",
+            "warn",
+        )
+        return True
+
+    def action_floor(self, step: int) -> None:
+        """List only images that the model is surer of, or less sure ones as well."""
+        self._floor = max(0, min(len(FLOORS) - 1, self._floor + step))
+        self.show_status(
+            f"Images of {100 * FLOORS[self._floor]:.0f} % and more" if self._floor else "All images of the class", "dim"
+        )
+        self.refresh_view()
 
     def _confirm(self, indices: Sequence[int], milliseconds: int) -> None:
         assert self._candidates is not None

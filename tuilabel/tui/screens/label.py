@@ -164,8 +164,9 @@ class LabelScreen(AnnotationScreen):
     def _by_class(self) -> None:
         from tuilabel.tui.screens.by_class import ByClassScreen
 
-        predicted = None if self._batch is None else self._batch.items[self.focused_item].predicted
-        self.app.push_screen(ByClassScreen(self.state, predicted or 0), lambda large: self.show_large(bool(large)))
+        item = None if self._batch is None else self._batch.items[self.focused_item]
+        shown = None if item is None or self.session.hides(item.index) else item.predicted
+        self.app.push_screen(ByClassScreen(self.state, shown or 0), lambda large: self.show_large(bool(large)))
 
     def action_figures(self) -> None:
         """Show charts and statistics on the whole screen."""

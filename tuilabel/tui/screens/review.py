@@ -50,8 +50,12 @@ class ReviewScreen(AnnotationScreen):
         return "" if event is None or event.class_name is None else f"Enter keeps {event.class_name}"
 
     def heading(self) -> list[tuple[str, str]]:
+        agreement = self.session.model_queries.agreement()
+        weak: list[tuple[str, str]] = []
+        if agreement is not None and agreement.too_weak:
+            weak = [("  ·  the model is too weak to judge labels", "warn")]
         if not self._list:
-            return [("  review", "dim")]
+            return [("  review", "dim"), *weak]
         item = self._list[self.focused_item]
         left = len(self._list) - len(self._reviewed)
         sure = "" if item.confidence is None else f" {item.confidence:.0%}"
@@ -62,11 +66,22 @@ class ReviewScreen(AnnotationScreen):
             ("  review  ", "dim"),
             (f"{item.reason}{sure}", "strong"),
             (f"{annotations}  ·  {left} to review", "text"),
+            *weak,
         ]
 
     def empty_text(self) -> str:
         if self._list is None:
-            return "Cross-validating the labels to find likely errors…\n\nPress Esc to go back."
+            trainer = self.session.trainer_state
+            done = f"{trainer.done} of {trainer.total}" if trainer.doing == "review" else "waiting for the trainer"
+            return f"Checking labels by models that were not trained on them: {done}\n\nPress Esc to go back."
+        agreement = self.session.model_queries.agreement()
+        if agreement is not None and agreement.too_weak:
+            return (
+                "No flags, disagreements or audit mistakes.\n\n"
+                f"The model is too weak to judge labels: it predicts {100 * agreement.share:.0f} % of {agreement.n:,} "
+                "itself.\n"
+                "Label more images first. Press Esc to go back."
+            )
         return "Nothing to review.\n\nPress Esc to go back."
 
     def is_done(self, position: int) -> bool:
