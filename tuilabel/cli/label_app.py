@@ -14,7 +14,7 @@ from typing import Any
 from tuilabel.cli.class_names import ask_classes
 from tuilabel.datasets import announcer
 from tuilabel.errors import TuilabelError, UsageError, pluralize
-from tuilabel.estimate import StoppingAdvice
+from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
 from tuilabel.labels import Event, Project
 from tuilabel.project.open_session import (
     OpenProject,
@@ -52,7 +52,7 @@ class Outcome:
 
     project: Path
     labelled: int
-    test_accuracy: float | None
+    accuracy: MeasuredAccuracy | None
     advice: StoppingAdvice
     unsaved: int
     failure: str | None
@@ -62,7 +62,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """What to print after the screen has closed."""
-        accuracy = "" if self.test_accuracy is None else f", test accuracy {self.test_accuracy:.1%}"
+        accuracy = "" if self.accuracy is None else f", {self.accuracy.source} accuracy {accuracy_text(self.accuracy)}"
         lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
         if self.unsaved:
             lines.append(
@@ -197,7 +197,7 @@ def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], pro
     return Outcome(
         project=opened.project.directory,
         labelled=statistics.labelled - unsaved_labels,
-        test_accuracy=statistics.test_accuracy,
+        accuracy=statistics.accuracy,
         advice=statistics.advice,
         unsaved=len(unsaved),
         failure=app.failure,
