@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.learner import graph as graph_module
 from tuilabel.learner.base import LabelSet
 from tuilabel.learner.graph import ALPHA, MAX_WEIGHT, NeighbourGraph
-from tuilabel.learner.latent import MAX_TRUST, LatentLearner, MLPLearner
+from tuilabel.learner.latent import FAR, MAX_TRUST, NEAR, LatentLearner, MLPLearner
 
 
 def label_set(indices: list[int], labels: list[int], n_classes: int = 3, audit: bool = False) -> LabelSet:
@@ -48,7 +49,8 @@ def test_weights_match_their_definition() -> None:
 
 
 @pytest.mark.parametrize("absorption", [0.0, 0.3, 5.0])
-def test_propagation_solves_the_linear_system(absorption: float) -> None:
+@pytest.mark.parametrize("alpha", [NEAR, ALPHA, FAR])
+def test_propagation_solves_the_linear_system(absorption: float, alpha: float) -> None:
     points, truth = blobs(60, 1.2)
     graph = NeighbourGraph.of(points)
     labels = label_set([0, 1, 2, 30], [0, 1, 2, 0])
@@ -56,12 +58,37 @@ def test_propagation_solves_the_linear_system(absorption: float) -> None:
     for i, c in zip(labels.indices, labels.labels, strict=True):
         start[i, c] = min((np.median(graph.scale) / graph.scale[i]) ** 2, MAX_WEIGHT)
     absorbed = absorption * np.diag(start.sum(axis=1))
-    propagated = np.linalg.solve(np.eye(60) + absorbed - ALPHA * graph.weights.toarray(), start)
+    propagated = np.linalg.solve(np.eye(60) + absorbed - alpha * graph.weights.toarray(), start)
     propagated /= propagated.sum(axis=0)
     expected = propagated / propagated.sum(axis=1, keepdims=True)
-    (probs,) = graph.propagate(points, labels, absorption=absorption)
+    (probs,) = graph.propagate(points, labels, absorption=absorption, alpha=alpha)
     assert np.allclose(probs, expected, atol=0.02)
     assert (probs.argmax(axis=1) == truth).mean() > 0.9
+
+
+def test_the_share_of_weights_between_classes() -> None:
+    points, truth = blobs(90)
+    graph = NeighbourGraph.of(points)
+    assert graph.share_between(truth) < 1e-6
+    weights = graph.weights.toarray()
+    odd = (np.arange(90) < 30).astype(np.int64)
+    expected = weights[odd[:, None] != odd[None]].sum() / weights.sum()
+    assert graph.share_between(odd) == pytest.approx(expected, abs=1e-4)
+
+
+def test_labels_reach_further_where_classes_come_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    reached = []
+    propagate = NeighbourGraph.propagate
+
+    def noted(graph: NeighbourGraph, *args: Any, alpha: float) -> list[np.ndarray]:
+        reached.append(alpha)
+        return propagate(graph, *args, alpha=alpha)
+
+    monkeypatch.setattr(NeighbourGraph, "propagate", noted)
+    for noise, expected in ((0.3, FAR), (3.0, NEAR)):
+        points, truth = blobs(300, noise)
+        LatentLearner(points).teach(label_set(list(range(30)), truth[:30].tolist()), 0)
+        assert reached[-1] == expected
 
 
 def test_a_label_in_a_dense_region_does_not_dominate_its_class() -> None:

@@ -85,7 +85,7 @@ class NeighbourGraph:
         return graph
 
     def propagate(
-        self, latents: NDArray[np.float32], *labelled: LabelSet, absorption: float = 0.0
+        self, latents: NDArray[np.float32], *labelled: LabelSet, absorption: float = 0.0, alpha: float = ALPHA
     ) -> list[NDArray[np.float32]]:
         """Class probabilities of every anchor, float32 (A, C), for each set of labels, solved together.
 
@@ -101,13 +101,25 @@ class NeighbourGraph:
         absorption : E, diagonal, is this times the weight of each label: how much of what spreads from other labels a
             label holds up, as in harmonic functions. In pools of more than `SMALL` items it is proportionally less:
             there a label speaks for more items.
+        alpha : 0…1, how far labels reach; 0.9: they stay among their neighbours.
         """
         weights = [self._weights(latents, labels) for labels in labelled]
         each = absorption * min(1, SMALL / len(self.anchors))
-        propagated = np.maximum(self._solve(weights, each), 0)
+        propagated = np.maximum(self._solve(weights, each, alpha), 0)
         propagated /= np.maximum(propagated.sum(axis=0), 1e-12)
         ends = np.cumsum([labels.n_classes for labels in labelled])[:-1]
         return [_normalise_rows(part) for part in np.split(propagated, ends, axis=1)]
+
+    def share_between(self, classes: NDArray[np.int64]) -> float:
+        """The share of the weights that lie between anchors of different classes, 0…1.
+
+        Parameters
+        ----------
+        classes : the class of each anchor, int64 (A,).
+        """
+        rows = np.repeat(np.arange(len(classes)), np.diff(self.weights.indptr))
+        between = classes[rows] != classes[self.weights.indices]
+        return float(self.weights.data[between].sum() / max(float(self.weights.data.sum()), 1e-12))
 
     def _weights(self, latents: NDArray[np.float32], labelled: LabelSet) -> NDArray[np.float32]:
         """The weights of the labels, float32 (A, C)."""
@@ -128,7 +140,7 @@ class NeighbourGraph:
                 rows[i] = int(np.argmin(squares - 2 * (points @ latents[indices[i]])))
         return rows
 
-    def _solve(self, weights: list[NDArray[np.float32]], absorption: float) -> NDArray[np.float32]:
+    def _solve(self, weights: list[NDArray[np.float32]], absorption: float, alpha: float) -> NDArray[np.float32]:
         """Solve (I + E - αS) F = Y for each Y in `weights`, (A, C) each, by conjugate gradients; float32 (A, ΣC).
 
         Values are internally scaled up by `SCALE_UP`, and each column of Y to a sum of 1.
@@ -146,7 +158,7 @@ class NeighbourGraph:
 
         def product(y: NDArray[np.float32]) -> NDArray[np.float32]:
             image: NDArray[np.float32] = self.weights @ y
-            image *= -ALPHA
+            image *= -alpha
             image += y
             for where, absorbed in sinks:
                 image[where] += absorbed * y[where]
