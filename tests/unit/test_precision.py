@@ -16,26 +16,34 @@ def audited(i: int, predicted: str, true: str | None, confidence: float, trained
     )
 
 
-def test_precision_counts_audit_items_of_recent_models_as_sure_as_these() -> None:
+def test_precision_counts_audit_items_as_sure_as_these() -> None:
     events = [
         audited(0, "cat", "cat", 0.9),
         audited(1, "cat", "dog", 0.8),
         audited(2, "cat", "dog", 0.4),
-        audited(3, "dog", "cat", 0.9),
+        audited(3, "dog", "dog", 0.9),
         audited(4, "cat", None, 0.9),
-        audited(5, "cat", "dog", 0.9, trained_on=49),  # by a model with less than half of the labels
     ]
-    assert measured_precision(events, "cat") == MeasuredPrecision(1, 3)
-    assert measured_precision(events, "cat", 0.5) == MeasuredPrecision(1, 2)
-    assert measured_precision(events, "bird") == MeasuredPrecision(0, 0)
-    assert measured_precision([], "cat") == MeasuredPrecision(0, 0)
+    of_class = measured_precision(events, "cat")
+    assert (of_class.right, of_class.n, of_class.claimed) == (1, 3, pytest.approx(2.1))
+    assert measured_precision(events, "cat", 0.5).n == 2
+    assert measured_precision(events).right == 2
+    assert measured_precision(events, "bird") == MeasuredPrecision(0, 0, 0)
+    many = [audited(k, "cat", "dog", 0.9) for k in range(200)]
+    assert measured_precision(many, "cat").n == 100, "only the latest count"
+
+
+NOTHING = MeasuredPrecision(0, 0, 0.0)
 
 
 def test_what_is_measured_outweighs_what_the_model_claims() -> None:
-    claimed = [0.74] * 28
-    assert expected_precision(claimed, MeasuredPrecision(0, 0)) == pytest.approx(0.74)
-    assert expected_precision(claimed, MeasuredPrecision(6, 20)) == pytest.approx(0.447, abs=0.001)
-    assert expected_precision([0.99] * 20, MeasuredPrecision(12, 12)) > 0.99
-    assert expected_precision([0.99] * 20, MeasuredPrecision(8, 12)) < 0.9
+    claimed = [0.9] * 28
+    assert expected_precision(claimed, NOTHING, NOTHING) == pytest.approx(0.9)
+    poor = expected_precision(claimed, MeasuredPrecision(1, 10, 5.8), MeasuredPrecision(10, 22, 13.6))
+    assert 0.3 < poor < 0.5, "as measured on photographs: 32 % of them were right"
+    assert expected_precision(claimed, NOTHING, MeasuredPrecision(10, 22, 13.6)) < 0.8
+    good = MeasuredPrecision(58, 60, 57.1)
+    assert expected_precision([0.97] * 28, MeasuredPrecision(6, 6, 5.6), good) == pytest.approx(0.97)
+    assert expected_precision([0.97] * 28, MeasuredPrecision(3, 6, 5.6), good) < 0.9
     with pytest.raises(ValueError, match="empty"):
-        expected_precision([], MeasuredPrecision(1, 1))
+        expected_precision([], good, good)

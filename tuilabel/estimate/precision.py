@@ -8,10 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
-from tuilabel.estimate.audit import AuditAnswer
+from tuilabel.estimate.audit import AUDIT_WINDOW, AuditAnswer
 
-RECENT = 0.5  # of the labels of the newest model that audited: items predicted by weaker models do not count
-PRIOR = 10  # items that the model's confidence counts for
+PRIOR = 5.0  # correct predictions that confidence is trusted for before anything is measured
 BULK_PRECISION = 0.9  # expected precision from which labelling many items at once is safe
 
 
@@ -25,42 +24,43 @@ class ConfidentAnswer(AuditAnswer, Protocol):
 
 @dataclass(frozen=True)
 class MeasuredPrecision:
-    """Of `n` audit items that were predicted to be of a class, `right` were."""
+    """Of `n` audit items `right` were predicted correctly, where the models claimed that `claimed` would be."""
 
     right: int
     n: int
+    claimed: float
+    """The sum of the confidences."""
 
 
 def measured_precision(
-    answers: Iterable[ConfidentAnswer], class_name: str, min_confidence: float = 0.0
+    answers: Iterable[ConfidentAnswer], class_name: str | None = None, min_confidence: float = 0.0
 ) -> MeasuredPrecision:
-    """The precision for a class among audit items predicted by recent models with at least `min_confidence`.
+    """The precision among audit items that were predicted to be of a class, with at least `min_confidence`.
 
     Parameters
     ----------
-    answers : audit items; skips, and items without a prediction, are ignored.
+    answers : audit items; the latest 100 count. Skips, and items without a prediction, are ignored.
+    class_name : None for predictions of any class.
     """
     counted = [answer for answer in answers if answer.class_name is not None and answer.predicted is not None]
-    newest = max((answer.trained_on or 0 for answer in counted), default=0)
-    of_class = [
-        answer
-        for answer in counted
-        if answer.predicted == class_name
-        and (answer.trained_on or 0) >= RECENT * newest
-        and (answer.confidence or 0.0) >= min_confidence
+    sure = [
+        (answer.class_name == answer.predicted, answer.confidence or 0.0)
+        for answer in sorted(counted, key=lambda answer: answer.at)[-AUDIT_WINDOW:]
+        if class_name in (None, answer.predicted) and (answer.confidence or 0.0) >= min_confidence
     ]
-    return MeasuredPrecision(sum(answer.class_name == class_name for answer in of_class), len(of_class))
+    return MeasuredPrecision(sum(right for right, _ in sure), len(sure), sum(confidence for _, confidence in sure))
 
 
-def expected_precision(confidences: Sequence[float], measured: MeasuredPrecision) -> float:
-    """The share of items that is expected to be right: their mean confidence, corrected by what was measured.
+def expected_precision(confidences: Sequence[float], of_class: MeasuredPrecision, of_all: MeasuredPrecision) -> float:
+    """The share of items that is expected to be right: their mean confidence times how far confidence is to be trusted.
 
-    The confidence counts as much as ten measured items.
+    Trust is the number of correct audit items relative to the number that the models claimed, at most 1: over all
+    classes, starting from 5 correct ones as claimed, and from there for this class.
 
     Parameters
     ----------
     confidences : of the predicted class, one for each item, in 0…1; at least one.
-    measured : on items that are as sure as these.
+    of_class, of_all : what was measured for the class, and for all.
 
     Raises
     ------
@@ -68,4 +68,7 @@ def expected_precision(confidences: Sequence[float], measured: MeasuredPrecision
     """
     if not len(confidences):
         raise ValueError("confidences must not be empty")
-    return float((PRIOR * np.mean(confidences) + measured.right) / (PRIOR + measured.n))
+    trust = 1.0
+    for measured in (of_all, of_class):
+        trust = min(1.0, (measured.right + PRIOR * trust) / (measured.claimed + PRIOR))
+    return float(np.mean(confidences) * trust)

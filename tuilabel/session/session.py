@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.estimate import MeasuredPrecision, measured_precision
+from tuilabel.estimate import MeasuredPrecision, expected_precision, measured_precision
 from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.learner.trainer.messages import (
@@ -215,8 +215,18 @@ class LabellingSession:
         return Belief(queried[1].predicted, queried[1].confidence, queried[1].probabilities)
 
     def measured_precision(self, class_pos: int, min_confidence: float = 0.0) -> MeasuredPrecision:
-        """How many audit items that recent models predicted to be of a class, at least as surely, were of it."""
+        """How many audit items that were predicted to be of a class, at least as surely, were of it."""
         return measured_precision(self._ledger.audits.values(), self.classes[class_pos], min_confidence)
+
+    def expected_precision(self, class_pos: int, confidences: Sequence[float]) -> float:
+        """How many items that a model predicts to be of a class are expected to be of it, as a share.
+
+        Parameters
+        ----------
+        confidences : of the class, one for each item, in 0…1; at least one.
+        """
+        of_all = measured_precision(self._ledger.audits.values())
+        return expected_precision(confidences, self.measured_precision(class_pos), of_all)
 
     @property
     def trainer_state(self) -> TrainerState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuilabel.errors import pluralize
-from tuilabel.estimate import BULK_PRECISION, expected_precision
+from tuilabel.estimate import BULK_PRECISION
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
@@ -142,9 +142,7 @@ class ByClassScreen(AnnotationScreen):
         assert self._candidates is not None
         doubted, self._doubted = self._doubted, []
         sure = dict(zip(self._candidates.indices.tolist(), self._candidates.confidence.tolist(), strict=True))
-        confidences = [sure[index] for index in confirmed]
-        measured = self.session.measured_precision(self.class_pos, min(confidences))
-        expected = expected_precision(confidences, measured)
+        expected = self.session.expected_precision(self.class_pos, [sure[index] for index in confirmed])
         if expected >= BULK_PRECISION or doubted == confirmed:
             return False
         self._doubted = confirmed
