@@ -138,3 +138,15 @@ def test_batches_of_one_audit_one_round_in_each_stretch_and_hide_another(share: 
 )
 def test_no_more_items_hide_than_there_are(n: int, share: float, expected: tuple[int, int]) -> None:
     assert blind_sizes(n, 2, share, seed=0) == expected
+
+
+def test_the_next_batch_is_known_ahead_in_its_order(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    for item in session.batch.items[:-1]:
+        session.label(item.index, toy.truth(item.index))
+    ahead = session.next_items()
+    last = session.batch.items[-1].index
+    session.label(last, toy.truth(last))
+    assert [item.index for item in session.batch.items] == ahead

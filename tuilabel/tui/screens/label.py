@@ -64,8 +64,7 @@ class LabelScreen(AnnotationScreen):
         return width - panel_width(width), height
 
     def items_after(self) -> Sequence[int]:
-        result = self.session.result
-        return () if result is None else [*result.audit.indices[:2].tolist(), *result.picks.indices[:2].tolist()]
+        return self.session.next_items()[:4]
 
     # -- display -------------------------------------------------------------------------------------------------
 
