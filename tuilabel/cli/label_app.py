@@ -190,7 +190,7 @@ def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], pro
             theme=screen.theme or settings.get("theme"),
             notice=colour_notice(terminal),
         )
-        app.driver_class = quiet_driver(probe.reader, pictures)
+        app.driver_class = quiet_driver(probe.reader, pictures, app.shown)
         app.run()
     statistics, unsaved = session.statistics(), running.unsaved
     unsaved_labels = sum(isinstance(event, Event) and event.kind == "label" for event in unsaved)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from time import monotonic
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
-from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.binding import Binding
@@ -38,21 +38,25 @@ def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
         screen._bindings.key_to_bindings[binding.key] = [binding]
 
 
-class PartialUpdate(CompositorUpdate):
-    """What Textual is about to write to the terminal where only parts of the screen have changed.
+class ScreenUpdate(CompositorUpdate):
+    """What Textual is about to write to the terminal: parts of the screen, or all of it.
 
     Subclasses define how it is written; Textual has no public hook for that.
     """
 
-    def __init__(self, update: ChopsUpdate) -> None:
+    def __init__(self, update: ChopsUpdate | LayoutUpdate) -> None:
         self._update = update
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         return self._update.__rich_console__(console, options)
 
     def changes(self) -> Iterator[tuple[int, int, Strip]]:
-        """(column, line, cells) of every span that changed."""
+        """(column, line, cells) of every span that is to be written."""
         update = self._update
+        if isinstance(update, LayoutUpdate):
+            for y, strips in enumerate(update.strips, update.region.y):
+                yield update.region.x, y, Strip.join(list(strips))
+            return
         for y, x1, x2 in update.spans:
             for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
                 left, right = max(x, x1), min(end, x2)
@@ -63,8 +67,8 @@ class PartialUpdate(CompositorUpdate):
 class HookedApp(App[None]):
     """An app with the hooks that Textual lacks: before and after a screen is written, and when the app fails."""
 
-    update_type: type[PartialUpdate] = PartialUpdate
-    """How partial updates are written."""
+    update_type: type[ScreenUpdate] = ScreenUpdate
+    """How updates are written."""
 
     def after_write(self, screen: Screen[object], at: float) -> None:
         """`screen` has been written to the terminal; the write began at `at`, a monotonic time in seconds."""
@@ -73,7 +77,7 @@ class HookedApp(App[None]):
         """An exception ends the app; Textual's own traceback over the terminal is not printed."""
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate):
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
             renderable = self.update_type(renderable)
         at = monotonic()
         super()._display(screen, renderable)

@@ -22,7 +22,7 @@ from tuilabel.tui._textual_internals import HookedApp
 from tuilabel.tui.actions import actions_of
 from tuilabel.tui.image_loader import Loaded
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
-from tuilabel.tui.output import SparseUpdate
+from tuilabel.tui.output import Shown, sparse_update
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.screens.label import LabelScreen
 from tuilabel.tui.state import AppState
@@ -52,7 +52,6 @@ class LabelApp(HookedApp):
 
     CSS_PATH = "style.tcss"
     TITLE = "tuilabel"
-    update_type = SparseUpdate
     COMMAND_PALETTE_BINDING = "ctrl+p"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "quit", "quit", show=False, priority=True)]
 
@@ -68,6 +67,9 @@ class LabelApp(HookedApp):
         super().__init__()
         self.state = state
         self.mailbox = mailbox
+        self.shown = Shown()
+        """What the terminal shows."""
+        self.update_type = sparse_update(self.shown)
         self.failure: str | None = None
         """Why the app ended without the user quitting, if it did."""
         self.label_screen = LabelScreen(state, notice)
@@ -96,6 +98,10 @@ class LabelApp(HookedApp):
             loop.add_signal_handler(number, self.exit)
         if self._review:
             self.label_screen.action_review()
+
+    def on_resize(self) -> None:
+        """Terminals arrange what they show in their own ways when their size changes."""
+        self.shown.forget()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """The palette: every command of the screen from the registry, and the themes."""

@@ -14,6 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from tuilabel.render import PictureSource
 from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
 from tuilabel.tui._textual_internals import WholeSequenceParser
+from tuilabel.tui.output import Shown
 
 ESC = "\x1b"
 TICK = 0.05  # seconds
@@ -28,6 +29,12 @@ class QuietDriver(LinuxDriver):
 
     reader: ClassVar[SequenceReader]
     pictures: ClassVar[PictureSource]
+    shown: ClassVar[Shown]
+
+    def start_application_mode(self) -> None:
+        """Begin, or go on after the program was suspended, with an empty screen."""
+        self.shown.forget()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def run_input_thread(self) -> None:
         """Pass on what is typed until the app ends."""
@@ -71,12 +78,13 @@ def use_colours(terminal: TerminalInfo) -> None:
         os.environ.pop("NO_COLOR", None)
 
 
-def quiet_driver(reader: SequenceReader, pictures: PictureSource) -> type[QuietDriver]:
+def quiet_driver(reader: SequenceReader, pictures: PictureSource, shown: Shown) -> type[QuietDriver]:
     """The driver class for one app.
 
     Parameters
     ----------
     reader : may already hold part of a reply of the terminal.
     pictures : what the screens draw from.
+    shown : what the terminal shows.
     """
-    return type("QuietDriver", (QuietDriver,), {"reader": reader, "pictures": pictures})
+    return type("QuietDriver", (QuietDriver,), {"reader": reader, "pictures": pictures, "shown": shown})

@@ -1,42 +1,122 @@
-"""Fewer bytes to the terminal than Textual's own partial updates."""
+"""Fewer bytes to the terminal than Textual's own updates: only the cells that look different from what it shows."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from rich.control import Control
 from rich.style import Style
+from textual.strip import Strip
 
-from tuilabel.tui._textual_internals import PartialUpdate
+from tuilabel.tui._textual_internals import ScreenUpdate
 
 RESET = "\x1b[0m"
+GAP = 3  # unchanged cells that are cheaper to write again than to jump over
+
+Look = tuple[str, str, str]
+"""Escape codes of a style: foreground, background, attributes."""
+Cell = tuple[str, Look]
+"""A character, with the combining ones that follow it, and how it looks; the second half of a wide one is ""."""
 
 
-class SparseUpdate(PartialUpdate):
-    """A partial update that writes the changed spans and nothing else.
+class Shown:
+    """What the terminal shows, line by line; unknown until it was written."""
 
-    Textual's own cuts a span's strip on the right only, so it writes everything from the widget's left edge on, and it
-    repeats the colours for every segment. Over a grid of images that is several times what has changed.
+    def __init__(self) -> None:
+        self._lines: dict[int, list[Cell | None]] = {}
+
+    def forget(self) -> None:
+        """The terminal may show anything: write everything again."""
+        self._lines.clear()
+
+    def changed(self, x: int, y: int, cells: list[Cell]) -> list[tuple[int, int]]:
+        """Note the `cells` that are written from column `x` on; returns the spans (start, end) of those that differ."""
+        line = self._lines.setdefault(y, [])
+        line += [None] * (x + len(cells) - len(line))
+        spans: list[tuple[int, int]] = []
+        for k, cell in enumerate(cells):
+            if line[x + k] == cell:
+                continue
+            line[x + k] = cell
+            if spans and k - spans[-1][1] <= GAP:
+                spans[-1] = (spans[-1][0], k + 1)
+            else:
+                spans.append((k, k + 1))
+        return spans
+
+
+class SparseUpdate(ScreenUpdate):
+    """An update that writes the cells that differ from what the terminal shows, and of their colours what changes.
+
+    Textual's own writes everything from a widget's left edge on, or the whole screen when a dialog opens or closes, and
+    it repeats both colours for every segment. Over photographs that is many times what has changed.
     """
+
+    shown: ClassVar[Shown]
 
     def render_segments(self, console: Console) -> str:
         """The update as escape sequences."""
-        written, current = [], ""
+        written: list[str] = []
+        current: Look = ("", "", "")
         colours = None if console.color_system is None else COLOR_SYSTEMS[console.color_system]
-        for x, y, cells in self.changes():
-            written.append(Control.move_to(x, y).segment.text)
-            for text, style, _ in cells:
-                start = _start(style, colours)
-                if text and start != current:
-                    written.append(f"\x1b[0;{start[2:]}" if start else RESET)
-                    current = start
-                written.append(text)
-        return "".join(written) + (RESET if current else "")
+        for x, y, strip in self.changes():
+            cells = _cells(strip, colours)
+            for start, end in self.shown.changed(x, y, cells):
+                while start and not cells[start][0]:
+                    start -= 1  # never half of a wide character
+                written.append(Control.move_to(x + start, y).segment.text)
+                for text, look in cells[start:end]:
+                    codes, current = _switch(current, look, blank=text == " ")
+                    written.append(codes)
+                    written.append(text)
+        return "".join(written) + (RESET if current != ("", "", "") else "")
 
 
-@lru_cache(maxsize=4096)
-def _start(style: Style | None, colours: ColorSystem | None) -> str:
-    """The escape sequence that switches `style` on."""
-    return "" if style is None else style.render("\0", color_system=colours).partition("\0")[0]
+def sparse_update(shown: Shown) -> type[SparseUpdate]:
+    """The updates of one app."""
+    return type("SparseUpdate", (SparseUpdate,), {"shown": shown})
+
+
+def _switch(current: Look, look: Look, *, blank: bool) -> tuple[str, Look]:
+    """The escape sequence between two looks, and the look that it leads to; of a blank the foreground is not seen."""
+    (fore, back, attributes), (new_fore, new_back, new_attributes) = current, look
+    if blank and not new_attributes and not attributes:
+        new_fore = fore
+    if (new_fore, new_back, new_attributes) == current:
+        return "", current
+    now = (new_fore, new_back, new_attributes)
+    if attributes != new_attributes or (fore and not new_fore) or (back and not new_back):
+        return f"\x1b[{';'.join(code for code in ('0', new_attributes, new_fore, new_back) if code)}m", now
+    changed = [new for old, new in ((fore, new_fore), (back, new_back)) if new != old]
+    return f"\x1b[{';'.join(changed)}m", now
+
+
+def _cells(strip: Strip, colours: ColorSystem | None) -> list[Cell]:
+    cells: list[Cell] = []
+    for text, style, _ in strip:
+        look = _look(style, colours)
+        for character in text:
+            width = 1 if character.isascii() else cell_len(character)
+            if width:
+                cells.append((character, look))
+                cells += [("", look)] * (width - 1)
+            elif cells:
+                before, its_look = cells[-1]
+                cells[-1] = (before + character, its_look)
+    return cells
+
+
+@lru_cache(maxsize=1 << 14)
+def _look(style: Style | None, colours: ColorSystem | None) -> Look:
+    if style is None or colours is None:
+        return "", "", ""
+    fore, back = (
+        "" if colour is None else ";".join(colour.downgrade(colours).get_ansi_codes(foreground))
+        for colour, foreground in ((style.color, True), (style.bgcolor, False))
+    )
+    attributes = style.without_color.render("\0", color_system=colours).partition("\0")[0]
+    return fore, back, attributes[2:-1]

@@ -1,0 +1,90 @@
+"""What is written to the terminal: only what changes, and always so that the terminal shows the same in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyte
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tuilabel.render import get_renderer
+from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
+from tuilabel.tui.output import Shown, SparseUpdate, sparse_update
+
+CONSOLE = Console(color_system="truecolor", force_terminal=True)
+COLUMNS, ROWS = 24, 6
+
+
+def written(lines: list[tuple[int, int, Strip]], shown: Shown) -> str:
+    class Update(sparse_update(shown)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            pass
+
+        def changes(self) -> Iterator[tuple[int, int, Strip]]:
+            yield from lines
+
+    update: SparseUpdate = Update()
+    return update.render_segments(CONSOLE)
+
+
+def random_strip(rng: np.random.Generator, width: int) -> Strip:
+    styles = [None, Style(bold=True, color="red"), *(
+        Style(color=f"rgb({a},9,9)", bgcolor=None if a == 3 else f"rgb({b},0,0)") for a in (1, 3) for b in (2, 7)
+    )]  # fmt: skip
+    segments = []
+    while width > 0:
+        text = ["a", " ", "▀", "語", "bb"][rng.integers(5)]
+        segment = Segment(text, styles[rng.integers(len(styles))])
+        if segment.cell_length <= width:
+            segments.append(segment)
+            width -= segment.cell_length
+    return Strip(segments)
+
+
+def test_the_terminal_shows_what_was_drawn_last() -> None:
+    rng, shown = np.random.default_rng(0), Shown()
+    terminal, reference = (pyte.Screen(COLUMNS, ROWS) for _ in range(2))
+    stream, reference_stream = pyte.Stream(terminal), pyte.Stream(reference)
+    for k in range(200):
+        if k % 50 == 0:
+            shown.forget()
+        lines = []
+        for y in range(ROWS):
+            if rng.random() < 0.5:
+                x = int(rng.integers(COLUMNS - 4)) if rng.random() < 0.5 else 0
+                lines.append((x, y, random_strip(rng, COLUMNS - x)))
+        stream.feed(written(lines, shown))
+        for line in lines:
+            reference_stream.feed(written([line], Shown()))
+        for y in range(ROWS):
+            for x in range(COLUMNS):
+                cell, wanted = terminal.buffer[y][x], reference.buffer[y][x]
+                assert (cell.data, cell.bg, cell.bold) == (wanted.data, wanted.bg, wanted.bold)
+                assert cell.data == " " or cell.fg == wanted.fg
+
+
+def test_a_dialog_over_a_photograph_costs_only_its_own_cells() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (60, 90, 3), dtype=np.uint8)
+    photograph = [Strip(line) for line in get_renderer("quadrant").draw(image, 80, 24).cells]
+    dialog = [Strip([Segment("help".center(30), Style(bgcolor="blue"))])] * 4
+    shown = Shown()
+
+    def over(y: int) -> Strip:
+        return Strip.join([photograph[y].crop(0, 20), dialog[y - 10], photograph[y].crop(50, 80)])
+
+    plain = [(0, y, strip) for y, strip in enumerate(photograph)]
+    opened = [(0, y, over(y) if 10 <= y < 14 else strip) for y, strip in enumerate(photograph)]
+    whole = len(written(plain, shown))
+    assert len(written(opened, shown)) < 400
+    assert len(written(plain, shown)) < 0.1 * whole
+    assert written(plain, shown) == ""
+
+
+def test_images_of_the_terminal_keep_their_rows_and_columns() -> None:
+    line = Strip(get_renderer("kitty").draw(np.zeros((8, 8, 1), dtype=np.uint8), 6, 3).cells[1])
+    text = written([(0, 1, line)], Shown())
+    assert "".join(PLACEHOLDER + DIACRITICS[1] + DIACRITICS[x] for x in range(6)) in text
