@@ -127,7 +127,7 @@ class LatentTable(Encoder):
         if there.dim != here.dim:
             raise TuilabelError(
                 f"{there.path} has vectors of {there.dim:,} numbers, but {here.path} of {here.dim:,}: they must be "
-                "made in the same way (`tuilabel encode --reference` does that)"
+                "made in the same way; `encode` does that with a `reference`"
             )
         return there
 
