@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
@@ -12,7 +13,8 @@ from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner import open as opening
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.project.options import ModelOptions
+from tuilabel.project.open_session import open_session
+from tuilabel.project.options import ModelOptions, SessionOptions
 from tuilabel.session import LabellingSession
 
 
@@ -40,3 +42,17 @@ def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: boo
                 session.label(item.index, int(pool.targets[item.index] + (item.index % 25 == 0)) % 10)
         store.close()
     return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")
+
+
+def colour_project(root: Path, encoder: str) -> ModelOptions:
+    """A project of 24 small pictures of three colours, 9 of them labelled."""
+    folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
+    options = SessionOptions(
+        str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, annotator="ada",
+        encoder=encoder, strategy="random",
+    )  # fmt: skip
+    with open_session(options) as session:
+        assert session.batch is not None
+        for item in session.batch.items:
+            session.label(item.index, list(COLOURS).index(session.pool.files.last_name(item.index).split("/")[0]))
+    return ModelOptions(str(folder), root / "p.tuilabel", device="cpu")

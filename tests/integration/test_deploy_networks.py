@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from tests.helpers.folders import COLOURS, colour_folder
+from tests.helpers.projects import colour_project
 from tuilabel.deploy.integers import as_integers
 from tuilabel.encoders.networks.export import ProjectionModule
 from tuilabel.encoders.networks.projection import Block, Projection
 from tuilabel.errors import TuilabelError
 from tuilabel.project.export_model import ExportedModel, export_model
-from tuilabel.project.open_session import open_session
-from tuilabel.project.options import ModelOptions, SessionOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import PredictOptions, predict, predict_pool
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
@@ -31,17 +31,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "predict.md"
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
     """A project of 24 small pictures, 9 of them labelled, with the bundled network."""
-    root = tmp_path_factory.mktemp("network")
-    folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
-    options = SessionOptions(
-        str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, annotator="ada",
-        encoder="efficientnet_lite2", strategy="random",
-    )  # fmt: skip
-    with open_session(options) as session:
-        assert session.batch is not None
-        for item in session.batch.items:
-            session.label(item.index, list(COLOURS).index(session.pool.files.last_name(item.index).split("/")[0]))
-    return ModelOptions(str(folder), root / "p.tuilabel", device="cpu")
+    return colour_project(tmp_path_factory.mktemp("network"), "efficientnet_lite2")
 
 
 @pytest.fixture(scope="module")

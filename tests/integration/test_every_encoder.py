@@ -14,12 +14,12 @@ import torch
 from torch import nn
 from torchvision import models
 
-from tests.helpers.folders import COLOURS, colour_folder
+from tests.helpers.folders import colour_folder
+from tests.helpers.projects import colour_project
 from tuilabel.encoders.image_input import ImageInput
 from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.project.export_model import export_model
-from tuilabel.project.open_session import open_session
-from tuilabel.project.options import ModelOptions, SessionOptions
+from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import predict_pool
 from tuilabel.project.train_vae import plan_training, train_planned
 
@@ -27,17 +27,7 @@ from tuilabel.project.train_vae import plan_training, train_planned
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> ModelOptions:
     """A project of 24 small pictures, 9 of them labelled."""
-    root = tmp_path_factory.mktemp("kinds")
-    folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
-    options = SessionOptions(
-        str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, encoder="pca",
-        strategy="random",
-    )  # fmt: skip
-    with open_session(options) as session:
-        assert session.batch is not None
-        for item in session.batch.items:
-            session.label(item.index, list(COLOURS).index(session.pool.files.last_name(item.index).split("/")[0]))
-    return ModelOptions(str(folder), root / "p.tuilabel", device="cpu")
+    return colour_project(tmp_path_factory.mktemp("kinds"), "pca")
 
 
 def pca(project: ModelOptions, _folder: Path) -> ModelOptions:
