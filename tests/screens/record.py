@@ -34,14 +34,15 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
         argv = [*TUILABEL, "label", str(photos.resolve()), "--classes", ",".join(classes), *options]
         with Terminal(argv, columns=COLUMNS, rows=ROWS, directory=Path(folder)) as terminal:
             terminal.wait_for("Tab.* view", seconds=120)
-            terminal.wait_for("page 1 of", seconds=60)
+            terminal.wait_for("image 1 of", seconds=60)
             terminal.key("tab")
-            terminal.wait_for("image 1 of")
+            terminal.wait_for("MODEL")
             for n in range(WARM_UP if out.suffix == ".png" else WARM_UP + SHOWN):
                 terminal.settle(0.6)
                 if n >= WARM_UP:
                     while "finding the nearest" in terminal.text:  # the neighbours are still to come
                         terminal.read(0.1)
+                    terminal.settle(0.6)
                     frames.append((terminal_picture(terminal.screen), SECONDS["label"]))
                 terminal.type(keys[_class_in_focus(terminal.text, classes)])
             terminal.key("tab")
