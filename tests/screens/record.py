@@ -48,6 +48,9 @@ def record(photos: Path, out: Path, options: list[str]) -> None:
             terminal.key("tab")
             if out.suffix == ".png":
                 terminal.key("tab")
+            terminal.settle(0.6)
+            while "Finding images" in terminal.text:
+                terminal.read(0.1)
             terminal.settle(1.5)
             frames.append((terminal_picture(terminal.screen), SECONDS["view"]))
             terminal.key("ctrl+q")
