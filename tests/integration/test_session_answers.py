@@ -6,6 +6,7 @@ import pytest
 
 from tests.helpers.sessions import SessionMaker, answer_all, answers_by_annotator, item_at
 from tests.helpers.toy import Toy
+from tuilabel.errors import UsageError
 from tuilabel.session import LabellingSession
 
 
@@ -101,6 +102,88 @@ def test_confirming_a_class_leaves_randomly_drawn_items_to_their_batch(toy: Toy,
     assert session.confirm_class([*audits, *chosen], 1) == len(chosen)
     assert all(session.answer_at(index) is None for index in audits)
     assert session.statistics().labelled == 10 + len(chosen)
+
+
+def test_several_items_are_labelled_with_one_key_and_undone_in_one_step(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    batch = session.batch
+    assert batch is not None
+    audits = [item.index for item in batch.items if item.audit]
+    indices = [*audits, *[item.index for item in batch.items if not item.audit][:4]]
+    session.answer_many(indices, "label", 1, 3000)
+    events = [session.standing[index] for index in indices]
+    assert {(event.class_name, event.origin, event.milliseconds) for event in events} == {("b", "batch", 3000 // 5)}
+    assert [event.audit for event in events] == [True] * len(audits) + [False] * 4
+    assert all(event.shown is False for event in events[: len(audits)]), "an audit item is still answered blindly"
+    undone = session.undo()
+    assert undone is not None
+    assert undone.index in indices
+    assert session.statistics().labelled == 10
+    session.redo()
+    again = make_session(toy)
+    assert again.statistics().labelled == 15
+    again.undo()
+    assert again.statistics().labelled == 10
+
+
+def test_undoing_the_answers_that_completed_a_batch_returns_to_it(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    first = session.batch
+    assert first is not None
+    session.answer_many([item.index for item in first.items], "label", 0)
+    assert session.batch is not None
+    assert session.batch.round == 2
+    session.undo()
+    assert session.batch.round == 1
+
+
+def test_several_items_get_a_class_each(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    session.answer_many([3, 4, 5, 3], "label", [0, 1, 2, 2], origin="review")
+    assert [session.standing[index].class_name for index in (3, 4, 5)] == ["c", "b", "c"]
+    session.undo()
+    assert session.statistics().labelled == 0
+    with pytest.raises(UsageError, match="class_pos must be 0 to 2, got 3"):
+        session.answer_many([3, 4], "label", [0, 3])
+    assert session.statistics().labelled == 0
+    session.answer_many([], "label", 1)
+    assert not session.can_undo
+
+
+def test_each_item_gets_its_own_prediction_and_hidden_ones_are_left(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 1)
+    batch = session.batch
+    assert batch is not None
+    hidden = {item.index for item in batch.items if item.hidden}
+    done = session.confirm_many([item.index for item in batch.items])
+    assert set(done) == {item.index for item in batch.items} - hidden
+    for item in batch.items:
+        event = session.answer_at(item.index)
+        assert event is None if item.index in hidden else event is not None
+        assert event is None or event.class_name == session.classes[item.predicted]  # type: ignore[index]
+    session.undo()
+    assert session.statistics().labelled == 10
+
+
+def test_several_answers_are_withdrawn_in_one_step(toy: Toy, make_session: SessionMaker) -> None:
+    session = make_session(toy)
+    answer_all(session, toy, 2)
+    answered = session.labels()[0][:6].tolist()
+    session.answer(answered[0], "label", 0)
+    before = dict(session.standing)
+    assert session.withdraw_many([*answered, *unqueried(session, 2)]) == answered
+    assert session.statistics().labelled == 14
+    session.undo()
+    assert {index: event.class_name for index, event in session.standing.items()} == {
+        index: event.class_name for index, event in before.items()
+    }
+    session.redo()
+    assert session.statistics().labelled == 14
+    again = make_session(toy)
+    again.undo()
+    assert again.statistics().labelled == 20
 
 
 def test_a_withdrawn_item_is_queried_again_in_its_batch(toy: Toy, make_session: SessionMaker) -> None:

@@ -134,6 +134,16 @@ def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
                 session.confirm_class([index, (index + 5) % 24, b % 24], d, predicted=[d, d, d])
             case "withdraw":
                 session.withdraw(index)
+            case "label many":
+                session.answer_many([index, b % 24, (a + b) % 24], "label", d)
+            case "label each":
+                session.answer_many([index, (index + 1) % 24], "label", [c, d], origin="review")
+            case "skip many" if batch is not None:
+                session.answer_many([item.index for item in batch.items[: 1 + a % 4]], "skip")
+            case "confirm many" if batch is not None:
+                session.confirm_many([item.index for item in batch.items[a % 4 :]])
+            case "withdraw many":
+                session.withdraw_many([index, b % 24, (index + 2) % 24])
             case "undo":
                 session.undo()
             case "redo":
@@ -153,7 +163,8 @@ def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
 
 
 VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
-         "undo", "redo", "redo", "note", "add", "rename", "merge", "other")  # fmt: skip
+         "undo", "redo", "redo", "note", "add", "rename", "merge", "other", "label many", "label each", "skip many",
+         "confirm many", "withdraw many")  # fmt: skip
 ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
 STRATEGIES = st.sampled_from(["margin", "withdraw", "review", "by-class"])  # some named like the origin of an event
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -80,13 +80,18 @@ class Answers:
         self._undone = self._undone if all(event.kind == "note" for _, event in events) else []
         self._write_and_follow(events)
 
-    def withdraw(self, pool_idx: int) -> bool:
-        """Withdraw an item's standing answer and its annotator's earlier ones; False if it has no answer."""
-        if not self.ledger.answers(pool_idx):
-            return False
-        self._undone = []
-        self._write_and_follow(self._withdrawal(pool_idx))
-        return True
+    def withdraw(self, pool_indices: Sequence[int]) -> list[int]:
+        """Withdraw the standing answers of items and their annotators' earlier ones, as one step.
+
+        Returns
+        -------
+        Pool indices of the items that had an answer.
+        """
+        answered = [pool_idx for pool_idx in dict.fromkeys(pool_indices) if self.ledger.answers(pool_idx)]
+        if answered:
+            self._undone = []
+            self._write_and_follow(self._withdrawal(answered))
+        return answered
 
     def change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
         """Add, rename or merge a class; the caller has checked that this is possible."""
@@ -142,7 +147,7 @@ class Answers:
             self._undone.pop()
             return touched
         if last.step.kind == "withdraw":
-            written = self._withdrawal(last.entries[0][0])
+            written = self._withdrawal(dict.fromkeys(pool_idx for pool_idx, _, _ in last.entries))
         else:
             step_key = uuid.uuid4().hex if len(last.entries) > 1 else None
             written = [(pool_idx, self._repeated(answer, key, step_key)) for pool_idx, answer, key in last.entries]
@@ -212,12 +217,16 @@ class Answers:
     def _standing(self, event: Event) -> StandingAnswer:
         return StandingAnswer(event, self.book.class_id(event.class_name), self.book.class_id(event.predicted))
 
-    def _withdrawal(self, pool_idx: int) -> list[tuple[int, Event]]:
-        """Undo events for the standing answer and its annotator's earlier ones."""
-        stack, step_key = self.ledger.answers(pool_idx), uuid.uuid4().hex
-        annotator = stack[-1].event.annotator
-        earlier = [answer.event for answer in stack if answer.event.annotator == annotator]
-        return [(pool_idx, self._removal(event, step_key, "withdraw")) for event in earlier]
+    def _withdrawal(self, pool_indices: Iterable[int]) -> list[tuple[int, Event]]:
+        """Undo events for the standing answers of items and their annotators' earlier ones, in one step."""
+        step_key = uuid.uuid4().hex
+        written = []
+        for pool_idx in pool_indices:
+            stack = self.ledger.answers(pool_idx)
+            annotator = stack[-1].event.annotator
+            earlier = [answer.event for answer in stack if answer.event.annotator == annotator]
+            written += [(pool_idx, self._removal(event, step_key, "withdraw")) for event in earlier]
+        return written
 
     def _removal(self, event: Event, step_key: str, origin: Literal["undo", "withdraw"] = "undo") -> Event:
         """An event that undoes an answer."""

@@ -62,6 +62,28 @@ class EventFactory:
             origin=origin or ("batch" if self._batches.is_open(pool_idx) else "direct"),
         )
 
+    def answers(
+        self,
+        pool_indices: Sequence[int],
+        kind: AnswerKind,
+        class_pos: int | Sequence[int] | None,
+        milliseconds: int,
+        origin: Origin | None = None,
+    ) -> list[tuple[int, Event]]:
+        """Answers to several items, in one step if there are two or more; see `LabellingSession.answer_many`.
+
+        Returns
+        -------
+        Pool indices with their events.
+        """
+        classes = [class_pos] * len(pool_indices) if class_pos is None or isinstance(class_pos, int) else class_pos
+        class_of = dict(zip(pool_indices, classes, strict=True))
+        step, each = uuid.uuid4().hex if len(class_of) > 1 else None, milliseconds // max(1, len(class_of))
+        return [
+            (pool_idx, replace(self.answer(pool_idx, kind, its_class, each, origin), step=step))
+            for pool_idx, its_class in class_of.items()
+        ]
+
     def confirmations(
         self,
         pool_indices: Sequence[int],

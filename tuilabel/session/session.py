@@ -302,17 +302,51 @@ class LabellingSession:
         """
         self._write([(pool_idx, self._events.answer(pool_idx, kind, class_pos, milliseconds, origin))])
 
+    def answer_many(
+        self,
+        pool_indices: Sequence[int],
+        kind: AnswerKind,
+        class_pos: int | Sequence[int] | None = None,
+        milliseconds: int = 0,
+        *,
+        origin: Origin | None = None,
+    ) -> None:
+        """Answer several items as one undo step.
+
+        Parameters
+        ----------
+        class_pos : one class for all, or one for each item; only for labels.
+        milliseconds : time spent on all items together.
+
+        The other parameters, and errors, are those of `answer`; nothing is answered if there is an error.
+        """
+        written = self._events.answers(pool_indices, kind, class_pos, milliseconds, origin)
+        if written:
+            self._write(written)
+
     def label(self, pool_idx: int, class_pos: int, milliseconds: int = 0) -> None:
         """Label an item with a class; parameters and errors as for `answer`."""
         self.answer(pool_idx, "label", class_pos, milliseconds)
 
     def confirm(self, pool_idx: int, milliseconds: int = 0) -> bool:
         """Label an item with the prediction it was queried with; False if it has none, or hides it."""
-        queried = self._batches.find(pool_idx)
-        if queried is None or queried[1].predicted is None or self.hides(pool_idx):
-            return False
-        self.label(pool_idx, queried[1].predicted, milliseconds)
-        return True
+        return bool(self.confirm_many([pool_idx], milliseconds))
+
+    def confirm_many(self, pool_indices: Sequence[int], milliseconds: int = 0) -> list[int]:
+        """Label items with the predictions they were queried with, as one undo step.
+
+        Returns
+        -------
+        Pool indices of those that were labelled: the others have no prediction, or hide it.
+        """
+        queried = ((pool_idx, self._batches.find(pool_idx)) for pool_idx in pool_indices if not self.hides(pool_idx))
+        predicted = {
+            pool_idx: found[1].predicted
+            for pool_idx, found in queried
+            if found is not None and found[1].predicted is not None
+        }
+        self.answer_many([*predicted], "label", [*predicted.values()], milliseconds)
+        return [*predicted]
 
     def skip(self, pool_idx: int, milliseconds: int = 0) -> None:
         """Skip an item: it is neither queried again nor used for training."""
@@ -360,10 +394,19 @@ class LabellingSession:
         Another annotator's earlier answer then stands; without one the item is unanswered again, and so is its place in
         its batch. A withdrawal is a step that can be undone.
         """
-        if not self._answers.withdraw(pool_idx):
-            return False
-        self._scheduler.on_answers_changed([pool_idx])
-        return True
+        return bool(self.withdraw_many([pool_idx]))
+
+    def withdraw_many(self, pool_indices: Sequence[int]) -> list[int]:
+        """Withdraw the answers of several items, as one undo step; see `withdraw`.
+
+        Returns
+        -------
+        Pool indices of those that had an answer.
+        """
+        withdrawn = self._answers.withdraw(pool_indices)
+        if withdrawn:
+            self._scheduler.on_answers_changed(withdrawn)
+        return withdrawn
 
     def note(self, pool_idx: int, text: str) -> None:
         """Put a note on an item, in place of the previous one; an empty text removes it. Not an undo step."""
@@ -376,8 +419,8 @@ class LabellingSession:
     def undo(self) -> QueryItem | None:
         """Undo the last step that can be undone, however far back, and return to its batch.
 
-        A step is an answer, a bulk confirmation, a withdrawal or a class change. One that
-        later changes depend on is passed over.
+        A step is what one key did: answers, withdrawals, or a class change. One that later changes depend on is passed
+        over.
 
         Returns
         -------
@@ -452,9 +495,7 @@ class LabellingSession:
             self._on_classes_changed(class_ids)
             return None
         pool_idx = touched.pool_indices[-1]
-        self._scheduler.on_answers_changed(
-            touched.pool_indices, switch_to=pool_idx if len(touched.pool_indices) == 1 else None
-        )
+        self._scheduler.on_answers_changed(touched.pool_indices, switch_to=pool_idx)
         queried = self._batches.find(pool_idx)
         return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if queried is None else queried[1]
 
