@@ -9,7 +9,6 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -27,19 +26,12 @@ class ClassesScreen(Dialog):
     ]
 
     def __init__(self, state: AppState) -> None:
-        super().__init__()
+        super().__init__("Classes", "Enter rename · + add · - merge into another · Esc close")
         self._state, self._session = state, state.session
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static("Classes", markup=False, classes="dialog-title")
-            yield OptionList()
-            yield Static("", markup=False, classes="dialog-message")
-            yield Static(
-                "Enter rename · + add · - merge into another · Esc close\nRenaming and merging keep all labels.",
-                markup=False,
-                classes="dialog-hint",
-            )
+    def compose_box(self) -> ComposeResult:
+        yield OptionList()
+        yield Static("Renaming and merging keep all labels.", markup=False, classes="dialog-message")
 
     def on_mount(self) -> None:
         self._fill()

@@ -1,4 +1,4 @@
-"""Small dialogs over a screen: enter a line of text, choose a class by name."""
+"""Small dialogs at the bottom of the screen: enter a line of text, choose a class by name."""
 
 from __future__ import annotations
 
@@ -9,17 +9,53 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
+from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 
 
+class DialogBox(Vertical):
+    """The box of a dialog. It has the last lines of the screen, and the focused image stays visible above it."""
+
+    def on_resize(self, _: events.Resize) -> None:
+        """Let the screen of images below make room."""
+        for below in reversed(self.app.screen_stack):
+            if isinstance(below, ImagePageScreen):
+                below.make_room(self.outer_size.height)
+                return
+
+
 class Dialog(ModalScreen[object]):
-    """A box over the current screen; Esc closes it without changes."""
+    """A box at the bottom of the screen, as wide as that, with a title and what the keys do in its borders.
+
+    It takes the place of the lines that tell the keys of the screen below, and no more of the images than it needs.
+    Esc closes it without changes. Subclasses yield what is in the box from `compose_box`; the box should keep its
+    height while it is open.
+
+    Parameters
+    ----------
+    title : what the dialog asks for.
+    hint : what its keys do.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", show=False)]
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__()
+        self._title, self._hint = title, hint
+
+    def compose(self) -> ComposeResult:
+        with DialogBox(classes="dialog") as box:
+            box.border_title, box.border_subtitle = Content(self._title), Content(self._hint)
+            yield from self.compose_box()
+
+    def compose_box(self) -> ComposeResult:
+        """The widgets in the box."""
+        raise NotImplementedError
 
     def action_cancel(self) -> None:
         """Close without a result."""
@@ -31,14 +67,11 @@ class AskText(Dialog):
     """Asks for a line of text. The result is the text, "" if it was cleared, None if Esc was pressed."""
 
     def __init__(self, question: str, text: str = "") -> None:
-        super().__init__()
-        self._question, self._text = question, text
+        super().__init__(question, "Enter saves · Esc cancels")
+        self._text = text
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static(self._question, markup=False, classes="dialog-title")
-            yield Input(self._text, max_length=500)
-            yield Static("Enter saves · Esc cancels", markup=False, classes="dialog-hint")
+    def compose_box(self) -> ComposeResult:
+        yield Input(self._text, max_length=500)
 
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
@@ -49,19 +82,17 @@ class PickClass(Dialog):
     """Asks for a class by part of its name. The result is its position in the classes, or None if Esc was pressed."""
 
     def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
-        super().__init__()
-        self._question, self._state, self._without = question, state, without
+        super().__init__(question, "↑↓ choose · Enter selects · Esc cancels")
+        self._state, self._without = state, without
         self._matches: list[int] = []
 
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static(self._question, markup=False, classes="dialog-title")
-            yield Input(placeholder="type part of the name")
-            yield OptionList()
-            yield Static("↑↓ choose · Enter selects · Esc cancels", markup=False, classes="dialog-hint")
+    def compose_box(self) -> ComposeResult:
+        yield Input(placeholder="type part of the name")
+        yield OptionList()
 
     def on_mount(self) -> None:
         self._search("")
+        self.query_one(OptionList).styles.height = len(self._matches)  # also when fewer match
 
     def on_key(self, event: events.Key) -> None:
         options = self.query_one(OptionList)

@@ -51,6 +51,8 @@ class ImagePageScreen(Screen[bool]):
         self._shown_items: tuple[int, ...] = ()
         self._large_on, self._alone_over_page = False, False
         self._arrangement = Arrangement(GLYPH_SIZE)
+        self._lifted = 0
+        """Lines by which the grid is scrolled up, above a dialog."""
         self._head = TextLine(id="head")
         self._page = Container(id="page")
         self._picture = Picture(state.pictures, id="picture")
@@ -87,6 +89,7 @@ class ImagePageScreen(Screen[bool]):
 
     def on_screen_resume(self) -> None:
         if self.is_mounted:
+            self.make_room(0)
             self._show_keys()  # a dialog may have changed the classes
             self.refresh_view()
 
@@ -166,6 +169,21 @@ class ImagePageScreen(Screen[bool]):
         self._picture.styles.width = now.preview or "1fr"
         self._grid.set_size(now.size, strip=now.strip is not None)
         self.call_after_refresh(self._load_ahead)  # then the widgets have their sizes
+
+    def make_room(self, rows: int) -> None:
+        """Keep the focused image visible above a dialog that covers the last `rows` lines of the screen; 0 without.
+
+        A page of a grid scrolls up as far as it must, and an image shown large becomes smaller.
+        """
+        top = self.screen_size.height - rows
+        for picture in (self._picture, self._large.picture):
+            shortened = picture.styles.margin.bottom
+            if rows and (shortened or picture.region.y + picture.end > top):
+                picture.styles.margin = (0, 0, max(0, picture.region.bottom + shortened - top), 0)
+            elif not rows:
+                picture.styles.margin = 0
+        self._lifted = max(0, self._grid.region.y + self._lifted + self._grid.focus_end - top) if rows else 0
+        self._grid.styles.offset = (0, -self._lifted)
 
     @property
     def _one_at_a_time(self) -> bool:

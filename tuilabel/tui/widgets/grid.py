@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tuilabel.render import CellPicture, PictureSource, picture_source
-from tuilabel.tui.layout import GLYPH_SIZE, GridLayout, grid_layout, strip_layout
+from tuilabel.tui.layout import FRAME_ROWS, GLYPH_SIZE, GridLayout, grid_layout, strip_layout
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 NOT_SEEN = math.inf
@@ -144,6 +144,15 @@ class ImageGrid(PaintedWidget):
         """Positions of the cells on the current page."""
         first = (self.page[0] - 1) * self.per_page
         return range(first, min(first + self.per_page, len(self._cells)))
+
+    @property
+    def focus_end(self) -> int:
+        """Lines down to the caption of the focused cell; 0 without one."""
+        layout = self.current_layout
+        if layout is None or self._focused not in self.on_page:
+            return 0
+        row = (self._focused - self.on_page.start) // layout.columns
+        return row * layout.cell_height + layout.picture_rows + FRAME_ROWS
 
     @property
     def has_room(self) -> bool:

@@ -102,6 +102,11 @@ class LargeView(Horizontal):
         return self._original.cells_of(item)
 
     @property
+    def picture(self) -> Picture:
+        """The image."""
+        return self._original
+
+    @property
     def pending(self) -> bool:
         """Whether the last change of the image has not been rendered yet."""
         return self._original.pending

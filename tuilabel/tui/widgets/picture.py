@@ -39,6 +39,8 @@ class Picture(PaintedWidget):
         """The text under the image."""
         self.seen_at = NOT_SEEN
         """The time at which the image now shown was written to the terminal."""
+        self.end = 0
+        """Lines down to the caption, which is the last one used."""
 
     def show(self, image: NDArray[np.uint8] | None, caption: str, item: PoolItem | None = None) -> None:
         """Show `image` from now on; `item` if it is the whole image of an item, whose picture may be ready."""
@@ -97,5 +99,6 @@ class Picture(PaintedWidget):
                 edge = Segment(" " * (width - left - columns), plain)
                 lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
         lines.append(Strip([centred(self.caption, width, self.component_style("picture--caption"))], width))
+        self.end = len(lines)
         lines += [Strip.blank(width, plain)] * (height - len(lines))
         self.paint(lines[:height], full=full)
