@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import ClassVar, Literal
 
@@ -33,10 +32,15 @@ class AnnotationScreen(ImagePageScreen):
         self._answer_started = 0.0
         self._early_keys = 0
         self._key_time = 0.0
+        self._answered_together: frozenset[int] = frozenset()
+        """The items that the last key answered, if they were selected."""
 
-    def give_label(self, position: int, class_pos: int, milliseconds: int) -> None:
-        """Label the item at `position` of the page."""
-        self.session.answer(self.items[position], "label", class_pos, milliseconds, origin=self.ORIGIN)
+    def give_label(self, indices: Sequence[int], class_pos: int | Sequence[int], milliseconds: int) -> None:
+        """Label items, by pool index, with one class or with one each, as one step."""
+        self.session.answer_many(indices, "label", class_pos, milliseconds, origin=self.ORIGIN)
+
+    def may_select(self, at: float | None = None) -> bool:
+        return super().may_select(self._key_time if at is None else at)
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
@@ -60,22 +64,22 @@ class AnnotationScreen(ImagePageScreen):
         self.show_status(f"Ignored {pluralize(len(event.text), 'pasted character')}", "warn")
 
     def label_focused(self, class_pos: int) -> None:
-        """Label the focused item."""
+        """Label the focused item, or those that are selected."""
         if self.may_answer():
-            self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
+            self.answered(lambda indices, spent: self.give_label(indices, class_pos, spent))
 
     def action_skip(self) -> None:
-        """Skip the focused item."""
+        """Skip the selected items, or else the focused one."""
         self._set_aside("skip")
 
     def action_flag(self) -> None:
-        """Flag the focused item for review."""
+        """Flag the selected items, or else the focused one, for review."""
         self._set_aside("flag")
 
     def _set_aside(self, kind: Literal["skip", "flag"]) -> None:
         if self.may_answer():
-            answer = partial(self.session.answer, self.items[self.focused_item], kind, origin=self.ORIGIN)
-            self.answered(lambda spent: answer(milliseconds=spent))
+            answer = self.session.answer_many
+            self.answered(lambda indices, spent: answer(indices, kind, None, spent, origin=self.ORIGIN))
 
     def action_undo(self) -> None:
         """Undo the last step and focus its item."""
@@ -93,17 +97,23 @@ class AnnotationScreen(ImagePageScreen):
             return
         item = step()
         self.show_status(done, "dim")
-        self.refresh_view(getattr(item, "index", None))
+        index = getattr(item, "index", None)
+        self.refresh_view(index)
+        if index in self._answered_together:
+            self.selection.add(self._answered_together.intersection(self.items))  # the next key is about them again
+            self.show_selection()
 
     def action_withdraw(self) -> None:
-        """Remove the answer to the focused item."""
+        """Remove the answers to the selected items, or else to the focused one."""
         if self.may_answer():
-            index = self.items[self.focused_item]
-            if self.session.answer_at(index) is None:
-                self.show_status("This image has no answer to remove", "dim")
+            targets = self.targets
+            withdrawn = self.session.withdraw_many(targets)
+            if not withdrawn:
+                these = "This image has" if len(targets) == 1 else "These images have"
+                self.show_status(f"{these} no answer to remove", "dim")
                 return
-            self.session.withdraw(index)
-            self.show_status("Removed the answer", "dim")
+            self.show_status(f"Removed {pluralize(len(withdrawn), 'answer')}", "dim")
+            self._forget_selection(targets)
             self.refresh_view()
 
     def action_note(self) -> None:
@@ -128,14 +138,15 @@ class AnnotationScreen(ImagePageScreen):
             return
         from tuilabel.tui.screens.dialogs import PickClass
 
-        index = self.items[self.focused_item]
+        index, targets = self.items[self.focused_item], self.targets
 
         def answer(class_pos: object) -> None:
             if isinstance(class_pos, int) and index in self.items:
                 self.focused_item = list(self.items).index(index)
-                self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
+                self.answered(lambda _, spent: self.give_label(targets, class_pos, spent), targets)
 
-        self.app.push_screen(PickClass("Label this image as", self.state), answer)
+        these = "this image" if len(targets) == 1 else f"these {len(targets)} images"
+        self.app.push_screen(PickClass(f"Label {these} as", self.state), answer)
 
     def action_classes(self) -> None:
         """Add, rename, merge classes."""
@@ -170,24 +181,35 @@ class AnnotationScreen(ImagePageScreen):
             self.show_status(self.state.save_failure, "error")
         return self.state.save_failure is not None
 
-    def answered(self, answer: Callable[[int], object]) -> None:
-        """Call `answer` with the milliseconds it took to answer, and move the focus on."""
-        shown, index = self._shown_items, self.items[self.focused_item]
+    def answered(self, answer: Callable[[list[int], int], object], targets: list[int] | None = None) -> None:
+        """Call `answer` with the items and the milliseconds it took to answer them, and move the focus on.
+
+        Parameters
+        ----------
+        targets : pool indices; by default those of the selected items, or else of the focused one.
+        """
+        shown, targets = self._shown_items, self.targets if targets is None else targets
         spent = min(MAX_ANSWER_TIME, round(1000 * max(0.0, self._key_time - self._answer_started)))
         self._answer_started = self._key_time
         try:
-            answer(spent)
+            answer(targets, spent)
         except UsageError as error:
             self.show_status(str(error), "warn")
             return
-        event = self.session.answer_at(index)
-        if event is not None:
-            self.state.unsaved.add(event.key)
+        events = [event for index in targets if (event := self.session.answer_at(index)) is not None]
+        self.state.unsaved.update(event.key for event in events)
+        self._forget_selection(targets)
         if not self._early_keys:
             self.show_trouble()
         self._early_keys = 0 if tuple(self.items) == shown else self._early_keys
         self.advance()
         self.refresh_view()
+
+    def _forget_selection(self, targets: Sequence[int]) -> None:
+        """Select nothing after a key about some items, but remember them should that key be undone."""
+        self._answered_together = frozenset(targets) if self.selection else frozenset()
+        self.selection.clear()
+        self._show_keys()
 
     def advance(self) -> None:
         """Move the focus to the next item without an answer, wrapping around at the end."""

@@ -81,8 +81,9 @@ class ByClassScreen(AnnotationScreen):
         return [*pieces, (f"  ·  {checked}", "dim")]
 
     def _unmarked(self) -> list[int]:
-        """Positions on the page that Enter confirms."""
-        return [position for position in self._grid.on_page if not self.is_done(position)]
+        """Positions on the page that Enter confirms: those selected, or else all that are not marked as wrong."""
+        left = [position for position in self._grid.on_page if not self.is_done(position)]
+        return [position for position in left if self.items[position] in self.selection] if self.selection else left
 
     def empty_text(self) -> str:
         name = self.session.classes[self.class_pos]
@@ -103,14 +104,15 @@ class ByClassScreen(AnnotationScreen):
         return index in self._wrong or self.session.answer_at(index) is not None
 
     def action_mark(self) -> None:
-        """Mark the focused item as not of this class, or unmark it, and move the focus on."""
+        """Mark the focused item, or the selected ones, as not of this class, or unmark them, and move the focus on."""
         if not self.may_answer():
             return
-        index = self.items[self.focused_item]
-        if self.session.answer_at(index) is not None:
+        left = {index for index in self.targets if self.session.answer_at(index) is None}
+        if not left:
             self.show_status("This image already has an answer", "dim")
             return
-        self._wrong ^= {index}
+        self._wrong = self._wrong - left if left <= self._wrong else self._wrong | left
+        self._forget_selection([])
         self.focused_item = min(len(self.items) - 1, self.focused_item + 1)
         self.refresh_view()
 
@@ -128,6 +130,7 @@ class ByClassScreen(AnnotationScreen):
         if confirmed:
             spent = round(1000 * max(0.0, self._key_time - self._answer_started))
             self._confirm(confirmed, spent)
+            self._forget_selection(confirmed)
             self.state.unsaved.update(e.key for i in confirmed if (e := self.session.answer_at(i)) is not None)
             self.show_status(f"Labelled {pluralize(len(confirmed), 'image')} as {name}; Backspace undoes it", "text")
         if all(self.is_done(position) for position in range(len(self.items))):

@@ -43,6 +43,9 @@ class HistoryScreen(AnnotationScreen):
     def empty_text(self) -> str:
         return "No answers yet.\n\nPress Esc to go back."
 
+    def to_select(self, positions: Sequence[int]) -> list[int]:
+        return [self._indices[position] for position in positions]
+
     def is_done(self, position: int) -> bool:
         return position < self.focused_item  # after a change the focus moves on to the previous answer in time
 

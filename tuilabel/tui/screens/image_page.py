@@ -22,8 +22,9 @@ from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import bindings_of, footer_of
 from tuilabel.tui.image_loader import Wanted
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
+from tuilabel.tui.selection import Selection
 from tuilabel.tui.state import AppState
-from tuilabel.tui.widgets.grid import GridCell, ImageGrid
+from tuilabel.tui.widgets.grid import SELECTED, GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine
 from tuilabel.tui.widgets.picture import Picture, PoolItem
@@ -48,6 +49,9 @@ class ImagePageScreen(Screen[bool]):
         self.state = state
         self.session = state.session
         self.focused_item = 0
+        self.selection = Selection()
+        """The items that a key is about, by pool index; none for the focused one alone."""
+        self._range_start = 0
         self._shown_items: tuple[int, ...] = ()
         self._large_on, self._alone_over_page = False, False
         self._arrangement = Arrangement(GLYPH_SIZE)
@@ -137,6 +141,23 @@ class ImagePageScreen(Screen[bool]):
     def is_done(self, position: int) -> bool:
         """Whether the focus passes over the item at `position` when it moves on."""
         return self.session.answer_at(self.items[position]) is not None
+
+    @property
+    def targets(self) -> list[int]:
+        """Pool indices of the items that a key is about: the selected ones, or else the focused one."""
+        items = self._shown_items
+        if not self.selection:
+            return [items[self.focused_item]]
+        return [*(i for i in items if i in self.selection), *sorted(self.selection.items.difference(items))]
+
+    def may_select(self, at: float | None = None) -> bool:
+        """Whether the images were on the screen when the current key was typed, or the mouse was used at a time."""
+        return bool(self._shown_items) and (at is None or at >= self.seen_at)
+
+    def to_select(self, positions: Sequence[int]) -> list[int]:
+        """Pool indices of what is selected of whole rows or pages: items without an answer, or else all of them."""
+        left = [p for p in positions if not self.is_done(p)]
+        return [self._shown_items[p] for p in left or positions]
 
     # -- sizes -------------------------------------------------------------------------------------------------
 
@@ -237,8 +258,14 @@ class ImagePageScreen(Screen[bool]):
             self._focus(max(0, min(len(self.items) - 1, self.focused_item + step * layout.per_page)))
 
     def _focus(self, position: int) -> None:
+        self.selection.end()
+        self._go_to(position)
+
+    def _go_to(self, position: int) -> None:
         if 0 <= position < len(self.items):
             self.focused_item = position
+            if self._large_on:
+                self.selection.keep(self._shown_items)  # the neighbours of another image are shown
             self._show_items()
             if self._one_at_a_time:
                 self._show_head()
@@ -267,27 +294,111 @@ class ImagePageScreen(Screen[bool]):
 
     def action_back(self) -> None:
         """Go back to the grid, or to the previous screen."""
-        if self.has_class("alone"):
+        if self.selection:
+            self.selection.clear()
+            self.show_selection()
+        elif self.has_class("alone"):
             self.action_alone()
         elif self._large_on:
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.dismiss(False)
 
-    def action_pan(self, x: int, y: int) -> None:
-        """Pan the zoomed image."""
-        self._large.pan(x, y)
+    # -- selection --------------------------------------------------------------------------------------------
+
+    def action_select(self, x: int, y: int) -> None:
+        """Select the items from here on in a direction; in the large view neighbours, or pan the zoomed image."""
+        if self._large_on and self._large.is_zoomed:
+            self._large.pan(x, y)
+        elif not self.may_select():
+            return
+        elif self._large_on and y:
+            self._select_neighbours(y)
+        else:
+            layout = self._grid.current_layout
+            row = 1 if self._one_at_a_time or layout is None else layout.columns
+            self._select_to(self.focused_item + x + y * row)
+
+    def action_select_page(self) -> None:
+        """Select the items of the page that have no answer, or take them out if all of them are selected."""
+        if self._large_on:
+            self.show_status("Press Esc to show the page first: only images on the screen are selected", "warn")
+        elif self.may_select():
+            self.selection.toggle(self.to_select(self._grid.on_page))
+            self.show_selection()
+
+    def show_selection(self) -> None:
+        """Show what is selected."""
+        self._show_keys()
+        self._show_items()
+
+    def _select_to(self, position: int) -> None:
+        """Select the items from the start of the range to a position, and move the focus there."""
+        position = max(0, min(len(self._shown_items) - 1, position))
+        if not self.selection.has_range:
+            self._begin_range(self.focused_item)
+        low, high = sorted((self._range_start, position))
+        self._cover_range(range(low, high + 1))
+        self._go_to(position)
+        self._show_keys()
+
+    def _begin_range(self, position: int) -> None:
+        self._range_start = position
+        self.selection.begin(self._shown_items[position])
+
+    def _cover_range(self, positions: Sequence[int]) -> None:
+        """Make the range consist of items; one that begins on an item without an answer leaves out those with one."""
+        items = [self._shown_items[position] for position in positions]
+        if self.session.answer_at(self._shown_items[self._range_start]) is None:
+            items = [index for index in items if self.session.answer_at(index) is None]
+        self.selection.cover(items)
+
+    def _select_neighbours(self, step: int) -> None:
+        """Select the focused image and one more, or one fewer, of the nearest images without an answer."""
+        near = [index for index in self._large.neighbours if self.session.answer_at(index) is None]
+        if not near:
+            self.show_status("No unlabelled neighbours are shown", "dim")
+            return
+        count = sum(index in self.selection for index in near) + step
+        focused = self._shown_items[self.focused_item]
+        self.selection.remove([focused, *near])
+        if count > 0:
+            self.selection.add([focused, *near[:count]])
+        self.show_selection()
+
+    @on(ImageGrid.Clicked)
+    def _on_clicked(self, message: ImageGrid.Clicked) -> None:
+        may_select = self.may_select(message.time)
+        if message.control is self._grid:
+            if message.extends and may_select:
+                self._select_to(message.position)
+                return
+            self._focus(message.position)
+            if message.adds and may_select:
+                self.selection.toggle([self._shown_items[message.position]])
+                self.show_selection()
+        elif self._large_on and may_select and message.position < len(self._large.neighbours):
+            index = self._large.neighbours[message.position]
+            if self.session.answer_at(index) is None:
+                self.selection.toggle([index])
+                if index in self.selection:
+                    self.selection.add([self._shown_items[self.focused_item]])
+                self.show_selection()
+
+    @on(ImageGrid.Dragged)
+    def _on_dragged(self, message: ImageGrid.Dragged) -> None:
+        if message.control is self._grid and self.may_select(message.time):
+            if not self.selection.has_range or self._range_start != message.start:
+                self._begin_range(message.start)
+            self._cover_range(message.positions)
+            self._go_to(message.end)
+            self._show_keys()
 
     def action_help(self) -> None:
         """Show what the keys do."""
         from tuilabel.tui.screens.help import HelpScreen
 
         self.app.push_screen(HelpScreen(self.state, self.NAME))
-
-    @on(ImageGrid.Clicked)
-    def _focus_clicked(self, message: ImageGrid.Clicked) -> None:
-        if message.control is self._grid:
-            self._focus(message.position)
 
     # -- updates ------------------------------------------------------------------------------------------------
 
@@ -354,12 +465,15 @@ class ImagePageScreen(Screen[bool]):
         if items != self._shown_items:
             before = self._shown_items[self.focused_item] if self.focused_item < len(self._shown_items) else None
             self._shown_items = items
+            self.selection.keep(items)
             if before in items:
                 self.focused_item = items.index(before)
             else:
                 self.focused_item = next((p for p in range(len(items)) if not self.is_done(p)), 0)
         if index is not None and index in items:
             self.focused_item = items.index(index)
+        if not self._large_on:
+            self.selection.keep(items)
         self._divide_room()
         self._show_items()
         self._show_head()
@@ -368,7 +482,10 @@ class ImagePageScreen(Screen[bool]):
         if not self._shown_items:
             self._grid.show_text(self.empty_text())
         else:
-            cells = [GridCell(index, *self.caption(position)) for position, index in enumerate(self._shown_items)]
+            cells = [
+                GridCell(index, *self.caption(position), index in self.selection)
+                for position, index in enumerate(self._shown_items)
+            ]
             self._grid.show(cells, self.focused_item)
         self._show_focused()
         self._show_large()
@@ -377,9 +494,13 @@ class ImagePageScreen(Screen[bool]):
     def _show_focused(self) -> None:
         if self._picture.display and self._shown_items:
             index = self._shown_items[self.focused_item]
-            self._picture.show(self.state.images.image(index), self.caption(self.focused_item)[0], self._item(index))
+            self._picture.show(self.state.images.image(index), self._focused_caption(), self._item(index))
         elif self._picture.display:
             self._picture.show(None, "")
+
+    def _focused_caption(self) -> str:
+        caption = self.caption(self.focused_item)[0]
+        return f"{SELECTED} {caption}" if self._shown_items[self.focused_item] in self.selection else caption
 
     def _item(self, index: int) -> PoolItem:
         return PoolItem(index, *self.state.file_size(index))
@@ -418,11 +539,12 @@ class ImagePageScreen(Screen[bool]):
         if not self._shown_items:
             self.show_large(False)
             return
-        caption, hint = self.caption(self.focused_item)[0], self.enter_hint(self.focused_item)
+        caption, hint = self._focused_caption(), self.enter_hint(self.focused_item)
         self._large.show(
             self._shown_items[self.focused_item],
             f"{caption}  ·  {hint}" if hint else caption,
             self.belief(self.focused_item),
+            self.selection.items,
         )
 
     @on(ImageGrid.LayoutChanged)
@@ -451,7 +573,8 @@ class ImagePageScreen(Screen[bool]):
     def _show_keys(self) -> None:
         keys = [key for key in self.state.keys if key]
         label = f"{keys[0]}–{keys[-1]}" if len(keys) > 2 else " ".join(keys)
-        footer = [(label, "label"), *footer_of(self.NAME, self.state.actions)]
+        selected = [(label, f"label {len(self.selection)} selected"), ("Esc", "unselect")]
+        footer = [*(selected if self.selection else [(label, "label")]), *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
             del footer[-3]  # but keep help and quit
         pieces = []

@@ -127,19 +127,32 @@ class LabelScreen(AnnotationScreen):
     # -- commands ------------------------------------------------------------------------------------------------
 
     def action_accept(self) -> None:
-        """Accept the model's prediction as the label."""
+        """Accept the model's prediction as the label; of selected images, the prediction of each."""
         if not self.may_answer():
             return
-        if self._batch is None or self._batch.items[self.focused_item].predicted is None:
+        targets = self.targets
+        predicted = [index for index in targets if self.session.belief(index) is not None]
+        accepted = [index for index in predicted if not self.session.hides(index)]
+        if not predicted:
             self.show_status("No prediction to accept yet: a model needs labels of two classes", "warn")
             return
-        if self.session.hides(self.items[self.focused_item]):
-            self.show_status("The prediction of this image is hidden, to check the model: press its class", "warn")
+        if not accepted:
+            whose = "this image is" if len(targets) == 1 else "these images is"
+            self.show_status(f"The prediction of {whose} hidden, to check the model: press its class", "warn")
             return
         if self._key_time < self._predictions_seen_at:
             self.show_status("The prediction has just changed: check it and press Enter again", "warn")
             return
-        self.answered(lambda spent: self.session.confirm(self.items[self.focused_item], spent))
+        self.answered(self.session.confirm_many, accepted)
+        left = [index for index in targets if index not in accepted and index in self.items]
+        if left:
+            self.selection.add(left)
+            self.show_selection()
+            self.show_status(
+                f"Accepted {len(accepted)}; {pluralize(len(left), 'image')} without a prediction to accept: "
+                "press the class",
+                "warn",
+            )
 
     def action_blind(self) -> None:
         """Hide the predictions of all images until they are answered, or show them again."""

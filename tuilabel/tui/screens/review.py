@@ -87,21 +87,21 @@ class ReviewScreen(AnnotationScreen):
     def is_done(self, position: int) -> bool:
         return self.items[position] in self._reviewed
 
-    def give_label(self, position: int, class_pos: int, milliseconds: int) -> None:
-        self._reviewed.add(self.items[position])
-        super().give_label(position, class_pos, milliseconds)
+    def give_label(self, indices: Sequence[int], class_pos: int | Sequence[int], milliseconds: int) -> None:
+        self._reviewed.update(indices)
+        super().give_label(indices, class_pos, milliseconds)
 
     def action_keep(self) -> None:
-        """Keep the label: it counts as a new answer."""
+        """Keep the label, or those of the selected images: they count as new answers."""
         if not self.may_answer() or self._list is None:
             return
-        index = self.items[self.focused_item]
-        event = self.session.answer_at(index)
-        if event is None or event.kind != "label" or event.class_name is None:
+        answers = ((index, self.session.answer_at(index)) for index in self.targets)
+        kept = {index: event.class_name for index, event in answers if event is not None and event.class_name}
+        if not kept:
             self.show_status("This image has no label to keep: press the key of a class", "warn")
             return
-        class_pos = self.session.classes.index(event.class_name)
-        self.answered(lambda spent: self.give_label(self.focused_item, class_pos, spent))
+        class_of = [self.session.classes.index(name) for name in kept.values()]
+        self.answered(lambda indices, spent: self.give_label(indices, class_of, spent), [*kept])
 
     def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, OutOfFoldPredictions):

@@ -26,15 +26,27 @@ MIN_SIDE = 3  # characters
 
 @dataclass(frozen=True)
 class GridCell:
-    """What a cell shows: the image of an item by pool index, a caption, and the caption's style (a component class)."""
+    """What a cell shows: the image of an item by pool index, a caption, and the caption's style (a component class).
+
+    Attributes
+    ----------
+    selected : whether the item is one of those that the next key is about.
+    """
 
     index: int
     caption: str
     style: str
+    selected: bool = False
+
+
+SELECTED = "◆"
+"""Stands before the caption of a selected image, and above its picture."""
 
 
 class ImageGrid(PaintedWidget):
     """Pages of image cells. It knows images and captions and nothing about labels."""
+
+    ALLOW_SELECT = False  # dragging selects images, not text
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--focus",
@@ -43,16 +55,31 @@ class ImageGrid(PaintedWidget):
         "grid--saved",
         "grid--aside",
         "grid--marked",
+        "grid--selected",
         "grid--message",
     }
 
     class Clicked(Message):
-        """A cell was clicked."""
+        """A cell was clicked, perhaps with a modifier that extends the selection to it, or adds it alone."""
 
-        def __init__(self, grid: ImageGrid, position: int) -> None:
+        def __init__(self, grid: ImageGrid, position: int, *, extends: bool = False, adds: bool = False) -> None:
             super().__init__()
             self.grid = grid
-            self.position = position
+            self.position, self.extends, self.adds = position, extends, adds
+
+        @property
+        def control(self) -> ImageGrid:
+            """The grid."""
+            return self.grid
+
+    class Dragged(Message):
+        """The mouse was dragged from one cell to another; again for each further cell."""
+
+        def __init__(self, grid: ImageGrid, start: int, end: int, positions: Sequence[int]) -> None:
+            super().__init__()
+            self.grid = grid
+            self.start, self.end = start, end
+            self.positions = positions
 
         @property
         def control(self) -> ImageGrid:
@@ -83,6 +110,10 @@ class ImageGrid(PaintedWidget):
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
         self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
         self._shown: list[int] = []
+        self._pressed: int | None = None
+        """The cell where the mouse button went down."""
+        self._dragged: int | None = None
+        """The cell that it was dragged to."""
         self.seen_at = NOT_SEEN
         """The time at which the images now shown were written to the terminal."""
         self.current_layout: GridLayout | None = None
@@ -163,13 +194,43 @@ class ImageGrid(PaintedWidget):
         self._arrange()
 
     def on_click(self, event: events.Click) -> None:
+        position = self._position_at(event)
+        if position is not None and self._dragged is None:
+            self.post_message(self.Clicked(self, position, extends=event.shift, adds=event.ctrl or event.meta))
+        self._pressed = self._dragged = None
+
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        self._pressed, self._dragged = self._position_at(event), None
+
+    def on_mouse_move(self, event: events.MouseMove) -> None:
+        if not event.button:
+            self._pressed = self._dragged = None  # it was released elsewhere
+        position, layout = self._position_at(event), self.current_layout
+        before = self._pressed if self._dragged is None else self._dragged
+        if self._pressed is None or layout is None or position is None or position == before:
+            return
+        self._dragged = position
+        self.post_message(self.Dragged(self, self._pressed, position, self._between(self._pressed, position, layout)))
+
+    def _position_at(self, event: events.MouseEvent) -> int | None:
+        """The position of the cell under the mouse; None if there is none."""
         layout = self.current_layout
         if layout is None or not self._cells:
-            return
-        column, row = event.x // layout.cell_width, event.y // layout.cell_height
+            return None
+        column, row = int(event.x) // layout.cell_width, int(event.y) // layout.cell_height
         position = (self.page[0] - 1) * layout.per_page + row * layout.columns + column
-        if column < layout.columns and row < layout.rows and position < len(self._cells):
-            self.post_message(self.Clicked(self, position))
+        return position if column < layout.columns and row < layout.rows and position < len(self._cells) else None
+
+    def _between(self, start: int, end: int, layout: GridLayout) -> list[int]:
+        """Positions of the cells in the rectangle with two of them at opposite corners."""
+        page = self.on_page
+        rows, columns = zip(*(divmod(at - page.start, layout.columns) for at in (start, end)), strict=True)
+        return [
+            at
+            for at in page
+            if min(rows) <= (at - page.start) // layout.columns <= max(rows)
+            and min(columns) <= (at - page.start) % layout.columns <= max(columns)
+        ]
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
@@ -245,19 +306,24 @@ class ImageGrid(PaintedWidget):
         plain = self.plain
         accent = Style(color=self.component_style("grid--focus").bgcolor, bgcolor=plain.bgcolor)
         segments = []
-        for column in range(len(cells)):
-            bar = "▄" * (layout.cell_width - 1) if column == focused else " " * (layout.cell_width - 1)
-            segments += [Segment(bar, accent if column == focused else plain), Segment(" ", plain)]
+        selected = self.component_style("grid--selected")
+        for column, cell in enumerate(cells):
+            bar = ("▄" if column == focused else "━" if cell.selected else " ") * (layout.cell_width - 1)
+            if cell.selected:
+                middle = len(bar) // 2
+                bar = bar[:middle] + SELECTED + bar[middle + 1 :]
+            style = accent if column == focused else selected if cell.selected else plain
+            segments += [Segment(bar, style), Segment(" ", plain)]
         return self._padded(segments)
 
     def _caption_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
         plain = self.plain
         segments = []
         for column, cell in enumerate(cells):
-            style = self.component_style(f"grid--{cell.style}")
-            if column == focused:
-                style = self.component_style("grid--focus")
-            segments += [centred(cell.caption, layout.cell_width - 1, style), Segment(" ", plain)]
+            name = "focus" if column == focused else "selected" if cell.selected else cell.style
+            caption = f"{SELECTED} {cell.caption}" if cell.selected else cell.caption
+            style = self.component_style(f"grid--{name}")
+            segments += [centred(caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 
     def _pictures_of(self, cells: Sequence[GridCell], layout: GridLayout) -> list[Strip]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from textual.timer import Timer
 
 from tuilabel.session import Belief
 from tuilabel.tui.state import AppState
-from tuilabel.tui.widgets.grid import GridCell, ImageGrid
+from tuilabel.tui.widgets.grid import NOT_SEEN, GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture, PoolItem
 from tuilabel.tui.widgets.probabilities import ProbabilityBars
 
@@ -39,6 +40,7 @@ class LargeView(Horizontal):
         self._original = Picture(state.pictures, id="original")
         self._reconstruction = Picture(state.pictures, id="reconstruction")
         self._belief: Belief | None = None
+        self._selected: Collection[int] = frozenset()
         self._probabilities = ProbabilityBars(id="probabilities")
         self._neighbours = ImageGrid(state.thumbnail, state.shape, state.pictures, id="neighbours")
 
@@ -50,10 +52,17 @@ class LargeView(Horizontal):
                 yield self._probabilities
             yield self._neighbours
 
-    def show(self, index: int, caption: str, belief: Belief | None = None) -> None:
-        """Show item `index` with a caption below it, and what the caption's model believes or, without, the newest."""
+    def show(
+        self, index: int, caption: str, belief: Belief | None = None, selected: Collection[int] = frozenset()
+    ) -> None:
+        """Show item `index` with a caption below it, and what the caption's model believes or, without, the newest.
+
+        Parameters
+        ----------
+        selected : pool indices of selected items, some of which may be neighbours.
+        """
         changed, self._index = index != self._index, index
-        self._belief = belief
+        self._belief, self._selected = belief, selected
         loaded = self._state.images.image(index)
         if changed or loaded.size > self._image.size:
             self._image = loaded
@@ -67,6 +76,21 @@ class LargeView(Horizontal):
         model = 0 if self._session.result is None else self._session.result.n_labels
         if not changed and self._queried is not None and self._queried != (index, model) and self._queried[0] == index:
             self._query()
+
+    @property
+    def is_zoomed(self) -> bool:
+        """Whether only a part of the image is shown."""
+        return self._zoom > 0
+
+    @property
+    def neighbours(self) -> list[int]:
+        """Pool indices of the neighbours on the screen, nearest first."""
+        inspection = self._session.model_queries.inspection
+        grid = self._neighbours
+        if inspection is None or inspection.index != self._index or not grid.region or grid.seen_at == NOT_SEEN:
+            return []
+        near: list[int] = inspection.neighbours.tolist()
+        return near[: min(NEIGHBOURS, grid.per_page)]
 
     def reset_zoom(self) -> None:
         """Show the whole image again."""
@@ -125,6 +149,7 @@ class LargeView(Horizontal):
         """The screen was written to the terminal at `at`."""
         if self.display:
             self._original.displayed(at)
+            self._neighbours.displayed(at)
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 60, "narrow")
@@ -176,12 +201,13 @@ class LargeView(Horizontal):
             self._probabilities.show_text(newest if isinstance(newest, str) else "")
 
     def _neighbour(self, index: int, near: bool) -> GridCell:
+        selected = index in self._selected
         if self._index is not None and self._session.hides(self._index):
-            return GridCell(index, "?", "prediction")  # its neighbours' labels would be a prediction
+            return GridCell(index, "?", "prediction", selected)  # its neighbours' labels would be a prediction
         event = self._session.answer_at(index)
         mark = "≈ " if near else ""
         if event is None:
-            return GridCell(index, "near copy" if near else "unlabelled", "prediction")
+            return GridCell(index, "near copy" if near else "unlabelled", "prediction", selected)
         if event.class_name is None:
             return GridCell(index, mark + ("skipped" if event.kind == "skip" else "flagged"), "aside")
         return GridCell(index, f"{mark}✓ {event.class_name}", "saved")
