@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -73,7 +74,7 @@ def csv_file(tmp_path: Path, *lines: str, name: str = "labels.csv") -> Path:
 
 # -- round trips -------------------------------------------------------------------------------------------------------
 
-ROUND_TRIPS = ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "ultralytics"]
+ROUND_TRIPS = ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "ultralytics", "huggingface"]
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
@@ -85,8 +86,7 @@ def test_exported_labels_can_be_imported(pool: ImagePool, tmp_path: Path, into: 
     assert (figures["rows"], figures["labels"], figures["unknown"]) == (20, 20, 0)
     assert labels_in(tmp_path / "p") == {row.id: row.label for row in rows}
     events, _ = stored(tmp_path / "p")
-    source = "imagefolder" if name == "ultralytics" else name
-    assert {event.annotator for event in events} == {f"{source}:ann"}
+    assert {event.annotator for event in events} == {f"{name}:ann"}
     times = {event.item: event.at for event in events}
     tolerance = 1 if name == "prodigy" else 0.001  # Prodigy keeps whole seconds
     assert all(abs((times[row.id] - row.labelled_at).total_seconds()) <= tolerance for row in rows if row.labelled_at)
@@ -131,6 +131,38 @@ def test_class_folders_of_other_programs_are_matched_by_content(
     assert figures["new_classes"] == ["yak"]
     assert figures["annotators"] == {"import:theirs": 6}
     assert list(labels_in(tmp_path / "p").values()).count("yak") == 3
+
+
+def test_folders_are_read_as_they_are_when_they_are_the_data(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    names = ["images/Train/cat/0.png", "images/Train/dog/1.png", "images/TEST/dog/2.png"]
+    system = ["images/Train/.ipynb_checkpoints/0.png", "__MACOSX/cat/1.png", "images/Train/cat/@eaDir/2.png"]
+    with ZipFile(tmp_path / "theirs.zip", "w") as archive:
+        for name in (*names, *system):
+            data = pool.files.read(int(Path(name).stem))
+            (tmp_path / "theirs" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "theirs" / name).write_bytes(data)
+            archive.writestr(name, data)
+    for source in ("theirs", "theirs.zip"):
+        figures = into(tmp_path / source, pool, apply=False)
+        assert (figures["matched"], figures["new_classes"], figures["conflicting"]) == (3, [], 0)
+    into(tmp_path / "theirs", pool)
+    assert labels_in(tmp_path / "p") == {pool.ids[k].decode(): ("cat", "dog", "dog")[k] for k in range(3)}
+
+
+def test_rows_that_cannot_be_read_are_counted_and_shown(tmp_path: Path, into: Importer) -> None:
+    path = csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,tench, Tinca tinca", 'toy#3,"tench, Tinca tinca"')
+    figures = into(path, array_pool(), apply=False)
+    assert (figures["labels"], figures["odd"], figures["new_classes"]) == (2, 1, ["tench, Tinca tinca"])
+    [odd] = figures["examples"]["odd"]
+    assert odd["where"] == "line 3"
+    assert odd["problem"].startswith("3 cells, but 2 columns")
+
+
+def test_a_class_in_another_form_of_unicode_is_the_same_class(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool(classes=("caf\u00e9", "the\u0301"))
+    figures = into(csv_file(tmp_path, "path,label", "toy#1,cafe\u0301", "toy#2,th\u00e9"), pool, apply=False)
+    assert (figures["matched"], figures["new_classes"]) == (2, [])
 
 
 # -- files of other programs -------------------------------------------------------------------------------------------
@@ -189,10 +221,15 @@ def test_answers_of_prodigy_are_read(tmp_path: Path, into: Importer) -> None:
 def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "\ufefffilename;class", '"a;b.png";cat', "c.png;", "d.png;7.0")
     assert [(row.path, row.label) for row in read(path)] == [("a;b.png", "cat"), ("c.png", ""), ("d.png", "7.0")]
-    path = csv_file(tmp_path, '{"img": "a.png", "y": 3, "label": "no"}', name="rows.jsonl")
-    assert [(r.path, r.label) for r in read(path, path_column="img", label_column="y")] == [("a.png", "3")]
-    with pytest.raises(UsageError, match="no column 'x' for `label_column`: its columns are img, y, label"):
-        read(path, path_column="img", label_column="x")
+    path = csv_file(tmp_path, "Image Path,Class Name,Annotator", "a.png,cat,ada")
+    assert [(row.path, row.label, row.annotator) for row in read(path)] == [("a.png", "cat", "ada")]
+    assert [row.label for row in read(path, label_column="class_name")] == ["cat"]
+    path = csv_file(tmp_path, "path,label", "a.png,3.0", "b.png,")
+    assert [row.label for row in read(path)] == ["3", ""]
+    path = csv_file(tmp_path, '{"there": "a.png", "y": 3, "label": "no"}', name="rows.jsonl")
+    assert [(r.path, r.label) for r in read(path, path_column="there", label_column="y")] == [("a.png", "3")]
+    with pytest.raises(UsageError, match="no column 'x' for `label_column`: its columns are there, y, label"):
+        read(path, path_column="there", label_column="x")
     with pytest.raises(UsageError, match="`path_column`"):
         read(path)
 
@@ -201,14 +238,14 @@ def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> No
     ("name", "content", "words"),
     [
         ("a.csv", "path\na.png", "`label_column`"),
-        ("a.jsonl", '{"path": "a", "label": "b"}\nnot', "line 2, is not JSON"),
-        ("a.jsonl", "[1]", "is not a JSON object"),
+        ("a.jsonl", "not", "line 1: not JSON"),
+        ("a.jsonl", "[1]", "line 1: not a JSON object"),
         ("a.json", "{", "is not JSON"),
         ("a.json", "[3]", "entry 1 is not a task"),
         ("a.json", '[{"data": {}, "annotations": [4]}]', "not have the structure of label-studio"),
-        ("a.jsonl", '{"answer": "accept", "accept": 3}', "not have the structure of prodigy"),
-        ("a.parquet", "PAR1 no", "is not a Parquet table"),
-        ("a.jsonl", b"\xff\xfe{", "not text in UTF-8"),
+        ("a.jsonl", '{"answer": "accept", "accept": 3}', "line 1: `accept` is not a list"),
+        ("a.parquet", "PAR1 no", "not a .parquet file"),
+        ("a.jsonl", b"\xff{", "line 1: not JSON"),
         ("a.xls", "", "pass `file_format`"),
     ],
 )
@@ -281,13 +318,18 @@ def test_only_regular_files_are_read_to_find_an_item(tmp_path: Path) -> None:
         ("b/deep.png", "a/b/deep.png"),
         ("x/deep.png", None),
         ("ft/3.png", None),
+        ("left%2F3.png", "left/3.png"),
+        ("https://example.org/x/left/3.png?size=2", "left/3.png"),
+        ("file:///old/left/3.png", "left/3.png"),
+        ("/data/local-files/?d=set%2Fleft%2F3.png", "left/3.png"),
+        ("x/cafe\u0301.png", "caf\u00e9.png"),
         ("", None),
         ("a\0b.png", None),
         ("\udcff.png", None),
     ],
 )
 def test_an_item_is_found_by_its_path(tmp_path: Path, path: str, name: str | None) -> None:
-    names = [*NAMES, "top.png", "a/b/deep.png"]
+    names = [*NAMES, "top.png", "a/b/deep.png", "caf\u00e9.png"]
     pool = disk_pool(tmp_path, names)
     index = Matcher(pool, tmp_path / "nowhere").find(ImportedLabel("", "cat", path=path))
     assert index == (-1 if name is None else names.index(name))
@@ -379,7 +421,7 @@ def test_a_class_that_was_renamed_does_not_come_back() -> None:
     assert [(change.kind, change.name) for change in found.changes] == [("add", "elk")]
 
 
-@pytest.mark.parametrize("label", ["a,b", "a\x1b[31m", "a\nb", "\udcff"])
+@pytest.mark.parametrize("label", ["a\x1b[31m", "a\nb", "\udcff"])
 def test_a_label_that_is_not_a_valid_class_name_is_ignored(label: str) -> None:
     found = plan(array_pool(), [ImportedLabel("", label, path="toy#0")])
     assert (len(found.without_label), found.events, found.new_classes) == (1, [], [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -256,6 +257,37 @@ def test_a_missing_directory(tmp_path: Path) -> None:
     assert str(content(source, ["a.jpg"])["a.jpg"]) == "No such file or directory"
 
 
+SYSTEM = [
+    ".ipynb_checkpoints/1.jpg", "__MACOSX/cat/._1.jpg", "@eaDir/1.jpg/SYNOPHOTO_THUMB_M.jpg", "cat/@eaDir/2.jpg",
+    "$RECYCLE.BIN/$R1.jpg", "lost+found/3.jpg", "#recycle/4.jpg", "System Volume Information/5.jpg",
+]  # fmt: skip
+
+
+def test_folders_of_the_system_are_no_classes(tmp_path: Path) -> None:
+    files = dict.fromkeys(["cat/1.jpg", "dog/1.jpg", *SYSTEM], b"x")
+    places = (put(tmp_path / "d", files), zip_of(tmp_path / "d.zip", files), tar_of(tmp_path / "d.tar", files))
+    for where in (*places, in_memory(f"memory://{tmp_path.name}/d", files)):
+        source = open_source(str(where), labels_from_folders=True)
+        assert classes(source) == {"cat/1.jpg": ("cat", False), "dog/1.jpg": ("dog", False)}
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["images/train/cat/1.jpg", "images/train/dog/2.jpg"], [("cat", False), ("dog", False)]),
+        (["x/y/cat/1.jpg", "x/y/dog/2.jpg"], [("cat", False), ("dog", False)]),
+        (["TRAIN/cat/1.jpg", "Dev/cat/2.jpg"], [("cat", False), ("cat", True)]),
+        (["cat/1.jpg", "cat/deep/2.jpg"], [("cat", False), ("cat", False)]),
+    ],
+)
+def test_folders_around_the_classes(tmp_path: Path, names: list[str], expected: list[tuple[str, bool]]) -> None:
+    files = dict.fromkeys(names, b"x")
+    nothing = {"notes/readme.txt": b"a folder without images means nothing"}
+    for where in (put(tmp_path / "d", files | nothing), in_memory(f"memory://{tmp_path.name}/d", files)):
+        found = classes(open_source(str(where), labels_from_folders=True))
+        assert [found[name] for name in names] == expected
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
@@ -348,13 +380,9 @@ def test_a_table_from_a_spreadsheet(tmp_path: Path) -> None:
     [
         ("t.csv", "name,label\na.jpg,x\n", "no column of paths.*call one `path`.*name, label"),
         ("t.csv", "", "no column of paths"),
-        ("t.csv", "path,label\na.jpg,x\nb.jpg\n", "line 3: 1 columns, but 2 in the first line"),
-        ("t.csv", 'path,label\na.jpg,x\n"b.jpg,y\n', "line 3"),
-        ("t.csv", "path,label\n,x\n", "line 2: no path"),
-        ("t.jsonl", '{"path": "a.jpg"}\n{"path": \n', "line 2: not JSON"),
-        ("t.jsonl", '{"path": "a.jpg"}\n[1]\n', "line 2: not a JSON object"),
-        ("t.jsonl", '{"path": "a.jpg"}\n{"image": 3}\n', "line 2: no path"),
-        ("t.jsonl", '{"path": "a.jpg"}\n{"text": "x"}\n', "line 2.*no column of paths"),
+        ("t.csv", 'path,label\na.jpg,x\n"b.jpg,y\nc.jpg,z\n', "line 3: a quotation mark that is never closed"),
+        ("t.csv", "path,label\na.jpg,x,y\n", "line 2: 3 cells, but 2 columns"),
+        ("t.jsonl", '{"text": "x"}\n', "no column of paths"),
         ("t.jsonl", "[" * 100_000, "line 1: not JSON"),
         ("t.parquet", "PAR1 nonsense", "cannot read .*t.parquet"),
     ],
@@ -364,6 +392,86 @@ def test_damaged_tables_name_the_line(tmp_path: Path, name: str, text: str, mess
     with pytest.raises(TuilabelError, match=message) as caught:
         [*open_source(str(tmp_path / name)).list()]
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("t.csv", "path,label\na.jpg,tench, Tinca tinca\nb.jpg,y\n", "line 2: 3 cells, but 2 columns"),
+        ("t.csv", 'path,label\n"a.jpg"x,y\nb.jpg,y\n', "line 2: "),
+        ("t.csv", "path,label\n,x\nb.jpg,y\n", "line 2: no path"),
+        ("t.jsonl", '{"path": \n{"path": "b.jpg", "label": "y"}\n', "line 1: not JSON"),
+        ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n[1]\n', "line 2: not a JSON object"),
+        ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n{"image": 3}\n', "line 2: no path"),
+        ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n{"text": "x"}\n', "line 2: none of the usual columns"),
+    ],
+)
+def test_a_row_that_cannot_be_read_is_named_and_the_others_are_read(
+    tmp_path: Path, name: str, text: str, reason: str
+) -> None:
+    put(tmp_path, {"a.jpg": b"a", "b.jpg": b"b", name: text.encode()})
+    source = open_source(str(tmp_path / name))
+    assert classes(source) == {"b.jpg": ("y", False)}
+    [(where, why)] = source.skipped()
+    assert f"{where}: {why}".startswith(reason)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl"])
+def test_texts_of_windows_are_tables(tmp_path: Path, name: str, encoding: str) -> None:
+    rows = ["path,label", "a.jpg,Käse"] if name == "t.csv" else ['{"path": "a.jpg", "label": "Käse"}']
+    put(tmp_path, {"a.jpg": b"a", name: "\r\n".join([*rows, ""]).encode(encoding)})
+    assert classes(open_source(str(tmp_path / name))) == {"a.jpg": ("Käse", False)}
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["3.0", "", "6.0", "nan"], ["3", None, "6", None]),  # as pandas writes 3, missing, 6, missing
+        (["3.0", "3.5", "4.0"], ["3.0", "3.5", "4.0"]),
+        (["3.0", "cat"], ["3.0", "cat"]),
+        (["['cat']", '["dog"]', "[]", '{"choices": ["owl"]}'], ["cat", "dog", None, "owl"]),
+        (["[unknown]", "a [small]", "{x}"], ["[unknown]", "a [small]", "{x}"]),
+        (["tench, Tinca tinca", " cat "], ["tench, Tinca tinca", "cat"]),
+        (["e\u0301t\u00e9"], ["\u00e9t\u00e9"]),
+    ],
+)
+def test_labels_in_the_cells_of_a_table(tmp_path: Path, labels: list[str], expected: list[str | None]) -> None:
+    put(tmp_path, {f"{k}.jpg": b"x" for k in range(len(labels))})
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("path", "label"), *((f"{k}.jpg", label) for k, label in enumerate(labels))])
+    assert [label for label, _ in classes(open_source(str(tmp_path / "t.csv"))).values()] == expected
+
+
+def test_cells_that_are_empty_or_left_out_at_the_end_of_a_row(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"a", "b.jpg": b"b", "t.csv": b"sep=;\npath;label;split\na.jpg\nb.jpg;cat;;;\n;;\n"})
+    source = open_source(str(tmp_path / "t.csv"))
+    assert classes(source) == {"a.jpg": (None, False), "b.jpg": ("cat", False)}
+    assert source.skipped() == []
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "in_table"),
+    [
+        ("sub/a.jpg", "sub\\a.jpg"),
+        ("sub/a.jpg", ".\\sub\\a.jpg"),
+        ("a\\b.jpg", "a\\b.jpg"),
+        ("my photo.jpg", "my%20photo.jpg"),
+        ("100%25.jpg", "100%25.jpg"),
+        ("a.jpg", " a.jpg "),
+        ("caf\u00e9.jpg", "cafe\u0301.jpg"),
+        ("cafe\u0301.jpg", "caf\u00e9.jpg"),
+    ],
+)
+def test_a_path_as_other_systems_write_it(tmp_path: Path, on_disk: str, in_table: str) -> None:
+    put(tmp_path, {on_disk: b"x"})
+    (tmp_path / "t.jsonl").write_text(json.dumps({"path": in_table}))
+    assert content(open_source(str(tmp_path / "t.jsonl"))) == {on_disk: b"x"}
+
+
+def test_a_path_that_is_a_file_url(tmp_path: Path) -> None:
+    put(tmp_path, {"my photo.jpg": b"x", "t.csv": f"path\nfile://{tmp_path}/my%20photo.jpg\n".encode()})
+    assert content(open_source(str(tmp_path / "t.csv"))) == {"my photo.jpg": b"x"}
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from tuilabel.datasets.sources.texts import decoded
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import clean_class_name
 
@@ -21,8 +22,9 @@ def class_names(text: str) -> tuple[str, ...]:
     path = Path(text).expanduser()
     if "," not in text and (path.is_file() or path.suffix == ".txt"):
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = decoded(path.read_bytes()).splitlines()
+            "".join(lines).encode()
+        except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not a text file"
             raise UsageError(f"cannot read the class names in {path}: {reason}") from error
         return _checked(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from tuilabel.datasets.sources.texts import normal
 from tuilabel.errors import UsageError
 from tuilabel.labels.events import Event
 
@@ -198,12 +199,17 @@ def with_names(event: Event, book: ClassBook, class_id: int | None, predicted_id
 
 
 def clean_class_name(name: str, taken: Sequence[str]) -> str:
-    """The name without surrounding spaces; raises `UsageError` if it is not a valid class name or is `taken`."""
-    name = name.strip()
+    """The name without surrounding spaces, in Unicode's composed form.
+
+    Raises
+    ------
+    UsageError : if it is not a valid class name or is `taken`.
+    """
+    name = normal(name.strip())
     if not name:
         raise UsageError("a class needs a name")
-    if "," in name or not name.isprintable():
-        raise UsageError(f"a class cannot be called {name!r}: leave out commas and control characters")
+    if not name.isprintable():
+        raise UsageError(f"a class cannot be called {name!r}: leave out control characters")
     if name in taken:
         raise UsageError(f"there is a class {name} already: choose another name, or merge the two")
     return name

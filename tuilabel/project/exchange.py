@@ -106,6 +106,7 @@ class ImportSummary:
             "on_conflict": self.on_conflict,
             "unknown": len(plan.unknown),
             "without_label": len(plan.without_label),
+            "odd": len(plan.odd),
             "new_classes": plan.new_classes,
             "labels": len(plan.events),
             "annotators": plan.annotators,
@@ -116,6 +117,7 @@ class ImportSummary:
                 ],
                 "unknown": _examples(plan.unknown),
                 "without_label": _examples(plan.without_label),
+                "odd": _examples(plan.odd),
             },
         }
 
@@ -295,7 +297,8 @@ def _annotator_of(row: ImportedLabel, *, annotator: str | None, file_format: str
 
 
 def _examples(rows: Sequence[ImportedLabel]) -> list[dict[str, str]]:
-    return [{"where": row.where, "path": row.path or row.id} for row in rows[:N_EXAMPLES]]
+    telling = sorted(rows, key=lambda row: not row.problem)  # those that say why come first
+    return [{"where": r.where, "path": r.path or r.id, "problem": r.problem} for r in telling[:N_EXAMPLES]]
 
 
 def _cross_validator(pool: ImagePool, name: str, encoder: Encoder | None, device: str) -> OutOfFoldPredictor:

@@ -40,6 +40,8 @@ def import_lines(summary: ImportSummary) -> list[str]:
         (len(plan.unknown), "not matched: no such image, or several", _places(examples["unknown"])),
         (len(plan.without_label), "without a class", _places(examples["without_label"])),
     ]
+    if plan.odd:
+        counts.append((len(plan.odd), "not readable", _places(examples["odd"])))
     new = plan.new_classes
     if new:
         counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
@@ -61,4 +63,5 @@ def print_table(text: str) -> None:
 
 
 def _places(examples: list[dict[str, str]]) -> list[str]:
-    return [f"{e['where']}: {e['path']}" for e in examples]
+    reasons = (f" ({e['problem']})" if e["problem"] and e["path"] else e["problem"] for e in examples)
+    return [f"{e['where']}: {e['path']}{reason}" for e, reason in zip(examples, reasons, strict=True)]

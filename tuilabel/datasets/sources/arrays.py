@@ -17,7 +17,7 @@ from PIL import Image
 from tuilabel.datasets.decode import over_white
 from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of, wrong_format
 from tuilabel.datasets.sources.file_refs import FileRef, open_zip
-from tuilabel.datasets.sources.tables import class_text
+from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError
 
 _IMAGES = {

@@ -21,6 +21,15 @@ MAX_FILE_BYTES = 256 * 2**20
 """Larger image files are not read."""
 
 _MAX_ENTRIES = 1000
+_OF_THE_SYSTEM = frozenset(
+    (
+        "__macosx", "network trash folder", "temporary items",  # macOS
+        "$recycle.bin", "recycler", "system volume information",  # Windows
+        "lost+found",  # Linux
+        "@eadir", "#recycle", "#snapshot", "@tmp",  # Synology
+        "@recycle", "@recently-snapshot", "~snapshot",  # QNAP, NetApp
+    )
+)  # fmt: skip
 _ARCHIVE = re.compile(r"\.(tar(\.(gz|bz2|xz))?|tgz|tbz2?|txz|zip|csv|tsv|jsonl|ndjson|parquet|npy|npz)$", re.IGNORECASE)
 
 
@@ -125,9 +134,12 @@ def is_image(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a part of a '/'-separated name is hidden, a project's folder, or a folder that macOS adds to archives."""
+    """Whether a part of a '/'-separated name is hidden, a project's folder, or a folder of the system.
+
+    macOS, Windows, Linux and network storage keep thumbnails, deleted files and snapshots in folders of their own.
+    """
     return any(
-        (part[:1] == "." and part != ".") or part == "__MACOSX" or part.endswith(".tuilabel")
+        (part[:1] == "." and part != ".") or part.lower() in _OF_THE_SYSTEM or part.endswith(".tuilabel")
         for part in name.split("/")
     )
 

@@ -13,6 +13,7 @@ from tuilabel.datasets.sources.base import (
     Entry,
     SkipLog,
     Skipped,
+    is_hidden,
     is_image,
     read_file,
     reason_of,
@@ -20,16 +21,16 @@ from tuilabel.datasets.sources.base import (
     title_of,
     too_large,
 )
-from tuilabel.datasets.sources.layout import Layout
+from tuilabel.datasets.sources.layout import Below, Layout
 from tuilabel.errors import TuilabelError
 
 
 class Directory:
     """The images in a directory, found by their suffixes.
 
-    Hidden files and folders and projects (`*.tuilabel`) are skipped. Links to files count as files. A linked folder is
-    listed once, after all others, and only if it was not listed under its own name: names do not depend on the order in
-    which folders are found, and loops end.
+    Hidden files and folders, projects (`*.tuilabel`) and folders of the system are skipped. Links to files count as
+    files. A linked folder is listed once, after all others, and only if it was not listed under its own name: names do
+    not depend on the order in which folders are found, and loops end.
 
     Parameters
     ----------
@@ -50,26 +51,43 @@ class Directory:
 
     def list(self) -> Iterator[Entry]:
         """Every image below the directory, in the order of the file system."""
+        layout = Layout.find(self.below) if self._labelled else None
         self._skipped = SkipLog()
-        layout = Layout(self.folders()) if self._labelled else None
         for entry in self._walk():
             if layout is None:
                 yield entry
             else:
                 yield layout.classify(entry)
 
-    def folders(self) -> frozenset[str]:
-        """The names of the top-level folders that are not skipped.
+    def below(self, prefix: str) -> Below:
+        """What is in a folder, for `Layout.find`.
 
         Raises
         ------
-        TuilabelError : if the directory cannot be read.
+        TuilabelError : if the folder cannot be read.
         """
+        has_images, folders = self.top(prefix)
+        return has_images, [name for name in folders if self._holds_images(f"{prefix}{name}/")]
+
+    def top(self, prefix: str = "") -> Below:
+        """The same with all folders that are not skipped, whether or not there are images in them."""
+        has_images, folders = False, list[str]()
         try:
-            with os.scandir(self.root) as entries:
-                return frozenset(e.name for e in entries if not _is_skipped(e.name) and e.is_dir())
+            with os.scandir(f"{self.location}/{prefix}") as entries:
+                for entry in entries:
+                    if is_hidden(entry.name):
+                        continue
+                    if entry.is_dir():
+                        folders.append(entry.name)
+                    else:
+                        has_images = has_images or is_image(entry.name)
         except OSError as error:
-            raise self._unreadable(error) from error
+            if not prefix:
+                raise self._unreadable(error) from error
+        return has_images, folders
+
+    def _holds_images(self, prefix: str) -> bool:
+        return next(self._walk(prefix), None) is not None
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the given order."""
@@ -84,13 +102,13 @@ class Directory:
         """What the last `list` skipped: loops, unreadable folders, broken links, devices, files of over 256 MB."""
         return self._skipped.all()
 
-    def _walk(self) -> Iterator[Entry]:
+    def _walk(self, below: str = "") -> Iterator[Entry]:
         try:
             # A link to a folder above the root would add everything in it.
             seen = {_identity(folder.stat()) for folder in (self.root, *self.root.resolve().parents)}
         except OSError as error:
             raise self._unreadable(error) from error
-        folders, links = [""], list[str]()
+        folders, links = [below], list[str]()
         while folders or links:
             if not folders:
                 links.sort(reverse=True)
@@ -104,7 +122,7 @@ class Directory:
                 with os.scandir(f"{self.location}/{prefix}") as entries:
                     for entry in entries:
                         name = entry.name
-                        if _is_skipped(name):
+                        if is_hidden(name):
                             continue
                         if entry.is_dir():
                             if entry.is_symlink():
@@ -145,10 +163,6 @@ class Directory:
 
     def _unreadable(self, error: OSError) -> TuilabelError:
         return TuilabelError(f"cannot read the directory {self.location}: {reason_of(error)}")
-
-
-def _is_skipped(name: str) -> bool:
-    return name[0] == "." or name.endswith(".tuilabel") or name == "__MACOSX"
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

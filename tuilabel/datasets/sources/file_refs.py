@@ -13,9 +13,9 @@ from typing import IO, Any
 from zipfile import ZipFile
 
 from tuilabel.datasets.sources.base import MAX_FILE_BYTES, Content, SourceError, reason_of, stamp_of, too_large
+from tuilabel.datasets.sources.texts import is_url
 from tuilabel.errors import TuilabelError, UsageError
 
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _STAMPS = ("ETag", "etag", "md5Hash", "md5", "mtime", "LastModified", "last_modified", "updated", "created")
 _AT_ONCE = 16  # files fetched in parallel: their contents are in memory together
 
@@ -89,11 +89,6 @@ class FileRef:
             return getattr(self.filesystem, method)(self.path)
         except Exception as error:  # each file system raises its own errors
             raise self.error(error) from error
-
-
-def is_url(text: str) -> bool:
-    """Whether the text is a URL."""
-    return _SCHEME.match(text) is not None
 
 
 def file_ref(text: str) -> FileRef:

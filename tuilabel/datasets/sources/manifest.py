@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 import stat
 from collections.abc import Iterator, Sequence
@@ -22,10 +23,11 @@ from tuilabel.datasets.sources.base import (
     too_large,
 )
 from tuilabel.datasets.sources.directory import Directory
-from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref, is_url
+from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref
 from tuilabel.datasets.sources.layout import Layout, Splits
 from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 from tuilabel.datasets.sources.tables import NoPathColumn, Row, read_rows
+from tuilabel.datasets.sources.texts import is_url, normal, paths_meant
 from tuilabel.errors import TuilabelError
 
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
@@ -56,6 +58,9 @@ class Manifest:
         splits = Splits({row.split for row in read_rows(self._ref) if row.split})
         seen = set[int]()  # hashes: a million names would take twice the memory
         for row in read_rows(self._ref):
+            if row.problem:
+                self._skipped.add(row.where, row.problem)
+                continue
             name = self._name(row.path)
             if hash(name) in seen:
                 self._skipped.add(name, "listed before")
@@ -90,10 +95,20 @@ class Manifest:
         return self._skipped.all()
 
     def _name(self, path: str) -> str:
-        if is_url(path):
+        """The name of the file that is meant: the first of `paths_meant` that exists, else the path as it is."""
+        if is_url(path) and not path.lower().startswith("file:"):
             return path
+        if not self._ref.is_local:
+            return self._relative(path.replace("\\", "/"))
+        names = [self._relative(other) for other in paths_meant(path) if not is_url(other)]
+        return names[0] if len(names) == 1 else next(filter(self._exists, names), names[0])
+
+    def _relative(self, path: str) -> str:
         name, folder = posixpath.normpath(path), posixpath.dirname(self._ref.path)
         return name[len(folder) :].lstrip("/") if name.startswith(f"{folder.rstrip('/')}/") else name
+
+    def _exists(self, name: str) -> bool:
+        return os.path.exists(self.path(name) or "")  # noqa: PTH110 - never raises
 
     def _is_local(self, name: str) -> bool:
         return self._ref.is_local and not is_url(name)
@@ -143,13 +158,15 @@ class DirectoryWithMetadata:
     def list(self) -> Iterator[Entry]:
         """Every image below the folder, with its class."""
         self._skipped = SkipLog()
-        labels = {
-            posixpath.normpath(prefix + row.path): row.label
-            for prefix, table in self._tables.items()
-            for row in read_rows(table)
-        }
+        labels = dict[str, str | None]()
+        for prefix, table in self._tables.items():
+            for row in read_rows(table):
+                if row.problem:
+                    self._skipped.add(f"{prefix}{table.name}, {row.where}", row.problem)
+                else:
+                    labels[normal(posixpath.normpath(prefix + row.path.replace("\\", "/")))] = row.label
         for entry in self._folder.list():
-            label = labels.pop(entry.name, None) or entry.label
+            label = labels.pop(normal(entry.name), None) or entry.label
             test = label is not None and self._layout.is_test(entry.name)
             yield Entry(entry.name, entry.size, entry.stamp, label, test)
         for name in labels:
@@ -172,9 +189,8 @@ def with_metadata(
     folder: Directory | RemoteDirectory, ref: FileRef
 ) -> Directory | RemoteDirectory | DirectoryWithMetadata:
     """The folder with its tables of classes, or unchanged if it has none."""
-    folders = folder.folders()
-    layout, tables = Layout(folders), dict[str, FileRef]()
-    for prefix in ("", *(f"{name}/" for name in sorted(folders) if layout.is_split(name))):
+    layout, tables = Layout.find(folder.top), dict[str, FileRef]()
+    for prefix in dict.fromkeys(("", layout.root, *layout.splits)):
         for name in _METADATA:
             table = ref.child(prefix + name)
             if table.exists():

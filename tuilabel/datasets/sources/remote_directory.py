@@ -18,7 +18,7 @@ from tuilabel.datasets.sources.base import (
     too_large,
 )
 from tuilabel.datasets.sources.file_refs import FileRef, fetch, stamp_of_info
-from tuilabel.datasets.sources.layout import Layout
+from tuilabel.datasets.sources.layout import Below, Layout
 
 _MAX_DEPTH = 64  # a server may list subfolders endlessly
 
@@ -26,7 +26,7 @@ _MAX_DEPTH = 64  # a server may list subfolders endlessly
 class RemoteDirectory:
     """The images in a remote folder and its subfolders, found by their suffixes.
 
-    Hidden files and folders, projects (`*.tuilabel`) and links are skipped.
+    Hidden files and folders, projects (`*.tuilabel`), folders of the system and links are skipped.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class RemoteDirectory:
     def list(self) -> Iterator[Entry]:
         """Every image below the folder; the names of one folder at a time are in memory."""
         self._skipped = SkipLog()
-        layout = Layout(self.folders()) if self._labelled else None
+        layout = Layout.find(self.top) if self._labelled else None
         folders = [""]
         while folders:
             prefix = folders.pop()
@@ -76,19 +76,20 @@ class RemoteDirectory:
                         entry = Entry(name, size, stamp)
                         yield entry if layout is None else layout.classify(entry)
 
-    def folders(self) -> frozenset[str]:
-        """The names of the top-level folders that are not skipped.
+    def top(self, prefix: str = "") -> Below:
+        """What is in a folder, for `Layout.find`; also folders without images, as a look into each takes a request.
 
         Raises
         ------
         TuilabelError : if the folder cannot be listed.
         """
         try:
-            infos = self.ref.filesystem.ls(self._path(""), detail=True)
+            infos = self.ref.filesystem.ls(self._path(prefix), detail=True)
         except Exception as error:  # each file system raises its own errors
             raise self.ref.error(error) from error
-        names = (self._name(info["name"]) for info in infos if info["type"] == "directory")
-        return frozenset(name for name in names if name and not is_hidden(name))
+        named = [(self._name(info["name"])[len(prefix) :].strip("/"), info["type"] == "directory") for info in infos]
+        named = [(name, is_folder) for name, is_folder in named if name and not is_hidden(name)]
+        return any(is_image(name) for name, is_folder in named if not is_folder), [n for n, folder in named if folder]
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the given order, a few fetched in parallel."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from tuilabel.datasets.builtin.catalogue import DATASETS
 from tuilabel.datasets.sources.base import IMAGE_SUFFIXES, Source
-from tuilabel.datasets.sources.file_refs import FileRef, file_ref, is_url
+from tuilabel.datasets.sources.file_refs import FileRef, file_ref
 from tuilabel.datasets.sources.tables import TABLES
+from tuilabel.datasets.sources.texts import is_url
 from tuilabel.errors import UsageError
 
 if TYPE_CHECKING:  # each kind is imported when it is used: labelling MNIST does not wait for them

@@ -1,24 +1,35 @@
-"""Tables of paths: CSV, TSV, JSON lines and Parquet, row by row."""
+"""Tables of images: CSV, TSV, JSON lines and Parquet, row by row; manifests and labels to import are read here."""
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 from tuilabel.datasets.sources.base import reason_of, wrong_format
 from tuilabel.datasets.sources.file_refs import FileRef
+from tuilabel.datasets.sources.texts import class_text, classes_in, text_of
 from tuilabel.errors import TuilabelError, UsageError, printable
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
-_PATHS = ("path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "img", "img_path")
-_LABELS = ("label", "labels", "class", "class_name", "category", "target", "y")
-_SPLITS = ("split", "subset", "fold")
-_LONGEST_LINE = 2**20  # of JSON lines, in bytes
+PATHS = (
+    "path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "image_file", "image_name",
+    "img", "img_path", "img_file", "img_name", "image_url", "url", "uri",
+)  # fmt: skip
+LABELS = ("label", "labels", "class", "class_name", "category", "choice", "target", "y")
+SPLITS = ("split", "subset", "fold")
+_LONGEST_LINE = 2**28  # characters; a line may hold an image
+_WHOLE_FLOAT = re.compile(r"\d+\.0")
+_MISSING = {"", "nan"}
+
+Choose = Callable[[Sequence[str]], Mapping[str, int]]
+"""From the names of a table's columns to the positions of those that are wanted, by what each is wanted for."""
+
+csv.field_size_limit(2**31 - 1)
 
 
 class NoPathColumn(UsageError):
@@ -26,76 +37,225 @@ class NoPathColumn(UsageError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a table."""
+class Record:
+    """One row of a table.
 
+    Attributes
+    ----------
+    where : its line or row, for messages.
+    cells : the chosen cells, by what they were chosen for; `path`, if it was, is a text.
+    label : the class; None if the row names none, or several.
+    problem : why the row cannot be used, or why it names no class; empty if there is nothing to say.
+    is_odd : whether the row cannot be read at all, so that it has no cells.
+    """
+
+    where: str
+    cells: Mapping[str, Any]
+    label: str | None = None
+    problem: str = ""
+    is_odd: bool = False
+
+
+def read_records(ref: FileRef, choose: Choose, kind: str | None = None) -> Iterator[Record]:
+    """The rows of a table, one at a time, with the cells in the chosen columns.
+
+    A row that cannot be read (no JSON, more cells than columns) is an odd record among the others. Texts may be UTF-8
+    or UTF-16, with a byte order mark or without. A column of labels like 3.0 is one that pandas made of whole numbers.
+
+    Parameters
+    ----------
+    choose : may raise if a column is missing. For JSON lines it is called with the keys of each new kind of object.
+    kind : csv, tsv, jsonl or parquet; by default what the file's name says.
+
+    Raises
+    ------
+    TuilabelError : if the table is damaged, or has no row that can be read; the message has the line.
+    """
+    kind = kind or ref.name.rpartition(".")[2].lower()
+    readers = {"parquet": _parquet, "csv": _csv, "tsv": _csv, "txt": _csv}
+    first_odd, readable = None, False
+    try:
+        with ref.open() as file:
+            for record in readers.get(kind, _json_lines)(ref, file, choose):
+                readable = readable or not record.is_odd
+                first_odd = first_odd or (record if record.is_odd else None)
+                yield record
+    except (TuilabelError, GeneratorExit):
+        raise
+    except Exception as error:  # a disk error, a remote file system, pyarrow
+        raise ref.error(error) from error
+    if first_odd is not None and not readable:
+        raise damaged(ref, first_odd.where, first_odd.problem)
+
+
+def position(names: Sequence[str], usual: Iterable[str]) -> int | None:
+    """The position of the first of the `usual` names that a column has, whatever its case; `Image Path` is image_path.
+
+    A name is also found by exactly its own spelling.
+    """
+    found: dict[str, int] = {}
+    for k, name in enumerate(names):
+        found.setdefault(re.sub(r"[\s-]+", "_", str(name).strip().lower()), k)
+    exact = {str(name): k for k, name in reversed(list(enumerate(names)))}
+    return next((spelled[name] for name in usual for spelled in (exact, found) if name in spelled), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a manifest; `path` is empty if it cannot be used, and `problem` says why."""
+
+    where: str
     path: str
     label: str | None
     split: str | None
+    problem: str = ""
 
 
 def read_rows(ref: FileRef) -> Iterator[Row]:
-    """The rows of a table, one at a time.
+    """The rows of a manifest, one at a time.
 
-    The path is in the column path, file_name, filename, file, filepath, file_path, image, image_path, img or img_path;
-    the class in label, labels, class, class_name, category, target or y; the split in split, subset or fold: the first
-    of these that exists, in upper or lower case.
+    The path is in the first of the columns `PATHS`, the class in the first of `LABELS`, the split in the first of
+    `SPLITS`, in any case.
 
     Raises
     ------
     NoPathColumn : if there is no column of paths.
     TuilabelError : if the table is damaged; the message has the line.
     """
-    kind = ref.name.rpartition(".")[2].lower()
-    readers: dict[str, Callable[[FileRef, IO[bytes]], Iterator[Row]]] = {"parquet": _parquet, "csv": _csv, "tsv": _csv}
-    try:
-        with ref.open() as file:
-            yield from readers.get(kind, _json_lines)(ref, file)
-    except (TuilabelError, GeneratorExit):
-        raise
-    except Exception as error:  # a disk error, a remote file system, pyarrow
-        raise ref.error(error) from error
+
+    def choose(names: Sequence[str]) -> Mapping[str, int]:
+        found = {
+            role: position(names, usual) for role, usual in (("path", PATHS), ("label", LABELS), ("split", SPLITS))
+        }
+        if found["path"] is None:
+            available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
+            raise NoPathColumn(
+                f"{printable(ref.location)} has no column of paths: call one `path` (it has {available})"
+            )
+        return {role: k for role, k in found.items() if k is not None}
+
+    for record in read_records(ref, choose):
+        path = record.cells.get("path", "")
+        split = class_text(record.cells.get("split"))
+        yield Row(record.where, path, record.label, split, "" if path else record.problem or "no path")
 
 
-def _csv(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
-    # File names may not be UTF-8; Excel writes a byte order mark, and semicolons in locales with a decimal comma.
-    with io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="") as text:
-        first = text.readline(_LONGEST_LINE)
-        delimiter = "\t" if "\t" in first else ";" if ";" in first and "," not in first else ","
-        header = next(csv.reader([first], delimiter=delimiter), [])
-        pick = _picker(ref, header)
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                raise _damaged(ref, 1 + reader.line_num, reason_of(error)) from error
-            if cells is None:
-                return
-            if len(cells) != len(header) and cells:
-                reason = f"{len(cells)} columns, but {len(header)} in the first line"
-                raise _damaged(ref, 1 + reader.line_num, reason)
-            if cells:
-                yield _row(ref, 1 + reader.line_num, [cells[k] if k is not None else None for k in pick])
+def damaged(ref: FileRef, where: str, reason: str) -> TuilabelError:
+    """The error for a table that cannot be read on."""
+    return TuilabelError(f"{ref.location} is damaged in {where}: {reason}. Fix it and try again")
 
 
-def _json_lines(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
+def json_objects(text: TextIO) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """The objects of a JSON Lines file, each with its line; for a line that is none, the reason."""
     number = 0
-    while line := file.readline(_LONGEST_LINE):
+    while line := text.readline(_LONGEST_LINE):
         number += 1
         if not line.strip():
             continue
         try:
-            values = json.loads(line.decode("utf-8-sig", "surrogateescape"))
+            values = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _damaged(ref, number, f"not JSON ({reason_of(error)})") from error
-        if not isinstance(values, dict):
-            raise _damaged(ref, number, "not a JSON object")
-        keys = list(values)
-        yield _row(ref, number, [values[keys[k]] if k is not None else None for k in _picker(ref, keys, number)])
+            yield f"line {number}", f"not JSON ({reason_of(error)})"
+        else:
+            yield f"line {number}", values if isinstance(values, dict) else "not a JSON object"
 
 
-def _parquet(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
+def record_of(where: str, values: Sequence[Any], chosen: Mapping[str, int]) -> Record:
+    """The chosen cells of a row."""
+    cells = {role: values[k] for role, k in chosen.items()}
+    if "path" in cells:
+        path = cells["path"]
+        cells["path"] = path if isinstance(path, str) and path.strip() and "\0" not in path else ""
+    names = classes_in(cells.get("label"))
+    problem = f"{len(names)} classes: {', '.join(names)}" if len(names) > 1 else ""
+    return Record(where, cells, names[0] if len(names) == 1 else None, problem)
+
+
+def _odd(where: str, reason: str) -> Record:
+    return Record(where, {}, problem=reason, is_odd=True)
+
+
+def _csv(ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
+    with text_of(file) as text:
+        names, rows = _open_csv(ref, text)
+        chosen = choose(names)
+        whole_numbers = "label" in chosen and _holds_whole_floats(ref, chosen["label"])
+        for where, cells in rows:
+            if isinstance(cells, str):
+                yield _odd(where, cells)
+                continue
+            if whole_numbers:
+                text_now = cells[chosen["label"]].strip()
+                cells[chosen["label"]] = "" if text_now.lower() in _MISSING else text_now[:-2]
+            yield record_of(where, cells, chosen)
+
+
+def _open_csv(ref: FileRef, text: TextIO) -> tuple[list[str], Iterator[tuple[str, list[str] | str]]]:
+    """The names of the columns, and the rows: each with its line, and its cells or why it has none."""
+    first, above = text.readline(_LONGEST_LINE), 1
+    delimiter = ""
+    while first and (not first.strip() or first.lower().startswith("sep=")):
+        delimiter = first.strip()[4:5]  # Excel's own line
+        first, above = text.readline(_LONGEST_LINE), above + 1
+    outside_quotes = re.sub(r'"[^"]*"', "", first)
+    delimiter = delimiter or max(",;\t|", key=outside_quotes.count)
+    names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    return names, _csv_rows(ref, csv.reader(text, delimiter=delimiter, strict=True), len(names), above)
+
+
+def _csv_rows(ref: FileRef, reader: Any, width: int, above: int) -> Iterator[tuple[str, list[str] | str]]:
+    while True:
+        where = f"line {above + reader.line_num + 1}"
+        try:
+            cells: list[str] = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            if "unexpected end" in str(error):  # it has swallowed all lines after it
+                raise damaged(ref, where, "a quotation mark that is never closed") from error
+            yield where, reason_of(error)
+            continue
+        while len(cells) > width and not cells[-1].strip():
+            cells.pop()
+        if len(cells) > width:
+            yield where, f"{len(cells)} cells, but {width} columns: a comma in a name needs quotation marks around it"
+        elif any(cells):
+            yield where, cells + [""] * (width - len(cells))
+
+
+def _holds_whole_floats(ref: FileRef, column: int) -> bool:
+    """Whether all labels in a column look like 3.0; in most tables the first one settles it."""
+    found = False
+    with ref.open() as file, text_of(file) as text:
+        for _, cells in _open_csv(ref, text)[1]:
+            label = "" if isinstance(cells, str) else cells[column].strip()
+            if label.lower() not in _MISSING:
+                if not _WHOLE_FLOAT.fullmatch(label):
+                    return False
+                found = True
+    return found
+
+
+def _json_lines(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
+    chosen_of: dict[tuple[str, ...], Mapping[str, int]] = {}
+    with text_of(file) as text:
+        for where, values in json_objects(text):
+            if isinstance(values, str):
+                yield _odd(where, values)
+                continue
+            names = tuple(values)
+            if names not in chosen_of:
+                try:
+                    chosen_of[names] = choose(names)
+                except UsageError:
+                    if not chosen_of:  # the first object stands for the others
+                        raise
+                    yield _odd(where, f"none of the usual columns: it has {', '.join(names[:6]) or 'nothing'}")
+                    continue
+            yield record_of(where, [*values.values()], chosen_of[names])
+
+
+def _parquet(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
     from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is rarely needed
 
     try:
@@ -103,46 +263,15 @@ def _parquet(ref: FileRef, file: IO[bytes]) -> Iterator[Row]:
     except ArrowInvalid as error:
         raise wrong_format(".parquet") from error
     names = table.schema_arrow.names
-    pick = _picker(ref, names)
-    columns = [names[k] for k in pick if k is not None]
+    chosen = choose(names)
+    columns = sorted({names[k] for k in chosen.values()})
     number = 0
     for batch in table.iter_batches(batch_size=4096, columns=columns):
         values: Mapping[str, Sequence[Any]] = batch.to_pydict()
         for k in range(batch.num_rows):
             number += 1
-            yield _row(ref, number, [values[names[p]][k] if p is not None else None for p in pick])
+            yield record_of(f"row {number}", [values[name][k] for name in columns], _positions(columns, names, chosen))
 
 
-def _picker(ref: FileRef, names: Sequence[str], line: int | None = None) -> list[int | None]:
-    """The positions of the columns of paths, classes and splits, None for one that is missing."""
-    position = {str(name).strip().lower(): k for k, name in reversed(list(enumerate(names)))}
-    pick = [next((position[word] for word in words if word in position), None) for words in (_PATHS, _LABELS, _SPLITS)]
-    if pick[0] is None:
-        available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
-        where = ref.location if line is None else f"{ref.location}, line {line},"
-        raise NoPathColumn(f"{printable(where)} has no column of paths: call one `path` (it has {available})")
-    return pick
-
-
-def _row(ref: FileRef, line: int, values: list[Any]) -> Row:
-    path, label, split = values
-    if isinstance(path, dict) and "bytes" in path:
-        raise UsageError(f"{ref.location} contains the images themselves: write them to files, and a table of paths")
-    if not isinstance(path, str) or not path.strip() or "\0" in path:
-        raise _damaged(ref, line, "no path")
-    return Row(path, class_text(label), class_text(split))
-
-
-def class_text(value: object) -> str | None:
-    """A class as text; None if it is empty or not a class, such as a list of boxes."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bytes):
-        value = value.decode(errors="replace")
-    if value is None or isinstance(value, (list, dict, tuple)) or value != value:
-        return None
-    return str(value).strip() or None
-
-
-def _damaged(ref: FileRef, line: int, reason: str) -> TuilabelError:
-    return TuilabelError(f"{ref.location} is damaged in line {line}: {reason}. Fix it and try again")
+def _positions(columns: Sequence[str], names: Sequence[str], chosen: Mapping[str, int]) -> dict[str, int]:
+    return {role: columns.index(names[k]) for role, k in chosen.items()}

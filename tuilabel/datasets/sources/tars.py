@@ -32,7 +32,7 @@ from tuilabel.datasets.sources.base import (
 )
 from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.layout import Layout
-from tuilabel.datasets.sources.tables import class_text
+from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}

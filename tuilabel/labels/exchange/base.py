@@ -73,6 +73,10 @@ class ImportedLabel:
     at: datetime | None = None
     content: Callable[[], bytes | SourceError] | None = None
     """Reads the image file itself, if the label came with it."""
+    problem: str = ""
+    """Why there is no label, where that is worth saying, such as several classes."""
+    is_odd: bool = False
+    """Whether this is a record that could not be read at all; `problem` says why."""
 
 
 Writer: TypeAlias = Callable[[Iterable[LabelRow], Sequence[str], ItemFiles, Path, ExportOptions], WriteResult]

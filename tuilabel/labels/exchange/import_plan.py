@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from tuilabel.datasets import ImagePool
+from tuilabel.datasets.sources.texts import normal
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import ClassBook, ClassChange, clean_class_name, with_current_names
 from tuilabel.labels.events import Event, current_answers
@@ -46,6 +47,8 @@ class ImportPlan:
     """Rows whose item was not found."""
     without_label: list[ImportedLabel] = field(default_factory=list)
     """Rows without a class, or with one that is not a valid class name."""
+    odd: list[ImportedLabel] = field(default_factory=list)
+    """Records that could not be read."""
     new_classes: list[str] = field(default_factory=list)
     changes: list[ClassChange] = field(default_factory=list)
     """Class changes to write before the events."""
@@ -87,6 +90,9 @@ def plan_import(
     before = current_answers(with_current_names(events, [*changes, *book.changes]))
     given: dict[tuple[str, str], Event] = {}
     for row, index in rows:
+        if row.is_odd:
+            plan.odd.append(row)
+            continue
         if not row.label or not book.is_valid(row.label):
             plan.without_label.append(row)
             continue
@@ -124,6 +130,7 @@ class _Classes:
         self._book, self._n_events, self._now = ClassBook(changes), n_events, now
         self.changes: list[ClassChange] = []
         self.new: list[str] = []
+        self._spelled = {normal(name): name for name in classes}
         for name in classes:
             if self._book.first_id(name) is None:
                 self._change("begin", name, "")
@@ -139,6 +146,7 @@ class _Classes:
 
     def current_name(self, label: str) -> str:
         """The current name of the class: a class that was renamed or merged does not come back."""
+        label = self._spelled.get(label, label)  # it may be there in another form of Unicode
         if label in self._book.names:
             return label
         return self._book.name(self._book.first_id(label)) or label

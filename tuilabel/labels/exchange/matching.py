@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.ids import content_ids, file_id
 from tuilabel.datasets.sources.base import SourceError, read_file
+from tuilabel.datasets.sources.texts import is_upload, is_url, normal, paths_meant, upload_name
 from tuilabel.labels.exchange.base import ImportedLabel
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -34,17 +36,23 @@ class Matcher:
 
         The first of these that finds an item decides: the id; the file's name in the source, or its absolute path; the
         image that came with the label; the end of the path, if it fits exactly one item (`1.jpg` fits `cats/1.jpg` as
-        long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does); the content of the file at that path.
+        long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does); the name that an upload to Label Studio
+        gave the file, if it fits exactly one; the content of the file at that path. A path is tried in each way that
+        it may be meant, see `paths_meant`.
         """
         if _ID.fullmatch(row.id):
             index = int(self._pool.indices_of([row.id])[0])
             if index >= 0:
                 return index
-        for search in (self._by_name, self._by_embedded_image, self._by_path_suffix, self._by_file_content):
-            index = search(row)
-            if index >= 0:
-                return index
-        return -1
+        paths = [*paths_meant(row.path)] if row.path else []
+        found = chain(
+            map(self._by_name, paths),
+            (self._by_content(row.content()) for _ in range(1) if row.content is not None),
+            map(self._by_path_suffix, paths),
+            map(self._by_upload_name, paths),
+            (self._by_content(read_file(self._folder / path)) for path in paths if not is_url(path)),
+        )
+        return next((index for index in found if index >= 0), -1)
 
     @cached_property
     def _names(self) -> dict[str, int]:
@@ -65,19 +73,25 @@ class Matcher:
                 by_filename.setdefault(parts[-1], []).append((parts, index))
         return by_filename
 
-    def _by_name(self, row: ImportedLabel) -> int:
-        index = self._names.get(row.path, -1) if row.path else -1
-        if index < 0 and row.path.startswith("/"):
-            near = {index for _, index in self._paths_by_filename.get(Path(row.path).name, ())}
-            here = Path(row.path)
+    @cached_property
+    def _by_upload(self) -> dict[str, set[int]]:
+        """Pool indices by the name that Label Studio would give to an upload."""
+        by_upload: dict[str, set[int]] = {}
+        for name, index in self._names.items():
+            by_upload.setdefault(upload_name(name.rpartition("/")[2]), set()).add(index)
+        return by_upload
+
+    def _by_name(self, path: str) -> int:
+        index = self._names.get(path, -1)
+        if index < 0 and path.startswith("/"):
+            near = {index for _, index in self._paths_by_filename.get(normal(Path(path).name), ())}
+            here = Path(path)
             index = next((k for k in sorted(near) if self._pool.files.path(k) == here), -1)
         return index
 
-    def _by_embedded_image(self, row: ImportedLabel) -> int:
-        return -1 if row.content is None else self._by_content(row.content())
-
-    def _by_file_content(self, row: ImportedLabel) -> int:
-        return self._by_content(read_file(self._folder / row.path)) if row.path else -1  # or an absolute path
+    def _by_upload_name(self, path: str) -> int:
+        found = self._by_upload.get(path.rpartition("/")[2].partition("-")[2], set()) if is_upload(path) else set()
+        return next(iter(found)) if len(found) == 1 else -1
 
     def _by_content(self, data: bytes | SourceError) -> int:
         if isinstance(data, SourceError):
@@ -100,8 +114,8 @@ class Matcher:
             return None
         return pixels.reshape(1, height, width, channels)
 
-    def _by_path_suffix(self, row: ImportedLabel) -> int:
-        wanted = _parts(row.path)
+    def _by_path_suffix(self, path: str) -> int:
+        wanted = _parts(path)
         if not wanted:
             return -1
         fits = [
@@ -118,4 +132,4 @@ class Matcher:
 
 
 def _parts(path: str) -> tuple[str, ...]:
-    return tuple(part for part in path.replace("\\", "/").split("/") if part not in ("", "."))
+    return tuple(part for part in normal(path).split("/") if part not in ("", "."))

@@ -92,10 +92,12 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
     name = file_format
     try:
         name = detect_format(source) if name == "auto" else name
-        return name, list(FORMATS[name].read(source, options))
+        rows = list(FORMATS[name].read(source, options))
     except OSError as error:
         raise TuilabelError(f"cannot read {source}: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise TuilabelError(f"{source} is not text in UTF-8: convert it, or choose another `file_format`") from error
     except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise TuilabelError(f"{source} does not have the structure of {name}: choose another `file_format`") from error
+    if rows and all(row.is_odd for row in rows):
+        first = rows[0]
+        raise TuilabelError(f"{source}, {first.where}: {first.problem}. Fix it, or choose another `file_format`")
+    return name, rows

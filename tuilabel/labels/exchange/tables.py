@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
+from tuilabel.datasets.sources.file_refs import FileRef
+from tuilabel.datasets.sources.tables import LABELS, PATHS, Record, position, read_records
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.values import text_value, time_value
 
 COLUMNS = ("id", "path", "label", "annotator", "labelled_at", "seconds")
-LABEL_COLUMNS = ("label", "class", "class_name", "category", "choice", "target")
-PATH_COLUMNS = ("path", "file_name", "filename", "filepath", "file", "image")
+_LABEL_STUDIO = {"id", "annotator", "annotation_id"}
+_OF_LABEL_STUDIO = {*_LABEL_STUDIO, "created_at", "updated_at", "lead_time", "agreement", "history"}
 
 
 def peek(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
@@ -26,40 +28,63 @@ def peek(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
     return chain([first], rest), first.confidence is not None, first.probabilities is not None
 
 
-def find_columns(names: Iterable[str], options: ImportOptions, source: Path) -> tuple[str | None, str]:
-    """The column with the path, if there is one, and the column with the label.
+def read_table(source: Path, options: ImportOptions, kind: str) -> Iterator[ImportedLabel]:
+    """The labels in a table of the kind csv, jsonl or parquet.
 
     Raises
     ------
     UsageError : if a column that `options` name does not exist, or none has a usual name.
-    TuilabelError : if there are no columns at all.
+    TuilabelError : if it is damaged, or has no columns at all.
     """
-    names = list(names)
-    if not names:
+    if source.is_dir():
+        raise TuilabelError(f"{source} is a folder, but {kind} is a file: choose another `file_format`")
+    choose = partial(choose_columns, options=options, source=source)
+    return map(imported_row, read_records(FileRef(str(source), str(source)), choose, kind))
+
+
+def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -> dict[str, int]:
+    """The positions of the columns of a table of labels, for `read_records`; raises like `read_table`."""
+    if not any(name.strip() for name in names):
         raise TuilabelError(f"{source} has no columns: pass a table with a header")
     available = ", ".join(names)
 
-    def find(parameter: str, wanted: str | None, usual: tuple[str, ...]) -> str | None:
-        if wanted is not None and wanted not in names:
+    def find(parameter: str, wanted: str | None, usual: Sequence[str]) -> int | None:
+        k = position(names, usual if wanted is None else (wanted,))
+        if k is None and wanted is not None:
             raise UsageError(f"{source} has no column {wanted!r} for `{parameter}`: its columns are {available}")
-        return wanted or next((name for name in usual if name in names), None)
+        return k
 
-    path = find("path_column", options.path_column, PATH_COLUMNS)
-    label = find("label_column", options.label_column, LABEL_COLUMNS)
+    path = find("path_column", options.path_column, PATHS)
+    label = find("label_column", options.label_column, LABELS)
+    label = _only_control(names, path) if label is None else label
     if label is None:
         raise UsageError(f"{source} has no column called label: set `label_column` to one of {available}")
     if path is None and "id" not in names:
         raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {available}")
-    return path, label
+    others = {name: position(names, (name,)) for name in ("id", "annotator", "labelled_at")}
+    return {role: k for role, k in {"path": path, "label": label, **others}.items() if k is not None}
 
 
-def imported_row(row: Mapping[str, Any], where: str, path: str | None, label: str) -> ImportedLabel:
-    """The label in a row of a table, given its columns for the path and the label."""
+def imported_row(record: Record) -> ImportedLabel:
+    """The label in a row of a table."""
+    cells = record.cells
     return ImportedLabel(
-        where=where,
-        label=text_value(row.get(label)),
-        id=text_value(row.get("id")),
-        path="" if path is None else str(row.get(path) or ""),
-        annotator=text_value(row.get("annotator")),
-        at=time_value(row.get("labelled_at")),
+        where=record.where,
+        label=record.label or "",
+        id=text_value(cells.get("id")),
+        path=cells.get("path", ""),
+        annotator=text_value(cells.get("annotator")),
+        at=time_value(cells.get("labelled_at")),
+        problem=record.problem,
+        is_odd=record.is_odd,
     )
+
+
+def _only_control(names: Sequence[str], path: int | None) -> int | None:
+    """The column of the one control in a table of Label Studio, which names it as its author called it."""
+    if not set(names) >= _LABEL_STUDIO:
+        return None
+    controls = [k for k, name in enumerate(names) if k != path and name not in _OF_LABEL_STUDIO]
+    begin, end = names.index("id"), names.index("annotator")
+    between = [k for k in controls if begin < k < end]  # before `id` are the data of the task
+    return next((found[0] for found in (between, controls) if len(found) == 1), None)

@@ -1,11 +1,10 @@
-"""Text files: written atomically, JSON lines read with line numbers for error messages."""
+"""Text files, written atomically."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError
@@ -38,18 +37,3 @@ def check_new_file(out: Path, force: bool) -> None:
         raise TuilabelError(f"{out} is a directory, but this format is a single file: choose another `out`")
     if (out.exists() or out.is_symlink()) and not force:
         raise TuilabelError(f"{out} already exists: pass `force=True` to overwrite it, or choose another `out`")
-
-
-def json_lines(source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The objects of a JSON Lines file, each with its line for messages; `TuilabelError` if a line is not an object."""
-    with source.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise TuilabelError(f"{source}, line {number}, is not JSON: {error}") from error
-            if not isinstance(row, dict):
-                raise TuilabelError(f"{source}, line {number}, is not a JSON object")
-            yield f"line {number}", row

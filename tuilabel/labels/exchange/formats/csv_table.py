@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TextIO
 
-from tuilabel.errors import TuilabelError
-from tuilabel.labels.exchange.base import Format, ImportedLabel, ImportOptions
+from tuilabel.labels.exchange.base import Format
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, find_columns, imported_row, peek
+from tuilabel.labels.exchange.tables import COLUMNS, peek, read_table
 from tuilabel.labels.exchange.text_files import text_file_writer
 
 
@@ -36,27 +35,11 @@ def write_csv(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) ->
     return written
 
 
-def read_csv(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read a table with a header; the delimiter is a comma, a semicolon or a tab."""
-    csv.field_size_limit(2**31 - 1)
-    with source.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-        first = file.readline()
-        file.seek(0)
-        delimiter = max(",;\t", key=first.count)
-        table = csv.DictReader(file, delimiter=delimiter)
-        path, label = find_columns(table.fieldnames or (), options, source)
-        try:
-            for row in table:
-                yield imported_row(row, f"line {table.line_num}", path, label)
-        except csv.Error as error:
-            raise TuilabelError(f"{source}, line {table.line_num}, is not CSV: {error}") from error
-
-
 FORMAT = Format(
     "csv",
     "file",
     writer=text_file_writer(write_csv),
-    reader=read_csv,
+    reader=partial(read_table, kind="csv"),
     stream=write_csv,
     suffixes=(".csv", ".tsv", ".txt"),
 )

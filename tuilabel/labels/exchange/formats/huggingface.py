@@ -9,6 +9,7 @@ from pathlib import Path
 from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory
+from tuilabel.labels.exchange.formats.imagefolder import read_imagefolder
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
 
@@ -46,4 +47,4 @@ def write_huggingface(
     return directory.result(sum(map(len, lines.values())))
 
 
-FORMAT = Format("huggingface", "directory", writer=write_huggingface)
+FORMAT = Format("huggingface", "directory", writer=write_huggingface, reader=read_imagefolder)

@@ -6,18 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from tuilabel.datasets.item_files import ItemFiles
-from tuilabel.datasets.sources.base import read_file
-from tuilabel.errors import TuilabelError
+from tuilabel.datasets.ids import file_id
+from tuilabel.datasets.item_files import ItemFiles, png
+from tuilabel.datasets.sources import Source, SourceError, open_source
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
-from tuilabel.labels.exchange.image_files import IMAGE_SUFFIXES
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
 from tuilabel.labels.exchange.values import text_value, time_value
-
-PART_NAMES = {"train", "val", "valid", "validation", "test"}
 
 
 def write_imagefolder(
@@ -33,31 +30,43 @@ def write_imagefolder(
 
 
 def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read `CLASS/…/image` or `train/CLASS/…/image`.
+    """Read the images and classes of a folder or archive, just as they are read when it is a DATASET.
 
-    In a directory that tuilabel has exported the manifest identifies each file, even one that was moved to the folder
-    of another class: then it has that class.
+    These are `CLASS/…/image`, `train/CLASS/…/image`, an image folder of Hugging Face, shards of a WebDataset. In what
+    tuilabel has exported the manifest identifies each file, even one that was moved to the folder of another class:
+    then it has that class.
     """
-    if not source.is_dir():
-        raise TuilabelError(f"{source} is a file, but imagefolder is a directory: choose another `file_format`")
+    images = open_source(str(source), labels_from_folders=True)
     manifest = read_manifest(source)
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    tops = {path.relative_to(source).parts[0] for path in files if len(path.relative_to(source).parts) > 1}
-    level = 1 if tops and tops <= PART_NAMES else 0
-    for path in files:
-        parts = path.relative_to(source).parts
-        folder = parts[level] if len(parts) > level + 1 else ""
-        entry = items.get(path.name, {})
+    entries = sorted(images.list(), key=lambda entry: entry.name)
+    # Each image of a compressed archive would be read from the start of it: all at once they are only identified.
+    ids = _ids(images, [entry.name for entry in entries]) if images.sequential else {}
+    for entry in entries:
+        folders = entry.name.split("/")
+        item = items.get(folders.pop(), {})
+        label = class_of_folder.get(folders[-1] if folders else "", entry.label)
+        path = images.path(entry.name)
         yield ImportedLabel(
-            where=str(path.relative_to(source)),
-            label=str(class_of_folder.get(folder, folder)),
-            id=text_value(entry.get("id")),
-            path=str(path.absolute()),
-            annotator=text_value(entry.get("annotator")),
-            at=time_value(entry.get("labelled_at")),
-            content=partial(read_file, path),
+            where=entry.name,
+            label=text_value(label),
+            id=text_value(item.get("id")) or ids.get(entry.name, ""),
+            path=entry.name if path is None else str(path),
+            annotator=text_value(item.get("annotator")),
+            at=time_value(item.get("labelled_at")),
+            content=None if images.sequential else partial(_content, images, entry.name),
         )
+    for name, reason in images.skipped():
+        yield ImportedLabel(where=name, label="", problem=reason, is_odd=True)
+
+
+def _ids(images: Source, names: Sequence[str]) -> dict[str, str]:
+    return {name: file_id(content) for name, content in images.read(names) if isinstance(content, bytes)}
+
+
+def _content(images: Source, name: str) -> bytes | SourceError:
+    _, content = next(iter(images.read([name])))
+    return content if isinstance(content, bytes | SourceError) else png(content)
 
 
 FORMAT = Format(
@@ -65,4 +74,5 @@ FORMAT = Format(
     "directory",
     writer=write_imagefolder,
     reader=read_imagefolder,
+    suffixes=(".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz", ".tbz2", ".xz", ".txz"),
 )

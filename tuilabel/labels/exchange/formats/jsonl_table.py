@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any, TextIO
 
-from tuilabel.labels.exchange.base import Format, ImportedLabel, ImportOptions
+from tuilabel.labels.exchange.base import Format
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, find_columns, imported_row
-from tuilabel.labels.exchange.text_files import json_lines, text_file_writer
+from tuilabel.labels.exchange.tables import COLUMNS, read_table
+from tuilabel.labels.exchange.text_files import text_file_writer
 
 
 def write_jsonl(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) -> int:
@@ -28,19 +28,11 @@ def write_jsonl(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) 
     return written
 
 
-def read_jsonl(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read one object per line; the first one determines the columns."""
-    columns: tuple[str | None, str] | None = None
-    for where, row in json_lines(source):
-        columns = columns or find_columns(row, options, source)
-        yield imported_row(row, where, *columns)
-
-
 FORMAT = Format(
     "jsonl",
     "file",
     writer=text_file_writer(write_jsonl),
-    reader=read_jsonl,
+    reader=partial(read_table, kind="jsonl"),
     stream=write_jsonl,
     suffixes=(".jsonl", ".ndjson"),
 )

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.item_files import ItemFiles
-from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
-from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
+from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, find_columns, imported_row, peek
+from tuilabel.labels.exchange.tables import COLUMNS, peek, read_table
 from tuilabel.labels.exchange.text_files import check_new_file
 
 CHUNK = 20_000  # rows per row group, which bounds the memory
@@ -49,24 +49,6 @@ def write_parquet(
     return WriteResult(written)
 
 
-def read_parquet(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read the columns that are needed, batch by batch."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    try:
-        with parquet.ParquetFile(source) as table:
-            path, label = find_columns(table.schema_arrow.names, options, source)
-            wanted = {path or "id", label, "id", "annotator", "labelled_at"} & set(table.schema_arrow.names)
-            number = 0
-            for batch in table.iter_batches(columns=sorted(wanted)):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield imported_row(row, f"row {number}", path, label)
-    except pa.ArrowException as error:
-        raise TuilabelError(f"{source} is not a Parquet table: {' '.join(str(error).split())}") from error
-
-
 def _chunks(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
     chunk: list[LabelRow] = []
     for row in rows:
@@ -87,6 +69,6 @@ FORMAT = Format(
     "parquet",
     "file",
     writer=write_parquet,
-    reader=read_parquet,
+    reader=partial(read_table, kind="parquet"),
     suffixes=(".parquet",),
 )

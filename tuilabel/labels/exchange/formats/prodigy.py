@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.datasets.sources.tables import json_objects
+from tuilabel.datasets.sources.texts import classes_in, text_of
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.text_files import json_lines, open_text
+from tuilabel.labels.exchange.text_files import open_text
 from tuilabel.labels.exchange.values import text_value, timestamp_value
 
 ANNOTATIONS = "annotations.jsonl"
@@ -47,27 +50,55 @@ def write_prodigy(
 
 def read_prodigy(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
     """Read answers of the interfaces `choice` and `classification`; only accepted ones have a label."""
-    for where, task in json_lines(source / ANNOTATIONS if source.is_dir() else source):
-        accepted = task.get("accept")
-        label = task.get("label") if accepted is None else accepted[0] if len(accepted) == 1 else None
-        meta = task.get("meta") or {}
-        image = text_value(task.get("image"))
-        embedded = image.startswith("data:")
-        yield ImportedLabel(
-            where=where,
-            label=text_value(label) if task.get("answer") == "accept" else "",
-            id=text_value(meta.get("id")),
-            path=text_value(task.get("path") or meta.get("path") or meta.get("file") or ("" if embedded else image)),
-            annotator=text_value(task.get("_annotator_id")),
-            at=timestamp_value(task.get("_timestamp")),
-            content=partial(_decode_data_url, image) if embedded else None,
-        )
+    source = source / ANNOTATIONS if source.is_dir() else source
+    with source.open("rb") as file, text_of(file) as text:
+        for where, task in json_objects(text):
+            yield _label_of(where, task)
 
 
 def recognise_prodigy(source: Path) -> bool:
     """Whether the first line of a JSON Lines file is an answer of Prodigy."""
-    _, first = next(json_lines(source), ("", {}))
-    return bool({"answer", "accept", "_view_id", "_input_hash"} & set(first))
+    with source.open("rb") as file, text_of(file) as text:
+        _, first = next(json_objects(text), ("", ""))
+    return not isinstance(first, str) and bool({"answer", "accept", "_view_id", "_input_hash"} & set(first))
+
+
+def _label_of(where: str, task: dict[str, Any] | str) -> ImportedLabel:
+    if isinstance(task, str):
+        return ImportedLabel(where, "", problem=task, is_odd=True)
+    answer = text_value(task.get("answer"))
+    accepted = task.get("accept")
+    if accepted is None:
+        names = classes_in(task.get("label"))
+    elif isinstance(accepted, list):
+        texts = _option_texts(task.get("options"))
+        names = [name for choice in accepted if (name := texts.get(str(choice)) or text_value(choice))]
+    else:
+        return ImportedLabel(where, "", problem="`accept` is not a list", is_odd=True)
+    meta = task.get("meta")
+    meta = meta if isinstance(meta, dict) else {}
+    image = task.get("image")
+    image = image if isinstance(image, str) else ""
+    embedded = image.startswith("data:")
+    paths = (task.get("path"), meta.get("path"), meta.get("file"), "" if embedded else image)
+    problem = f"{len(names)} classes: {', '.join(names)}" if len(names) > 1 else ""
+    return ImportedLabel(
+        where=where,
+        label=names[0] if len(names) == 1 and answer == "accept" else "",
+        id=text_value(meta.get("id")),
+        path=next((path for path in paths if path and isinstance(path, str)), ""),
+        annotator=text_value(task.get("_annotator_id")),
+        at=timestamp_value(task.get("_timestamp")),
+        content=partial(_decode_data_url, image) if embedded else None,
+        problem=problem if answer == "accept" else f"answered: {answer or 'nothing'}",
+    )
+
+
+def _option_texts(options: object) -> dict[str, str]:
+    """The texts of options whose ids are only numbers: their classes are in the texts."""
+    choices = [choice for choice in options if isinstance(choice, dict)] if isinstance(options, list) else []
+    numbered = [choice for choice in choices if re.fullmatch(r"\d+", str(choice.get("id")))]
+    return {str(choice["id"]): text_value(choice.get("text")) for choice in numbered}
 
 
 def _answer(row: LabelRow, path: Path, choices: list[dict[str, str]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory
+from tuilabel.labels.exchange.formats.imagefolder import read_imagefolder
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
 
@@ -30,4 +31,4 @@ def write_ultralytics(
     return directory.result(written)
 
 
-FORMAT = Format("ultralytics", "directory", writer=write_ultralytics)
+FORMAT = Format("ultralytics", "directory", writer=write_ultralytics, reader=read_imagefolder)
