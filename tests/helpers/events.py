@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -38,9 +37,3 @@ def item_event(index: int, key: str = "", **changes: Any) -> Event:
     """A label of class a for item `i<index>`, without a prediction."""
     values = {"class_name": "a", "trained_on": None, "predicted": None, "confidence": None, **changes}
     return event(index, f"i{index}", **{"key": key or f"e{index}", **values})
-
-
-def current_notes(events: Iterable[Event]) -> dict[str, str]:
-    """The current note of each item id: the last one, unless it is empty."""
-    notes = {event.item: event.note for event in events if event.kind == "note"}
-    return {item: note for item, note in notes.items() if note}

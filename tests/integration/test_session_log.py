@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.events import current_notes
 from tests.helpers.sessions import Clock, answers_by_annotator, item_at
 from tests.helpers.toy import make_toy
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import ClassChange, Event, Round, current_answers, with_current_names
+from tuilabel.labels.events import current_flags, current_notes
 from tuilabel.learner.trainer.messages import ItemPredictions, Message, Question, RoundResult, TrainRequest
 from tuilabel.session import LabellingSession
 
@@ -108,6 +108,7 @@ def snapshot(session: LabellingSession) -> dict[str, Any]:
         "counts": (statistics.labelled, statistics.skipped, statistics.flagged, statistics.class_counts),
         "audit": statistics.audit,
         "notes": session.notes(),
+        "flags": {index: (e.annotator, e.at, e.origin) for index, e in session.flags.items()},
         "classes": (session.classes, session.class_ids),
         "all": [sorted(answers_by_annotator(session, i)) for i in range(len(session.pool.ids))],
     }
@@ -130,6 +131,10 @@ def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
                 session.answer(index, "label", d)
             case "flag":
                 session.answer(index, "flag")
+            case "unflag":
+                session.unflag(index)
+            case "flag many":
+                session.toggle_flag([index, (index + 5) % 24, b % 24])
             case "by class":
                 session.confirm_class([index, (index + 5) % 24, b % 24], d, predicted=[d, d, d])
             case "withdraw":
@@ -162,9 +167,9 @@ def act(opened: ReopenedSession, action: tuple[str, int, int]) -> None:
         pass
 
 
-VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "by class", "withdraw", "undo", "undo",
-         "undo", "redo", "redo", "note", "add", "rename", "merge", "other", "label many", "label each", "skip many",
-         "confirm many", "withdraw many")  # fmt: skip
+VERBS = ("label", "label", "skip", "confirm", "relabel", "relabel", "flag", "unflag", "flag many", "by class",
+         "withdraw", "undo", "undo", "undo", "redo", "redo", "note", "add", "rename", "merge", "other", "label many",
+         "label each", "skip many", "confirm many", "withdraw many")  # fmt: skip
 ACTIONS = st.lists(st.tuples(st.sampled_from(VERBS), st.integers(0, 99), st.integers(0, 99)), max_size=40)
 STRATEGIES = st.sampled_from(["margin", "withdraw", "review", "by-class"])  # some named like the origin of an event
 QUIET = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -180,7 +185,9 @@ def test_a_restarted_session_equals_the_live_one(actions: list[tuple[str, int, i
     events = with_current_names(opened.log.events, opened.log.changes)
     read = {int(TOY.pool.indices_of([i])[0]): (e.kind, e.class_name) for i, e in current_answers(events).items()}
     assert read == {index: answer[:2] for index, answer in before["answers"].items()}
-    assert sorted(current_notes(events).values()) == sorted(before["notes"].values())
+    assert sorted(event.note or "" for event in current_notes(events).values()) == sorted(before["notes"].values())
+    flags = {int(TOY.pool.indices_of([i])[0]): e.annotator for i, e in current_flags(events).items()}
+    assert flags == {index: flag[0] for index, flag in before["flags"].items()}
     opened.reopen(opened.annotator)
     assert snapshot(opened.session) == before
     assert opened.session.can_undo == can_undo

@@ -402,3 +402,23 @@ async def test_help_screen(make_app: AppMaker, toy: Toy, snapshot: SnapshotAsser
     async with running(app, (80, 24)) as pilot:
         await pilot.press("question_mark")
         assert screen_text(app) + "\n" == snapshot
+
+
+async def test_a_flag_stands_beside_the_label_and_undo_says_what_it_took_back(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        batch = app.session.batch
+        assert batch is not None
+        index = batch.items[0].index
+        await pilot.press("a", "left", "exclamation_mark")
+        assert "Flagged: a stays its label" in status(app)
+        assert "✓ a ⚑" in screen_text(app)
+        assert focused(app) == 0, "the label is given: the focus stays for another look"
+        assert app.session.flag_on(index) is not None
+        await pilot.press("backspace")
+        assert "Took back: the flag on" in status(app)
+        await pilot.press("exclamation_mark", "exclamation_mark")
+        assert "Took the flag off" in status(app)
+        assert app.session.flag_on(index) is None
+        await pilot.press("backspace", "backspace", "backspace")
+        assert f"Took back: a on {app.session.pool.files.last_name(index)}" in status(app)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 
-from tests.helpers.events import item_event
-from tuilabel.labels import Event
+from tests.helpers.events import START, item_event
+from tuilabel.labels import Event, current_answers
+from tuilabel.labels.events import current_flags
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session.review import ReviewItem, agreement, review_items
 
@@ -22,9 +24,23 @@ def out_of_fold(p: dict[int, float]) -> OutOfFoldPredictions:
 
 def review(events: list[Event], predictions: OutOfFoldPredictions | None = None) -> list[ReviewItem]:
     """The list after `events`, in order; item i7 is pool index 7."""
-    undone = {e.undoes for e in events if e.kind == "undo"}
-    answers = {int(e.item[1:]): e for e in events if e.kind != "undo" and e.key not in undone}
-    return review_items(answers, events, CLASSES, predictions)
+    answers, flags = (
+        {int(item[1:]): event for item, event in found.items()}
+        for found in (current_answers(events), current_flags(events))
+    )
+    return review_items(answers, flags, events, CLASSES, predictions)
+
+
+def test_a_flagged_label_is_listed_until_it_is_answered_in_review_or_the_flag_is_off() -> None:
+    events = [item_event(0), item_event(1, "r", origin="review"), item_event(2)]
+    flags = [item_event(i, f"f{i}", kind="flag", class_name=None, annotator="bob") for i in (0, 1)]
+    flags = [replace(flag, at=flag.at + timedelta(minutes=1)) for flag in flags]
+    listed = review([*events, *flags])
+    assert [(item.index, item.reason, item.label) for item in listed] == [(0, "flagged", 0), (1, "flagged", 0)]
+    kept = replace(item_event(0, "k", origin="review"), at=START + timedelta(minutes=2))
+    off = replace(item_event(1, "off", kind="unflag", class_name=None), at=START + timedelta(minutes=2))
+    assert [item.index for item in review([*events, *flags, kept])] == [1]
+    assert review([*events, *flags, kept, off]) == []
 
 
 def test_items_are_ordered_by_reason_and_each_is_listed_once() -> None:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-Kind = Literal["label", "skip", "flag", "undo", "note"]
+Kind = Literal["label", "skip", "flag", "unflag", "undo", "note"]
+"""A label or a skip is an answer. A flag stands beside the answer until it is taken off again; see `Event.beside`."""
 Origin = Literal["batch", "direct", "by-class", "history", "review", "import", "undo", "withdraw"]
 """How an event came about. Answers: to an item of a batch, to an item addressed directly (notes, too), on the screen of
 that name, or from an imported file. Undo events: of a step, or a withdrawal, which is a step of its own."""
-ANSWERS = ("label", "skip", "flag")
 
 
 @dataclass(frozen=True)
 class Event:
-    """An answer, the undo of one, or a note on an item."""
+    """An answer, a flag put on or taken off, the undo of one of these, or a note on an item."""
 
     key: str
     """Unique; other events refer to it."""
@@ -51,6 +51,9 @@ class Event:
     shown: bool | None = None
     """Whether the prediction was on the screen before the answer, which may then lean on it; None without a prediction,
     and in events of older versions."""
+    beside: bool = True
+    """Whether a flag leaves the answer as it is, and an answer the flag. In events of format 4 and older it is False:
+    there, a flag took the place of the label, and a label or a skip that of the flag."""
 
 
 @dataclass(frozen=True)
@@ -81,12 +84,66 @@ class Round:
     items: tuple[RoundItem, ...]
 
 
+def standing_rows(events: Sequence[Event]) -> tuple[list[int], list[int]]:
+    """Which answers to one item stand, and which flags.
+
+    Parameters
+    ----------
+    events : answers to the item and its flags, none of them undone, in order.
+
+    Returns
+    -------
+    The rows of the answers, the last of which is the current one, and the rows of the flags; none if it is not flagged.
+    """
+    answers: list[int] = []
+    flags: list[int] = []
+    for row, event in enumerate(events):
+        if event.kind == "flag":
+            flags.append(row)
+        elif event.kind == "unflag" or not event.beside:
+            flags = []
+            answers = [other for other in answers if events[other].kind != "flag"]  # what it took the place of is back
+        if event.kind in ("label", "skip") or (event.kind == "flag" and not event.beside):
+            answers.append(row)
+    return answers, flags
+
+
 def current_answers(events: Iterable[Event]) -> dict[str, Event]:
-    """The standing answer of each item id: the last one that was not undone."""
-    return {event.item: event for event in standing_answers(list(events))}
+    """What stands for each item id: the last answer that was not undone or, without one, the flag."""
+    answers, flags = _standing(events)
+    return {**flags, **{item: of_item[-1] for item, of_item in answers.items()}}
 
 
-def standing_answers(events: Sequence[Event]) -> list[Event]:
-    """The answers that were not undone, in order; several for an item that was answered again."""
+def current_flags(events: Iterable[Event]) -> dict[str, Event]:
+    """The flag of each flagged item, by item id, whether the item has an answer or not."""
+    return _standing(events)[1]
+
+
+def current_notes(events: Iterable[Event]) -> dict[str, Event]:
+    """The note of each item that has one, by item id."""
+    notes = {event.item: event for event in events if event.kind == "note"}
+    return {item: event for item, event in notes.items() if event.note}
+
+
+def standing_answers(events: Iterable[Event]) -> list[Event]:
+    """The answers that were not undone, item by item, in order; several for an item that was answered again."""
+    return [event for of_item in _standing(events)[0].values() for event in of_item]
+
+
+def _standing(events: Iterable[Event]) -> tuple[dict[str, list[Event]], dict[str, Event]]:
+    """Answers and flags that stand, by item id."""
+    events = list(events)
     undone = {event.undoes for event in events if event.kind == "undo"}
-    return [event for event in events if event.kind in ANSWERS and event.key not in undone]
+    by_item: dict[str, list[Event]] = {}
+    for event in events:
+        if event.kind not in ("undo", "note") and event.key not in undone:
+            by_item.setdefault(event.item, []).append(event)
+    answers: dict[str, list[Event]] = {}
+    flags: dict[str, Event] = {}
+    for item, of_item in by_item.items():
+        rows, flag_rows = standing_rows(of_item)
+        if rows:
+            answers[item] = [of_item[row] for row in rows]
+        if flag_rows:
+            flags[item] = of_item[flag_rows[-1]]
+    return answers, flags

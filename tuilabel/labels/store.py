@@ -18,7 +18,7 @@ from tuilabel.files import is_on_network
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
-VERSION = 4
+VERSION = 5
 
 _metadata = sa.MetaData()
 _about = sa.Table("about", _metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -45,6 +45,7 @@ _events = sa.Table(
     sa.Column("step", sa.String(32)),
     sa.Column("origin", sa.String(16)),
     sa.Column("shown", sa.Boolean),
+    sa.Column("beside", sa.Boolean),
 )
 _class_changes = sa.Table(
     "class_changes",
@@ -88,6 +89,7 @@ _ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
     2: (_events.c.note, _events.c.step),
     3: (_rounds.c.test_size, _events.c.origin),
     4: (_events.c.shown, _round_items.c.hidden),
+    5: (_events.c.beside,),
 }
 """Columns added by a format; format 2 also added the table of class changes."""
 
@@ -237,8 +239,8 @@ def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
 
 
 def _event(row: Mapping[Any, Any]) -> Event:
-    """The event of a row. Before format 3 its origin was kept as its strategy."""
-    values = {**row, "at": _time(row["at"])}
+    """The event of a row. Before format 3 its origin was kept as its strategy; before format 5 flags were answers."""
+    values = {**row, "at": _time(row["at"]), "beside": bool(row["beside"])}
     if row["origin"] is None:
         kind, strategy = row["kind"], row["strategy"]
         if kind == "undo":

@@ -1,4 +1,4 @@
-"""Answers, notes and classes. Each change goes to the writer first, then to the ledger, then to the undo steps."""
+"""Answers, flags, notes and classes: each change goes to the writer first, then to the ledger, then to the steps."""
 
 from __future__ import annotations
 
@@ -21,8 +21,12 @@ class Touched:
 
     pool_indices: tuple[int, ...] = ()
     """The items whose answers changed; empty for a class change."""
-    classes: bool = False
-    """Whether the classes changed."""
+    answers: tuple[Event, ...] = ()
+    """The answers and flags that were taken back or put back, with current class names."""
+    change: ClassChange | None = None
+    """The class change that was undone or done again."""
+    is_back: bool = False
+    """Whether they stand again: after a redo, and after a withdrawal was undone."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class _UndoneStep:
 
 
 class Answers:
-    """All answers, notes and classes of one pool, derived from the log.
+    """All answers, flags, notes and classes of one pool, derived from the log.
 
     Parameters
     ----------
@@ -45,7 +49,7 @@ class Answers:
     Attributes
     ----------
     book, timeline : the current classes, and what names meant earlier.
-    ledger : the standing answers.
+    ledger : the standing answers and flags.
     notes : the current notes, by pool index.
     steps : what this annotator can undo.
     """
@@ -76,18 +80,20 @@ class Answers:
     # -- changes ------------------------------------------------------------------------------------------------
 
     def write(self, events: Sequence[tuple[int, Event]]) -> None:
-        """Write answers or notes, each with the pool index of its item; several answers form one step."""
+        """Write answers, flags or notes, each with the pool index of its item; several answers form one step."""
         self._undone = self._undone if all(event.kind == "note" for _, event in events) else []
         self._write_and_follow(events)
 
     def withdraw(self, pool_indices: Sequence[int]) -> list[int]:
         """Withdraw the standing answers of items and their annotators' earlier ones, as one step.
 
+        Of an item without an answer its flag is withdrawn.
+
         Returns
         -------
-        Pool indices of the items that had an answer.
+        Pool indices of the items that had either.
         """
-        answered = [pool_idx for pool_idx in dict.fromkeys(pool_indices) if self.ledger.answers(pool_idx)]
+        answered = [pool_idx for pool_idx in dict.fromkeys(pool_indices) if pool_idx in self.ledger.standing]
         if answered:
             self._undone = []
             self._write_and_follow(self._withdrawal(answered))
@@ -132,10 +138,10 @@ class Answers:
             elif self.ledger.stands(pool_idx, key):
                 removal = self._removal(event, step_key)
                 written.append((pool_idx, removal))
-                undone.append((pool_idx, self.ledger.answers(pool_idx)[-1], removal.key))
+                undone.append((pool_idx, self.ledger.entry(pool_idx, key), removal.key))
         self._write_and_follow(written)
         self._undone.append(_UndoneStep(step, tuple(undone)))
-        return Touched(tuple(pool_idx for pool_idx, _ in written))
+        return self._touched(undone, is_back=step.kind == "withdraw")
 
     def redo(self) -> Touched | None:
         """Redo the step that was undone last; None if there is none."""
@@ -153,7 +159,11 @@ class Answers:
             written = [(pool_idx, self._repeated(answer, key, step_key)) for pool_idx, answer, key in last.entries]
         self._write_and_follow(written)
         self._undone.pop()
-        return Touched(tuple(pool_idx for pool_idx, _ in written))
+        return self._touched(last.entries, is_back=last.step.kind != "withdraw")
+
+    def _touched(self, entries: Sequence[tuple[int, StandingAnswer, str]], *, is_back: bool) -> Touched:
+        answers = tuple(self.ledger.with_current_names(answer) for _, answer, _ in entries)
+        return Touched(tuple(pool_idx for pool_idx, _, _ in entries), answers, is_back=is_back)
 
     def _next_undo(self) -> Step | None:
         return next((step for step in self.steps.newest_first() if self._can_be_undone(step)), None)
@@ -218,13 +228,14 @@ class Answers:
         return StandingAnswer(event, self.book.class_id(event.class_name), self.book.class_id(event.predicted))
 
     def _withdrawal(self, pool_indices: Iterable[int]) -> list[tuple[int, Event]]:
-        """Undo events for the standing answers of items and their annotators' earlier ones, in one step."""
+        """Undo events for the standing answers of items and their annotators' earlier ones, or for flags; one step."""
         step_key = uuid.uuid4().hex
         written = []
         for pool_idx in pool_indices:
             stack = self.ledger.answers(pool_idx)
-            annotator = stack[-1].event.annotator
+            annotator = stack[-1].event.annotator if stack else None
             earlier = [answer.event for answer in stack if answer.event.annotator == annotator]
+            earlier = earlier or [flag.event for flag in self.ledger.flag_entries(pool_idx)]
             written += [(pool_idx, self._removal(event, step_key, "withdraw")) for event in earlier]
         return written
 
@@ -251,7 +262,7 @@ class Answers:
         written = self._write_change(kind, change.name, change.into, change.key)
         self.steps.follow_change(written, change)
         self.ledger.rebuild()
-        return Touched(classes=True)
+        return Touched(change=change, is_back=kind == "redo")
 
     def _write_change(
         self, kind: ChangeKind, name: str, into: str | None = None, undoes: str | None = None

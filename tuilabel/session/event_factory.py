@@ -42,7 +42,8 @@ class EventFactory:
         """Whether the prediction of an item is not to be shown yet; see `LabellingSession.hides`."""
         queried = self._batches.find(pool_idx)
         is_hidden = self.blind or (queried is not None and queried[1].hidden)
-        return is_hidden and pool_idx not in self._ledger.standing
+        standing = self._ledger.standing.get(pool_idx)
+        return is_hidden and (standing is None or standing.kind == "flag")
 
     def note(self, pool_idx: int, text: str) -> Event:
         """A note on an item."""
@@ -82,6 +83,34 @@ class EventFactory:
         return [
             (pool_idx, replace(self.answer(pool_idx, kind, its_class, each, origin), step=step))
             for pool_idx, its_class in class_of.items()
+        ]
+
+    def flags(
+        self, pool_indices: Sequence[int], flagged: bool, milliseconds: int, origin: Origin | None = None
+    ) -> list[tuple[int, Event]]:
+        """Flags for the items that have none or, to take them off, for those that have one; in one step.
+
+        Returns
+        -------
+        Pool indices with their events.
+        """
+        changed = [k for k in dict.fromkeys(pool_indices) if (k in self._ledger.flags) != flagged]
+        step = uuid.uuid4().hex if len(changed) > 1 else None
+        return [
+            (
+                pool_idx,
+                replace(
+                    self._known(pool_idx),
+                    key=uuid.uuid4().hex,
+                    kind="flag" if flagged else "unflag",
+                    class_name=None,
+                    at=self._clock(),
+                    milliseconds=milliseconds // len(changed),
+                    origin=origin or ("batch" if self._batches.is_open(pool_idx) else "direct"),
+                    step=step,
+                ),
+            )
+            for pool_idx in changed
         ]
 
     def confirmations(
@@ -134,7 +163,7 @@ class EventFactory:
         """What is known of an item before its new answer: from its standing answer, else from its batch."""
         blank, standing = self._blank(pool_idx), self._ledger.standing.get(pool_idx)
         if standing is not None:
-            return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None)
+            return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None, beside=True)
         queried = self._batches.find(pool_idx)
         if queried is None:
             return blank

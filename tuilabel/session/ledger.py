@@ -1,4 +1,4 @@
-"""The standing answers, with their counts."""
+"""The standing answers and flags, with their counts."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from tuilabel.labels import ClassBook, Event
 from tuilabel.labels.classes import with_names
+from tuilabel.labels.events import standing_rows
 
 
 @dataclass(frozen=True, slots=True)
 class StandingAnswer:
-    """An answer as it was written, with the ids of the classes that its names meant then."""
+    """An answer or a flag as it was written, with the ids of the classes that its names meant then."""
 
     event: Event
     class_id: int | None
@@ -23,7 +24,9 @@ class StandingAnswer:
 
 
 class Ledger:
-    """The standing answers, counted incrementally so that a key costs the same after 30,000 labels.
+    """The standing answers and flags, counted incrementally so that a key costs the same after 30,000 labels.
+
+    An item that is flagged and has no answer is set aside: its flag counts as its answer, of the kind "flag".
 
     Parameters
     ----------
@@ -33,6 +36,7 @@ class Ledger:
     Attributes
     ----------
     standing : each item's standing answer, by pool index, with current class names.
+    flags : the flag of each flagged item, by pool index, with current class names.
     audits : the standing answers to audit items, by pool index.
     kinds : number of standing answers by kind.
     class_counts : number of labels by class position.
@@ -41,10 +45,12 @@ class Ledger:
     def __init__(self, n_items: int, book: ClassBook) -> None:
         self._book = book
         self._stacks: dict[int, list[StandingAnswer]] = {}
+        """By pool index: every answer and flag that was not undone."""
         self._clear(n_items)
 
     def _clear(self, n_items: int) -> None:
         self.standing: dict[int, Event] = {}
+        self.flags: dict[int, Event] = {}
         self.audits: dict[int, Event] = {}
         self.kinds: Counter[str] = Counter()
         self.class_counts: Counter[int] = Counter()
@@ -64,17 +70,17 @@ class Ledger:
         self._audit = np.append(self._audit, np.zeros(n_new, dtype=bool))
 
     def push(self, pool_idx: int, answer: StandingAnswer) -> None:
-        """Put an answer to an item on top of the earlier ones; `update` makes it count."""
+        """Put an answer to an item, or a flag, on top of the earlier ones; `update` makes it count."""
         self._stacks.setdefault(pool_idx, []).append(answer)
 
     def drop(self, pool_idx: int, key: str | None) -> StandingAnswer | None:
-        """Remove the answer `key` from an item and return it, or None if there is none; `update` makes that count."""
+        """Remove the answer or flag `key` from an item and return it, or None; `update` makes that count."""
         stack = self._stacks.get(pool_idx, [])
         row = next((row for row in reversed(range(len(stack))) if stack[row].event.key == key), None)
         return None if row is None else stack.pop(row)
 
     def update(self, pool_idx: int) -> None:
-        """Count the topmost answer to an item, if it has one, in place of the one counted before."""
+        """Count what stands for an item, if anything does, in place of what was counted before."""
         old = self.standing.pop(pool_idx, None)
         if old is not None:
             self.kinds[old.kind] -= 1
@@ -82,10 +88,13 @@ class Ledger:
             if self._label[pool_idx] >= 0:
                 self.class_counts[int(self._label[pool_idx])] -= 1
             self._label[pool_idx], self._set_aside[pool_idx], self._audit[pool_idx] = -1, False, False
-        stack = self._stacks.get(pool_idx)
-        if not stack:
+        self.flags.pop(pool_idx, None)
+        answers, flags = self._standing(pool_idx)
+        if flags:
+            self.flags[pool_idx] = self.with_current_names(flags[-1])
+        if not (answers or flags):
             return
-        answer = stack[-1]
+        answer = (answers or flags)[-1]
         event = self.with_current_names(answer)
         self.standing[pool_idx] = event
         self.kinds[event.kind] += 1
@@ -111,20 +120,42 @@ class Ledger:
 
     def answers(self, pool_idx: int) -> Sequence[StandingAnswer]:
         """Every answer to an item that was not undone; the last one is the standing one."""
-        return self._stacks.get(pool_idx, ())
+        return self._standing(pool_idx)[0]
+
+    def flag_entries(self, pool_idx: int) -> Sequence[StandingAnswer]:
+        """The flags of an item; more than one only if several annotators' were imported."""
+        return self._standing(pool_idx)[1]
+
+    def entry(self, pool_idx: int, key: str) -> StandingAnswer:
+        """The answer or flag `key`, which was not undone; raises `KeyError` if there is none."""
+        for answer in self._stacks.get(pool_idx, ()):
+            if answer.event.key == key:
+                return answer
+        raise KeyError(key)
 
     def live_events(self) -> list[Event]:
         """Every answer that was not undone, of every annotator, item by item, with current class names."""
-        return [self.with_current_names(answer) for stack in self._stacks.values() for answer in stack]
+        return [self.with_current_names(answer) for pool_idx in self._stacks for answer in self.answers(pool_idx)]
 
     def stands(self, pool_idx: int, key: str) -> bool:
-        """Whether the answer `key` is an item's standing answer."""
-        event = self.standing.get(pool_idx)
-        return event is not None and event.key == key
+        """Whether `key` is an item's standing answer, or what was last said about its flag."""
+        standing = self.standing.get(pool_idx)
+        if standing is not None and standing.key == key:
+            return True
+        stack = self._stacks.get(pool_idx, ())
+        about_flag = (a.event for a in reversed(stack) if a.event.kind in ("flag", "unflag") or not a.event.beside)
+        last = next(about_flag, None)
+        return last is not None and last.key == key and last.kind in ("flag", "unflag")
 
     def uses(self, class_id: int) -> bool:
         """Whether any answer names a class, even one that a later answer has replaced."""
         return any(answer.class_id == class_id for stack in self._stacks.values() for answer in stack)
+
+    def _standing(self, pool_idx: int) -> tuple[list[StandingAnswer], list[StandingAnswer]]:
+        """The answers to an item that stand, and its flags, the current ones last."""
+        stack = self._stacks.get(pool_idx, [])
+        answers, flags = standing_rows([answer.event for answer in stack])
+        return [stack[row] for row in answers], [stack[row] for row in flags]
 
     def label_of(self, pool_idx: int) -> int | None:
         """The class position of an item; None if it has no label."""
@@ -141,5 +172,5 @@ class Ledger:
         return int(np.count_nonzero((self._label[pool_indices] < 0) & ~self._set_aside[pool_indices]))
 
     def set_aside(self) -> NDArray[np.int64]:
-        """Pool indices of skipped and flagged items, ascending."""
+        """Pool indices of items that are skipped, or flagged and without a label, ascending."""
         return np.flatnonzero(self._set_aside)

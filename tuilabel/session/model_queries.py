@@ -37,6 +37,10 @@ class AnsweredSession(Protocol):
         """The standing answers, by pool index."""
 
     @property
+    def flags(self) -> Mapping[int, Event]:
+        """The flags, by pool index."""
+
+    @property
     def live_events(self) -> list[Event]:
         """Every answer that was not undone."""
 
@@ -95,7 +99,7 @@ class ModelQueries:
         if self.out_of_fold is None:
             return None
         session = self._session
-        return review_items(session.standing, session.live_events, session.classes, self.out_of_fold)
+        return review_items(session.standing, session.flags, session.live_events, session.classes, self.out_of_fold)
 
     def agreement(self) -> Agreement | None:
         """How far the cross-validated models agree with the labels; None until they have arrived."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -29,7 +30,7 @@ class ReviewItem:
     reason: Reason
     """The first that applies, in the order of `Reason`."""
     label: int | None
-    """The position of its class; None if it is flagged."""
+    """The position of its class; None if it has no label."""
     suggested: int | None
     """The class position that models or other annotators suggest."""
     confidence: float | None
@@ -73,6 +74,7 @@ def agreement(
 
 def review_items(
     standing: Mapping[int, Event],
+    flags: Mapping[int, Event],
     live_events: Sequence[Event],
     classes: Sequence[str],
     out_of_fold: OutOfFoldPredictions | None,
@@ -85,6 +87,7 @@ def review_items(
     Parameters
     ----------
     standing : the standing answers, by pool index.
+    flags : the flag of each flagged item, by pool index.
     live_events : every answer that was not undone, of every annotator.
     classes : class names; answers with other names are ignored.
     out_of_fold : probabilities of labelled items; labels that have changed since are evaluated as they are now.
@@ -99,12 +102,12 @@ def review_items(
     judged = None if out_of_fold is None else agreement(standing, classes, out_of_fold)
     candidates = [
         *([] if judged is None or judged.too_weak else _likely_wrong(standing, class_pos, out_of_fold)),
-        *_flagged(to_review),
+        *_flagged(standing, flags, answers, class_pos),
         *_disagreements(to_review, answers, class_pos),
         *_audit_mistakes(to_review, class_pos),
     ]
     by_index: dict[int, ReviewItem] = {}
-    for item in (item for item in candidates if item.index in to_review):
+    for item in (item for item in candidates if item.index in to_review or item.reason == "flagged"):
         by_index.setdefault(item.index, item)
     return list(by_index.values())
 
@@ -144,11 +147,21 @@ def _predicted_labels(
     return indices, out_of_fold.probabilities[rows], np.array([label[index] for index in indices], dtype=np.int64)
 
 
-def _flagged(standing: Mapping[int, Event]) -> list[ReviewItem]:
+def _flagged(
+    standing: Mapping[int, Event],
+    flags: Mapping[int, Event],
+    answers: Sequence[Event],
+    class_pos: Mapping[str, int],
+) -> list[ReviewItem]:
+    """Flagged items that were not answered in review since they were flagged."""
+    reviewed: dict[str, datetime] = {}
+    for event in answers:
+        if event.origin == "review" and event.kind != "flag":
+            reviewed[event.item] = max(event.at, reviewed.get(event.item, event.at))
     return [
-        ReviewItem(index, event.item, "flagged", None, None, None, 1.0)
-        for index, event in standing.items()
-        if event.kind == "flag"
+        ReviewItem(index, flag.item, "flagged", class_pos.get(standing[index].class_name or ""), None, None, 1.0)
+        for index, flag in flags.items()
+        if flag.item not in reviewed or reviewed[flag.item] < flag.at
     ]
 
 

@@ -40,6 +40,7 @@ from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
 from tuilabel.session.state import Batch, Belief, QueryItem, Statistics, TrainerState
 from tuilabel.session.statistics import session_statistics
+from tuilabel.session.step_text import step_text
 from tuilabel.session.trainer_client import TrainerClient
 
 
@@ -110,6 +111,7 @@ class LabellingSession:
             raise UsageError(f"classes must name at least two classes, got {n_classes}", parameter="classes")
         self.pool, self.strategy, self.batch_size = pool, strategy, batch_size
         self.annotator, self.seed, self._target = annotator, seed, target
+        self._last_step = ""
         self._answers = Answers(pool, log, class_changes, classes, writer, annotator, clock)
         self._book, self._ledger = self._answers.book, self._answers.ledger
         earlier = (batch_from_round(row, pool, self._answers.timeline) for row in rounds)
@@ -186,9 +188,21 @@ class LabellingSession:
         """Every answer that was not undone, of every annotator; a new list at each call."""
         return self._ledger.live_events()
 
+    @property
+    def flags(self) -> Mapping[int, Event]:
+        """The flag of each flagged item, by pool index; an item with a flag may have a label as well."""
+        return self._ledger.flags
+
     def answer_at(self, pool_idx: int) -> Event | None:
-        """An item's standing answer, with current class names; None if it has none."""
+        """An item's standing answer, with current class names; None if it has none.
+
+        Of an item that is flagged and has no other answer it is the flag.
+        """
         return self._ledger.standing.get(pool_idx)
+
+    def flag_on(self, pool_idx: int) -> Event | None:
+        """The flag on an item, which says who put it there and when; None if it has none."""
+        return self._ledger.flags.get(pool_idx)
 
     @property
     def blind(self) -> bool:
@@ -300,7 +314,10 @@ class LabellingSession:
         UsageError : if a label's class is not one of the session's.
         IndexError : if the item is not in the pool.
         """
-        self._write([(pool_idx, self._events.answer(pool_idx, kind, class_pos, milliseconds, origin))])
+        if kind == "flag":
+            self._flag([pool_idx], True, milliseconds, origin)
+        else:
+            self._write([(pool_idx, self._events.answer(pool_idx, kind, class_pos, milliseconds, origin))])
 
     def answer_many(
         self,
@@ -320,6 +337,9 @@ class LabellingSession:
 
         The other parameters, and errors, are those of `answer`; nothing is answered if there is an error.
         """
+        if kind == "flag":
+            self._flag(pool_indices, True, milliseconds, origin)
+            return
         written = self._events.answers(pool_indices, kind, class_pos, milliseconds, origin)
         if written:
             self._write(written)
@@ -353,8 +373,33 @@ class LabellingSession:
         self.answer(pool_idx, "skip", None, milliseconds)
 
     def flag(self, pool_idx: int, milliseconds: int = 0) -> None:
-        """Flag an item for review: it is neither queried again nor used for training."""
-        self.answer(pool_idx, "flag", None, milliseconds)
+        """Flag an item for review, beside its answer. Without a label it is neither queried again nor trained on."""
+        self._flag([pool_idx], True, milliseconds, None)
+
+    def unflag(self, pool_idx: int, milliseconds: int = 0) -> None:
+        """Take the flag off an item, no matter who put it there. Without an answer it is unanswered again."""
+        self._flag([pool_idx], False, milliseconds, None)
+
+    def toggle_flag(self, pool_indices: Sequence[int], milliseconds: int = 0, *, origin: Origin | None = None) -> bool:
+        """Flag items or, if all of them are flagged, take the flags off; one undo step.
+
+        Parameters
+        ----------
+        pool_indices : at least one.
+        milliseconds : time spent on all of them together.
+        origin : as for `answer`.
+
+        Returns
+        -------
+        Whether they are flagged now.
+
+        Raises
+        ------
+        IndexError : if an item is not in the pool.
+        """
+        flagged = not all(pool_idx in self._ledger.flags for pool_idx in pool_indices)
+        self._flag(pool_indices, flagged, milliseconds, origin)
+        return flagged
 
     def confirm_class(
         self,
@@ -389,10 +434,11 @@ class LabellingSession:
         return len(written)
 
     def withdraw(self, pool_idx: int) -> bool:
-        """Withdraw an item's standing answer, and its annotator's earlier ones; False if it has no answer.
+        """Withdraw an item's standing answer, and its annotator's earlier ones; False if it has none.
 
         Another annotator's earlier answer then stands; without one the item is unanswered again, and so is its place in
-        its batch. A withdrawal is a step that can be undone.
+        its batch. A flag beside the answer stays; if there is only a flag, it is taken off. A withdrawal is a step that
+        can be undone.
         """
         return bool(self.withdraw_many([pool_idx]))
 
@@ -401,7 +447,7 @@ class LabellingSession:
 
         Returns
         -------
-        Pool indices of those that had an answer.
+        Pool indices of those that had an answer or a flag.
         """
         withdrawn = self._answers.withdraw(pool_indices)
         if withdrawn:
@@ -419,8 +465,8 @@ class LabellingSession:
     def undo(self) -> QueryItem | None:
         """Undo the last step that can be undone, however far back, and return to its batch.
 
-        A step is what one key did: answers, withdrawals, or a class change. One that later changes depend on is passed
-        over.
+        A step is what one key did: answers, flags, withdrawals, or a class change. One that later changes depend on is
+        passed over. `last_change` says what it was.
 
         Returns
         -------
@@ -431,6 +477,11 @@ class LabellingSession:
     def redo(self) -> QueryItem | None:
         """Redo what was last undone in this session; returns the same as `undo`."""
         return self._travel(self._answers.redo)
+
+    @property
+    def last_change(self) -> str:
+        """What the last undo or redo did, in words: "took back: cat on IMG_0042.jpg"; empty before the first."""
+        return self._last_step
 
     # -- classes ------------------------------------------------------------------------------------------------
 
@@ -485,13 +536,20 @@ class LabellingSession:
         self._answers.write(events)
         self._scheduler.on_answers_changed()
 
+    def _flag(self, pool_indices: Sequence[int], flagged: bool, milliseconds: int, origin: Origin | None) -> None:
+        written = self._events.flags(pool_indices, flagged, milliseconds, origin)
+        if written:
+            self._answers.write(written)
+            self._scheduler.on_answers_changed([pool_idx for pool_idx, _ in written])
+
     def _travel(self, step: Callable[[], Touched | None]) -> QueryItem | None:
         """Undo or redo, and return to the batch it was about, if that is open."""
         class_ids = self.class_ids
         touched = step()
         if touched is None:
             return None
-        if touched.classes:
+        self._last_step = step_text(touched, self.pool)
+        if touched.change is not None:
             self._on_classes_changed(class_ids)
             return None
         pool_idx = touched.pool_indices[-1]

@@ -107,6 +107,9 @@ class Statistics:
     labelled: int
     skipped: int
     flagged: int
+    """Flagged items, with or without a label."""
+    flagged_only: int
+    """Those of them without an answer, which are set aside."""
     per_minute: float | None
     """Answers per minute of work."""
     round: int

@@ -13,7 +13,7 @@ from tuilabel.session.ledger import StandingAnswer
 
 @dataclass(eq=False)
 class Step:
-    """What one key did: answers given, answers withdrawn, or a class change."""
+    """What one key did: answers and flags given, answers withdrawn, or a class change."""
 
     kind: Literal["answer", "withdraw", "classes"]
     entries: dict[str, tuple[int, Event]] = field(default_factory=dict)
@@ -81,7 +81,7 @@ class Steps:
     def _answers_newest_first(self) -> Iterator[Event]:
         for step in reversed(self._steps):
             if step.kind == "answer":
-                yield from (event for _, event in reversed(step.entries.values()))
+                yield from (event for _, event in reversed(step.entries.values()) if event.kind != "unflag")
 
     def _restore(self, pool_idx: int, event: Event) -> None:
         """Put an answer that undoes a withdrawal in the place of the withdrawn one."""

@@ -97,7 +97,7 @@ ACTIONS: Final = (
         ("exclamation_mark",),
         "flag",
         "flag",
-        "Flag the image for review: not used for training.",
+        "Flag the image, beside its label, or take the flag off; without a label it is set aside.",
         "Answer",
         footer_order=4,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from textual import events
 
@@ -70,33 +70,43 @@ class AnnotationScreen(ImagePageScreen):
 
     def action_skip(self) -> None:
         """Skip the selected items, or else the focused one."""
-        self._set_aside("skip")
-
-    def action_flag(self) -> None:
-        """Flag the selected items, or else the focused one, for review."""
-        self._set_aside("flag")
-
-    def _set_aside(self, kind: Literal["skip", "flag"]) -> None:
         if self.may_answer():
             answer = self.session.answer_many
-            self.answered(lambda indices, spent: answer(indices, kind, None, spent, origin=self.ORIGIN))
+            self.answered(lambda indices, spent: answer(indices, "skip", None, spent, origin=self.ORIGIN))
+
+    def action_flag(self) -> None:
+        """Flag the selected items, or else the focused one, beside their answers, or take the flags off.
+
+        The focus moves on from what had no answer; what has one is still there for another look.
+        """
+        if not self.may_answer():
+            return
+        toggle, answers = self.session.toggle_flag, [self.session.answer_at(index) for index in self.targets]
+        if not any(answers):
+            self.answered(lambda indices, spent: toggle(indices, spent, origin=self.ORIGIN))
+            return
+        labels = {answer.class_name for answer in answers if answer is not None and answer.kind == "label"}
+        stays = f": {labels.pop()} stays its label" if len(answers) == len(labels) else ""
+        self.show_status(f"Flagged{stays}" if toggle(self.targets, origin=self.ORIGIN) else "Took the flag off", "dim")
+        self.refresh_view()
 
     def action_undo(self) -> None:
         """Undo the last step and focus its item."""
-        self._step(self.session.can_undo, self.session.undo, "Undone", "Nothing to undo")
+        self._step(self.session.can_undo, self.session.undo, "Nothing to undo")
 
     def action_redo(self) -> None:
         """Redo what was undone last."""
-        self._step(self.session.can_redo, self.session.redo, "Redone", "Nothing to redo")
+        self._step(self.session.can_redo, self.session.redo, "Nothing to redo")
 
-    def _step(self, can: bool, step: Callable[[], object], done: str, nothing: str) -> None:
+    def _step(self, can: bool, step: Callable[[], object], nothing: str) -> None:
         if self.refuse_while_unsaved():
             return
         if not can:
             self.show_status(nothing, "dim")
             return
         item = step()
-        self.show_status(done, "dim")
+        done = self.session.last_change
+        self.show_status(done[:1].upper() + done[1:], "dim")
         index = getattr(item, "index", None)
         self.refresh_view(index)
         if index in self._answered_together:
@@ -112,7 +122,8 @@ class AnnotationScreen(ImagePageScreen):
                 these = "This image has" if len(targets) == 1 else "These images have"
                 self.show_status(f"{these} no answer to remove", "dim")
                 return
-            self.show_status(f"Removed {pluralize(len(withdrawn), 'answer')}", "dim")
+            flags = "; the flag stays" if any(map(self.session.flag_on, withdrawn)) else ""
+            self.show_status(f"Removed {pluralize(len(withdrawn), 'answer')}{flags}", "dim")
             self._forget_selection(targets)
             self.refresh_view()
 

@@ -112,11 +112,12 @@ class ImagePageScreen(Screen[bool]):
             return "·", "prediction"
         style = "saving" if event.key in self.state.unsaved else "saved"
         note = " …" if self.session.note_on(index) else ""
+        flag = " ⚑" if self.session.flag_on(index) else ""
         match event.kind:
             case "label":
-                return f"✓ {event.class_name}{note}", style
+                return f"✓ {event.class_name}{flag}{note}", style
             case "skip":
-                return f"skipped{note}", "aside"
+                return f"skipped{flag}{note}", "aside"
             case _:
                 return f"⚑ flagged{note}", "aside"
 

@@ -109,7 +109,7 @@ def _wrapped(text: str, width: int, lines: int) -> list[Line]:
 
 
 def _progress(statistics: Statistics, width: int) -> list[Line]:
-    aside = statistics.skipped + statistics.flagged
+    aside = statistics.skipped + statistics.flagged_only
     pace = "–" if statistics.per_minute is None else f"{statistics.per_minute:.0f}"
     skipped: Line = [(f"  {aside} skipped", "dim")] if aside else []
     lines: list[Line] = [
