@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tuilabel import deploy
-from tuilabel.datasets import DatasetLike, as_ref
+from tuilabel.datasets import DatasetLike
 from tuilabel.labels.exchange import ExportOptions
 from tuilabel.project.exchange import ExportSummary, export_labels
 from tuilabel.project.export_model import ExportedModel, export_model
@@ -15,7 +15,7 @@ from tuilabel.project.statistics import ProjectStatistics, project_statistics
 
 
 def predict(
-    dataset: DatasetLike,
+    dataset: DatasetLike | None,
     *,
     on: DatasetLike | None = None,
     on_latents: str | Path | None = None,
@@ -35,7 +35,8 @@ def predict(
 
     Parameters
     ----------
-    dataset : the project's images: a folder, an archive, the name of a built-in dataset, ….
+    dataset : the project's images: a folder, an archive, a built-in dataset by name, …; None for those of
+        `project`.
     on : other images to predict; None to predict the project's own images.
     on_latents : their own latents, where the project uses own latents.
     project : the project's directory; None for ./DATASET.tuilabel.
@@ -54,7 +55,7 @@ def predict(
 
 
 def export(
-    dataset: DatasetLike,
+    dataset: DatasetLike | None,
     out: str | Path,
     *,
     file_format: str | None = None,
@@ -96,7 +97,7 @@ def export(
     if name in deploy.FORMATS:
         return export_model(options, name, out, force=force)
     return export_labels(
-        str(as_ref(dataset)),
+        dataset,
         out,
         file_format=name,
         project=options.project,
@@ -112,7 +113,7 @@ def export(
 
 
 def statistics(
-    dataset: DatasetLike, *, project: str | Path | None = None, data_dir: str | Path | None = None
+    dataset: DatasetLike | None = None, *, project: str | Path | None = None, data_dir: str | Path | None = None
 ) -> ProjectStatistics:
     """A project's labels, annotators and accuracy estimates; `to_json()` gives the output of `tuilabel stats --json`.
 
@@ -120,11 +121,11 @@ def statistics(
     ------
     TuilabelError : if there is no project, or it cannot be read.
     """
-    return project_statistics(str(as_ref(dataset)), _path(project), _path(data_dir))
+    return project_statistics(dataset, _path(project), _path(data_dir))
 
 
 def _model_options(
-    dataset: DatasetLike,
+    dataset: DatasetLike | None,
     project: str | Path | None,
     learner: str | None,
     encoder: str | None,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Collection
 
 MANY = 50  # names that are too many for one line
+JOINERS = "\u200c\u200d"
+"""Letters of Persian, Hindi and others that have no width: they part or join the letters beside them."""
 
 
 class TuilabelError(Exception):
@@ -53,9 +56,21 @@ def unknown_name(kind: str, name: str, known: Collection[str]) -> UsageError:
 def printable(text: str) -> str:
     """The text with control characters escaped: ESC becomes a backslash and `x1b`.
 
-    File and class names are not trusted: an escape sequence in one must not reach the terminal.
+    File and class names are not trusted: an escape sequence in one must not reach the terminal, and what reverses the
+    direction of writing must not make one name look like another.
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+    if text.isprintable():
+        return text
+    return "".join(c if _is_shown(c) else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def is_printable(text: str) -> bool:
+    """Whether `printable` leaves the text as it is: spaces of any kind and joiners of letters are no controls."""
+    return text.isprintable() or all(map(_is_shown, text))
+
+
+def _is_shown(c: str) -> bool:
+    return c.isprintable() or c in JOINERS or unicodedata.category(c) == "Zs"
 
 
 def pluralize(n: int, noun: str) -> str:

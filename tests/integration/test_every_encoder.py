@@ -35,13 +35,13 @@ def pca(project: ModelOptions, _folder: Path) -> ModelOptions:
 
 
 def vae(project: ModelOptions, folder: Path) -> ModelOptions:
-    plan = plan_training(project.dataset, folder / "vae.safetensors", epochs=2, latent_dim=4, batch_size=8)
+    plan = plan_training(str(project.dataset), folder / "vae.safetensors", epochs=2, latent_dim=4, batch_size=8)
     return replace(project, encoder="vae", checkpoint=train_planned(plan, device="cpu").checkpoint)
 
 
 def vae_on_features(project: ModelOptions, folder: Path) -> ModelOptions:
     plan = plan_training(
-        project.dataset, folder / "on.safetensors", on=BUNDLED, epochs=2, latent_dim=4, batch_size=8, copies=2
+        str(project.dataset), folder / "on.safetensors", on=BUNDLED, epochs=2, latent_dim=4, batch_size=8, copies=2
     )
     return replace(project, encoder=f"vae-on:{BUNDLED}", checkpoint=train_planned(plan, device="cpu").checkpoint)
 

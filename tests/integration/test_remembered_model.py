@@ -121,7 +121,7 @@ def test_a_vae_that_was_trained_again_is_reported(shots: ModelOptions) -> None:
     from tuilabel.encoders.vae.training import train_vae
 
     assert shots.project is not None
-    pool = tuilabel.open_pool(shots.dataset)
+    pool = tuilabel.open_pool(str(shots.dataset))
 
     def train(seed: int) -> None:
         assert shots.project is not None

@@ -97,8 +97,9 @@ def test_a_model_on_thumbnails_is_exported_and_then_one_on_a_vae(labelled: Model
     thumbnails = export_model(labelled, "torch", tmp_path / "model.pt2")
     assert thumbnails.images == thumbnails.same_class == thumbnails.same_as_predict == 60
     assert thumbnails.input["shape"][3] == 3
-    pool = open_pool(labelled.dataset)
+    assert labelled.dataset is not None
     assert labelled.project is not None
+    pool = open_pool(labelled.dataset)
     settings = TrainSettings.for_pool(len(pool), "photos", epochs=1, latent_dim=8)
     train_vae(
         pool.images, settings, project_checkpoint(labelled.project), dataset=pool.name, fingerprint=pool.fingerprint

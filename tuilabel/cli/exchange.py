@@ -14,11 +14,11 @@ from tuilabel.cli.app import app
 from tuilabel.cli.options import (
     Checkpoint,
     DataDir,
-    Dataset,
     Device,
     Json,
     Latents,
     Learner,
+    ProjectDataset,
     ProjectDir,
     ProjectEncoder,
     note,
@@ -35,7 +35,7 @@ IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, huggingface, ultralyti
 
 @app.command(epilog="Example: tuilabel export --format imagefolder --out labelled")
 def export(
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     project: ProjectDir = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The file or folder to write. Default for csv and jsonl: stdout.")
@@ -117,7 +117,7 @@ def export(
 @app.command("import", epilog="Example: tuilabel import labels.csv --apply")
 def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="The labels to import.")],
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     project: ProjectDir = None,
     file_format: Annotated[str, typer.Option("--format", help=f"{IMPORT_FORMATS}.")] = "auto",
     annotator: Annotated[
@@ -155,6 +155,7 @@ def import_(
         options=ImportOptions(path_column, label_column),
         on_conflict=on_conflict,
         apply=apply,
+        note=note,
     )
     if as_json:
         print_json(summary.to_json())

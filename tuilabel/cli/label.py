@@ -12,13 +12,13 @@ from tuilabel.cli.options import (
     Checkpoint,
     Color,
     DataDir,
-    Dataset,
     Device,
     Folders,
     Images,
     Json,
     Latents,
     Learner,
+    ProjectDataset,
     ProjectDir,
     ProjectEncoder,
     Seed,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     strategy: Annotated[
         str | None,
         typer.Option(help="Query strategy; `tuilabel strategies` lists them. Default: as in the project, else auto."),
@@ -78,7 +78,7 @@ def label(
 
     _run_screen(
         SessionOptions(
-            dataset=dataset_ref(dataset, labels_from_folders),
+            dataset=None if dataset is None else dataset_ref(dataset, labels_from_folders),
             strategy=strategy,
             batch_size=batch_size,
             annotator=annotator,
@@ -99,7 +99,7 @@ def label(
 
 @app.command(epilog="Example: tuilabel review")
 def review(
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     annotator: Annotator = None,
     project: ProjectDir = None,
     encoder: ProjectEncoder = None,
@@ -113,11 +113,10 @@ def review(
 ) -> None:
     """Review labels that are likely wrong, flagged or disputed; keep or change each with one key."""
     from tuilabel.cli.label_app import ScreenOptions
-    from tuilabel.labels import Project
-    from tuilabel.project.locate import project_directory, project_images
+    from tuilabel.project.locate import find_project, project_images
     from tuilabel.project.options import SessionOptions
 
-    opened = Project.read(project_directory(dataset, project))
+    opened = find_project(dataset, project)
     _run_screen(
         SessionOptions(
             dataset=project_images(opened),
@@ -145,7 +144,7 @@ def _run_screen(options: SessionOptions, screen: ScreenOptions) -> None:
 
 @app.command(epilog="Example: tuilabel stats --json")
 def stats(
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     project: ProjectDir = None,
     problems: Annotated[
         bool, typer.Option("--problems", help="List the files of your images that cannot be used, and why.")
@@ -169,7 +168,7 @@ def stats(
         return
     from tuilabel.project.statistics import project_statistics
 
-    statistics = project_statistics(dataset, project, data_dir)
+    statistics = project_statistics(dataset, project, data_dir, note=note)
     if as_json:
         print_json(statistics.to_json())
     else:

@@ -22,6 +22,14 @@ Dataset = Annotated[
         "manifest, an array or a URL.",
     ),
 ]
+ProjectDataset = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[DATASET]",
+        help="The images of the project: a built-in dataset, or your own: a folder, an archive, a manifest, an array "
+        "or a URL. Default: those of --project, else mnist.",
+    ),
+]
 Folders = Annotated[
     bool,
     typer.Option(
@@ -69,7 +77,8 @@ Checkpoint = Annotated[
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON document on stdout, and nothing else.")]
 ProjectDir = Annotated[
-    Path | None, typer.Option("--project", help="The project directory. Default: ./DATASET.tuilabel.")
+    Path | None,
+    typer.Option("--project", help="The project directory. Default: the one of DATASET, ./DATASET.tuilabel."),
 ]
 Images = Annotated[
     str, typer.Option("--images", help="How to draw images: auto, halfblock, quadrant, sextant, kitty, ascii.")

@@ -11,11 +11,11 @@ from tuilabel.cli.app import app
 from tuilabel.cli.options import (
     Checkpoint,
     DataDir,
-    Dataset,
     Device,
     Json,
     Latents,
     Learner,
+    ProjectDataset,
     ProjectDir,
     ProjectEncoder,
     Seed,
@@ -26,7 +26,7 @@ from tuilabel.cli.options import (
 
 @app.command(epilog="Example: tuilabel predict --min-confidence 0.95 --out predictions.csv")
 def predict(
-    dataset: Dataset = "mnist",
+    dataset: ProjectDataset = None,
     project: ProjectDir = None,
     on: Annotated[
         str | None, typer.Option("--on", help="Predict these images instead of the project's images.")

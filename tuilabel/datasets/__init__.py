@@ -12,7 +12,7 @@ from tuilabel.datasets.open import (
     with_test,
 )
 from tuilabel.datasets.pool import HeldOut, ImagePool, ImageSplit, ListedFile, Subset
-from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
+from tuilabel.datasets.ref import DatasetLike, DatasetRef, are_same_place, as_ref
 
 __all__ = [
     "DatasetInfo",
@@ -25,6 +25,7 @@ __all__ = [
     "ListedFile",
     "Subset",
     "announcer",
+    "are_same_place",
     "as_ref",
     "list_datasets",
     "open_labelled",

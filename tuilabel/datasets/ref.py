@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 
 from tuilabel.datasets.builtin.catalogue import DATASETS, check_known
 from tuilabel.datasets.sources import Source, is_source, open_source
+from tuilabel.datasets.sources.texts import is_url
 
 _FOLDERS = "?labels=folders"
 
@@ -53,9 +55,29 @@ class DatasetRef:
         """A short name for projects and checkpoints; raises like `open_source`, but not for a built-in dataset."""
         return self.location if self.is_builtin else self.open_source().title
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is a URL."""
+        return is_url(self.location)
+
+    @property
+    def place(self) -> str:
+        """Where the images really are: an absolute path without links; the name or URL if they are no local files."""
+        if self.is_builtin or self.is_remote:
+            return self.location.rstrip("/")
+        return os.path.realpath(os.path.expanduser(self.location))  # noqa: PTH111 - takes any text, and never raises
+
     def absolute(self) -> DatasetRef:
         """The same dataset by absolute path or URL, independent of the working directory; raises like `title`."""
         return self if self.is_builtin else replace(self, location=self.open_source().location)
+
+
+def are_same_place(one: str, other: str) -> bool:
+    """Whether two values of `DatasetRef.place` are the same file or folder, also where case or mounts differ."""
+    try:
+        return one == other or os.path.samefile(one, other)  # noqa: PTH121 - takes any text
+    except (OSError, ValueError):
+        return False
 
 
 DatasetLike = DatasetRef | str

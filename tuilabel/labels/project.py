@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import IO, Any
 
-from tuilabel.datasets import DatasetRef
+from tuilabel.datasets import DatasetRef, are_same_place
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.settings_file import read_settings, write_settings
@@ -27,6 +27,10 @@ class Project:
     classes: tuple[str, ...]
     source: DatasetRef
     """The dataset to open; your own images by absolute path or URL."""
+    place: str | None = None
+    """Where the images of the source really were, see `DatasetRef.place`; None if an old project did not note it."""
+    moved_from: tuple[str, ...] = ()
+    """Earlier locations of the images."""
     _lock: IO[str] | None = None
     _writing: Lock = field(default_factory=Lock, compare=False, repr=False)
     """Held while the settings are edited: the trainer's thread notes its latent space there."""
@@ -90,8 +94,8 @@ class Project:
         Parameters
         ----------
         dataset, fingerprint : name and fingerprint of the pool to label.
-        source : where your own images are; they may have moved since the last time.
-        moved : whether your images have moved since: then `dataset` may have changed, too.
+        source : where the images are, by absolute path or URL.
+        moved : whether they were elsewhere the last time, as `tuilabel.project.locate` finds out.
         dataset_classes : the dataset's classes, for a new project.
         classes : the classes to use, if given. For an existing project, new classes may follow its own; a name that was
             renamed or merged while labelling means the class that it became.
@@ -100,17 +104,24 @@ class Project:
         Raises
         ------
         UsageError : if `classes` contradicts the project's classes.
-        TuilabelError : if the directory belongs to another dataset, is in use or cannot be written.
+        TuilabelError : if the directory belongs to other images, is in use or cannot be written.
         """
         settings = directory / "settings.toml"
         _create_directory(directory)
-        project = cls(
-            directory, dataset, tuple(classes or dataset_classes), source or DatasetRef(dataset), _lock(directory)
-        )
+        names, images = tuple(classes or dataset_classes), source or DatasetRef(dataset)
+        project = cls(directory, dataset, names, images, _lock=_lock(directory))
         try:
             saved = read_settings(settings) if settings.exists() else None
             if saved is not None:
-                project.classes = _classes_of_existing(project, saved, saved["dataset"] if moved else dataset, classes)
+                before = _project_of(directory, saved)
+                if not moved and not before.is_at(project.source):
+                    raise before.is_of_others(project.source)
+                project.classes = _classes_of_existing(project, saved, classes)
+                project.moved_from = before.moved_from
+                if moved:
+                    elsewhere = (*before.moved_from, before.source.location)
+                    project.moved_from = tuple(dict.fromkeys(elsewhere))
+            project.place = project.source.place
             document: dict[str, Any] = {
                 "dataset": dataset,
                 "fingerprint": fingerprint,
@@ -118,6 +129,8 @@ class Project:
             }
             if str(project.source) != dataset:
                 document["source"] = str(project.source)
+                document["place"] = None if project.place == project.source.location else project.place
+                document["moved-from"] = list(project.moved_from) or None
             if model is not None:
                 document["model"] = dict(model)
             write_settings(settings, saved, document)
@@ -138,13 +151,23 @@ class Project:
             raise TuilabelError(
                 f"no project at {directory}: start one with `tuilabel label`, or pass another `project`"
             )
-        saved = read_settings(settings)
-        return cls(
-            directory,
-            saved["dataset"],
-            tuple(saved["classes"]),
-            DatasetRef.parse(saved.get("source", saved["dataset"])),
+        return _project_of(directory, read_settings(settings))
+
+    def is_at(self, images: DatasetRef) -> bool:
+        """Whether its images are these: the same data set, URL, file or folder, by whatever name or link."""
+        if self.source.is_builtin or images.is_builtin:
+            return self.source == images
+        return are_same_place(self.place or self.source.place, images.place)
+
+    def is_of_others(self, images: DatasetRef) -> TuilabelError:
+        """The error for a project that was named together with images that are not its own."""
+        return TuilabelError(
+            f"{self.directory} holds labels of {self.source.location}, not {images.location}: pass another `project`"
         )
+
+    def at(self, images: DatasetRef) -> Project:
+        """The same project, as read, with its images where they are now."""
+        return replace(self, source=images, place=images.place)
 
     def save_classes(self, classes: Sequence[str]) -> None:
         """Write the current classes to the settings; raises `TuilabelError` if that fails.
@@ -255,14 +278,16 @@ def _lock(directory: Path) -> IO[str]:
     return file
 
 
-def _classes_of_existing(
-    project: Project, saved: dict[str, Any], dataset: str, named: Sequence[str] | None
-) -> tuple[str, ...]:
-    """The classes of an existing project, after checking that it is the right one."""
-    if saved["dataset"] != dataset:
-        raise TuilabelError(
-            f"the project {project.directory} holds labels of {saved['dataset']}, not {dataset}: pass another `project`"
-        )
+def _project_of(directory: Path, saved: Mapping[str, Any]) -> Project:
+    source = DatasetRef.parse(saved.get("source", saved["dataset"]))
+    place = saved.get("place", source.place if "source" in saved or source.is_builtin else None)
+    return Project(
+        directory, saved["dataset"], tuple(saved["classes"]), source, place, tuple(saved.get("moved-from", ()))
+    )
+
+
+def _classes_of_existing(project: Project, saved: Mapping[str, Any], named: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes of an existing project, with those that are new."""
     book = _class_book(project.store)
     before = book.names or tuple(saved["classes"])
     if named is None:

@@ -16,8 +16,11 @@ def read_settings(settings: Path) -> dict[str, Any]:
     """The content of the file; raises `TuilabelError` if it cannot be read, or lacks what a project needs."""
     try:
         document = tomllib.loads(_text(settings))
-        texts = [document["dataset"], document.get("source", ""), *document["classes"]]
-        if not isinstance(document["classes"], list) or not all(isinstance(text, str) for text in texts):
+        earlier = document.get("moved-from", [])
+        places = [document.get(key, "") for key in ("source", "place")]
+        texts = [document["dataset"], *places, *document["classes"], *earlier]
+        lists = isinstance(document["classes"], list) and isinstance(earlier, list)
+        if not lists or not all(isinstance(text, str) for text in texts):
             raise TypeError
     except OSError as error:
         raise TuilabelError(f"cannot read {settings}: {error.strerror or error}") from error

@@ -14,7 +14,7 @@ from tuilabel.encoders.tables.encoder import write_table
 from tuilabel.encoders.tables.write import check_table_path
 from tuilabel.encoders.titles import title_of
 from tuilabel.errors import TuilabelError
-from tuilabel.project.locate import project_directory
+from tuilabel.project.locate import locate_project
 from tuilabel.project.progress import Note, OnProgress, ignore
 
 
@@ -79,7 +79,7 @@ def encode_dataset(
     pool = open_pool(ref, data_dir, on_progress)
     whose = ref if reference is None else as_ref(reference)
     space = pool if reference is None else open_pool(whose, data_dir, on_progress)
-    project = project_directory(whose.location, None)
+    project = locate_project(whose, on_progress=on_progress).directory
     chosen = choose_encoder(encoder, space, checkpoint=checkpoint, latents=latents, project=project)
     if chosen.needs_training(space):
         command = chosen.training_command(whose.location)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, announcer, as_ref, open_pool
+from tuilabel.datasets import DatasetLike, ImagePool, announcer, open_pool
 from tuilabel.encoders import DEFAULT_ENCODER, Encoder
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
@@ -31,7 +31,7 @@ from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.learner.base import needs_encoder
-from tuilabel.project.locate import project_directory, project_images, project_pool
+from tuilabel.project.locate import find_project, locate_project, project_images, project_pool
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, ignore
 from tuilabel.project.recipe import choose_recipe
@@ -123,7 +123,7 @@ class ImportSummary:
 
 
 def export_labels(
-    dataset: str,
+    dataset: DatasetLike | None,
     out: Path | TextIO,
     *,
     file_format: str | None = None,
@@ -142,7 +142,7 @@ def export_labels(
 
     Parameters
     ----------
-    dataset : the project's dataset: a name, or the path or URL of your own images.
+    dataset : the project's dataset: a name, or the path or URL of your own images; see `locate_project`.
     out : a path, or an open text file for the formats csv and jsonl.
     file_format : one of `tuilabel.labels.exchange.FORMATS`; by default the one implied by the suffix of `out`, or csv.
     project : the project's directory, by default `DATASET.tuilabel` in the working directory.
@@ -162,7 +162,7 @@ def export_labels(
         raise UsageError(
             f"format {label_format.name} cannot be written to a stream: pass `out`, the path of a {label_format.kind}"
         )
-    opened = Project.read(project_directory(dataset, project))
+    opened = find_project(dataset, project, note=note)
     events, classes = _current_events(opened)
     pool = project_pool(opened, data_dir)
     pool.read_until_found({event.item for event in events}, announcer(note))
@@ -202,7 +202,7 @@ def export_labels(
 
 def import_labels(
     source: Path,
-    dataset: str,
+    dataset: DatasetLike | None,
     *,
     file_format: str = "auto",
     project: Path | None = None,
@@ -211,13 +211,14 @@ def import_labels(
     options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
     on_conflict: str = "skip",
     apply: bool = False,
+    note: Note = ignore,
 ) -> ImportSummary:
     """Match the labels of a file or directory with the images of a project and, with `apply`, add them to it.
 
     Parameters
     ----------
     source : the labels.
-    dataset : the project's dataset: a name, or the path or URL of your own images.
+    dataset : the project's dataset: a name, or the path or URL of your own images; see `locate_project`.
     file_format : one of `tuilabel.labels.exchange.READABLE`, or `auto` to detect it.
     project : the project's directory, by default `DATASET.tuilabel` in the working directory; created if needed.
     data_dir : the torchvision root folder of built-in datasets.
@@ -234,9 +235,12 @@ def import_labels(
         raise UsageError(f"on_conflict must be skip or replace, got {on_conflict!r}", parameter="on_conflict")
     policy: OnConflict = "replace" if on_conflict == "replace" else "skip"
     detected, rows = read_labels(source, file_format, options)
-    directory = project_directory(dataset, project)
-    exists = (directory / "settings.toml").is_file()
-    images = project_images(Project.read(directory)) if exists else as_ref(dataset).absolute()
+    located = locate_project(dataset, project, note=note)
+    for line in located.lines:
+        note(line)
+    directory, images, exists = located.directory, located.images, located.project is not None
+    if located.project is not None:
+        images = project_images(located.project.at(images))
     pool = open_pool(images, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.label else -1) for row in rows]
@@ -248,7 +252,9 @@ def import_labels(
     plan = _plan_without_lock(directory, plan_for) if exists else plan_for([], [], pool.classes)
     if apply and plan.events:
         model = None if exists else {"encoder": DEFAULT_ENCODER}
-        with Project.open(directory, pool.name, pool.fingerprint, pool.classes, source=images, model=model) as opened:
+        with Project.open(
+            directory, pool.name, pool.fingerprint, pool.classes, source=images, moved=located.moved, model=model
+        ) as opened:
             plan = _apply(opened, plan_for)
     return ImportSummary(source, detected, directory, pool.name, apply, len(rows), policy, plan)
 

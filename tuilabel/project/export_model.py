@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, as_ref
+from tuilabel.datasets import ImagePool
 from tuilabel.deploy import SUFFIXES, ModelCard, check_format, write_model
 from tuilabel.encoders.image_input import ImageInput
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.learner.base import needs_encoder
-from tuilabel.project.model import ProjectModel, open_model, project_of
+from tuilabel.project.locate import find_project
+from tuilabel.project.model import ProjectModel, open_model
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import choose_recipe
@@ -99,14 +100,17 @@ def export_model(
     check_format(file_format)
     if options.learner is not None:
         _check_learner(options.learner)
-    _check_learner(choose_recipe(options, project_of(options)).learner)  # before it is trained
-    path = out or Path(f"{as_ref(options.dataset).title()}{SUFFIXES[file_format]}")
+    project = find_project(options.dataset, options.project, note=note, on_progress=on_progress)
+    _check_learner(choose_recipe(options, project).learner)  # before it is trained
+    path = out or Path(f"{project.source.title()}{SUFFIXES[file_format]}")
     for file in (path, card_path(path)):
         if file.is_dir():
             raise TuilabelError(f"{file} is a directory: name a file in it")
         if file.exists() and not force:
             raise TuilabelError(f"{file} already exists: pass `force=True` to overwrite it, or another `out`")
-    opened = open_model(options, on_progress=on_progress, note=note)
+    opened = open_model(
+        replace(options, dataset=project.source, project=project.directory), on_progress=on_progress, note=note
+    )
     assert opened.encoder is not None
     given = opened.encoder.export_input(opened.pool)
     encoder = opened.encoder.export_module(opened.pool).eval()

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import as_ref, problems_of
-from tuilabel.labels import Project
-from tuilabel.project.locate import project_directory, project_images
+from tuilabel.datasets import problems_of
+from tuilabel.project.locate import locate_project, project_images
 from tuilabel.project.progress import OnProgress, ignore
 
 
@@ -27,7 +26,7 @@ class FileProblems:
         }
 
 
-def file_problems(dataset: str, project: Path | None = None, on_progress: OnProgress = ignore) -> FileProblems:
+def file_problems(dataset: str | None, project: Path | None = None, on_progress: OnProgress = ignore) -> FileProblems:
     """Read all images of a project, or of `dataset` if it has no project yet, and list those that cannot be used.
 
     Raises
@@ -35,8 +34,7 @@ def file_problems(dataset: str, project: Path | None = None, on_progress: OnProg
     UsageError : if there is no such dataset, or it is a built-in one.
     TuilabelError : as `open_pool`.
     """
-    directory = project_directory(dataset, project)
-    has_project = project is not None or directory.is_dir()
-    images = project_images(Project.read(directory)) if has_project else as_ref(dataset)
+    found = locate_project(dataset, project, on_progress=on_progress)
+    images = found.images if found.project is None else project_images(found.project.at(found.images))
     problems = problems_of(images, on_progress)
     return FileProblems(images.title(), tuple((problem.name, problem.reason) for problem in problems))

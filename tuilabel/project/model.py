@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.datasets import ImagePool, as_ref, open_pool
+from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import DOWNLOADING, Encoder
 from tuilabel.encoders.cache import digest_of
 from tuilabel.encoders.pca import PCAEncoder
@@ -17,7 +17,7 @@ from tuilabel.labels import LabelStore, Project
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.project.locate import project_directory, project_images
+from tuilabel.project.locate import find_project, project_images
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
@@ -73,7 +73,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     from tuilabel.learner.open import open_learner
 
     check_options(options)
-    project = project_of(options)
+    project = find_project(options.dataset, options.project, note=note, on_progress=on_progress)
     recipe = choose_recipe(options, project, note)
     store = LabelStore.open(project.store, create=False)
     try:
@@ -104,11 +104,6 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
         on_progress=partial(on_progress, "training"),
     )
     return ProjectModel(project, recipe, pool, encoder, session, request, learner, test_features, final)
-
-
-def project_of(options: ModelOptions) -> Project:
-    """The project that the options name; raises `TuilabelError` if there is none."""
-    return Project.read(project_directory(str(as_ref(options.dataset)), options.project))
 
 
 def _encoder(recipe: Recipe, pool: ImagePool, project: Project, note: Note) -> Encoder:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import getpass
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from tuilabel.datasets import ImagePool, as_ref, open_pool
+from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
@@ -21,6 +21,7 @@ from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
+from tuilabel.project.locate import check_dataset, locate_project, project_images
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
@@ -132,10 +133,14 @@ def open_project(
     TuilabelError, UsageError : as `open_session`.
     """
     check_session_options(options)
-    dataset = as_ref(options.dataset)
-    directory = options.project or Path(f"{dataset.title()}.tuilabel")
-    is_new = not (directory / "settings.toml").exists()
-    recipe = choose_recipe(options, None if is_new else Project.read(directory), note)
+    located = locate_project(options.dataset, options.project, note=note, on_progress=on_progress)
+    for line in located.lines:
+        note(line)
+    directory, dataset, is_new = located.directory, located.images, located.project is None
+    if located.project is not None:
+        project_images(located.project.at(dataset))
+    options = replace(options, dataset=dataset, project=directory)
+    recipe = choose_recipe(options, located.project, note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
     encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()
     for line in (line for encoder in encoders for line in encoder.notes(pool)):
@@ -143,16 +148,14 @@ def open_project(
     classes = options.classes
     if classes is None and not pool.classes and is_new and ask_classes is not None:
         classes = ask_classes()
-    source = dataset.absolute()
-    moved = pool.can_grow and options.project is not None and not is_new and _have_moved(directory)
     with Project.open(
         directory,
         pool.name,
         pool.fingerprint,
         pool.classes,
         classes,
-        source,
-        moved=moved,
+        dataset,
+        moved=located.moved,
         model=recipe.settings(),
     ) as project:
         store = LabelStore.open(project.store)
@@ -182,7 +185,7 @@ def background_session(
     options, project, recipe = opened.options, opened.project, opened.recipe
     trainer = ProcessTrainer(
         WorkerSettings(
-            dataset=as_ref(options.dataset),
+            dataset=opened.project.source,
             data_dir=options.data_dir,
             encoder=next(iter(opened.encoders), None),
             alternatives=opened.encoders[1:],
@@ -223,8 +226,16 @@ def check_session_options(options: SessionOptions) -> None:
     ------
     UsageError : if an option names something unknown.
     """
-    as_ref(options.dataset).title()
+    check_dataset(options.dataset)
     check_options(options)
+
+
+def login_name() -> str:
+    """The user's login name; in a container whose user has none, the number of the user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no entry in the password database
+        return f"user-{os.getuid()}"
 
 
 def _settled(opened: OpenProject) -> Encoder | None:
@@ -251,19 +262,8 @@ def _session(
         classes=opened.project.classes,
         strategy=opened.recipe.strategy,
         batch_size=options.batch_size,
-        annotator=options.annotator or getpass.getuser(),
+        annotator=options.annotator or login_name(),
         seed=opened.recipe.seed,
         retrain=retrain,
         target=options.target,
     )
-
-
-def _have_moved(directory: Path) -> bool:
-    """Whether the images are no longer where the project last saw them."""
-    project = Project.read(directory)
-    try:
-        if project.source.location != project.dataset:
-            project.source.open_source()
-    except UsageError:
-        return True
-    return False

@@ -16,8 +16,9 @@ class ModelOptions:
 
     Attributes
     ----------
-    dataset : a built-in dataset by name, or the path or URL of user images.
-    project : the project's directory; None for ./DATASET.tuilabel.
+    dataset : a built-in dataset by name, the path or URL of user images, or a project; None for the images of
+        `project`, or mnist.
+    project : the project's directory; None for ./DATASET.tuilabel, see `tuilabel.project.locate`.
     data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
     encoder, checkpoint, latents : how images are represented, see `choose_encoder`; if one of them is given, what the
         project remembers of the others does not count.
@@ -26,7 +27,7 @@ class ModelOptions:
     seed : seed of all random numbers, 0 by default. The same labels and seed give the same model.
     """
 
-    dataset: DatasetLike
+    dataset: DatasetLike | None
     project: Path | None = None
     data_dir: Path | None = None
     checkpoint: Path | None = None

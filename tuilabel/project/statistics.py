@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from tuilabel.datasets import DatasetLike
 from tuilabel.datasets.pool import FileCounts
-from tuilabel.labels import LabelStore, Project
-from tuilabel.project.locate import project_directory, project_pool
+from tuilabel.labels import LabelStore
+from tuilabel.project.locate import find_project, project_pool
+from tuilabel.project.progress import Note, ignore
 from tuilabel.project.recipe import Recipe
 from tuilabel.project.remembered import Remembered
 from tuilabel.session.log_statistics import LogStatistics, log_statistics
@@ -72,20 +74,24 @@ class ProjectStatistics:
 
 
 def project_statistics(
-    dataset: str = "mnist", project: Path | None = None, data_dir: Path | None = None
+    dataset: DatasetLike | None = None,
+    project: Path | None = None,
+    data_dir: Path | None = None,
+    *,
+    note: Note = ignore,
 ) -> ProjectStatistics:
     """Labels, annotators and estimates of accuracy of a project.
 
     Parameters
     ----------
-    dataset, project : see `project_directory`.
+    dataset, project, note : see `find_project`.
     data_dir : a torchvision root; None for `$TUILABEL_DATA` or the cache.
 
     Raises
     ------
     TuilabelError : if there is no project, or its images or labels cannot be read.
     """
-    settings = Project.read(project_directory(dataset, project))
+    settings = find_project(dataset, project, note=note)
     model = Recipe.of(Remembered.of(settings))
     pool = project_pool(settings, data_dir)
     store = LabelStore.open(settings.store, create=False)

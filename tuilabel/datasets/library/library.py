@@ -16,7 +16,7 @@ from tuilabel.datasets.library.index import LibraryIndex, Problem
 from tuilabel.datasets.library.item_arrays import ItemArrays
 from tuilabel.datasets.library.read_files import Shape, read_files
 from tuilabel.datasets.pool import ReadProgress, no_progress
-from tuilabel.datasets.sources import Content, MissingSource, Source, SourceError
+from tuilabel.datasets.sources import Content, MissingSource, Source, SourceError, plain_title_of
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -44,7 +44,7 @@ class Library:
     def __init__(self, source: Source, variant: str = "") -> None:
         self.source = source
         key = hashlib.blake2b(f"{VERSION}|{source.location}|{variant}".encode(errors="surrogatepass"), digest_size=8)
-        self.folder = cache_dir() / "libraries" / f"{source.title}-{key.hexdigest()}"
+        self.folder = cache_dir() / "libraries" / f"{plain_title_of(source.location)}-{key.hexdigest()}"
         with self._cache_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.index = self._open_index()

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError
+from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError, plain_title_of, title_of
 from tuilabel.datasets.sources.missing import MissingSource
 from tuilabel.datasets.sources.resolve import is_source, open_source
 
-__all__ = ["Content", "Entry", "MissingSource", "Source", "SourceError", "is_source", "open_source"]
+__all__ = [
+    "Content",
+    "Entry",
+    "MissingSource",
+    "Source",
+    "SourceError",
+    "is_source",
+    "open_source",
+    "plain_title_of",
+    "title_of",
+]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.errors import JOINERS
+
 IMAGE_SUFFIXES = frozenset(
     ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm", "pnm")
 )
@@ -20,6 +23,13 @@ IMAGE_SUFFIXES = frozenset(
 MAX_FILE_BYTES = 256 * 2**20
 """Larger image files are not read."""
 
+MAX_TITLE = 64  # characters
+NO_TITLE = "images"
+"""The title where nothing of the name is left."""
+
+_NAME = frozenset("._-" + JOINERS)
+_NAME_CATEGORIES = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No", "So", "Sk"))
+_TRIMMED = ".-_" + JOINERS
 _MAX_ENTRIES = 1000
 _OF_THE_SYSTEM = frozenset(
     (
@@ -74,7 +84,7 @@ class Source(Protocol):
 
     @property
     def title(self) -> str:
-        """A short, non-empty name for files and projects, of `[A-Za-z0-9._-]` only: 'photos' for photos.tar.gz."""
+        """A short, non-empty name for files and projects, see `title_of`: 'photos' for photos.tar.gz."""
 
     @property
     def sequential(self) -> bool:
@@ -154,10 +164,31 @@ def is_unsafe(name: str) -> bool:
 
 
 def title_of(location: str) -> str:
-    """The short name of a path or URL: its last part without archive suffixes and special characters."""
+    """The short name of a path or URL: its last part without archive suffixes and special characters.
+
+    Letters, digits and pictures of any script stay, in composed form (NFC); it is short enough for a file name.
+    """
+    composed = unicodedata.normalize("NFC", _last_part(location))
+    kept = "".join(c if c in _NAME or unicodedata.category(c) in _NAME_CATEGORIES else " " for c in composed)
+    return _shortened("-".join(kept.split()).strip(_TRIMMED)) or NO_TITLE
+
+
+def plain_title_of(location: str) -> str:
+    """The short name in `[A-Za-z0-9._-]` only, as projects of version 0.1 have it."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _last_part(location)).strip(".-_")[:MAX_TITLE] or NO_TITLE
+
+
+def _last_part(location: str) -> str:
     path = location.partition("?")[0] if "://" in location else location
-    last = _ARCHIVE.sub("", path.rstrip("/").rpartition("/")[2])
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", re.sub(r"\{.*?\}", "", last)).strip(".-_")[:64] or "images"
+    return re.sub(r"\{.*?\}", "", _ARCHIVE.sub("", path.rstrip("/").rpartition("/")[2]))
+
+
+def _shortened(name: str) -> str:
+    """At most `MAX_TITLE` characters and twice as many bytes; a character and what joins it stay together."""
+    end = min(len(name), MAX_TITLE)
+    while len(name[:end].encode()) > 2 * MAX_TITLE or (end < len(name) and unicodedata.category(name[end])[0] in "MC"):
+        end -= 1
+    return name[:end].rstrip(_TRIMMED)
 
 
 def stamp_of(status: os.stat_result) -> str:
