@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.pilot import Pilot
 
 from tests.helpers.app import AppMaker, running, screen_text
-from tests.helpers.folders import colour_folder
+from tests.helpers.folders import colour_folder, photograph
 from tests.tui.test_user_images import Live
+from tuilabel.tui.actions import LABEL
 from tuilabel.tui.app import LabelApp
+from tuilabel.tui.image_loader import Wanted
+from tuilabel.tui.layout import GLYPH_SIZE, ONE
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
+
+TRUECOLOR = Console(color_system="truecolor", force_terminal=True)
 
 
 @pytest.fixture
@@ -176,3 +184,59 @@ async def test_odd_shapes_are_shown_and_labelled(
             await seen(pilot, app)
             await pilot.press("1")
         assert app.session.statistics().labelled == n
+
+
+async def test_twenty_labels_on_photographs_write_few_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a grid of twenty, the pictures of the next batch included, and one at a time above a film strip."""
+    for k in range(44):
+        path = tmp_path / "photos" / f"{k}.png"
+        path.parent.mkdir(exist_ok=True)
+        photograph(k, 200, 150).save(path)
+    app = Live(tmp_path / "photos", batch_size=20).app
+    written: list[int] = []
+
+    class Counted(app.update_type):  # type: ignore[misc, name-defined]
+        def __init__(self, update: ChopsUpdate | LayoutUpdate) -> None:
+            super().__init__(update)
+            written.append(len(self.render_segments(TRUECOLOR).encode()))  # a driver without a terminal does not
+
+    wanted: list[Wanted] = []
+    images, want = app.state.images, app.state.images.want
+
+    def wants(pictures: Sequence[Wanted]) -> None:
+        wanted[:] = pictures
+        want(pictures)
+
+    async def drawn(pilot: Pilot[None]) -> None:
+        """Until nothing is written any more, and the thread that loads images has drawn what is wanted."""
+        for _ in range(500):
+            before = len(written)
+            await pilot.pause()
+            if len(written) == before and not any(images._is_missing(one) for one in wanted):
+                return
+        raise AssertionError("pictures go on being drawn")
+
+    app.update_type = Counted
+    monkeypatch.setattr(images, "want", wants)
+    async with running(app) as pilot:
+        await seen(pilot, app)
+        app.state.choose_size(LABEL, GLYPH_SIZE)
+        app.label_screen.refresh_view()
+        await drawn(pilot)
+        assert per_page(app) == 20
+        written.clear()
+        batch = app.session.batch
+        for key in "12312312312312312312":
+            await pilot.press(key)
+            await drawn(pilot)
+        assert app.session.batch is not batch
+        # 39 kB in the program, where there is not a new model with new figures after every label.
+        assert sum(written) < 50_000
+        app.state.choose_size(LABEL, ONE)
+        app.label_screen.refresh_view()
+        await drawn(pilot)
+        written.clear()
+        for key in "123":
+            await pilot.press(key)
+            await drawn(pilot)
+        assert sum(written) < 3 * 25_000

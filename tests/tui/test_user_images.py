@@ -32,14 +32,14 @@ from tuilabel.tui.widgets.panel import panel_lines
 class Live:
     """The app over a folder, on PCA, with the inline trainer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, batch_size: int = 9) -> None:
         self.folder = folder
         self.pool = pool = open_pool(str(folder))
         self.runner = RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool))
         trainer = InlineTrainer(self.runner.run, QuestionHandler(self.runner).answer)
         session = LabellingSession(
-            pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS), batch_size=9,
-            annotator="ann", clock=Clock(),
+            pool, log=[], rounds=[], writer=NullWriter(), trainer=trainer, classes=tuple(COLOURS),
+            batch_size=batch_size, annotator="ann", clock=Clock(),
         )  # fmt: skip
         trainer.start(session.handle)
         session.start()

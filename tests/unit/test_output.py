@@ -6,11 +6,15 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyte
+import pytest
+from PIL import Image
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tests.helpers.colour import lab_error, shown_by_blocks
+from tests.helpers.folders import photograph
 from tuilabel.render import get_renderer
 from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.tui.output import Shown, SparseUpdate, sparse_update
@@ -82,6 +86,20 @@ def test_a_dialog_over_a_photograph_costs_only_its_own_cells() -> None:
     assert len(written(opened, shown)) < 400
     assert len(written(plain, shown)) < 0.1 * whole
     assert written(plain, shown) == ""
+
+
+@pytest.mark.parametrize(("name", "across", "down"), [("halfblock", 1, 2), ("quadrant", 2, 2), ("sextant", 2, 3)])
+def test_a_photograph_takes_few_bytes_and_looks_as_it_would_with_more(name: str, across: int, down: int) -> None:
+    """What is written is what a terminal shows: decoded again, blurred as by the eye, and compared in CIELAB."""
+    image = np.asarray(photograph(0, 464, 448))
+    cells = get_renderer(name).draw(image, 58, 28).cells
+    lines = [(0, y, Strip(line)) for y, line in enumerate(cells)]
+    assert len(written(lines, Shown()).encode()) < 17 * 58 * 28
+    exact = np.asarray(Image.fromarray(image).resize((58 * across, 28 * down), Image.Resampling.LANCZOS))
+    picture = shown_by_blocks(cells, name)
+    assert lab_error(picture, exact) < 8.5
+    blurred = (np.asarray(Image.fromarray(one).resize((29, 14), Image.Resampling.BOX)) for one in (picture, exact))
+    assert lab_error(*blurred) < 6
 
 
 def test_images_of_the_terminal_keep_their_rows_and_columns() -> None:

@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.segment import Segment
 from textual.strip import Strip
 
+from tests.helpers.colour import SHAPES, shown_by_blocks
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import UsageError
 from tuilabel.render import RENDERERS, CellPicture, PictureSource, get_renderer, picture_source
-from tuilabel.render.blocks import HALFBLOCKS, QUADRANTS, SEXTANTS
+from tuilabel.render.blocks import QUADRANTS, SEXTANTS
 from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.render.palette import to_palette
 
-SHAPES = {"halfblock": (1, 2, HALFBLOCKS), "quadrant": (2, 2, QUADRANTS), "sextant": (2, 3, SEXTANTS)}
 SMALL = (14, 7)
 
 
@@ -33,21 +33,7 @@ def mnist() -> ImagePool:
 
 def displayed(name: str, picture: CellPicture, side: int = 28) -> np.ndarray:
     """The grey levels (side, side) that a picture of blocks shows, from its characters and colours."""
-    across, down, glyphs = SHAPES[name]
-    rows = []
-    for line in picture:
-        cells = []
-        for text, style, _ in line:
-            assert style is not None
-            assert style.bgcolor is not None
-            back = style.bgcolor.get_truecolor().red
-            fore = back if style.color is None else style.color.get_truecolor().red
-            for character in text:
-                mask = glyphs.index(character)
-                bits = [fore if mask >> bit & 1 else back for bit in range(across * down)]
-                cells.append(np.array(bits, dtype=np.float64).reshape(down, across))
-        rows.append(np.hstack(cells))
-    pixels = np.vstack(rows)
+    pixels = shown_by_blocks(picture, name)[..., 0].astype(np.float64)
     finest = np.repeat(np.repeat(pixels, 84 // pixels.shape[0], 0), 84 // pixels.shape[1], 1)
     return finest.reshape(side, 84 // side, side, 84 // side).mean((1, 3))
 
@@ -93,22 +79,32 @@ def test_a_digit_is_readable_in_fourteen_by_seven_cells(mnist: ImagePool) -> Non
     assert accuracy(np.array(pictures)) > accuracy(mnist.images[queries, :, :, 0]) - 0.03
 
 
-def test_each_cell_uses_the_character_with_the_least_error() -> None:
+def test_each_cell_of_a_grey_picture_uses_the_character_with_the_least_error() -> None:
     """Compared with trying every character in turn."""
-    rng = np.random.default_rng(3)
-    image = rng.integers(0, 256, (9, 6, 3), dtype=np.uint8)
-    glyphs = SEXTANTS
+    image = np.random.default_rng(3).integers(0, 256, (9, 6, 1), dtype=np.uint8)
     cells = get_renderer("sextant").draw(image, 3, 3).cells
     characters = ["".join(segment.text for segment in line) for line in cells]
     for row in range(3):
         for column in range(3):
-            block = image[3 * row : 3 * row + 3, 2 * column : 2 * column + 2].reshape(6, 3).astype(float)
+            block = image[3 * row : 3 * row + 3, 2 * column : 2 * column + 2].reshape(6).astype(float)
             errors = []
-            for mask in range(32):
+            for mask in range(64):
                 chosen = np.array([mask >> bit & 1 for bit in range(6)], dtype=bool)
                 parts = [part for part in (block[chosen], block[~chosen]) if len(part)]
-                errors.append(sum(np.square(part - part.mean(0)).sum() for part in parts))
-            assert errors[glyphs.index(characters[row][column])] == pytest.approx(min(errors))
+                errors.append(sum(np.square(part - np.rint(part.mean())).sum() for part in parts))
+            assert errors[SEXTANTS.index(characters[row][column])] == pytest.approx(min(errors), abs=1)
+
+
+def test_every_division_of_a_cell_has_its_own_character() -> None:
+    for across, down, glyphs in SHAPES.values():
+        assert len(set(glyphs)) == len(glyphs) == 2 ** (across * down)
+        assert all(cell_len(glyph) == 1 for glyph in glyphs)
+    assert (SEXTANTS[1], SEXTANTS[20], SEXTANTS[22], SEXTANTS[62]) == (
+        "\U0001fb00",
+        "\U0001fb13",
+        "\U0001fb14",
+        "\U0001fb3b",
+    )
 
 
 def test_half_blocks_show_every_pixel_where_there_is_room(mnist: ImagePool) -> None:

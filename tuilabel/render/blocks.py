@@ -7,9 +7,9 @@ the means of their sub-pixels.
 rich-pixels parses a style for every cell, which takes longer than a frame for a grid of images. Here a run of equal
 cells is one segment, and there is one style per pair of colours.
 
-A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours a character
-must explain a visible difference, and a colour that is hardly another than that of the cell before is not changed: a
-third fewer bytes, for errors of 6.1 in place of 5.4 grey levels (root mean square, groceries in 58 × 29 cells).
+A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours error and bytes
+are weighed against each other, cell by cell from the left: keep both colours of the cell before, change one, or change
+both. That takes a third of the bytes (docs/research.md).
 """
 
 from __future__ import annotations
@@ -26,14 +26,20 @@ from rich.style import Style
 from tuilabel.render.base import Drawing, resize
 from tuilabel.render.palette import to_palette
 
-# Characters indexed by a bit mask of the foreground sub-pixels, row by row from the lowest bit. The last sub-pixel is
-# always background, because swapping both colours gives the same picture.
-HALFBLOCKS = " ▀"
-QUADRANTS = " ▘▝▀▖▌▞▛"
-SEXTANTS = " " + "".join("▌" if mask == 21 else chr(0x1FB00 + mask - 1 - (mask > 21)) for mask in range(1, 32))
-MIN_GAIN = 0.25  # squared grey levels by which a character must beat a plain cell; more than rounding can cause
-MIN_GAIN_IN_COLOUR = 200.0  # the same summed over three channels
-SAME_COLOUR = 8  # levels of each channel within which the colour of the cell before is used again
+# Characters indexed by a bit mask of the foreground sub-pixels, row by row from the lowest bit.
+HALFBLOCKS = " ▀▄█"
+QUADRANTS = " ▘▝▀▖▌▞▛▗▚▐▜▄▙▟█"
+_OTHER_SEXTANTS = {0: " ", 21: "▌", 42: "▐", 63: "█"}
+SEXTANTS = "".join(
+    _OTHER_SEXTANTS.get(mask) or chr(0x1FB00 + mask - 1 - (mask > 21) - (mask > 42)) for mask in range(64)
+)
+# To the eye an error of lightness (luma) is worse than one of colour.
+EYE = np.array([[0.299, 0.587, 0.114], [-0.095, -0.186, 0.281], [0.281, -0.236, -0.046]], dtype=np.float32).T
+BYTE = 24.0  # squared error, of one sub-pixel in grey levels, that a byte must save in a picture with colours
+BYTE_OF_SMALL = 48.0  # the same in pictures of at most `SMALL` cells, of which there are many on the screen
+SMALL = 150
+BYTE_OF_GREY = 0.01  # grey pictures are exact, and have no more characters than they need
+COLOUR_BYTES, SEQUENCE_BYTES = 16, 3  # of a colour, and around one or both
 
 
 class BlockRenderer:
@@ -42,7 +48,7 @@ class BlockRenderer:
     Parameters
     ----------
     across, down : sub-pixels per cell.
-    glyphs : 2^(across · down - 1) characters, indexed by mask.
+    glyphs : 2^(across · down) characters, indexed by mask.
     palette : restrict colours to the 256-colour palette.
     """
 
@@ -51,6 +57,7 @@ class BlockRenderer:
         self._size = across * down
         masks = np.arange(len(glyphs))
         self._foreground = (masks[:, None] >> np.arange(self._size) & 1).astype(np.float32)  # (masks, sub-pixels)
+        self._glyph_bytes = np.array([len(glyph.encode()) for glyph in glyphs], dtype=np.float32)
 
     @property
     def cell_pixels(self) -> tuple[int, int]:
@@ -62,9 +69,6 @@ class BlockRenderer:
         pixels = resize(image, columns * self._across, rows * self._down)
         blocks = pixels.reshape(rows, self._down, columns, self._across, -1).transpose(0, 2, 1, 3, 4)
         masks, fore, back = self._choose(blocks.reshape(rows, columns, self._size, -1).astype(np.float32))
-        if image.shape[-1] == 3:
-            _reuse(fore, SAME_COLOUR, where=masks > 0)
-            _reuse(back, SAME_COLOUR)
         codes = (masks << 48) | (self._code(fore) << 24) | self._code(back)  # (rows, columns)
         return Drawing(tuple(self._line(line) for line in codes))
 
@@ -72,19 +76,37 @@ class BlockRenderer:
         self, blocks: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """The mask, foreground and background of each cell of blocks (rows, columns, sub-pixels, C)."""
-        counts = self._foreground.sum(1)  # (masks,)
-        sums = self._foreground @ blocks  # (rows, columns, masks, C)
-        rest = blocks.sum(2, keepdims=True) - sums
-        fore, back = sums / np.maximum(counts, 1)[:, None], rest / (self._size - counts)[:, None]
-        explained = (fore * sums + back * rest).sum(-1)  # squared error = sum of squared pixels - this
-        explained[..., 0] += MIN_GAIN if blocks.shape[-1] == 1 else MIN_GAIN_IN_COLOUR
-        masks = explained.argmax(-1)
-        chosen = masks[..., None, None]
-        return (
-            masks.astype(np.int64),
-            np.take_along_axis(fore, chosen, 2)[:, :, 0],
-            np.take_along_axis(back, chosen, 2)[:, :, 0],
-        )
+        rows, columns, _, channels = blocks.shape
+        byte, eye = BYTE if rows * columns > SMALL else BYTE_OF_SMALL, EYE
+        if channels == 1:
+            byte, eye = BYTE_OF_GREY, np.ones((1, 1), dtype=np.float32)
+        sides = self._foreground, 1 - self._foreground  # the sub-pixels of the foreground, and of the background
+        means = [np.rint(side @ blocks / np.maximum(side.sum(1), 1)[:, None]) for side in sides]
+        seen = blocks @ eye
+        own = [_errors(seen, side, mean @ eye) for side, mean in zip(sides, means, strict=True)]
+        written = byte * np.array([0, *[SEQUENCE_BYTES + COLOUR_BYTES] * 2, SEQUENCE_BYTES + 2 * COLOUR_BYTES])
+        fixed = (written[:, None] + byte * self._glyph_bytes).astype(np.float32)  # (what is changed, masks)
+
+        masks = np.zeros((rows, columns), dtype=np.int64)
+        colours = [np.zeros((rows, columns, channels), dtype=np.float32) for _ in sides]
+        now = [np.full((rows, channels), -1e4, dtype=np.float32) for _ in sides]  # no colour that could be kept
+        every = np.arange(rows)
+        for column in range(columns):
+            here = seen[:, column]
+            kept = [
+                np.square(here - (old @ eye)[:, None]).sum(-1) @ side.T for old, side in zip(now, sides, strict=True)
+            ]
+            (keep_fore, keep_back), (new_fore, new_back) = kept, (one[:, column] for one in own)
+            costs = np.stack(
+                [keep_fore + keep_back, new_fore + keep_back, keep_fore + new_back, new_fore + new_back], axis=1
+            )
+            changed, mask = np.divmod((costs + fixed).reshape(rows, -1).argmin(1), len(self._glyphs))
+            masks[:, column] = mask
+            for k, mean in enumerate(means):
+                new = (changed >> k & 1 == 1) & (sides[k][mask].any(1))
+                now[k] = np.where(new[:, None], mean[every, column, mask], now[k])
+                colours[k][:, column] = now[k]
+        return masks, np.maximum(colours[0], 0), np.maximum(colours[1], 0)
 
     def _code(self, colours: NDArray[np.float32]) -> NDArray[np.int64]:
         """Colours (rows, columns, C) as 24-bit numbers, int64 (rows, columns)."""
@@ -103,19 +125,11 @@ class BlockRenderer:
         return tuple(segments)
 
 
-def _reuse(colours: NDArray[np.float32], tolerance: float, where: NDArray[np.bool_] | None = None) -> None:
-    """Replace colours (rows, columns, C) by that of the cell before where they differ by at most `tolerance`.
-
-    Cells outside of `where` show none of these colours, and take the one before.
-    """
-    before = colours[:, 0]
-    for column in range(1, colours.shape[1]):
-        here = colours[:, column]
-        same = np.abs(here - before).max(-1) <= tolerance
-        if where is not None:
-            same |= ~where[:, column]
-        here[same] = before[same]
-        before = here
+def _errors(seen: NDArray[np.float32], side: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The squared error of showing the sub-pixels on a side (masks, sub-pixels) in a colour (…, masks, C)."""
+    squares = np.square(seen).sum(-1) @ side.T
+    errors: NDArray[np.float32] = squares + (mean * (side.sum(1)[:, None] * mean - 2 * (side @ seen))).sum(-1)
+    return errors
 
 
 def halfblock(*, palette: bool = False) -> BlockRenderer:

@@ -89,10 +89,17 @@ def _switch(current: Look, look: Look, *, blank: bool) -> tuple[str, Look]:
     if (new_fore, new_back, new_attributes) == current:
         return "", current
     now = (new_fore, new_back, new_attributes)
-    if attributes != new_attributes or (fore and not new_fore) or (back and not new_back):
+    ended = _ENDS.get(attributes, "0") if attributes != new_attributes else ""
+    if ended == "0" or (fore and not new_fore) or (back and not new_back):
         return f"\x1b[{';'.join(code for code in ('0', new_attributes, new_fore, new_back) if code)}m", now
     changed = [new for old, new in ((fore, new_fore), (back, new_back)) if new != old]
+    if attributes != new_attributes:
+        changed = [code for code in (ended, new_attributes) if code] + changed
     return f"\x1b[{';'.join(changed)}m", now
+
+
+_ENDS = {"": "", "1": "22", "2": "22", "3": "23", "4": "24", "7": "27"}
+"""What ends attributes without a reset, which would make both colours be written again."""
 
 
 def _cells(strip: Strip, colours: ColorSystem | None) -> list[Cell]:
