@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import numpy as np
 import pytest
 
 from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
@@ -74,7 +75,17 @@ def csv_file(tmp_path: Path, *lines: str, name: str = "labels.csv") -> Path:
 
 # -- round trips -------------------------------------------------------------------------------------------------------
 
-ROUND_TRIPS = ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "ultralytics", "huggingface"]
+ROUND_TRIPS = [
+    "csv",
+    "jsonl",
+    "parquet",
+    "label-studio",
+    "prodigy",
+    "imagefolder",
+    "ultralytics",
+    "huggingface",
+    "fiftyone",
+]
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
@@ -172,10 +183,11 @@ def read(path: Path, file_format: str = "auto", **columns: str) -> list[Imported
     return read_labels(path, file_format, ImportOptions(**columns))[1]
 
 
-def test_exports_of_label_studio_are_read(tmp_path: Path) -> None:
-    def choice(*names: str, **extra: object) -> dict[str, object]:
-        return {"result": [{"type": "choices", "value": {"choices": list(names)}}], **extra}
+def choice(*names: str, control: str = "label", **extra: object) -> dict[str, object]:
+    return {"result": [{"from_name": control, "type": "choices", "value": {"choices": list(names)}}], **extra}
 
+
+def test_exports_of_label_studio_are_read(tmp_path: Path) -> None:
     tasks = [
         {"id": 7, "data": {"image": "/data/upload/3/1a2b3c4d-cat%201.jpg"}, "annotations": [
             choice("cat", completed_by={"id": 4, "email": "alice@example.org"}, created_at="2026-03-01T12:00:00Z"),
@@ -183,18 +195,163 @@ def test_exports_of_label_studio_are_read(tmp_path: Path) -> None:
         {"id": 8, "data": {"img": "https://example.org/a/b.jpg?x=1"}, "annotations": [choice("cat", "dog")]},
         {"id": 9, "data": {"image": "/data/local-files/?d=left%2F1.png"}, "annotations": []},
         {"id": 10, "image": "s3://bucket/left/2.png", "choice": "owl", "annotator": 1},
+        {"id": 11, "data": {"image": "http://[x/1.png"}, "annotations": [{"result": [{"value": {"choices": None}}]}]},
+        {"id": 12, "data": 7},
+        {"id": 13, "data": {"image": "1.png"}, "completions": [choice("owl"), 4]},
     ]  # fmt: skip
     path = tmp_path / "export.json"
     path.write_text(json.dumps(tasks))
-    rows = read(path)
-    assert [(row.path, row.label, row.annotator) for row in rows] == [
-        ("cat 1.jpg", "cat", "alice@example.org"),
-        ("cat 1.jpg", "dog", "5"),
-        ("/a/b.jpg", "", ""),
-        ("left/1.png", "", ""),
-        ("/left/2.png", "owl", "1"),
+    pool = disk_pool(tmp_path / "source", [*NAMES, "cat 1.jpg", "b.jpg", "1.png"])
+    rows = {(row.where, row.annotator): row for row in read(path)}
+    found = {where: (pool.files.last_name(Matcher(pool, tmp_path).find(row)), row.label) for where, row in rows.items()}
+    assert found == {
+        ("task 7", "alice@example.org"): ("cat 1.jpg", "cat"),
+        ("task 7", "5"): ("cat 1.jpg", "dog"),
+        ("task 8", ""): ("b.jpg", ""),
+        ("task 9", ""): ("left/1.png", ""),
+        ("task 10", "1"): ("left/2.png", "owl"),
+        ("task 11", ""): ("1.png", ""),
+        ("task 12", ""): ("1.png", ""),
+        ("task 13", ""): ("1.png", "owl"),
+    }
+    assert rows["task 7", "alice@example.org"].at == START
+    assert rows["task 8", ""].problem == "2 classes: cat, dog"
+    assert rows["task 12", ""].is_odd
+
+
+def test_the_class_is_in_the_control_that_is_named(tmp_path: Path) -> None:
+    two = {"result": [*choice("cat", control="animal")["result"], *choice("sharp", control="quality")["result"]]}  # type: ignore[misc]
+    (tmp_path / "full.json").write_text(json.dumps([{"id": 1, "data": {"image": "1.png"}, "annotations": [two]}]))
+    task = {"image": "1.png", "id": 11, "animal": "cat", "quality": "sharp", "annotator": 1, "annotation_id": 2}
+    (tmp_path / "min.json").write_text(json.dumps([task]))
+    columns = [*task, "created_at", "lead_time"]
+    csv_file(tmp_path, ",".join(columns), "1.png,11,cat,sharp,1,2,2026-03-01T12:00:00Z,3.1", name="table.csv")
+    for name in ("full.json", "min.json", "table.csv"):
+        assert [row.label for row in read(tmp_path / name, label_column="quality")] == ["sharp"]
+        with pytest.raises(UsageError, match=r"animal.*quality"):
+            read(tmp_path / name)
+        with pytest.raises(UsageError, match=r"'colour' for `label_column`.*animal.*quality"):
+            read(tmp_path / name, label_column="colour")
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_table_of_label_studio_with_one_control_of_any_name(tmp_path: Path, delimiter: str) -> None:
+    rows = [
+        ["image", "note", "id", "animal", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"],
+        ["/data/upload/1/abcdef12-a.png", "x", "11", "cat", "4", "1", "2026-03-01T12:00:00Z", "", "3.1"],
+        ["/data/upload/1/abcdef12-b.png", "x", "12", "{'choices': ['dog', 'wet']}", "4", "2", "", "", "3.1"],
     ]
-    assert rows[0].at == START
+    path = csv_file(tmp_path, *(delimiter.join(row).replace(", 'wet'", "") for row in rows), name="export.tsv")
+    found = read(path)
+    assert [(row.label, row.annotator, row.at) for row in found] == [("cat", "4", START), ("dog", "4", None)]
+    tasks = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+    (tmp_path / "min.json").write_text(json.dumps(tasks, indent=1))
+    assert [(row.label, row.problem) for row in read(tmp_path / "min.json")] == [
+        ("cat", ""),
+        ("", "2 classes: dog, wet"),
+    ]
+
+
+def test_a_file_that_label_studio_renamed_is_found(tmp_path: Path) -> None:
+    pool = disk_pool(tmp_path, ["sub/my photo (1).png", "my_photo_2.png", "my photo 2.png", "b.png"])
+    matcher = Matcher(pool, tmp_path / "nowhere")
+    for path, index in (
+        ("/data/upload/1/abcdef12-my_photo_1.png", 0),
+        ("upload/7/abcdef12-b.png", 3),
+        ("https://app.example.org/data/upload/1/abcdef12-my_photo_1.png", 0),
+        ("/data/upload/1/abcdef12-my_photo_2.png", 1),  # a file has that very name
+        ("/data/upload/1/abcdef12-no.png", -1),
+        ("elsewhere/abcdef12-my_photo_1.png", -1),
+    ):
+        assert matcher.find(ImportedLabel("", "cat", path=path)) == index, path
+    twins = disk_pool(tmp_path / "twins", ["a/x (1).png", "b/x 1.png"])
+    upload = ImportedLabel("", "cat", path="/data/upload/1/abcdef12-x_1.png")
+    assert Matcher(twins, tmp_path).find(upload) == -1  # it may be either
+
+
+def test_lists_as_labels(tmp_path: Path, into: Importer) -> None:
+    lines = [
+        '{"id": 1, "filename": "toy#1", "label": ["cat"], "Comments": []}',
+        '{"id": 2, "filename": "toy#2", "label": ["dog", "wet"], "Comments": []}',
+        '{"id": 3, "filename": "toy#3", "label": []}',
+    ]
+    figures = into(csv_file(tmp_path, *lines, name="doccano.jsonl"), array_pool(), apply=False)
+    assert (figures["labels"], figures["without_label"], figures["new_classes"]) == (1, 2, [])
+    assert figures["examples"]["without_label"][0] == {
+        "where": "line 2", "path": "toy#2", "problem": "2 classes: dog, wet",
+    }  # fmt: skip
+
+
+def test_options_of_prodigy_that_are_numbered_stand_for_their_texts(tmp_path: Path) -> None:
+    numbered = [{"id": 0, "text": "cat"}, {"id": "1", "text": "dog"}]
+    named = [{"id": "CAT", "text": "A small cat"}]
+    answers = [([0], numbered), ([1], numbered), (["1"], numbered), (["CAT"], named), ([0, 1], numbered), ([[]], 3)]
+    lines = [
+        json.dumps({"image": "my%20photo.png", "accept": accept, "options": options, "answer": "accept"})
+        for accept, options in answers
+    ]
+    rows = read(csv_file(tmp_path, *lines, "{broken", name="p.jsonl"))
+    assert [row.label for row in rows] == ["cat", "dog", "dog", "CAT", "", "", ""]
+    assert rows[4].problem == "2 classes: cat, dog"
+    assert rows[-1].is_odd
+    pool = disk_pool(tmp_path / "source", ["my photo.png"])
+    assert Matcher(pool, tmp_path).find(rows[0]) == 0
+    assert [row.label for row in read(csv_file(tmp_path, lines[0][:-1] + ', "breed": "tabby"}', name="q.jsonl"),
+                                      label_column="breed")] == ["tabby"]  # fmt: skip
+
+
+def test_a_data_set_of_fiftyone_is_read(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    folder = tmp_path / "fo"
+    (folder / "data/deep").mkdir(parents=True)
+    for name, k in (("a.png", 0), ("deep/b.png", 3)):
+        (folder / "data" / name).write_bytes(pool.files.read(k))
+    labels = {"a": 1, "deep/b": {"label": 0, "confidence": 0.5}, "c": None, "9": "owl", "x": [0, 1]}
+    (folder / "labels.json").write_text(json.dumps({"classes": ["cat", "dog"], "labels": labels}))
+    for source in (folder, folder / "labels.json"):
+        figures = into(source, pool, apply=False)
+        assert (figures["format"], figures["matched"], figures["without_label"]) == ("fiftyone", 2, 2)
+        assert figures["unknown"] == 1  # there are two images called 9
+    into(folder, pool)
+    assert labels_in(tmp_path / "p") == {pool.ids[0].decode(): "dog", pool.ids[3].decode(): "cat"}
+
+
+def test_labels_of_cleanlab_come_back_as_they_were_corrected(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    rows = rows_of(label_all(pool), pool)
+    predict = lambda indices, labels, n: (indices, np.full((len(indices), n), 1 / n, np.float32))  # noqa: E731
+    get_format("cleanlab").write(rows, CLASSES, pool.files, tmp_path / "out", ExportOptions(out_of_fold=predict))
+    labels = np.load(tmp_path / "out/labels.npy")
+    labels[3] = 2
+    np.save(tmp_path / "out/labels.npy", labels)
+    into(tmp_path / "out", pool)
+    assert labels_in(tmp_path / "p") == {row.id: "owl" if k == 3 else row.label for k, row in enumerate(rows)}
+    np.save(tmp_path / "out/labels.npy", labels[1:])
+    with pytest.raises(TuilabelError, match="does not have one number for each row"):
+        into(tmp_path / "out", pool)
+
+
+def test_images_named_without_suffix(tmp_path: Path) -> None:
+    pool = disk_pool(tmp_path, ["left/0a1b.png", "left/17.png", "right/17.png"])
+    rows = read(csv_file(tmp_path, "id,breed", "0a1b,cat", "17,dog"), label_column="breed")
+    assert [Matcher(pool, tmp_path).find(row) for row in rows] == [0, -1]
+
+
+def test_a_column_can_be_chosen_wherever_there_are_columns(tmp_path: Path) -> None:
+    pool = disk_pool(tmp_path / "hf", ["a.png"])
+    csv_file(tmp_path / "hf", "file_name,label,breed", "a.png,cat,tabby", name="metadata.csv")
+    assert [row.label for row in read(tmp_path / "hf", label_column="Breed")] == ["tabby"]
+    with pytest.raises(UsageError, match="no column 'x' for `label_column`"):
+        read(tmp_path / "hf", label_column="x")
+    (tmp_path / "hf/metadata.csv").unlink()
+    with pytest.raises(UsageError, match="no columns to choose 'x' from: leave out `label_column`"):
+        read(tmp_path / "hf", label_column="x")
+    assert len(pool) == 1
+
+
+def test_an_object_of_classes_by_image(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text('{"a.png": "cat", "b.jpg": ["dog"]}')
+    assert [(row.path, row.label) for row in read(tmp_path / "labels.json")] == [("a.png", "cat"), ("b.jpg", "dog")]
 
 
 def test_answers_of_prodigy_are_read(tmp_path: Path, into: Importer) -> None:
@@ -241,8 +398,7 @@ def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> No
         ("a.jsonl", "not", "line 1: not JSON"),
         ("a.jsonl", "[1]", "line 1: not a JSON object"),
         ("a.json", "{", "is not JSON"),
-        ("a.json", "[3]", "entry 1 is not a task"),
-        ("a.json", '[{"data": {}, "annotations": [4]}]', "not have the structure of label-studio"),
+        ("a.json", "[3]", "entry 1: not a task"),
         ("a.jsonl", '{"answer": "accept", "accept": 3}', "line 1: `accept` is not a list"),
         ("a.parquet", "PAR1 no", "not a .parquet file"),
         ("a.jsonl", b"\xff{", "line 1: not JSON"),
@@ -262,7 +418,6 @@ def test_a_file_in_another_format_is_one_clear_line(
     ("name", "content", "words"),
     [
         ("a.csv", "", "has no columns"),
-        ("a.json", '[{"data": {"image": "http://[x/1.png"}}]', "structure of label-studio"),
         ("a.json", "[" * 100_000, "structure of label-studio"),
     ],
 )

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tuilabel.project.options import ModelOptions
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
-IMPORT_FORMATS = "auto, csv, jsonl, parquet, imagefolder, huggingface, ultralytics, label-studio, prodigy"
+IMPORT_FORMATS = f"auto, {FORMATS}"
 
 
 @app.command(epilog="Example: tuilabel export --format imagefolder --out labelled")

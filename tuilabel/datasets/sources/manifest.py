@@ -150,9 +150,16 @@ class DirectoryWithMetadata:
     sequential = False
     row_shape = None
 
-    def __init__(self, folder: Directory | RemoteDirectory, tables: dict[str, FileRef], layout: Layout) -> None:
+    def __init__(
+        self,
+        folder: Directory | RemoteDirectory,
+        tables: dict[str, FileRef],
+        layout: Layout,
+        label_column: str | None = None,
+    ) -> None:
         self.location, self.title, self.keeps_copies = folder.location, folder.title, folder.keeps_copies
         self._folder, self._tables, self._layout = folder, tables, layout
+        self._label_column = label_column
         self._skipped = SkipLog()
 
     def list(self) -> Iterator[Entry]:
@@ -160,7 +167,7 @@ class DirectoryWithMetadata:
         self._skipped = SkipLog()
         labels = dict[str, str | None]()
         for prefix, table in self._tables.items():
-            for row in read_rows(table):
+            for row in read_rows(table, self._label_column):
                 if row.problem:
                     self._skipped.add(f"{prefix}{table.name}, {row.where}", row.problem)
                 else:
@@ -186,7 +193,7 @@ class DirectoryWithMetadata:
 
 
 def with_metadata(
-    folder: Directory | RemoteDirectory, ref: FileRef
+    folder: Directory | RemoteDirectory, ref: FileRef, label_column: str | None = None
 ) -> Directory | RemoteDirectory | DirectoryWithMetadata:
     """The folder with its tables of classes, or unchanged if it has none."""
     layout, tables = Layout.find(folder.top), dict[str, FileRef]()
@@ -200,4 +207,4 @@ def with_metadata(
                     continue  # metadata of another kind
                 tables[prefix] = table
                 break
-    return DirectoryWithMetadata(folder, tables, layout) if tables else folder
+    return DirectoryWithMetadata(folder, tables, layout, label_column) if tables else folder

@@ -38,7 +38,7 @@ def is_source(dataset: str) -> bool:
     )
 
 
-def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
+def open_source(dataset: str, *, labels_from_folders: bool = False, label_column: str | None = None) -> Source:
     """The source that a path or URL names. It is opened, but not listed.
 
     A directory of nothing but .tar files is a WebDataset; one with a `metadata.csv`, `.jsonl` or `.parquet` that has a
@@ -49,6 +49,7 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
     ----------
     dataset : a path or URL, see `is_source`.
     labels_from_folders : whether the folders in it are classes and splits, see `Layout`.
+    label_column : the column of classes in the tables of an imagefolder; by default one with a usual name.
 
     Raises
     ------
@@ -65,7 +66,7 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
         return Shards(location, [_tar(file_ref(shard), labels_from_folders) for shard in braces(dataset)])
     ref = file_ref(dataset)
     if ref.is_folder():
-        return _folder(ref, labels_from_folders)
+        return _folder(ref, labels_from_folders, label_column)
     if not ref.exists():
         raise UsageError(
             f"{ref.location} does not exist or cannot be read: name {_READABLE}, or one of `tuilabel datasets`"
@@ -89,7 +90,7 @@ def open_source(dataset: str, *, labels_from_folders: bool = False) -> Source:
     raise UsageError(f"cannot read images from {ref.location}: name {_READABLE}")
 
 
-def _folder(ref: FileRef, labels_from_folders: bool) -> Source:
+def _folder(ref: FileRef, labels_from_folders: bool, label_column: str | None) -> Source:
     from tuilabel.datasets.sources.directory import Directory
     from tuilabel.datasets.sources.manifest import with_metadata
     from tuilabel.datasets.sources.remote_directory import RemoteDirectory
@@ -101,8 +102,8 @@ def _folder(ref: FileRef, labels_from_folders: bool) -> Source:
             from tuilabel.datasets.sources.tars import Shards
 
             return Shards(ref.location, [_tar(ref.child(shard), labels_from_folders) for shard in shards])
-        return with_metadata(directory, ref)
-    return with_metadata(RemoteDirectory(ref, labels_from_folders=labels_from_folders), ref)
+        return with_metadata(directory, ref, label_column)
+    return with_metadata(RemoteDirectory(ref, labels_from_folders=labels_from_folders), ref, label_column)
 
 
 def _only_tars(folder: Path) -> list[str]:

@@ -93,11 +93,14 @@ def position(names: Sequence[str], usual: Iterable[str]) -> int | None:
 
     A name is also found by exactly its own spelling.
     """
-    found: dict[str, int] = {}
-    for k, name in enumerate(names):
-        found.setdefault(re.sub(r"[\s-]+", "_", str(name).strip().lower()), k)
     exact = {str(name): k for k, name in reversed(list(enumerate(names)))}
-    return next((spelled[name] for name in usual for spelled in (exact, found) if name in spelled), None)
+    loose = {_spelling(name): k for name, k in exact.items()}
+    found = (exact.get(name, loose.get(_spelling(name))) for name in usual)
+    return next((k for k in found if k is not None), None)
+
+
+def _spelling(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,26 +114,31 @@ class Row:
     problem: str = ""
 
 
-def read_rows(ref: FileRef) -> Iterator[Row]:
+def read_rows(ref: FileRef, label_column: str | None = None) -> Iterator[Row]:
     """The rows of a manifest, one at a time.
 
-    The path is in the first of the columns `PATHS`, the class in the first of `LABELS`, the split in the first of
-    `SPLITS`, in any case.
+    The path is in the first of the columns `PATHS`, the class in `label_column` or else the first of `LABELS`, the
+    split in the first of `SPLITS`, in any case.
 
     Raises
     ------
     NoPathColumn : if there is no column of paths.
+    UsageError : if there is no `label_column`.
     TuilabelError : if the table is damaged; the message has the line.
     """
 
     def choose(names: Sequence[str]) -> Mapping[str, int]:
-        found = {
-            role: position(names, usual) for role, usual in (("path", PATHS), ("label", LABELS), ("split", SPLITS))
-        }
+        available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
+        labels = LABELS if label_column is None else (label_column,)
+        usual_names = {"path": PATHS, "label": labels, "split": SPLITS}
+        found = {role: position(names, usual) for role, usual in usual_names.items()}
         if found["path"] is None:
-            available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
             raise NoPathColumn(
                 f"{printable(ref.location)} has no column of paths: call one `path` (it has {available})"
+            )
+        if found["label"] is None and label_column is not None:
+            raise UsageError(
+                f"{printable(ref.location)} has no column {label_column!r} for `label_column`: it has {available}"
             )
         return {role: k for role, k in found.items() if k is not None}
 
@@ -167,8 +175,12 @@ def record_of(where: str, values: Sequence[Any], chosen: Mapping[str, int]) -> R
         path = cells["path"]
         cells["path"] = path if isinstance(path, str) and path.strip() and "\0" not in path else ""
     names = classes_in(cells.get("label"))
-    problem = f"{len(names)} classes: {', '.join(names)}" if len(names) > 1 else ""
-    return Record(where, cells, names[0] if len(names) == 1 else None, problem)
+    return Record(where, cells, names[0] if len(names) == 1 else None, several(names))
+
+
+def several(names: Sequence[str]) -> str:
+    """The problem of a record that names several classes; empty if it does not."""
+    return f"{len(names)} classes: {', '.join(names)}" if len(names) > 1 else ""
 
 
 def _odd(where: str, reason: str) -> Record:

@@ -120,13 +120,14 @@ def is_upload(path: str) -> bool:
 
 
 def _literal(text: str) -> object:
-    """The list or object that a text shows, in JSON or Python; the text itself if it shows none."""
+    """The list of names or the object that a text shows, in JSON or Python; the text itself if it shows none."""
     for read in (json.loads, ast.literal_eval):
         try:
             value: object = read(text.strip())
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
-        return value if isinstance(value, (list, dict)) else text
+        shows_names = isinstance(value, dict) or (isinstance(value, list) and all(isinstance(n, str) for n in value))
+        return value if shows_names else text
     return text
 
 

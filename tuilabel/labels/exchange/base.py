@@ -46,6 +46,12 @@ class ImportOptions:
     path_column: str | None = None
     label_column: str | None = None
 
+    def refuse_columns(self, source: Path) -> None:
+        """Raise `UsageError` if columns are named, for a source that has none."""
+        for parameter, name in (("path_column", self.path_column), ("label_column", self.label_column)):
+            if name is not None:
+                raise UsageError(f"{source} has no columns to choose {name!r} from: leave out `{parameter}`")
+
 
 @dataclass(frozen=True)
 class WriteResult:
@@ -104,6 +110,8 @@ class Format:
     """Endings of files in this format, in lower case."""
     recognises: Callable[[Path], bool] | None = None
     """Looks inside a file with one of `suffixes`, where other formats share that ending."""
+    marker: str = ""
+    """The file by which a directory in this format is known, if any."""
 
     def write(
         self, rows: Iterable[LabelRow], classes: Sequence[str], files: ItemFiles, out: Path, options: ExportOptions

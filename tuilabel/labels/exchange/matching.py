@@ -13,7 +13,7 @@ from PIL import Image
 
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.ids import content_ids, file_id
-from tuilabel.datasets.sources.base import SourceError, read_file
+from tuilabel.datasets.sources.base import SourceError, is_image, read_file
 from tuilabel.datasets.sources.texts import is_upload, is_url, normal, paths_meant, upload_name
 from tuilabel.labels.exchange.base import ImportedLabel
 
@@ -36,9 +36,9 @@ class Matcher:
 
         The first of these that finds an item decides: the id; the file's name in the source, or its absolute path; the
         image that came with the label; the end of the path, if it fits exactly one item (`1.jpg` fits `cats/1.jpg` as
-        long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does); the name that an upload to Label Studio
-        gave the file, if it fits exactly one; the content of the file at that path. A path is tried in each way that
-        it may be meant, see `paths_meant`.
+        long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does; so does `1`, if no other file is called
+        that); the name that an upload to Label Studio gave the file, if it fits exactly one; the content of the file at
+        that path. A path is tried in each way that it may be meant, see `paths_meant`.
         """
         if _ID.fullmatch(row.id):
             index = int(self._pool.indices_of([row.id])[0])
@@ -72,6 +72,15 @@ class Matcher:
             if parts:
                 by_filename.setdefault(parts[-1], []).append((parts, index))
         return by_filename
+
+    @cached_property
+    def _paths_by_stem(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
+        """The same by the last part without its suffix, as some programs name images."""
+        by_stem: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for filename, named in self._paths_by_filename.items():
+            if is_image(filename):
+                by_stem.setdefault(filename.rpartition(".")[0], []).extend(named)
+        return by_stem
 
     @cached_property
     def _by_upload(self) -> dict[str, set[int]]:
@@ -118,11 +127,8 @@ class Matcher:
         wanted = _parts(path)
         if not wanted:
             return -1
-        fits = [
-            (len(parts), index)
-            for parts, index in self._paths_by_filename.get(wanted[-1], ())
-            if parts[-len(wanted) :] == wanted[-len(parts) :]
-        ]
+        named = self._paths_by_filename.get(wanted[-1]) or self._paths_by_stem.get(wanted[-1], [])
+        fits = [(len(parts), index) for parts, index in named if parts[-len(wanted) : -1] == wanted[-len(parts) : -1]]
         if not fits:
             return -1
         # The longest match wins; a path shorter than the names it fits must fit only one of them.

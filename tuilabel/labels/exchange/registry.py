@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
@@ -60,13 +61,17 @@ def detect_format(source: Path) -> str:
     TuilabelError : if the file has to be read to decide, and is damaged.
     """
     if source.is_dir():
-        written_as = read_manifest(source).get("format")
-        return written_as if written_as in READABLE else imagefolder.FORMAT.name
+        written_as = str(read_manifest(source).get("format"))
+        if written_as in READABLE:
+            return written_as
+        marked = (name for name in READABLE if FORMATS[name].marker and (source / FORMATS[name].marker).is_file())
+        return next(marked, imagefolder.FORMAT.name)
     candidates = [FORMATS[name] for name in READABLE if source.suffix.lower() in FORMATS[name].suffixes]
     if not candidates:
         raise UsageError(f"cannot tell the format of {source} from its name: pass `file_format`")
     certain = (form for form in candidates if form.recognises is not None and form.recognises(source))
-    return next(certain, candidates[0]).name
+    usual = (form for form in candidates if form.recognises is None)
+    return next(chain(certain, usual), candidates[0]).name
 
 
 def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple[str, list[ImportedLabel]]:

@@ -59,30 +59,38 @@ def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -
     label = _only_control(names, path) if label is None else label
     if label is None:
         raise UsageError(f"{source} has no column called label: set `label_column` to one of {available}")
-    if path is None and "id" not in names:
+    found = {"id": position(names, ("item", "id"))}
+    if path is None and found["id"] is None:
         raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {available}")
-    others = {name: position(names, (name,)) for name in ("id", "annotator", "labelled_at")}
-    return {role: k for role, k in {"path": path, "label": label, **others}.items() if k is not None}
+    times = ("labelled_at", "created_at") if _is_of_label_studio(names) else ("labelled_at",)
+    found |= {"path": path, "label": label, "annotator": position(names, ("annotator",)), "at": position(names, times)}
+    return {role: k for role, k in found.items() if k is not None}
 
 
 def imported_row(record: Record) -> ImportedLabel:
     """The label in a row of a table."""
     cells = record.cells
+    item = text_value(cells.get("id"))
     return ImportedLabel(
         where=record.where,
         label=record.label or "",
-        id=text_value(cells.get("id")),
-        path=cells.get("path", ""),
+        id=item,
+        # Without paths the ids may be names of files; numbers are rather those of rows.
+        path=cells.get("path", "" if item.isdigit() else item),
         annotator=text_value(cells.get("annotator")),
-        at=time_value(cells.get("labelled_at")),
+        at=time_value(cells.get("at")),
         problem=record.problem,
         is_odd=record.is_odd,
     )
 
 
+def _is_of_label_studio(names: Sequence[str]) -> bool:
+    return set(names) >= _LABEL_STUDIO
+
+
 def _only_control(names: Sequence[str], path: int | None) -> int | None:
     """The column of the one control in a table of Label Studio, which names it as its author called it."""
-    if not set(names) >= _LABEL_STUDIO:
+    if not _is_of_label_studio(names):
         return None
     controls = [k for k, name in enumerate(names) if k != path and name not in _OF_LABEL_STUDIO]
     begin, end = names.index("id"), names.index("annotator")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.errors import TuilabelError, UsageError, pluralize
-from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
+from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import export_directory
 from tuilabel.labels.exchange.formats.csv_table import write_csv
 from tuilabel.labels.exchange.rows import LabelRow
+from tuilabel.labels.exchange.tables import read_table
 from tuilabel.labels.exchange.text_files import open_text
+
+LABELS, IDS, CLASSES = "labels.npy", "ids.csv", "classes.txt"
 
 
 def write_cleanlab(
@@ -46,11 +50,11 @@ def write_cleanlab(
     columns = probabilities[[k for _, _, k in kept]][:, used]
     columns = columns / np.maximum(columns.sum(axis=1, keepdims=True), np.finfo(np.float32).tiny)
     with export_directory("cleanlab", files, out, options) as directory:
-        np.save(directory.root / "labels.npy", compact.astype(np.int64))
+        np.save(directory.root / LABELS, compact.astype(np.int64))
         np.save(directory.root / "pred_probs.npy", columns.astype(np.float32))
-        with open_text(directory.root / "ids.csv") as file:
+        with open_text(directory.root / IDS) as file:
             write_csv((row for row, _, _ in kept), classes, file)
-        with open_text(directory.root / "classes.txt") as file:
+        with open_text(directory.root / CLASSES) as file:
             file.writelines(f"{classes[k]}\n" for k in used)
         single = len(known) - len(kept)
         if single:
@@ -59,4 +63,16 @@ def write_cleanlab(
     return directory.result(len(kept))
 
 
-FORMAT = Format("cleanlab", "directory", writer=write_cleanlab)
+def read_cleanlab(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
+    """Read a directory as exported by tuilabel; `labels.npy` may have been corrected since."""
+    options.refuse_columns(source)
+    labels = np.load(source / LABELS, allow_pickle=False)
+    names = (source / CLASSES).read_text(encoding="utf-8").splitlines()
+    rows = list(read_table(source / IDS, ImportOptions(), "csv"))
+    if labels.shape != (len(rows),) or labels.dtype.kind not in "iu":
+        raise TuilabelError(f"{source / LABELS} does not have one number for each row of {IDS}: export it again")
+    for row, number in zip(rows, labels.tolist(), strict=True):
+        yield replace(row, label=names[number] if 0 <= number < len(names) else "")
+
+
+FORMAT = Format("cleanlab", "directory", writer=write_cleanlab, reader=read_cleanlab, marker=LABELS)

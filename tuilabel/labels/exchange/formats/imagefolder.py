@@ -9,6 +9,7 @@ from pathlib import Path
 from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.sources import Source, SourceError, open_source
+from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
@@ -29,14 +30,16 @@ def write_imagefolder(
     return directory.result(written)
 
 
-def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
+def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
     """Read the images and classes of a folder or archive, just as they are read when it is a DATASET.
 
     These are `CLASS/…/image`, `train/CLASS/…/image`, an image folder of Hugging Face, shards of a WebDataset. In what
     tuilabel has exported the manifest identifies each file, even one that was moved to the folder of another class:
     then it has that class.
     """
-    images = open_source(str(source), labels_from_folders=True)
+    images = open_source(str(source), labels_from_folders=True, label_column=options.label_column)
+    if options.path_column is not None or not isinstance(images, DirectoryWithMetadata):
+        options.refuse_columns(source)
     manifest = read_manifest(source)
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
     entries = sorted(images.list(), key=lambda entry: entry.name)
@@ -49,7 +52,7 @@ def read_imagefolder(source: Path, _options: ImportOptions) -> Iterator[Imported
         path = images.path(entry.name)
         yield ImportedLabel(
             where=entry.name,
-            label=text_value(label),
+            label=str(label or ""),
             id=text_value(item.get("id")) or ids.get(entry.name, ""),
             path=entry.name if path is None else str(path),
             annotator=text_value(item.get("annotator")),

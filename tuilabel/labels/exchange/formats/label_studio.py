@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from tuilabel.datasets.item_files import ItemFiles
-from tuilabel.errors import TuilabelError
+from tuilabel.datasets.sources.base import is_image
+from tuilabel.datasets.sources.tables import LABELS, PATHS, position, record_of, several
+from tuilabel.datasets.sources.texts import classes_in
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow
+from tuilabel.labels.exchange.tables import choose_columns, imported_row
 from tuilabel.labels.exchange.values import text_value, time_value
 
 TASKS = "tasks.json"
 LOCAL_FILES = "/data/local-files/?d="  # how Label Studio serves files from its own disks
-_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-")  # Label Studio puts it before the name of an uploaded file
 
 
 def write_label_studio(
@@ -44,34 +46,88 @@ def write_label_studio(
     return directory.result(len(tasks))
 
 
-def read_label_studio(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read tasks as exported in the formats `JSON` or `JSON-MIN`; each annotation of a task is one label."""
+def read_label_studio(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
+    """Read tasks as exported in the formats `JSON` or `JSON-MIN`; each annotation of a task is one label.
+
+    Other lists of objects in JSON are read as tables, and an object is read as classes by the names of images.
+
+    Raises
+    ------
+    UsageError : if there are several controls of choices, or not the one that `options.label_column` names.
+    TuilabelError : if it is not JSON.
+    """
     source = source / TASKS if source.is_dir() else source
     try:
-        document = json.loads(source.read_text(encoding="utf-8-sig"))
+        document = json.loads(source.read_bytes())
     except ValueError as error:
         raise TuilabelError(f"{source} is not JSON: {error}") from error
-    for number, task in enumerate(document if isinstance(document, list) else [document], 1):
+    if isinstance(document, dict) and document and all(map(is_image, document)):
+        document = [{"path": path, "label": label} for path, label in document.items()]
+    tasks = document if isinstance(document, list) else [document]
+    named = [(_place(task, number), task) for number, task in enumerate(tasks, 1)]
+    yield from _odd(named)
+    full = [(where, task) for where, task in named if isinstance(task, dict) and isinstance(task.get("data"), dict)]
+    control = _control({name: None for _, task in full for name in _controls_of(task)}, options, source)
+    for where, task in full:
+        yield from _labels_of_task(task, where, control, options)
+    flat = [(where, task) for where, task in named if isinstance(task, dict) and "data" not in task]
+    names = list(dict.fromkeys(name for _, task in flat for name in task))
+    chosen = choose_columns(names, options, source) if flat else {}
+    for where, task in flat:
+        yield imported_row(record_of(where, [task.get(name) for name in names], chosen))
+
+
+def _place(task: object, number: int) -> str:
+    return f"task {task.get('id', number)}" if isinstance(task, dict) else f"entry {number}"
+
+
+def _odd(named: list[tuple[str, object]]) -> Iterator[ImportedLabel]:
+    for where, task in named:
         if not isinstance(task, dict):
-            raise TuilabelError(f"{source} is not an export of Label Studio: its entry {number} is not a task")
-        where = f"task {task.get('id', number)}"
-        if "data" in task:
-            yield from _labels_of_task(task, where)
-        else:
-            yield _label_of_min_task(task, where)
+            yield ImportedLabel(where, "", problem="not a task", is_odd=True)
+        elif "data" in task and not isinstance(task["data"], dict):
+            yield ImportedLabel(where, "", problem="its data are no object", is_odd=True)
 
 
-def _label_of_min_task(task: dict[str, Any], where: str) -> ImportedLabel:
-    label = text_value(task.get("choice", task.get("label")))
-    at = time_value(task.get("labelled_at")) or time_value(task.get("created_at"))
-    annotator = text_value(task.get("annotator"))
-    return ImportedLabel(where, label, text_value(task.get("item")), _image_path(task), annotator, at)
+def _annotations(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """The annotations that were not cancelled; before version 1 of Label Studio they were completions."""
+    annotations = task.get("annotations", task.get("completions"))
+    if not isinstance(annotations, list):
+        return []
+    return [a for a in annotations if isinstance(a, dict) and not a.get("was_cancelled")]
 
 
-def _labels_of_task(task: dict[str, Any], where: str) -> Iterator[ImportedLabel]:
+def _choices(annotation: dict[str, Any]) -> dict[str, list[str]]:
+    """What an annotation chooses, by control."""
+    chosen: dict[str, list[str]] = {}
+    result = annotation.get("result")
+    for part in result if isinstance(result, list) else ():
+        value = part.get("value") if isinstance(part, dict) else None
+        if isinstance(value, dict) and "choices" in value:
+            chosen.setdefault(text_value(part.get("from_name")), []).extend(classes_in(value["choices"]))
+    return chosen
+
+
+def _controls_of(task: dict[str, Any]) -> Iterator[str]:
+    for annotation in _annotations(task):
+        yield from _choices(annotation)
+
+
+def _control(controls: dict[str, None], options: ImportOptions, source: Path) -> str:
+    """The control whose choices are the classes; empty if there is none, or no name for it."""
+    names, wanted = list(controls), options.label_column
+    k = position(names, LABELS if wanted is None else (wanted,))
+    if k is None and wanted is not None and names:
+        raise UsageError(f"{source} has no control {wanted!r} for `label_column`: it has {', '.join(names)}")
+    if k is None and len(names) > 1:
+        raise UsageError(f"{source} has the controls {' and '.join(names)}: set `label_column` to one of them")
+    return "" if not names else names[k or 0]
+
+
+def _labels_of_task(task: dict[str, Any], where: str, control: str, options: ImportOptions) -> Iterator[ImportedLabel]:
     data = task["data"]
-    item, path = text_value(data.get("item")), _image_path(data)
-    annotations = [annotation for annotation in task.get("annotations") or () if not annotation.get("was_cancelled")]
+    item, path = text_value(data.get("item")), _image_path(task, options)
+    annotations = _annotations(task)
     if not annotations:
         yield ImportedLabel(where, "", item, path)
     for annotation in annotations:
@@ -79,13 +135,9 @@ def _labels_of_task(task: dict[str, Any], where: str) -> Iterator[ImportedLabel]
         user = _user(annotation.get("completed_by"))
         annotator = user or text_value(data.get("annotator"))
         at = (None if user else time_value(data.get("labelled_at"))) or time_value(annotation.get("created_at"))
-        yield ImportedLabel(where, _only_choice(annotation), item, path, annotator, at)
-
-
-def _only_choice(annotation: dict[str, Any]) -> str:
-    """The class, if the annotation chooses exactly one."""
-    choices = [choice for part in annotation.get("result") or () for choice in part.get("value", {}).get("choices", ())]
-    return text_value(choices[0]) if len(choices) == 1 else ""
+        names = _choices(annotation).get(control, [])
+        problem = several(names)
+        yield ImportedLabel(where, "" if problem else "".join(names), item, path, annotator, at, problem=problem)
 
 
 def _user(completed_by: object) -> str:
@@ -94,16 +146,14 @@ def _user(completed_by: object) -> str:
     return text_value(completed_by)
 
 
-def _image_path(data: dict[str, Any]) -> str:
-    """The path of a task's image: the one that tuilabel exported, or else the end of its URL."""
-    if data.get("path"):
-        return str(data["path"])
-    url = data.get("image") or next((v for v in data.values() if isinstance(v, str) and "/" in v), "")
-    parts = urlsplit(str(url))
-    local = parse_qs(parts.query).get("d")
-    path = local[0] if local else unquote(parts.path)
-    folder, _, name = path.rpartition("/")
-    return _UPLOAD_PREFIX.sub("", name) if "data/upload/" in f"{folder}/" else path
+def _image_path(task: dict[str, Any], options: ImportOptions) -> str:
+    """The path or URL of a task's image: the one that tuilabel exported, or else what the data have."""
+    data = task["data"]
+    names = list(data)
+    k = position(names, (options.path_column,) if options.path_column else PATHS)
+    texts = [value for value in data.values() if isinstance(value, str)]
+    likely = (data[names[k]] if k is not None else "", *(t for t in texts if "/" in t or is_image(t)))
+    return next((path for path in (*likely, task.get("file_upload")) if path and isinstance(path, str)), "")
 
 
 def _task(row: LabelRow, path: str) -> dict[str, Any]:
@@ -127,4 +177,5 @@ FORMAT = Format(
     writer=write_label_studio,
     reader=read_label_studio,
     suffixes=(".json",),
+    marker=TASKS,
 )

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.item_files import ItemFiles
-from tuilabel.datasets.sources.tables import json_objects
+from tuilabel.datasets.sources.tables import json_objects, several
 from tuilabel.datasets.sources.texts import classes_in, text_of
+from tuilabel.errors import UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow
@@ -48,12 +49,21 @@ def write_prodigy(
     return directory.result(written)
 
 
-def read_prodigy(source: Path, _options: ImportOptions) -> Iterator[ImportedLabel]:
-    """Read answers of the interfaces `choice` and `classification`; only accepted ones have a label."""
+def read_prodigy(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
+    """Read answers of the interfaces `choice` and `classification`; only accepted ones have a label.
+
+    Raises
+    ------
+    UsageError : if no answer has a field called as `options` say.
+    """
     source = source / ANNOTATIONS if source.is_dir() else source
+    wanted = {name for name in (options.path_column, options.label_column) if name is not None}
     with source.open("rb") as file, text_of(file) as text:
         for where, task in json_objects(text):
-            yield _label_of(where, task)
+            wanted -= set(task if isinstance(task, dict) else ())
+            yield _label_of(where, task, options)
+    if wanted:
+        raise UsageError(f"{source} has no field {wanted.pop()!r}: leave out `path_column` and `label_column`")
 
 
 def recognise_prodigy(source: Path) -> bool:
@@ -63,13 +73,13 @@ def recognise_prodigy(source: Path) -> bool:
     return not isinstance(first, str) and bool({"answer", "accept", "_view_id", "_input_hash"} & set(first))
 
 
-def _label_of(where: str, task: dict[str, Any] | str) -> ImportedLabel:
+def _label_of(where: str, task: dict[str, Any] | str, options: ImportOptions) -> ImportedLabel:
     if isinstance(task, str):
         return ImportedLabel(where, "", problem=task, is_odd=True)
     answer = text_value(task.get("answer"))
     accepted = task.get("accept")
-    if accepted is None:
-        names = classes_in(task.get("label"))
+    if accepted is None or options.label_column is not None:
+        names = classes_in(task.get(options.label_column or "label"))
     elif isinstance(accepted, list):
         texts = _option_texts(task.get("options"))
         names = [name for choice in accepted if (name := texts.get(str(choice)) or text_value(choice))]
@@ -80,8 +90,7 @@ def _label_of(where: str, task: dict[str, Any] | str) -> ImportedLabel:
     image = task.get("image")
     image = image if isinstance(image, str) else ""
     embedded = image.startswith("data:")
-    paths = (task.get("path"), meta.get("path"), meta.get("file"), "" if embedded else image)
-    problem = f"{len(names)} classes: {', '.join(names)}" if len(names) > 1 else ""
+    paths = (task.get(options.path_column or "path"), meta.get("path"), meta.get("file"), "" if embedded else image)
     return ImportedLabel(
         where=where,
         label=names[0] if len(names) == 1 and answer == "accept" else "",
@@ -90,7 +99,7 @@ def _label_of(where: str, task: dict[str, Any] | str) -> ImportedLabel:
         annotator=text_value(task.get("_annotator_id")),
         at=timestamp_value(task.get("_timestamp")),
         content=partial(_decode_data_url, image) if embedded else None,
-        problem=problem if answer == "accept" else f"answered: {answer or 'nothing'}",
+        problem=several(names) if answer == "accept" else f"answered: {answer or 'nothing'}",
     )
 
 
@@ -133,4 +142,5 @@ FORMAT = Format(
     reader=read_prodigy,
     suffixes=(".jsonl", ".ndjson"),
     recognises=recognise_prodigy,
+    marker=ANNOTATIONS,
 )
