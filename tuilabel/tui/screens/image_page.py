@@ -195,7 +195,7 @@ class ImagePageScreen(Screen[bool]):
     def make_room(self, rows: int) -> None:
         """Keep the focused image visible above a dialog that covers the last `rows` lines of the screen; 0 without.
 
-        A page of a grid scrolls up as far as it must, and an image shown large becomes smaller.
+        A page of a grid scrolls up as far as it must, and an image shown large becomes smaller; a film strip is covered.
         """
         top = self.screen_size.height - rows
         for picture in (self._picture, self._large.picture):
@@ -204,7 +204,8 @@ class ImagePageScreen(Screen[bool]):
                 picture.styles.margin = (0, 0, max(0, picture.region.bottom + shortened - top), 0)
             elif not rows:
                 picture.styles.margin = 0
-        self._lifted = max(0, self._grid.region.y + self._lifted + self._grid.focus_end - top) if rows else 0
+        scrolls = rows and self._arrangement.strip is None
+        self._lifted = max(0, self._grid.region.y + self._lifted + self._grid.focus_end - top) if scrolls else 0
         self._grid.styles.offset = (0, -self._lifted)
 
     @property
