@@ -158,7 +158,7 @@ async def test_one_key_hides_all_predictions_and_shows_them_again(make_app: AppM
         await press_many(pilot, app, toy, 10)
         await pilot.press("percent_sign")
         assert not re.search(r"[abc]\? \d", screen_text(app))
-        assert "predictions hidden" in screen_text(app)
+        assert " blind " in screen_text(app)
         await pilot.press("enter")
         assert "is hidden" in status(app)
         assert app.session.statistics().labelled == 10

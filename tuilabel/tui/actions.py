@@ -307,7 +307,16 @@ def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[st
         (action for action in actions_of(screen, actions) if action.footer_order),
         key=lambda action: action.footer_order,
     )
-    return [(_COMPACT.get(action.keys[0], action.shown_keys), action.label) for action in shown]
+    return [(_in_footer(action), action.label) for action in shown]
+
+
+def action_of(key: str, screen: str, actions: Sequence[Action] = ACTIONS) -> Action | None:
+    """The command of a key as it is displayed, in the footer or elsewhere."""
+    return next((a for a in actions_of(screen, actions) if key in (_in_footer(a), *map(shown_key, a.keys))), None)
+
+
+def _in_footer(action: Action) -> str:
+    return _COMPACT.get(action.keys[0], action.shown_keys)
 
 
 def with_user_keys(user_keys: Mapping[str, object]) -> tuple[Action, ...]:

@@ -150,6 +150,7 @@ class LabelApp(HookedApp):
             case SaveFailed(reason, waiting):
                 self.state.save_failure = f"{reason} · {pluralize(waiting, 'answer')} not saved yet; retrying"
                 self.annotation_screen.show_status(self.state.save_failure, "error")
+                self.annotation_screen.mark_saved()
             case Loaded() as loaded:
                 self.state.images.accept(loaded)
                 self.annotation_screen.image_loaded(loaded.wanted.index)

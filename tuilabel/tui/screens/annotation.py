@@ -170,6 +170,10 @@ class AnnotationScreen(ImagePageScreen):
         self._key_time = monotonic()
         await self.run_action(action)
 
+    async def run_clicked(self, action: str, at: float) -> None:
+        self._key_time = at
+        await super().run_clicked(action, at)
+
     # -- answering -----------------------------------------------------------------------------------------------
 
     def may_answer(self) -> bool:

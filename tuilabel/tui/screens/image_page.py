@@ -19,7 +19,8 @@ from tuilabel.learner.trainer.messages import Failure, Inspection, Notice, PoolC
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
 from tuilabel.tui._textual_internals import set_bindings
-from tuilabel.tui.actions import bindings_of, footer_of
+from tuilabel.tui.actions import action_of, bindings_of, footer_of
+from tuilabel.tui.chips import Chip, session_chips
 from tuilabel.tui.image_loader import Wanted
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
 from tuilabel.tui.selection import Selection
@@ -31,6 +32,7 @@ from tuilabel.tui.widgets.picture import Picture, PoolItem
 
 MIN_PAGE = 3  # images on a page of a grid; fewer look better one at a time
 AHEAD = 4  # images drawn before they are in focus
+WHEEL_PAUSE = 0.08  # seconds between two turns of the mouse wheel that count: touchpads send many at once
 
 
 class ImagePageScreen(Screen[bool]):
@@ -55,6 +57,7 @@ class ImagePageScreen(Screen[bool]):
         self._shown_items: tuple[int, ...] = ()
         self._large_on, self._alone_over_page = False, False
         self._arrangement = Arrangement(GLYPH_SIZE)
+        self._wheel_turned = 0.0
         self._lifted = 0
         """Lines by which the grid is scrolled up, above a dialog."""
         self._head = TextLine(id="head")
@@ -135,6 +138,10 @@ class ImagePageScreen(Screen[bool]):
         """The first line, after the name of the program: (text, style) pairs."""
         raise NotImplementedError
 
+    def chips(self) -> list[Chip]:
+        """The states that stand at the right end of the first line."""
+        return []
+
     def empty_text(self) -> str:
         """What is shown in place of images when there are none."""
         raise NotImplementedError
@@ -195,7 +202,7 @@ class ImagePageScreen(Screen[bool]):
     def make_room(self, rows: int) -> None:
         """Keep the focused image visible above a dialog that covers the last `rows` lines of the screen; 0 without.
 
-        A page of a grid scrolls up as far as it must, and an image shown large becomes smaller; a film strip is covered.
+        A page of a grid scrolls up as far as it must, an image shown large becomes smaller, a film strip is covered.
         """
         top = self.screen_size.height - rows
         for picture in (self._picture, self._large.picture):
@@ -269,8 +276,7 @@ class ImagePageScreen(Screen[bool]):
             if self._large_on:
                 self.selection.keep(self._shown_items)  # the neighbours of another image are shown
             self._show_items()
-            if self._one_at_a_time:
-                self._show_head()
+            self._show_head()
 
     def action_large(self) -> None:
         """Show the focused image large, or go back to the grid."""
@@ -332,6 +338,7 @@ class ImagePageScreen(Screen[bool]):
     def show_selection(self) -> None:
         """Show what is selected."""
         self._show_keys()
+        self._show_head()
         self._show_items()
 
     def _select_to(self, position: int) -> None:
@@ -402,6 +409,44 @@ class ImagePageScreen(Screen[bool]):
 
         self.app.push_screen(HelpScreen(self.state, self.NAME))
 
+    @on(TextLine.KeyClicked)
+    async def _run_clicked(self, message: TextLine.KeyClicked) -> None:
+        action = action_of(message.key, self.NAME, self.state.actions)
+        if action is not None:
+            await self.run_clicked(action.textual_action, message.clicked_at)
+
+    async def run_clicked(self, action: str, at: float) -> None:
+        """Run a command that was clicked at a monotonic time in seconds."""
+        del at
+        await self.run_action(action)
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click on an image shows it large; on the large one it goes back."""
+        plain = not (event.shift or event.ctrl or event.meta)
+        if event.chain == 2 and plain and event.widget in (self._grid, self._picture, self._large.picture):
+            self.show_large(event.widget is not self._large.picture)
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """Go on by a page."""
+        self._turn_wheel(event, 1)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """Go back by a page."""
+        self._turn_wheel(event, -1)
+
+    def _turn_wheel(self, event: events.MouseEvent, step: int) -> None:
+        """Zoom the large image under the mouse, or else go to another page or image."""
+        event.stop()
+        if event.time - self._wheel_turned < WHEEL_PAUSE:
+            return
+        self._wheel_turned = event.time
+        if self._large_on and self._large.picture.region.contains(event.screen_x, event.screen_y):
+            self._large.zoom(-step)
+        elif self._one_at_a_time:
+            self.action_move(step)
+        else:
+            self.action_move_page(step)
+
     # -- updates ------------------------------------------------------------------------------------------------
 
     def handle(self, message: TrainerMessage) -> None:
@@ -429,6 +474,7 @@ class ImagePageScreen(Screen[bool]):
     def mark_saved(self) -> None:
         """Update the screen after answers have been saved."""
         self._show_items()
+        self._show_head()
 
     def show_status(self, text: str, style: str = "text") -> None:
         """Show a message in the status line, until the next answer."""
@@ -552,15 +598,21 @@ class ImagePageScreen(Screen[bool]):
     @on(ImageGrid.LayoutChanged)
     def _show_head(self) -> None:
         page, pages = self._grid.page
-        paged = [(f"  ·  page {page} of {pages}", "text")] if pages > 1 and not self._one_at_a_time else []
-        heading, details = self.heading(), []
+        heading, chips = self.heading(), self.chips()
+        if self.selection:
+            chips.append(Chip(f"{len(self.selection)} selected", "chip-on", 9))
         if self._one_at_a_time and self._shown_items:
-            details = [(f"  ·  image {self.focused_item + 1} of {len(self._shown_items)}", "text")]
+            chips.append(Chip(f"image {self.focused_item + 1} of {len(self._shown_items)}", weight=7))
+        elif pages > 1:
+            chips.append(Chip(f"page {page} of {pages}", weight=7))
         if self._large_on and self._shown_items:
             file = self._file_of(self._shown_items[self.focused_item])
             heading = heading[:1] if file else heading  # the file name needs the space
-            details += [(f"  ·  {text}", "dim") for text in file]
-        self._head.set_text(("tuilabel", "strong"), *heading, *paged, *details)
+            heading = [*heading, *((f"  ·  {text}", "dim") for text in file)]
+        chips += session_chips(
+            self.session, unsaved=len(self.state.unsaved), failed=self.state.save_failure is not None
+        )
+        self._head.set_text(("tuilabel", "strong"), *heading, chips=chips)
 
     def _file_of(self, index: int) -> list[str]:
         """An item's file: its name, its size and its number of copies; empty for built-in datasets."""

@@ -104,8 +104,6 @@ class LabelScreen(AnnotationScreen):
             if len(batch.items) < self.session.batch_size and self.session.is_last_batch:
                 last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"
                 pieces.append((f"  ·  {last}", "text"))
-            if self.session.blind:
-                pieces.append(("  ·  predictions hidden", "text"))
         return pieces
 
     def empty_text(self) -> str:
@@ -207,6 +205,7 @@ class LabelScreen(AnnotationScreen):
     def handle(self, message: TrainerMessage) -> None:
         if isinstance(message, TrainerProgress) and self._batch is not None:
             self._show_panel()
+            self._show_head()
             return
         super().handle(message)
 
