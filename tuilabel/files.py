@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -18,9 +19,14 @@ _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre
 
 
 def cache_dir() -> Path:
-    """The directory for cached pools and latents: `$TUILABEL_CACHE` if set, else the user's cache directory."""
+    """The directory for cached pools and latents: `$TUILABEL_CACHE` if set, else the user's cache directory.
+
+    A user without a home directory, as in some containers, has one for temporary files.
+    """
     override = os.environ.get("TUILABEL_CACHE")
-    return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("tuilabel"))
+    folder = Path(os.path.expanduser(override or platformdirs.user_cache_dir("tuilabel")))  # noqa: PTH111 - no error
+    homeless = not override and not folder.is_absolute()
+    return Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}") if homeless else folder
 
 
 @contextmanager
@@ -89,6 +95,24 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     shutil.rmtree(previous, ignore_errors=True)
+
+
+@contextmanager
+def no_empty_folders(files: Iterable[Path]) -> Iterator[None]:
+    """If writing some files fails, remove the folders that were created for them and are empty."""
+    missing = {folder for file in files for folder in file.absolute().parents if not folder.exists()}
+    try:
+        yield
+    except BaseException:
+        for folder in sorted(missing, key=lambda path: len(path.parts), reverse=True):
+            with suppress(OSError):  # it was not created, or holds what has been written so far
+                folder.rmdir()
+        raise
+
+
+def can_write(path: Path) -> bool:
+    """Whether this user may change a file and its folder."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def is_on_network(path: Path) -> bool:

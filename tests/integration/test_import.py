@@ -55,7 +55,7 @@ def into(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Importer:
 
 
 def stored(directory: Path) -> tuple[list[Event], list[ClassChange]]:
-    store = LabelStore.open(directory / "labels.db", create=False)
+    store = LabelStore.read(directory / "labels.db")
     try:
         return store.events(), store.class_changes()
     finally:

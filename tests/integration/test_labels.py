@@ -132,7 +132,7 @@ def test_a_file_that_is_not_a_store_is_reported(tmp_path: Path) -> None:
     with pytest.raises(TuilabelError, match="file is not a database"):
         LabelStore.open(tmp_path / "labels.db")
     with pytest.raises(TuilabelError, match="no labels at"):
-        LabelStore.open(tmp_path / "other.db", create=False)
+        LabelStore.read(tmp_path / "other.db")
 
 
 FORMAT_2 = """
@@ -413,3 +413,52 @@ def test_damaged_settings_are_reported(tmp_path: Path, content: str) -> None:
         open_project(tmp_path)
     with pytest.raises(TuilabelError, match=r"settings\.toml is damaged"):
         Project.read(tmp_path)
+
+
+@pytest.fixture
+def nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store that may only be read, by whoever runs the tests."""
+    monkeypatch.setattr("tuilabel.labels.store.can_write", lambda _: False)
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    return folder / "labels.db"
+
+
+def test_a_store_is_read_without_leaving_anything_behind(nobodys: Path) -> None:
+    store = LabelStore.open(nobodys)
+    store.append([event(1)])
+    store.close()
+    before = nobodys.read_bytes()
+    nobodys.chmod(0o444)
+    nobodys.parent.chmod(0o555)
+    try:
+        reading = LabelStore.read(nobodys)
+        assert reading.events() == [event(1)]
+        reading.close()
+        assert [path.name for path in nobodys.parent.iterdir()] == ["labels.db"]
+        assert nobodys.read_bytes() == before
+    finally:
+        nobodys.parent.chmod(0o755)
+
+
+def test_labels_that_are_only_in_the_journal_are_read(nobodys: Path, tmp_path: Path) -> None:
+    writing = LabelStore.open(tmp_path / "labels.db")
+    writing.append([event(1), event(2)])
+    for name in ("labels.db", "labels.db-wal"):  # as a snapshot of a disk has them
+        (nobodys.parent / name).write_bytes((tmp_path / name).read_bytes())
+    writing.close()
+    reading = LabelStore.read(nobodys)
+    assert reading.events() == [event(1), event(2)]
+    reading.close()
+
+
+def test_reading_a_store_of_an_older_format_does_not_change_it(tmp_path: Path) -> None:
+    path = tmp_path / "labels.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(FORMAT_2)
+    connection.close()
+    before = path.read_bytes()
+    reading = LabelStore.read(path)
+    reading.events()
+    reading.close()
+    assert path.read_bytes() == before

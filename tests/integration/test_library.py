@@ -399,3 +399,13 @@ def test_a_folder_whose_files_were_all_renamed_is_available_at_once(
     pool = pool_of(folder, reading="first")
     assert np.array_equal(pool.ids, ids), "their indices are the same"
     assert len(pool) - len(pool.gone) >= 24, "enough of them were matched to begin"
+
+
+def test_links_to_themselves_are_reported_and_skipped(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "shots", each=1)
+    (folder / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "loop").symlink_to("loop")
+    pool = pool_of(folder)
+    assert len(pool) == 3
+    problems = {problem.name: problem.reason for problem in pool.library.index.problems()}
+    assert problems == {"loop.jpg": "a link that leads to itself", "loop": "a link that leads to itself"}

@@ -5,6 +5,9 @@ The help lists commands in the order in which their modules are imported here.
 
 from __future__ import annotations
 
+import io
+import locale
+import os
 import sys
 
 import typer
@@ -27,6 +30,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line. Exit codes: 0 success, 1 failure with one clear line, 2 wrong usage."""
+    _use_utf8()
     try:
         app()
     except TuilabelError as error:
@@ -42,6 +46,22 @@ def main() -> None:
         if mode.debug:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (run `tuilabel --debug …` for the traceback)", 1)
+
+
+def _use_utf8() -> None:
+    """Read and write UTF-8 whatever the locale says, as later versions of Python do; only a terminal is written in its.
+
+    Names of files and classes can hold any character, and our files must not depend on where they were written.
+    """
+    encoding = locale.getencoding()
+    if encoding.lower().replace("-", "") == "utf8":
+        return
+    if not sys.flags.utf8_mode and sys.executable:
+        os.environ["PYTHONUTF8"] = "1"  # of the processes that this one starts
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if stream.isatty() and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=encoding, errors="replace")
 
 
 def _fail(text: str, code: int) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from tuilabel.datasets.sources.texts import normal
-from tuilabel.errors import UsageError
+from tuilabel.errors import UsageError, is_printable
 from tuilabel.labels.events import Event
 
 ChangeKind = Literal["begin", "add", "rename", "merge", "undo", "redo"]
@@ -208,7 +208,7 @@ def clean_class_name(name: str, taken: Sequence[str]) -> str:
     name = normal(name.strip())
     if not name:
         raise UsageError("a class needs a name")
-    if not name.isprintable():
+    if not is_printable(name):
         raise UsageError(f"a class cannot be called {name!r}: leave out control characters")
     if name in taken:
         raise UsageError(f"there is a class {name} already: choose another name, or merge the two")

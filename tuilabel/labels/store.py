@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
-from tuilabel.files import is_on_network
+from tuilabel.files import can_write, is_on_network
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 
@@ -108,8 +110,8 @@ class LabelStore:
         self._where = where
 
     @classmethod
-    def open(cls, path: Path, *, create: bool = True) -> LabelStore:
-        """Open the SQLite store at `path`; it is created if it is missing and `create` is set.
+    def open(cls, path: Path) -> LabelStore:
+        """Open the SQLite store at `path`, to be read and written; it is created if it is missing.
 
         Commits are flushed to disk. The journal is a write-ahead log, or a rollback journal on a network file system,
         where write-ahead logs are not reliable. A store of an older format gets the columns that it lacks.
@@ -118,8 +120,6 @@ class LabelStore:
         ------
         TuilabelError : if the file cannot be created, read or written, is not a label store, or is of a newer format.
         """
-        if not create and not path.is_file():
-            raise TuilabelError(f"there are no labels at {path}: start `tuilabel label` first")
         engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
         journal = "DELETE" if is_on_network(path) else "WAL"
 
@@ -129,6 +129,30 @@ class LabelStore:
             connection.execute("PRAGMA synchronous=FULL")
             connection.execute("PRAGMA foreign_keys=ON")
 
+        return cls._prepared(engine, path)
+
+    @classmethod
+    def read(cls, path: Path) -> LabelStore:
+        """The store at `path` as it is now: a copy in memory, so that nothing is written next to it.
+
+        It may be one that only others may write, or that a session is writing.
+
+        Raises
+        ------
+        TuilabelError : if there is none, or it cannot be read, is not a label store, or is of a newer format.
+        """
+        if not path.is_file():
+            raise TuilabelError(f"there are no labels at {path}: start `tuilabel label` first")
+        try:
+            copied = _in_memory(path)
+        except (OSError, sqlite3.Error) as error:
+            reason = str(getattr(error, "strerror", None) or error)
+            raise TuilabelError(f"cannot open {path}: {reason}; {_advice(reason)}") from error
+        engine = sa.create_engine("sqlite://", creator=lambda: copied, poolclass=sa.pool.StaticPool)
+        return cls._prepared(engine, path)
+
+    @classmethod
+    def _prepared(cls, engine: sa.Engine, path: Path) -> LabelStore:
         store = cls(engine, str(path))
         try:
             store._prepare()
@@ -231,6 +255,26 @@ class LabelStore:
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise TuilabelError(f"cannot {doing} {self._where}: {reason}; {_advice(reason)}") from error
+
+
+def _in_memory(path: Path) -> sqlite3.Connection:
+    """A copy of the database; raises `OSError` or `sqlite3.Error`."""
+    log, shared = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
+    if can_write(path):
+        return _copied(path, "rw")  # SQLite clears up its files, as it does not after "ro"
+    if log.exists() and shared.exists():
+        return _copied(path, "ro")  # somebody is labelling
+    with tempfile.TemporaryDirectory() as folder:
+        for file in filter(Path.exists, (path, log)):
+            shutil.copyfile(file, Path(folder, file.name))
+        return _copied(Path(folder, path.name), "rw")
+
+
+def _copied(path: Path, mode: str) -> sqlite3.Connection:
+    copied = sqlite3.connect(":memory:", check_same_thread=False)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0)) as stored:
+        stored.backup(copied)
+    return copied
 
 
 def _select(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:

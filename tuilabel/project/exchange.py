@@ -261,7 +261,7 @@ def import_labels(
 
 def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:
     """The project's events with current class names, and those names."""
-    store = LabelStore.open(project.store, create=False)
+    store = LabelStore.read(project.store)
     try:
         changes = store.class_changes()
         return with_current_names(store.events(), changes), ClassBook(changes).names or project.classes
@@ -274,7 +274,7 @@ def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
     project = Project.read(directory)
     if not project.store.is_file():
         return plan_for([], [], project.classes)
-    store = LabelStore.open(project.store, create=False)
+    store = LabelStore.read(project.store)
     try:
         return plan_for(store.events(), store.class_changes(), project.classes)
     finally:

@@ -228,7 +228,7 @@ def _project_named(given: DatasetRef) -> Project | None:
     """The project that is named in the place of a dataset; None if images are."""
     if given.is_builtin or given.is_remote:
         return None
-    path = Path(given.location.rstrip("/") or "/").expanduser()
+    path = Path(os.path.expanduser(given.location.rstrip("/") or "/"))  # noqa: PTH111 - takes any text
     if path.suffix == SUFFIX:
         return _project_in(path)
     return None if path.exists() else _project_in(path.with_name(path.name + SUFFIX))
@@ -318,7 +318,7 @@ def _has_images(project: Project, images: DatasetRef, on_progress: OnProgress, *
 def _labelled_items(project: Project) -> set[str]:
     if not project.store.is_file():
         return set()
-    store = LabelStore.open(project.store, create=False)
+    store = LabelStore.read(project.store)
     try:
         return {event.item for event in store.events()}
     finally:

@@ -75,7 +75,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     check_options(options)
     project = find_project(options.dataset, options.project, note=note, on_progress=on_progress)
     recipe = choose_recipe(options, project, note)
-    store = LabelStore.open(project.store, create=False)
+    store = LabelStore.read(project.store)
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)
         session, request = resume_session(pool, store, project.classes, seed=recipe.seed)

@@ -94,7 +94,7 @@ def project_statistics(
     settings = find_project(dataset, project, note=note)
     model = Recipe.of(Remembered.of(settings))
     pool = project_pool(settings, data_dir)
-    store = LabelStore.open(settings.store, create=False)
+    store = LabelStore.read(settings.store)
     try:
         log = log_statistics(
             store.events(),

@@ -16,7 +16,7 @@ from tuilabel.datasets.builtin import cache, formats
 from tuilabel.datasets.builtin.formats import Arrays, FormatError
 from tuilabel.datasets.pool import ImagePool, PoolContent, ReadProgress, no_progress
 from tuilabel.errors import TuilabelError, UsageError, unknown_name
-from tuilabel.files import cache_dir
+from tuilabel.files import cache_dir, no_empty_folders
 
 State = Literal["bundled", "cached", "here", "to be downloaded", "to be made"]
 Split = Literal["train", "test"]
@@ -118,7 +118,8 @@ def open_known(
         )
     if files is None:
         on_progress(f"downloading {spec.name} into {root}", 0, 2)
-        _download(spec, root)
+        with no_empty_folders(root / file for file in spec.files):
+            _download(spec, root)
         files = _find(spec, root)
         if files is None:
             raise TuilabelError(f"{spec.name} was downloaded into {root}, but its files are missing: {spec.files[0]} …")

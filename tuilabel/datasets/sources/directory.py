@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -77,7 +78,7 @@ class Directory:
                 for entry in entries:
                     if is_hidden(entry.name):
                         continue
-                    if entry.is_dir():
+                    if _is_folder(entry):
                         folders.append(entry.name)
                     else:
                         has_images = has_images or is_image(entry.name)
@@ -124,7 +125,12 @@ class Directory:
                         name = entry.name
                         if is_hidden(name):
                             continue
-                        if entry.is_dir():
+                        try:
+                            is_folder = entry.is_dir()
+                        except OSError as error:
+                            self._skipped.add(prefix + name, _why(error))
+                            continue
+                        if is_folder:
                             if entry.is_symlink():
                                 links.append(f"{prefix}{name}/")
                             elif self._is_new(f"{prefix}{name}/", seen):
@@ -163,6 +169,17 @@ class Directory:
 
     def _unreadable(self, error: OSError) -> TuilabelError:
         return TuilabelError(f"cannot read the directory {self.location}: {reason_of(error)}")
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # listing the images reports it
+
+
+def _why(error: OSError) -> str:
+    return "a link that leads to itself" if error.errno == errno.ELOOP else reason_of(error)
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

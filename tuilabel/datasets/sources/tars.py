@@ -33,7 +33,7 @@ from tuilabel.datasets.sources.base import (
 from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.layout import Layout
 from tuilabel.datasets.sources.texts import class_text
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, is_printable
 
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
@@ -329,4 +329,4 @@ def _class_of(suffix: str, content: bytes) -> str | None:
             values[key] for key in ("label", "class", "class_name", "category", "target", "cls") if key in values
         )
         return class_text(next(classes, None))
-    return text if text and text.isprintable() and len(text) <= _LONGEST_LABEL else None
+    return text if text and is_printable(text) and len(text) <= _LONGEST_LABEL else None

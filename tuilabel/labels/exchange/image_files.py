@@ -12,7 +12,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from tuilabel.datasets.item_files import ItemFiles
-from tuilabel.errors import TuilabelError, unknown_name
+from tuilabel.errors import TuilabelError, is_printable, unknown_name
 from tuilabel.labels.exchange.rows import LabelRow
 
 LINK_MODES = ("copy", "hard", "symlink")
@@ -104,7 +104,7 @@ class ImageWriter:
 
 def safe_name(name: str) -> str:
     """The name as a path component valid on every system: not hidden, no separators, no control characters."""
-    kept = "".join("_" if c in _UNSAFE or not c.isprintable() else c for c in name).strip(" .")
+    kept = "".join("_" if c in _UNSAFE or not is_printable(c) else c for c in name).strip(" .")
     while len(kept.encode()) > MAX_NAME:
         kept = kept[:-1]
     kept = kept.strip(" .") or "_"
