@@ -108,6 +108,7 @@ def grey_ramp(maximum: int, dtype: str) -> np.ndarray:
         (grey_ramp(255, "i4") - 128, "TIFF"),
         (grey_ramp(1, "f4"), "TIFF"),
         (grey_ramp(255, "f4"), "TIFF"),
+        (grey_ramp(2, "f4") - 1, "TIFF"),
         (grey_ramp(9000, "f4") - 500, "TIFF"),
     ],
 )
@@ -115,6 +116,52 @@ def test_grey_values_of_any_depth_keep_their_range(values: np.ndarray, kind: str
     decoded = decode(saved(Image.fromarray(values), kind), 512)
     assert decoded.grey
     assert np.abs(decoded.image[1, :, 0].astype(int) - grey_ramp(255, "u1")[1]).max() <= 1
+
+
+def deep_png(values: np.ndarray) -> bytes:
+    """A PNG of 16 bits per channel, which Pillow cannot write; values uint16 (h, w, 3 or 4)."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    height, width, channels = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def deep_tiff(values: np.ndarray, compression: int = 1) -> bytes:
+    """A TIFF of 16 bits per channel in one strip, plain or deflated (8); values uint16 (h, w, 3)."""
+    height, width, channels = values.shape
+    data = values.astype("<u2").tobytes()
+    data = zlib.compress(data) if compression == 8 else data
+    entries = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, 3, 8 + len(data)), (259, 3, 1, compression)]
+    entries += [(262, 3, 1, 2), (273, 4, 1, 8), (277, 3, 1, channels), (278, 4, 1, height)]
+    entries += [(279, 4, 1, len(data)), (284, 3, 1, 1)]
+    directory = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    bits = struct.pack("<HHH", 16, 16, 16)
+    return struct.pack("<2sHI", b"II", 42, 14 + len(data)) + data + bits + directory + bytes(4)
+
+
+@pytest.mark.parametrize("top", [4095, 16383, 65535, 200])
+@pytest.mark.parametrize("kind", ["png", "tiff", "deflated tiff"])
+def test_colours_of_16_bits_keep_their_range(kind: str, top: int) -> None:
+    values = np.zeros((20, 40, 3), np.uint16)
+    values[:, :20, 0], values[:, 20:, 2], values[..., 1] = top, top, top // 4
+    data = deep_png(values) if kind == "png" else deep_tiff(values, 8 if kind == "deflated tiff" else 1)
+    expected = 255 if top > 255 else top
+    for size in (40, 20):
+        image = decode(data, size).image.astype(int)
+        assert np.abs(image[size // 4, 2] - [expected, expected // 4, 0]).max() <= 1
+        assert np.abs(image[size // 4, -2] - [0, expected // 4, expected]).max() <= 1
+
+
+def test_transparency_of_16_bits() -> None:
+    values = np.zeros((10, 20, 4), np.uint16)
+    values[..., 0], values[:, :10, 3] = 4095, 65535
+    image = decode(deep_png(values), 20).image
+    assert image[5, 2].tolist() == [255, 0, 0]
+    assert image[5, -2].tolist() == [255, 255, 255]
 
 
 def test_nan_and_infinity() -> None:

@@ -6,13 +6,17 @@ import contextlib
 import ctypes
 import io
 import logging
+import sys
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageChops, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging
 from PIL.JpegImagePlugin import JpegImageFile
+
+from tuilabel.datasets.pixels import PixelRange
 
 MAX_PIXELS = 100_000_000
 """Maximum number of decoded pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size."""
@@ -78,8 +82,7 @@ def decode(data: bytes, longest: int) -> Decoded:
     """Decode an image, upright according to its EXIF data, in its proportions, at most `longest` pixels per side.
 
     JPEG, PNG, WebP, BMP, TIFF, GIF and PNM; the first of several frames or pages. Transparency is drawn over white.
-    Grey integers of more than 8 bits are scaled by the power of two above the image's maximum (12 bits come in 16-bit
-    files); negative values and floats are stretched from minimum to maximum, unless they lie within 0…1 or 0…255.
+    Values of more than 8 bits are made pixels by `PixelRange`.
 
     Raises
     ------
@@ -92,11 +95,13 @@ def decode(data: bytes, longest: int) -> Decoded:
                 image.draft(None, _fit(width, height, longest))
             if image.width * image.height > MAX_PIXELS:
                 raise DecodeError(f"{width:,} × {height:,} pixels are too many")
+            low_bytes = _swapped_bytes(image) if image.mode in ("RGB", "RGBA") else []
             image.load()
             if not isinstance(image, JpegImageFile):
                 width, height = image.size  # Pillow has turned a TIFF upright by now
             turn = _transpose_for(image)
-            small = _to_grey_or_rgb(image, _fit(width, height, longest))
+            whole = _with_all_bits(image, data, low_bytes) if low_bytes else image
+            small = _to_grey_or_rgb(whole, _fit(width, height, longest))
     except DecodeError:
         raise
     except Exception as error:  # damaged files make Pillow raise almost anything
@@ -184,19 +189,49 @@ def _to_8_bits(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.mode == "F":
         finite = np.isfinite(values)
         values = values if finite.all() else np.where(finite, values, np.float32(0))
-    low, high = float(values.min()), float(values.max())
+    whole = values.dtype.kind in "iu"
+    pixels = PixelRange.of(float(values.min()), float(values.max()), whole=whole)
     image = Image.fromarray(values.astype(np.float32))
     if image.size != size:
         image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
-    small = np.asarray(image).astype(np.float64)
-    whole = values.dtype.kind in "iu"
-    if low >= 0 and whole:
-        small *= 255 / (2.0 ** max(8, int(high).bit_length()) - 1)
-    elif low >= 0 and high <= 1:
-        small *= 255
-    elif low < 0 or high > 255:
-        small = (small - low) * (255 / (high - low) if high > low else 0)
-    return Image.fromarray(np.clip(np.rint(small), 0, 255).astype(np.uint8))
+    return Image.fromarray(pixels.to_uint8(np.asarray(image)))
+
+
+def _swapped_bytes(image: Image.Image) -> list[Any]:
+    """How to read the low instead of the high byte of an image's 16-bit channels: by the other order of bytes.
+
+    Pillow keeps the high byte only. Empty if the image has 8 bits.
+    """
+    tiles: list[Any] = image.tile  # type: ignore[attr-defined]
+    native, foreign = ("L", "B") if sys.byteorder == "little" else ("B", "L")
+    other = {f";16{native}": f";16{foreign}", f";16{foreign}": f";16{native}", ";16N": f";16{foreign}"}
+
+    def swapped(argument: object) -> object:
+        if isinstance(argument, str) and argument[-4:] in other:
+            return argument[:-4] + other[argument[-4:]]
+        return argument
+
+    changed = [
+        tile._replace(args=tuple(map(swapped, tile.args)) if isinstance(tile.args, tuple) else swapped(tile.args))
+        for tile in tiles
+    ]
+    return changed if changed != tiles else []
+
+
+def _with_all_bits(image: Image.Image, data: bytes, low_bytes: list[Any]) -> Image.Image:
+    """An image of the high bytes of 16-bit channels; if it is dark, because fewer bits are used, brought to 8 bits."""
+    high = np.asarray(image)
+    if high[..., :3].max() >= 128:
+        return image
+    try:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as again:
+            again.tile = low_bytes
+            values = high.astype(np.uint16) << 8 | np.asarray(again)
+    except (OSError, ValueError, SyntaxError):  # no such order of bytes for this image
+        return image
+    parts = [part for part in (values[..., :3], values[..., 3:]) if part.size]
+    scaled = [PixelRange.of(0, int(part.max()), whole=True).to_uint8(part) for part in parts]
+    return Image.fromarray(np.concatenate(scaled, axis=2))
 
 
 def _reason(error: Exception, data: bytes) -> str:

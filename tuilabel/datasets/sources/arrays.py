@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import math
 import struct
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets.decode import over_white
+from tuilabel.datasets.pixels import PixelRange
 from tuilabel.datasets.sources.base import Content, Entry, Skipped, SourceError, reason_of, title_of, wrong_format
 from tuilabel.datasets.sources.file_refs import FileRef, open_zip
+from tuilabel.datasets.sources.object_labels import object_labels
 from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError
 
@@ -37,9 +40,10 @@ _MAX_ROW_BYTES = 64 * 2**20
 class Arrays:
     """The rows of an array in a .npy, or of the arrays in a .npz: uint8 (N, H, W) or (N, H, W, C), C 1, 3 or 4.
 
-    Also (N, C, H, W), and other integers and floats with an unambiguous range: booleans, 0…1, 0…255, uint16 to 65535.
-    Transparency is drawn over white. A .npz holds images, x, x_train, data, … with labels, y, y_train, … and x_test and
-    y_test; `x_val` is the test split if there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or `test#INDEX`.
+    Also (N, C, H, W), and other integers, floats and booleans, which `PixelRange` makes pixels. Transparency is drawn
+    over white. A .npz holds images, x, x_train, data, … with labels, y, y_train, … (numbers, texts or one-hot rows) and
+    x_test and y_test; `x_val` is the test split if there is no `x_test`. A row is called `#INDEX`, `val#INDEX` or
+    `test#INDEX`.
 
     Rows are read by offset and not through a memory map, which kills the process if the file is truncated meanwhile.
 
@@ -70,7 +74,9 @@ class Arrays:
             labels = self._labels.get(split)
             test = labels is not None and (split == "test" or (split == "val" and "test" not in self._arrays))
             for k in range(len(array)):
-                label = None if labels is None else class_text(labels[k].item())
+                label = (
+                    None if labels is None else class_text(labels[k] if labels.dtype.hasobject else labels[k].item())
+                )
                 yield Entry(f"{split}#{k}", array.row_bytes, self._stamp, label, test)
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
@@ -228,11 +234,19 @@ def _in_npz(ref: FileRef) -> tuple[dict[str, _Array], dict[str, NDArray[Any]]]:
 
 
 def _read_labels(archive: ZipFile, info: ZipInfo, count: int) -> NDArray[Any]:
+    """The labels of `count` images; from one-hot rows, the number of the column."""
     with archive.open(info) as file:
-        labels = np.lib.format.read_array(file, allow_pickle=False)
-    labels = labels.reshape(-1) if labels.shape[1:] == (1,) else labels
+        labels = _load_labels(file)
+    if labels.shape == (count, 1):
+        labels = labels.reshape(-1)
+    if labels.ndim == 2 and len(labels) == count and labels.dtype.kind in "buif":
+        if ((labels == 1).sum(axis=1) == 1).all() and ((labels != 0).sum(axis=1) == 1).all():
+            return np.asarray(labels.argmax(axis=1))
+        raise ValueError(
+            f"{info.filename} holds {labels.shape[1]} labels for each image, and not just one of them is 1"
+        )
     if labels.shape != (count,):
-        raise ValueError(f"{info.filename} holds {labels.shape} labels for {count:,} images")
+        raise ValueError(f"{info.filename} holds labels of shape {labels.shape} for {count:,} images")
     return labels
 
 
@@ -252,37 +266,57 @@ def _open_stored(ref: FileRef, info: ZipInfo) -> IO[bytes]:
 
 
 def _converter(array: _Array) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    """A function that converts any row to uint8, according to the range of the values in some of them.
+    """A function that converts any row to uint8, according to the range of the finite values in some of them.
 
     Raises
     ------
     ValueError : if that is not a range of image values.
     """
-    kind, low, high = array.dtype.kind, 0.0, 255.0
-    if kind != "b" and array.dtype != np.uint8 and len(array):
-        step = 1 if array.is_compressed else max(1, len(array) // _SAMPLE)
-        with array.open() as file:
-            sampled = [array.row(file, k) for k in itertools.islice(range(0, len(array), step), _SAMPLE)]
-        low, high = float(min(map(np.min, sampled))), float(max(map(np.max, sampled)))
-    if kind == "b" or (kind == "f" and 0 <= low <= high <= 1.001):
-        largest = 1.0
-    elif 0 <= low <= high <= 255.5:
-        largest = 255.0
-    elif array.dtype.kind == "u" and array.dtype.itemsize == 2:
-        largest = 65535.0
-    else:
-        raise ValueError(f"its values range from {low:g} to {high:g}: save them as uint8, 0…255")
+    if array.dtype == np.uint8 or not len(array):
+        return _drawn
+    whole = array.dtype.kind in "iu"
+    pixels = PixelRange(0, 1) if array.dtype.kind == "b" else PixelRange.of(*_limits(array), whole=whole)
+    if not pixels.white > pixels.black:
+        raise ValueError(f"its values are all {pixels.white:g}: save the images as uint8, 0…255")
 
     def to_uint8(row: NDArray[Any]) -> NDArray[np.uint8]:
-        if row.dtype != np.uint8:
-            values = row.astype(np.float32) * np.float32(255 / largest)
-            if not (values.min() >= -0.5 and values.max() <= 255.5):  # `not` also catches a NaN
-                raise SourceError(f"values outside 0…{largest:g}")
-            row = np.rint(values).astype(np.uint8)
-        return (
-            np.asarray(over_white(Image.fromarray(np.ascontiguousarray(row))))
-            if row.shape[2] == 4
-            else np.ascontiguousarray(row)
-        )
+        if row.dtype.kind == "f" and not np.isfinite(row).all():
+            raise SourceError("values that are not numbers")
+        own = pixels
+        if not pixels.contains(row) and pixels.is_known:
+            if not whole or row.min() < 0:
+                raise SourceError(f"values outside {pixels.black:g}…{pixels.white:g}")
+            own = PixelRange.of(0, int(row.max()), whole=True)  # brighter than all that were examined
+        return _drawn(own.to_uint8(row))
 
     return to_uint8
+
+
+def _limits(array: _Array) -> tuple[float, float]:
+    """The smallest and the largest finite value in some of the rows."""
+    step = 1 if array.is_compressed else max(1, len(array) // _SAMPLE)
+    with array.open() as file:
+        rows = [array.row(file, k) for k in itertools.islice(range(0, len(array), step), _SAMPLE)]
+    finite = [values for values in (row[np.isfinite(row)] for row in rows) if values.size]
+    if not finite:
+        raise ValueError("it holds no numbers, only NaN or infinity: save the images as uint8, 0…255")
+    return float(min(map(np.min, finite))), float(max(map(np.max, finite)))
+
+
+def _drawn(row: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A row without transparency."""
+    if row.shape[2] == 4:
+        return np.asarray(over_white(Image.fromarray(np.ascontiguousarray(row))))
+    return np.ascontiguousarray(row)
+
+
+def _load_labels(file: IO[bytes]) -> NDArray[Any]:
+    """An array of labels; of Python objects only if these are texts and numbers, and nothing else is ever loaded."""
+    content = io.BytesIO(file.read())
+    version = np.lib.format.read_magic(content)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(content)
+    if dtype.hasobject:
+        return object_labels(content, shape)
+    content.seek(0)
+    return np.asarray(np.lib.format.read_array(content, allow_pickle=False))
