@@ -168,8 +168,9 @@ def import_(
 
 
 def _export_model(model: ModelOptions, file_format: str, out: Path | None, *, force: bool, as_json: bool) -> None:
+    from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.exported_model import agreement_line
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.progress import progress
     from tuilabel.project.export_model import export_model
 
     with progress(error_console(quiet=as_json)) as on_progress:

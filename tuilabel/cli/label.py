@@ -29,6 +29,7 @@ from tuilabel.cli.options import (
     print_json,
     print_rich,
 )
+from tuilabel.errors import printable
 
 if TYPE_CHECKING:
     from tuilabel.cli.label_app import ScreenOptions
@@ -138,7 +139,7 @@ def _run_screen(options: SessionOptions, screen: ScreenOptions) -> None:
 
     outcome = run(options, screen, note)
     for line in outcome.lines():
-        typer.echo(line, err=outcome.exit_code != 0)
+        typer.echo(printable(line), err=outcome.exit_code != 0)
     raise typer.Exit(outcome.exit_code)
 
 
@@ -154,7 +155,8 @@ def stats(
 ) -> None:
     """Show a project's labels by class and annotator, and its accuracy with an interval."""
     if problems:
-        from tuilabel.cli.render.progress import error_console, progress
+        from tuilabel.cli.render.console import error_console
+        from tuilabel.cli.render.progress import progress
         from tuilabel.cli.render.project_tables import problem_lines
         from tuilabel.project.file_problems import file_problems
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tuilabel.errors import printable
 
 if TYPE_CHECKING:
     from tuilabel.datasets import DatasetRef
@@ -90,7 +90,6 @@ Target = Annotated[
     typer.Option("--target", help="Target accuracy, such as 0.95; shows how many labels are still needed."),
 ]
 Theme = Annotated[str | None, typer.Option("--theme", help="tuilabel-dark, tuilabel-light or a Textual theme.")]
-PIPE_WIDTH = 110  # columns, if stdout is not a terminal
 
 
 def dataset_ref(dataset: str, labels_from_folders: bool) -> DatasetRef:
@@ -108,15 +107,14 @@ def names(given: list[str]) -> tuple[str, ...]:
 
 def note(text: str) -> None:
     """Print a line on stderr."""
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def print_rich(renderable: Any) -> None:
     """Print a Rich table or text on stdout, as wide as the terminal."""
-    from rich.console import Console
+    from tuilabel.cli.render.console import output_console
 
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    Console(width=None if terminal else PIPE_WIDTH).print(renderable)
+    output_console().print(renderable)
 
 
 def print_json(document: Any) -> None:

@@ -63,8 +63,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Predict every image with the project's model, with calibrated probabilities."""
+    from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.predictions import stdout_table, summary_lines
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.progress import progress
     from tuilabel.project.options import ModelOptions
     from tuilabel.project.predict import PredictOptions
     from tuilabel.project.predict import predict as predict_pool

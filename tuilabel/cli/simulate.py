@@ -74,8 +74,8 @@ def simulate(
     data_dir: DataDir = None,
 ) -> None:
     """Replay active learning with the true labels, and compare query strategies."""
+    from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.curves import print_results
-    from tuilabel.cli.render.progress import error_console
     from tuilabel.cli.render.simulation_progress import simulation_progress
     from tuilabel.session.rounds import AUDIT_SHARE
     from tuilabel.simulation.plots import check_plot_file, write_plot
@@ -117,7 +117,7 @@ def simulate(
                 data_dir=data_dir,
                 on_progress=on_progress,
                 on_round=on_round,
-                note=lambda line: err.print(line, markup=False, soft_wrap=True),
+                note=lambda line: err.print(line, soft_wrap=True),
             )
     except KeyboardInterrupt:
         if kept is None or finished is None:
@@ -132,7 +132,7 @@ def simulate(
     print_results(results.runs, results.settings, estimates=cross_validate)
     for path in (kept, plot):
         if path is not None:
-            err.print(f"wrote {path}", markup=False, soft_wrap=True)
+            err.print(f"wrote {path}", soft_wrap=True)
 
 
 @app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --json thesis.json")
@@ -157,8 +157,9 @@ def thesis(
     data_dir: DataDir = None,
 ) -> None:
     """Test the six claims of Tonnaer 2017 on a dataset, with the true labels as the annotator."""
+    from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.findings import findings_report
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.progress import progress
     from tuilabel.simulation.thesis import CLAIMS
     from tuilabel.simulation.thesis_run import run_thesis
 
@@ -185,7 +186,7 @@ def thesis(
                 data_dir=data_dir,
                 on_progress=on_progress,
                 on_run=on_run,
-                note=lambda line: err.print(line, markup=False, soft_wrap=True),
+                note=lambda line: err.print(line, soft_wrap=True),
             )
     except KeyboardInterrupt:
         if kept is None:
@@ -217,7 +218,8 @@ def make_colour_digits(
     """Make `colour-digits`, a substitute for SVHN: MNIST digits on photographs."""
     from functools import partial
 
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.console import error_console
+    from tuilabel.cli.render.progress import progress
     from tuilabel.datasets.builtin.catalogue import default_data_dir
     from tuilabel.datasets.builtin.colour_digits import make_colour_digits as make
 

@@ -97,7 +97,8 @@ def train_vae(
     as_json: Json = False,
 ) -> None:
     """Train the VAE on all images of a dataset, without labels."""
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.console import error_console
+    from tuilabel.cli.render.progress import progress
     from tuilabel.cli.render.training import print_summary, training_progress
     from tuilabel.cli.signals import stop_requested
     from tuilabel.cli.train_command import train_command
@@ -130,7 +131,7 @@ def train_vae(
         )
     partial = partial_path(plan.checkpoint)
     if partial.exists() and not resume:
-        err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)", markup=False)
+        err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)")
     height, width = plan.pool.images.shape[1:3]
     if on is None and (height, width) != model_size(height, width):
         err.print("images of {}×{} are resized to {}×{}".format(height, width, *model_size(height, width)))
@@ -182,7 +183,8 @@ def encode(
     as_json: Json = False,
 ) -> None:
     """Encode a dataset and cache its latents."""
-    from tuilabel.cli.render.progress import error_console, progress
+    from tuilabel.cli.render.console import error_console
+    from tuilabel.cli.render.progress import progress
     from tuilabel.project.encode_dataset import encode_dataset
 
     with progress(error_console(quiet=as_json)) as on_progress:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tuilabel.cli.render.console import output_console
 from tuilabel.errors import pluralize
 from tuilabel.estimate import PairedComparison
 from tuilabel.render.line_chart import LETTERS, line_chart
@@ -36,8 +35,7 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     settings : of the results; see `describe`.
     estimates : whether to compare estimates of accuracy with the true accuracy.
     """
-    terminal = sys.stdout.isatty() or "COLUMNS" in os.environ
-    out = Console(highlight=False, width=None if terminal else PIPE_WIDTH)
+    out = output_console(PIPE_WIDTH)
     several_learners = len({run.learner for run in runs}) > 1
     room = out.width - max(len(run.strategy) for run in runs) - COUNT_WIDTH - 9 * several_learners
     rows = summarise(runs, shown_counts(counts_within(runs), max(3, room // COUNT_WIDTH)))
@@ -45,8 +43,7 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     audits = f"{settings['audit_share']:.0%} audited" if settings["audit_share"] else "no audit"
     out.print(
         f"{settings['dataset']}: {pluralize(seeds, 'seed')}, {pluralize(settings['initial'], 'label')} in round 1 "
-        f"(start: {settings['start']}), then {settings['batch']} per round, {audits}",
-        markup=False,
+        f"(start: {settings['start']}), then {settings['batch']} per round, {audits}"
     )
     spread = "" if seeds == 1 else ", mean ± standard deviation,"
     _titled(out, f"Accuracy on the test split in %{spread} by number of labels")
@@ -54,20 +51,18 @@ def print_results(runs: Sequence[Run], settings: dict[str, Any], *, estimates: b
     _titled(out, "Labels needed to reach an accuracy, and the models after the last round")
     _print_tables(out, rows, comparison_columns(rows))
     for line in _footnotes(rows):
-        out.print(line, markup=False, style="dim")
+        out.print(line, style="dim")
     if estimates and (compared := compare_estimates(runs)):
         _titled(out, "Estimates of accuracy compared with the true accuracy on the pool, in points")
         _print_tables(out, compared, estimate_columns(compared))
-        out.print(
-            "bias: estimate - truth; covered: runs whose 95 % interval contained the truth", markup=False, style="dim"
-        )
+        out.print("bias: estimate - truth; covered: runs whose 95 % interval contained the truth", style="dim")
     if chart := curve_chart(runs, out.width, coloured=out.is_terminal and not out.no_color):
         _titled(out, "Mean accuracy on the test split by number of labels")
         out.print(chart)
 
 
 def _titled(out: Console, title: str) -> None:
-    out.print(f"\n{title}", markup=False, style="bold")
+    out.print(f"\n{title}", style="bold")
 
 
 def _print_tables(out: Console, rows: Sequence[Row | EstimateRow], columns: list[Column]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from tuilabel.cli.render.console import PIPE_WIDTH, PlainConsole, two_lines
 from tuilabel.cli.render.testcard import test_card
 from tuilabel.project.diagnosis import Diagnosis
 
@@ -20,20 +21,19 @@ def show(diagnosis: Diagnosis) -> None:
     terminal = diagnosis.terminal
     system = {"truecolor": "truecolor", "256": "256", "16": "standard"}[terminal.colours]
     coloured = on_screen or terminal.colours_forced
-    console = Console(
-        color_system=system if coloured else None,  # type: ignore[arg-type]
+    console = PlainConsole(
+        color_system=system if coloured else None,
         force_terminal=coloured or None,
         no_color=False if terminal.colours_forced else None,
-        width=None if on_screen or "COLUMNS" in os.environ else 110,
-        highlight=False,
+        width=None if on_screen or "COLUMNS" in os.environ else PIPE_WIDTH,
     )
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column()
     for one in diagnosis.findings:
-        advice = f"\n[dim]{one.advice}[/]" if one.advice else ""
-        table.add_row(one.name, f"[{MARKS[one.mark]}]{one.mark}[/]", f"{one.found}{advice}")
+        found = two_lines(one.found, one.advice) if one.advice else one.found
+        table.add_row(one.name, Text(one.mark, MARKS[one.mark]), found)
     console.print(table)
     console.print()
     if coloured:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from tuilabel.simulation.findings import Figure, Finding
 
@@ -17,12 +18,12 @@ def findings_report(findings: Sequence[Finding]) -> Group:
     """Each claim with its verdict, its rule and its measurements."""
     parts: list[RenderableType] = []
     for finding in findings:
-        verdict = f"[bold {MARKS[finding.verdict]}]{finding.verdict}[/]"
-        parts.append(f"[bold]{finding.claim}. {finding.statement}:[/] {verdict}")
-        parts.append(Padding(f"[dim]rule: {finding.rule}[/]", (0, 0, 0, 3)))
+        statement = Text(f"{finding.claim}. {finding.statement}: ", "bold")
+        parts.append(statement.append(finding.verdict, f"bold {MARKS[finding.verdict]}"))
+        parts.append(Padding(Text(f"rule: {finding.rule}", "dim"), (0, 0, 0, 3)))
         table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
         for figure in finding.figures:
-            mark = "" if figure.verdict is None else f"[{MARKS[figure.verdict]}]{figure.verdict}[/]"
+            mark = "" if figure.verdict is None else Text(figure.verdict, MARKS[figure.verdict])
             table.add_row(figure.what, _measured(figure), mark)
         parts.append(Padding(table, (0, 0, 1, 3)))
     return Group(*parts)

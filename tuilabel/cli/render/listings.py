@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from tuilabel.cli.render.console import two_lines
 from tuilabel.datasets import list_datasets
 from tuilabel.strategies import get_strategy, strategy_names
 
@@ -58,9 +59,9 @@ def strategy_rows() -> list[dict[str, Any]]:
 def strategies_table(rows: list[dict[str, Any]]) -> Table:
     """The query strategies as a table, two lines each: what it picks, and when to use it."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("strategy", "picks\n[dim]use it for[/]", "cost", "paper"):
+    for heading in ("strategy", two_lines("picks", "use it for"), "cost", "paper"):
         table.add_column(heading, no_wrap=heading == "strategy")
     for row in rows:
-        cost = f"{row['cost']}\n[dim]needs a model[/]" if row["needs_model"] else row["cost"]
-        table.add_row(row["name"], f"{row['summary']}\n[dim]{row['when']}[/]", cost, row["paper"])
+        cost = two_lines(row["cost"], "needs a model") if row["needs_model"] else row["cost"]
+        table.add_row(row["name"], two_lines(row["summary"], row["when"]), cost, row["paper"])
     return table

@@ -12,16 +12,11 @@ from tuilabel.datasets import announcer
 from tuilabel.project.progress import OnProgress
 
 
-def error_console(*, quiet: bool = False) -> Console:
-    """A console on stderr, for everything that is not the result of a command."""
-    return Console(stderr=True, quiet=quiet, highlight=False)
-
-
 @contextmanager
 def progress(console: Console) -> Iterator[OnProgress]:
     """Show stages of work: a bar for each on a terminal, a line for each elsewhere."""
     if not console.is_terminal:
-        yield announcer(lambda line: console.print(line, markup=False, soft_wrap=True))
+        yield announcer(lambda line: console.print(line, soft_wrap=True))
         return
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.segment import Segment, Segments
+from rich.text import Text
 
 from tuilabel.render import RENDERERS, CellPicture, get_renderer
 from tuilabel.terminal import TerminalInfo
@@ -19,12 +20,11 @@ WIDTH = 64
 
 def test_card(console: Console, terminal: TerminalInfo) -> None:
     """Print the card in the colours of `terminal`."""
-    console.print("[bold]Colours[/], 64 steps in each bar; if you see fewer, the terminal has few colours")
+    console.print(_titled("Colours", ", 64 steps in each bar; if you see fewer, the terminal has few colours"))
     bars = get_renderer("halfblock", colours=terminal.colours).draw(ramps(), WIDTH, len(ramps()) // 2)
     _print_side_by_side(console, [bars.cells])
-    console.print(
-        f"\n[bold]A digit[/] of 28 × 28 pixels in {COLUMNS} × {ROWS} cells; `label --images NAME` chooses one"
-    )
+    about = f" of 28 × 28 pixels in {COLUMNS} × {ROWS} cells; `label --images NAME` chooses one"
+    console.print("\n", _titled("A digit", about), sep="")
     digit, shown, names = _digit(), [], []
     for name in RENDERERS:
         if name == "kitty" and terminal.images != "kitty":
@@ -35,6 +35,10 @@ def test_card(console: Console, terminal: TerminalInfo) -> None:
         names.append(name)
     _print_side_by_side(console, shown)
     console.print("  ".join(name.ljust(COLUMNS) for name in names).rstrip())
+
+
+def _titled(title: str, text: str) -> Text:
+    return Text(title, "bold").append(text, "not bold")
 
 
 def ramps() -> NDArray[np.uint8]:

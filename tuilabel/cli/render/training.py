@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from tuilabel.cli.render.console import output_console
 from tuilabel.cli.render.preview import preview
 from tuilabel.encoders.vae.decode import reconstruct
 from tuilabel.encoders.vae.header import feature_encoder
@@ -51,7 +52,7 @@ def _figures(now: TrainProgress) -> str:
 
 def print_summary(trained: TrainedVAE, plan: TrainingPlan) -> None:
     """Print the losses and, on a terminal, images above their reconstructions."""
-    console = Console(highlight=False)
+    console = output_console()
     pool, metrics = plan.pool, trained.metrics
     if console.is_terminal and isinstance(trained.model, VAE):
         images = (pool.images if pool.test is None else pool.test.images)[:PREVIEW_IMAGES]
@@ -61,6 +62,5 @@ def print_summary(trained: TrainedVAE, plan: TrainingPlan) -> None:
     console.print(
         f"{trained.checkpoint}: {loss:.2f} nats per image, {metrics['seconds'] / 60:.1f} minutes. "
         f"Next: tuilabel label {pool.name}{encoder}",
-        markup=False,
         soft_wrap=True,
     )
