@@ -32,6 +32,7 @@ from tuilabel.labels.exchange import (
 )
 from tuilabel.labels.exchange.formats.csv_table import write_csv
 from tuilabel.labels.exchange.image_files import safe_name
+from tuilabel.labels.exchange.tables import COLUMNS, MARKS
 from tuilabel.project import exchange
 
 DIRECTORIES = [name for name, form in FORMATS.items() if form.kind == "directory"]
@@ -114,9 +115,9 @@ def test_csv_keeps_its_columns(pool: ImagePool) -> None:
     file = io.StringIO()
     assert write_csv(rows, CLASSES, file) == 2
     assert file.getvalue().splitlines() == [
-        "id,path,label,annotator,labelled_at,seconds",
-        f"{rows[0].id},{rows[0].path},dog,ann,2026-03-01T12:00:01.001+00:00,0.640",
-        f'{"e" * 32},,"say ""7"", please",ann,2026-03-01T12:00:03.003+00:00,0.640',
+        "id,path,label,annotator,labelled_at,seconds,flagged,flagged_by,note,noted_by",
+        f"{rows[0].id},{rows[0].path},dog,ann,2026-03-01T12:00:01.001+00:00,0.640,false,,,",
+        f'{"e" * 32},,"say ""7"", please",ann,2026-03-01T12:00:03.003+00:00,0.640,false,,,',
     ]
 
 
@@ -127,7 +128,8 @@ def test_pandas_reads_the_tables(pool: ImagePool, tmp_path: Path, name: str) -> 
     assert export(pool, name, out).labels == len(pool)
     read = {"csv": pandas.read_csv, "jsonl": lambda p: pandas.read_json(p, lines=True), "parquet": pandas.read_parquet}
     table = read[name](out)
-    assert list(table.columns) == ["id", "path", "label", "annotator", "labelled_at", "seconds"]
+    assert list(table.columns) == [*COLUMNS, *MARKS]
+    assert table["flagged"].tolist() == [False] * len(pool)
     assert dict(zip(table["id"], table["label"], strict=True)) == truth(pool)
     assert pandas.to_datetime(table["labelled_at"])[3].isoformat() == "2026-03-01T12:00:03.003000+00:00"
     assert set(table["seconds"]) == {0.64}

@@ -132,6 +132,7 @@ def test_the_log_and_the_session_give_the_same_figures(tested: bool, tmp_path: P
     store.close()
     assert logged.classes == session.classes == ("a", "bee", "c")
     assert (logged.labelled, logged.skipped, logged.flagged) == (shown.labelled, shown.skipped, shown.flagged)
+    assert logged.flagged_only == shown.flagged_only
     assert logged.annotators == (("ann", 50),)
     assert (logged.class_counts, logged.audit, logged.curve) == (shown.class_counts, shown.audit, shown.curve)
     assert logged.accuracy == shown.accuracy

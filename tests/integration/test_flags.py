@@ -18,6 +18,7 @@ from tuilabel.labels.exchange import resolve_answers
 from tuilabel.labels.writer import InlineWriter
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.session import LabellingSession
+from tuilabel.session.log_statistics import log_statistics
 
 
 def counts(session: LabellingSession) -> tuple[int, int, int]:
@@ -174,6 +175,25 @@ def test_undo_and_redo_say_what_they_did(toy: Toy, make_session: SessionMaker) -
     assert undone() == "took back: renaming a to ring"
     session.add_class("star")
     assert undone() == "took back: the new class star"
+
+
+def test_statistics_count_flags_and_notes_and_say_whose(toy: Toy, tmp_path: Path) -> None:
+    store = LabelStore.open(tmp_path / "labels.db")
+    ada = reopened(toy, store, "ada")
+    items = [item_at(ada, k) for k in range(3)]
+    ada.answer_many(items[:2], "label", 0)
+    ada.note(items[0], "blurred")
+    ada.note(items[2], "odd")
+    ada.note(items[2], "")
+    bob = reopened(toy, store, "bob")
+    bob.toggle_flag(items)
+    bob.unflag(items[0])
+    bob.note(items[1], "two of them")
+    found = log_statistics(store.events(), store.rounds(), store.class_changes(), classes=(), pool_size=len(toy.pool))
+    assert (found.labelled, found.flagged, found.flagged_only, found.notes) == (2, 2, 1, 2)
+    assert (found.annotators, found.flagged_by) == ((("ada", 2),), (("bob", 2),))
+    assert dict(found.noted_by) == {"ada": 1, "bob": 1}
+    store.close()
 
 
 # -- formats before 5, where a flag took the place of the label --------------------------------------------------------

@@ -21,6 +21,7 @@ from tuilabel.datasets import DatasetRef, ImagePool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
+from tuilabel.labels.events import current_flags, current_notes
 from tuilabel.labels.exchange import (
     ExportOptions,
     ImportedLabel,
@@ -28,6 +29,7 @@ from tuilabel.labels.exchange import (
     get_format,
     read_labels,
     rows_of,
+    rows_without_label,
 )
 from tuilabel.labels.exchange.import_plan import ImportPlan, plan_import
 from tuilabel.labels.exchange.matching import Matcher
@@ -103,6 +105,33 @@ def test_exported_labels_can_be_imported(pool: ImagePool, tmp_path: Path, into: 
     assert all(abs((times[row.id] - row.labelled_at).total_seconds()) <= tolerance for row in rows if row.labelled_at)
     assert into(out, pool)["same"] == 20
     assert stored(tmp_path / "p")[0] == events
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+def test_flags_and_notes_come_home_with_their_annotators(
+    pool: ImagePool, tmp_path: Path, into: Importer, name: str
+) -> None:
+    """Labels 0…11; of them 1 is flagged, 2 has a note, 3 both; 12 to 14 have no label and the same."""
+    events = [
+        *label_all(pool)[:12],
+        *(answer(pool, k, None, 50 + k, "bob", kind="flag") for k in (1, 3, 12, 14)),
+        *(answer(pool, k, None, 60 + k, "eve", kind="note", note=f"say “{k}”, please") for k in (2, 3, 13, 14)),
+    ]
+    form, out = get_format(name), tmp_path / ("labels." + name if name in ("csv", "jsonl", "parquet") else "out")
+    rows = [*rows_of(events, pool), *(rows_without_label(events, pool) if form.without_label else [])]
+    options = ExportOptions(out_of_fold=lambda k, labels, n: (k, np.eye(n, dtype=np.float32)[labels]))
+    assert form.write(rows, pool.classes, pool.files, out, options).labels == 12
+    figures = into(out, pool)
+    flagged, noted = ([1, 3, 12, 14], [2, 3, 13, 14]) if form.without_label else ([1, 3], [2, 3])
+    assert (figures["labels"], figures["flags"], figures["notes"]) == (12, len(flagged), len(noted))
+    written, _ = stored(tmp_path / "p")
+    ids = [item.decode() for item in pool.ids]
+    assert {e.item: e.annotator for e in current_flags(written).values()} == {ids[k]: f"{name}:bob" for k in flagged}
+    notes = {e.item: (e.note, e.annotator) for e in current_notes(written).values()}
+    assert notes == {ids[k]: (f"say “{k}”, please", f"{name}:eve") for k in noted}
+    assert labels_in(tmp_path / "p").items() >= {row.id: row.label for row in rows if row.label}.items()
+    again = into(out, pool)
+    assert (again["labels"], again["flags"], again["notes"], again["different_notes"]) == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
@@ -542,7 +571,7 @@ def plan(
 ) -> ImportPlan:
     matcher = Matcher(pool, Path("/nowhere"))
     pairs = [(row, matcher.find(row)) for row in rows]
-    return plan_import(pairs, pool, events, changes, pool.classes, lambda row: row.annotator or "file", **options)
+    return plan_import(pairs, pool, events, changes, pool.classes, lambda name: name or "file", **options)
 
 
 def test_a_skipped_or_flagged_item_counts_as_answered() -> None:

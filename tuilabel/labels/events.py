@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from tuilabel.errors import is_printable
+
 Kind = Literal["label", "skip", "flag", "unflag", "undo", "note"]
 """A label or a skip is an answer. A flag stands beside the answer until it is taken off again; see `Event.beside`."""
 Origin = Literal["batch", "direct", "by-class", "history", "review", "import", "undo", "withdraw"]
@@ -123,6 +125,11 @@ def current_notes(events: Iterable[Event]) -> dict[str, Event]:
     """The note of each item that has one, by item id."""
     notes = {event.item: event for event in events if event.kind == "note"}
     return {item: event for item, event in notes.items() if event.note}
+
+
+def note_text(text: str) -> str:
+    """The text of a note in one line, without control characters."""
+    return " ".join("".join(c if is_printable(c) else " " for c in text).split())
 
 
 def standing_answers(events: Iterable[Event]) -> list[Event]:

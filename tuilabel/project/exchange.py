@@ -13,22 +13,25 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import DatasetLike, ImagePool, announcer, open_pool
 from tuilabel.encoders import DEFAULT_ENCODER, Encoder
-from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.errors import TuilabelError, UsageError, pluralize, printable
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
 from tuilabel.labels.exchange import (
     FORMATS,
     ExportOptions,
+    Format,
     ImportedLabel,
     ImportOptions,
+    LabelRow,
     WriteResult,
     format_for_path,
     get_format,
     read_labels,
     resolve_answers,
     rows_from,
+    rows_without_label,
 )
 from tuilabel.labels.exchange.base import OutOfFoldPredictor
-from tuilabel.labels.exchange.import_plan import ImportPlan, OnConflict, apply_import, plan_import
+from tuilabel.labels.exchange.import_plan import Conflict, ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.learner.base import needs_encoder
 from tuilabel.project.locate import find_project, locate_project, project_images, project_pool
@@ -108,13 +111,14 @@ class ImportSummary:
             "without_label": len(plan.without_label),
             "odd": len(plan.odd),
             "new_classes": plan.new_classes,
-            "labels": len(plan.events),
+            "labels": plan.n_labels,
+            "flags": plan.n_flags,
+            "notes": plan.n_notes,
+            "different_notes": len(plan.different_notes),
             "annotators": plan.annotators,
             "examples": {
-                "conflicting": [
-                    {"where": c.row.where, "path": c.row.path, "there": c.current, "here": c.imported}
-                    for c in plan.conflicts[:N_EXAMPLES]
-                ],
+                "conflicting": _both_sides(plan.conflicts),
+                "notes": _both_sides(plan.different_notes),
                 "unknown": _examples(plan.unknown),
                 "without_label": _examples(plan.without_label),
                 "odd": _examples(plan.odd),
@@ -167,7 +171,9 @@ def export_labels(
     pool = project_pool(opened, data_dir)
     pool.read_until_found({event.item for event in events}, announcer(note))
     resolved = resolve_answers(events, resolve)
-    rows = rows_from(resolved.labels, pool)
+    rows = rows_from(resolved.labels, events, pool)
+    unlabelled = rows_without_label(events, pool)
+    rows += unlabelled if label_format.without_label else []
     if label_format.name == "cleanlab" and options.out_of_fold is None:
         model = ModelOptions(
             dataset, checkpoint=checkpoint, device=device, learner=learner, encoder=encoder, latents=latents
@@ -196,8 +202,18 @@ def export_labels(
         undecided=resolved.undecided,
         without_image=written.left_out,
         gone=sum(row.index < 0 or not pool.files.names(row.index) for row in rows),
-        notes=written.notes,
+        notes=(*_without_label(unlabelled, label_format), *written.notes),
     )
+
+
+def _without_label(rows: Sequence[LabelRow], label_format: Format) -> list[str]:
+    """What became of images that have a flag or a note and no label, in a line."""
+    if not rows:
+        return []
+    count = f"{pluralize(len(rows), 'image')} without a label"
+    if label_format.without_label:
+        return [f"{count} written as well, for flags and notes"]
+    return [f"{count} left out, with flags and notes: {label_format.name} has no room for them"]
 
 
 def import_labels(
@@ -243,7 +259,7 @@ def import_labels(
         images = project_images(located.project.at(images))
     pool = open_pool(images, data_dir)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
-    matched = [(row, matcher.find(row) if row.label else -1) for row in rows]
+    matched = [(row, matcher.find(row) if row.has_content else -1) for row in rows]
     name_annotator = partial(_annotator_of, annotator=annotator, file_format=detected, source=source)
 
     def plan_for(events: list[Event], changes: list[ClassChange], classes: Sequence[str]) -> ImportPlan:
@@ -293,13 +309,21 @@ def _apply(project: Project, plan_for: PlanImport) -> ImportPlan:
         store.close()
 
 
-def _annotator_of(row: ImportedLabel, *, annotator: str | None, file_format: str, source: Path) -> str:
+def _annotator_of(name: str, *, annotator: str | None, file_format: str, source: Path) -> str:
+    """The annotator to write for the one that a file calls `name`."""
     if annotator is not None:
         return annotator
-    if not row.annotator:
+    if not name:
         return f"import:{printable(source.resolve().name)}"
-    imported_before = row.annotator.split(":")[0] in (*FORMATS, "import")  # and exported by tuilabel afterwards
-    return printable(row.annotator if imported_before else f"{file_format}:{row.annotator}")
+    imported_before = name.split(":")[0] in (*FORMATS, "import")  # and exported by tuilabel afterwards
+    return printable(name if imported_before else f"{file_format}:{name}")
+
+
+def _both_sides(conflicts: Sequence[Conflict]) -> list[dict[str, str]]:
+    return [
+        {"where": c.row.where, "path": c.row.path, "there": c.current, "here": c.imported}
+        for c in conflicts[:N_EXAMPLES]
+    ]
 
 
 def _examples(rows: Sequence[ImportedLabel]) -> list[dict[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,6 +28,7 @@ from tuilabel.estimate import (
     without_forecast,
 )
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, current_answers, with_current_names
+from tuilabel.labels.events import current_flags, current_notes
 from tuilabel.session.lure import queried_accuracy
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.state import CurvePoint
@@ -43,6 +44,15 @@ class LogStatistics:
     labelled: int
     skipped: int
     flagged: int
+    """Flagged items, with or without a label."""
+    flagged_only: int
+    """Those of them without an answer, which are set aside."""
+    flagged_by: tuple[tuple[str, int], ...]
+    """Flagged items by who flagged them, most first."""
+    notes: int
+    """Items with a note."""
+    noted_by: tuple[tuple[str, int], ...]
+    """Notes by who wrote them, most first."""
     rounds: int
     annotators: tuple[tuple[str, int], ...]
     """Standing labels by annotator, most labels first."""
@@ -96,7 +106,8 @@ def log_statistics(
         a test split.
     """
     names = ClassBook(class_changes).names or tuple(classes)
-    standing = list(current_answers(with_current_names(log, class_changes)).values())
+    answers = current_answers(with_current_names(log, class_changes))
+    standing, flags, notes = list(answers.values()), current_flags(log), current_notes(log)
     kinds = Counter(event.kind for event in standing)
     labels = [event for event in standing if event.kind == "label"]
     by_class = Counter(event.class_name for event in labels)
@@ -115,9 +126,13 @@ def log_statistics(
         classes=names,
         labelled=kinds["label"],
         skipped=kinds["skip"],
-        flagged=kinds["flag"],
+        flagged=len(flags),
+        flagged_only=kinds["flag"],
+        flagged_by=_by_annotator(flags.values()),
+        notes=len(notes),
+        noted_by=_by_annotator(notes.values()),
         rounds=len(rounds),
-        annotators=tuple(Counter(event.annotator for event in labels).most_common()),
+        annotators=_by_annotator(labels),
         class_counts=counts,
         test_accuracy=models.test_accuracy,
         audit=audit,
@@ -132,3 +147,8 @@ def log_statistics(
         advice=advice,
         advice_text=advice_text(advice),
     )
+
+
+def _by_annotator(events: Iterable[Event]) -> tuple[tuple[str, int], ...]:
+    """Number of events by annotator, most first."""
+    return tuple(Counter(event.annotator for event in events).most_common())

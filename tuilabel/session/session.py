@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.errors import UsageError, is_printable
+from tuilabel.errors import UsageError
 from tuilabel.estimate import MeasuredPrecision, expected_precision, measured_precision
 from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
+from tuilabel.labels.events import note_text
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     Inspection,
@@ -456,7 +457,7 @@ class LabellingSession:
 
     def note(self, pool_idx: int, text: str) -> None:
         """Put a note on an item, in place of the previous one; an empty text removes it. Not an undo step."""
-        text = " ".join("".join(c if is_printable(c) else " " for c in text).split())
+        text = note_text(text)
         if text != (self.note_on(pool_idx) or ""):
             self._answers.write([(pool_idx, self._events.note(pool_idx, text))])
 

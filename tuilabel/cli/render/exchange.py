@@ -45,8 +45,15 @@ def import_lines(summary: ImportSummary) -> list[str]:
     new = plan.new_classes
     if new:
         counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
-    written = f"label{'' if len(plan.events) == 1 else 's'} {'written' if summary.applied else 'to write'}"
-    counts.append((len(plan.events), written + (f" ({annotators})" if annotators else ""), []))
+    if plan.different_notes:
+        shown = [f"{e['path'] or e['where']}: now “{e['there']}”, imported “{e['here']}”" for e in examples["notes"]]
+        counts.append((len(plan.different_notes), f"with another note than the image has: {policy}", shown))
+    done = "written" if summary.applied else "to write"
+    written = f"label{'' if plan.n_labels == 1 else 's'} {done}"
+    counts.append((plan.n_labels, written + (f" ({annotators})" if annotators else ""), []))
+    for n, noun in ((plan.n_flags, "flag"), (plan.n_notes, "note")):
+        if n:
+            counts.append((n, f"{noun}{'' if n == 1 else 's'} {done}", []))
     lines = [f"{pluralize(summary.rows, 'row')} in {summary.source} ({summary.file_format}) for {summary.project}"]
     for n, words, shown in counts:
         lines += [f"{n:>9,} {words}", *(f"{'':12}{text}" for text in shown)]

@@ -42,8 +42,12 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
         table.add_row("files", ", ".join(f"{n:,} {FILE_STATES[state]}" for state, n in files.items() if n))
     table.add_row("model", model_text(statistics.model))
     table.add_row("labelled", f"{log.labelled:,} in {pluralize(log.rounds, 'round')}")
-    table.add_row("set aside", f"{log.skipped:,} skipped, {log.flagged:,} flagged")
-    table.add_row("annotators", ", ".join(f"{name} {n:,}" for name, n in log.annotators) or "–")
+    table.add_row("set aside", f"{log.skipped:,} skipped, {log.flagged_only:,} flagged")
+    table.add_row("annotators", _people(log.annotators) or "–")
+    if log.flagged:
+        table.add_row("flagged", f"{log.flagged:,}, by {_people(log.flagged_by)}")
+    if log.notes:
+        table.add_row("notes", f"{log.notes:,}, by {_people(log.noted_by)}")
     test = "–" if log.test_accuracy is None else f"{log.test_accuracy:.1%} when the last batch was picked"
     table.add_row("test", test)
     audit = MeasuredAccuracy.on_audit(log.audit)
@@ -70,6 +74,10 @@ def problem_lines(unusable: FileProblems) -> list[str]:
     """A line for each file, and how many there are."""
     lines = [printable(f"{name}: {reason}") for name, reason in unusable.problems]
     return [*lines, f"{pluralize(len(lines), 'file')} of {unusable.dataset} cannot be used"]
+
+
+def _people(counts: Sequence[tuple[str, int]]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts)
 
 
 def _interval(estimate: LureEstimate | None) -> str:

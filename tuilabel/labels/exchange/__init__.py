@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.registry import FORMATS, READABLE, format_for_path, get_format, read_labels
-from tuilabel.labels.exchange.rows import RESOLVE_RULES, LabelRow, Resolved, resolve_answers, rows_from, rows_of
+from tuilabel.labels.exchange.rows import (
+    RESOLVE_RULES,
+    LabelRow,
+    Resolved,
+    resolve_answers,
+    rows_from,
+    rows_of,
+    rows_without_label,
+)
 
 __all__ = [
     "FORMATS",
@@ -27,4 +35,5 @@ __all__ = [
     "resolve_answers",
     "rows_from",
     "rows_of",
+    "rows_without_label",
 ]

@@ -66,7 +66,7 @@ class WriteResult:
 
 @dataclass(frozen=True)
 class ImportedLabel:
-    """The label of one image, as read from a file."""
+    """The label of one image with its flag and note, as read from a file."""
 
     where: str
     """Where it was read, for messages: a line, a task, a file."""
@@ -83,6 +83,16 @@ class ImportedLabel:
     """Why there is no label, where that is worth saying, such as several classes."""
     is_odd: bool = False
     """Whether this is a record that could not be read at all; `problem` says why."""
+    flagged: bool = False
+    flagged_by: str = ""
+    """Empty if the file does not say."""
+    note: str = ""
+    noted_by: str = ""
+
+    @property
+    def has_content(self) -> bool:
+        """Whether it says anything about its image: a label, a flag or a note."""
+        return bool(self.label or self.flagged or self.note)
 
 
 Writer: TypeAlias = Callable[[Iterable[LabelRow], Sequence[str], ItemFiles, Path, ExportOptions], WriteResult]
@@ -112,6 +122,8 @@ class Format:
     """Looks inside a file with one of `suffixes`, where other formats share that ending."""
     marker: str = ""
     """The file by which a directory in this format is known, if any."""
+    without_label: bool = False
+    """Whether it has room for an image without a label, for its flag and note."""
 
     def write(
         self, rows: Iterable[LabelRow], classes: Sequence[str], files: ItemFiles, out: Path, options: ExportOptions
@@ -120,7 +132,8 @@ class Format:
 
         Parameters
         ----------
-        rows : the labels, or predictions (rows with a confidence).
+        rows : the labels, or predictions (rows with a confidence); images without a label only if the format has
+            room for them.
         classes : the class names in the project's order.
         files : the image files of the rows' pool.
 

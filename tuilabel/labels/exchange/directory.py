@@ -91,7 +91,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def metadata(row: LabelRow) -> dict[str, Any]:
-    """A row's fields as JSON values."""
+    """A row's fields as JSON values; flag and note only where there are any."""
     at = None if row.labelled_at is None else row.labelled_at.isoformat(timespec="milliseconds")
     return {
         "id": row.id,
@@ -100,7 +100,14 @@ def metadata(row: LabelRow) -> dict[str, Any]:
         "annotator": row.annotator,
         "labelled_at": at,
         "seconds": row.seconds,
+        **marks(row),
     }
+
+
+def marks(row: LabelRow) -> dict[str, Any]:
+    """A row's flag and note as JSON values, where there are any."""
+    flag = {"flagged": True, "flagged_by": row.flagged_by} if row.flagged else {}
+    return {**flag, "note": row.note, "noted_by": row.noted_by} if row.note else flag
 
 
 def all_classes(rows: Sequence[LabelRow], classes: Sequence[str]) -> list[str]:

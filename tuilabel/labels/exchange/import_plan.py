@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -13,7 +13,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.datasets.sources.texts import normal
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import ClassBook, ClassChange, clean_class_name, with_current_names
-from tuilabel.labels.events import Event, current_answers
+from tuilabel.labels.events import Event, Kind, current_answers, current_flags, current_notes
 from tuilabel.labels.exchange.base import ImportedLabel
 from tuilabel.labels.store import LabelStore
 
@@ -24,13 +24,13 @@ OnConflict = Literal["skip", "replace"]
 
 @dataclass(frozen=True)
 class Conflict:
-    """An imported label that differs from the current answer."""
+    """An imported label that differs from the current answer, or a note that differs from the current note."""
 
     row: ImportedLabel
     current: str
-    """The class in the project, or `skipped` or `flagged`."""
+    """The class in the project, or `skipped` or `flagged`; or the note."""
     imported: str
-    """The class in the imported file."""
+    """The class, or the note, in the imported file."""
 
 
 @dataclass
@@ -53,12 +53,32 @@ class ImportPlan:
     changes: list[ClassChange] = field(default_factory=list)
     """Class changes to write before the events."""
     events: list[Event] = field(default_factory=list)
-    """Labels to write."""
+    """Labels, flags and notes to write."""
+    different_notes: list[Conflict] = field(default_factory=list)
+    """Notes that differ from the note which the image has."""
+
+    @property
+    def n_labels(self) -> int:
+        """Number of labels to write."""
+        return self._count("label")
+
+    @property
+    def n_flags(self) -> int:
+        """Number of flags to write."""
+        return self._count("flag")
+
+    @property
+    def n_notes(self) -> int:
+        """Number of notes to write."""
+        return self._count("note")
 
     @property
     def annotators(self) -> dict[str, int]:
         """Number of labels to write by annotator, most first."""
-        return dict(Counter(event.annotator for event in self.events).most_common())
+        return dict(Counter(event.annotator for event in self.events if event.kind == "label").most_common())
+
+    def _count(self, kind: Kind) -> int:
+        return sum(event.kind == kind for event in self.events)
 
 
 def plan_import(
@@ -67,7 +87,7 @@ def plan_import(
     events: Sequence[Event],
     changes: Sequence[ClassChange],
     classes: Sequence[str],
-    annotator: Callable[[ImportedLabel], str],
+    annotator: Callable[[str], str],
     on_conflict: OnConflict = "skip",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> ImportPlan:
@@ -75,32 +95,43 @@ def plan_import(
 
     Each label becomes an answer of its annotator, with the time from the file if it has one. Imported answers have no
     audit mark, query probability or prediction, because those items were not drawn at random. All of them are one step,
-    which their annotator can undo. Annotators may disagree within one file; an answer that was in the project before
-    is replaced only if `on_conflict` is `replace`.
+    which their annotator can undo. Annotators may disagree within one file; an answer or a note that was in the project
+    before is replaced only if `on_conflict` is `replace`. Flags are added and never taken off.
 
     Parameters
     ----------
     rows : labels, each with the pool index of its item or -1; see `Matcher`.
     events, changes : the content of the label store.
     classes : the project's classes; those that the store does not know yet are added to it, as a session does.
-    annotator : gives the annotator of a row.
+    annotator : gives the annotator to write for the one that a row names; the name may be empty.
     """
     plan, now, step = ImportPlan(), clock(), uuid.uuid4().hex
     book = _Classes(changes, classes, len(events), now)
     before = current_answers(with_current_names(events, [*changes, *book.changes]))
+    marks = _Marks(events, on_conflict)
     given: dict[tuple[str, str], Event] = {}
     for row, index in rows:
         if row.is_odd:
             plan.odd.append(row)
             continue
-        if not row.label or not book.is_valid(row.label):
+        has_label = bool(row.label) and book.is_valid(row.label)
+        if not (has_label or row.flagged or row.note):
             plan.without_label.append(row)
             continue
         if index < 0:
             plan.unknown.append(row)
             continue
         plan.matched += 1
-        item, labeller = pool.ids[index].decode(), annotator(row)
+        item = pool.ids[index].decode()
+        if row.flagged:
+            marks.flag(plan, item, annotator(row.flagged_by or row.annotator), now, step)
+        if row.note:
+            marks.note(plan, row, item, annotator(row.noted_by or row.annotator), now)
+        if not has_label:
+            if row.label:
+                plan.without_label.append(row)
+            continue
+        labeller = annotator(row.annotator)
         label = book.current_name(row.label)
         answer = given.get((item, labeller)) or before.get(item)
         current = None if answer is None else _WITHOUT_CLASS.get(answer.kind) or answer.class_name
@@ -111,7 +142,9 @@ def plan_import(
             plan.conflicts.append(Conflict(row, current, label))
             if on_conflict == "skip":
                 continue
-        given[item, labeller] = _event(item, book.add(label, labeller), labeller, row.at or now, step)
+        given[item, labeller] = replace(
+            _event(item, labeller, row.at or now), kind="label", class_name=book.add(label, labeller), step=step
+        )
         plan.events.append(given[item, labeller])
     plan.new_classes, plan.changes = book.new, book.changes
     return plan
@@ -165,12 +198,40 @@ class _Classes:
         self._book.apply(change)
 
 
-def _event(item: str, label: str, annotator: str, at: datetime, step: str) -> Event:
+class _Marks:
+    """The flags and notes of a project, including those that the import adds."""
+
+    def __init__(self, events: Sequence[Event], on_conflict: OnConflict) -> None:
+        self._flagged = {*current_flags(events)}
+        self._notes = {item: event.note or "" for item, event in current_notes(events).items()}
+        self._on_conflict = on_conflict
+
+    def flag(self, plan: ImportPlan, item: str, annotator: str, at: datetime, step: str) -> None:
+        """Flag an item, unless it is flagged."""
+        if item not in self._flagged:
+            self._flagged.add(item)
+            plan.events.append(replace(_event(item, annotator, at), kind="flag", step=step))
+
+    def note(self, plan: ImportPlan, row: ImportedLabel, item: str, annotator: str, at: datetime) -> None:
+        """Put the note of a row on an item, unless it has that note, or another one that is kept."""
+        current = self._notes.get(item)
+        if current == row.note:
+            return
+        if current is not None:
+            plan.different_notes.append(Conflict(row, current, row.note))
+            if self._on_conflict == "skip":
+                return
+        self._notes[item] = row.note
+        plan.events.append(replace(_event(item, annotator, at), kind="note", note=row.note))
+
+
+def _event(item: str, annotator: str, at: datetime) -> Event:
+    """An event of an import, without content."""
     return Event(
         key=uuid.uuid4().hex,
-        kind="label",
+        kind="skip",
         item=item,
-        class_name=label,
+        class_name=None,
         annotator=annotator,
         at=at,
         milliseconds=0,
@@ -182,5 +243,4 @@ def _event(item: str, label: str, annotator: str, at: datetime, step: str) -> Ev
         predicted=None,
         confidence=None,
         audit=False,
-        step=step,
     )

@@ -1,22 +1,22 @@
-"""Rows of an export: one label per item, with disagreements between annotators resolved."""
+"""Rows of an export: one label per item, with disagreements between annotators resolved, and its flag and note."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import unknown_name
-from tuilabel.labels.events import Event, current_answers, standing_answers
+from tuilabel.labels.events import Event, current_answers, current_flags, current_notes, standing_answers
 
 RESOLVE_RULES = ("latest", "majority", "unanimous")
 
 
 @dataclass(frozen=True)
 class LabelRow:
-    """The label of one item, or a prediction if it has a confidence."""
+    """The label of one item with its flag and note, or a prediction if it has a confidence."""
 
     id: str
     """Content id of the item."""
@@ -25,6 +25,7 @@ class LabelRow:
     path: str
     """The name of the file in its source, such as `cats/1.jpg` or `mnist#12`; empty if unknown."""
     label: str
+    """Empty for an item that has no label, only a flag or a note."""
     annotator: str
     """All who agree, joined by `+`, under the rules majority and unanimous; `model` for predictions."""
     labelled_at: datetime | None
@@ -33,6 +34,11 @@ class LabelRow:
     confidence: float | None = None
     probabilities: tuple[float, ...] | None = None
     """One for each class that is passed to the writer."""
+    flagged: bool = False
+    flagged_by: str = ""
+    """The annotator who put the flag there."""
+    note: str = ""
+    noted_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,25 +83,53 @@ def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolve
 
 def rows_of(events: Sequence[Event], pool: ImagePool, resolve: str = "latest") -> list[LabelRow]:
     """The resolved labels as rows, in the order of labelling; parameters and errors as in `resolve_answers`."""
-    return rows_from(resolve_answers(events, resolve).labels, pool)
+    return rows_from(resolve_answers(events, resolve).labels, events, pool)
 
 
-def rows_from(labels: Iterable[Event], pool: ImagePool) -> list[LabelRow]:
-    """One row per label event."""
-    labels = list(labels)
-    indices = pool.indices_of([event.item for event in labels]).tolist()
-    files = pool.files
-    return [
+def rows_from(labels: Iterable[Event], events: Sequence[Event], pool: ImagePool) -> list[LabelRow]:
+    """One row per label event, with the flag and the note that `events`, the whole log, have for its item."""
+    flags, notes = current_flags(events), current_notes(events)
+    rows = [
         LabelRow(
             id=event.item,
-            index=index,
-            path=files.last_name(index) if index >= 0 else "",
+            index=-1,
+            path="",
             label=event.class_name or "",
             annotator=event.annotator,
             labelled_at=event.at,
             seconds=event.milliseconds / 1000,
         )
-        for event, index in zip(labels, indices, strict=True)
+        for event in labels
+    ]
+    return _placed([_marked(row, flags, notes) for row in rows], pool)
+
+
+def rows_without_label(events: Sequence[Event], pool: ImagePool) -> list[LabelRow]:
+    """One row per item that no annotator's answer labels and that has a flag or a note, in the order of these."""
+    flags, notes = current_flags(events), current_notes(events)
+    labelled = {item for item, event in current_answers(events).items() if event.kind == "label"}
+    marks = sorted([*flags.values(), *notes.values()], key=lambda event: event.at)
+    items = [item for item in dict.fromkeys(event.item for event in marks) if item not in labelled]
+    rows = [LabelRow(item, -1, "", "", "", None, None) for item in items]
+    return _placed([_marked(row, flags, notes) for row in rows], pool)
+
+
+def _marked(row: LabelRow, flags: Mapping[str, Event], notes: Mapping[str, Event]) -> LabelRow:
+    """The row with its item's flag and note."""
+    flag, note = flags.get(row.id), notes.get(row.id)
+    if flag is not None:
+        row = replace(row, flagged=True, flagged_by=flag.annotator)
+    if note is not None:
+        row = replace(row, note=note.note or "", noted_by=note.annotator)
+    return row
+
+
+def _placed(rows: Sequence[LabelRow], pool: ImagePool) -> list[LabelRow]:
+    """The rows with the pool indices and names of their items."""
+    indices = pool.indices_of([row.id for row in rows]).tolist()
+    return [
+        replace(row, index=index, path=pool.files.last_name(index)) if index >= 0 else row
+        for row, index in zip(rows, indices, strict=True)
     ]
 
 

@@ -12,9 +12,11 @@ from tuilabel.datasets.sources.tables import LABELS, PATHS, Record, position, re
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.values import text_value, time_value
+from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 COLUMNS = ("id", "path", "label", "annotator", "labelled_at", "seconds")
+MARKS = ("flagged", "flagged_by", "note", "noted_by")
+"""Columns of labels, after `COLUMNS`; predictions have none."""
 _LABEL_STUDIO = {"id", "annotator", "annotation_id"}
 _OF_LABEL_STUDIO = {*_LABEL_STUDIO, "created_at", "updated_at", "lead_time", "agreement", "history"}
 
@@ -64,6 +66,7 @@ def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -
         raise UsageError(f"{source} has no column called path or id: set `path_column` to one of {available}")
     times = ("labelled_at", "created_at") if _is_of_label_studio(names) else ("labelled_at",)
     found |= {"path": path, "label": label, "annotator": position(names, ("annotator",)), "at": position(names, times)}
+    found |= {name: k for name in MARKS if (k := position(names, (name,))) not in (path, label)}
     return {role: k for role, k in found.items() if k is not None}
 
 
@@ -81,6 +84,7 @@ def imported_row(record: Record) -> ImportedLabel:
         at=time_value(cells.get("at")),
         problem=record.problem,
         is_odd=record.is_odd,
+        **marks_of(cells),
     )
 
 

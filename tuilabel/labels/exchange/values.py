@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from tuilabel.datasets.sources.texts import class_text
+from tuilabel.labels.events import note_text
 
 _MILLISECONDS = 1e11  # larger numbers of seconds would be in the year 5138
 
@@ -13,6 +16,26 @@ _MILLISECONDS = 1e11  # larger numbers of seconds would be in the year 5138
 def text_value(value: object) -> str:
     """A cell as text: empty if it is missing, and without a decimal point if it is a whole number."""
     return class_text(value) or ""
+
+
+class Marks(TypedDict):
+    """The flag and the note of an image, as `ImportedLabel` and the files of tuilabel name them."""
+
+    flagged: bool
+    flagged_by: str
+    note: str
+    noted_by: str
+
+
+def marks_of(values: Mapping[str, object]) -> Marks:
+    """The flag and the note among the values of a row, a task or an item; what is missing is false or empty."""
+    flagged = values.get("flagged")
+    return Marks(
+        flagged=flagged is True or text_value(flagged).lower() in ("true", "yes", "1"),
+        flagged_by=text_value(values.get("flagged_by")),
+        note=note_text(text_value(values.get("note"))),
+        noted_by=text_value(values.get("noted_by")),
+    )
 
 
 def time_value(value: object) -> datetime | None:

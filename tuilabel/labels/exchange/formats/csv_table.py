@@ -9,26 +9,30 @@ from typing import TextIO
 
 from tuilabel.labels.exchange.base import Format
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, peek, read_table
+from tuilabel.labels.exchange.tables import COLUMNS, MARKS, peek, read_table
 from tuilabel.labels.exchange.text_files import text_file_writer
 
 
 def write_csv(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) -> int:
-    """Write the columns `COLUMNS` and, if the first row has them, confidence and a `p_CLASS` for each class.
+    """Write the columns `COLUMNS` and `MARKS` or, for predictions, confidence and a `p_CLASS` for each class.
 
-    Returns the number of rows.
+    Returns the number of rows with a label.
     """
     rows, confidence, probabilities = peek(rows)
     writer = csv.writer(file, lineterminator="\n")
-    extra = [*(["confidence"] if confidence else []), *(f"p_{name}" for name in classes if probabilities)]
+    extra = ["confidence"] if confidence else [*MARKS]
+    extra += [f"p_{name}" for name in classes if probabilities]
     writer.writerow((*COLUMNS, *extra))
     written = 0
-    for written, row in enumerate(rows, 1):  # noqa: B007
+    for row in rows:
+        written += bool(row.label)
         at = "" if row.labelled_at is None else row.labelled_at.isoformat(timespec="milliseconds")
         seconds = "" if row.seconds is None else f"{row.seconds:.3f}"
         line: list[str] = [row.id, row.path, row.label, row.annotator, at, seconds]
         if confidence:
             line.append("" if row.confidence is None else f"{row.confidence:.6f}")
+        else:
+            line += [str(row.flagged).lower(), row.flagged_by, row.note, row.noted_by]
         if probabilities:
             line.extend(f"{p:.6f}" for p in row.probabilities or ())
         writer.writerow(line)
@@ -42,4 +46,5 @@ FORMAT = Format(
     reader=partial(read_table, kind="csv"),
     stream=write_csv,
     suffixes=(".csv", ".tsv", ".txt"),
+    without_label=True,
 )

@@ -12,9 +12,9 @@ from tuilabel.datasets.sources.base import is_hidden, is_image, read_file
 from tuilabel.datasets.sources.tables import several
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
-from tuilabel.labels.exchange.directory import all_classes, export_directory, read_manifest
+from tuilabel.labels.exchange.directory import all_classes, export_directory, marks, read_manifest
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.values import text_value, time_value
+from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 LABELS = "labels.json"
 DATA = "data"
@@ -23,7 +23,10 @@ DATA = "data"
 def write_fiftyone(
     rows: Iterable[LabelRow], classes: Sequence[str], files: ItemFiles, out: Path, options: ExportOptions
 ) -> WriteResult:
-    """Write `data/image` and `labels.json`, which has the class number of each image by its name without suffix."""
+    """Write `data/image` and `labels.json`, which has the class number of each image by its name without suffix.
+
+    A flag and a note are attributes of the label.
+    """
     rows = list(rows)
     names = all_classes(rows, classes)
     class_number = {name: k for k, name in enumerate(names)}
@@ -33,10 +36,10 @@ def write_fiftyone(
             name = directory.add_image(row, DATA)
             if name is None:
                 continue
-            number = class_number[row.label]
-            labels[Path(name).stem] = (
-                number if row.confidence is None else {"label": number, "confidence": row.confidence}
-            )
+            number, attributes = class_number[row.label], marks(row)
+            more: dict[str, object] = {} if row.confidence is None else {"confidence": row.confidence}
+            more |= {"attributes": attributes} if attributes else {}
+            labels[Path(name).stem] = {"label": number, **more} if more else number
         (directory.root / LABELS).write_text(json.dumps({"classes": names, "labels": labels}))
     return directory.result(len(labels))
 
@@ -59,6 +62,7 @@ def read_fiftyone(source: Path, options: ImportOptions) -> Iterator[ImportedLabe
     for key, value in document["labels"].items():
         file = files.get(key) or files.get(str(Path(key).with_suffix("")))
         item = items.get(file.name, {}) if file is not None else {}
+        attributes = value.get("attributes") if isinstance(value, dict) else None
         value = value.get("label") if isinstance(value, dict) else value
         found = [_class_name(name, names) for name in (value if isinstance(value, list) else [value])]
         label = "" if len(found) != 1 else found[0]
@@ -71,6 +75,7 @@ def read_fiftyone(source: Path, options: ImportOptions) -> Iterator[ImportedLabe
             at=time_value(item.get("labelled_at")),
             content=None if file is None else partial(read_file, file),
             problem=several(found),
+            **marks_of(attributes if isinstance(attributes, dict) else item),
         )
 
 

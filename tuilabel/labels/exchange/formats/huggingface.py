@@ -8,10 +8,11 @@ from pathlib import Path
 
 from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
-from tuilabel.labels.exchange.directory import all_classes, export_directory
+from tuilabel.labels.exchange.directory import all_classes, export_directory, marks
 from tuilabel.labels.exchange.formats.imagefolder import read_imagefolder
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
+from tuilabel.labels.exchange.tables import MARKS
 
 CARD = """---
 task_categories:
@@ -28,7 +29,7 @@ def write_huggingface(
 ) -> WriteResult:
     """Write `train/image` and `train/metadata.jsonl` for `load_dataset("imagefolder", data_dir=OUT)`."""
     rows = list(rows)
-    parts = ["train"] * len(rows)
+    parts, has_marks = ["train"] * len(rows), any(map(marks, rows))
     if options.split is not None:
         parts = split_names(rows, options.split, options.seed, ("train", "validation", "test"))
     lines: dict[str, list[str]] = {}
@@ -39,6 +40,8 @@ def write_huggingface(
                 line: dict[str, object] = {"file_name": name, "label": row.label, "id": row.id}
                 if row.confidence is not None:
                     line["confidence"] = row.confidence
+                elif has_marks:
+                    line |= {name: getattr(row, name) for name in MARKS}
                 lines.setdefault(part, []).append(json.dumps(line))
         for part, texts in lines.items():
             (directory.root / part / "metadata.jsonl").write_text("\n".join(texts) + "\n")

@@ -15,7 +15,7 @@ from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
-from tuilabel.labels.exchange.values import text_value, time_value
+from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 
 def write_imagefolder(
@@ -58,6 +58,7 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
             annotator=text_value(item.get("annotator")),
             at=time_value(item.get("labelled_at")),
             content=None if images.sequential else partial(_content, images, entry.name),
+            **marks_of(item),
         )
     for name, reason in images.skipped():
         yield ImportedLabel(where=name, label="", problem=reason, is_odd=True)

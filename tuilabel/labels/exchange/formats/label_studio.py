@@ -18,7 +18,7 @@ from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, 
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.tables import choose_columns, imported_row
-from tuilabel.labels.exchange.values import text_value, time_value
+from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 TASKS = "tasks.json"
 LOCAL_FILES = "/data/local-files/?d="  # how Label Studio serves files from its own disks
@@ -30,7 +30,7 @@ def write_label_studio(
     """Write `tasks.json` for Label Studio's import, `label_config.xml` for its settings, and `images/`.
 
     Image URLs are relative to the parent of `out`, which must be LOCAL_FILES_DOCUMENT_ROOT. Labels become annotations,
-    predictions become predictions.
+    predictions become predictions; the data of a task have its flag and note.
     """
     rows = list(rows)
     tasks = []
@@ -43,7 +43,7 @@ def write_label_studio(
         choices = "".join(f"    <Choice value={quoteattr(name)}/>\n" for name in all_classes(rows, classes))
         config = f'<View>\n  <Image name="image" value="$image"/>\n  <Choices name="label" toName="image">\n{choices}'
         (directory.root / "label_config.xml").write_text(config + "  </Choices>\n</View>\n", encoding="utf-8")
-    return directory.result(len(tasks))
+    return directory.result(sum("annotations" in task or "predictions" in task for task in tasks))
 
 
 def read_label_studio(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
@@ -129,7 +129,7 @@ def _labels_of_task(task: dict[str, Any], where: str, control: str, options: Imp
     item, path = text_value(data.get("item")), _image_path(task, options)
     annotations = _annotations(task)
     if not annotations:
-        yield ImportedLabel(where, "", item, path)
+        yield ImportedLabel(where, "", item, path, **marks_of(data))
     for annotation in annotations:
         # Without a user of Label Studio the annotation is one that tuilabel exported.
         user = _user(annotation.get("completed_by"))
@@ -137,7 +137,8 @@ def _labels_of_task(task: dict[str, Any], where: str, control: str, options: Imp
         at = (None if user else time_value(data.get("labelled_at"))) or time_value(annotation.get("created_at"))
         names = _choices(annotation).get(control, [])
         problem = several(names)
-        yield ImportedLabel(where, "" if problem else "".join(names), item, path, annotator, at, problem=problem)
+        label = "" if problem else "".join(names)
+        yield ImportedLabel(where, label, item, path, annotator, at, problem=problem, **marks_of(data))
 
 
 def _user(completed_by: object) -> str:
@@ -163,6 +164,8 @@ def _task(row: LabelRow, path: str) -> dict[str, Any]:
     if row.confidence is not None:
         prediction = {"model_version": row.annotator, "score": row.confidence, "result": [choice]}
         return {"data": data, "predictions": [prediction]}
+    if not row.label:
+        return {"data": data}
     annotation: dict[str, Any] = {"result": [choice]}
     if row.seconds is not None:
         annotation["lead_time"] = row.seconds
@@ -178,4 +181,5 @@ FORMAT = Format(
     reader=read_label_studio,
     suffixes=(".json",),
     marker=TASKS,
+    without_label=True,
 )

@@ -11,7 +11,7 @@ from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.files import atomic_write
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, peek, read_table
+from tuilabel.labels.exchange.tables import COLUMNS, MARKS, peek, read_table
 from tuilabel.labels.exchange.text_files import check_new_file
 
 CHUNK = 20_000  # rows per row group, which bounds the memory
@@ -26,11 +26,12 @@ def write_parquet(
 
     check_new_file(out, options.force)
     rows, confidence, probabilities = peek(rows)
+    marks = [(name, pa.bool_() if name == "flagged" else pa.string()) for name in MARKS]
     fields = [
         *((name, pa.string()) for name in COLUMNS[:4]),
         ("labelled_at", pa.timestamp("ms", tz="UTC")),
         ("seconds", pa.float64()),
-        *([("confidence", pa.float32())] if confidence else []),
+        *([("confidence", pa.float32())] if confidence else marks),
         *((f"p_{name}", pa.float32()) for name in classes if probabilities),
     ]
     schema = pa.schema([pa.field(_utf8(name), kind) for name, kind in fields])
@@ -41,11 +42,14 @@ def write_parquet(
             columns += [[row.labelled_at for row in chunk], [row.seconds for row in chunk]]
             if confidence:
                 columns.append([row.confidence for row in chunk])
+            else:
+                columns.append([row.flagged for row in chunk])
+                columns += [[_utf8(getattr(row, name)) for row in chunk] for name in MARKS[1:]]
             if probabilities:
                 columns += [[(row.probabilities or ())[k] for row in chunk] for k in range(len(classes))]
             arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            written += len(chunk)
+            written += sum(bool(row.label) for row in chunk)
     return WriteResult(written)
 
 
@@ -71,4 +75,5 @@ FORMAT = Format(
     writer=write_parquet,
     reader=partial(read_table, kind="parquet"),
     suffixes=(".parquet",),
+    without_label=True,
 )

@@ -15,10 +15,10 @@ from tuilabel.datasets.sources.tables import json_objects, several
 from tuilabel.datasets.sources.texts import classes_in, text_of
 from tuilabel.errors import UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
-from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
+from tuilabel.labels.exchange.directory import all_classes, export_directory, marks, metadata
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.text_files import open_text
-from tuilabel.labels.exchange.values import text_value, timestamp_value
+from tuilabel.labels.exchange.values import marks_of, text_value, timestamp_value
 
 ANNOTATIONS = "annotations.jsonl"
 
@@ -45,7 +45,7 @@ def write_prodigy(
                     continue
                 path = directory.out / "images" / name
             file.write(json.dumps(_answer(row, path, choices)) + "\n")
-            written += 1
+            written += bool(row.label)
     return directory.result(written)
 
 
@@ -100,6 +100,7 @@ def _label_of(where: str, task: dict[str, Any] | str, options: ImportOptions) ->
         at=timestamp_value(task.get("_timestamp")),
         content=partial(_decode_data_url, image) if embedded else None,
         problem=several(names) if answer == "accept" else f"answered: {answer or 'nothing'}",
+        **marks_of({**meta, "flagged": task.get("flagged")}),
     )
 
 
@@ -111,18 +112,23 @@ def _option_texts(options: object) -> dict[str, str]:
 
 
 def _answer(row: LabelRow, path: Path, choices: list[dict[str, str]]) -> dict[str, Any]:
-    """A label as an accepted answer; a prediction as a question with one choice selected, but without an answer."""
-    meta = {key: value for key, value in metadata(row).items() if key in ("id", "path", "seconds")}
+    """A label as an accepted answer, an image without one as an ignored one.
+
+    A prediction is a question with one choice selected, but without an answer. Flags are Prodigy's own.
+    """
+    meta = {key: value for key, value in metadata(row).items() if key in ("id", "path", "seconds")} | marks(row)
+    flagged = {"flagged": True} if meta.pop("flagged", False) else {}
     task: dict[str, Any] = {
         "image": str(path),
         "options": choices,
-        "accept": [row.label],
+        "accept": [row.label] if row.label else [],
         "config": {"choice_style": "single"},
         "meta": meta,
     }
     if row.confidence is not None:
         return {**task, "meta": {**meta, "confidence": row.confidence}}
-    task |= {"answer": "accept", "_view_id": "choice", "_annotator_id": row.annotator}
+    annotator = row.annotator or row.flagged_by or row.noted_by
+    task |= {"answer": "accept" if row.label else "ignore", "_view_id": "choice", "_annotator_id": annotator, **flagged}
     if row.labelled_at is not None:
         task["_timestamp"] = int(row.labelled_at.timestamp())
     return task
@@ -143,4 +149,5 @@ FORMAT = Format(
     suffixes=(".jsonl", ".ndjson"),
     recognises=recognise_prodigy,
     marker=ANNOTATIONS,
+    without_label=True,
 )
