@@ -14,6 +14,7 @@ from tuilabel.learner.evaluation import TestMetrics
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
+    FoundItems,
     Inspection,
     InspectItem,
     ItemPredictions,
@@ -22,6 +23,8 @@ from tuilabel.learner.trainer.messages import (
     Question,
     Reply,
     RoundResult,
+    SearchText,
+    SimilarItems,
     TrainRequest,
 )
 from tuilabel.tui.app import LabelApp
@@ -92,6 +95,11 @@ def scripted_answer(toy: Toy, question: Question) -> Reply:
             return ClassItems(
                 question.serial, question.class_index, of_class, np.full(len(of_class), 0.9, dtype=np.float32)
             )
+        case SimilarItems() | SearchText():
+            like = question.like.tolist() if isinstance(question, SimilarItems) else [0]
+            left = np.setdiff1d(np.arange(len(toy.latents)), [*question.excluded.tolist(), *like])
+            alike = [toy.truth(int(index)) == toy.truth(like[0]) for index in left]
+            return FoundItems(question.serial, left[np.argsort(~np.array(alike), kind="stable")][: question.count])
         case CrossValidate():
             sure = np.full((len(question.indices), 3), 0.1, dtype=np.float32)
             sure[np.arange(len(sure)), [toy.truth(int(index)) for index in question.indices]] = 0.8

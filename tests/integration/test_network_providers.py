@@ -332,6 +332,36 @@ def test_image_towers_of_open_clip(tmp_path: Path) -> None:
         load_network("open_clip:ViT-B-32/laion")
 
 
+def test_texts_are_compared_with_images_in_the_space_of_the_network(tmp_path: Path) -> None:
+    open_clip = pytest.importorskip("open_clip")
+    config = {
+        "embed_dim": 12,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+        "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 1, "layers": 1},
+    }
+    (tmp_path / "tiny-with-words.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path / "tiny-with-words.json")
+    torch.manual_seed(0)
+    whole = open_clip.create_model("tiny-with-words", load_weights=False).eval()
+    torch.save(whole.state_dict(), tmp_path / "w.pt")
+    pool = open_pool(str(colour_folder(tmp_path / "shots", each=3)))
+    encoder = choose_encoder(f"open_clip:tiny-with-words@{tmp_path / 'w.pt'}", pool)
+    search = encoder.text_search(pool)
+    assert search is not None
+    with pytest.raises(TuilabelError, match="not all images are encoded"):
+        search("a red square")
+    encoder.encode(pool, "cpu")
+    assert isinstance(encoder, NetworkEncoder)
+    features = torch.from_numpy(encoder.features(pool, "cpu").astype(np.float32))
+    tokens = open_clip.get_tokenizer("tiny-with-words")
+    for text in ("a red square", "eine Katze 🐈", ""):
+        with torch.inference_mode():
+            wanted = whole.encode_text(tokens([text]), normalize=True)
+        expected = (torch.nn.functional.normalize(features, dim=1) @ wanted.T).squeeze(1).numpy()
+        assert np.allclose(search(text), expected, atol=1e-4)
+    assert choose_encoder("efficientnet_lite2", pool).text_search(pool) is None
+
+
 # -- functions ---------------------------------------------------------------------------------------------------------
 
 FUNCTIONS = """

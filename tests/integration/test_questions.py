@@ -18,12 +18,15 @@ from tuilabel.learner.latent import MLPLearner
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
+    FoundItems,
     Inspection,
     InspectItem,
     ItemsOfClass,
     OutOfFoldPredictions,
     Reply,
     RoundResult,
+    SearchText,
+    SimilarItems,
     TrainerProgress,
 )
 from tuilabel.learner.trainer.questions import QuestionHandler
@@ -72,6 +75,39 @@ def test_items_of_a_class_come_in_order_without_excluded_ones(toy: Toy, order: s
     assert np.mean([toy.truth(i) == 1 for i in found.indices.tolist()]) >= 0.9
     steps = np.diff(found.confidence)
     assert (steps <= 0).all() if order == "sure" else (steps >= 0).all()
+
+
+def test_similar_items_come_nearest_first_without_a_model(toy: Toy) -> None:
+    answerer = QuestionHandler(toy.runner())
+    reply = answerer.answer(SimilarItems(1, np.array([5, 7]), 10, np.arange(40)))
+    assert isinstance(reply, FoundItems)
+    assert len(reply.indices) == 10
+    assert reply.indices.min() >= 40
+    distances = np.linalg.norm(toy.latents[:, None] - toy.latents[None, [5, 7]], axis=2).min(axis=1)
+    assert (np.diff(distances[reply.indices]) >= -1e-5).all()
+    of_one = answerer.answer(SimilarItems(2, np.array([5]), 20, NONE))
+    assert isinstance(of_one, FoundItems)
+    assert 5 not in of_one.indices
+    assert np.mean([toy.truth(i) == toy.truth(5) for i in of_one.indices.tolist()]) >= 0.9
+    n = len(toy.latents)
+    unread = answerer.answer(SimilarItems(3, np.array([n + 3]), 5, np.array([n + 1])))
+    assert isinstance(unread, FoundItems)
+    assert "no latents yet" in str(unread.error)
+    assert answerer.answer(SimilarItems(4, np.array([0, n + 3]), 5, np.array([n + 1]))).error is None
+
+
+def test_a_text_finds_the_items_nearest_to_it(toy: Toy) -> None:
+    answerer = QuestionHandler(toy.runner())
+    refused = answerer.answer(SearchText(1, "cat", 5, NONE))
+    assert isinstance(refused, FoundItems)
+    assert "open_clip" in str(refused.error)
+    answerer.text_search = lambda text: np.arange(len(toy.latents), dtype=np.float32) * len(text)
+    found = answerer.answer(SearchText(2, "cat", 5, np.array([len(toy.latents) - 1, 10_000])))
+    assert isinstance(found, FoundItems)
+    assert found.indices.tolist() == list(range(len(toy.latents) - 2, len(toy.latents) - 7, -1))
+    few = answerer.answer(SearchText(3, "cat", 500, np.arange(3)))
+    assert isinstance(few, FoundItems)
+    assert len(few.indices) == len(toy.latents) - 3
 
 
 def test_out_of_fold_models_are_trained_without_the_labels_they_check(toy: Toy) -> None:

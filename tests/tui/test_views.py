@@ -406,7 +406,7 @@ async def test_user_keys_rebind_commands(toy: Toy, make_session: SessionMaker) -
 @pytest.mark.parametrize(
     ("own", "word"),
     [
-        ({"skip": "!"}, "both"),
+        ({"skip": "!", "flag": ["!", "~"]}, "both skip and flag"),
         ({"skip": "a"}, "belong to classes"),
         ({"skpi": "*"}, "did you mean skip"),
         ({"skip": 3}, "must be a key"),
@@ -415,6 +415,13 @@ async def test_user_keys_rebind_commands(toy: Toy, make_session: SessionMaker) -
 def test_conflicting_user_keys_are_refused(own: dict[str, object], word: str) -> None:
     with pytest.raises(UsageError, match=word):
         with_user_keys(own)
+
+
+def test_a_chosen_key_is_taken_from_the_command_that_had_it() -> None:
+    keys = {action.name: action.keys for action in with_user_keys({"skip": "*", "note": "ctrl+f"})}
+    assert (keys["skip"], keys["note"]) == (("asterisk",), ("ctrl+f",))
+    assert (keys["search"], keys["alone"]) == ((), ()), "they are in the palette"
+    assert keys["mark"] == ("space",), "which is on another screen than skip"
 
 
 def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:

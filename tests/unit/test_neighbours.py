@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuilabel.learner.neighbours import nearest_items
+from tuilabel.learner.neighbours import nearest_items, nearest_to_any
 
 
 def test_the_nearest_items_match_exact_distances() -> None:
@@ -18,3 +18,15 @@ def test_the_nearest_items_match_exact_distances() -> None:
     assert distance == pytest.approx(distances[expected], abs=1e-6)
     assert len(nearest_items(latents[:4], 0, 8)[0]) == 3
     assert len(nearest_items(latents[:1], 0, 8)[0]) == 0
+
+
+def test_items_nearest_to_any_of_several_points_leave_excluded_ones_out() -> None:
+    latents = np.random.default_rng(1).normal(size=(400, 5)).astype(np.float32)
+    excluded = np.array([2, 9, 9, 30])
+    distances = np.linalg.norm(latents[:, None] - latents[None, [2, 9]], axis=2).min(axis=1)
+    distances[excluded] = np.inf
+    nearest, distance = nearest_to_any(latents, latents[[2, 9]], 20, excluded)
+    assert nearest.tolist() == np.argsort(distances, kind="stable")[:20].tolist()
+    assert distance == pytest.approx(distances[nearest], abs=1e-5)
+    assert len(nearest_to_any(latents, latents[[2]], 999, excluded)[0]) == 397
+    assert len(nearest_to_any(latents, latents[[2]], 5, np.arange(400))[0]) == 0

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Decoder = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 """Latents (n, D) to images (n, H, W, C)."""
+TextSearch = Callable[[str], NDArray[np.float32]]
+"""A text to its similarity with each image of a pool, float32 (N,)."""
 
 
 @dataclass(frozen=True)
@@ -149,6 +151,13 @@ class Encoder(ABC):
 
     def decoder(self) -> Decoder | None:
         """A function that decodes latents to images, on the CPU; None if latents cannot be decoded."""
+        return None
+
+    def text_search(self, _pool: ImagePool) -> TextSearch | None:
+        """A function that compares texts with the images of a pool, on the CPU; None if the encoder knows no texts.
+
+        It raises `TuilabelError` if the images are not all encoded yet, or the network cannot be loaded.
+        """
         return None
 
     def export_input(self, pool: ImagePool) -> ImageInput:

@@ -1,8 +1,8 @@
-"""Questions to the model: about one item, the items of a class, labels to review."""
+"""Questions to the model: about one item, the items of a class, similar items, labels to review."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
@@ -12,11 +12,14 @@ from tuilabel.labels import Event
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
+    FoundItems,
     Inspection,
     InspectItem,
     ItemsOfClass,
     OutOfFoldPredictions,
     Reply,
+    SearchText,
+    SimilarItems,
 )
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.review import Agreement, ReviewItem, agreement, review_items
@@ -60,6 +63,7 @@ class ModelQueries:
     ----------
     inspection : the reply to the newest `inspect`.
     class_items : the reply to the newest `ask_class`.
+    found : the reply to the newest `ask_similar` or `ask_text`.
     out_of_fold : the reply to the newest `ask_review`.
     """
 
@@ -67,11 +71,12 @@ class ModelQueries:
         self._session = session
         self._trainer = trainer
         self._serial = 0
-        self._inspect_serial = self._class_serial = self._review_serial = 0
+        self._inspect_serial = self._class_serial = self._found_serial = self._review_serial = 0
         self._inspected = 0
         self._since = 0
         self.inspection: Inspection | None = None
         self.class_items: ClassItems | None = None
+        self.found: FoundItems | None = None
         self.out_of_fold: OutOfFoldPredictions | None = None
 
     def inspect(self, pool_idx: int, neighbours: int = 8) -> None:
@@ -86,6 +91,27 @@ class ModelQueries:
         self._class_serial = self._next_serial()
         excluded = self._session.unavailable()
         self._trainer.ask(ItemsOfClass(self._class_serial, class_pos, count, excluded, order, self._since))
+
+    def ask_similar(self, like: Sequence[int], count: int, without: Iterable[int] = ()) -> None:
+        """Ask for unanswered items outside open batches, nearest in latent space to any of the items `like`.
+
+        Parameters
+        ----------
+        like : pool indices, at least one.
+        count : maximum number of items.
+        without : pool indices of items that are not wanted.
+        """
+        self.found, self._found_serial = None, self._next_serial()
+        seeds = np.array(like, dtype=np.int64)
+        self._trainer.ask(SimilarItems(self._found_serial, seeds, count, self._unavailable(without)))
+
+    def ask_text(self, text: str, count: int, without: Iterable[int] = ()) -> None:
+        """Ask for unanswered items outside open batches, nearest to a text; parameters as for `ask_similar`."""
+        self.found, self._found_serial = None, self._next_serial()
+        self._trainer.ask(SearchText(self._found_serial, text, count, self._unavailable(without)))
+
+    def _unavailable(self, without: Iterable[int]) -> NDArray[np.int64]:
+        return np.union1d(self._session.unavailable(), np.array([*without], dtype=np.int64))
 
     def ask_review(self) -> None:
         """Ask for a cross-validation of all labels, for `review`."""
@@ -141,6 +167,8 @@ class ModelQueries:
                 self.inspection = reply
             case ClassItems() if reply.serial == self._class_serial:
                 self.class_items = reply
+            case FoundItems() if reply.serial == self._found_serial:
+                self.found = reply
             case OutOfFoldPredictions() if reply.serial == self._review_serial:
                 self.out_of_fold = reply
             case _:

@@ -23,11 +23,9 @@ from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, R
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
 from tuilabel.learner.trainer.messages import (
-    ClassItems,
-    Inspection,
     Message,
-    OutOfFoldPredictions,
     PoolChanged,
+    Reply,
     RoundResult,
 )
 from tuilabel.learner.trainer.protocol import Trainer
@@ -521,7 +519,7 @@ class LabellingSession:
 
     def handle(self, message: Message) -> None:
         """Handle a message of the trainer, in the thread that owns the session; outdated results are dropped."""
-        if isinstance(message, Inspection | ClassItems | OutOfFoldPredictions):
+        if isinstance(message, Reply):
             self.model_queries.handle(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()

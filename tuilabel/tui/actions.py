@@ -12,8 +12,8 @@ from textual.binding import Binding
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.tui._textual_internals import key_name
 
-LABEL, BY_CLASS, REVIEW, HISTORY = "label", "by-class", "review", "history"
-ALL_SCREENS: Final = (LABEL, BY_CLASS, REVIEW, HISTORY)
+LABEL, BY_CLASS, SIMILAR, REVIEW, HISTORY = "label", "by-class", "similar", "review", "history"
+ALL_SCREENS: Final = (LABEL, BY_CLASS, SIMILAR, REVIEW, HISTORY)
 
 _SHOWN = {
     **{key_name(character): character for character in string.punctuation},
@@ -91,6 +91,16 @@ ACTIONS: Final = (
     ),
     Action(
         "mark", ("space",), "mark", "wrong", "Mark the image as not this class, or unmark it.", "Answer", (BY_CLASS,), 2
+    ),
+    Action(
+        "take-out",
+        ("space",),
+        "take_out",
+        "take out",
+        "Take the image out of those that are selected, or put it back.",
+        "Answer",
+        (SIMILAR,),
+        1,
     ),
     Action(
         "flag",
@@ -176,6 +186,24 @@ ACTIONS: Final = (
         "Select",
     ),
     Action(
+        "similar",
+        ("ampersand",),
+        "similar",
+        "more like this",
+        "Show the unlabelled images nearest to this one, to label them as a set; then the next ones.",
+        "Select",
+        footer_order=7,
+    ),
+    Action(
+        "search",
+        ("asterisk",),
+        "search",
+        "search",
+        "Show the unlabelled images nearest to a text (with encoders of OpenCLIP).",
+        "Select",
+        (LABEL,),
+    ),
+    Action(
         "view", ("tab",), "view(1)", "view", "Next view: grid, one large image, by class.", "View", (LABEL, BY_CLASS), 5
     ),
     Action("view-back", ("shift+tab",), "view(-1)", "previous view", "Previous view.", "View", (LABEL, BY_CLASS)),
@@ -186,7 +214,7 @@ ACTIONS: Final = (
         "large",
         "Show one image large, or go back to the grid.",
         "View",
-        (REVIEW, HISTORY),
+        (SIMILAR, REVIEW, HISTORY),
         5,
     ),
     Action("grid", ("escape",), "back", "back", "Select nothing, or go back to the grid.", "View"),
@@ -304,7 +332,7 @@ def bindings_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Bindin
 def footer_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[tuple[str, str]]:
     """(key, label) of the commands in the footer of one screen."""
     shown = sorted(
-        (action for action in actions_of(screen, actions) if action.footer_order),
+        (action for action in actions_of(screen, actions) if action.footer_order and action.keys),
         key=lambda action: action.footer_order,
     )
     return [(_in_footer(action), action.label) for action in shown]
@@ -329,27 +357,28 @@ def with_user_keys(user_keys: Mapping[str, object]) -> tuple[Action, ...]:
 
     Raises
     ------
-    UsageError : if a command is unknown, a key is a letter or digit (they belong to classes), or two commands of one
-        screen would share a key.
+    UsageError : if a command is unknown, a key is a letter or digit (they belong to classes), or the user gives two
+        commands of one screen the same key. Another command that had a chosen key loses it.
     """
     names = {action.name for action in ACTIONS}
     for name in user_keys:
         if name not in names:
             raise unknown_name("command in [keys]", name, names)
-    actions = tuple(
-        replace(action, keys=_keys(action.name, user_keys[action.name])) if action.name in user_keys else action
-        for action in ACTIONS
-    )
-    for screen in ALL_SCREENS:
-        taken: dict[str, str] = {}
-        for action in actions_of(screen, actions):
-            for key in action.keys:
-                if key in taken:
-                    raise UsageError(
-                        f"[keys] binds {shown_key(key)} to both {taken[key]} and {action.name}: choose another"
-                    )
-                taken[key] = action.name
-    return actions
+    chosen = {name: _keys(name, keys) for name, keys in user_keys.items()}
+    taken: dict[tuple[str, str], str] = {}
+    for action in ACTIONS:
+        for place in ((screen, key) for screen in action.screens for key in chosen.get(action.name, ())):
+            if place in taken:
+                raise UsageError(
+                    f"[keys] binds {shown_key(place[1])} to both {taken[place]} and {action.name}: choose another"
+                )
+            taken[place] = action.name
+
+    def keys_of(action: Action) -> tuple[str, ...]:
+        left = (key for key in action.keys if not any((screen, key) in taken for screen in action.screens))
+        return chosen.get(action.name) or tuple(left)
+
+    return tuple(replace(action, keys=keys_of(action)) for action in ACTIONS)
 
 
 def key_table(actions: Sequence[Action] = ACTIONS) -> str:

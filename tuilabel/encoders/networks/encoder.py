@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.base import Encoder, EncoderOptions, TextSearch
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress, read_cached, write_cached
 from tuilabel.encoders.image_input import ImageInput
 from tuilabel.encoders.networks import pictures, projection
@@ -24,7 +24,9 @@ from tuilabel.encoders.networks.network import (
     TorchNetwork,
     describe_network,
     fetch_weights,
+    knows_texts,
     load_network,
+    load_text_tower,
 )
 from tuilabel.encoders.networks.projection import Projection
 from tuilabel.encoders.networks.views import View
@@ -34,6 +36,7 @@ from tuilabel.files import cache_dir
 if TYPE_CHECKING:
     from torch import nn
 
+CHUNK = 16_384  # rows that are compared with a text at once
 BLOCK, SECONDS = 64, 1.0  # images, or time: after so much features are stored, and progress is reported
 
 
@@ -85,6 +88,21 @@ class NetworkEncoder(Encoder):
         """Other images, seen in the size of the pool's, with the projection of the pool."""
         project = self.projection(self.features(pool, device, on_progress))
         return project(self.features(others, device, on_progress, like=pool))
+
+    def text_search(self, pool: ImagePool) -> TextSearch | None:
+        """By the cosine of the angle between the features of text and image, before any projection."""
+        if not knows_texts(self.network):
+            return None
+
+        def similarity(text: str) -> NDArray[np.float32]:
+            features = self.available_features(pool)
+            if features is None:
+                raise TuilabelError(f"not all images are encoded by {self.network} yet: search when they are")
+            wanted = load_text_tower(self.network)(text)
+            cosines = [_cosine(features[start : start + CHUNK], wanted) for start in range(0, len(features), CHUNK)]
+            return np.concatenate(cosines)
+
+        return similarity
 
     def export_input(self, pool: ImagePool) -> ImageInput:
         """Squares of the side at which the network sees the pool."""
@@ -218,6 +236,14 @@ class NetworkEncoder(Encoder):
 
 def _size(pool: ImagePool, *, test: bool = False) -> int:
     return len(pool) if not test else 0 if pool.test is None else len(pool.test.images)
+
+
+def _cosine(features: NDArray[np.float16], wanted: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Between features (n, F) and (F,): (n,)."""
+    rows = features.astype(np.float32)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(wanted)
+    cosine: NDArray[np.float32] = (rows @ wanted) / np.maximum(lengths, 1e-12)
+    return cosine
 
 
 def _folder() -> Path:

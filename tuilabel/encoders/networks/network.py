@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
@@ -37,6 +38,10 @@ class Description:
     sides: tuple[int, int]
     digest: str | None
     blocks: tuple[Block, ...] = ()
+
+
+TextTower = Callable[[str], NDArray[np.float32]]
+"""A text to features (F,), in the same space as those of images."""
 
 
 class Network(ABC):
@@ -166,6 +171,26 @@ def load_network(name: str, device: str = "auto") -> Network:
     fetch_weights(name)
     parsed = parse_name(name)
     return _provider(parsed).load(parsed, torch_device)
+
+
+def knows_texts(name: str) -> bool:
+    """Whether a network has a text tower, whose features can be compared with those of images."""
+    return parse_name(name).provider == "open_clip"
+
+
+@lru_cache(1)
+def load_text_tower(name: str) -> TextTower:
+    """The text tower of a network that `knows_texts`, on the CPU; the last one stays loaded.
+
+    Raises
+    ------
+    UsageError : if there is no such network.
+    TuilabelError : if its weights or its vocabulary cannot be found, downloaded or used.
+    """
+    from tuilabel.encoders.networks.providers import open_clip
+
+    fetch_weights(name)
+    return open_clip.load_text(parse_name(name))
 
 
 def _provider(name: NetworkName) -> Provider:

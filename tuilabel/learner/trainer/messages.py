@@ -229,6 +229,46 @@ class ClassItems:
 
 
 @dataclass(frozen=True)
+class SimilarItems:
+    """Ask which items are nearest in latent space to any of some items; needs no model."""
+
+    serial: int
+    like: NDArray[np.int64]
+    """Pool indices (s,), at least one."""
+    count: int
+    """Maximum number of items."""
+    excluded: NDArray[np.int64]
+    """Pool indices to leave out, in addition to those of `like`."""
+    since: int = 0
+    """As in `InspectItem`."""
+
+
+@dataclass(frozen=True)
+class SearchText:
+    """Ask which items are nearest to a text, for an encoder that knows texts."""
+
+    serial: int
+    text: str
+    count: int
+    """Maximum number of items."""
+    excluded: NDArray[np.int64]
+    """Pool indices to leave out."""
+    since: int = 0
+    """As in `InspectItem`."""
+
+
+@dataclass(frozen=True)
+class FoundItems:
+    """The reply to `SimilarItems` and `SearchText`."""
+
+    serial: int
+    indices: NDArray[np.int64]
+    """Pool indices (k,), nearest first."""
+    error: str | None = None
+    """Why the reply is empty."""
+
+
+@dataclass(frozen=True)
 class CrossValidate:
     """Ask for predictions of the labelled items by models trained without their labels."""
 
@@ -259,8 +299,10 @@ class OutOfFoldPredictions:
     """Why the reply is empty."""
 
 
-Question = InspectItem | ItemsOfClass | CrossValidate
-Reply = Inspection | ClassItems | OutOfFoldPredictions
+LookUp = InspectItem | ItemsOfClass | SimilarItems | SearchText
+"""Questions that are answered from the newest model and the latents, without any training."""
+Question = LookUp | CrossValidate
+Reply = Inspection | ClassItems | FoundItems | OutOfFoldPredictions
 Message = TrainerProgress | PoolChanged | Notice | Ready | RoundResult | Failure | Reply
 
 
@@ -273,6 +315,8 @@ def empty_reply(question: Question, error: str | None = None) -> Reply:
             return Inspection(question.serial, question.index, None, no_items, no_numbers, no_flags, None, error)
         case ItemsOfClass():
             return ClassItems(question.serial, question.class_index, no_items, no_numbers, error)
+        case SimilarItems() | SearchText():
+            return FoundItems(question.serial, no_items, error)
         case CrossValidate():
             no_rows = np.empty((0, question.n_classes), dtype=np.float32)
             return OutOfFoldPredictions(question.serial, no_items, no_rows, error)

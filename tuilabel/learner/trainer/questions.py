@@ -8,19 +8,24 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.encoders.base import TextSearch
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.base import Learner
 from tuilabel.learner.cross_validation import FoldPredictions, merge_folds, stratified_cross_validation
-from tuilabel.learner.neighbours import nearest_items
+from tuilabel.learner.neighbours import nearest_items, nearest_to_any
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
+    FoundItems,
     Inspection,
     InspectItem,
     ItemsOfClass,
+    LookUp,
     OutOfFoldPredictions,
     Question,
     Reply,
+    SearchText,
+    SimilarItems,
     empty_reply,
 )
 from tuilabel.learner.trainer.round import RoundRunner
@@ -42,11 +47,14 @@ class QuestionHandler:
     ----------
     runner : holds the learner, and the newest model's probabilities for the pool.
     decode : decodes latents to images; None if there is no VAE.
+    text_search : compares texts with images; None if the encoder does not know texts.
     """
 
-    def __init__(self, runner: RoundRunner, decode: Decode | None = None) -> None:
+    def __init__(
+        self, runner: RoundRunner, decode: Decode | None = None, text_search: TextSearch | None = None
+    ) -> None:
         self._runner = runner
-        self.decode = decode
+        self.decode, self.text_search = decode, text_search
         self._typical: tuple[NDArray[np.float32], float] | None = None
 
     def answer(self, question: Question) -> Reply:
@@ -58,10 +66,18 @@ class QuestionHandler:
             pass
         return reply
 
-    def look_up(self, question: InspectItem | ItemsOfClass) -> Reply:
+    def look_up(self, question: LookUp) -> Reply:
         """Reply from the newest model and the latents, without any training."""
         try:
-            return self._inspect(question) if isinstance(question, InspectItem) else self._of_class(question)
+            match question:
+                case InspectItem():
+                    return self._inspect(question)
+                case ItemsOfClass():
+                    return self._of_class(question)
+                case SimilarItems():
+                    return self._similar(question)
+                case SearchText():
+                    return self._search(question)
         except Exception as error:
             return _error_reply(question, error)
 
@@ -103,6 +119,25 @@ class QuestionHandler:
         confidence = probabilities[items, question.class_index]
         order = np.argsort(confidence if question.order == "unsure" else -confidence, kind="stable")[: question.count]
         return ClassItems(question.serial, question.class_index, items[order], confidence[order])
+
+    def _similar(self, question: SimilarItems) -> Reply:
+        latents = self._runner.learner.compact
+        like = question.like[question.like < len(latents)]
+        if not len(like):
+            raise TuilabelError("this image has no latents yet: it has only just been read")
+        excluded = np.union1d(question.excluded[question.excluded < len(latents)], like)
+        return FoundItems(question.serial, nearest_to_any(latents, latents[like], question.count, excluded)[0])
+
+    def _search(self, question: SearchText) -> Reply:
+        if self.text_search is None:
+            raise TuilabelError(
+                "images cannot be searched by text with these latents: label with `encoder` open_clip:NAME/PRETRAINED, "
+                "whose networks know texts"
+            )
+        similarity = self.text_search(question.text)
+        similarity[question.excluded[question.excluded < len(similarity)]] = -np.inf
+        order = np.argsort(-similarity, kind="stable")
+        return FoundItems(question.serial, order[np.isfinite(similarity[order])][: question.count])
 
 
 class RunningCrossValidation:

@@ -16,8 +16,7 @@ from tuilabel.learner.trainer.child import connect_to_parent, listen
 from tuilabel.learner.trainer.messages import (
     CrossValidate,
     Failure,
-    InspectItem,
-    ItemsOfClass,
+    LookUp,
     Message,
     Question,
     Ready,
@@ -105,7 +104,7 @@ class Worker:
         self._send = send
         self._spaces = spaces
         self._validation: RunningCrossValidation | None = None
-        self._pending: dict[type, InspectItem | ItemsOfClass] = {}
+        self._pending: dict[type, LookUp] = {}
         """Questions that wait for a model trained with their classes."""
         self._learner_ready = False
 
@@ -190,7 +189,7 @@ def serve(connection: Connection) -> None:
         send(TrainerProgress("load"))
         workspace = TrainerWorkspace(settings, send)
         runner = RoundRunner(*workspace.start())
-        questions = QuestionHandler(runner, workspace.decode)
+        questions = QuestionHandler(runner, workspace.decode, workspace.text_search)
         worker = Worker(runner, questions, send, workspace)
         send(Ready())
         workspace.prepare(inbox.put)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tuilabel.datasets import open_pool
 from tuilabel.encoders import Encoder, Latents
+from tuilabel.encoders.base import TextSearch
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.encoders.titles import title_of
 from tuilabel.errors import TuilabelError
@@ -137,6 +138,11 @@ class TrainerWorkspace:
         """A function that decodes latents to images; None unless the encoder is a VAE."""
         return None if self._encoder is None else self._encoder.decoder()
 
+    @property
+    def text_search(self) -> TextSearch | None:
+        """A function that compares texts with the images; None unless the encoder knows texts."""
+        return None if self._encoder is None else self._encoder.text_search(self._pool)
+
     def _choose(self, runner: RoundRunner, questions: QuestionHandler) -> bool:
         if self._chooser is None or not self._ready:
             return False
@@ -173,7 +179,7 @@ class TrainerWorkspace:
     ) -> None:
         self._encoder = encoder
         runner.replace_learner(*self._open_learner(latents))
-        questions.decode = self.decode
+        questions.decode, questions.text_search = self.decode, self.text_search
         self._send(PoolChanged(len(self._pool), self._name, reason))
 
     @property

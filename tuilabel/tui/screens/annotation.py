@@ -7,7 +7,9 @@ from time import monotonic
 from typing import ClassVar
 
 from textual import events
+from textual.screen import Screen
 
+from tuilabel.encoders.titles import title_of
 from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
 from tuilabel.tui.screens.image_page import ImagePageScreen
@@ -109,8 +111,10 @@ class AnnotationScreen(ImagePageScreen):
         self.show_status(done[:1].upper() + done[1:], "dim")
         index = getattr(item, "index", None)
         self.refresh_view(index)
-        if index in self._answered_together:
-            self.selection.add(self._answered_together.intersection(self.items))  # the next key is about them again
+        again = self._answered_together.intersection(self.items)
+        if index in again:
+            self.selection.clear()
+            self.selection.add(again)  # the next key is about them once more
             self.show_selection()
 
     def action_withdraw(self) -> None:
@@ -158,6 +162,46 @@ class AnnotationScreen(ImagePageScreen):
 
         these = "this image" if len(targets) == 1 else f"these {len(targets)} images"
         self.app.push_screen(PickClass(f"Label {these} as", self.state), answer)
+
+    def action_similar(self) -> None:
+        """Show the unlabelled images nearest to the selected ones, or else to the focused one."""
+        if self.may_answer():
+            from tuilabel.tui.screens.similar import SimilarScreen
+
+            self._go_to_chosen(SimilarScreen(self.state, like=self.targets))
+
+    def action_search(self) -> None:
+        """Ask for a text, and show the unlabelled images nearest to it."""
+        from tuilabel.tui.screens.dialogs import AskText
+        from tuilabel.tui.screens.similar import SimilarScreen
+
+        encoder = self.session.trainer_state.encoder
+        if encoder is not None and not encoder.startswith("open_clip:"):
+            self.show_status(
+                f"Search by text needs --encoder open_clip:NAME/PRETRAINED; here images are {title_of(encoder)}", "warn"
+            )
+            return
+
+        def search(text: object) -> None:
+            if isinstance(text, str) and text.strip():
+                self._go_to_chosen(SimilarScreen(self.state, text=text.strip()))
+
+        self.app.push_screen(AskText("Search images that show", ""), search)
+
+    def _go_to_chosen(self, screen: Screen[bool]) -> None:
+        """Show another screen of images, and return to where the focus was, or to the next image without an answer."""
+        index, was_done = self.items[self.focused_item] if self.items else None, self._focus_is_done()
+
+        def returned(_: object) -> None:
+            self.refresh_view(index)
+            if self._focus_is_done() and not was_done:
+                self.advance()
+                self.refresh_view()
+
+        self.app.push_screen(screen, returned)
+
+    def _focus_is_done(self) -> bool:
+        return bool(self.items) and self.session.answer_at(self.items[self.focused_item]) is not None
 
     def action_classes(self) -> None:
         """Add, rename, merge classes."""

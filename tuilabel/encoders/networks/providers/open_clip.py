@@ -1,4 +1,4 @@
-"""`open_clip:NAME/PRETRAINED`: image towers of OpenCLIP; `open_clip:NAME@FILE` takes other weights."""
+"""`open_clip:NAME/PRETRAINED`: networks of OpenCLIP for images and texts; `open_clip:NAME@FILE` takes other weights."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuilabel.encoders.cache import OnProgress
 from tuilabel.encoders.networks.names import NetworkName
-from tuilabel.encoders.networks.network import Description, Network, TorchNetwork
+from tuilabel.encoders.networks.network import Description, Network, TextTower, TorchNetwork
 from tuilabel.encoders.networks.weights import (
     HUB_CACHE,
     download_from_hub,
@@ -46,6 +49,41 @@ def fetch(name: NetworkName, on_progress: OnProgress) -> None:
 
 def load(name: NetworkName, device: torch.device) -> Network:
     """See `Provider`; the text tower is left out."""
+    _, source = _source(name)
+    whole, file = _load_whole(name)
+    tower = whole.visual
+    mean, std = (
+        [255 * value for value in source.get(key) or default]
+        for key, default in (("mean", tower.image_mean), ("std", tower.image_std))
+    )
+    return TorchNetwork(tower, weights_digest([file]) or "", device, mean=mean, std=std)
+
+
+def load_text(name: NetworkName) -> TextTower:
+    """The text tower; raises `TuilabelError` if its weights or its vocabulary cannot be used."""
+    import open_clip
+    import torch
+
+    model, _ = _source(name)
+    try:
+        tokenizer = open_clip.get_tokenizer(model)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise TuilabelError(f"cannot find or download the vocabulary of {model}: {reason}") from error
+    whole, _ = _load_whole(name)
+    whole.visual = None  # not needed, and most of the memory
+    whole.eval()
+
+    def features(text: str) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            encoded: NDArray[np.float32] = whole.encode_text(tokenizer([text]))[0].float().numpy()
+        return encoded
+
+    return features
+
+
+def _load_whole(name: NetworkName) -> tuple[Any, Path]:
+    """Both towers, and the file of their weights."""
     import open_clip
 
     model, source = _source(name)
@@ -58,12 +96,7 @@ def load(name: NetworkName, device: torch.device) -> Network:
         )
     except (RuntimeError, KeyError) as error:
         raise other_architecture(model, file) from error
-    tower = whole.visual
-    mean, std = (
-        [255 * value for value in source.get(key) or default]
-        for key, default in (("mean", tower.image_mean), ("std", tower.image_std))
-    )
-    return TorchNetwork(tower, weights_digest([file]) or "", device, mean=mean, std=std)
+    return whole, file
 
 
 def _source(name: NetworkName) -> tuple[str, dict[str, Any]]:
