@@ -254,7 +254,6 @@ def test_user_classes_have_keys_and_no_test_accuracy(tiny: Tiny, tmp_path: Path)
         (["--checkpoint", "nowhere"], 1, "nowhere: use a file written by"),
         (["--project", "file/p"], 1, "cannot create the project"),
         (["--classes", "a,a"], 2, "a different name"),
-        (["--classes", "a"], 2, "two classes"),
     ],
 )
 def test_a_dataset_that_cannot_be_opened_is_a_one_line_error(

@@ -10,7 +10,7 @@ import pytest
 from tests.helpers.folders import colour_folder, jpeg, picture
 from tests.helpers.program import Runner
 from tests.helpers.terminal import TUILABEL, Terminal
-from tuilabel.cli.class_names import ask_classes, class_names
+from tuilabel.cli.class_names import class_names
 from tuilabel.errors import UsageError
 
 ESCAPE = "\x1b[31mred\x07.jpg"
@@ -170,14 +170,7 @@ def test_a_session_decides_how_the_model_is_made_from_then_on(labelled: Path, ru
     assert "shots.tuilabel/settings.toml: unknown learner 'mlpp'; did you mean mlp?" in refused.stderr
 
 
-def test_class_names_are_asked_for_until_there_are_two(tmp_path: Path) -> None:
-    shown: list[str] = []
-    typed = iter(["a,a", "cat", "cat, dog"])
-    assert ask_classes(shown.append, lambda _: next(typed)) == ("cat", "dog")
-    assert shown[1:] == [
-        "give each class a different name, separated by commas",
-        "a classifier needs at least two classes",
-    ]
+def test_class_names_of_a_file_differ(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\ncat\n")
     with pytest.raises(UsageError, match=r"classes\.txt: give each class a different name, one per line"):
         class_names(str(tmp_path / "classes.txt"))

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import sqlite3
+import tomllib
 from pathlib import Path
 
 from tests.helpers.folders import COLOURS, colour_folder, jpeg, picture
@@ -71,18 +72,19 @@ def test_from_a_folder_to_labels_by_file_name(tmp_path: Path, run: Runner) -> No
     assert "broken.jpg" in run("stats", "shots", "--problems").stdout
 
 
-def test_class_names_are_asked_for_and_file_names_cannot_control_the_terminal(tmp_path: Path) -> None:
+def test_a_typed_name_makes_a_class_and_file_names_cannot_control_the_terminal(tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     for k in range(25):
         (folder / f"\x1b]0;owned{k}\x07\n.jpg").write_bytes(jpeg(picture("red", k)))
     with Terminal([*TUILABEL, "label", "odd", "--learner", "mlp"], directory=tmp_path) as terminal:
-        terminal.wait_for("classes:", FIRST_START)
-        terminal.type("only\r")
-        terminal.wait_for("at least two")
-        terminal.type("red, blue\r")
         terminal.wait_for("round 1 by coverage", FIRST_START)
         terminal.wait_for(IMAGES)
+        terminal.type("red\r")
+        terminal.wait_for("Made the class red: 1 or r labels with it")
+        terminal.type("rrbblue\r")
+        terminal.wait_for("Made the class blue: 2 or b labels with it")
+        terminal.wait_for("4 of 25 labelled")
         terminal.key("tab")
         terminal.wait_for(r"\\x1b\]0;owned\d+\\x07\\n\.jpg")
         assert b"\x1b]0;owned" not in terminal.output
@@ -90,7 +92,13 @@ def test_class_names_are_asked_for_and_file_names_cannot_control_the_terminal(tm
         assert terminal.wait_for_exit() == 0
     with sqlite3.connect(tmp_path / "odd.tuilabel" / "labels.db") as database:
         names = [name for (name,) in database.execute("SELECT name FROM class_changes ORDER BY number")]
+        labels = [name for (name,) in database.execute("SELECT class_name FROM events ORDER BY number")]
     assert names == ["red", "blue"]
+    assert labels == ["red", "red", "red", "blue"]
+    assert tomllib.loads((tmp_path / "odd.tuilabel" / "settings.toml").read_text())["class-keys"] == {
+        "red": "r",
+        "blue": "b",
+    }
 
 
 def test_an_unknown_dataset_is_a_one_line_error(tmp_path: Path, run: Runner) -> None:

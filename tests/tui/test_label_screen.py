@@ -200,7 +200,7 @@ async def test_keys_before_the_images_label_nothing(toy: Toy, make_app: AppMaker
         assert app.session.statistics().labelled == 0
         early = events.Key("a", "a")
         early.time = app.label_screen._grid.seen_at - 0.001
-        app.label_screen.on_key(early)
+        await app.label_screen.on_key(early)
         assert "Ignored 3 keys" in status(app), "all of them are counted, whenever they arrived during painting"
         assert app.session.statistics().labelled == 0
         await pilot.press("a")
@@ -324,7 +324,7 @@ async def test_a_key_before_its_page_is_shown_labels_nothing(make_app: AppMaker)
         typed = events.Key("c", "c")
         await pilot.press("c")
         assert "page 2 of 4" in screen_text(app)
-        app.label_screen.on_key(typed)
+        await app.label_screen.on_key(typed)
         assert app.session.statistics().labelled == 6
         await pilot.press("c")
         assert app.session.statistics().labelled == 7

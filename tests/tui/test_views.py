@@ -22,7 +22,7 @@ from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import ClassItems, Question, Reply
 from tuilabel.tui.actions import ACTIONS, ALL_SCREENS, actions_of, key_table, with_user_keys
 from tuilabel.tui.app import LabelApp
-from tuilabel.tui.keys import class_keys, with_user_class_keys
+from tuilabel.tui.keys import ClassKeys
 from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.screens.by_class import ByClassScreen
 from tuilabel.tui.screens.classes import ClassesScreen
@@ -392,7 +392,7 @@ async def test_keys_that_come_together_close_a_dialog_once(make_app: AppMaker) -
 
 
 async def test_user_keys_rebind_commands(toy: Toy, make_session: SessionMaker) -> None:
-    state = AppState(make_session(toy), with_user_keys({"skip": ["*"]}), user_class_keys={"b": "x"})
+    state = AppState(make_session(toy), with_user_keys({"skip": ["*"]}), class_keys=ClassKeys({1: "x"}))
     app = LabelApp(state, Mailbox())
     async with running(app) as pilot:
         await pilot.press("asterisk")
@@ -430,25 +430,6 @@ def test_no_screen_has_a_key_twice_and_no_command_a_letter() -> None:
         assert len(keys) == len(set(keys))
         assert not any(len(key) == 1 and key.isalnum() for key in keys)
     assert all(action.name in key_table() for action in ACTIONS)
-
-
-def test_class_keys_stay_while_classes_come_and_go() -> None:
-    assert class_keys(["cat", "dog", "emu"], [0, 1, 2]) == ("1", "2", "3")
-    assert class_keys(["cat", "emu", "newt"], [0, 2, 3]) == ("1", "3", "4")
-    assert class_keys([f"kind {n}" for n in range(40)])[36:] == ("",) * 4
-
-
-def test_a_digit_always_means_the_digit() -> None:
-    digits = [str(n) for n in range(10)]
-    assert class_keys([*digits, "unclear", "torn"]) == (*digits, "a", "b")
-    assert class_keys(["cat", "dog", "1"]) == ("3", "2", "1")
-    assert class_keys([*"ABC", "newt"]) == ("A", "B", "C", "4")
-
-
-def test_user_class_keys_win_and_conflicts_are_reported() -> None:
-    assert with_user_class_keys(("1", "2", "3"), ("cat", "dog", "emu"), {"emu": "1"}) == ("", "2", "1")
-    with pytest.raises(UsageError, match=r"gives x to"):
-        with_user_class_keys(("1", "2"), ("cat", "dog"), {"cat": "x", "dog": "x"})
 
 
 def test_the_documentation_lists_the_current_keys() -> None:

@@ -1,15 +1,12 @@
-"""Read class names from an option, or ask for them before the screen opens."""
+"""Read class names from an option."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from tuilabel.datasets.sources.texts import decoded
 from tuilabel.errors import UsageError
 from tuilabel.labels.classes import clean_class_name
-
-TRIES = 3
 
 
 def class_names(text: str) -> tuple[str, ...]:
@@ -31,28 +28,6 @@ def class_names(text: str) -> tuple[str, ...]:
             [line for line in lines if line.strip() and not line.startswith("#")], f"--classes {path}: ", "one per line"
         )
     return _checked(text.split(","), f"--classes {text!r}: ")
-
-
-def ask_classes(show: Callable[[str], object], read: Callable[[str], str] = input) -> tuple[str, ...]:
-    """Ask for the classes of a new project in the terminal.
-
-    Raises
-    ------
-    UsageError : if the user does not enter at least two names.
-    """
-    show("Enter the class names, separated by commas. You can add more while labelling (press :).")
-    for _ in range(TRIES):
-        try:
-            names = _checked(read("classes: ").split(","))
-        except EOFError:
-            break
-        except UsageError as error:
-            show(str(error))
-            continue
-        if len(names) > 1:
-            return names
-        show("a classifier needs at least two classes")
-    raise UsageError("a new project needs classes: name them with --classes a,b or --classes FILE")
 
 
 def _checked(names: list[str], where: str = "", how: str = "separated by commas") -> tuple[str, ...]:

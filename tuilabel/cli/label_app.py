@@ -7,15 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tuilabel.cli.class_names import ask_classes
 from tuilabel.datasets import announcer
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
-from tuilabel.labels import Event, Project
+from tuilabel.labels import ClassBook, Event, Project
 from tuilabel.project.open_session import (
     OpenProject,
     background_session,
@@ -25,7 +25,7 @@ from tuilabel.project.open_session import (
 from tuilabel.project.options import SessionOptions
 from tuilabel.render import picture_source
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
-from tuilabel.tui.keys import class_keys, with_user_class_keys
+from tuilabel.tui.keys import ClassKeys, check_class_keys
 from tuilabel.tui.layout import SIZES, size_of
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
 
@@ -95,12 +95,13 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
         )
     undecided = check_choices(screen.images, screen.colour)
     _check_terminal()
-    with open_project(options, ask_classes=lambda: ask_classes(note), on_progress=announcer(note), note=note) as opened:
+    with open_project(options, on_progress=announcer(note), note=note) as opened:
         _check_user_keys(opened.project)
+        class_keys = _class_keys(opened)
         chosen = _screen_settings(opened.project, screen)
         _log_to(opened.project.logs / "screen.log")
         with Probe(ask="auto" in undecided) as probe:
-            outcome = _run(opened, screen, chosen, probe)
+            outcome = _run(opened, screen, chosen, class_keys, probe)
         try:
             opened.project.remember_screen(chosen)
         except TuilabelError as error:  # the labels matter more
@@ -126,7 +127,27 @@ def _check_user_keys(project: Project) -> None:
         from tuilabel.tui.actions import with_user_keys
 
         with_user_keys(user_keys)
-    with_user_class_keys(class_keys(project.classes), project.classes, _table(project.settings, "class-keys"))
+
+
+def _class_keys(opened: OpenProject) -> dict[str, str]:
+    """The keys that the project's settings give to classes, by their current names.
+
+    After an interrupted session the settings may have older names.
+    """
+    changes = opened.store.class_changes()
+    book, ever = ClassBook(changes), dict.fromkeys(opened.project.classes)
+    ever |= dict.fromkeys(name for change in changes for name in (change.name, change.into) if name)
+    keys: dict[str, str] = {}
+    for name, key in check_class_keys(_table(opened.project.settings, "class-keys"), ever).items():
+        keys.setdefault(book.name(book.first_id(name)) or name, key)
+    return keys
+
+
+def _save_class_keys(project: Project, keys: Mapping[str, str]) -> None:
+    try:
+        project.remember_class_keys(keys)
+    except TuilabelError as error:  # the labels matter more
+        log.warning("%s", error)
 
 
 def _screen_settings(project: Project, screen: ScreenOptions) -> dict[str, Any]:
@@ -157,7 +178,9 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
-def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], probe: Probe) -> Outcome:
+def _run(
+    opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], class_keys: dict[str, str], probe: Probe
+) -> Outcome:
     mailbox = Mailbox()
     with background_session(
         opened,
@@ -175,13 +198,14 @@ def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], pro
         terminal = detect(screen.images, screen.colour, probe.replies)
         use_colours(terminal)
         pictures = picture_source(terminal.images, colours=terminal.colours)
-        settings = opened.project.settings
+        settings, ids = opened.project.settings, dict(zip(session.classes, session.class_ids, strict=True))
         state = AppState(
             session,
             with_user_keys(_table(settings, "keys")),
             pictures,
-            _table(settings, "class-keys"),
+            ClassKeys({ids[name]: key for name, key in class_keys.items() if name in ids}, used=bool(session.standing)),
             settings=chosen,
+            save_class_keys=partial(_save_class_keys, opened.project),
         )
         app = LabelApp(
             state,
@@ -192,6 +216,7 @@ def _run(opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], pro
         )
         app.driver_class = quiet_driver(probe.reader, pictures, app.shown)
         app.run()
+        state.remember_class_keys()
     statistics, unsaved = session.statistics(), running.unsaved
     unsaved_labels = sum(isinstance(event, Event) and event.kind == "label" for event in unsaved)
     return Outcome(

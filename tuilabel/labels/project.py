@@ -222,6 +222,12 @@ class Project:
         """
         self._write({"screen": dict(chosen)} if chosen else {})
 
+    def remember_class_keys(self, keys: Mapping[str, str]) -> None:
+        """Note in the settings which key each class has, by name; raises `TuilabelError` if that fails."""
+        before = self.settings.get("class-keys", {})
+        gone: dict[str, str | None] = dict.fromkeys(name for name in before if name not in keys)
+        self._write({"class-keys": gone | dict(keys)} if gone or keys else {})
+
     def _write(self, changed: Mapping[str, Any]) -> None:
         with self._writing:
             try:

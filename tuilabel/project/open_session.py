@@ -82,7 +82,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
     ------
     TuilabelError : if the images cannot be read, there is no suitable checkpoint, or the project is in use or cannot be
         written.
-    UsageError : if an option names something unknown, or there are fewer than two classes.
+    UsageError : if an option names something unknown.
     """
     from tuilabel.learner.open import open_learner, open_test_set
     from tuilabel.learner.trainer.questions import QuestionHandler
@@ -115,7 +115,6 @@ def open_project(
     options: SessionOptions,
     *,
     reading: Literal["all", "first"] = "first",
-    ask_classes: Callable[[], tuple[str, ...]] | None = None,
     on_progress: OnProgress = ignore,
     note: Note = ignore,
 ) -> Iterator[OpenProject]:
@@ -124,7 +123,6 @@ def open_project(
     Parameters
     ----------
     reading : see `open_pool`; with "first" the trainer process reads the rest.
-    ask_classes : called for the classes of a new project if neither the options nor the dataset have any.
     note : called with the encoder's notes, and with a line if the model is made in another way than the project
         remembers.
 
@@ -136,7 +134,7 @@ def open_project(
     located = locate_project(options.dataset, options.project, note=note, on_progress=on_progress)
     for line in located.lines:
         note(line)
-    directory, dataset, is_new = located.directory, located.images, located.project is None
+    directory, dataset = located.directory, located.images
     if located.project is not None:
         project_images(located.project.at(dataset))
     options = replace(options, dataset=dataset, project=directory)
@@ -145,15 +143,12 @@ def open_project(
     encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()
     for line in (line for encoder in encoders for line in encoder.notes(pool)):
         note(line)
-    classes = options.classes
-    if classes is None and not pool.classes and is_new and ask_classes is not None:
-        classes = ask_classes()
     with Project.open(
         directory,
         pool.name,
         pool.fingerprint,
         pool.classes,
-        classes,
+        options.classes,
         dataset,
         moved=located.moved,
         model=recipe.settings(),

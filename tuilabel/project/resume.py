@@ -44,10 +44,6 @@ def resume_session(
     -------
     The session, and the training request that the screen would send when it starts: the same labels and seed give the
     same model.
-
-    Raises
-    ------
-    UsageError : if there are fewer than two classes.
     """
     trainer = _RecordingTrainer()
     session = LabellingSession(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
 from tuilabel.estimate import MeasuredPrecision, expected_precision, measured_precision
-from tuilabel.labels import ClassBook, ClassChange, Event, NullWriter, Origin, Round, Writer
+from tuilabel.labels import ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
 from tuilabel.learner.trainer.messages import (
@@ -53,7 +53,8 @@ class LabellingSession:
     writer : writes new events, class changes and rounds to disk; by default they are kept in memory only.
     trainer : answers training requests. The caller starts it, with `handle` as the receiver of its messages.
     classes : names of the classes; a label is a position in `session.classes`. Names that the store does not know are
-        added. One that was renamed or merged according to `class_changes` does not come back.
+        added. One that was renamed or merged according to `class_changes` does not come back. There may be none yet:
+        they can be added at any time, and there is a model as soon as two have labels.
     strategy : name of the query strategy; until there are labels of two classes the trainer falls back on coverage.
     batch_size : items per round; at least 1.
     annotator : the name on every answer.
@@ -75,7 +76,7 @@ class LabellingSession:
 
     Raises
     ------
-    UsageError : if a parameter is out of range, or there are fewer than two classes.
+    UsageError : if a parameter is out of range.
     """
 
     def __init__(
@@ -105,9 +106,6 @@ class LabellingSession:
         plan = QueryPlan(strategy, batch_size, seed, retrain, start, first_batch, budget, audit_share)
         if target is not None and not 0 < target < 1:
             raise UsageError(f"target must be above 0 and below 1, such as 0.95, got {target}", parameter="target")
-        n_classes = len({*classes, *ClassBook(class_changes).names})
-        if n_classes < 2:
-            raise UsageError(f"classes must name at least two classes, got {n_classes}", parameter="classes")
         self.pool, self.strategy, self.batch_size = pool, strategy, batch_size
         self.annotator, self.seed, self._target = annotator, seed, target
         self._last_step = ""
@@ -506,13 +504,11 @@ class LabellingSession:
 
         Raises
         ------
-        UsageError : if they are the same, one does not exist, or fewer than two classes would be left.
+        UsageError : if they are the same, or one does not exist.
         """
         name, target = self._events.class_name(class_pos), self._events.class_name(into)
         if name == target:
             raise UsageError(f"{name} cannot be merged into itself: name another class")
-        if len(self.classes) == 2:
-            raise UsageError(f"{name} and {target} are the last two classes: a classifier needs both")
         self._change_classes("merge", name, target)
 
     # -- the trainer --------------------------------------------------------------------------------------------

@@ -155,6 +155,8 @@ def check_pool(pool: ImagePool, budget: int) -> None:
             f"{pool.name} has no {missing}, which a simulation needs; if its folders are classes, pass "
             "`labels_from_folders=True`"
         )
+    if len({*pool.targets.tolist()}) < 2:
+        raise TuilabelError(f"{pool.name} has images of one class only, and a simulation needs two: name other images")
     if budget > len(pool.ids):
         raise UsageError(
             f"budget must be at most {len(pool.ids):,}, the images of {pool.name}, got {budget:,}",

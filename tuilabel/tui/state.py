@@ -14,7 +14,7 @@ from tuilabel.render import PictureSource, picture_source, restore_aspect_ratio
 from tuilabel.session import LabellingSession
 from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
 from tuilabel.tui.image_loader import ImageLoader
-from tuilabel.tui.keys import class_keys, with_user_class_keys
+from tuilabel.tui.keys import ClassKeys
 from tuilabel.tui.layout import ONE, default_size, size_of
 
 THUMBNAILS = 2048  # kept in their proportions
@@ -29,11 +29,13 @@ class AppState:
     session: LabellingSession
     actions: Sequence[Action] = ACTIONS
     pictures: PictureSource = field(default_factory=lambda: picture_source("blocks"))
-    user_class_keys: Mapping[str, object] = field(default_factory=dict)
+    class_keys: ClassKeys = field(default_factory=ClassKeys)
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are not yet on disk."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What the user has chosen on the screen; the project remembers it."""
+    save_class_keys: Callable[[Mapping[str, str]], object] = lambda _: None
+    """Notes in the project which key each class has, by name."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
 
@@ -94,15 +96,17 @@ class AppState:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The key of each class; "" where there are more classes than keys."""
-        names = self.session.classes
-        chosen = {name: key for name, key in self.user_class_keys.items() if name in names}
-        return with_user_class_keys(class_keys(names, self.session.class_ids), names, chosen)
+        """The keys of each class, a text of none, one or several characters; `shown_keys` makes them readable."""
+        return self.class_keys.of(self.session.classes, self.session.class_ids)
+
+    def remember_class_keys(self) -> None:
+        """Note in the project which keys its classes have."""
+        self.save_class_keys(self.class_keys.chosen(self.session.classes, self.session.class_ids))
 
     def class_of_key(self, character: str) -> int | None:
-        """The class of a typed character, or None; case matters only where a class has the capital as its key."""
-        keys = self.keys
-        for key in (character, character.lower()):
-            if key in keys:
-                return keys.index(key)
+        """The class of a typed character, or None; case matters only where both are keys."""
+        for key in (character, character.lower(), character.upper()):
+            for class_pos, keys in enumerate(self.keys):
+                if key in keys:
+                    return class_pos
         return None

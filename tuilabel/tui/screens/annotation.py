@@ -12,6 +12,8 @@ from textual.screen import Screen
 from tuilabel.encoders.titles import title_of
 from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
+from tuilabel.tui.actions import actions_of
+from tuilabel.tui.screens.dialogs import Dialog
 from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
@@ -36,6 +38,11 @@ class AnnotationScreen(ImagePageScreen):
         self._key_time = 0.0
         self._answered_together: frozenset[int] = frozenset()
         """The items that the last key answered, if they were selected."""
+        self._offered = ""
+        """The last key, if it was that of no class: pressed again, it begins the name of a new one."""
+        self._commands = {
+            key: action.textual_action for action in actions_of(self.NAME, state.actions) for key in action.keys
+        }
 
     def give_label(self, indices: Sequence[int], class_pos: int | Sequence[int], milliseconds: int) -> None:
         """Label items, by pool index, with one class or with one each, as one step."""
@@ -46,19 +53,41 @@ class AnnotationScreen(ImagePageScreen):
 
     # -- keys ----------------------------------------------------------------------------------------------------
 
-    def on_key(self, event: events.Key) -> None:
-        """A class key labels the focused item; other letters and digits show a message and do nothing else."""
-        self._key_time = event.time
-        character = event.character
-        if character is None or not character.isalnum():
+    async def on_key(self, event: events.Key) -> None:
+        """A class key labels the focused item; other keys run their commands, in the order in which they were typed."""
+        if self.app.screen is not self:
+            event.stop()
+            event.prevent_default()
+            if isinstance(self.app.screen, Dialog):  # an earlier key has opened it
+                self.app.screen.type_early(event)
             return
-        event.stop()
-        event.prevent_default()
+        self._key_time = event.time
+        offered, self._offered = self._offered, ""
+        command, character = self._commands.get(event.key), event.character
+        if command is not None:
+            event.stop()
+            event.prevent_default()
+            await self.run_action(command)
+        elif character is not None and character.isalnum():
+            event.stop()
+            event.prevent_default()
+            self._class_key(character, offered)
+
+    def _class_key(self, character: str, offered: str) -> None:
+        """Label with the class of a key. One of no class may begin the name of a new one.
+
+        While there are classes that takes the key twice: a mistyped one must cost nothing.
+        """
         class_pos = self.state.class_of_key(character)
-        if class_pos is None:
-            self.show_status(f"{character} is not the key of a class", "warn")
-        else:
+        if class_pos is not None:
             self.label_focused(class_pos)
+        elif not self.session.classes or character == offered:
+            self.find_class(character)
+        else:
+            self._offered = character
+            self.show_status(
+                f"{character} is not the key of a class: press it again to make a class that begins with it", "warn"
+            )
 
     def on_paste(self, event: events.Paste) -> None:
         """Pasted text does not label: it was not typed while looking at the images."""
@@ -148,20 +177,50 @@ class AnnotationScreen(ImagePageScreen):
         self.app.push_screen(AskText("Note about this image", self.session.note_on(index) or ""), keep)
 
     def action_find_class(self) -> None:
-        """Label with a class found by name."""
+        """Label with a class found by name, or with a new one."""
+        self.find_class()
+
+    def find_class(self, typed: str = "") -> None:
+        """Label with a class found by name, or with a new one.
+
+        Parameters
+        ----------
+        typed : the beginning of the name of a new class.
+        """
         if not self.may_answer():
             return
-        from tuilabel.tui.screens.dialogs import PickClass
+        from tuilabel.tui.screens.pick_class import PickClass
 
         index, targets = self.items[self.focused_item], self.targets
 
-        def answer(class_pos: object) -> None:
+        def answer(chosen: object) -> None:
+            made = self._made_class(chosen) if isinstance(chosen, str) else None
+            class_pos = chosen if made is None else made
             if isinstance(class_pos, int) and index in self.items:
                 self.focused_item = list(self.items).index(index)
                 self.answered(lambda _, spent: self.give_label(targets, class_pos, spent), targets)
+            if made is not None:
+                self._tell_key(made)
 
-        these = "this image" if len(targets) == 1 else f"these {len(targets)} images"
-        self.app.push_screen(PickClass(f"Label {these} as", self.state), answer)
+        one = len(targets) == 1
+        belief = self.belief(self.focused_item) if one and not self.session.hides(index) else None
+        question = f"Label {'this image' if one else f'these {len(targets)} images'} as"
+        self.app.push_screen(PickClass(question, self.state, belief=belief, typed=typed, may_add=True), answer)
+
+    def _made_class(self, name: str) -> int | None:
+        """Make a class, and return its position; None if that is not possible."""
+        try:
+            class_pos = self.session.add_class(name)
+        except UsageError as error:
+            self.show_status(str(error), "warn")
+            return None
+        self.state.remember_class_keys()
+        return class_pos
+
+    def _tell_key(self, class_pos: int) -> None:
+        keys = " or ".join(self.state.keys[class_pos])
+        how = f"{keys} labels with it" if keys else "/ finds it by its name"
+        self.show_status(f"Made the class {self.session.classes[class_pos]}: {how}; Backspace undoes this", "text")
 
     def action_similar(self) -> None:
         """Show the unlabelled images nearest to the selected ones, or else to the focused one."""

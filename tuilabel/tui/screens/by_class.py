@@ -70,7 +70,9 @@ class ByClassScreen(AnnotationScreen):
         return Belief(self.class_pos, float(self._candidates.confidence[position]))
 
     def heading(self) -> list[tuple[str, str]]:
-        name = self.session.classes[self.class_pos]
+        name = self._class_name
+        if not name:
+            return [("  by class", "dim")]
         pieces = [("  by class  ", "dim"), (name, "strong")]
         if self._candidates is not None and self.items:
             pieces.append((f"  ·  Enter confirms {len(self._unmarked())}, {len(self._wrong)} wrong", "text"))
@@ -80,13 +82,20 @@ class ByClassScreen(AnnotationScreen):
         checked = f"{measured.right} of {measured.n} checked right" if measured.n else "none checked yet"
         return [*pieces, (f"  ·  {checked}", "dim")]
 
+    @property
+    def _class_name(self) -> str:
+        """The name of the class; empty while the project has none."""
+        return self.session.classes[self.class_pos] if self.session.classes else ""
+
     def _unmarked(self) -> list[int]:
         """Positions on the page that Enter confirms: those selected, or else all that are not marked as wrong."""
         left = [position for position in self._grid.on_page if not self.is_done(position)]
         return [position for position in left if self.items[position] in self.selection] if self.selection else left
 
     def empty_text(self) -> str:
-        name = self.session.classes[self.class_pos]
+        if not self.session.classes:
+            return "No classes yet: type a name in the grid to make one.\n\nPress Esc to go back."
+        name = self._class_name
         if self.session.result is None or not self.session.result.n_labels:
             return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
         if self._candidates is None:
@@ -176,7 +185,7 @@ class ByClassScreen(AnnotationScreen):
 
     def action_other_class(self, step: int) -> None:
         """Show another class."""
-        self.class_pos = (self.class_pos + step) % len(self.session.classes)
+        self.class_pos = (self.class_pos + step) % max(1, len(self.session.classes))
         self._request_images()
 
     def action_view(self, step: int) -> None:
@@ -190,7 +199,7 @@ class ByClassScreen(AnnotationScreen):
         super().handle(message)
 
     def refresh_view(self, index: int | None = None) -> None:
-        self.class_pos = min(self.class_pos, len(self.session.classes) - 1)
+        self.class_pos = max(0, min(self.class_pos, len(self.session.classes) - 1))
         super().refresh_view(index)
 
     def _request_images(self) -> None:

@@ -1,21 +1,18 @@
-"""Small dialogs at the bottom of the screen: enter a line of text, choose a class by name."""
+"""Small dialogs at the bottom of the screen: their base, and one that asks for a line of text."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.text import Text
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Input, OptionList
-from textual.widgets.option_list import Option
+from textual.widgets import Input
 
 from tuilabel.tui.screens.image_page import ImagePageScreen
-from tuilabel.tui.state import AppState
 
 
 class DialogBox(Vertical):
@@ -62,6 +59,21 @@ class Dialog(ModalScreen[object]):
         if self.is_current:  # more key presses may be queued
             self.dismiss(None)
 
+    def type_early(self, event: events.Key) -> None:
+        """Take a key that was pressed after the one that opened the dialog, but arrived before it was open."""
+        self.post_message(events.Key(event.key, event.character))
+
+    async def on_key(self, event: events.Key) -> None:
+        """Pass on what was typed before the field had the focus; the field itself stops its keys."""
+        field = self.focused
+        if isinstance(field, Input) and (event.is_printable or event.key == "enter"):
+            event.stop()
+            event.prevent_default()
+            if event.key == "enter":
+                await field.action_submit()
+            elif event.character is not None:
+                field.insert_text_at_cursor(event.character)
+
 
 class AskText(Dialog):
     """Asks for a line of text. The result is the text, "" if it was cleared, None if Esc was pressed."""
@@ -76,53 +88,3 @@ class AskText(Dialog):
     @on(Input.Submitted)
     def _submit(self, event: Input.Submitted) -> None:
         self.dismiss(event.value.strip())
-
-
-class PickClass(Dialog):
-    """Asks for a class by part of its name. The result is its position in the classes, or None if Esc was pressed."""
-
-    def __init__(self, question: str, state: AppState, without: int | None = None) -> None:
-        super().__init__(question, "↑↓ choose · Enter selects · Esc cancels")
-        self._state, self._without = state, without
-        self._matches: list[int] = []
-
-    def compose_box(self) -> ComposeResult:
-        yield Input(placeholder="type part of the name")
-        yield OptionList()
-
-    def on_mount(self) -> None:
-        self._search("")
-        self.query_one(OptionList).styles.height = len(self._matches)  # also when fewer match
-
-    def on_key(self, event: events.Key) -> None:
-        options = self.query_one(OptionList)
-        if event.key in ("up", "down"):
-            event.stop()
-            event.prevent_default()
-            (options.action_cursor_up if event.key == "up" else options.action_cursor_down)()
-
-    @on(Input.Changed)
-    def _changed(self, event: Input.Changed) -> None:
-        self._search(event.value)
-
-    @on(Input.Submitted)
-    def _select(self) -> None:
-        chosen = self.query_one(OptionList).highlighted
-        if chosen is not None:
-            self.dismiss(self._matches[chosen])
-
-    @on(OptionList.OptionSelected)
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._matches[event.option_index])
-
-    def _search(self, text: str) -> None:
-        """List the names that contain the text, first those that begin with it."""
-        wanted = text.strip().casefold()
-        names = self._state.session.classes
-        matches = [c for c, name in enumerate(names) if wanted in name.casefold() and c != self._without]
-        self._matches = sorted(matches, key=lambda c: (not names[c].casefold().startswith(wanted), c))
-        options = self.query_one(OptionList)
-        options.clear_options()
-        keys = self._state.keys
-        options.add_options([Option(Text(f"{keys[c] or ' '}  {names[c]}")) for c in self._matches])
-        options.highlighted = 0 if self._matches else None

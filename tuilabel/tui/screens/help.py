@@ -37,7 +37,7 @@ class HelpScreen(ModalScreen[None]):
                 table.add_row(Text(group.upper(), style="bold"), "")
             table.add_row(Text(action.shown_keys, style="bold"), action.help)
         names = "   ".join(
-            key if key == name else f"{key or '/'} {name}"
+            key if key == name else f"{' '.join(key) or '/'} {name}"
             for key, name in zip(self._state.keys, self._state.session.classes, strict=True)
         )
         with VerticalScroll(id="help"):

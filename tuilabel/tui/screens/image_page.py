@@ -22,6 +22,7 @@ from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import action_of, bindings_of, footer_of
 from tuilabel.tui.chips import Chip, session_chips
 from tuilabel.tui.image_loader import Wanted
+from tuilabel.tui.keys import best_key
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
 from tuilabel.tui.selection import Selection
 from tuilabel.tui.state import AppState
@@ -31,6 +32,7 @@ from tuilabel.tui.widgets.lines import TextLine
 from tuilabel.tui.widgets.picture import Picture, PoolItem
 
 MIN_PAGE = 3  # images on a page of a grid; fewer look better one at a time
+FEW_CLASSES = 2  # whose keys are listed one by one
 AHEAD = 4  # images drawn before they are in focus
 WHEEL_PAUSE = 0.08  # seconds between two turns of the mouse wheel that count: touchpads send many at once
 
@@ -126,6 +128,11 @@ class ImagePageScreen(Screen[bool]):
 
     def belief(self, position: int) -> Belief | None:
         """What the model behind the caption at `position` believes; None to show what the newest model does."""
+        del position
+        return None
+
+    def enter_class(self, position: int) -> int | None:
+        """The position of the class that Enter writes for the item at `position`; None if it writes none."""
         del position
         return None
 
@@ -593,6 +600,7 @@ class ImagePageScreen(Screen[bool]):
             f"{caption}  ·  {hint}" if hint else caption,
             self.belief(self.focused_item),
             self.selection.items,
+            self.enter_class(self.focused_item),
         )
 
     @on(ImageGrid.LayoutChanged)
@@ -624,11 +632,19 @@ class ImagePageScreen(Screen[bool]):
         copies = [f"{len(names)} files with this content"] if len(names) > 1 else []
         return [printable(names[0] if names else f"{pool.files.last_name(index)} (gone)"), f"{width}×{height}", *copies]
 
+    def _class_key_hint(self) -> tuple[str, str]:
+        keys = self.state.keys
+        if not keys:
+            return "a–z", "new class"
+        best = [key[0] if len(keys) > FEW_CLASSES else best_key(key) for key in keys if key]
+        return f"{best[0]}–{best[-1]}" if len(keys) > FEW_CLASSES else " ".join(best), "label"
+
     def _show_keys(self) -> None:
-        keys = [key for key in self.state.keys if key]
-        label = f"{keys[0]}–{keys[-1]}" if len(keys) > 2 else " ".join(keys)
-        selected = [(label, f"label {len(self.selection)} selected"), ("Esc", "unselect")]
-        footer = [*(selected if self.selection else [(label, "label")]), *footer_of(self.NAME, self.state.actions)]
+        label = self._class_key_hint()
+        if self.selection and self.state.keys:
+            label = (label[0], f"label {len(self.selection)} selected")
+        selected = [("Esc", "unselect")] if self.selection else []
+        footer = [label, *selected, *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
             del footer[-3]  # but keep help and quit
         pieces = []

@@ -1,0 +1,67 @@
+"""Class names in little room: shortened so that they can still be told apart."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rich.cells import cell_len, chop_cells
+
+MIN_WIDTH = 4  # columns in which a name can be shortened by what differs
+
+
+@lru_cache(16)
+def short_names(names: tuple[str, ...], width: int) -> tuple[str, ...]:
+    """The names, each in at most `width` columns; an ellipsis stands for what is left out.
+
+    Names with the same beginning are shown by what differs: "class 0001 of a thousand" as "…0001 o…".
+    """
+    shown = [name if cell_len(name) <= width else cut(name, width) for name in names]
+    if width < MIN_WIDTH:
+        return tuple(shown)
+    alike = defaultdict[str, list[int]](list)
+    for position, text in enumerate(shown):
+        alike[text].append(position)
+    for positions in alike.values():
+        if len(positions) > 1:
+            for position, text in zip(positions, _by_what_differs([names[p] for p in positions], width), strict=True):
+                shown[position] = text
+    return tuple(shown)
+
+
+def cut(text: str, width: int) -> str:
+    """The beginning of a text, with an ellipsis if it is longer than `width` columns."""
+    if cell_len(text) <= width:
+        return text
+    return _head(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def _by_what_differs(names: Sequence[str], width: int) -> list[str]:
+    """Names with the same beginning, from the word on in which they differ, or by their ends if that is not enough."""
+    first, last = min(names), max(names)
+    shared = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    start = shared
+    while start and first[start - 1].isalnum():
+        start -= 1
+    longest = max(cell_len(name[start:]) for name in names)
+    if longest >= width and len({_head(name[start:], width - 2) for name in names}) < len(names):
+        start = shared  # a long word
+    texts = ["…" + cut(name[start:], width - 1) for name in names]
+    if len(set(texts)) == len(names):
+        return texts
+    ends = ["…" + _tail(name, width - 1) for name in names]
+    return ends if len(set(ends)) > len(set(texts)) else texts
+
+
+def _head(text: str, width: int) -> str:
+    return chop_cells(text, width)[0] if width > 0 and text else ""
+
+
+def _tail(text: str, width: int) -> str:
+    return _head(text[::-1], width)[::-1]
+
+
+def longest(names: Sequence[str]) -> int:
+    """The width of the longest name in columns."""
+    return max(map(cell_len, names), default=0)
