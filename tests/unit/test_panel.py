@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from rich.cells import cell_len
 
 from tests.helpers.sessions import SessionMaker, answer_all
 from tests.helpers.toy import Toy
 from tuilabel.estimate import AuditEstimate, MeasuredAccuracy, baseline, class_figures, unequal_classes_accuracy
-from tuilabel.session import CurvePoint, Statistics
+from tuilabel.session import Belief, CurvePoint, Statistics
+from tuilabel.tui.keys import class_keys
+from tuilabel.tui.layout import panel_width
 from tuilabel.tui.widgets.panel import panel_lines
+from tuilabel.tui.widgets.probabilities import ClassBeliefs, belief_lines
 
 CLASSES = ("cat", "other", "dog")
 SIZES = [(24, 21), (32, 37), (44, 57)]
@@ -88,3 +95,71 @@ def test_classes_have_their_number_of_checked_images(statistics: Statistics) -> 
     assert "95% of 60" in wide
     assert "4/6" in narrow
     assert "95%" in narrow
+
+
+def with_classes(statistics: Statistics, n: int) -> Statistics:
+    return replace(statistics, class_counts=(3,) * n, class_figures=(), baseline=None, balanced=None)
+
+
+def rows_of(statistics: Statistics, names: Sequence[str], width: int, height: int, **options: Any) -> list[str]:
+    keys = class_keys(names)
+    lines = panel_lines(with_classes(statistics, len(names)), names, keys, width, height, **options)
+    texts = ["".join(text for text, _ in line) for line in lines]
+    assert len(texts) <= height
+    assert max(map(cell_len, texts)) <= width
+    return texts
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_classes_are_shown_with_a_digit_and_a_letter(statistics: Statistics, width: int, height: int) -> None:
+    text = "\n".join(rows_of(statistics, ("cat", "dog", "bird"), width, height))
+    assert all(row in text for row in ("1 c cat", "2 d dog", "3 b bird"))
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("n", [40, 1000])
+def test_names_with_a_common_beginning_can_be_told_apart(
+    statistics: Statistics, width: int, height: int, n: int
+) -> None:
+    names = tuple(f"class {k:04d} of a thousand" for k in range(n))
+    text = "\n".join(rows_of(statistics, names, width, height))
+    shown = re.findall(r"\d{4}(?= of|…)", text)
+    assert len({*shown}) == len(shown) >= 3
+    assert len(shown) == n or f"{n - len(shown)} more: /" in text.replace(",", "")
+
+
+def test_a_wide_screen_has_room_for_long_names() -> None:
+    assert panel_width(120, 8) == 34
+    assert panel_width(120, 24) == 44
+    assert panel_width(80, 40) == 28
+    assert panel_width(50, 40) == 0
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_list_says_what_the_model_believes_and_what_enter_writes(
+    statistics: Statistics, width: int, height: int
+) -> None:
+    names = ("cat", "dog", "bird")
+    belief = Belief(1, 0.7, (0.2, 0.7, 0.1))
+    rows = rows_of(statistics, names, width, height, belief=belief, with_belief=True)
+    shares = {name: next(row for row in rows if name in row) for name in names}
+    assert "20%" in shares["cat"]
+    assert "⏎  70%" in shares["dog"]
+    assert sum("⏎" in row for row in rows) == 1
+    hidden = rows_of(statistics, names, width, height, belief=None, with_belief=True)
+    assert len(hidden) == len(rows), "nothing moves"
+    assert not any("⏎" in row or "70%" in row for row in hidden)
+
+
+def test_of_many_classes_the_most_believed_are_listed_first() -> None:
+    names = tuple(f"kind {k}" for k in range(60))
+    chances = {k: k / 2000 for k in range(60)} | {57: 0.5}
+    lines = belief_lines(ClassBeliefs(names, class_keys(names), chances, enter=57), 40, 12)
+    texts = ["".join(text for text, _ in line) for line in lines]
+    assert len(texts) == 12
+    assert "kind 57" in texts[1]
+    assert "⏎ 50%" in texts[1]
+    assert "kind 59" in texts[2]
+    assert "50 more" in texts[-1]
+    few = belief_lines(ClassBeliefs(("cat", "dog"), ("1c", "2d"), {}, note="hidden until you answer"), 30, 8)
+    assert [line[0][0] for line in few] == ["MODEL", "1 c", "2 d"], "keys are there without probabilities"

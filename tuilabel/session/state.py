@@ -52,6 +52,11 @@ class Belief:
     probabilities: tuple[float, ...] | None = None
     """Of every class, by position; None if only that of the predicted class is known."""
 
+    def chances(self, n_classes: int) -> tuple[float, ...]:
+        """The probability of each of `n_classes` classes; empty if they are not known, as after one was added."""
+        chances = self.probabilities
+        return chances if chances is not None and len(chances) == n_classes else ()
+
 
 @dataclass(frozen=True)
 class Batch:

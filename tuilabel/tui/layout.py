@@ -15,6 +15,7 @@ PHOTOGRAPH_SIZE = 28  # enough for a photograph of 32 × 32 pixels
 SMALL_PHOTOGRAPH = 64  # pixels along the longer side of photographs that need no more
 FRAME_COLUMNS = 2
 FRAME_ROWS = 2  # a line above the picture and the caption below it
+BESIDE_NAMES = 20  # columns of the side panel for what stands next to the name of a class
 WIDE = 160  # columns of a screen with room for the focused image next to the grid
 
 
@@ -138,8 +139,14 @@ def size_of(setting: object) -> int | None:
     return setting if isinstance(setting, int) and setting in SIZES else None
 
 
-def panel_width(width: int) -> int:
-    """Width of the side panel on a screen of `width` columns; 0 if there is no room for it."""
+def panel_width(width: int, names: int = 0) -> int:
+    """Width of the side panel on a screen of `width` columns; 0 if there is no room for it.
+
+    Parameters
+    ----------
+    names : the longest name of a class; for long ones the panel is wider where images have the room left.
+    """
     if width < 60:
         return 0
-    return 26 if width < 100 else 34 if width < 160 else 46
+    usual, most = (26, 28) if width < 100 else (34, 44) if width < 160 else (46, 64)
+    return max(usual, min(most, names + BESIDE_NAMES))

@@ -14,6 +14,7 @@ from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.session import Batch, Belief
 from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
+from tuilabel.tui.names import longest
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
@@ -53,7 +54,7 @@ class LabelScreen(AnnotationScreen):
         self._fit_panel(event.size.width)
 
     def _fit_panel(self, width: int) -> None:
-        columns = panel_width(width)
+        columns = self._panel_width(width)
         self._panel.display = columns > 0 and not self._large_on
         if columns:
             self._panel.styles.width = columns
@@ -61,7 +62,10 @@ class LabelScreen(AnnotationScreen):
     @property
     def room(self) -> tuple[int, int]:
         width, height = super().room
-        return width - panel_width(width), height
+        return width - self._panel_width(width), height
+
+    def _panel_width(self, width: int) -> int:
+        return panel_width(width, longest(self.session.classes))
 
     def items_after(self) -> Sequence[int]:
         return self.session.next_items()[:4]
@@ -87,13 +91,18 @@ class LabelScreen(AnnotationScreen):
         index = self.items[position]
         return None if self.session.answer_at(index) is not None else self.session.belief(index)
 
+    def enter_class(self, position: int) -> int | None:
+        belief = self._shown_belief(position)
+        return None if belief is None else belief.predicted
+
+    def _shown_belief(self, position: int) -> Belief | None:
+        return None if self.session.hides(self.items[position]) else self.belief(position)
+
     def enter_hint(self, position: int) -> str:
-        index, belief = self.items[position], self.belief(position)
-        if belief is None:
-            return ""
-        if self.session.hides(index):
-            return "press its class"
-        return f"Enter writes {self.session.classes[belief.predicted]}"
+        class_pos = self.enter_class(position)
+        if class_pos is None:
+            return "press its class" if self.session.hides(self.items[position]) else ""
+        return f"Enter writes {self.session.classes[class_pos]}"
 
     def heading(self) -> list[tuple[str, str]]:
         pieces = [(f"  {self.session.pool.name}", "text")]
@@ -216,8 +225,10 @@ class LabelScreen(AnnotationScreen):
             self._predictions_seen_at = NOT_SEEN
             if before is None or batch is None or batch.round != before.round:
                 self._shown_items = ()
+        self._fit_panel(self.app.size.width)  # a class with a long name may be new
         super().refresh_view(index)
-        self._show_panel()
+        if not self._picture.display:  # else that has shown it
+            self._show_panel()
 
     def displayed(self, at: float) -> None:
         super().displayed(at)
@@ -232,11 +243,22 @@ class LabelScreen(AnnotationScreen):
                 self.show_status(self._notice, "warn")
                 self._notice = None
             elif len(self.session.standing) < HINT_ANSWERS:
-                self.show_status("Press the key of the class shown in the highlighted image, or ? for help", "dim")
+                first = "Press the key of the class shown in the highlighted image"
+                if not self.session.classes:
+                    first = "Type the name of what the highlighted image shows: that makes the first class"
+                self.show_status(f"{first}, or ? for help", "dim")
 
     def _show_panel(self) -> None:
-        if self._panel.display:
-            self._panel.show(self.session.statistics())
+        if not self._panel.display:
+            return
+        enlarged = self._picture.display and bool(self._shown_items)
+        belief = self._shown_belief(self.focused_item) if enlarged else None
+        self._panel.show(self.session.statistics(), belief, with_belief=enlarged)
+
+    def _show_focused(self) -> None:
+        super()._show_focused()
+        if self._picture.display:
+            self._show_panel()  # it says what the model believes of this image
 
     def draw_ahead(self) -> None:
         """Draw the likely next images while the user looks at these, one between any two keys."""

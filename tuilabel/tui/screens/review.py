@@ -45,9 +45,13 @@ class ReviewScreen(AnnotationScreen):
     def belief(self, position: int) -> Belief | None:
         return self.session.model_queries.out_of_fold_belief(self.items[position])
 
-    def enter_hint(self, position: int) -> str:
+    def enter_class(self, position: int) -> int | None:
         event = self.session.answer_at(self.items[position])
-        return "" if event is None or event.class_name is None else f"Enter keeps {event.class_name}"
+        return None if event is None or event.class_name is None else self.session.classes.index(event.class_name)
+
+    def enter_hint(self, position: int) -> str:
+        class_pos = self.enter_class(position)
+        return "" if class_pos is None else f"Enter keeps {self.session.classes[class_pos]}"
 
     def heading(self) -> list[tuple[str, str]]:
         agreement = self.session.model_queries.agreement()

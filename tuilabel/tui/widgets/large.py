@@ -16,7 +16,7 @@ from tuilabel.session import Belief
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN, GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture, PoolItem
-from tuilabel.tui.widgets.probabilities import ProbabilityBars
+from tuilabel.tui.widgets.probabilities import ClassBeliefs, ProbabilityBars
 
 NEIGHBOURS = 8
 SETTLE_TIME = 0.08  # seconds without a key after which the trainer is queried about the focused image
@@ -40,6 +40,8 @@ class LargeView(Horizontal):
         self._original = Picture(state.pictures, id="original")
         self._reconstruction = Picture(state.pictures, id="reconstruction")
         self._belief: Belief | None = None
+        self._enter: int | None = None
+        """Position of the class that Enter writes."""
         self._selected: Collection[int] = frozenset()
         self._probabilities = ProbabilityBars(id="probabilities")
         self._neighbours = ImageGrid(state.thumbnail, state.shape, state.pictures, id="neighbours")
@@ -53,16 +55,22 @@ class LargeView(Horizontal):
             yield self._neighbours
 
     def show(
-        self, index: int, caption: str, belief: Belief | None = None, selected: Collection[int] = frozenset()
+        self,
+        index: int,
+        caption: str,
+        belief: Belief | None = None,
+        selected: Collection[int] = frozenset(),
+        enter: int | None = None,
     ) -> None:
         """Show item `index` with a caption below it, and what the caption's model believes or, without, the newest.
 
         Parameters
         ----------
         selected : pool indices of selected items, some of which may be neighbours.
+        enter : position of the class that Enter writes, if it writes one.
         """
         changed, self._index = index != self._index, index
-        self._belief, self._selected = belief, selected
+        self._belief, self._selected, self._enter = belief, selected, enter
         loaded = self._state.images.image(index)
         if changed or loaded.size > self._image.size:
             self._image = loaded
@@ -179,26 +187,25 @@ class LargeView(Horizontal):
         self._reconstruction.display = inspection.reconstruction is not None
         self._reconstruction.show(inspection.reconstruction, "VAE")
         chances = inspection.probabilities
-        self._show_belief("no model yet" if chances is None else dict(enumerate(chances.tolist())))
+        self._show_belief(chances, "no model yet" if chances is None else "")
         pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:
             self._neighbours.show(cells, -1)
 
-    def _show_belief(self, newest: dict[int, float] | str | None) -> None:
+    def _show_belief(self, newest: NDArray[np.float32] | None, note: str = "") -> None:
         """Show what the caption's model believes, so that there is one model on the screen; else the newest one."""
-        classes, belief = self._session.classes, self._belief
+        classes, belief, chances = self._session.classes, self._belief, dict[int, float]()
+        enter = self._enter
         if self._index is not None and self._session.hides(self._index):
-            self._probabilities.show_text("hidden until you answer")
-        elif belief is not None and belief.probabilities is not None and len(belief.probabilities) == len(classes):
-            self._probabilities.show(list(zip(classes, belief.probabilities, strict=True)))
+            note, enter = "hidden until you answer", None
         elif belief is not None:
-            rest = 1 - belief.confidence
-            self._probabilities.show([(classes[belief.predicted], belief.confidence), ("all others", rest)])
-        elif isinstance(newest, dict) and len(newest) == len(classes):
-            self._probabilities.show([(classes[k], chance) for k, chance in newest.items()])
-        else:
-            self._probabilities.show_text(newest if isinstance(newest, str) else "")
+            of_all = belief.chances(len(classes))
+            chances = dict(enumerate(of_all)) if of_all else {belief.predicted: belief.confidence}
+            note = ""
+        elif newest is not None and len(newest) == len(classes):
+            chances = dict(enumerate(newest.tolist()))
+        self._probabilities.show(ClassBeliefs(classes, self._state.keys, chances, enter, note))
 
     def _neighbour(self, index: int, near: bool) -> GridCell:
         selected = index in self._selected

@@ -14,13 +14,18 @@ from textual.strip import Strip
 
 from tuilabel.encoders.titles import title_of
 from tuilabel.estimate import FEW, MeasuredAccuracy, interval_percent, percent, verdict
-from tuilabel.session import Statistics, TrainerState
+from tuilabel.session import Belief, Statistics, TrainerState
+from tuilabel.tui.keys import best_key, shown_keys
+from tuilabel.tui.names import cut, longest, short_names
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit, with_mark
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 Line = list[tuple[str, str]]
 """(text, style) pairs; the styles are the component classes of `StatisticsPanel`."""
+
+NARROW_NAME = 7  # columns of a name at least
+MIN_BAR = 4  # columns of a bar next to names that could be longer
 
 
 class StatisticsPanel(PaintedWidget):
@@ -35,15 +40,23 @@ class StatisticsPanel(PaintedWidget):
         super().__init__(id=id)
         self._state = state
         self._statistics: Statistics | None = None
+        self._belief: Belief | None = None
+        self._with_belief = False
         self._strips: dict[tuple[object, ...], Strip] = {}
 
-    def show(self, statistics: Statistics) -> None:
-        """Show `statistics` from now on."""
-        self._statistics = statistics
+    def show(self, statistics: Statistics, belief: Belief | None = None, *, with_belief: bool = False) -> None:
+        """Show `statistics` from now on; the other parameters are those of `panel_lines`."""
+        self._statistics, self._belief, self._with_belief = statistics, belief, with_belief
+        self._draw()
+
+    def _draw(self) -> None:
         width, height = self.size
-        if width < 4 or height < 1:
+        if width < 4 or height < 1 or self._statistics is None:
             return
-        lines = panel_lines(statistics, self._state.session.classes, self._state.keys, width - 2, height)
+        classes, keys = self._state.session.classes, self._state.keys
+        lines = panel_lines(
+            self._statistics, classes, keys, width - 2, height, self._belief, with_belief=self._with_belief
+        )
         strips = [self._strip(line, width) for line in lines]
         blank = Strip.blank(width, self.plain)
         self.paint((strips + [blank] * height)[:height])
@@ -66,23 +79,35 @@ class StatisticsPanel(PaintedWidget):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._strips = {}
-        if self._statistics is not None:
-            self.call_later(self.show, self._statistics)
+        self.call_later(self._draw)
 
     def on_resize(self, _: events.Resize) -> None:
-        if self._statistics is not None:
-            self.show(self._statistics)
+        self._draw()
 
 
 def panel_lines(
-    statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, height: int
+    statistics: Statistics,
+    classes: Sequence[str],
+    keys: Sequence[str],
+    width: int,
+    height: int,
+    belief: Belief | None = None,
+    *,
+    with_belief: bool = False,
 ) -> list[Line]:
-    """The panel in `width` × `height` characters. Charts grow with the height; nothing is cut off."""
+    """The panel in `width` × `height` characters. Charts grow with the height; nothing is cut off.
+
+    Parameters
+    ----------
+    keys : the keys of each class, see `tuilabel.tui.keys.class_keys`.
+    belief : what the model believes of the focused image, None if that is unknown or hidden.
+    with_belief : whether the list of classes says so.
+    """
     head = _progress(statistics, width)
     roomy = height >= 34
     advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
     room = max(2, height - len(head) - len(advice) - (16 if roomy else 8))
-    legend = _classes(statistics, classes, keys, width, room)
+    legend = _classes(statistics, classes, keys, width, room, belief, with_belief=with_belief)
     spare = height - len(head) - len(advice) - len(legend) - 4  # titles and axes of both charts
     remarks = _remarks(statistics, classes, width)[: 3 if roomy else 2 if spare >= 6 else 1]
     spare -= len(remarks)
@@ -315,29 +340,67 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
     return [head, *chart, axis]
 
 
-def _classes(statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, room: int) -> list[Line]:
-    """Key, name, count and accuracy of each class, in as many columns as needed for `room` lines."""
+def _classes(
+    statistics: Statistics,
+    classes: Sequence[str],
+    keys: Sequence[str],
+    width: int,
+    room: int,
+    belief: Belief | None,
+    *,
+    with_belief: bool,
+) -> list[Line]:
+    """Keys, name, count and accuracy of each class, in as many columns as needed for `room` lines."""
+    if not classes:
+        how = "none yet: type a name to make one"
+        return [[("CLASSES", "title")], *([(line, "dim")] for line in textwrap.wrap(how, width)[: room - 1])]
     counts = statistics.class_counts
-    columns = min(max(1, -(-len(classes) // room)), max(1, width // 8))
-    if columns == 1:
+    if with_belief:
+        order = list(range(len(classes)))
+        if len(classes) > room:
+            order = _most_wanted(counts, keys, belief, room - 1)
+        lines = _class_beliefs(statistics, classes, keys, width, belief, order, titled=room > len(classes))
+        return [*lines, *_more(len(classes) - len(order), width)]
+    if len(classes) <= room:
         return _class_bars(statistics, classes, keys, width, titled=room > len(classes))
-    per_column, wide = -(-len(classes) // columns), width // columns
-    digits = len(f"{max(counts, default=0):,}")
     named = any(key != name for key, name in zip(keys, classes, strict=True))
-    lines: list[Line] = []
+    digits = len(f"{max(counts, default=0):,}")
+    columns = min(-(-len(classes) // room), max(1, width // (digits + (NARROW_NAME + 4 if named else 5))))
+    names = short_names(tuple(classes), max(0, width // columns - 4 - digits))
+    while named and columns > 1 and len({*names}) < len(names):
+        columns -= 1
+        names = short_names(tuple(classes), max(0, width // columns - 4 - digits))
+    wide, shown = width // columns, min(len(classes), columns * room)
+    if shown < len(classes):
+        shown = columns * (room - 1)
+    order = _most_wanted(counts, keys, None, shown)
+    per_column = -(-shown // columns)
+    lines = []
     for row in range(per_column):
         line: Line = []
-        for c in range(row, len(classes), per_column):
-            line.append((keys[c] or " ", "strong"))
+        for c in order[row:shown:per_column]:
+            line.append((best_key(keys[c]) or " ", "strong"))
             if named:
-                line.append((set_cell_size(f" {classes[c]}", max(0, wide - 3 - digits)), "text"))
+                line.append((set_cell_size(f" {names[c]}", max(0, wide - 3 - digits)), "text"))
             count = f" {counts[c]:>{digits},}"
             accuracy = _recall(statistics, c) if not named and wide >= digits + 8 else ""
             line.append((count + " " if named else count, "text" if counts[c] else "dim"))
             if not named:
                 line.append((accuracy.ljust(wide - 1 - len(count)), "dim"))
         lines.append(line)
-    return lines
+    return [*lines, *_more(len(classes) - shown, width)]
+
+
+def _more(n: int, width: int) -> list[Line]:
+    return [[(cut(f"{n:,} more: / finds them", width), "dim")]] if n > 0 else []
+
+
+def _most_wanted(counts: Sequence[int], keys: Sequence[str], belief: Belief | None, n: int) -> list[int]:
+    """The `n` classes to list where there is no room for all: the most believed ones, else those that have keys."""
+    chances = () if belief is None else belief.chances(len(counts))
+    if chances:
+        return sorted(range(len(counts)), key=lambda c: -chances[c])[:n]
+    return sorted(sorted(range(len(counts)), key=lambda c: (not keys[c], not counts[c], c))[:n])
 
 
 def _recall(statistics: Statistics, c: int, *, with_number: bool = False) -> str:
@@ -359,13 +422,63 @@ def _class_bars(
     title = "LABELS BY CLASS" if width >= 30 else "LABELS"
     lines: list[Line] = [[(title, "title"), ("  and accuracy", "dim")]] if titled else []
     top, digits = nice_limit(max(counts, default=0)), len(f"{max(counts, default=0):,}")
-    named = any(key != name for key, name in zip(keys, classes, strict=True))
-    room = min(max(map(cell_len, classes)) + 1, width // 2) if named else 0
     recalls = [_recall(statistics, c, with_number=width >= 30).strip() for c in range(len(classes))]
     wide = max(4, *map(len, recalls))
-    for c, (key, name, count) in enumerate(zip(keys, classes, counts, strict=True)):
-        line: Line = [(key or " ", "strong"), (set_cell_size(f" {name}", room), "text")]
+    columns, names = _keys_and_names(classes, keys, width, digits + wide + 3 + MIN_BAR)
+    for c, count in enumerate(counts):
+        line: Line = [(columns[c], "strong"), (names[c], "text")]
         line += [(f" {count:>{digits},}", "text"), (f" {recalls[c].rjust(wide)} ", "dim")]
         left = width - sum(cell_len(text) for text, _ in line)
         lines.append([*line, (bar(count / top, left), "chart")])
     return lines
+
+
+def _class_beliefs(
+    statistics: Statistics,
+    classes: Sequence[str],
+    keys: Sequence[str],
+    width: int,
+    belief: Belief | None,
+    order: Sequence[int],
+    *,
+    titled: bool,
+) -> list[Line]:
+    """The classes of `order`, what the model believes of the focused image, and a mark at what Enter writes."""
+    counts = statistics.class_counts
+    digits = len(f"{max(counts, default=0):,}")
+    chances = () if belief is None else belief.chances(len(classes))
+    columns, names = _keys_and_names(classes, keys, width, digits + 8)
+    lines: list[Line] = (
+        [[("CLASSES", "title"), ("  labels, this image" if width >= 30 else "", "dim")]] if titled else []
+    )
+    for c in order:
+        count = counts[c]
+        enter = belief is not None and belief.predicted == c
+        figure = "" if belief is None else f"{100 * belief.confidence:.0f}%" if enter else ""
+        if chances:
+            figure = f"{100 * chances[c]:.0f}%"
+        lines.append(
+            [
+                (columns[c], "strong"),
+                (names[c], "text"),
+                (f" {count:>{digits},}", "text" if count else "dim"),
+                (" ⏎" if enter else "  ", "good"),
+                (f"{figure:>5}", "good" if enter else "dim"),
+            ]
+        )
+    return lines
+
+
+def _keys_and_names(
+    classes: Sequence[str], keys: Sequence[str], width: int, others: int
+) -> tuple[list[str], list[str]]:
+    """A column of keys and a column of names that leave `others` of `width` columns; no names where they are the keys.
+
+    Names may have a third of the width in any case.
+    """
+    columns = shown_keys(keys)
+    if all(key == name for key, name in zip(keys, classes, strict=True)):
+        return columns, [""] * len(classes)
+    room = max(width // 3, width - len(columns[0]) - 1 - others)
+    room = min(room, longest(classes))
+    return columns, [f" {set_cell_size(name, room)}" for name in short_names(tuple(classes), room)]

@@ -1,36 +1,56 @@
-"""Class probabilities as bars."""
+"""The classes with their keys, and what the model believes of one image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events
 from textual.strip import Strip
 
+from tuilabel.tui.keys import shown_keys
+from tuilabel.tui.names import cut, longest, short_names
 from tuilabel.tui.widgets.charts import bar
 from tuilabel.tui.widgets.painted import PaintedWidget
 
+FIGURE = 7  # columns of a probability with the mark of the class that Enter writes
+
+
+@dataclass(frozen=True)
+class ClassBeliefs:
+    """What to show.
+
+    Attributes
+    ----------
+    names, keys : of each class; `tuilabel.tui.keys.class_keys` has the keys.
+    chances : class position → probability, of the classes for which it is known.
+    enter : position of the class that Enter writes, if it writes one.
+    note : why there are no probabilities.
+    """
+
+    names: tuple[str, ...]
+    keys: tuple[str, ...]
+    chances: dict[int, float]
+    enter: int | None = None
+    note: str = ""
+
 
 class ProbabilityBars(PaintedWidget):
-    """The class probabilities of one image, highest first, as many as fit."""
+    """The classes with their keys, the most believed first, as many as fit."""
 
-    COMPONENT_CLASSES = {"probabilities--title", "probabilities--name", "probabilities--bar", "probabilities--dim"}  # noqa: RUF012
+    COMPONENT_CLASSES = {  # noqa: RUF012
+        f"probabilities--{style}" for style in ("title", "key", "name", "enter", "bar", "dim")
+    }
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._rows: list[tuple[str, float]] | None = None
-        self._instead = ""
+        self._beliefs = ClassBeliefs((), (), {})
 
-    def show(self, rows: Sequence[tuple[str, float]]) -> None:
-        """Show names with their probabilities."""
-        self._rows = sorted(rows, key=lambda row: -row[1])
-        self._draw()
-
-    def show_text(self, text: str) -> None:
-        """Show a text in place of probabilities."""
-        self._rows, self._instead = None, text
+    def show(self, beliefs: ClassBeliefs) -> None:
+        """Show these from now on."""
+        self._beliefs = beliefs
         self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -44,20 +64,40 @@ class ProbabilityBars(PaintedWidget):
         width, height = self.size
         if width < 8 or height < 1:
             return
-        lines = [self._line(("MODEL".ljust(width), "title"))]
-        if self._rows is None:
-            lines.append(self._line((set_cell_size(self._instead, width), "dim")))
-        else:
-            shown = self._rows[: height - 1]
-            room = min(max((cell_len(name) for name, _ in shown), default=0), width // 2)
-            for name, probability in shown:
-                figure = f" {100 * probability:3.0f}% "
-                rest = width - room - len(figure)
-                lines.append(
-                    self._line((set_cell_size(name, room), "name"), (figure, "dim"), (bar(probability, rest), "bar"))
-                )
+        lines = [self._line(pieces, width) for pieces in belief_lines(self._beliefs, width, height)]
         blank = Strip.blank(width, self.plain)
         self.paint((lines + [blank] * height)[:height])
 
-    def _line(self, *pieces: tuple[str, str]) -> Strip:
-        return Strip([Segment(text, self.component_style(f"probabilities--{style}")) for text, style in pieces])
+    def _line(self, pieces: Sequence[tuple[str, str]], width: int) -> Strip:
+        segments = [Segment(text, self.component_style(f"probabilities--{style}")) for text, style in pieces]
+        return Strip(segments).adjust_cell_length(width, self.plain)
+
+
+def belief_lines(beliefs: ClassBeliefs, width: int, height: int) -> list[list[tuple[str, str]]]:
+    """The list in `width` × `height` characters, as (text, style) pairs; the styles are those of `ProbabilityBars`."""
+    note = f"  {beliefs.note}" if beliefs.note else ""
+    lines = [[("MODEL", "title"), (cut(note, max(0, width - 5)), "dim")]]
+    chances = beliefs.chances
+    order = sorted(range(len(beliefs.names)), key=lambda c: (-chances.get(c, 0.0), c))
+    room = height - 1
+    shown = order if len(order) <= room else order[: room - 1]
+    keys = shown_keys(beliefs.keys)
+    rest = width - (len(keys[0]) if keys else 0) - FIGURE - 1
+    names = short_names(beliefs.names, max(3, min(longest(beliefs.names), rest if rest < 16 else rest * 2 // 3)))
+    room_for_names = longest(names)
+    for c in shown:
+        style = "enter" if c == beliefs.enter else "name"
+        figure = f"{100 * chances[c]:3.0f}%" if c in chances else "    "
+        line = [
+            (keys[c], "key"),
+            (f" {set_cell_size(names[c], room_for_names)}", style),
+            (" ⏎" if c == beliefs.enter else "  ", "enter"),
+            (f"{figure} ", "dim"),
+        ]
+        left = width - sum(cell_len(text) for text, _ in line)
+        if left > 0 and c in chances:
+            line.append((bar(chances[c], left), "bar"))
+        lines.append(line)
+    if len(shown) < len(order):
+        lines.append([(cut(f"{len(order) - len(shown):,} more: / finds them", width), "dim")])
+    return lines
