@@ -593,6 +593,21 @@ def test_annotators_of_one_file_may_disagree_with_each_other_but_not_with_themse
     assert [event.class_name for event in found.events] == ["cat", "dog", "owl"]
 
 
+def test_two_classes_for_one_image_in_one_source_are_reported_with_both(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    path = csv_file(tmp_path, "path,label", "toy#1,cat", "toy#2,dog", "toy#1,owl")
+    figures = into(path, pool, apply=False)
+    assert (figures["labels"], figures["conflicting"], figures["of_two_classes"]) == (2, 1, 1)
+    assert figures["examples"]["conflicting"] == []
+    [twice] = figures["examples"]["of_two_classes"]
+    assert twice == {"where": "line 4", "path": "toy#1", "there": "cat", "here": "owl", "first": "line 2"}
+    for folder in ("cat", "dog"):
+        (tmp_path / "theirs" / folder).mkdir(parents=True)
+        (tmp_path / "theirs" / folder / "x.png").write_bytes(pool.files.read(3))
+    [twice] = into(tmp_path / "theirs", pool, apply=False)["examples"]["of_two_classes"]
+    assert (twice["first"], twice["there"], twice["where"], twice["here"]) == ("cat/x.png", "cat", "dog/x.png", "dog")
+
+
 def test_a_class_that_was_renamed_does_not_come_back() -> None:
     pool = array_pool()
     changes = [ClassChange(f"{k}", "begin", name, None, "ann", START, 0) for k, name in enumerate(CLASSES)]

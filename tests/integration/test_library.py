@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.folders import colour_folder, jpeg, picture
-from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_labelled, open_pool
+from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_labelled, open_pool, report_files
 from tuilabel.datasets.decode import Decoded, decode
 from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.library import Library, LibraryPool
@@ -409,3 +409,30 @@ def test_links_to_themselves_are_reported_and_skipped(tmp_path: Path) -> None:
     assert len(pool) == 3
     problems = {problem.name: problem.reason for problem in pool.library.index.problems()}
     assert problems == {"loop.jpg": "a link that leads to itself", "loop": "a link that leads to itself"}
+
+
+def test_what_is_not_read_and_what_is_in_two_classes_is_said(tmp_path: Path) -> None:
+    folder = colour_folder(tmp_path / "shots", each=3)
+    (folder / "red/twin.jpg").write_bytes((folder / "blue/0.jpg").read_bytes())
+    (folder / "red/same.jpg").write_bytes((folder / "red/1.jpg").read_bytes())
+    for name in ("a.jpg_large", "notes.txt", "b.jp2"):
+        (folder / name).write_bytes(b"x")
+    pool = pool_of(DatasetRef(str(folder), labels_from_folders=True))
+    assert pool.remarks() == [
+        "2 files are not read, by suffix: 1 .jp2, 1 .jpg_large",
+        "1 image in two classes: `tuilabel stats --problems` lists them",
+    ]
+    assert pool.file_counts().not_images == 3
+    report = report_files(DatasetRef(str(folder), labels_from_folders=True))
+    assert report.conflicts == [("blue/0.jpg", "blue", "red/twin.jpg", "red")]
+    assert report.passed_over == {"jp2": 1, "jpg_large": 1, "txt": 1}
+    assert report.problems == []
+    assert pool_of(folder).remarks() == ["2 files are not read, by suffix: 1 .jp2, 1 .jpg_large"]
+
+
+def test_a_folder_without_a_readable_suffix_says_what_it_has(tmp_path: Path) -> None:
+    for k in range(3):
+        (tmp_path / f"{k}.JP2").write_bytes(b"x")
+    (tmp_path / "a.txt").write_bytes(b"x")
+    with pytest.raises(TuilabelError, match=r"no images in .*; 4 files are not read, by suffix: 3 \.jp2, 1 \.txt"):
+        pool_of(tmp_path)

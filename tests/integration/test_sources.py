@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from tuilabel.datasets.sources import Entry, Source, SourceError, is_source, open_source
+from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.errors import TuilabelError, UsageError
 
 ODD = [
@@ -210,6 +211,50 @@ def test_files_that_a_directory_skips(tmp_path: Path) -> None:
     assert isinstance(content(source, ["pipe.jpg"])["pipe.jpg"], SourceError)
 
 
+@pytest.mark.parametrize("kind", ["directory", "zip", "tar", "memory", "shards"])
+def test_files_that_are_no_images_are_counted_by_suffix(kind: str, tmp_path: Path) -> None:
+    names = [
+        "a.jpg",
+        "b.jpg_large",
+        "c/d.JP2",
+        "c/e.jp2",
+        "c/noext",
+        ".DS_Store",
+        "@eaDir/x.db",
+        "long.name of no suffix",
+    ]
+    files = dict.fromkeys(names, b"x")
+    place = {
+        "directory": lambda: str(put(tmp_path / "d", files)),
+        "zip": lambda: str(zip_of(tmp_path / "d.zip", files)),
+        "tar": lambda: str(tar_of(tmp_path / "d.tar", files)),
+        "memory": lambda: in_memory(f"memory://{tmp_path.name}/d", files),
+        "shards": lambda: str(tar_of(tmp_path / "d-0.tar", files).parent / "d-{0..0}.tar"),
+    }[kind]()
+    source = open_source(place, labels_from_folders=True)
+    for _ in range(2):
+        assert len(listed(source)) == 1
+        assert source.passed_over() == {"jpg_large": 1, "jp2": 2, "": 2}
+
+
+def test_what_is_said_about_files_that_are_no_images() -> None:
+    counts = {"heic": 200, "txt": 3, "": 1, "jp2": 2}
+    assert passed_over_line(counts) == (
+        "203 files are not read, by suffix: 200 .heic (to read them: pip install 'tuilabel[heic]'), 2 .jp2, "
+        "1 without a suffix"
+    )
+    assert passed_over_line({"txt": 3}) == ""
+    assert passed_over_line({"txt": 1}, all_suffixes=True) == "1 file is not read, by suffix: 1 .txt"
+    assert passed_over_line({f"x{k}": 2 for k in range(9)}).endswith("2 .x5, 6 others")
+
+
+def test_a_manifest_with_two_classes_for_a_file(tmp_path: Path) -> None:
+    put(tmp_path, {"a.jpg": b"a", "t.csv": b"path,label\na.jpg,cat\n./a.jpg,dog\na.jpg,cat\n"})
+    source = open_source(str(tmp_path / "t.csv"))
+    assert classes(source) == {"a.jpg": ("cat", False)}
+    assert source.skipped() == [("a.jpg", "listed before: as cat, and here as dog"), ("a.jpg", "listed before")]
+
+
 def test_names_of_any_characters(tmp_path: Path) -> None:
     files = {f"{k}{name}": name.encode(errors="surrogateescape") for k, name in enumerate(ODD)}
     for where in (put(tmp_path / "odd", files), tar_of(tmp_path / "odd.tar", files)):
@@ -340,7 +385,10 @@ def test_manifests(tmp_path: Path, kind: str, names: tuple[str, str, str]) -> No
         "sub/two.png": ("dog", True),
         "three.jpg": (None, False),
     }
-    assert source.skipped() == [("nothing.jpg", "No such file or directory"), ("one.jpg", "listed before")]
+    assert source.skipped() == [
+        ("nothing.jpg", "No such file or directory"),
+        ("one.jpg", "listed before: as cat, and here as dog"),
+    ]
     assert content(source) == {"one.jpg": b"1", "sub/two.png": b"2", "three.jpg": b"3"}
     assert source.path("sub/two.png") == tmp_path / "sub/two.png"
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import random
 import struct
+import sys
 import time
 import warnings
 import zlib
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from tuilabel.datasets.decode import DecodeError, decode, resize_to
 
@@ -162,6 +163,44 @@ def test_transparency_of_16_bits() -> None:
     image = decode(deep_png(values), 20).image
     assert image[5, 2].tolist() == [255, 0, 0]
     assert image[5, -2].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0, "restart_marker_rows": 1}])
+def test_a_jpeg_that_only_lacks_its_end_marker_is_shown(options: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    noise = Image.fromarray(rng.integers(0, 256, (50, 70, 3), np.uint8))
+    data = saved(noise, "JPEG", quality=90, **options)
+    assert data.endswith(b"\xff\xd9")
+    whole = decode(data, 70).image
+    for cut in (1, 2):
+        assert np.array_equal(decode(data[:-cut], 70).image, whole)
+    for cut in (20, len(data) // 3):
+        with pytest.raises(DecodeError, match="truncated"):
+            decode(data[:-cut], 70)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
+def test_avif() -> None:
+    decoded = decode(saved(halves(), "AVIF", quality=90), 40)
+    assert decoded.image.shape == (20, 40, 3)
+    assert np.abs(decoded.image[5, 35].astype(int) - RED).max() <= 8
+
+
+def test_heic_of_phones() -> None:
+    heif = pytest.importorskip("pillow_heif")
+    file = io.BytesIO()
+    heif.from_pillow(halves((64, 32))).save(file, quality=90)
+    decoded = decode(file.getvalue(), 64)
+    assert (decoded.width, decoded.height) == (64, 32)
+    assert np.abs(decoded.image[5, 60].astype(int) - RED).max() <= 12
+    with pytest.raises(DecodeError):
+        decode(file.getvalue()[:-100], 64)
+
+
+def test_heic_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(DecodeError, match=r"pip install 'tuilabel\[heic\]'"):
+        decode(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", 64)
 
 
 def test_nan_and_infinity() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from tuilabel.datasets.builtin.catalogue import DatasetInfo, list_datasets
 from tuilabel.datasets.library import LibraryPool
 from tuilabel.datasets.open import (
+    FileReport,
     announcer,
     open_labelled,
     open_pool,
-    problems_of,
+    report_files,
     with_test,
 )
 from tuilabel.datasets.pool import HeldOut, ImagePool, ImageSplit, ListedFile, Subset
@@ -18,6 +19,7 @@ __all__ = [
     "DatasetInfo",
     "DatasetLike",
     "DatasetRef",
+    "FileReport",
     "HeldOut",
     "ImagePool",
     "ImageSplit",
@@ -30,6 +32,6 @@ __all__ = [
     "list_datasets",
     "open_labelled",
     "open_pool",
-    "problems_of",
+    "report_files",
     "with_test",
 ]

@@ -13,7 +13,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageChops, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin, _imaging
+from PIL import (
+    ExifTags,
+    Image,
+    ImageChops,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+    _imaging,
+    features,
+)
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tuilabel.datasets.pixels import PixelRange
@@ -31,7 +40,11 @@ _FORMATS = (
     "DIB",
     "GIF",
     "PPM",
+    *(("AVIF",) if features.check("avif") else ()),
 )
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_END_OF_JPEG = b"\xff\xd9"
+_PROBE = 2**14  # pixels per side at which every pixel of a JPEG tells whether it is complete
 _TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -81,7 +94,8 @@ class Decoded:
 def decode(data: bytes, longest: int) -> Decoded:
     """Decode an image, upright according to its EXIF data, in its proportions, at most `longest` pixels per side.
 
-    JPEG, PNG, WebP, BMP, TIFF, GIF and PNM; the first of several frames or pages. Transparency is drawn over white.
+    JPEG, PNG, WebP, BMP, TIFF, GIF, PNM and, where a package is there for it, AVIF and HEIC; the first of several
+    frames or pages. A JPEG may lack its end marker, but nothing before it. Transparency is drawn over white.
     Values of more than 8 bits are made pixels by `PixelRange`.
 
     Raises
@@ -89,23 +103,14 @@ def decode(data: bytes, longest: int) -> Decoded:
     DecodeError : if the bytes are truncated, damaged, in another format, or more than 100 megapixels.
     """
     try:
-        with _opened(data) as image:
-            width, height = image.size
-            if isinstance(image, JpegImageFile):
-                image.draft(None, _fit(width, height, longest))
-            if image.width * image.height > MAX_PIXELS:
-                raise DecodeError(f"{width:,} × {height:,} pixels are too many")
-            low_bytes = _swapped_bytes(image) if image.mode in ("RGB", "RGBA") else []
-            image.load()
-            if not isinstance(image, JpegImageFile):
-                width, height = image.size  # Pillow has turned a TIFF upright by now
-            turn = _transpose_for(image)
-            whole = _with_all_bits(image, data, low_bytes) if low_bytes else image
-            small = _to_grey_or_rgb(whole, _fit(width, height, longest))
+        small, turn, width, height = _decode(data, longest)
     except DecodeError:
         raise
     except Exception as error:  # damaged files make Pillow raise almost anything
-        raise DecodeError(_reason(error, data)) from error
+        completed = _completed(data)
+        if completed is None:
+            raise DecodeError(_reason(error, data)) from error
+        small, turn, width, height = _decode(completed, longest)
     if turn is not None:
         small = small.transpose(turn)
     if turn in _SIDEWAYS:
@@ -134,6 +139,40 @@ def over_white(image: Image.Image) -> Image.Image:
     return white.convert("RGB")
 
 
+def _decode(data: bytes, longest: int) -> tuple[Image.Image, Image.Transpose | None, int, int]:
+    """The image in mode L or RGB, what turns it upright, and its width and height; raises whatever Pillow raises."""
+    with _opened(data) as image:
+        width, height = image.size
+        if isinstance(image, JpegImageFile):
+            image.draft(None, _fit(width, height, longest))
+        if image.width * image.height > MAX_PIXELS:
+            raise DecodeError(f"{width:,} × {height:,} pixels are too many")
+        low_bytes = _swapped_bytes(image) if image.mode in ("RGB", "RGBA") else []
+        image.load()
+        if not isinstance(image, JpegImageFile):
+            width, height = image.size  # Pillow has turned a TIFF upright by now
+        turn = _transpose_for(image)
+        whole = _with_all_bits(image, data, low_bytes) if low_bytes else image
+        return _to_grey_or_rgb(whole, _fit(width, height, longest)), turn, width, height
+
+
+def _completed(data: bytes) -> bytes | None:
+    """A JPEG with the end marker that it lacks; None if it is no JPEG, or lacks more.
+
+    After the last pixel, whatever comes before an end marker is ignored; before it, it would change the picture.
+    """
+    if data[:3] != b"\xff\xd8\xff" or _END_OF_JPEG in data[-2:]:
+        return None
+    begun = data.removesuffix(b"\xff")  # half of the marker
+    try:
+        first, second = (
+            np.asarray(_decode(begun + more + _END_OF_JPEG, _PROBE)[0]) for more in (b"", b"\x5a\xa5\x3c\xc3" * 64)
+        )
+    except Exception:  # it lacks more than that
+        return None
+    return begun + _END_OF_JPEG if np.array_equal(first, second) else None
+
+
 def _opened(data: bytes) -> Image.Image:
     if data[:3] == b"\xff\xd8\xff":
         # Not with `Image.open`, which refuses an image by its full size even if it is decoded at an eighth of it.
@@ -142,7 +181,18 @@ def _opened(data: bytes) -> Image.Image:
         if image.width * image.height > scans_at_once:
             raise DecodeError(f"{image.width:,} × {image.height:,} pixels are too many")
         return image
+    if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
+        return _opened_heic(data)
     return Image.open(io.BytesIO(data), formats=_FORMATS)
+
+
+def _opened_heic(data: bytes) -> Image.Image:
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise DecodeError("HEIC, which needs a package: pip install 'tuilabel[heic]'") from error
+    opened: Image.Image = HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
+    return opened
 
 
 def _fit(width: int, height: int, longest: int) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -146,8 +147,24 @@ def _read_first(library: Library, on_progress: ReadProgress) -> None:
         begin, before = monotonic(), n_available()  # nearly all of these files were broken
 
 
-def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -> list[Problem]:
-    """The files of your own images that cannot be read as an image, by name, with the reason; all files are read first.
+@dataclass(frozen=True)
+class FileReport:
+    """What is wrong with the files of your own images.
+
+    Attributes
+    ----------
+    problems : files that cannot be read as an image, with the reason, by name.
+    conflicts : files with the same content in different classes: (name, class, another name, its class).
+    passed_over : how many files are no images, by suffix.
+    """
+
+    problems: list[Problem]
+    conflicts: list[tuple[str, str, str, str]]
+    passed_over: dict[str, int]
+
+
+def report_files(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -> FileReport:
+    """Read all files of your own images, and report what is wrong with them.
 
     Raises
     ------
@@ -161,7 +178,8 @@ def problems_of(dataset: DatasetLike, on_progress: ReadProgress = no_progress) -
     with library.exclusive(wait=True):
         library.update_listing(on_progress)
         library.read(on_progress)
-    return library.index.problems()
+    index = library.index
+    return FileReport(index.problems(), index.class_conflicts(), index.passed_over())
 
 
 def announcer(print_line: Callable[[str], object]) -> ReadProgress:

@@ -53,6 +53,8 @@ class FileCounts:
     """Items without a file."""
     problems: int
     """Files that cannot be read as an image."""
+    not_images: int = 0
+    """Files that are not read, because of their suffix."""
 
 
 @dataclass(frozen=True)
@@ -287,6 +289,10 @@ class ImagePool:
     def n_problems(self) -> int:
         """Number of files that cannot be read as an image."""
         return 0
+
+    def remarks(self) -> list[str]:
+        """What should be said about the files when they are opened, one line each."""
+        return []
 
     def file_counts(self) -> FileCounts | None:
         """Counts of the source files of your own images; None for a pool of arrays."""

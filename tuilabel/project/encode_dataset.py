@@ -86,7 +86,7 @@ def encode_dataset(
         raise TuilabelError(f"no VAE for {space.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     if encoder == AUTO and not space.is_builtin and latents is None:
         note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
-    for line in chosen.notes(space):
+    for line in (*pool.remarks(), *chosen.notes(space)):
         note(line)
     chosen.fetch(partial(on_progress, DOWNLOADING))
     progress = partial(on_progress, "encoding")

@@ -106,6 +106,7 @@ class ImportSummary:
             "matched": plan.matched,
             "same": plan.same,
             "conflicting": len(plan.conflicts),
+            "of_two_classes": len(plan.of_two_classes),
             "on_conflict": self.on_conflict,
             "unknown": len(plan.unknown),
             "without_label": len(plan.without_label),
@@ -117,7 +118,11 @@ class ImportSummary:
             "different_notes": len(plan.different_notes),
             "annotators": plan.annotators,
             "examples": {
-                "conflicting": _both_sides(plan.conflicts),
+                "conflicting": _both_sides([c for c in plan.conflicts if not c.first]),
+                "of_two_classes": [
+                    {**sides, "first": c.first}
+                    for c, sides in zip(plan.of_two_classes, _both_sides(plan.of_two_classes), strict=False)
+                ],
                 "notes": _both_sides(plan.different_notes),
                 "unknown": _examples(plan.unknown),
                 "without_label": _examples(plan.without_label),

@@ -6,23 +6,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import problems_of
+from tuilabel.datasets import FileReport, report_files
 from tuilabel.project.locate import locate_project, project_images
 from tuilabel.project.progress import OnProgress, ignore
 
 
 @dataclass(frozen=True)
 class FileProblems:
-    """The files of a dataset that cannot be used, as (name, reason) pairs."""
+    """The files of a dataset that cannot be used as they are; see `FileReport`."""
 
     dataset: str
-    problems: tuple[tuple[str, str], ...]
+    report: FileReport
 
     def to_json(self) -> dict[str, Any]:
         """The problems as a JSON document."""
         return {
             "dataset": self.dataset,
-            "problems": [{"file": name, "reason": reason} for name, reason in self.problems],
+            "problems": [{"file": problem.name, "reason": problem.reason} for problem in self.report.problems],
+            "conflicts": [
+                {"file": name, "class": label, "other": other, "other_class": its}
+                for name, label, other, its in self.report.conflicts
+            ],
+            "passed_over": self.report.passed_over,
         }
 
 
@@ -36,5 +41,4 @@ def file_problems(dataset: str | None, project: Path | None = None, on_progress:
     """
     found = locate_project(dataset, project, on_progress=on_progress)
     images = found.images if found.project is None else project_images(found.project.at(found.images))
-    problems = problems_of(images, on_progress)
-    return FileProblems(images.title(), tuple((problem.name, problem.reason) for problem in problems))
+    return FileProblems(images.title(), report_files(images, on_progress))

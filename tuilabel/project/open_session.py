@@ -141,7 +141,7 @@ def open_project(
     recipe = choose_recipe(options, located.project, note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
     encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()
-    for line in (line for encoder in encoders for line in encoder.notes(pool)):
+    for line in (*pool.remarks(), *(line for encoder in encoders for line in encoder.notes(pool))):
         note(line)
     with Project.open(
         directory,

@@ -29,17 +29,23 @@ def import_lines(summary: ImportSummary) -> list[str]:
     plan, examples = summary.plan, summary.to_json()["examples"]
     policy = "replaced" if summary.on_conflict == "replace" else "kept (--on-conflict replace replaces it)"
     annotators = ", ".join(f"{name} {n:,}" for name, n in plan.annotators.items())
+    twice = plan.of_two_classes
+    n_conflicts = len(plan.conflicts) - len(twice)
     counts: list[tuple[int, str, list[str]]] = [
         (plan.matched, f"matched to an image of {summary.dataset}", []),
         (plan.same, "identical to the current label", []),
         (
-            len(plan.conflicts),
-            "different from the current label" + (f": {policy}" if plan.conflicts else ""),
+            n_conflicts,
+            "different from the current label" + (f": {policy}" if n_conflicts else ""),
             [f"{e['path'] or e['where']}: now {e['there']}, imported {e['here']}" for e in examples["conflicting"]],
         ),
         (len(plan.unknown), "not matched: no such image, or several", _places(examples["unknown"])),
         (len(plan.without_label), "without a class", _places(examples["without_label"])),
     ]
+    if twice:
+        kept = "the last counts" if summary.on_conflict == "replace" else "the first is kept"
+        sides = [f"{e['first']}: {e['there']}, {e['where']}: {e['here']}" for e in examples["of_two_classes"]]
+        counts.append((len(twice), f"with another class in the same source: {kept}", sides))
     if plan.odd:
         counts.append((len(plan.odd), "not readable", _places(examples["odd"])))
     new = plan.new_classes

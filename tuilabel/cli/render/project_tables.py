@@ -8,6 +8,7 @@ from dataclasses import asdict
 from rich.console import Group
 from rich.table import Table
 
+from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.errors import pluralize, printable
 from tuilabel.estimate import (
     ClassFigure,
@@ -28,6 +29,7 @@ FILE_STATES = {
     "copies": "identical to another",
     "gone": "gone",
     "problems": "unusable (--problems)",
+    "not_images": "not read for their suffix (--problems)",
 }
 CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: with more classes than fit, the columns grow longer
 
@@ -72,8 +74,15 @@ def model_text(model: Recipe) -> str:
 
 def problem_lines(unusable: FileProblems) -> list[str]:
     """A line for each file, and how many there are."""
-    lines = [printable(f"{name}: {reason}") for name, reason in unusable.problems]
-    return [*lines, f"{pluralize(len(lines), 'file')} of {unusable.dataset} cannot be used"]
+    report = unusable.report
+    lines = [f"{problem.name}: {problem.reason}" for problem in report.problems]
+    for name, label, other, its in report.conflicts:
+        lines.append(f"{name}: of class {label}, and as {other} of class {its}")
+    counts = [f"{pluralize(len(report.problems), 'file')} of {unusable.dataset} cannot be used"]
+    if report.conflicts:
+        counts.append(f"{pluralize(len(report.conflicts), 'image')} in two classes")
+    passed_over = passed_over_line(report.passed_over, all_suffixes=True)
+    return [printable(line) for line in (*lines, *counts, passed_over) if line]
 
 
 def _people(counts: Sequence[tuple[str, int]]) -> str:

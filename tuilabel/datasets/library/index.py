@@ -5,8 +5,9 @@ Files come and go; an item keeps its position forever. The tables call it `place
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -59,6 +60,12 @@ WHERE items.test = ?1 AND files.label IS NOT items.label AND NOT EXISTS (
     AND same.label IS items.label
 ) ORDER BY name DESC
 """  # items all of whose files are in another class than when they were read
+_CONFLICTS = """
+SELECT one.name, one.label, MIN(other.name), other.label FROM files AS one
+JOIN files AS other ON other.test = one.test AND other.place = one.place AND other.listing = one.listing
+WHERE one.place IS NOT NULL AND one.listing = ? AND one.name < other.name AND one.label <> other.label
+GROUP BY one.name, other.label ORDER BY one.name
+"""
 _UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
 _ROWS = 5_000  # rows per statement
 
@@ -184,6 +191,16 @@ class LibraryIndex:
             connection.execute("DELETE FROM skipped")
             connection.executemany("INSERT INTO skipped VALUES (?, ?)", ((encoded(n), r) for n, r in skipped))
 
+    def store_passed_over(self, counts: Mapping[str, int]) -> None:
+        """Store how many files the last listing took for no images, by suffix."""
+        self.store_values(passed_over=json.dumps(counts))
+
+    def passed_over(self) -> dict[str, int]:
+        """What was stored with `store_passed_over`."""
+        stored = self.value("passed_over")
+        counts: dict[str, int] = json.loads(stored) if isinstance(stored, str) else {}
+        return counts
+
     def n_files(self) -> int:
         """Number of files in the last listing."""
         number = self.value("files")
@@ -250,6 +267,17 @@ class LibraryIndex:
         """The number of `problems`."""
         query = "SELECT COUNT(*) FROM files WHERE problem IS NOT NULL AND listing = ?"
         return _number(self._rows(query, self.listing)) + _number(self._rows("SELECT COUNT(*) FROM skipped"))
+
+    def class_conflicts(self) -> list[tuple[str, str, str, str]]:
+        """Files with the same content in different classes: (name, class, another name, its class), by name."""
+        rows = self._rows(_CONFLICTS, self.listing)
+        return [(decoded(name), str(label), decoded(other), str(its)) for name, label, other, its in rows]
+
+    def n_class_conflicts(self) -> int:
+        """Number of items whose files are in different classes."""
+        query = """SELECT COUNT(*) FROM (SELECT 1 FROM files WHERE place IS NOT NULL AND listing = ?
+            GROUP BY test, place HAVING MIN(label) <> MAX(label))"""
+        return _number(self._rows(query, self.listing)) if self.labels() else 0
 
     def n_duplicates(self) -> int:
         """Number of files with the same content as another."""

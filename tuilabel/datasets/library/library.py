@@ -17,6 +17,7 @@ from tuilabel.datasets.library.item_arrays import ItemArrays
 from tuilabel.datasets.library.read_files import Shape, read_files
 from tuilabel.datasets.pool import ReadProgress, no_progress
 from tuilabel.datasets.sources import Content, MissingSource, Source, SourceError, plain_title_of
+from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -88,8 +89,12 @@ class Library:
                 on_progress(f"listing {self.source.title}", files, 0)
             skipped = self.source.skipped()
             self.index.store_skipped(skipped)
+            passed_over = self.source.passed_over()
+            self.index.store_passed_over(passed_over)
         if not files:
             more = f"; {len(skipped):,} were skipped ({skipped[0][1]})" if skipped else ""
+            line = passed_over_line(passed_over, all_suffixes=True)
+            more += f"; {line}" if line else ""
             raise TuilabelError(f"there are no images in {self.source.location}{more}: name another folder or file")
         return files
 

@@ -25,7 +25,8 @@ from tuilabel.datasets.pool import (
     no_progress,
 )
 from tuilabel.datasets.sources import SourceError
-from tuilabel.errors import TuilabelError, printable
+from tuilabel.datasets.sources.passed_over import passed_over_line
+from tuilabel.errors import TuilabelError, pluralize, printable
 
 _ROW_OF_ARRAY = re.compile(r"(|val|test)#(\d+)")
 _SPLITS = ("", "val", "test")
@@ -98,6 +99,13 @@ class LibraryPool(ImagePool):
         """Number of files that cannot be read as an image."""
         return self.library.index.n_problems()
 
+    def remarks(self) -> list[str]:
+        """How many files are not read because of their suffix, and how many are of two classes."""
+        line = passed_over_line(self.library.index.passed_over())
+        conflicts = self.library.index.n_class_conflicts()
+        twice = f"{pluralize(conflicts, 'image')} in two classes: `tuilabel stats --problems` lists them"
+        return [*([line] if line else []), *([twice] if conflicts else [])]
+
     def file_counts(self) -> FileCounts:
         """Counts of the files that were listed last."""
         index = self.library.index
@@ -107,6 +115,7 @@ class LibraryPool(ImagePool):
             copies=index.n_duplicates(),
             gone=len(self.gone),
             problems=index.n_problems(),
+            not_images=sum(index.passed_over().values()),
         )
 
     def listed_files(self) -> Iterator[ListedFile]:

@@ -103,6 +103,10 @@ class Arrays:
         """Nothing: rows are never skipped."""
         return []
 
+    def passed_over(self) -> dict[str, int]:
+        """Nothing: rows are never passed over."""
+        return {}
+
     def _read(self, array: _Array, rows: Sequence[tuple[int, str]]) -> Iterator[tuple[str, Content]]:
         done = 0
         try:

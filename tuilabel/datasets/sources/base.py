@@ -8,18 +8,24 @@ import stat
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.datasets.sources.passed_over import count_suffix
 from tuilabel.errors import JOINERS
 
 IMAGE_SUFFIXES = frozenset(
-    ("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm", "pnm")
+    (
+        *("jpg", "jpeg", "jpe", "jfif", "png", "webp", "bmp", "dib", "tif", "tiff", "gif", "ppm", "pgm", "pbm", "pnm"),
+        *(("heic", "heif", "hif") if find_spec("pillow_heif") else ()),
+        *(("avif",) if find_spec("PIL._avif") else ()),
+    )
 )
-"""The formats that `tuilabel.datasets.decode` reads."""
+"""The formats that `tuilabel.datasets.decode` reads; some need an optional package."""
 MAX_FILE_BYTES = 256 * 2**20
 """Larger image files are not read."""
 
@@ -118,6 +124,9 @@ class Source(Protocol):
     def skipped(self) -> Skipped:
         """Files that the last `list` skipped, with the reason; if there are very many, the first ones and a count."""
 
+    def passed_over(self) -> dict[str, int]:
+        """How many files the last `list` took for no images, by suffix, without hidden ones."""
+
 
 class SkipLog:
     """Files that were skipped and why, up to a maximum number."""
@@ -125,6 +134,13 @@ class SkipLog:
     def __init__(self) -> None:
         self._skipped: Skipped = []
         self._more = 0
+        self.passed_over: dict[str, int] = {}
+        """Number of files that are no images, by suffix."""
+
+    def pass_over(self, name: str) -> None:
+        """Count a file that is not an image, by its suffix, unless it is hidden."""
+        if not is_hidden(name):
+            count_suffix(self.passed_over, name)
 
     def add(self, name: str, reason: str) -> None:
         """Record that `name` was skipped."""

@@ -103,6 +103,10 @@ class Directory:
         """What the last `list` skipped: loops, unreadable folders, broken links, devices, files of over 256 MB."""
         return self._skipped.all()
 
+    def passed_over(self) -> dict[str, int]:
+        """Files that are no images, by suffix."""
+        return self._skipped.passed_over
+
     def _walk(self, below: str = "") -> Iterator[Entry]:
         try:
             # A link to a folder above the root would add everything in it.
@@ -139,6 +143,8 @@ class Directory:
                             listed = self._entry(prefix + name, entry)
                             if listed is not None:
                                 yield listed
+                        else:
+                            self._skipped.pass_over(name)
             except OSError as error:
                 if not prefix:
                     raise self._unreadable(error) from error

@@ -56,16 +56,18 @@ class Manifest:
         """Every file that exists, in the order of the table; a file that is listed twice is yielded once."""
         self._skipped = SkipLog()
         splits = Splits({row.split for row in read_rows(self._ref) if row.split})
-        seen = set[int]()  # hashes: a million names would take twice the memory
+        seen = dict[int, str | None]()  # by hash: a million names would take twice the memory
         for row in read_rows(self._ref):
             if row.problem:
                 self._skipped.add(row.where, row.problem)
                 continue
             name = self._name(row.path)
             if hash(name) in seen:
-                self._skipped.add(name, "listed before")
+                first = seen[hash(name)]
+                agrees = row.label is None or row.label == first
+                self._skipped.add(name, "listed before" + ("" if agrees else f": as {first}, and here as {row.label}"))
                 continue
-            seen.add(hash(name))
+            seen[hash(name)] = row.label
             entry = self._entry(name, row, splits)
             if entry is not None:
                 yield entry
@@ -93,6 +95,10 @@ class Manifest:
     def skipped(self) -> Skipped:
         """The rows that the last `list` skipped: missing files, files that are not regular, and repeated ones."""
         return self._skipped.all()
+
+    def passed_over(self) -> dict[str, int]:
+        """Nothing: the table says which files are images."""
+        return {}
 
     def _name(self, path: str) -> str:
         """The name of the file that is meant: the first of `paths_meant` that exists, else the path as it is."""
@@ -190,6 +196,10 @@ class DirectoryWithMetadata:
     def skipped(self) -> Skipped:
         """What the folder skipped, and files that the tables list but that are missing."""
         return [*self._folder.skipped(), *self._skipped.all()]
+
+    def passed_over(self) -> dict[str, int]:
+        """What the folder passed over."""
+        return self._folder.passed_over()
 
 
 def with_metadata(

@@ -35,3 +35,7 @@ class MissingSource:
     def skipped(self) -> Skipped:
         """Nothing: no files were listed."""
         return []
+
+    def passed_over(self) -> dict[str, int]:
+        """Nothing: no files were listed."""
+        return {}

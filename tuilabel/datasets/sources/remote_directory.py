@@ -75,6 +75,8 @@ class RemoteDirectory:
                     else:
                         entry = Entry(name, size, stamp)
                         yield entry if layout is None else layout.classify(entry)
+                else:
+                    self._skipped.pass_over(name)
 
     def top(self, prefix: str = "") -> Below:
         """What is in a folder, for `Layout.find`; also folders without images, as a look into each takes a request.
@@ -102,6 +104,10 @@ class RemoteDirectory:
     def skipped(self) -> Skipped:
         """What the last `list` skipped: links, folders that cannot be listed, files of over 256 MB."""
         return self._skipped.all()
+
+    def passed_over(self) -> dict[str, int]:
+        """Files that are no images, by suffix."""
+        return self._skipped.passed_over
 
     def _path(self, name: str) -> str:
         return f"{self.ref.path.rstrip('/')}/{name}" if name else self.ref.path

@@ -10,6 +10,7 @@ import posixpath
 import re
 import tarfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,10 @@ class Tar:
         """What the last `list` skipped: members with unsafe paths, links, devices, all after a damaged member."""
         return self._skipped.all()
 
+    def passed_over(self) -> dict[str, int]:
+        """Files that are no images, by suffix."""
+        return self._skipped.passed_over
+
     def _read_at_random(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         try:
             if not self._offsets:
@@ -169,6 +174,8 @@ class Tar:
                         label = _class_of(suffix, file.read(info.size))
                         if label:
                             labels[suffix] = label
+                    elif info.isreg() and suffix not in _SIDECARS:
+                        self._skipped.pass_over(name)
                 if any(file.last):  # an archive ends with a block of zeros; `tarfile` also stops at a damaged one
                     raise tarfile.ReadError("damaged")
         except TuilabelError:
@@ -245,6 +252,10 @@ class Shards:
         """What the shards skipped, and shards that are not tar files."""
         of_shards = [(f"{title}/{name}", why) for title, shard in self._shards.items() for name, why in shard.skipped()]
         return [*self._unreadable.all(), *of_shards]
+
+    def passed_over(self) -> dict[str, int]:
+        """What the shards passed over."""
+        return dict(sum((Counter(shard.passed_over()) for shard in self._shards.values()), Counter()))
 
 
 def _unique_names(locations: Sequence[str]) -> list[str]:

@@ -63,6 +63,8 @@ class Zip:
         for info in archive.infolist():
             name = info.filename
             if not _is_wanted(info):
+                if not (is_image(name) or info.is_dir()):
+                    self._skipped.pass_over(name)
                 continue
             reason = self._skip_reason(info)
             if reason:
@@ -98,6 +100,10 @@ class Zip:
     def skipped(self) -> Skipped:
         """What the last `list` skipped: members with unsafe paths, links, duplicate names, files of over 256 MB."""
         return self._skipped.all()
+
+    def passed_over(self) -> dict[str, int]:
+        """Files that are no images, by suffix."""
+        return self._skipped.passed_over
 
     def _skip_reason(self, info: ZipInfo) -> str | None:
         if is_unsafe(info.filename):

@@ -12,11 +12,11 @@ from typing import BinaryIO
 from PIL import Image
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.datasets.sources.base import is_image
 from tuilabel.errors import TuilabelError, is_printable, unknown_name
 from tuilabel.labels.exchange.rows import LabelRow
 
 LINK_MODES = ("copy", "hard", "symlink")
-IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 _UNSAFE = set('/\\:*?"<>|#%&$`;')  # special in paths, on Windows, in URLs or in shells
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{k}" for name in ("com", "lpt") for k in range(10))}
 MAX_NAME = 150  # bytes
@@ -62,7 +62,7 @@ class ImageWriter:
         """Write the row's image into `folder` and return its file name; raises `ImageUnavailable`."""
         source, data = self._source(row)
         suffix = Path(row.path).suffix.lower()
-        if suffix not in IMAGE_SUFFIXES:
+        if not is_image(suffix):
             suffix = _suffix(source if data is None else io.BytesIO(data))
         name = self._names.new(_stem(row.path) or row.id, row.id[:8], row.id) + suffix
         target = folder / name
@@ -114,7 +114,7 @@ def safe_name(name: str) -> str:
 def _stem(path: str) -> str:
     """The last part of a path without an image suffix; `mnist#12` becomes `mnist-12`."""
     last = path.rsplit("/", 1)[-1]
-    stem = last.rsplit(".", 1)[0] if Path(last).suffix.lower() in IMAGE_SUFFIXES else last
+    stem = last.rsplit(".", 1)[0] if is_image(Path(last).suffix) else last
     return stem.replace("#", "-")
 
 

@@ -31,6 +31,8 @@ class Conflict:
     """The class in the project, or `skipped` or `flagged`; or the note."""
     imported: str
     """The class, or the note, in the imported file."""
+    first: str = ""
+    """Where that file names the current class, if it does so itself."""
 
 
 @dataclass
@@ -77,6 +79,11 @@ class ImportPlan:
         """Number of labels to write by annotator, most first."""
         return dict(Counter(event.annotator for event in self.events if event.kind == "label").most_common())
 
+    @property
+    def of_two_classes(self) -> list[Conflict]:
+        """The conflicts within the import: it gives an image two classes by the same annotator."""
+        return [conflict for conflict in self.conflicts if conflict.first]
+
     def _count(self, kind: Kind) -> int:
         return sum(event.kind == kind for event in self.events)
 
@@ -110,6 +117,7 @@ def plan_import(
     before = current_answers(with_current_names(events, [*changes, *book.changes]))
     marks = _Marks(events, on_conflict)
     given: dict[tuple[str, str], Event] = {}
+    given_by: dict[tuple[str, str], str] = {}
     for row, index in rows:
         if row.is_odd:
             plan.odd.append(row)
@@ -139,9 +147,10 @@ def plan_import(
             plan.same += 1
             continue
         if current is not None:
-            plan.conflicts.append(Conflict(row, current, label))
+            plan.conflicts.append(Conflict(row, current, label, given_by.get((item, labeller), "")))
             if on_conflict == "skip":
                 continue
+        given_by[item, labeller] = row.where
         given[item, labeller] = replace(
             _event(item, labeller, row.at or now), kind="label", class_name=book.add(label, labeller), step=step
         )
