@@ -115,10 +115,17 @@ def test_csv_keeps_its_columns(pool: ImagePool) -> None:
     file = io.StringIO()
     assert write_csv(rows, CLASSES, file) == 2
     assert file.getvalue().splitlines() == [
-        "id,path,label,annotator,labelled_at,seconds,flagged,flagged_by,note,noted_by",
-        f"{rows[0].id},{rows[0].path},dog,ann,2026-03-01T12:00:01.001+00:00,0.640,false,,,",
-        f'{"e" * 32},,"say ""7"", please",ann,2026-03-01T12:00:03.003+00:00,0.640,false,,,',
+        "id,path,label,annotator,labelled_at,seconds",
+        f"{rows[0].id},{rows[0].path},dog,ann,2026-03-01T12:00:01.001+00:00,0.640",
+        f'{"e" * 32},,"say ""7"", please",ann,2026-03-01T12:00:03.003+00:00,0.640',
     ]
+    file = io.StringIO()
+    marked = replace(rows[0], note="odd, isn't it", noted_by="eve")
+    write_csv([marked, replace(rows[1], flagged=True, flagged_by="bob")], CLASSES, file)
+    header, *lines = file.getvalue().splitlines()
+    assert header == "id,path,label,annotator,labelled_at,seconds,flagged,flagged_by,note,noted_by"
+    assert lines[0].endswith("""0.640,false,,"odd, isn't it",eve""")
+    assert lines[1].endswith("0.640,true,bob,,")
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
@@ -128,11 +135,15 @@ def test_pandas_reads_the_tables(pool: ImagePool, tmp_path: Path, name: str) -> 
     assert export(pool, name, out).labels == len(pool)
     read = {"csv": pandas.read_csv, "jsonl": lambda p: pandas.read_json(p, lines=True), "parquet": pandas.read_parquet}
     table = read[name](out)
-    assert list(table.columns) == [*COLUMNS, *MARKS]
-    assert table["flagged"].tolist() == [False] * len(pool)
+    assert list(table.columns) == ["id", "path", "label", "annotator", "labelled_at", "seconds"]
     assert dict(zip(table["id"], table["label"], strict=True)) == truth(pool)
     assert pandas.to_datetime(table["labelled_at"])[3].isoformat() == "2026-03-01T12:00:03.003000+00:00"
     assert set(table["seconds"]) == {0.64}
+    rows = [replace(row, flagged=row.index == 2) for row in rows_of(label_all(pool), pool)]
+    export(pool, name, out, rows, force=True)
+    table = read[name](out)
+    assert list(table.columns) == [*COLUMNS, *MARKS]
+    assert table["flagged"].tolist() == [index == 2 for index in range(len(pool))]
 
 
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])

@@ -16,6 +16,7 @@ from tuilabel.datasets import announcer
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
 from tuilabel.labels import ClassBook, Event, Project
+from tuilabel.project.locate import SUFFIX
 from tuilabel.project.open_session import (
     OpenProject,
     background_session,
@@ -59,6 +60,10 @@ class Outcome:
     exit_code: int
     problems: int = 0
     """Files of user images that cannot be used."""
+    has_model: bool = False
+    """Whether there are labels of two classes, which a model needs."""
+    data_dir: Path | None = None
+    """Where the images of a built-in dataset are, if that was given."""
 
     def lines(self) -> list[str]:
         """What to print after the screen has closed."""
@@ -73,7 +78,26 @@ class Outcome:
         if self.problems:
             command = f"tuilabel stats --project {quote(str(self.project))} --problems"
             lines.append(f"{pluralize(self.problems, 'file')} cannot be used: `{command}` lists them")
-        return lines if self.advice.agreement is None else [*lines, self.advice.reason]
+        if self.advice.agreement is not None:
+            lines.append(self.advice.reason)
+        return [*lines, *self._next_commands()]
+
+    def _next_commands(self) -> list[str]:
+        """What to type next, as it is for this project."""
+        if not self.labelled:
+            return []
+        where = f"--project {quote(str(self.project))}"
+        if self.project.suffix == SUFFIX:
+            where = quote(str(self.project))
+        if self.data_dir is not None:
+            where += f" --data-dir {quote(str(self.data_dir))}"
+        commands = [
+            *([(f"predict {where} --out predictions.csv", "predict every image")] if self.has_model else []),
+            (f"export {where} --out labels.csv", "write the labels"),
+            (f"stats {where}", "figures by class and annotator"),
+        ]
+        width = max(len(command) for command, _ in commands)
+        return ["next:", *(f"  tuilabel {command:<{width}}  {what}" for command, what in commands)]
 
 
 def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], None]) -> Outcome:
@@ -228,4 +252,6 @@ def _run(
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
         problems=opened.pool.n_problems,
+        has_model=sum(n > 0 for n in statistics.class_counts) >= 2,
+        data_dir=opened.options.data_dir,
     )

@@ -37,8 +37,8 @@ from tuilabel.session.history import History, HistoryEntry
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
-from tuilabel.session.state import Batch, Belief, QueryItem, Statistics, TrainerState
-from tuilabel.session.statistics import session_statistics
+from tuilabel.session.state import Batch, Belief, ModelStatus, QueryItem, Statistics, TrainerState
+from tuilabel.session.statistics import model_status, session_statistics
 from tuilabel.session.step_text import step_text
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -243,6 +243,11 @@ class LabellingSession:
     def trainer_state(self) -> TrainerState:
         """What the trainer is doing."""
         return self._trainer.state
+
+    @property
+    def model_status(self) -> ModelStatus:
+        """Whether there is a model, or one is on its way."""
+        return model_status(self._ledger, self._trainer)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""

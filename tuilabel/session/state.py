@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from tuilabel.estimate import (
     MeasuredAccuracy,
     StoppingAdvice,
 )
+
+ModelStatus = Literal["none", "loading", "training", "ready"]
+"""Whether there is a model: none yet, without labels of two classes or when the trainer has stopped; one of an earlier
+session's labels, for which the trainer is loading; a first one that is being trained; or one that is ready."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,7 @@ class Statistics:
     round: int
     strategy: str
     trainer: TrainerState
+    model: ModelStatus
     test_accuracy: float | None
     """Of the newest model on test items; None without them."""
     accuracy: MeasuredAccuracy | None

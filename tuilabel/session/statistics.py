@@ -14,11 +14,20 @@ from tuilabel.estimate import (
 )
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.model_statistics import ModelStatistics
-from tuilabel.session.state import Statistics
+from tuilabel.session.state import ModelStatus, Statistics
 from tuilabel.session.steps import Steps
 from tuilabel.session.trainer_client import TrainerClient
 
 PACE_WINDOW = 60  # answers over which labels per minute is measured
+
+
+def model_status(ledger: Ledger, trainer: TrainerClient) -> ModelStatus:
+    """Whether there is a model."""
+    if trainer.result is not None and trainer.result.n_labels:
+        return "ready"
+    if trainer.state.doing == "stopped" or sum(n > 0 for n in ledger.class_counts.values()) < 2:
+        return "none"
+    return "loading" if trainer.state.doing in ("starting", "load", "encode") else "training"
 
 
 def session_statistics(
@@ -54,6 +63,7 @@ def session_statistics(
         round=round_number,
         strategy=strategy,
         trainer=trainer.state,
+        model=model_status(ledger, trainer),
         test_accuracy=None if test is None else test.accuracy,
         accuracy=accuracy,
         curve=models.curve,

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.render import PictureSource, picture_source, restore_aspect_ratio
 from tuilabel.session import LabellingSession
+from tuilabel.session.state import ModelStatus
 from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
 from tuilabel.tui.image_loader import ImageLoader
 from tuilabel.tui.keys import ClassKeys
 from tuilabel.tui.layout import ONE, default_size, size_of
 
+NO_MODEL: Final[Mapping[ModelStatus, str]] = {
+    "none": "no model yet",
+    "loading": "model loading",
+    "training": "model training",
+    "ready": "",
+}
+"""What to say where there is no model."""
 THUMBNAILS = 2048  # kept in their proportions
 SAMPLE = 50  # images whose size is looked at
 PAGE_SIZE = 20  # of photographs that are shown many at once

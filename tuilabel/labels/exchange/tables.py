@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -16,18 +17,31 @@ from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 COLUMNS = ("id", "path", "label", "annotator", "labelled_at", "seconds")
 MARKS = ("flagged", "flagged_by", "note", "noted_by")
-"""Columns of labels, after `COLUMNS`; predictions have none."""
+"""Columns after `COLUMNS` where any image has a flag or a note."""
 _LABEL_STUDIO = {"id", "annotator", "annotation_id"}
 _OF_LABEL_STUDIO = {*_LABEL_STUDIO, "created_at", "updated_at", "lead_time", "agreement", "history"}
 
 
-def peek(rows: Iterable[LabelRow]) -> tuple[Iterable[LabelRow], bool, bool]:
-    """The rows, and whether they have confidences and probabilities, according to the first one."""
-    rest = iter(rows)
-    first = next(rest, None)
-    if first is None:
-        return (), False, False
-    return chain([first], rest), first.confidence is not None, first.probabilities is not None
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a table, and which columns they need beyond `COLUMNS`."""
+
+    rows: Iterable[LabelRow]
+    confidence: bool = False
+    probabilities: bool = False
+    marks: bool = False
+
+    @classmethod
+    def of(cls, rows: Iterable[LabelRow]) -> TableRows:
+        """Predictions, which may be many, are known by the first one; labels are all looked at."""
+        rest = iter(rows)
+        first = next(rest, None)
+        if first is None:
+            return cls(())
+        if first.confidence is not None:
+            return cls(chain([first], rest), True, first.probabilities is not None)
+        labels = [first, *rest]
+        return cls(labels, marks=any(row.flagged or row.note for row in labels))
 
 
 def read_table(source: Path, options: ImportOptions, kind: str) -> Iterator[ImportedLabel]:

@@ -11,7 +11,7 @@ from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
 from tuilabel.tui.actions import BY_CLASS
 from tuilabel.tui.screens.annotation import AnnotationScreen
-from tuilabel.tui.state import AppState
+from tuilabel.tui.state import NO_MODEL, AppState
 
 N_IMAGES = 100  # requested at once, shown on as many pages as needed
 FLOORS = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99)
@@ -97,7 +97,9 @@ class ByClassScreen(AnnotationScreen):
             return "No classes yet: type a name in the grid to make one.\n\nPress Esc to go back."
         name = self._class_name
         if self.session.result is None or not self.session.result.n_labels:
-            return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
+            if self.session.model_status == "none":
+                return "No model yet. Label images of two classes in the grid first.\n\nPress Esc to go back."
+            return f"Just a moment: {NO_MODEL[self.session.model_status]}.\n\nPress Esc to go back."
         if self._candidates is None:
             return f"Finding images of {name}…"
         if self._floor and len(self._candidates.indices):

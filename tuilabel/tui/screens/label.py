@@ -16,7 +16,7 @@ from tuilabel.tui.actions import LABEL
 from tuilabel.tui.layout import panel_width
 from tuilabel.tui.names import longest
 from tuilabel.tui.screens.annotation import AnnotationScreen
-from tuilabel.tui.state import AppState
+from tuilabel.tui.state import NO_MODEL, AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 
@@ -34,6 +34,9 @@ class LabelScreen(AnnotationScreen):
         self._predictions_seen_at = NOT_SEEN
         self._to_draw: list[int] = []
         self._notice = notice
+        batch = self.session.batch  # before the trainer has started, one of an earlier session
+        other = batch is not None and len(batch.items) != self.session.batch_size and not self.session.is_last_batch
+        self._earlier_size = len(batch.items) if batch is not None and other else 0
         self._panel = StatisticsPanel(state, id="panel")
 
     def compose(self) -> ComposeResult:
@@ -108,8 +111,10 @@ class LabelScreen(AnnotationScreen):
         pieces = [(f"  {self.session.pool.name}", "text")]
         batch = self._batch
         if batch is not None:
-            origin = "no model yet" if batch.trained_on is None else f"model of {batch.trained_on} labels"
-            pieces.append((f"  ·  round {batch.round} by {batch.strategy}, {origin}", "dim"))
+            no_model = NO_MODEL[self.session.model_status] if batch.trained_on is None else ""
+            origin = no_model or ("" if batch.trained_on is None else f"model of {batch.trained_on} labels")
+            by = f"round {batch.round} by {batch.strategy}"
+            pieces.append((f"  ·  {by}, {origin}" if origin else f"  ·  {by}", "dim"))
             if len(batch.items) < self.session.batch_size and self.session.is_last_batch:
                 last = "the last image" if len(batch.items) == 1 else f"the last {len(batch.items)} images"
                 pieces.append((f"  ·  {last}", "text"))
@@ -141,7 +146,9 @@ class LabelScreen(AnnotationScreen):
         predicted = [index for index in targets if self.session.belief(index) is not None]
         accepted = [index for index in predicted if not self.session.hides(index)]
         if not predicted:
-            self.show_status("No prediction to accept yet: a model needs labels of two classes", "warn")
+            why = {"none": "a model needs labels of two classes", "loading": "the model is loading"}
+            reason = why.get(self.session.model_status, "the model is being trained")
+            self.show_status(f"No prediction to accept yet: {reason}", "warn")
             return
         if not accepted:
             whose = "this image is" if len(targets) == 1 else "these images is"
@@ -242,6 +249,13 @@ class LabelScreen(AnnotationScreen):
             if self._notice is not None:
                 self.show_status(self._notice, "warn")
                 self._notice = None
+            elif self._earlier_size:
+                self.show_status(
+                    f"The last session's batch of {self._earlier_size} comes first; then {self.session.batch_size} "
+                    "at a time",
+                    "dim",
+                )
+                self._earlier_size = 0
             elif len(self.session.standing) < HINT_ANSWERS:
                 first = "Press the key of the class shown in the highlighted image"
                 if not self.session.classes:

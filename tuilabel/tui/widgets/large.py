@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.timer import Timer
 
 from tuilabel.session import Belief
-from tuilabel.tui.state import AppState
+from tuilabel.tui.state import NO_MODEL, AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN, GridCell, ImageGrid
 from tuilabel.tui.widgets.picture import Picture, PoolItem
 from tuilabel.tui.widgets.probabilities import ClassBeliefs, ProbabilityBars
@@ -187,7 +187,8 @@ class LargeView(Horizontal):
         self._reconstruction.display = inspection.reconstruction is not None
         self._reconstruction.show(inspection.reconstruction, "VAE")
         chances = inspection.probabilities
-        self._show_belief(chances, "no model yet" if chances is None else "")
+        waiting = NO_MODEL[self._session.model_status] or NO_MODEL["training"]  # which a newer reply will show
+        self._show_belief(chances, waiting if chances is None else "")
         pairs = list(zip(inspection.neighbours.tolist(), inspection.near_duplicates.tolist(), strict=True))[:NEIGHBOURS]
         cells = [self._neighbour(index, near) for index, near in pairs]
         if cells:

@@ -232,7 +232,7 @@ def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) ->
     """The accuracy and its curve, with the baseline as a dashed line."""
     curve, title = statistics.curve, _accuracy_title(statistics, width)
     if not curve:
-        chart: list[Line] = [[("after the first model", "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
+        chart: list[Line] = [[(_when_there_is_a_model(statistics), "dim")], *[[("", "chart")]] * (rows - 1 + with_axis)]
         return [title, *chart]
     last = curve[-1]
     floor, limit = axis_floor(last.low), nice_limit(last.labels)
@@ -249,6 +249,11 @@ def _accuracy(statistics: Statistics, width: int, rows: int, with_axis: bool) ->
     axis = f"{100 * floor:.0f}–100 %"
     axis += f"{limit:,} labels".rjust(width - len(axis))
     return [title, *chart, *([[(axis, "dim")]] if with_axis else [])]
+
+
+def _when_there_is_a_model(statistics: Statistics) -> str:
+    waiting = {"loading": "model loading", "training": "model training"}
+    return waiting.get(statistics.model, "after the first model")
 
 
 _VERDICTS = {"bad": "bad", "unsure": "warn", "fair": "strong", "good": "good"}
@@ -327,7 +332,7 @@ def _uncertainty(statistics: Statistics, width: int, rows: int) -> list[Line]:
     mean, histogram = statistics.mean_uncertainty, statistics.histogram
     head: Line = [("UNCERTAINTY ", "title"), ("mean ", "dim"), ("–" if mean is None else f"{mean:.2f}", "strong")]
     if histogram is None:
-        return [head, [("after the first model", "dim")], *[[("", "chart")]] * rows]
+        return [head, [(_when_there_is_a_model(statistics), "dim")], *[[("", "chart")]] * rows]
     start = statistics.start_histogram or histogram
     top = max(*histogram, *start) or 1
     wide = max(1, width // len(histogram))

@@ -9,16 +9,17 @@ from typing import Any, TextIO
 
 from tuilabel.labels.exchange.base import Format
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, MARKS, read_table
+from tuilabel.labels.exchange.tables import COLUMNS, MARKS, TableRows, read_table
 from tuilabel.labels.exchange.text_files import text_file_writer
 
 
 def write_jsonl(rows: Iterable[LabelRow], classes: Sequence[str], file: TextIO) -> int:
     """Write the columns of `csv` as keys; `probabilities` is an object by class. Returns the number with a label."""
     written = 0
-    for row in rows:
+    table = TableRows.of(rows)
+    names = (*COLUMNS, *MARKS) if table.marks else COLUMNS
+    for row in table.rows:
         written += bool(row.label)
-        names = COLUMNS if row.confidence is not None else (*COLUMNS, *MARKS)
         document: dict[str, Any] = {name: getattr(row, name) for name in names}
         if row.labelled_at is not None:
             document["labelled_at"] = row.labelled_at.isoformat(timespec="milliseconds")

@@ -11,7 +11,7 @@ from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.files import atomic_write
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.rows import LabelRow
-from tuilabel.labels.exchange.tables import COLUMNS, MARKS, peek, read_table
+from tuilabel.labels.exchange.tables import COLUMNS, MARKS, TableRows, read_table
 from tuilabel.labels.exchange.text_files import check_new_file
 
 CHUNK = 20_000  # rows per row group, which bounds the memory
@@ -25,27 +25,27 @@ def write_parquet(
     from pyarrow import parquet
 
     check_new_file(out, options.force)
-    rows, confidence, probabilities = peek(rows)
-    marks = [(name, pa.bool_() if name == "flagged" else pa.string()) for name in MARKS]
+    table = TableRows.of(rows)
+    marks = [(name, pa.bool_() if name == "flagged" else pa.string()) for name in MARKS if table.marks]
     fields = [
         *((name, pa.string()) for name in COLUMNS[:4]),
         ("labelled_at", pa.timestamp("ms", tz="UTC")),
         ("seconds", pa.float64()),
-        *([("confidence", pa.float32())] if confidence else marks),
-        *((f"p_{name}", pa.float32()) for name in classes if probabilities),
+        *([("confidence", pa.float32())] if table.confidence else marks),
+        *((f"p_{name}", pa.float32()) for name in classes if table.probabilities),
     ]
     schema = pa.schema([pa.field(_utf8(name), kind) for name, kind in fields])
     written = 0
     with atomic_write(out) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
-        for chunk in _chunks(rows):
+        for chunk in _chunks(table.rows):
             columns: list[list[Any]] = [[_utf8(getattr(row, name)) for row in chunk] for name in COLUMNS[:4]]
             columns += [[row.labelled_at for row in chunk], [row.seconds for row in chunk]]
-            if confidence:
+            if table.confidence:
                 columns.append([row.confidence for row in chunk])
-            else:
+            if table.marks:
                 columns.append([row.flagged for row in chunk])
                 columns += [[_utf8(getattr(row, name)) for row in chunk] for name in MARKS[1:]]
-            if probabilities:
+            if table.probabilities:
                 columns += [[(row.probabilities or ())[k] for row in chunk] for k in range(len(classes))]
             arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
