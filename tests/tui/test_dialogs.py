@@ -13,7 +13,7 @@ from tests.tui.test_user_images import Live
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.screens.dialogs import DialogBox
 
-OPENERS = ("semicolon", "slash", "colon")  # note, find a class, classes
+OPENERS = ("semicolon", "slash", "colon", "ctrl+o")  # note, find a class, classes, settings
 
 
 def lines_of_the_dialog(app: LabelApp) -> range:

@@ -24,7 +24,7 @@ from tuilabel.project.open_session import (
     open_project,
 )
 from tuilabel.project.options import SessionOptions
-from tuilabel.render import picture_source
+from tuilabel.render import CHARACTERS, picture_source
 from tuilabel.terminal import Probe, check_choices, colour_notice, detect
 from tuilabel.tui.keys import ClassKeys, check_class_keys
 from tuilabel.tui.layout import SIZES, size_of
@@ -123,6 +123,8 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
         _check_user_keys(opened.project)
         class_keys = _class_keys(opened)
         chosen = _screen_settings(opened.project, screen)
+        if undecided[0] != "auto" and "images" in chosen:
+            chosen["images"] = None  # the newest choice stands
         _log_to(opened.project.logs / "screen.log")
         with Probe(ask="auto" in undecided) as probe:
             outcome = _run(opened, screen, chosen, class_keys, probe)
@@ -181,6 +183,11 @@ def _screen_settings(project: Project, screen: ScreenOptions) -> dict[str, Any]:
         raise TuilabelError(
             f"{project.settings_file}: blind in [screen] must be true or false, got {chosen['blind']!r}"
         )
+    if chosen.get("images") not in (None, *CHARACTERS):
+        choices = ", ".join(CHARACTERS)
+        raise TuilabelError(
+            f"{project.settings_file}: images in [screen] must be one of {choices}, got {chosen['images']!r}"
+        )
     for key, value in chosen.items():
         if key.endswith("-size") and size_of(value) is None:
             choices = ", ".join(map(str, SIZES))
@@ -217,7 +224,7 @@ def _run(
         from tuilabel.tui.actions import with_user_keys
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.driver import quiet_driver, use_colours
-        from tuilabel.tui.state import AppState
+        from tuilabel.tui.state import AUTO, AppState
 
         terminal = detect(screen.images, screen.colour, probe.replies)
         use_colours(terminal)
@@ -230,12 +237,16 @@ def _run(
             ClassKeys({ids[name]: key for name, key in class_keys.items() if name in ids}, used=bool(session.standing)),
             settings=chosen,
             save_class_keys=partial(_save_class_keys, opened.project),
+            detected=terminal.images,
+            colours=terminal.colours,
         )
+        if state.images_mode != AUTO:
+            state.choose_images(state.images_mode)
         app = LabelApp(
             state,
             mailbox,
             review=screen.review,
-            theme=screen.theme or settings.get("theme"),
+            theme=screen.theme or chosen.get("theme") or settings.get("theme"),
             notice=colour_notice(terminal),
         )
         app.driver_class = quiet_driver(probe.reader, pictures, app.shown)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit, restore_aspect_ratio
 from tuilabel.render.pictures import PictureSource
-from tuilabel.render.registry import RENDERERS, get_renderer, picture_source
+from tuilabel.render.registry import CHARACTERS, RENDERERS, get_renderer, picture_source, switch_renderer
 
 __all__ = [
+    "CHARACTERS",
     "RENDERERS",
     "CellPicture",
     "Drawing",
@@ -16,4 +17,5 @@ __all__ = [
     "get_renderer",
     "picture_source",
     "restore_aspect_ratio",
+    "switch_renderer",
 ]

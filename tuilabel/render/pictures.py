@@ -39,13 +39,22 @@ class PictureSource:
     """
 
     def __init__(self, renderer: Renderer, capacity: int = CAPACITY) -> None:
-        self._renderer = renderer
+        self.renderer = renderer
+        """Draws the pictures."""
         self._capacity = capacity
         self._cache: dict[tuple[int, int, int], _CachedPicture] = {}
         self._segments = 0
         self._escapes: list[str] = []
         self.generation = 0
         """Incremented when pictures are dropped; a widget that has cached cells must get them again."""
+
+    def use(self, renderer: Renderer, capacity: int = CAPACITY) -> None:
+        """Draw with another renderer from now on: all pictures are dropped."""
+        self.renderer, self._capacity = renderer, capacity
+        for cached in self._cache.values():
+            self._drop(cached)
+        self._cache.clear()
+        self.generation += 1
 
     def picture(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> CellPicture:
         """Item `index` in exactly `columns` × `rows` cells, to be shown now; image uint8 (H, W, 1) or (H, W, 3)."""
@@ -78,7 +87,7 @@ class PictureSource:
 
     def resolution(self, columns: int, rows: int) -> tuple[int, int]:
         """(width, height) in pixels beyond which an image looks no better in `columns` × `rows` cells."""
-        across, down = self._renderer.cell_pixels
+        across, down = self.renderer.cell_pixels
         return across * columns, down * rows
 
     def draw(self, image: NDArray[np.uint8], columns: int, rows: int) -> Drawing:
@@ -88,9 +97,9 @@ class PictureSource:
         """
         height, width = image.shape[:2]
         if abs(math.log(width * 2 * rows / (height * columns))) < math.log(MAX_STRETCH):
-            return self._renderer.draw(image, columns, rows)
+            return self.renderer.draw(image, columns, rows)
         wide, tall = fit(height, width, columns, rows)
-        drawing = self._renderer.draw(image, wide, tall)
+        drawing = self.renderer.draw(image, wide, tall)
         left, top = (columns - wide) // 2, (rows - tall) // 2
         blank = (Segment(" " * columns),)
         middle = [(*_blanks(left), *line, *_blanks(columns - wide - left)) for line in drawing.cells]

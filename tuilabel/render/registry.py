@@ -12,6 +12,9 @@ from tuilabel.render.pictures import CAPACITY, PictureSource
 RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty")
 """The values of `images` other than `auto`."""
 
+CHARACTERS = ("halfblock", "quadrant", "sextant", "ascii")
+"""Those that draw with characters, on every terminal."""
+
 
 def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
     """The renderer of that name.
@@ -51,5 +54,14 @@ def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
 def picture_source(images: str, *, colours: str = "truecolor") -> PictureSource:
     """A cache of pictures drawn by a renderer; parameters and errors as in `get_renderer`."""
     renderer = get_renderer(images, colours=colours)
-    capacity = renderer.capacity if isinstance(renderer, KittyRenderer) else CAPACITY
-    return PictureSource(renderer, min(capacity, CAPACITY))
+    return PictureSource(renderer, _capacity(renderer))
+
+
+def switch_renderer(pictures: PictureSource, images: str, *, colours: str = "truecolor") -> None:
+    """Draw pictures with another renderer from now on; parameters and errors as in `get_renderer`."""
+    renderer = get_renderer(images, colours=colours)
+    pictures.use(renderer, _capacity(renderer))
+
+
+def _capacity(renderer: Renderer) -> int:
+    return min(renderer.capacity, CAPACITY) if isinstance(renderer, KittyRenderer) else CAPACITY

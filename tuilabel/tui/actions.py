@@ -37,7 +37,7 @@ _SHOWN = {
 }
 
 
-_COMPACT = {"enter": "⏎", "backspace": "⌫", "ctrl+q": "^Q"}
+_COMPACT = {"enter": "⏎", "backspace": "⌫", "ctrl+o": "^O", "ctrl+q": "^Q"}
 """Shorter forms for the footer."""
 
 
@@ -299,10 +299,19 @@ ACTIONS: Final = (
         7,
     ),
     Action("classes", ("colon",), "classes", "classes", "Add, rename and merge classes.", "Program"),
-    Action("help", ("question_mark",), "help", "help", "Show what the keys do.", "Program", footer_order=8),
+    Action(
+        "settings",
+        ("ctrl+o",),
+        "settings",
+        "settings",
+        "Settings: how images are drawn and how large, predictions, theme.",
+        "Program",
+        footer_order=8,
+    ),
+    Action("help", ("question_mark",), "help", "help", "Show what the keys do.", "Program", footer_order=9),
     Action("palette", ("ctrl+p",), "app.command_palette", "palette", "All commands by name, and themes.", "Program"),
     Action("theme", ("ctrl+t",), "app.switch_theme", "theme", "Switch between dark and light colours.", "Program"),
-    Action("quit", ("ctrl+q",), "app.quit", "quit", "Quit. All answers are already saved.", "Program", footer_order=9),
+    Action("quit", ("ctrl+q",), "app.quit", "quit", "Quit. All answers are already saved.", "Program", footer_order=10),
 )
 
 

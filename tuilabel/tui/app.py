@@ -14,6 +14,7 @@ from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
+from textual.theme import Theme
 
 from tuilabel.errors import pluralize
 from tuilabel.learner.trainer.messages import Failure, RoundResult
@@ -90,6 +91,7 @@ class LabelApp(HookedApp):
     def on_ready(self) -> None:
         """Start handling the messages from other threads, and let SIGTERM and SIGHUP end the app as Ctrl+Q does."""
         self.state.images.start(self.mailbox.put)
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
             gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
@@ -98,6 +100,9 @@ class LabelApp(HookedApp):
             loop.add_signal_handler(number, self.exit)
         if self._review:
             self.label_screen.action_review()
+
+    def _remember_theme(self, theme: Theme) -> None:
+        self.state.settings["theme"] = theme.name
 
     def on_resize(self) -> None:
         """Terminals arrange what they show in their own ways when their size changes."""

@@ -50,7 +50,7 @@ def session_chips(session: LabellingSession, *, unsaved: int, failed: bool) -> l
     """
     chips = [Chip("blind", "chip-on", 8)] if session.blind else []
     chips += _trainer_chips(session.trainer_state)
-    saved = Chip("not saved", "chip-error", 10) if failed else Chip("saving" if unsaved else "saved ", "chip-good", 4)
+    saved = Chip("not saved", "chip-error", 10) if failed else Chip("saving" if unsaved else "saved ", weight=4)
     return [*chips, saved]
 
 

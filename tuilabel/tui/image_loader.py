@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.render import Drawing, PictureSource
+from tuilabel.render import Drawing, PictureSource, Renderer
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +31,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A picture that is ready, with the image it was drawn from, uint8 (h, w, C)."""
+    """A picture that is ready, with the image it was drawn from, uint8 (h, w, C), and what drew it."""
 
     wanted: Wanted
     image: NDArray[np.uint8]
     drawing: Drawing
+    renderer: Renderer
 
 
 class ImageLoader:
@@ -92,8 +93,9 @@ class ImageLoader:
         while len(self._images) > KEPT:
             old, _ = self._images.popitem(last=False)
             self._done = {one for one in self._done if one.index != old}
-        self._done.add(wanted)
-        self._pictures.add(wanted.index, wanted.columns, wanted.rows, loaded.drawing)
+        if loaded.renderer is self._pictures.renderer:
+            self._done.add(wanted)
+            self._pictures.add(wanted.index, wanted.columns, wanted.rows, loaded.drawing)
 
     def _is_missing(self, wanted: Wanted) -> bool:
         ready = self._pictures.is_ready(wanted.index, wanted.columns, wanted.rows)
@@ -124,5 +126,7 @@ class ImageLoader:
             if self._is_coarse(wanted):
                 file = self._pool.picture(wanted.index, LONGEST)  # the small copy again if the file is gone
                 image = file if file.size > image.size else image
+        renderer = self._pictures.renderer
+        drawing = self._pictures.draw(image, wanted.columns, wanted.rows)
         assert self._on_loaded is not None
-        self._on_loaded(Loaded(wanted, image, self._pictures.draw(image, wanted.columns, wanted.rows)))
+        self._on_loaded(Loaded(wanted, image, drawing, renderer))

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.render import PictureSource, picture_source, restore_aspect_ratio
+from tuilabel.render import CHARACTERS, PictureSource, picture_source, restore_aspect_ratio, switch_renderer
 from tuilabel.session import LabellingSession
 from tuilabel.session.state import ModelStatus
 from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
@@ -28,6 +28,7 @@ NO_MODEL: Final[Mapping[ModelStatus, str]] = {
 THUMBNAILS = 2048  # kept in their proportions
 SAMPLE = 50  # images whose size is looked at
 PAGE_SIZE = 20  # of photographs that are shown many at once
+AUTO = "auto"
 
 
 @dataclass
@@ -44,6 +45,10 @@ class AppState:
     """What the user has chosen on the screen; the project remembers it."""
     save_class_keys: Callable[[Mapping[str, str]], object] = lambda _: None
     """Notes in the project which key each class has, by name."""
+    detected: str = "blocks"
+    """How images are drawn where nothing else is chosen."""
+    colours: str = "truecolor"
+    """The colours of the terminal, see `tuilabel.render.registry`."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
 
@@ -81,6 +86,21 @@ class AppState:
         """Pixels along the longer side of most images in their files."""
         sample = range(min(len(self.session.pool), SAMPLE))
         return int(np.median([max(self.file_size(index)) for index in sample]))
+
+    @property
+    def images_mode(self) -> str:
+        """How images are drawn: one of `CHARACTERS`, or `AUTO`."""
+        chosen = self.settings.get("images")
+        return chosen if chosen in CHARACTERS else AUTO
+
+    def choose_images(self, mode: str) -> None:
+        """Draw images in another way; the project remembers it. The screens must be painted again."""
+        self.settings["images"] = None if mode == AUTO else mode
+        switch_renderer(self.pictures, self.detected if mode == AUTO else mode, colours=self.colours)
+
+    def hide_predictions(self, blind: bool) -> None:
+        """Hide the predictions of all images until they are answered, or show them; the project remembers it."""
+        self.session.blind = self.settings["blind"] = blind
 
     def size_on(self, screen: str) -> int:
         """The size of images on one of the screens, see `tuilabel.tui.layout.SIZES`."""

@@ -416,6 +416,12 @@ class ImagePageScreen(Screen[bool]):
 
         self.app.push_screen(HelpScreen(self.state, self.NAME))
 
+    def action_settings(self) -> None:
+        """Show the settings of the screen."""
+        from tuilabel.tui.screens.settings import SettingsScreen
+
+        self.app.push_screen(SettingsScreen(self.state, self))
+
     @on(TextLine.KeyClicked)
     async def _run_clicked(self, message: TextLine.KeyClicked) -> None:
         action = action_of(message.key, self.NAME, self.state.actions)

@@ -170,8 +170,7 @@ class LabelScreen(AnnotationScreen):
 
     def action_blind(self) -> None:
         """Hide the predictions of all images until they are answered, or show them again."""
-        self.session.blind = not self.session.blind
-        self.state.settings["blind"] = self.session.blind
+        self.state.hide_predictions(not self.session.blind)
         if self.session.blind:
             self.show_status("All predictions are hidden until you answer; the same key shows them", "dim")
         else:

@@ -21,7 +21,7 @@ Pieces = Sequence[tuple[str, str]]
 class TextLine(PaintedWidget):
     """A line of styled text, with chips at its right end; text that does not fit is cut on the right."""
 
-    STYLES = ("text", "dim", "strong", "key", "warn", "error", "chip", "chip-on", "chip-good", "chip-error")
+    STYLES = ("text", "dim", "strong", "key", "warn", "error", "chip", "chip-on", "chip-error", "choice")
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"line--{style}" for style in STYLES}
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -49,16 +49,22 @@ class TextLine(PaintedWidget):
         self._pieces, self._chips = pieces, chips
         self._draw()
 
+    def piece_at(self, x: int) -> int | None:
+        """Position of the piece in a column of the line."""
+        end = 1
+        for position, (text, _) in enumerate(self._pieces):
+            end += cell_len(text)
+            if x < end:
+                return position
+        return None
+
     def on_click(self, event: events.Click) -> None:
-        """Say which key was clicked, if there are keys in the line."""
-        end, key = 1, ""
-        for text, style in self._pieces:
-            key, end = text if style == "key" else key, end + cell_len(text)
-            if event.x < end:
-                break
-        else:
+        """Say which key was clicked, or the word after it."""
+        clicked = self.piece_at(int(event.x))
+        if clicked is None:
             return
-        if key:
+        key = next((text for text, style in reversed(self._pieces[: clicked + 1]) if style == "key"), None)
+        if key is not None:
             self.post_message(self.KeyClicked(key, event.time))
 
     def on_resize(self, _: events.Resize) -> None:
