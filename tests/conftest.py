@@ -38,12 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One cache for the whole run, away from the user's."""
-    before = {name: os.environ.pop(name, None) for name in ("TUILABEL_CACHE", "TUILABEL_DATA")}
+    """One cache for the whole run, away from the user's, and no configuration file."""
+    before = {name: os.environ.pop(name, None) for name in ("TUILABEL_CACHE", "TUILABEL_DATA", "TUILABEL_CONFIG")}
     folder = tmp_path_factory.mktemp("cache")
     os.environ["TUILABEL_CACHE"] = str(folder)
+    os.environ["TUILABEL_CONFIG"] = str(folder / "no config.toml")
     yield folder
-    del os.environ["TUILABEL_CACHE"]
+    del os.environ["TUILABEL_CACHE"], os.environ["TUILABEL_CONFIG"]
     os.environ.update({name: value for name, value in before.items() if value is not None})
 
 

@@ -1,4 +1,4 @@
-"""The cache directory, and atomic writes of files and directories."""
+"""The cache directory, the configuration file, and atomic writes of files and directories."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def cache_dir() -> Path:
     folder = Path(os.path.expanduser(override or platformdirs.user_cache_dir("tuilabel")))  # noqa: PTH111 - no error
     homeless = not override and not folder.is_absolute()
     return Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}") if homeless else folder
+
+
+def config_file() -> Path:
+    """The user's file of defaults: `$TUILABEL_CONFIG`, else config.toml in the user's configuration directory."""
+    default = f"{platformdirs.user_config_dir('tuilabel')}/config.toml"
+    return Path(os.path.expanduser(os.environ.get("TUILABEL_CONFIG") or default))  # noqa: PTH111 - no error
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["thesis", "--claim", "7"], 2, ["--claim must be numbers from 1 to 6, got 7"]),
         (["thesis", "--seeds", "0"], 2, ["--seeds must be at least 1, got 0"]),
         (["thesis", "--jobs", "0"], 2, ["--jobs must be at least 1, got 0"]),
-        (["thesis", "--resume"], 2, ["--resume needs a file of earlier results", "`--json`"]),
+        (["thesis", "--resume"], 2, ["--resume needs a file of earlier results", "`--out`"]),
         (["thesis", "--budget", "60001"], 2, ["--budget must be at most 60,000, the images of mnist, got 60,001"]),
         (["no-such-command"], 2, []),
     ],
@@ -123,7 +123,10 @@ def test_datasets_lists_what_is_available(run: Runner, tiny: Tiny) -> None:
     text = run("datasets", "--data-dir", tiny.data_dir).stdout
     for words in (("mnist", "60,000", "28×28×1", "bundled"), ("svhn", "73,257", "32×32×3", "to be downloaded")):
         assert any(all(word in line for word in words) for line in text.splitlines()), text
-    rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", tiny.data_dir).stdout)}
+    rows = {
+        row["name"]: row
+        for row in json.loads(run("datasets", "--json", "--data-dir", tiny.data_dir).stdout)["datasets"]
+    }
     assert rows["fashion-mnist"]["state"] in ("here", "cached")
     assert rows["colour-digits"]["state"] == "to be made"
     names = ["mnist", "fashion-mnist", "kmnist", "emnist-letters", "svhn", "colour-digits", "cifar10", "stl10"]
@@ -131,7 +134,7 @@ def test_datasets_lists_what_is_available(run: Runner, tiny: Tiny) -> None:
 
 
 def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
-    rows = {row["name"]: row for row in json.loads(run("strategies", "--json").stdout)}
+    rows = {row["name"]: row for row in json.loads(run("strategies", "--json").stdout)["strategies"]}
     assert {"random", "entropy", "least-confidence", "margin", "coverage"} <= set(rows)
     assert all(row["cost"] and row["paper"] and row["when"] for row in rows.values())
     lines = run("strategies", environment={"COLUMNS": "120"}).stdout.splitlines()
@@ -178,6 +181,7 @@ def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
     done = run(*make, "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {
+        "schema": 1,
         "dataset": "colour-digits",
         "directory": "colour-digits",
         "train": 30,
@@ -185,7 +189,7 @@ def test_colour_digits_are_made_and_read(run: Runner, tmp_path: Path) -> None:
         "train_photos": 4,
         "test_photos": 1,
     }
-    rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", ".").stdout)}
+    rows = {row["name"]: row for row in json.loads(run("datasets", "--json", "--data-dir", ".").stdout)["datasets"]}
     assert rows["colour-digits"]["state"] == "here"
     assert "--force" in error_line(run(*make), 1)
     assert run(*make, "--force").returncode == 0

@@ -49,7 +49,7 @@ def test_a_simulation_with_a_function_learns_colours(shots: Path, run: Runner) -
         "--strategy",
         "random",
     )
-    done = run("simulate", "shots", "--encoder", "mine:colours", *options, "--json", "r.json")
+    done = run("simulate", "shots", "--encoder", "mine:colours", *options, "--out", "r.json")
     assert done.returncode == 0, done.stderr
     assert json.loads((shots.parent / "r.json").read_text())["encoder"] == "mine:colours"
 

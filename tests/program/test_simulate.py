@@ -30,7 +30,7 @@ def test_runs_are_simulated_printed_plotted_and_saved(run: Runner, tiny: Tiny, t
     (tmp_path / "mine.py").write_text(OWN)
     command = ["simulate", *tiny_options(tiny), "--strategy", "mine:first,random", "--budget", "45", "--seeds", "2"]
     command += ["--learner", "mlp"]
-    done = run(*command, "--json", "r.json", "--plot", "r.png", "--estimates")
+    done = run(*command, "--out", "r.json", "--plot", "r.png", "--estimates")
     assert done.returncode == 0, done.stderr
     for words in ("fashion-mnist: 2 seeds", "vs random", "LURE", "oo mine:first"):
         assert words in done.stdout
@@ -43,17 +43,17 @@ def test_runs_are_simulated_printed_plotted_and_saved(run: Runner, tiny: Tiny, t
         ("mine:first", 0), ("random", 0), ("mine:first", 1), ("random", 1),
     ]  # fmt: skip
     assert all(r["n_labels"] == [20, 40, 45] and len(r["accuracy"]) == 3 for r in runs)
-    other = run(*command, "--json", "r.json", "--resume", "--batch", "5")
+    other = run(*command, "--out", "r.json", "--resume", "--batch", "5")
     assert other.returncode == 2
     assert other.stderr.strip().splitlines()[-1].startswith("tuilabel: r.json was made with `--batch 20`, not 5")
-    fewer = run(*command, "--estimates", "--json", "r.json", "--resume", "--seeds", "1")
+    fewer = run(*command, "--estimates", "--out", "r.json", "--resume", "--seeds", "1")
     assert "fashion-mnist: 1 seed," in fewer.stdout
     assert (tmp_path / "r.json").read_text() == kept
 
 
 def test_the_document_alone_on_stdout(run: Runner, tiny: Tiny) -> None:
     options = ["--strategy", "random", "--seeds", "1", "--initial", "7", "--budget", "7"]
-    done = run("simulate", *tiny_options(tiny), *options, "--json", "-")
+    done = run("simulate", *tiny_options(tiny), *options, "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert (document["dataset"], document["pool_size"], document["test_size"]) == ("fashion-mnist", 300, 60)
@@ -62,7 +62,7 @@ def test_the_document_alone_on_stdout(run: Runner, tiny: Tiny) -> None:
 
 
 def test_an_interrupted_simulation_resumes(run: Runner, tiny: Tiny, tmp_path: Path) -> None:
-    command = ["simulate", *tiny_options(tiny), "--learner", "mlp", "--strategy", "random", "--json", "r.json"]
+    command = ["simulate", *tiny_options(tiny), "--learner", "mlp", "--strategy", "random", "--out", "r.json"]
     command += ["--budget", "60", "--batch", "10"]
     process = subprocess.Popen(
         [*TUILABEL, *command, "--seeds", "400"],
@@ -109,7 +109,7 @@ def test_on_a_terminal_progress_is_erased_and_colours_are_used(tiny: Tiny, tmp_p
             2,
             "--plot must be a file that can be written, got nowhere/x.png: there is no folder nowhere",
         ),
-        (["--resume"], 2, "--resume needs a file of earlier results: name it with `--json`"),
+        (["--resume"], 2, "--resume needs a file of earlier results: name it with `--out`"),
     ],
 )
 def test_an_impossible_simulation_is_a_one_line_error(

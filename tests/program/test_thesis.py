@@ -26,7 +26,7 @@ def test_a_claim_is_tested_saved_and_resumed(run: Runner, tiny: Tiny, tmp_path: 
     with pytest.raises(TuilabelError, match="was made with budget 40, not 60"):
         run_thesis("fashion-mnist", resume=True, budget=60, **settings)
     command = ["thesis", "fashion-mnist", "--data-dir", tiny.data_dir, "--checkpoint", tiny.checkpoint, "--claim", "1"]
-    done = run(*command, "--claim", "5", "--budget", "40", "--jobs", "1", "--json", kept, "--seeds", "2", "--resume")
+    done = run(*command, "--claim", "5", "--budget", "40", "--jobs", "1", "--out", kept, "--seeds", "2", "--resume")
     assert done.returncode == 0, done.stderr
     assert "strategies: 4 of 4 runs" in done.stderr
     assert "1. VAE latents carry a simple MLP" in done.stdout

@@ -116,7 +116,7 @@ def test_a_simulation_continues_and_keeps_its_runs(run: Run, root: Path) -> None
     then = json.loads((root / "simulation.json").read_text())
     run(
         "simulate", *BARS, "--checkpoint", "tiny.safetensors", "--learner", "mlp", "--strategy", "margin,random",
-        "--batch", "10", "--budget", "40", "--seeds", "2", "--jobs", "1", "--resume", "--json", "simulation.json",
+        "--batch", "10", "--budget", "40", "--seeds", "2", "--jobs", "1", "--resume", "--out", "simulation.json",
     )  # fmt: skip
     now = json.loads((root / "simulation.json").read_text())
     assert {run["seed"] for run in now["runs"]} == {0, 1}

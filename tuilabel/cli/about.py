@@ -18,7 +18,7 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
 
     rows = dataset_rows(data_dir)
     if as_json:
-        print_json(rows)
+        print_json({"datasets": rows})
     else:
         print_rich(datasets_table(rows))
 
@@ -30,7 +30,7 @@ def strategies(as_json: Json = False) -> None:
 
     rows = strategy_rows()
     if as_json:
-        print_json(rows)
+        print_json({"strategies": rows})
     else:
         print_rich(strategies_table(rows))
 

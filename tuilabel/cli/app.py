@@ -16,7 +16,6 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Label images in the terminal, in the latent space of a VAE: a classifier from as few keypresses as possible.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

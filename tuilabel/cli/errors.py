@@ -6,9 +6,12 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import typer
 from typer.core import TyperGroup
 
+from tuilabel.cli.config import user_defaults
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.files import config_file
 
 _QUOTED = re.compile(r"`(?P<name>[a-z][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
 
@@ -21,14 +24,28 @@ class CommandGroup(TyperGroup):
     """The group of all commands; errors raised by a command are reworded to name its options."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; raises `TuilabelError` with a message that names options."""
+        """Run the command; raises `TuilabelError` with a message that names options.
+
+        Options that are not given are as the user's configuration file says.
+        """
+        ctx.default_map = user_defaults({name: command.params for name, command in self.commands.items()})
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            if error.ctx is not None and error.param is not None and from_config(error.ctx, error.param.name or ""):
+                raise UsageError(f"{config_file()}: {error.param.name}: {error.message}") from error
+            raise
         except TuilabelError as error:
             command = self.commands.get(ctx.invoked_subcommand or "")
             parameter = error.parameter if isinstance(error, UsageError) else None
             error.args = (in_options(str(error), command.params if command else (), parameter),)
             raise
+
+
+def from_config(ctx: Any, parameter: str) -> bool:
+    """Whether the value of a parameter is that of the configuration file."""
+    source = ctx.get_parameter_source(parameter)
+    return source is not None and source.name == "DEFAULT_MAP"
 
 
 def in_options(text: str, params: Iterable[Parameter], parameter: str | None = None) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuilabel.cli import complete
 from tuilabel.cli.app import app
 from tuilabel.cli.options import (
     Checkpoint,
@@ -21,6 +22,7 @@ from tuilabel.cli.options import (
     ProjectDataset,
     ProjectDir,
     ProjectEncoder,
+    Quiet,
     note,
     print_json,
 )
@@ -43,12 +45,18 @@ def export(
     file_format: Annotated[
         str | None,
         typer.Option(
-            "--format", help=f"{FORMATS}; or the model: onnx, torch. Default: by the suffix of --out, or csv."
+            "--format",
+            autocompletion=complete.choices(*FORMATS.split(", "), "onnx", "torch"),
+            help=f"{FORMATS}; or the model: onnx, torch. Default: by the suffix of --out, or csv.",
         ),
     ] = None,
     resolve: Annotated[
         str,
-        typer.Option("--resolve", help="Which label to export if annotators disagree: latest, majority, unanimous."),
+        typer.Option(
+            "--resolve",
+            autocompletion=complete.choices("latest", "majority", "unanimous"),
+            help="Which label to export if annotators disagree: latest, majority, unanimous.",
+        ),
     ] = "latest",
     link: Annotated[
         str, typer.Option("--link", help="How to put image files into a folder: copy, hard (link), symlink.")
@@ -71,6 +79,7 @@ def export(
     device: Device = "auto",
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Export the labels of a project for other programs, or the model trained on them."""
     from tuilabel.cli.render.exchange import export_lines, print_table
@@ -119,7 +128,12 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="The labels to import.")],
     dataset: ProjectDataset = None,
     project: ProjectDir = None,
-    file_format: Annotated[str, typer.Option("--format", help=f"{IMPORT_FORMATS}.")] = "auto",
+    file_format: Annotated[
+        str,
+        typer.Option(
+            "--format", autocompletion=complete.choices(*IMPORT_FORMATS.split(", ")), help=f"{IMPORT_FORMATS}."
+        ),
+    ] = "auto",
     annotator: Annotated[
         str | None,
         typer.Option(
@@ -139,6 +153,7 @@ def import_(
     ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Import labels from a file or from class folders; without --apply, only show what would change."""
     from tuilabel.cli.render.exchange import import_lines

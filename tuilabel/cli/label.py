@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuilabel.cli import complete
 from tuilabel.cli.app import app
+from tuilabel.cli.config import REMEMBERED
+from tuilabel.cli.errors import from_config
 from tuilabel.cli.options import (
     Annotator,
     Checkpoint,
@@ -21,6 +24,7 @@ from tuilabel.cli.options import (
     ProjectDataset,
     ProjectDir,
     ProjectEncoder,
+    Quiet,
     Seed,
     Target,
     Theme,
@@ -38,10 +42,14 @@ if TYPE_CHECKING:
 
 @app.command(epilog="Example: tuilabel label --strategy entropy --batch 20")
 def label(
+    ctx: typer.Context,
     dataset: ProjectDataset = None,
     strategy: Annotated[
         str | None,
-        typer.Option(help="Query strategy; `tuilabel strategies` lists them. Default: as in the project, else auto."),
+        typer.Option(
+            autocompletion=complete.strategies,
+            help="Query strategy; `tuilabel strategies` lists them. Default: as in the project, else auto.",
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option("--batch", help="Images per batch.")] = 20,
     learner: Learner = None,
@@ -71,6 +79,7 @@ def label(
     colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Label images by keypress while a classifier learns from your labels."""
     from tuilabel.cli.class_names import class_names
@@ -93,6 +102,7 @@ def label(
             seed=seed,
             learner=learner,
             target=target,
+            only_new=frozenset(name for name in REMEMBERED if from_config(ctx, name)),
         ),
         ScreenOptions(images=images, colour=colour, theme=theme, blind=blind),
     )
@@ -111,6 +121,7 @@ def review(
     colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
+    _quiet: Quiet = False,
 ) -> None:
     """Review labels that are likely wrong, flagged or disputed; keep or change each with one key."""
     from tuilabel.cli.label_app import ScreenOptions
@@ -152,6 +163,7 @@ def stats(
     ] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Show a project's labels by class and annotator, and its accuracy with an interval."""
     if problems:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuilabel.cli import complete
+from tuilabel.cli.render.silence import Silence
 from tuilabel.errors import printable
+from tuilabel.version import SCHEMA
 
 if TYPE_CHECKING:
     from tuilabel.datasets import DatasetRef
 
+IMAGES = ("auto", "halfblock", "quadrant", "sextant", "kitty", "ascii")
 Dataset = Annotated[
     str,
     typer.Argument(
         metavar="[DATASET]",
+        autocompletion=complete.datasets,
         help="A built-in dataset (`tuilabel datasets` lists them), or your own images: a folder, an archive, a "
         "manifest, an array or a URL.",
     ),
@@ -26,6 +32,7 @@ ProjectDataset = Annotated[
     str | None,
     typer.Argument(
         metavar="[DATASET]",
+        autocompletion=complete.datasets,
         help="The images of the project: a built-in dataset, or your own: a folder, an archive, a manifest, an array "
         "or a URL. Default: those of --project, else mnist.",
     ),
@@ -36,11 +43,19 @@ Folders = Annotated[
         "--labels-from-folders", help="Take the true classes from folder names, for simulations and test sets."
     ),
 ]
-Encoder = Annotated[str, typer.Option("--encoder", help="What turns images into latents: auto, vae, pca, timm:NAME, …")]
+Encoder = Annotated[
+    str,
+    typer.Option(
+        "--encoder",
+        autocompletion=complete.encoders,
+        help="What turns images into latents: auto, vae, pca, timm:NAME, …",
+    ),
+]
 ProjectEncoder = Annotated[
     str | None,
     typer.Option(
         "--encoder",
+        autocompletion=complete.encoders,
         help="What turns images into latents: auto, vae, pca, timm:NAME, … Default: as in the project, else auto.",
     ),
 ]
@@ -48,6 +63,7 @@ Learner = Annotated[
     str | None,
     typer.Option(
         "--learner",
+        autocompletion=complete.choices("latent", "mlp", "cnn"),
         help="The classifier: latent (label propagation and MLP), mlp or cnn. Default: as in the project, else latent.",
     ),
 ]
@@ -74,16 +90,45 @@ DataDir = Annotated[
 Checkpoint = Annotated[
     Path | None, typer.Option("--checkpoint", help="The VAE checkpoint. Default: the one for the dataset.")
 ]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        autocompletion=complete.choices("auto", "cpu", "cuda", "mps"),
+        help="auto, cpu, cuda, cuda:1 or mps.",
+    ),
+]
+
+
+def _silence(quiet: bool) -> bool:
+    Silence.on = quiet
+    return quiet
+
+
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_silence, help="Print results and errors only, no progress or notes.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON document on stdout, and nothing else.")]
 ProjectDir = Annotated[
     Path | None,
     typer.Option("--project", help="The project directory. Default: the one of DATASET, ./DATASET.tuilabel."),
 ]
 Images = Annotated[
-    str, typer.Option("--images", help="How to draw images: auto, halfblock, quadrant, sextant, kitty, ascii.")
+    str,
+    typer.Option(
+        "--images",
+        autocompletion=complete.choices(*IMAGES),
+        help="How to draw images: auto, halfblock, quadrant, sextant, kitty, ascii.",
+    ),
 ]
-Color = Annotated[str, typer.Option("--color", help="auto, truecolor, 256 or 16. Set it if colours are lost over SSH.")]
+Color = Annotated[
+    str,
+    typer.Option(
+        "--color",
+        autocompletion=complete.choices("auto", "truecolor", "256", "16"),
+        help="auto, truecolor, 256 or 16. Set it if colours are lost over SSH.",
+    ),
+]
 Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name. Default: your login name.")]
 Target = Annotated[
     float | None,
@@ -106,8 +151,9 @@ def names(given: list[str]) -> tuple[str, ...]:
 
 
 def note(text: str) -> None:
-    """Print a line on stderr."""
-    typer.echo(printable(text), err=True)
+    """Print a line on stderr, unless `--quiet` was given."""
+    if not Silence.on:
+        typer.echo(printable(text), err=True)
 
 
 def print_rich(renderable: Any) -> None:
@@ -117,6 +163,6 @@ def print_rich(renderable: Any) -> None:
     output_console().print(renderable)
 
 
-def print_json(document: Any) -> None:
-    """Print a JSON document on stdout."""
-    typer.echo(json.dumps(document, indent=2))
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print a JSON document on stdout, with the version of its schema."""
+    typer.echo(json.dumps({"schema": SCHEMA, **document}, indent=2))

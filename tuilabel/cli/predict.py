@@ -18,6 +18,7 @@ from tuilabel.cli.options import (
     ProjectDataset,
     ProjectDir,
     ProjectEncoder,
+    Quiet,
     Seed,
     note,
     print_json,
@@ -61,6 +62,7 @@ def predict(
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Predict every image with the project's model, with calibrated probabilities."""
     from tuilabel.cli.render.console import error_console

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from tuilabel.cli import complete
 from tuilabel.cli.app import app
 from tuilabel.cli.interrupt import Interrupted, termination_as_interrupt
 from tuilabel.cli.options import (
@@ -18,6 +19,7 @@ from tuilabel.cli.options import (
     Folders,
     Json,
     Latents,
+    Quiet,
     dataset_ref,
     names,
     print_json,
@@ -25,7 +27,6 @@ from tuilabel.cli.options import (
 )
 
 STRATEGIES, LEARNERS = ["auto", "random"], ["latent"]  # defaults of `simulate`
-STDOUT = "-"
 
 
 @app.command(
@@ -36,7 +37,9 @@ def simulate(
     strategies: Annotated[
         list[str],
         typer.Option(
-            "--strategy", help="Strategies to compare, repeatable or comma-separated; random is the baseline."
+            "--strategy",
+            autocompletion=complete.strategies,
+            help="Strategies to compare, repeatable or comma-separated; random is the baseline.",
         ),
     ] = STRATEGIES,
     learners: Annotated[
@@ -64,14 +67,16 @@ def simulate(
         bool, typer.Option("--estimates", help="Also compare estimates of accuracy with the true accuracy (slower).")
     ] = False,
     file: Annotated[
-        str | None, typer.Option("--json", metavar="FILE", help="Write all finished runs to this file; - is stdout.")
+        Path | None, typer.Option("--out", metavar="FILE", help="Write all finished runs to this file, as JSON.")
     ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the learning curves: .png, .svg or .pdf.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the simulation in the --json file.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the simulation in the file of --out.")] = False,
     jobs: Annotated[int | None, typer.Option(help="Number of processes. Default: one per CPU.")] = None,
     data_dir: DataDir = None,
+    as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Replay active learning with the true labels, and compare query strategies."""
     from tuilabel.cli.render.console import error_console
@@ -82,8 +87,7 @@ def simulate(
     from tuilabel.simulation.results_file import check_writable
     from tuilabel.simulation.simulate import SimulationProgress, simulate
 
-    kept = None if file in (None, STDOUT) else Path(str(file))
-    err = error_console()
+    err = error_console(quiet=as_json)
     finished: SimulationProgress | None = None
     if plot is not None:
         check_plot_file(plot)
@@ -111,7 +115,7 @@ def simulate(
                 start=start,
                 audit_share=AUDIT_SHARE if audit else 0.0,
                 cross_validate=cross_validate,
-                file=kept,
+                file=file,
                 resume=resume,
                 jobs=jobs,
                 data_dir=data_dir,
@@ -120,22 +124,22 @@ def simulate(
                 note=lambda line: err.print(line, soft_wrap=True),
             )
     except KeyboardInterrupt:
-        if kept is None or finished is None:
-            raise Interrupted("interrupted: no results were kept (--json FILE keeps finished runs)") from None
-        runs = f"{finished.runs} of {finished.total_runs} runs are in {kept}"
+        if file is None or finished is None:
+            raise Interrupted("interrupted: no results were kept (--out FILE keeps finished runs)") from None
+        runs = f"{finished.runs} of {finished.total_runs} runs are in {file}"
         raise Interrupted(f"interrupted: {runs}; repeat the command with --resume to continue") from None
     if plot is not None:
         write_plot(results.runs, results.settings["dataset"], plot)
-    if file == STDOUT:
+    if as_json:
         sys.stdout.write(results.to_text())
         return
     print_results(results.runs, results.settings, estimates=cross_validate)
-    for path in (kept, plot):
+    for path in (file, plot):
         if path is not None:
             err.print(f"wrote {path}", soft_wrap=True)
 
 
-@app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --json thesis.json")
+@app.command(epilog="Example: tuilabel thesis mnist --claim 2 --claim 5 --out thesis.json")
 def thesis(
     dataset: Dataset = "mnist",
     claims: Annotated[
@@ -150,11 +154,13 @@ def thesis(
     jobs: Annotated[int | None, typer.Option(help="Number of processes. Default: one per CPU.")] = None,
     checkpoint: Checkpoint = None,
     file: Annotated[
-        str | None,
-        typer.Option("--json", metavar="FILE|-", help="Write the results to this file after each run; - is stdout."),
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Write the results to this file after each run, as JSON."),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the experiments in the --json file.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the experiments in the file of --out.")] = False,
     data_dir: DataDir = None,
+    as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Test the six claims of Tonnaer 2017 on a dataset, with the true labels as the annotator."""
     from tuilabel.cli.render.console import error_console
@@ -163,8 +169,7 @@ def thesis(
     from tuilabel.simulation.thesis import CLAIMS
     from tuilabel.simulation.thesis_run import run_thesis
 
-    kept = None if file in (None, STDOUT) else Path(str(file))
-    err = error_console()
+    err = error_console(quiet=as_json)
 
     def on_run(block: str, done: int, total: int) -> None:
         if not err.is_terminal:
@@ -180,7 +185,7 @@ def thesis(
                 budget=budget,
                 cnn_seeds=cnn_seeds,
                 checkpoint=checkpoint,
-                file=kept,
+                file=file,
                 resume=resume,
                 jobs=jobs,
                 data_dir=data_dir,
@@ -189,12 +194,12 @@ def thesis(
                 note=lambda line: err.print(line, soft_wrap=True),
             )
     except KeyboardInterrupt:
-        if kept is None:
-            raise Interrupted("interrupted: no results were kept (--json FILE keeps finished runs)") from None
+        if file is None:
+            raise Interrupted("interrupted: no results were kept (--out FILE keeps finished runs)") from None
         raise Interrupted(
-            f"interrupted: finished runs are in {kept}; repeat the command with --resume to continue"
+            f"interrupted: finished runs are in {file}; repeat the command with --resume to continue"
         ) from None
-    if file == STDOUT:
+    if as_json:
         print_json(results.to_json())
     else:
         print_rich(findings_report(results.findings))
@@ -214,6 +219,7 @@ def make_colour_digits(
     test: Annotated[int, typer.Option(help="Number of images in the test split, at most 10000.")] = 10_000,
     force: Annotated[bool, typer.Option("--force", help="Overwrite existing files.")] = False,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Make `colour-digits`, a substitute for SVHN: MNIST digits on photographs."""
     from functools import partial

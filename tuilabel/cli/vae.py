@@ -17,6 +17,7 @@ from tuilabel.cli.options import (
     Folders,
     Json,
     Latents,
+    Quiet,
     dataset_ref,
     note,
     print_json,
@@ -95,6 +96,7 @@ def train_vae(
     labels_from_folders: Folders = False,
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Train the VAE on all images of a dataset, without labels."""
     from tuilabel.cli.render.console import error_console
@@ -177,10 +179,12 @@ def encode(
             "--out", help="Also write the latents to this file: .parquet or .npz (with ids and paths), or .npy."
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     device: Device = "auto",
     labels_from_folders: Folders = False,
     data_dir: DataDir = None,
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Encode a dataset and cache its latents."""
     from tuilabel.cli.render.console import error_console
@@ -191,6 +195,7 @@ def encode(
         encoded = encode_dataset(
             dataset_ref(dataset, labels_from_folders),
             out,
+            force=force,
             encoder=encoder,
             checkpoint=checkpoint,
             latents=latents,

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from tuilabel.encoders.image_input import ImageInput
+from tuilabel.version import SCHEMA
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class ModelCard:
         fields["tuilabel"] = fields.pop("version")
         given = self.input
         return {
+            "schema": SCHEMA,
             **fields,
             "classes": list(self.classes),
             "input": {

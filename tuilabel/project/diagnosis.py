@@ -15,7 +15,7 @@ from tuilabel.datasets import list_datasets
 from tuilabel.encoders.device_check import gpu_count
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.errors import TuilabelError
-from tuilabel.files import cache_dir, is_on_network
+from tuilabel.files import cache_dir, config_file, is_on_network
 from tuilabel.terminal import Probe, TerminalInfo, detect
 
 NARROW, LOW = 60, 16  # columns below which the statistics are hidden; rows below which images get too small
@@ -90,6 +90,7 @@ def diagnose(
         _device(),
         *_data(data_dir),
         _folder("cache", cache_dir(), "set TUILABEL_CACHE to a folder on a local disk"),
+        Finding("defaults", f"{config_file()}{'' if config_file().is_file() else ', no such file'}"),
         _folder("project", project or Path("mnist.tuilabel"), "choose another `project` directory"),
     ]
     return Diagnosis(terminal, tuple(findings))

@@ -47,6 +47,7 @@ def encode_dataset(
     dataset: DatasetLike,
     out: Path | None = None,
     *,
+    force: bool = False,
     encoder: str = DEFAULT_ENCODER,
     checkpoint: Path | None = None,
     latents: Path | None = None,
@@ -63,6 +64,7 @@ def encode_dataset(
     out : a file for the latents of pool and test split, float32; None to write none. A .parquet or .npz has a row with
         id and path for each image. A .npy has one for each image, without the test split, or of your own images one
         for each file, sorted by name, NaN for those that cannot be read.
+    force : overwrite an existing file.
     encoder, checkpoint, latents : see `choose_encoder`; a VAE that a project has trained is used if there is no other.
     reference : encode into the latent space of this dataset, with its VAE or principal components, without the test
         split: for a model on a table of its latents.
@@ -75,6 +77,8 @@ def encode_dataset(
     check_device_name(device)
     if out is not None:
         check_table_path(out)
+        if out.exists() and not force:
+            raise TuilabelError(f"{out} already exists: pass `force=True` to overwrite it, or another `out`")
     ref = as_ref(dataset)
     pool = open_pool(ref, data_dir, on_progress)
     whose = ref if reference is None else as_ref(reference)

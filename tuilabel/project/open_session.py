@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
@@ -135,9 +135,11 @@ def open_project(
     for line in located.lines:
         note(line)
     directory, dataset = located.directory, located.images
+    options = replace(options, dataset=dataset, project=directory)
     if located.project is not None:
         project_images(located.project.at(dataset))
-    options = replace(options, dataset=dataset, project=directory)
+        settled: dict[str, Any] = dict.fromkeys(options.only_new)
+        options = replace(options, **settled)
     recipe = choose_recipe(options, located.project, note)
     pool = open_pool(dataset, options.data_dir, on_progress, reading=reading)
     encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()

@@ -44,6 +44,7 @@ class SessionOptions(ModelOptions):
 
     Attributes
     ----------
+    only_new : names of options that count for a new project only, which an existing one has settled.
     classes : class names; None for those of the project or, if it is new, of the dataset.
     annotator : the name stored with every answer; None for the login name.
     strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
@@ -55,3 +56,4 @@ class SessionOptions(ModelOptions):
     strategy: str | None = None
     batch_size: int = 20
     target: float | None = None
+    only_new: frozenset[str] = frozenset()

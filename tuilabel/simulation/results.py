@@ -14,7 +14,7 @@ from tuilabel.files import atomic_write
 from tuilabel.simulation.experiment import COMMON, Experiment
 from tuilabel.simulation.run import Key, Run
 from tuilabel.simulation.summary import Row, summarise
-from tuilabel.version import __version__
+from tuilabel.version import SCHEMA, __version__
 
 KEYS = {"batch_size": "batch"}
 """Keys in the document that differ from the name of the setting."""
@@ -29,11 +29,11 @@ class Results:
 
     def to_json(self) -> dict[str, Any]:
         """The document of `tuilabel simulate --json`."""
-        return {**self.settings, "runs": [run.to_json() for run in self.runs]}
+        return {"schema": SCHEMA, **self.settings, "runs": [run.to_json() for run in self.runs]}
 
     def to_text(self) -> str:
         """The same as text with one run per line, which stays readable."""
-        head = json.dumps(self.settings, indent=1).removesuffix("\n}")
+        head = json.dumps({"schema": SCHEMA, **self.settings}, indent=1).removesuffix("\n}")
         runs = ",\n".join(f"  {json.dumps(run.to_json())}" for run in self.runs)
         return f'{head},\n "runs": [\n{runs}\n ]\n}}\n'
 
@@ -91,7 +91,8 @@ def read_results(path: Path) -> Results:
     TuilabelError : if the file cannot be read or does not contain results.
     """
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
+        document.pop("schema", None)
         runs = tuple(Run.from_json(run) for run in document.pop("runs"))
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
@@ -103,4 +104,4 @@ def read_results(path: Path) -> Results:
 def write_results(results: Results, path: Path) -> None:
     """Write the document atomically; raises `TuilabelError` if it cannot be written."""
     with atomic_write(path) as temporary:
-        temporary.write_text(results.to_text())
+        temporary.write_text(results.to_text(), encoding="utf-8")

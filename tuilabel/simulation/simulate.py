@@ -149,14 +149,15 @@ def check_jobs(jobs: int | None) -> None:
 
 def check_pool(pool: ImagePool, budget: int) -> None:
     """Raise unless `pool` has what a simulation needs: true labels, a test split, and enough images."""
-    if pool.targets is None or pool.test is None:
-        missing = "true labels" if pool.targets is None else "test split"
-        raise TuilabelError(
-            f"{pool.name} has no {missing}, which a simulation needs; if its folders are classes, pass "
-            "`labels_from_folders=True`"
-        )
+    classes = "pass `labels_from_folders=True` for images with a folder for each of two classes or more"
+    if pool.targets is None:
+        raise TuilabelError(f"{pool.name} has no true labels, which a simulation needs: {classes}")
     if len({*pool.targets.tolist()}) < 2:
-        raise TuilabelError(f"{pool.name} has images of one class only, and a simulation needs two: name other images")
+        raise TuilabelError(f"{pool.name} has images of one class only, and a simulation needs two: {classes}")
+    if pool.test is None:
+        raise TuilabelError(
+            f"{pool.name} has no test split, which a simulation needs: put images into folders train and test"
+        )
     if budget > len(pool.ids):
         raise UsageError(
             f"budget must be at most {len(pool.ids):,}, the images of {pool.name}, got {budget:,}",

@@ -34,7 +34,7 @@ from tuilabel.simulation.thesis import (
     setting_lines,
     to_document,
 )
-from tuilabel.version import __version__
+from tuilabel.version import SCHEMA, __version__
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class _Kept:
 
     def write(self, **more: Any) -> dict[str, Any]:
         """The whole document, written to the file as well."""
-        document = {**to_document(self.description, self.runs), **more}
+        document = {"schema": SCHEMA, **to_document(self.description, self.runs), **more}
         if self.path is not None:
             with atomic_write(self.path) as temporary:
-                temporary.write_text(json.dumps(document, indent=1) + "\n")
+                temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
         return document
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from tuilabel.cli.render.silence import Silence
 from tuilabel.errors import printable
 
 PIPE_WIDTH = 110  # columns, if stdout is not a terminal
@@ -35,8 +36,8 @@ def output_console(width: int = PIPE_WIDTH) -> Console:
 
 
 def error_console(*, quiet: bool = False) -> Console:
-    """A console on stderr, for everything that is not the result of a command."""
-    return PlainConsole(stderr=True, quiet=quiet)
+    """A console on stderr, for everything that is not the result of a command; silent with `--quiet`."""
+    return PlainConsole(stderr=True, quiet=quiet or Silence.on)
 
 
 def two_lines(text: str, below: str) -> Text:

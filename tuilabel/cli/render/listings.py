@@ -32,7 +32,8 @@ def datasets_table(rows: list[dict[str, Any]]) -> Table:
     """The built-in datasets as a table."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0))
     for heading in ("dataset", "classes", "images", "test", "shape", "state", "licence"):
-        table.add_column(heading, justify="right" if heading in ("classes", "images", "test") else "left", no_wrap=True)
+        is_number = heading in ("classes", "images", "test")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "licence")
     for row in rows:
         shape = "×".join(map(str, row["shape"]))
         figures = (f"{len(row['classes'])}", f"{row['pool_size']:,}", f"{row['test_size']:,}")

@@ -1,0 +1,160 @@
+"""What all commands have in common: completion, a configuration file, --json, --quiet, and nothing overwritten."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.helpers.folders import COLOURS, colour_folder
+from tuilabel.cli import app
+from tuilabel.errors import TuilabelError
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory, with a folder of six images and labels for two of them."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUILABEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TUILABEL_CONFIG", str(tmp_path / "config.toml"))
+    colour_folder(tmp_path / "shots", each=2)
+    (tmp_path / "labels.csv").write_text("path,label\nred/0.jpg,red\nblue/0.jpg,blue\n")
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[str, str]:
+    """What a command prints on stdout and on stderr."""
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout, done.stderr
+
+
+def completed(words: str) -> list[str]:
+    typed = {"_TUILABEL_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    return CliRunner().invoke(app, [], prog_name="tuilabel", env=typed).stdout.split()
+
+
+def test_the_shell_completes_commands_options_and_values(folder: Path) -> None:
+    assert completed("tuilabel st") == ["stats", "strategies"]
+    assert completed("tuilabel label --blin") == ["--blind"]
+    assert completed("tuilabel label --strategy ent") == ["entropy"]
+    assert completed("tuilabel simulate --strategy margin,ent") == ["margin,entropy"]
+    assert completed("tuilabel stats m") == ["mnist"]
+    assert completed("tuilabel stats sh") == ["shots/"]
+    assert completed("tuilabel export --format hug") == ["huggingface"]
+    assert "complete" in CliRunner().invoke(app, ["--show-completion", "bash"], prog_name="tuilabel").stdout
+
+
+def test_the_configuration_file_has_defaults_for_one_command_or_all(folder: Path) -> None:
+    (folder / "config.toml").write_text(
+        '[all]\nencoder = "pca"\nannotator = "ada"\n'
+        '[import]\napply = true\nannotator = "import"\n'
+        "[encode]\nquiet = true\n"
+    )
+    assert "2 labels written (import 2)" in run("import", "labels.csv", "shots")[0]
+    assert "annotators  import 2" in run("stats", "shots")[0]
+    assert json.loads(run("encode", "shots", "--json")[0])["encoder"] == "pca"
+    assert run("encode", "shots")[1] == ""
+    assert "2 matched" in run("import", "labels.csv", "shots", "--annotator", "ben")[0]
+
+
+def test_a_default_of_what_a_project_remembers_is_for_new_projects(folder: Path) -> None:
+    run("import", "labels.csv", "shots", "--apply")
+    (folder / "config.toml").write_text('[all]\nencoder = "pca"\nseed = 7\n')
+    assert json.loads(run("predict", "shots", "--json", "--encoder", "pca")[0])["encoder"] == "pca"
+    assert "encoder auto" in run("stats", "shots")[0]
+    errors = run("predict", "shots", "--encoder", "pca")[1]
+    assert "seed" not in errors, "the project's own seed counts"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[label]\nbacth = 3\n", ["unknown option in [label]: 'bacth'", "did you mean batch"]),
+        ("[lable]\nbatch = 3\n", ["unknown section 'lable'", "did you mean label"]),
+        ("[all]\nproblem = true\n", ["unknown option in [all]: 'problem'", "did you mean problems"]),
+        ("batch = 3\n", ["batch"]),
+        ("[stats]\nproject = {}\n", ["project must be text"]),
+        ("[stats\n", ["not valid TOML"]),
+        ("[encode]\nforce = 'perhaps'\n", ["force: ", "boolean"]),
+    ],
+)
+def test_a_mistake_in_the_configuration_file_is_named(folder: Path, text: str, words: list[str]) -> None:
+    (folder / "config.toml").write_text(text)
+    with pytest.raises(TuilabelError) as failed:
+        run("encode", "shots", "--encoder", "pca")
+    assert str(folder / "config.toml") in str(failed.value)
+    assert all(word in str(failed.value) for word in words), failed.value
+
+
+def test_a_home_directory_in_the_configuration_file_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    (folder / "config.toml").write_text('[all]\nproject = "~/mine"\n')
+    run("import", "labels.csv", "shots", "--apply")
+    assert (folder / "mine/settings.toml").is_file()
+
+
+def test_json_is_one_document_with_a_schema_and_files_are_out(folder: Path) -> None:
+    shots = ["shots", "--encoder", "pca"]
+    simulate = ["simulate", *shots, "--labels-from-folders", "--budget", "4", "--initial", "2", "--batch", "2"]
+    colour_folder(folder / "shots", each=12)
+    for command in (
+        ["import", "labels.csv", "shots", "--apply"],
+        ["stats", "shots"],
+        ["stats", "shots", "--problems"],
+        ["export", "shots", "--out", "out.csv"],
+        ["encode", *shots],
+        ["datasets"],
+        ["strategies"],
+        ["doctor"],
+        [*simulate, "--seeds", "1", "--jobs", "1", "--out", "results.json"],
+    ):
+        document, notes = run(*command, "--json")
+        assert json.loads(document)["schema"] == 1, command
+    assert json.loads((folder / "results.json").read_text())["runs"]
+    assert notes.splitlines()[-1:] in ([], ["encoder pca"]) or "wrote" not in notes
+    refused = CliRunner().invoke(app, ["simulate", "shots", "--json", "results.json"])
+    assert "unexpected extra argument" in refused.stderr
+
+
+def test_quiet_leaves_results_and_errors(folder: Path) -> None:
+    shown, notes = run("import", "labels.csv", "shots", "--quiet")
+    assert "2 matched" in shown
+    assert notes == ""
+    assert "nothing has been written yet" in run("import", "labels.csv", "shots")[1], "it is off again"
+    run("import", "labels.csv", "shots", "--apply", "-q")
+    shown, notes = run("predict", "shots", "--encoder", "pca", "-q")
+    assert shown.startswith("id,path,label")
+    assert notes == ""
+
+
+def test_latents_are_never_overwritten_without_force(folder: Path) -> None:
+    encode = ("encode", "shots", "--encoder", "pca", "--out", "latents.npy")
+    run(*encode)
+    (folder / "latents.npy").write_text("mine")
+    with pytest.raises(TuilabelError, match=r"latents\.npy already exists: pass `--force`"):
+        run(*encode)
+    assert (folder / "latents.npy").read_text() == "mine"
+    run(*encode, "--force")
+    assert (folder / "latents.npy").stat().st_size > 100
+
+
+@pytest.mark.parametrize("classes", [["red"], []])
+def test_a_simulation_of_one_class_says_what_it_needs(folder: Path, classes: list[str]) -> None:
+    for name in {*COLOURS} - {*classes}:
+        shutil.move(f"shots/{name}", f"{name} elsewhere")
+    if not classes:
+        shutil.copytree("red elsewhere", "shots", dirs_exist_ok=True)
+    with pytest.raises(TuilabelError) as failed:
+        run("simulate", "shots", "--labels-from-folders", "--encoder", "pca")
+    assert "a folder for each of two classes or more" in str(failed.value)
+
+
+def test_the_data_sets_can_be_read_in_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = run("datasets")[0]
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= 80
