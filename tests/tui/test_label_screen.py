@@ -144,8 +144,8 @@ async def test_the_large_view_shows_one_model_and_what_enter_writes(make_app: Ap
         name, sure = "abc"[item.predicted], f"{100 * item.confidence:.0f}%"
         text = screen_text(app)
         assert f"{name}? {sure}  ·  Enter writes {name}" in text
-        assert re.search(rf"{name} +{sure}", text.split("MODEL")[1]), "the class list is of the same model"
-        assert len(re.findall(r"[abc] +\d+% ", text.split("MODEL")[1])) == 3
+        assert re.search(rf"{name} +⏎ +{sure}", text.split("MODEL")[1]), "the class list is of the same model"
+        assert len(re.findall(r"[abc] +⏎? +\d+% ", text.split("MODEL")[1])) == 3
         await pilot.press("enter")
         event = app.session.answer_at(item.index)
         assert event is not None

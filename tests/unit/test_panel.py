@@ -158,7 +158,7 @@ def test_of_many_classes_the_most_believed_are_listed_first() -> None:
     texts = ["".join(text for text, _ in line) for line in lines]
     assert len(texts) == 12
     assert "kind 57" in texts[1]
-    assert "⏎ 50%" in texts[1]
+    assert "⏎  50%" in texts[1]
     assert "kind 59" in texts[2]
     assert "50 more" in texts[-1]
     few = belief_lines(ClassBeliefs(("cat", "dog"), ("1c", "2d"), {}, note="hidden until you answer"), 30, 8)

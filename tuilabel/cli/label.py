@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -75,6 +76,14 @@ def label(
             help="Hide all predictions until images are answered (`%` while labelling). Default: as in the project.",
         ),
     ] = None,
+    guideline: Annotated[
+        Path | None,
+        typer.Option(
+            "--guideline",
+            metavar="FILE.md",
+            help="What belongs to which class, in Markdown; `#` shows it while labelling. Default: as in the project.",
+        ),
+    ] = None,
     images: Images = "auto",
     colour: Color = "auto",
     theme: Theme = None,
@@ -104,7 +113,7 @@ def label(
             target=target,
             only_new=frozenset(name for name in REMEMBERED if from_config(ctx, name)),
         ),
-        ScreenOptions(images=images, colour=colour, theme=theme, blind=blind),
+        ScreenOptions(images=images, colour=colour, theme=theme, blind=blind, guideline=guideline),
     )
 
 

@@ -16,6 +16,7 @@ from tuilabel.datasets import announcer
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
 from tuilabel.labels import ClassBook, Event, Project
+from tuilabel.project.guideline import read_guideline
 from tuilabel.project.locate import SUFFIX
 from tuilabel.project.open_session import (
     OpenProject,
@@ -45,6 +46,8 @@ class ScreenOptions:
     review: bool = False
     blind: bool | None = None
     """Whether all predictions are hidden; None: as in the last session."""
+    guideline: Path | None = None
+    """A Markdown file that says what belongs to which class; None: as in the project."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,8 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
 
     Raises
     ------
-    TuilabelError : if there is no terminal, no data, no suitable checkpoint or no writable project.
+    TuilabelError : if there is no terminal, no data, no suitable checkpoint, no guideline where one is named, or no
+        writable project.
     UsageError : if an option names something unknown.
     """
     check_session_options(options)
@@ -119,6 +123,8 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
         )
     undecided = check_choices(screen.images, screen.colour)
     _check_terminal()
+    if screen.guideline is not None:
+        read_guideline(screen.guideline)
     with open_project(options, on_progress=announcer(note), note=note) as opened:
         _check_user_keys(opened.project)
         class_keys = _class_keys(opened)
@@ -167,6 +173,23 @@ def _class_keys(opened: OpenProject) -> dict[str, str]:
     for name, key in check_class_keys(_table(opened.project.settings, "class-keys"), ever).items():
         keys.setdefault(book.name(book.first_id(name)) or name, key)
     return keys
+
+
+def _guideline(project: Project, named: Path | None) -> Path | None:
+    """The guideline that is named, and remembered from then on, else the remembered one."""
+    if named is not None:
+        project.remember_guideline(named.expanduser().absolute())
+    return project.guideline
+
+
+def _guideline_problem(path: Path | None) -> str | None:
+    """Why a remembered guideline cannot be shown, in one line; that is no reason not to label."""
+    try:
+        if path is not None:
+            read_guideline(path)
+    except TuilabelError as error:
+        return str(error)
+    return None
 
 
 def _save_class_keys(project: Project, keys: Mapping[str, str]) -> None:
@@ -235,6 +258,7 @@ def _run(
             with_user_keys(_table(settings, "keys")),
             pictures,
             ClassKeys({ids[name]: key for name, key in class_keys.items() if name in ids}, used=bool(session.standing)),
+            guideline=_guideline(opened.project, screen.guideline),
             settings=chosen,
             save_class_keys=partial(_save_class_keys, opened.project),
             detected=terminal.images,
@@ -247,7 +271,7 @@ def _run(
             mailbox,
             review=screen.review,
             theme=screen.theme or chosen.get("theme") or settings.get("theme"),
-            notice=colour_notice(terminal),
+            notice=_guideline_problem(state.guideline) or colour_notice(terminal),
         )
         app.driver_class = quiet_driver(probe.reader, pictures, app.shown)
         app.run()

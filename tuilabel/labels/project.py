@@ -222,6 +222,25 @@ class Project:
         """
         self._write({"screen": dict(chosen)} if chosen else {})
 
+    @property
+    def guideline(self) -> Path | None:
+        """The file that says what belongs to which class; a relative path counts from the project's directory.
+
+        Raises
+        ------
+        TuilabelError : if the settings are damaged.
+        """
+        path = self.settings.get("guideline")
+        if path is None:
+            return None
+        if not isinstance(path, str):
+            raise TuilabelError(f"{self.settings_file}: guideline must be the path of a file, got {path!r}")
+        return self.directory / Path(path).expanduser()
+
+    def remember_guideline(self, path: Path) -> None:
+        """Note in the settings where the guideline is; raises `TuilabelError` if that fails."""
+        self._write({"guideline": str(path)})
+
     def remember_class_keys(self, keys: Mapping[str, str]) -> None:
         """Note in the settings which key each class has, by name; raises `TuilabelError` if that fails."""
         before = self.settings.get("class-keys", {})

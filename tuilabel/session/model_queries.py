@@ -22,6 +22,7 @@ from tuilabel.learner.trainer.messages import (
     SimilarItems,
 )
 from tuilabel.learner.trainer.protocol import Trainer
+from tuilabel.session.examples import Example, clearest_examples
 from tuilabel.session.review import Agreement, ReviewItem, agreement, review_items
 from tuilabel.session.state import Belief
 
@@ -49,6 +50,9 @@ class AnsweredSession(Protocol):
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pool indices and class positions of the labelled items."""
+
+    def flag_on(self, pool_idx: int) -> Event | None:
+        """The flag on an item; None if it has none."""
 
     def unavailable(self) -> NDArray[np.int64]:
         """Pool indices of items that are answered, gone or in an open batch."""
@@ -126,6 +130,12 @@ class ModelQueries:
             return None
         session = self._session
         return review_items(session.standing, session.flags, session.live_events, session.classes, self.out_of_fold)
+
+    def examples(self, most: int) -> list[list[Example]]:
+        """The clearest labelled examples of each class, at most `most` of each; see `clearest_examples`."""
+        session = self._session
+        flagged = {index for index in session.standing if session.flag_on(index) is not None}
+        return clearest_examples(session.standing, session.classes, self.out_of_fold, flagged, most)
 
     def agreement(self) -> Agreement | None:
         """How far the cross-validated models agree with the labels; None until they have arrived."""

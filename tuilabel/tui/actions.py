@@ -270,6 +270,14 @@ ACTIONS: Final = (
         (LABEL,),
     ),
     Action(
+        "reference",
+        ("number_sign",),
+        "reference",
+        "reference",
+        "What belongs to which class: the guideline and your clearest examples.",
+        "View",
+    ),
+    Action(
         "figures",
         ("equals_sign",),
         "figures",

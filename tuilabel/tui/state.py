@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -43,6 +44,8 @@ class AppState:
     """Keys of events that are not yet on disk."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What the user has chosen on the screen; the project remembers it."""
+    guideline: Path | None = None
+    """The Markdown file that says what belongs to which class."""
     save_class_keys: Callable[[Mapping[str, str]], object] = lambda _: None
     """Notes in the project which key each class has, by name."""
     detected: str = "blocks"

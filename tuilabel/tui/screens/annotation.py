@@ -262,6 +262,12 @@ class AnnotationScreen(ImagePageScreen):
     def _focus_is_done(self) -> bool:
         return bool(self.items) and self.session.answer_at(self.items[self.focused_item]) is not None
 
+    def action_reference(self) -> None:
+        """Show the guideline and examples of each class."""
+        from tuilabel.tui.screens.reference import ReferenceScreen
+
+        self.app.push_screen(ReferenceScreen(self.state))
+
     def action_classes(self) -> None:
         """Add, rename, merge classes."""
         from tuilabel.tui.screens.classes import ClassesScreen

@@ -15,7 +15,7 @@ from tuilabel.tui.names import cut, longest, short_names
 from tuilabel.tui.widgets.charts import bar
 from tuilabel.tui.widgets.painted import PaintedWidget
 
-FIGURE = 7  # columns of a probability with the mark of the class that Enter writes
+FIGURE = 8  # columns of a probability with the mark of the class that Enter writes
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,13 @@ def belief_lines(beliefs: ClassBeliefs, width: int, height: int) -> list[list[tu
     shown = order if len(order) <= room else order[: room - 1]
     keys = shown_keys(beliefs.keys)
     rest = width - (len(keys[0]) if keys else 0) - FIGURE - 1
-    names = short_names(beliefs.names, max(3, min(longest(beliefs.names), rest if rest < 16 else rest * 2 // 3)))
-    room_for_names = longest(names)
+    room_for_names = max(3, min(longest(beliefs.names), rest if rest < 16 else rest * 2 // 3))
+    if beliefs.keys == beliefs.names:
+        room_for_names = 0
+    names = short_names(beliefs.names, room_for_names)
     for c in shown:
         style = "enter" if c == beliefs.enter else "name"
-        figure = f"{100 * chances[c]:3.0f}%" if c in chances else "    "
+        figure = f"{100 * chances[c]:4.0f}%" if c in chances else "     "
         line = [
             (keys[c], "key"),
             (f" {set_cell_size(names[c], room_for_names)}", style),
