@@ -196,7 +196,8 @@ def test_datasets_reads_the_huggingface_folder(pool: ImagePool, tmp_path: Path) 
     export(pool, "huggingface", tmp_path / "out")
     read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert list(read) == ["train"]
-    assert {row["id"]: row["label"] for row in read["train"]} == truth(pool)
+    assert read["train"].features["label"].names == list(CLASSES)
+    assert {row["id"]: CLASSES[row["label"]] for row in read["train"]} == truth(pool)
     assert all(pixels(pool, row["image"]) == row["id"] for row in read["train"])
 
 
@@ -206,7 +207,7 @@ def test_datasets_reads_the_splits(tmp_path: Path) -> None:
     export(pool, "huggingface", tmp_path / "out", split=(50, 25, 25))
     read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert {name: len(part) for name, part in read.items()} == {"train": 30, "validation": 15, "test": 15}
-    assert {row["id"]: row["label"] for part in read.values() for row in part} == truth(pool)
+    assert {row["id"]: CLASSES[row["label"]] for part in read.values() for row in part} == truth(pool)
 
 
 def test_the_split_for_ultralytics_is_stratified_and_the_same_for_a_seed(tmp_path: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
+import shutil
+import tarfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +15,9 @@ from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
 from tests.helpers.sessions import SessionMaker
@@ -358,6 +363,29 @@ def test_labels_of_cleanlab_come_back_as_they_were_corrected(tmp_path: Path, int
     np.save(tmp_path / "out/labels.npy", labels[1:])
     with pytest.raises(TuilabelError, match="does not have one number for each row"):
         into(tmp_path / "out", pool)
+
+
+def test_a_parquet_file_of_hugging_face_brings_its_images(tmp_path: Path, into: Importer) -> None:
+    for pool in (disk_pool(tmp_path / "source"), array_pool()):
+        images = [{"bytes": pool.files.read(k), "path": None} for k in range(3)]
+        features = {"label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}
+        table = pa.table({"image": images, "label": [1, 0, 1]})
+        about = {"huggingface": json.dumps({"info": {"features": features}})}
+        parquet.write_table(table.replace_schema_metadata(about), tmp_path / "train.parquet")
+        into(tmp_path / "train.parquet", pool)
+        assert labels_in(tmp_path / "p") == {pool.ids[k].decode(): ("dog", "cat", "dog")[k] for k in range(3)}
+        shutil.rmtree(tmp_path / "p")
+
+
+def test_captions_are_not_imported_as_classes(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for k in range(4):
+            for suffix, data in (("png", b"x"), ("txt", b"a picture of number %d" % k)):
+                info = tarfile.TarInfo(f"{k}.{suffix}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    with pytest.raises(UsageError, match="no classes: the texts beside its images nearly all differ"):
+        read(tmp_path / "shard.tar")
 
 
 def test_images_named_without_suffix(tmp_path: Path) -> None:

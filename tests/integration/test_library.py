@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import tarfile
 from pathlib import Path
 
 import fsspec
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.helpers.folders import colour_folder, jpeg, picture
 from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_labelled, open_pool, report_files
@@ -436,3 +440,38 @@ def test_a_folder_without_a_readable_suffix_says_what_it_has(tmp_path: Path) -> 
     (tmp_path / "a.txt").write_bytes(b"x")
     with pytest.raises(TuilabelError, match=r"no images in .*; 4 files are not read, by suffix: 3 \.jp2, 1 \.txt"):
         pool_of(tmp_path)
+
+
+def tar_with_texts(path: Path, texts: list[str]) -> Path:
+    with tarfile.open(path, "w") as archive:
+        for k, text in enumerate(texts):
+            for suffix, data in (("jpg", jpeg(picture("red", k))), ("txt", text.encode())):
+                info = tarfile.TarInfo(f"{k:06}.{suffix}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    return path
+
+
+def test_captions_are_no_classes(tmp_path: Path) -> None:
+    captions = [f"a {animal} on the mat" for animal in ("cat", "dog", "cow", "hen", "pig")]
+    pool = pool_of(tar_with_texts(tmp_path / "captions.tar", captions))
+    assert (pool.classes, pool.targets) == ((), None)
+    assert pool.remarks() == [
+        "the texts that come with the images nearly all differ: they are captions, and no classes"
+    ]
+    few = pool_of(tar_with_texts(tmp_path / "few.tar", ["cat", "dog", "cow"]))
+    assert few.classes == ("cat", "cow", "dog")
+    many = pool_of(tar_with_texts(tmp_path / "many.tar", [f"product {k % 10}" for k in range(40)]))
+    assert len(many.classes) == 10
+
+
+def test_images_in_a_parquet_file_are_a_pool(tmp_path: Path) -> None:
+    rows = [{"bytes": jpeg(picture(colour, k)), "path": None} for k in range(4) for colour in ("blue", "red")]
+    parquet.write_table(pa.table({"image": rows, "label": ["b", "r"] * 4}), tmp_path / "colours.parquet")
+    pool = pool_of(tmp_path / "colours.parquet")
+    assert (len(pool), pool.classes) == (8, ("b", "r"))
+    assert pool.targets is not None
+    for k in range(8):
+        row = int(pool.files.last_name(k).removeprefix("#"))
+        assert pool.files.read(k) == rows[row]["bytes"]
+        assert pool.classes[pool.targets[k]] == "br"[row % 2]

@@ -929,6 +929,108 @@ def test_a_shard_that_is_not_a_tar_file(tmp_path: Path) -> None:
     assert source.skipped()[0][0] == "b.tar"
 
 
+def test_the_folder_of_img2dataset(tmp_path: Path) -> None:
+    tar_of(tmp_path / "00000.tar", {"000000001.jpg": b"1", "000000001.json": b'{"caption": "x", "url": "y"}'})
+    put(tmp_path, {"00000.parquet": b"PAR1", "00000_stats.json": b"{}", "log.csv": b"x", ".cache/x.jpg": b"x"})
+    assert classes(open_source(str(tmp_path))) == {"00000.tar/000000001.jpg": (None, False)}
+    put(tmp_path, {"extracted/a.jpg": b"x"})
+    assert [*listed(open_source(str(tmp_path)))] == ["extracted/a.jpg"]
+
+
+@pytest.mark.parametrize("kind", ["tar", "tar.gz"])
+def test_of_several_images_in_a_sample_one_is_the_image(tmp_path: Path, kind: str) -> None:
+    files = {
+        "1.seg.png": b"mask", "1.jpg": b"a", "1.depth.png": b"mask", "1.cls": b"3",
+        "2.png": b"mask", "2.jpg": b"b", "2.txt": b"cat",
+        "3.left.jpg": b"c", "3.right.jpg": b"d", "3.cls": b"4",
+        "4.jpg": b"e", "4.edit.jpg": b"f", "5.jpg": b"g", "5.png": b"h",  # photographs beside each other, no samples
+    }  # fmt: skip
+    source = open_source(str(tar_of(tmp_path / f"s.{kind}", files, kind[4:])))
+    assert {name: entry.label for name, entry in listed(source).items()} == {
+        "1.jpg": "3", "2.jpg": "cat", "3.left.jpg": "4", "3.right.jpg": "4",
+        "4.jpg": None, "4.edit.jpg": None, "5.jpg": None, "5.png": None,
+    }  # fmt: skip
+    assert dict(source.skipped()) == {
+        "1.seg.png": "another image of the sample of 1.jpg",
+        "1.depth.png": "another image of the sample of 1.jpg",
+        "2.png": "another image of the sample of 2.jpg",
+    }
+
+
+# Parquet files with images
+
+
+def parquet_of(
+    path: Path, images: list[Any], labels: list[Any] | None = None, names: Iterable[str] = (), column: str = "image"
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {column: images} | ({} if labels is None else {"label": labels})
+    features = {"label": {"names": [*names], "_type": "ClassLabel"}} if names else {}
+    about = {"huggingface": json.dumps({"info": {"features": features}})}
+    parquet.write_table(pa.table(columns).replace_schema_metadata(about), path, row_group_size=3)
+    return path
+
+
+def rows_of(n: int, first: int = 0, paths: bool = True) -> list[dict[str, Any]]:
+    return [{"bytes": b"image %d" % k, "path": f"{k}.jpg" if paths else None} for k in range(first, first + n)]
+
+
+def test_a_parquet_file_with_images(tmp_path: Path) -> None:
+    path = parquet_of(tmp_path / "birds.parquet", rows_of(8), [0, 1, None, 0, 1, 1, 0, 5], ["cat", "dog"])
+    source = open_source(str(path))
+    assert (source.title, source.sequential, source.row_shape) == ("birds", True, None)
+    expected = ["cat", "dog", None, "cat", "dog", "dog", "cat", None]
+    assert classes(source) == {f"{k}.jpg": (label, False) for k, label in enumerate(expected)}
+    assert content(source) == {f"{k}.jpg": b"image %d" % k for k in range(8)}
+    assert content(open_source(str(path)), ["7.jpg"]) == {"7.jpg": b"image 7"}  # not listed before
+    assert isinstance(content(source, ["no.jpg"])["no.jpg"], SourceError)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        rows_of(4, paths=False),
+        [{"bytes": b"image %d" % k, "path": "same.jpg"} for k in range(4)],
+        [b"image %d" % k for k in range(4)],
+    ],
+)
+def test_rows_of_a_parquet_file_without_names(tmp_path: Path, images: list[Any]) -> None:
+    source = open_source(str(parquet_of(tmp_path / "a.parquet", images)))
+    assert content(source) == {f"#{k}": b"image %d" % k for k in range(4)}
+
+
+def test_a_row_of_a_parquet_file_without_an_image(tmp_path: Path) -> None:
+    images = [{"bytes": None, "path": "far.jpg"}, *rows_of(2)]
+    found = content(open_source(str(parquet_of(tmp_path / "a.parquet", images))))
+    assert str(found.pop("far.jpg")) == "the row holds no image"
+    assert found == {"0.jpg": b"image 0", "1.jpg": b"image 1"}
+
+
+def test_a_data_set_of_hugging_face(tmp_path: Path) -> None:
+    root = tmp_path / "ds"
+    parquet_of(root / "data/train-00000-of-00002.parquet", rows_of(4), [0, 1, 0, 1], ["cat", "dog"])
+    parquet_of(root / "data/train-00001-of-00002.parquet", rows_of(4, paths=False), [0, 1, 0, 1], ["cat", "dog"])
+    parquet_of(root / "data/test-00000-of-00001.parquet", rows_of(2, 8), [0, 1], ["cat", "dog"])
+    put(root, {"README.md": b"---", "data/broken.parquet": b"PAR1"})
+    far = {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.*")}
+    for where in (str(root), in_memory(f"memory://{tmp_path.name}/ds", far)):
+        source = open_source(where)
+        assert source.title == "ds"
+        found = classes(source)
+        assert len(found) == 10
+        assert found["data/train-00000-of-00002/1.jpg"] == ("dog", False)
+        assert found["data/train-00001-of-00002#3"] == ("dog", False)
+        assert found["data/test-00000-of-00001/8.jpg"] == ("cat", True)
+        assert [name for name, _ in source.skipped()] == ["broken.parquet"]
+        assert content(source)["data/test-00000-of-00001/9.jpg"] == b"image 9"
+
+
+def test_parquet_files_beside_images_are_tables(tmp_path: Path) -> None:
+    parquet_of(tmp_path / "x.parquet", rows_of(2))
+    put(tmp_path, {"cat/a.jpg": b"a"})
+    assert [*listed(open_source(str(tmp_path)))] == ["cat/a.jpg"]
+
+
 # Which source a DATASET means
 
 

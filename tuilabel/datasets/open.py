@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from tuilabel.datasets.builtin import cache, catalogue
-from tuilabel.datasets.library import Library, LibraryPool, Problem
+from tuilabel.datasets.library import FOLDERS, Library, LibraryPool, Problem
 from tuilabel.datasets.pool import HeldOut, ImagePool, ReadProgress, no_progress
 from tuilabel.datasets.ref import DatasetLike, DatasetRef, as_ref
 from tuilabel.datasets.sources import MissingSource, Source, is_source
@@ -72,7 +72,7 @@ def open_pool(
 
 
 def _library(ref: DatasetRef, source: Source) -> Library:
-    return Library(source, "folders" if ref.labels_from_folders else "")
+    return Library(source, FOLDERS if ref.labels_from_folders else "")
 
 
 def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:

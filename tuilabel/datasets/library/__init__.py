@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.datasets.library.index import Problem
-from tuilabel.datasets.library.library import Library
+from tuilabel.datasets.library.library import FOLDERS, Library
 from tuilabel.datasets.library.pool import LibraryPool
 
-__all__ = ["Library", "LibraryPool", "Problem"]
+__all__ = ["FOLDERS", "Library", "LibraryPool", "Problem"]

@@ -257,6 +257,11 @@ class LibraryIndex:
         query = "SELECT DISTINCT label FROM files WHERE listing = ? AND label IS NOT NULL"
         return [str(label) for (label,) in self._rows(query, self.listing)]
 
+    def label_counts(self) -> dict[str, int]:
+        """The number of files of each class in the last listing."""
+        query = "SELECT label, COUNT(*) FROM files WHERE listing = ? AND label IS NOT NULL GROUP BY label"
+        return {str(label): int(str(n)) for label, n in self._rows(query, self.listing)}
+
     def problems(self) -> list[Problem]:
         """The files of the last listing that cannot be used, by name, then those that it skipped."""
         query = "SELECT name, problem FROM files WHERE problem IS NOT NULL AND listing = ? ORDER BY name"

@@ -18,6 +18,7 @@ from tuilabel.datasets.library.read_files import Shape, read_files
 from tuilabel.datasets.pool import ReadProgress, no_progress
 from tuilabel.datasets.sources import Content, MissingSource, Source, SourceError, plain_title_of
 from tuilabel.datasets.sources.passed_over import passed_over_line
+from tuilabel.datasets.sources.texts import are_captions
 from tuilabel.errors import TuilabelError
 from tuilabel.files import cache_dir
 
@@ -27,6 +28,8 @@ VERSION = 1
 SIDE = 64  # pixels per side of a small copy, unless all images are smaller and of the same size
 SAMPLE = 128  # files examined for the size and colour of the images
 PARTS = ("pool", "test")
+FOLDERS = "folders"
+"""The variant in which folders are classes."""
 
 
 class Library:
@@ -43,7 +46,7 @@ class Library:
     """
 
     def __init__(self, source: Source, variant: str = "") -> None:
-        self.source = source
+        self.source, self.variant = source, variant
         key = hashlib.blake2b(f"{VERSION}|{source.location}|{variant}".encode(errors="surrogatepass"), digest_size=8)
         self.folder = cache_dir() / "libraries" / f"{plain_title_of(source.location)}-{key.hexdigest()}"
         with self._cache_errors():
@@ -147,6 +150,11 @@ class Library:
     def arrays(self, shape: Shape) -> list[ItemArrays]:
         """The arrays of the pool and of the test split."""
         return [ItemArrays(self.folder, part, shape) for part in PARTS]
+
+    @property
+    def has_captions(self) -> bool:
+        """Whether what the source says about its images are captions, and not classes."""
+        return self.variant != FOLDERS and are_captions(self.index.label_counts())
 
     @property
     def source_is_missing(self) -> bool:

@@ -35,8 +35,8 @@ _SPLITS = ("", "val", "test")
 class LibraryPool(ImagePool):
     """The items of a library, in the order in which they were read.
 
-    `classes` are those of the source, in natural order; there are `targets` if every item has a class. The test split
-    is the source's.
+    `classes` are those of the source, in natural order, unless they are captions; there are `targets` if every item has
+    a class. The test split is the source's.
 
     Raises
     ------
@@ -45,7 +45,8 @@ class LibraryPool(ImagePool):
 
     def __init__(self, library: Library) -> None:
         self.library = library
-        classes = tuple(sorted(library.index.labels(), key=natural_sort_key))
+        labels = [] if library.has_captions else library.index.labels()
+        classes = tuple(sorted(labels, key=natural_sort_key))
         super().__init__(library.source.title, classes, self._load(classes))
 
     @property
@@ -102,6 +103,9 @@ class LibraryPool(ImagePool):
     def remarks(self) -> list[str]:
         """How many files are not read because of their suffix, and how many are of two classes."""
         line = passed_over_line(self.library.index.passed_over())
+        if self.library.has_captions:
+            captions = "the texts that come with the images nearly all differ: they are captions, and no classes"
+            return [*([line] if line else []), captions]
         conflicts = self.library.index.n_class_conflicts()
         twice = f"{pluralize(conflicts, 'image')} in two classes: `tuilabel stats --problems` lists them"
         return [*([line] if line else []), *([twice] if conflicts else [])]

@@ -79,6 +79,18 @@ class FileRef:
         """A file or folder in this folder."""
         return FileRef(f"{self.location.rstrip('/')}/{name}", f"{self.path.rstrip('/')}/{name}", self.filesystem)
 
+    def children(self) -> list[tuple[str, bool]]:
+        """The names in this folder, sorted, each with whether it is a folder; empty if it cannot be listed."""
+        try:
+            if self.is_local:
+                with os.scandir(self.path) as entries:
+                    return sorted((entry.name, entry.is_dir()) for entry in entries)
+            infos = self.filesystem.ls(self.path, detail=True)
+        except Exception:  # reading it will report why
+            return []
+        named = ((posixpath.basename(info["name"].rstrip("/")), info["type"] == "directory") for info in infos)
+        return sorted(child for child in named if child[0])
+
     def error(self, error: Exception) -> TuilabelError:
         """The error to raise if it cannot be read."""
         instead = "" if self.is_local else "; try again, or download it and use the local copy"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tuilabel.datasets.builtin.catalogue import DATASETS
-from tuilabel.datasets.sources.base import IMAGE_SUFFIXES, Source
+from tuilabel.datasets.sources.base import IMAGE_SUFFIXES, Source, is_hidden, is_image
 from tuilabel.datasets.sources.file_refs import FileRef, file_ref
 from tuilabel.datasets.sources.tables import TABLES
 from tuilabel.datasets.sources.texts import is_url
@@ -18,6 +19,7 @@ if TYPE_CHECKING:  # each kind is imported when it is used: labelling MNIST does
 
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz")
 _SUFFIXES = (*_TARS, ".zip", ".npy", ".npz", *TABLES)
+_MAX_LOOKS = 20  # folders in which Parquet files are looked for, and files that are looked into
 _READABLE = "a folder, .zip, .tar (.gz, .bz2, .xz), .npy, .npz, .csv, .tsv, .jsonl or .parquet"
 
 
@@ -41,9 +43,9 @@ def is_source(dataset: str) -> bool:
 def open_source(dataset: str, *, labels_from_folders: bool = False, label_column: str | None = None) -> Source:
     """The source that a path or URL names. It is opened, but not listed.
 
-    A directory of nothing but .tar files is a WebDataset; one with a `metadata.csv`, `.jsonl` or `.parquet` that has a
-    column `file_name` is an imagefolder of Hugging Face datasets. `{000000..000009}` in the name of a .tar stands for
-    several files.
+    A directory of .tar files and no images is a WebDataset; Parquet files may hold the images themselves; a directory
+    with a `metadata.csv`, `.jsonl` or `.parquet` that has a column `file_name` is an imagefolder of Hugging Face data
+    sets. `{000000..000009}` in the name of a .tar stands for several files.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def open_source(dataset: str, *, labels_from_folders: bool = False, label_column
     if name.endswith(TABLES):
         from tuilabel.datasets.sources.manifest import Manifest
 
-        return Manifest(ref)
+        return _parquet_images(ref, [ref]) or Manifest(ref)
     if name.rpartition(".")[2] in IMAGE_SUFFIXES:
         raise UsageError(f"{ref.location} is a single image: name its folder")
     raise UsageError(f"cannot read images from {ref.location}: name {_READABLE}")
@@ -95,31 +97,46 @@ def _folder(ref: FileRef, labels_from_folders: bool, label_column: str | None) -
     from tuilabel.datasets.sources.manifest import with_metadata
     from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 
+    packed = _packed(ref, labels_from_folders)
+    if packed is not None:
+        return packed
     if ref.is_local:
         directory = Directory(Path(ref.path), labels_from_folders=labels_from_folders)
-        shards = _only_tars(Path(ref.path))
-        if shards:
-            from tuilabel.datasets.sources.tars import Shards
-
-            return Shards(ref.location, [_tar(ref.child(shard), labels_from_folders) for shard in shards])
         return with_metadata(directory, ref, label_column)
     return with_metadata(RemoteDirectory(ref, labels_from_folders=labels_from_folders), ref, label_column)
 
 
-def _only_tars(folder: Path) -> list[str]:
-    """The .tar files of a folder that has no folders and, apart from hidden ones and texts, no other files."""
-    tars = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name.lower()
-                if name.endswith(_TARS):
-                    tars.append(entry.name)
-                elif not name.startswith(".") and not name.endswith((".txt", ".md", ".json")):
-                    return []
-    except OSError:
-        return []  # listing it will report why
-    return sorted(tars)
+def _packed(ref: FileRef, labels_from_folders: bool) -> Source | None:
+    """The shards of a WebDataset, or the Parquet files with images, in a folder without image files; else None.
+
+    Shards are in the folder itself, with whatever texts and tables, such as those of img2dataset; Parquet files also in
+    the folders in it, as in a data set of Hugging Face.
+    """
+    children = [(name, is_folder) for name, is_folder in ref.children() if not is_hidden(name)]
+    if any(is_image(name) for name, is_folder in children if not is_folder):
+        return None
+    folders = [name for name, is_folder in children if is_folder]
+    tars = [name for name, is_folder in children if not is_folder and name.lower().endswith(_TARS)]
+    if tars and not folders:
+        from tuilabel.datasets.sources.tars import Shards
+
+        return Shards(ref.location, [_tar(ref.child(tar), labels_from_folders) for tar in tars])
+    files = [name for name, is_folder in children if not is_folder]
+    for folder in folders if len(folders) <= _MAX_LOOKS else ():
+        inside = ref.child(folder).children()
+        if any(is_image(name) for name, _ in inside):
+            return None
+        files += [f"{folder}/{name}" for name, is_folder in inside if not is_folder]
+    return _parquet_images(ref, [ref.child(name) for name in files if name.lower().endswith(".parquet")])
+
+
+def _parquet_images(ref: FileRef, files: Sequence[FileRef]) -> Source | None:
+    """The Parquet files that hold images, if one of the first does."""
+    if not files or not files[0].name.lower().endswith(".parquet"):
+        return None
+    from tuilabel.datasets.sources.parquets import ParquetImages, holds_images
+
+    return ParquetImages(ref.location, files) if any(map(holds_images, files[:_MAX_LOOKS])) else None
 
 
 def _tar(ref: FileRef, labels_from_folders: bool) -> Tar:

@@ -43,7 +43,8 @@ class Record:
     Attributes
     ----------
     where : its line or row, for messages.
-    cells : the chosen cells, by what they were chosen for; `path`, if it was, is a text.
+    cells : the chosen cells, by what they were chosen for; `path`, if it was, is a text. `content` are the bytes of an
+        image, if the table holds them.
     label : the class; None if the row names none, or several.
     problem : why the row cannot be used, or why it names no class; empty if there is nothing to say.
     is_odd : whether the row cannot be read at all, so that it has no cells.
@@ -172,8 +173,10 @@ def record_of(where: str, values: Sequence[Any], chosen: Mapping[str, int]) -> R
     """The chosen cells of a row."""
     cells = {role: values[k] for role, k in chosen.items()}
     if "path" in cells:
-        path = cells["path"]
+        path = cells["path"].get("path") if isinstance(cells["path"], dict) else cells["path"]
         cells["path"] = path if isinstance(path, str) and path.strip() and "\0" not in path else ""
+    if isinstance(cells.get("content"), dict):
+        cells["content"] = cells["content"].get("bytes")
     names = classes_in(cells.get("label"))
     return Record(where, cells, names[0] if len(names) == 1 else None, several(names))
 
@@ -270,20 +273,24 @@ def _json_lines(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Reco
 def _parquet(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
     from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is rarely needed
 
+    from tuilabel.datasets.sources.parquets import class_names, image_column, named
+
     try:
         table = parquet.ParquetFile(file)
     except ArrowInvalid as error:
         raise wrong_format(".parquet") from error
-    names = table.schema_arrow.names
-    chosen = choose(names)
-    columns = sorted({names[k] for k in chosen.values()})
-    number = 0
-    for batch in table.iter_batches(batch_size=4096, columns=columns):
+    schema, number = table.schema_arrow, 0
+    chosen, image = dict(choose(schema.names)), image_column(schema)
+    if image is not None:
+        chosen["content"] = schema.names.index(image)
+    column_of = {role: schema.names[k] for role, k in chosen.items()}
+    names = class_names(schema, column_of.get("label", ""))
+    roles = {role: k for k, role in enumerate(column_of)}
+    for batch in table.iter_batches(4096 if image is None else 64, columns=sorted({*column_of.values()})):
         values: Mapping[str, Sequence[Any]] = batch.to_pydict()
         for k in range(batch.num_rows):
             number += 1
-            yield record_of(f"row {number}", [values[name][k] for name in columns], _positions(columns, names, chosen))
-
-
-def _positions(columns: Sequence[str], names: Sequence[str], chosen: Mapping[str, int]) -> dict[str, int]:
-    return {role: columns.index(names[k]) for role, k in chosen.items()}
+            cells = {role: values[column][k] for role, column in column_of.items()}
+            if "label" in cells:
+                cells["label"] = named(cells["label"], names)
+            yield record_of(f"row {number}", [*cells.values()], roles)

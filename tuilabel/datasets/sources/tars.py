@@ -39,6 +39,8 @@ from tuilabel.errors import TuilabelError, is_printable
 _OPENERS: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 _DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.error)
 _SIDECARS = (".cls", ".json", ".txt")  # the first one that names a class wins
+_MASKS = {"seg", "segmentation", "mask", "masks", "depth", "alpha", "annotation", "label", "normal", "canny", "edge"}
+_LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")  # masks are among these
 _LONGEST_LABEL = 64  # characters; a longer text is a caption
 _MAX_PER_KEY = 1000  # images
 _BLOCK = 512
@@ -50,7 +52,8 @@ class Tar:
     A plain one is read by offset, a compressed one from its start. Members whose path is absolute or points outside
     with `..` are skipped, as are links, devices and sparse files; nothing is extracted. As in WebDataset, a member
     directly before or after an image, with the same key (the name up to its first dot) and the suffix .cls, .json
-    (`label`, `class`, …) or .txt (one short line), names its class.
+    (`label`, `class`, …) or .txt (one short line), names its class. Of several images in such a sample one is listed:
+    the one without a word before its suffix (`0001.jpg`, not `0001.seg.png`), photographs before masks.
 
     Raises
     ------
@@ -152,7 +155,7 @@ class Tar:
 
     def _entries(self) -> Iterator[Entry]:
         """The images, each with the class that a member next to it names."""
-        key, waiting, labels = "", list[Entry](), dict[str, str]()
+        key, waiting, labels = "", list[Entry](), dict[str, str | None]()
         count = 0
         try:
             with self._opened() as (file, archive):
@@ -161,7 +164,7 @@ class Tar:
                     folder, _, last = name.rpartition("/")
                     stem, _, suffix = last.partition(".")
                     if key != f"{folder}/{stem}" or len(waiting) > _MAX_PER_KEY:
-                        yield from _with_class(waiting, labels)
+                        yield from self._sample(waiting, labels)
                         key, waiting, labels = f"{folder}/{stem}", [], {}
                     suffix = f".{suffix.lower()}"
                     if is_image(name):
@@ -171,9 +174,7 @@ class Tar:
                             count += 1
                     elif suffix in _SIDECARS and info.isreg() and info.size < 2**16:
                         file.seek(info.offset_data)
-                        label = _class_of(suffix, file.read(info.size))
-                        if label:
-                            labels[suffix] = label
+                        labels[suffix] = _class_of(suffix, file.read(info.size))
                     elif info.isreg() and suffix not in _SIDECARS:
                         self._skipped.pass_over(name)
                 if any(file.last):  # an archive ends with a block of zeros; `tarfile` also stops at a damaged one
@@ -184,7 +185,18 @@ class Tar:
             if not count:
                 raise self._ref.error(wrong_format(".tar") if isinstance(error, _DAMAGES) else error) from error
             self._skipped.add(self._ref.name, f"truncated or damaged after {count:,} images: {reason_of(error)}")
-        yield from _with_class(waiting, labels)
+        yield from self._sample(waiting, labels)
+
+    def _sample(self, entries: Sequence[Entry], labels: dict[str, str | None]) -> Iterator[Entry]:
+        """The images with one key, with the class that their sample names; of several only the main one."""
+        label = next((labels[suffix] for suffix in _SIDECARS if labels.get(suffix)), None)
+        main = _main_image(entries) if len(entries) > 1 else None
+        belongs_together = bool(labels) or any(_inner_word(entry.name) in _MASKS for entry in entries)
+        for entry in entries:
+            if main is None or entry is main or not belongs_together:
+                yield Entry(entry.name, entry.size, entry.stamp, label)
+            else:
+                self._skipped.add(entry.name, f"another image of the sample of {main.name}")
 
     def _entry(self, name: str, info: tarfile.TarInfo) -> Entry | None:
         if is_hidden(name) and not is_unsafe(name):
@@ -322,9 +334,16 @@ def _skip_reason(info: tarfile.TarInfo) -> str | None:
     return str(too_large(info.size)) if info.size > MAX_FILE_BYTES else None
 
 
-def _with_class(entries: Sequence[Entry], labels: dict[str, str]) -> Iterator[Entry]:
-    label = next((labels[suffix] for suffix in _SIDECARS if suffix in labels), None)
-    return (Entry(entry.name, entry.size, entry.stamp, label) for entry in entries)
+def _main_image(entries: Sequence[Entry]) -> Entry | None:
+    """The image of a sample that is not about another one of it; None if that cannot be told."""
+    plain = [entry for entry in entries if not _inner_word(entry.name)]
+    photographs = [entry for entry in plain if not entry.name.lower().endswith(_LOSSLESS)]
+    return next(iter(photographs or plain), None)
+
+
+def _inner_word(name: str) -> str:
+    """What is between the key and the suffix of an image: `seg` in 0001.seg.png."""
+    return name.rpartition("/")[2].partition(".")[2].rpartition(".")[0].lower()
 
 
 def _class_of(suffix: str, content: bytes) -> str | None:

@@ -7,12 +7,13 @@ import codecs
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from io import TextIOWrapper
 from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_FEWEST_CAPTIONS, _MANY_CAPTIONS, _WORDS_OF_CAPTIONS, _MOSTLY = 3, 30, 3, 0.8
 _LONGEST_LITERAL = 10_000  # characters
 _UPLOAD = re.compile(r"(?:^|/)upload/(?:.*/)?[0-9a-f]{8}-([^/]+)$")  # where Label Studio keeps what was uploaded
 
@@ -69,6 +70,18 @@ def class_text(value: object) -> str | None:
     """The class that a cell names; None if that is none, or several."""
     names = classes_in(value)
     return names[0] if len(names) == 1 else None
+
+
+def are_captions(counts: Mapping[str, int]) -> bool:
+    """Whether texts are captions and not classes, given how many images have each: nearly all of them differ.
+
+    Of a few images that is said only if the texts have several words.
+    """
+    n = sum(counts.values())
+    if n < _FEWEST_CAPTIONS or len(counts) <= _MOSTLY * n:
+        return False
+    words = sum(len(text.split()) for text in counts) / len(counts)
+    return n >= _MANY_CAPTIONS or words >= _WORDS_OF_CAPTIONS
 
 
 def paths_meant(text: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.tables import LABELS, PATHS, Record, position, read_records
 from tuilabel.errors import TuilabelError, UsageError
@@ -18,6 +19,8 @@ from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 COLUMNS = ("id", "path", "label", "annotator", "labelled_at", "seconds")
 MARKS = ("flagged", "flagged_by", "note", "noted_by")
 """Columns after `COLUMNS` where any image has a flag or a note."""
+ID_LENGTH = 32
+_SMALL = 2**14  # bytes: small images are kept, as they may be rows of an array; others are found by their id
 _LABEL_STUDIO = {"id", "annotator", "annotation_id"}
 _OF_LABEL_STUDIO = {*_LABEL_STUDIO, "created_at", "updated_at", "lead_time", "agreement", "history"}
 
@@ -87,17 +90,19 @@ def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -
 def imported_row(record: Record) -> ImportedLabel:
     """The label in a row of a table."""
     cells = record.cells
-    item = text_value(cells.get("id"))
+    item, content = text_value(cells.get("id")), cells.get("content")
+    embedded = content if isinstance(content, bytes) else None
     return ImportedLabel(
         where=record.where,
         label=record.label or "",
-        id=item,
+        id=file_id(embedded) if embedded is not None and len(item) != ID_LENGTH else item,
         # Without paths the ids may be names of files; numbers are rather those of rows.
         path=cells.get("path", "" if item.isdigit() else item),
         annotator=text_value(cells.get("annotator")),
         at=time_value(cells.get("at")),
         problem=record.problem,
         is_odd=record.is_odd,
+        content=None if embedded is None or len(embedded) > _SMALL else partial(bytes, embedded),
         **marks_of(cells),
     )
 

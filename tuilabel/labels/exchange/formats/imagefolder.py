@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,9 @@ from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.sources import Source, SourceError, open_source
 from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
+from tuilabel.datasets.sources.tars import Shards, Tar
+from tuilabel.datasets.sources.texts import are_captions
+from tuilabel.errors import UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
@@ -43,6 +47,8 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
     manifest = read_manifest(source)
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
     entries = sorted(images.list(), key=lambda entry: entry.name)
+    if isinstance(images, Tar | Shards) and are_captions(Counter(entry.label for entry in entries if entry.label)):
+        raise UsageError(f"{source} has no classes: the texts beside its images nearly all differ, as captions do")
     # Each image of a compressed archive would be read from the start of it: all at once they are only identified.
     ids = _ids(images, [entry.name for entry in entries]) if images.sequential else {}
     for entry in entries:

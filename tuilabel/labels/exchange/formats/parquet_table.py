@@ -34,17 +34,17 @@ def write_parquet(
         *([("confidence", pa.float32())] if table.confidence else marks),
         *((f"p_{name}", pa.float32()) for name in classes if table.probabilities),
     ]
-    schema = pa.schema([pa.field(_utf8(name), kind) for name, kind in fields])
+    schema = pa.schema([pa.field(utf8(name), kind) for name, kind in fields])
     written = 0
     with atomic_write(out) as temporary, parquet.ParquetWriter(temporary, schema) as writer:
         for chunk in _chunks(table.rows):
-            columns: list[list[Any]] = [[_utf8(getattr(row, name)) for row in chunk] for name in COLUMNS[:4]]
+            columns: list[list[Any]] = [[utf8(getattr(row, name)) for row in chunk] for name in COLUMNS[:4]]
             columns += [[row.labelled_at for row in chunk], [row.seconds for row in chunk]]
             if table.confidence:
                 columns.append([row.confidence for row in chunk])
             if table.marks:
                 columns.append([row.flagged for row in chunk])
-                columns += [[_utf8(getattr(row, name)) for row in chunk] for name in MARKS[1:]]
+                columns += [[utf8(getattr(row, name)) for row in chunk] for name in MARKS[1:]]
             if table.probabilities:
                 columns += [[(row.probabilities or ())[k] for row in chunk] for k in range(len(classes))]
             arrays = [pa.array(column, kind) for column, (_, kind) in zip(columns, fields, strict=True)]
@@ -64,7 +64,7 @@ def _chunks(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
         yield chunk
 
 
-def _utf8(text: str) -> str:
+def utf8(text: str) -> str:
     """Text with escapes for the bytes of a file name that are not valid UTF-8: Parquet cannot hold those."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
