@@ -61,6 +61,7 @@ def export(
     file_format: str | None = None,
     project: str | Path | None = None,
     resolve: str = "latest",
+    where: str | None = None,
     force: bool = False,
     link: str = "copy",
     split: tuple[int, int, int] | None = None,
@@ -80,6 +81,7 @@ def export(
     file_format : the name of an export format, or "onnx" or "torch" for the model. By default the suffix of `out`
         decides; csv if no format has that suffix.
     resolve : which label an image gets if several annotators labelled it: "latest", "majority" or "unanimous".
+    where : a filter of the labels to write, such as "class:cat flagged"; see `tuilabel.labels.filters`.
     force : overwrite `out` if it exists.
     link, split, seed : see `ExportOptions`; `seed` also seeds the model. None is 0 for a split.
     dataset, project, learner, encoder, checkpoint, latents, device, data_dir : see `predict`.
@@ -103,6 +105,7 @@ def export(
         project=options.project,
         data_dir=options.data_dir,
         resolve=resolve,
+        where=where,
         options=ExportOptions(force=force, link=link, split=split, seed=seed or 0),
         learner=learner,
         encoder=encoder,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.helpers.exchange import label_all
+from tests.helpers.exchange import answer, label_all
 from tests.helpers.program import Runner
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import ImagePool, open_pool
@@ -111,6 +111,46 @@ def test_an_export_is_imported_after_a_dry_run(
     assert stats["accuracy"]["audit"] is None
     table = run("export", "--project", "fresh", "--data-dir", tiny.data_dir).stdout
     assert {row["id"]: row["label"] for row in csv.DictReader(io.StringIO(table))} == names(pool)
+
+
+def test_flags_and_notes_are_counted_exported_and_filtered(
+    labelled: Path, pool: ImagePool, run: Runner, tiny: Tiny, tmp_path: Path
+) -> None:
+    store = LabelStore.open(labelled / "labels.db")
+    flags = [answer(pool, k, None, 200 + k, "bob", kind="flag") for k in (3, 7, 150)]
+    store.append([*flags, answer(pool, 7, None, 300, "eve", kind="note", note="a coat, [maybe]")])
+    store.close()
+    where = ["fashion-mnist", "--data-dir", tiny.data_dir]
+    stats = json.loads(run("stats", *where, "--json").stdout)
+    assert {name: stats[name] for name in ("labelled", "flagged", "flagged_only", "notes")} == {
+        "labelled": 100, "flagged": 3, "flagged_only": 1, "notes": 1,
+    }  # fmt: skip
+    assert (stats["flagged_by"], stats["noted_by"]) == ({"bob": 3}, {"eve": 1})
+    text = run("stats", *where).stdout
+    assert "3, by bob 3" in text
+    assert "1, by eve 1" in text
+    done = run("export", *where)
+    assert done.stderr == "1 image without a label written as well, for flags and notes\n"
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == 101
+    assert [row["path"] for row in rows if row["flagged"] == "true"] == [f"fashion-mnist#{k}" for k in (3, 7, 150)]
+    assert rows[7]["note"] == "a coat, [maybe]"
+    assert rows[100]["label"] == ""
+    flagged = list(csv.DictReader(io.StringIO(run("export", *where, "--flagged", "--where", "labelled").stdout)))
+    assert [row["path"] for row in flagged] == ["fashion-mnist#3", "fashion-mnist#7"]
+    done = run("export", *where, "--where", "by:zoe")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nothing matches by:zoe: choose another `--where`" in done.stderr
+    done = run("export", *where, "--where", "class:Hat")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no class 'Hat'" in done.stderr
+    done = run("export", *where, "--format", "imagefolder", "--out", "folders")
+    assert "1 image without a label left out, with flags and notes: imagefolder has no room for them" in done.stderr
+    run("import", "folders", *where, "--project", "fresh", "--apply")
+    stats = json.loads(run("stats", "--project", "fresh", "--data-dir", tiny.data_dir, "--json").stdout)
+    assert (stats["labelled"], stats["flagged_by"], stats["noted_by"]) == (
+        100, {"imagefolder:bob": 2}, {"imagefolder:eve": 1},
+    )  # fmt: skip
 
 
 def test_names_from_files_are_escaped_before_they_are_printed(

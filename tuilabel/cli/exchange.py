@@ -58,6 +58,11 @@ def export(
             help="Which label to export if annotators disagree: latest, majority, unanimous.",
         ),
     ] = "latest",
+    where: Annotated[
+        str | None,
+        typer.Option("--where", metavar="FILTER", help="Only what matches, such as 'class:cat by:ada -flagged'."),
+    ] = None,
+    flagged: Annotated[bool, typer.Option("--flagged", help="Only flagged images, with or without a label.")] = False,
     link: Annotated[
         str, typer.Option("--link", help="How to put image files into a folder: copy, hard (link), symlink.")
     ] = "copy",
@@ -107,6 +112,7 @@ def export(
         project=project,
         data_dir=data_dir,
         resolve=resolve,
+        where=" ".join(filter(None, ("flagged" if flagged else "", where))) or None,
         options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed or 0),
         learner=learner,
         encoder=encoder,

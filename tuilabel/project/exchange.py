@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from tuilabel.datasets import DatasetLike, ImagePool, announcer, open_pool
 from tuilabel.encoders import DEFAULT_ENCODER, Encoder
 from tuilabel.errors import TuilabelError, UsageError, pluralize, printable
-from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, with_current_names
+from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
+from tuilabel.labels.events import current_flags, current_notes
 from tuilabel.labels.exchange import (
     FORMATS,
     ExportOptions,
@@ -33,6 +34,7 @@ from tuilabel.labels.exchange import (
 from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import Conflict, ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
+from tuilabel.labels.filters import Filter, Subject
 from tuilabel.learner.base import needs_encoder
 from tuilabel.project.locate import find_project, locate_project, project_images, project_pool
 from tuilabel.project.options import ModelOptions
@@ -139,6 +141,7 @@ def export_labels(
     project: Path | None = None,
     data_dir: Path | None = None,
     resolve: str = "latest",
+    where: str | None = None,
     options: ExportOptions = ExportOptions(),  # noqa: B008 - frozen
     learner: str | None = None,
     encoder: str | None = None,
@@ -157,13 +160,15 @@ def export_labels(
     project : the project's directory, by default `DATASET.tuilabel` in the working directory.
     data_dir : the torchvision root folder of built-in datasets.
     resolve : what to do if several annotators labelled an image; see `resolve_answers`.
+    where : a filter of what to write, such as `class:cat flagged`; see `Filter`.
     learner, encoder, checkpoint, latents, device : see `ModelOptions`; for the format cleanlab, which needs a model.
     note : called with a line before a step that takes time.
 
     Raises
     ------
-    UsageError : if `file_format`, `resolve` or an option is unknown, or the format cannot be written to an open file.
-    TuilabelError : if there is no project, or `out` exists already or cannot be written.
+    UsageError : if `file_format`, `resolve`, `where` or an option is unknown, or the format cannot be written to a
+        stream.
+    TuilabelError : if there is no project, nothing matches `where`, or `out` exists already or cannot be written.
     """
     by_suffix = format_for_path(out) if isinstance(out, Path) else None
     label_format = get_format(file_format or by_suffix or "csv")
@@ -178,6 +183,11 @@ def export_labels(
     resolved = resolve_answers(events, resolve)
     rows = rows_from(resolved.labels, events, pool)
     unlabelled = rows_without_label(events, pool)
+    if where is not None:
+        chosen_items = _matching(Filter.parse(where, classes), resolved.labels, events)
+        rows, unlabelled = ([row for row in part if row.id in chosen_items] for part in (rows, unlabelled))
+        if not (rows or unlabelled):
+            raise TuilabelError(f"nothing matches {where}: choose another `where`")
     rows += unlabelled if label_format.without_label else []
     if label_format.name == "cleanlab" and options.out_of_fold is None:
         model = ModelOptions(
@@ -209,6 +219,17 @@ def export_labels(
         gone=sum(row.index < 0 or not pool.files.names(row.index) for row in rows),
         notes=(*_without_label(unlabelled, label_format), *written.notes),
     )
+
+
+def _matching(where: Filter, labels: Sequence[Event], events: Sequence[Event]) -> set[str]:
+    """Ids of the items that a filter finds; of those that several annotators labelled, by the resolved label."""
+    flags, notes = current_flags(events), current_notes(events)
+    answers = current_answers(events) | {event.item: event for event in labels}
+    return {
+        item
+        for item in answers.keys() | notes.keys()
+        if where.matches(Subject(answers.get(item), flags.get(item), (notes[item].note or "") if item in notes else ""))
+    }
 
 
 def _without_label(rows: Sequence[LabelRow], label_format: Format) -> list[str]:

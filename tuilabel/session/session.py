@@ -9,6 +9,7 @@ session.statistics()                 # a frozen snapshot of all figures
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
@@ -22,6 +23,7 @@ from tuilabel.estimate import MeasuredPrecision, expected_precision, measured_pr
 from tuilabel.labels import ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
+from tuilabel.labels.filters import Filter, Subject
 from tuilabel.learner.trainer.messages import (
     Message,
     PoolChanged,
@@ -262,6 +264,17 @@ class LabellingSession:
     def note_on(self, pool_idx: int) -> str | None:
         """The note on an item; None if it has none."""
         return self._answers.notes.get(pool_idx)
+
+    def matches(self, where: Filter, pool_idx: int) -> bool:
+        """Whether an item's standing answer, flag and note meet a filter."""
+        note = self.note_on(pool_idx) or ""
+        return where.matches(Subject(self.answer_at(pool_idx), self.flag_on(pool_idx), note))
+
+    @property
+    def annotators(self) -> tuple[str, ...]:
+        """Who has given answers that stand, most answers first."""
+        counts = Counter(event.annotator for event in self._ledger.standing.values())
+        return tuple(name for name, _ in counts.most_common())
 
     def notes(self) -> dict[int, str]:
         """Every note, by pool index."""

@@ -139,6 +139,16 @@ ACTIONS: Final = (
         "Answer",
         (HISTORY, REVIEW),
     ),
+    Action(
+        "filter",
+        ("vertical_line",),
+        "filter",
+        "filter",
+        "Show only some answers, by class, annotator, flag, note or audit; again: show all.",
+        "View",
+        (REVIEW, HISTORY),
+        6,
+    ),
     Action("left", ("left",), "move(-1)", "left", "Move to the image on the left.", "Move"),
     Action("right", ("right",), "move(1)", "right", "Move to the image on the right.", "Move"),
     Action("up", ("up",), "move_row(-1)", "up", "Move up a row.", "Move"),
@@ -403,7 +413,7 @@ def key_table(actions: Sequence[Action] = ACTIONS) -> str:
     lines = ["| key | command | what it does | screens |", "| --- | --- | --- | --- |"]
     for action in actions:
         screens = "all" if action.screens == ALL_SCREENS else ", ".join(action.screens)
-        keys = " ".join(f"`{shown_key(key)}`" for key in action.keys)
+        keys = " ".join(f"`{shown_key(key)}`" for key in action.keys).replace("|", "\\|")
         lines.append(f"| {keys} | {action.name} | {action.help} | {screens} |")
     return "\n".join(lines)
 

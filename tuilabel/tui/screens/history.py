@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from itertools import islice
 
 from tuilabel.tui.actions import HISTORY
-from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.screens.filtered import FilteredScreen
 from tuilabel.tui.state import AppState
 
 SHOWN = 1000  # answers; older ones are in the review and in exports
 
 
-class HistoryScreen(AnnotationScreen):
+class HistoryScreen(FilteredScreen):
     """A class key changes the focused answer; the order stays the same while the screen is open."""
 
     NAME = HISTORY
@@ -20,7 +20,14 @@ class HistoryScreen(AnnotationScreen):
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
-        self._indices = [entry.index for entry in islice(self.session.history(), SHOWN)]
+        self._every = [entry.index for entry in self.session.history()]
+        self._indices = self._every[:SHOWN]
+
+    def every_item(self) -> Sequence[int]:
+        return self._every
+
+    def show_filtered(self) -> None:
+        self._indices = list(islice(filter(self.found, self._every), SHOWN))
 
     @property
     def items(self) -> Sequence[int]:
@@ -37,11 +44,14 @@ class HistoryScreen(AnnotationScreen):
         if event is None:
             return [("  ·  removed", "warn")]
         when = event.at.astimezone().strftime("%d %b %H:%M")
+        flag = self.session.flag_on(index)
         pieces = [(f"  ·  {event.annotator}, {when}, round {event.round}", "text")]
+        if flag is not None and flag.annotator != event.annotator:
+            pieces.append((f"  ·  ⚑ {flag.annotator}", "text"))
         return [*pieces, (f"  ·  “{note}”", "text")] if note else pieces
 
     def empty_text(self) -> str:
-        return "No answers yet.\n\nPress Esc to go back."
+        return super().empty_text() if self.where else "No answers yet.\n\nPress Esc to go back."
 
     def to_select(self, positions: Sequence[int]) -> list[int]:
         return [self._indices[position] for position in positions]

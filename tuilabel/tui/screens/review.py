@@ -9,11 +9,11 @@ from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session import Belief
 from tuilabel.session.review import ReviewItem
 from tuilabel.tui.actions import REVIEW
-from tuilabel.tui.screens.annotation import AnnotationScreen
+from tuilabel.tui.screens.filtered import FilteredScreen
 from tuilabel.tui.state import AppState
 
 
-class ReviewScreen(AnnotationScreen):
+class ReviewScreen(FilteredScreen):
     """Enter keeps a label and a class key changes it; both move the focus on."""
 
     NAME = REVIEW
@@ -21,6 +21,7 @@ class ReviewScreen(AnnotationScreen):
 
     def __init__(self, state: AppState) -> None:
         super().__init__(state)
+        self._every: list[ReviewItem] | None = None
         self._list: list[ReviewItem] | None = None
         self._reviewed: set[int] = set()
 
@@ -28,6 +29,12 @@ class ReviewScreen(AnnotationScreen):
         super().on_mount()
         self.session.model_queries.ask_review()
         self._update_list()
+
+    def every_item(self) -> Sequence[int]:
+        return [item.index for item in self._every or ()]
+
+    def show_filtered(self) -> None:
+        self._list = None if self._every is None else [item for item in self._every if self.found(item.index)]
 
     @property
     def items(self) -> Sequence[int]:
@@ -61,7 +68,7 @@ class ReviewScreen(AnnotationScreen):
         if not self._list:
             return [("  review", "dim"), *weak]
         item = self._list[self.focused_item]
-        left = len(self._list) - len(self._reviewed)
+        left = sum(item.index not in self._reviewed for item in self._list)
         sure = "" if item.confidence is None else f" {item.confidence:.0%}"
         annotations = (
             "" if not item.by else "  " + ", ".join(f"{who}: {self.session.classes[label]}" for who, label in item.by)
@@ -78,6 +85,8 @@ class ReviewScreen(AnnotationScreen):
             trainer = self.session.trainer_state
             done = f"{trainer.done} of {trainer.total}" if trainer.doing == "review" else "waiting for the trainer"
             return f"Checking labels by models that were not trained on them: {done}\n\nPress Esc to go back."
+        if self.where is not None:
+            return super().empty_text()
         agreement = self.session.model_queries.agreement()
         if agreement is not None and agreement.too_weak:
             return (
@@ -116,7 +125,8 @@ class ReviewScreen(AnnotationScreen):
     def _update_list(self) -> None:
         if not self._reviewed:
             review = self.session.model_queries.review()
-            self._list = self._list if review is None else review
+            self._every = self._every if review is None else review
+            self.show_filtered()
             self.refresh_view()
 
     def _show_items(self) -> None:
