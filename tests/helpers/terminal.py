@@ -161,6 +161,13 @@ class Terminal:
             self.read(0.05)
         return time.perf_counter() - begin
 
+    def wait_for_gone(self, text: str, seconds: float = 60) -> None:
+        """Read until `text` is no longer on the screen."""
+        begin = time.perf_counter()
+        while text in self.text:
+            assert time.perf_counter() - begin < seconds, f"{text!r} never went; the screen:\n{self.text}"
+            self.read(0.05)
+
     def wait_for_exit(self, seconds: float = 30) -> int:
         begin = time.perf_counter()
         while self.exit_code is None:

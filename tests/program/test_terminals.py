@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.painting import PaintingTerminal
 from tests.helpers.program import FIRST_START, IMAGES, Runner, tiny_command
-from tests.helpers.terminal import TUILABEL, Terminal
+from tests.helpers.terminal import PLAIN, TUILABEL, Terminal
 from tests.helpers.tiny import Tiny
+from tuilabel.render.inline import MARK
 
 KITTY = {
     b"\x1b[>q": b"\x1bP>|kitty(0.35.2)\x1b\\",
@@ -21,6 +23,11 @@ KITTY = {
     b"\x1b[16t": b"\x1b[6;16;8t",
     b"\x1b[c": b"\x1b[?62c",
 }
+PAINTING = {
+    "sixel": ({**PLAIN, b"\x1b[16t": b"\x1b[6;16;8t", b"\x1b[c": b"\x1b[?62;4c"}, b"\x1bP0;1;0q"),
+    "iterm2": ({b"\x1b[>q": b"\x1bP>|iTerm2 3.5.0\x1b\\", **PLAIN}, b"\x1b]1337;File="),
+}
+"""The answers of a terminal that paints images, and how an image begins."""
 OVER_SSH = {"SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22", "COLORTERM": "", "TMUX": ""}
 PLACEHOLDER = "\U0010eeee".encode()
 DIRECT, INDEXED = rb"\x1b\[[\d;]*[34]8;2;", rb"\x1b\[[\d;]*[34]8;5;"
@@ -62,14 +69,71 @@ def test_kitty_gets_images_before_their_cells_few_bytes_per_key_and_a_cleanup_at
         assert terminal.output.rindex(b"\x1b_Ga=d") < terminal.output.rindex(b"\x1b[?1049l")
 
 
-def test_the_notice_on_dropped_colours_is_shown_once(tiny: Tiny, tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["sixel", "iterm2"])
+def test_images_are_painted_under_dialogs_and_fall_back_to_blocks(tiny: Tiny, tmp_path: Path, protocol: str) -> None:
+    answers, begins = PAINTING[protocol]
+    with Terminal(tiny_command(tiny), directory=tmp_path, environment=OVER_SSH, answers=answers) as terminal:
+        terminal.wait_for(IMAGES, FIRST_START)
+        terminal.settle()
+        painted = PaintingTerminal(120, 40)
+        painted.feed(on_the_screen(terminal).decode())
+        assert painted.images >= 20
+        before = painted.canvas >= 0
+        assert 0.2 < before.mean() < 0.8
+        assert MARK not in terminal.text
+        assert "Ctrl+G blocks" in terminal.text.splitlines()[0]
+        begin = len(terminal.output)
+        terminal.type("1")
+        terminal.wait_for(r"\b1 of 300 labelled")
+        terminal.settle()
+        assert len(terminal.output) - begin < 1500
+        assert begins not in terminal.output[begin:]
+
+        terminal.type("?")
+        terminal.wait_for("Undo the last step")
+        terminal.settle()
+        painted.feed(terminal.output[begin:].decode())
+        assert (painted.canvas >= 0).mean() < before.mean()
+        begin = len(terminal.output)
+        terminal.key("escape")
+        terminal.wait_for(r"\b1 of 300 labelled")
+        terminal.settle()
+        painted.feed(terminal.output[begin:].decode())
+        assert ((painted.canvas >= 0) == before).all()
+
+        begin = len(terminal.output)
+        terminal.type("\x07")
+        terminal.wait_for_gone("Ctrl+G blocks")
+        terminal.settle()
+        painted.feed(terminal.output[begin:].decode())
+        assert (painted.canvas == -1).all()
+        terminal.key("ctrl+q")
+        terminal.wait_for_exit()
+    with Terminal(tiny_command(tiny), directory=tmp_path, environment=OVER_SSH, answers=answers) as terminal:
+        terminal.wait_for(r"1 of 300 labelled", FIRST_START)
+        terminal.wait_for("[▌▐▚▞]")
+        terminal.settle()
+        assert begins not in terminal.output
+        terminal.type("\x07")
+        terminal.wait_for(r"Ctrl\+G blocks")
+        terminal.settle()
+        assert begins in terminal.output
+
+
+def test_the_notice_on_dropped_colours_stays_until_it_is_dismissed(tiny: Tiny, tmp_path: Path) -> None:
     environment = {**OVER_SSH, "TUILABEL_CACHE": str(tmp_path / "cache")}
     notice = "TUILABEL_COLOR=truecolor"
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=environment) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.wait_for(notice)
+        terminal.type("1")
+        terminal.wait_for("1 of 300 labelled")
+        terminal.settle()
+        assert notice in terminal.text
         assert re.search(INDEXED, on_the_screen(terminal))
         assert not re.search(DIRECT, on_the_screen(terminal))
+        terminal.key("escape")
+        terminal.wait_for_gone(notice)
     with Terminal(tiny_command(tiny), directory=tmp_path, environment=environment) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.settle()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-import zlib
 from base64 import b64decode
+from io import BytesIO
 from itertools import groupby
 
 import numpy as np
 import pytest
+from PIL import Image
 from rich.cells import cell_len
 from rich.color import Color, ColorSystem
 from rich.console import Console
 from rich.segment import Segment
 from textual.strip import Strip
 
-from tests.helpers.colour import SHAPES, shown_by_blocks
+from tests.helpers.colour import SHAPES, lab_error, shown_by_blocks
+from tests.helpers.folders import photograph
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import UsageError
 from tuilabel.render import RENDERERS, CellPicture, PictureSource, get_renderer, picture_source
@@ -163,8 +165,8 @@ def image_sent(before: str) -> tuple[dict[str, str], np.ndarray]:
     assert all("q=2" in control for control, _ in chunks)
     assert [control.endswith("m=0") for control, _ in chunks] == [False] * (len(chunks) - 1) + [True]
     control = dict(part.split("=") for part in chunks[0][0].split(","))
-    pixels = np.frombuffer(zlib.decompress(b64decode("".join(data for _, data in chunks))), dtype=np.uint8)
-    return control, pixels.reshape(int(control["v"]), int(control["s"]), 3)
+    assert control["f"] == "100"
+    return control, np.asarray(Image.open(BytesIO(b64decode("".join(data for _, data in chunks)))).convert("RGB"))
 
 
 @pytest.mark.parametrize("colours", ["truecolor", "256"])
@@ -196,8 +198,34 @@ def test_kitty_cells_encode_image_row_and_column(mnist: ImagePool, colours: str)
 
 def test_large_images_are_sent_in_chunks_and_no_larger_than_their_cells() -> None:
     image = np.random.default_rng(0).integers(0, 256, (900, 1200, 3), dtype=np.uint8)
-    _, pixels = image_sent(get_renderer("kitty").draw(image, 20, 10).before)
-    assert pixels.shape == (320, 320, 3)
+    _, pixels = image_sent(get_renderer("kitty", cell=(8, 16)).draw(image, 20, 10).before)
+    assert pixels.shape == (160, 160, 3)
+
+
+def test_a_large_view_takes_at_most_150_kb_and_looks_the_same() -> None:
+    """A cell of 112 × 112 pixels gets 112 × 112, a large view as many as go into the bytes."""
+    image = np.asarray(photograph(2, 800, 600))
+    renderer = get_renderer("kitty", cell=(8, 16))
+    _, small = image_sent(renderer.draw(image, 14, 7).before)
+    assert small.shape == (112, 112, 3)
+    before = renderer.draw(image, 80, 30).before
+    _, pixels = image_sent(before)
+    assert 100_000 < len(before) < 155_000
+    assert min(pixels.shape[:2]) > 150
+    wanted, shown = (
+        np.asarray(Image.fromarray(one).resize((160, 120), Image.Resampling.BOX)) for one in (image, pixels)
+    )
+    assert lab_error(wanted, shown) < 4
+
+
+def test_inside_tmux_images_of_kitty_are_passed_on() -> None:
+    image = np.zeros((8, 8, 1), dtype=np.uint8)
+    drawing = get_renderer("kitty", passthrough=True).draw(image, 4, 2)
+    wrapped = re.fullmatch(r"\x1bPtmux;((?:[^\x1b]|\x1b\x1b)*)\x1b\\", drawing.before)
+    assert wrapped is not None
+    _, pixels = image_sent(wrapped[1].replace("\x1b\x1b", "\x1b"))
+    assert (pixels == 0).all()
+    assert drawing.after.startswith("\x1bPtmux;\x1b\x1b_Ga=d")
 
 
 def test_placeholders_are_never_split() -> None:
@@ -215,7 +243,7 @@ def test_kitty_needs_more_than_16_colours() -> None:
     with pytest.raises(UsageError, match="256 colours"):
         get_renderer("kitty", colours="16")
     with pytest.raises(UsageError, match="halfblock, quadrant"):
-        get_renderer("sixel")
+        get_renderer("photo")
 
 
 # -- the source -------------------------------------------------------------------------------------------------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,6 +94,10 @@ def test_replies_are_interpreted() -> None:
         sixel=True,
         cell_pixels=(8, 16),
     )
+    painting = parse(["\x1b]1337;Capabilities=T3CwLrMSc7UUw9Ts3BFGsSyHSx\x1b\\", "\x1b[?1;0;256S", "\x1b[?62;4c"], 0.1)
+    assert (painting.iterm2_images, painting.sixel, painting.registers) == (True, True, 256)
+    other = parse(["\x1b]1337;Capabilities=T2FoSx\x07", "\x1b[?1;3;0S", "\x1b[?62c"], 0.1)
+    assert (other.iterm2_images, other.sixel, other.registers) == (False, False, None)
     assert parse(["\x1bP>|tmux 3.3a\x1b\\"], None).name == "tmux"
     assert parse(["\x1bP>|VTE(7600)\x1b\\"], None).version == "7600"
     assert not parse(["\x1bP0$r\x1b\\", "\x1bP1$r0;48:5:16m\x1b\\", "\x1b_Gi=31;EINVAL\x1b\\"], None).truecolor
@@ -99,6 +106,7 @@ def test_replies_are_interpreted() -> None:
 # -- decisions --------------------------------------------------------------------------------------------------
 
 KITTY = Replies(asked=True, answered=True, name="kitty", version="0.35.2", kitty_graphics=True)
+SIXEL = Replies(asked=True, answered=True, name="XTerm", version="390", sixel=True, cell_pixels=(8, 16))
 XTERM = {"TERM": "xterm-256color"}
 TRUE = {**XTERM, "COLORTERM": "truecolor"}
 SSH = {**XTERM, "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}
@@ -125,6 +133,18 @@ SSH = {**XTERM, "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}
         ({**TRUE, "TERM": "screen-256color", "STY": "1.pts"}, None, "blocks", "256"),
         (SSH, Replies(asked=True, name="tmux 3.3a", kitty_graphics=True), "blocks", "256"),
         ({**TRUE, "VTE_VERSION": "6003"}, None, "blocks", "truecolor"),
+        (TRUE, SIXEL, "sixel", "truecolor"),
+        (XTERM, SIXEL, "sixel", "256"),
+        ({"TERM": "xterm"}, SIXEL, "sixel", "16"),
+        ({**TRUE, "NO_COLOR": "1"}, SIXEL, "ascii", "truecolor"),
+        (TRUE, replace(SIXEL, registers=16), "blocks", "truecolor"),
+        (TRUE, replace(SIXEL, cell_pixels=None), "blocks", "truecolor"),
+        ({**TRUE, "TMUX": "x", "PATH": ""}, SIXEL, "blocks", "truecolor"),
+        (TRUE, replace(SIXEL, name="iTerm2", version="3.5.0"), "iterm2", "truecolor"),
+        (TRUE, replace(SIXEL, name="WezTerm", version="20240203-110809-5046fc22"), "iterm2", "truecolor"),
+        (TRUE, replace(SIXEL, name="other", iterm2_images=True), "iterm2", "truecolor"),
+        ({**TRUE, "TERM_PROGRAM": "iTerm.app"}, Replies(asked=True, answered=True), "iterm2", "truecolor"),
+        (TRUE, replace(KITTY, iterm2_images=True, sixel=True), "kitty", "truecolor"),
         ({**TRUE, "VTE_VERSION": "6800"}, None, "fine-blocks", "truecolor"),
     ],
 )
@@ -143,13 +163,28 @@ def test_arguments_win_over_variables_and_variables_over_the_terminal() -> None:
     by_variable = detect(replies=KITTY, environ=environ)
     assert (by_variable.images, by_variable.images_why) == ("sextant", "TUILABEL_IMAGES")
     assert (by_variable.colours, by_variable.colours_why) == ("16", "TUILABEL_COLOR")
-    assert detect("kitty", environ={**TRUE, "TMUX": "x"}).images == "kitty"  # an explicit choice is respected
+    inside = detect("kitty", environ={**TRUE, "TMUX": "x", "PATH": ""})
+    assert (inside.images, inside.passthrough) == ("kitty", True)  # an explicit choice is respected
+    assert detect("sixel", environ=TRUE).images == "sixel"
+
+
+def test_tmux_passes_images_on_where_it_is_allowed_to(tmp_path: Path) -> None:
+    """A tmux that answers as one would that runs in kitty."""
+    tmux = tmp_path / "tmux"
+    for says, images in (("xterm-kitty on", "kitty"), ("xterm-kitty off", "blocks"), ("xterm-256color on", "blocks")):
+        tmux.write_text(f'#!/bin/sh\ncase "$*" in *termname*) echo "{says}" ;; *) echo RGB ;; esac\n')
+        tmux.chmod(0o755)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", str(tmp_path))
+            info = detect(environ={**XTERM, "TERM": "tmux-256color", "TMUX": "x"}, replies=Replies(asked=True))
+        assert (info.images, info.passthrough) == (images, images == "kitty")
+        assert info.blocks == "blocks"
 
 
 @pytest.mark.parametrize(
     ("images", "colour", "environ", "message"),
     [
-        ("sixel", "auto", {}, "images must be one of auto, halfblock, .*, got 'sixel'"),
+        ("photo", "auto", {}, "images must be one of auto, halfblock, .*, got 'photo'"),
         ("auto", "8", {}, "colour must be one of auto, truecolor, 256, 16, got '8'"),
         ("auto", "auto", {"TUILABEL_IMAGES": "x"}, "TUILABEL_IMAGES must be one of .*, got 'x'"),
         ("kitty", "16", {}, "images='kitty'` needs 256 colours"),

@@ -25,8 +25,8 @@ from tuilabel.project.open_session import (
     open_project,
 )
 from tuilabel.project.options import SessionOptions
-from tuilabel.render import CHARACTERS, picture_source
-from tuilabel.terminal import Probe, check_choices, colour_notice, detect
+from tuilabel.render import CHARACTERS, PictureSource, Renderer, get_renderer
+from tuilabel.terminal import GRAPHICS, Probe, TerminalInfo, check_choices, colour_notice, detect, dismiss_colour_notice
 from tuilabel.tui.keys import ClassKeys, check_class_keys
 from tuilabel.tui.layout import SIZES, size_of
 from tuilabel.tui.mailbox import Mailbox, Saved, SaveFailed
@@ -132,7 +132,7 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
         if undecided[0] != "auto" and "images" in chosen:
             chosen["images"] = None  # the newest choice stands
         _log_to(opened.project.logs / "screen.log")
-        with Probe(ask="auto" in undecided) as probe:
+        with Probe(ask="auto" in undecided or undecided[0] in GRAPHICS) as probe:
             outcome = _run(opened, screen, chosen, class_keys, probe)
         try:
             opened.project.remember_screen(chosen)
@@ -232,6 +232,16 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
+def _renderer(terminal: TerminalInfo, images: str) -> Renderer:
+    return get_renderer(
+        terminal.blocks if images == "blocks" else images,
+        colours=terminal.colours,
+        cell=terminal.cell_pixels,
+        registers=terminal.registers,
+        passthrough=terminal.passthrough,
+    )
+
+
 def _run(
     opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], class_keys: dict[str, str], probe: Probe
 ) -> Outcome:
@@ -251,7 +261,8 @@ def _run(
 
         terminal = detect(screen.images, screen.colour, probe.replies)
         use_colours(terminal)
-        pictures = picture_source(terminal.images, colours=terminal.colours)
+        renderer_of = partial(_renderer, terminal)
+        pictures = PictureSource(renderer_of(terminal.images))
         settings, ids = opened.project.settings, dict(zip(session.classes, session.class_ids, strict=True))
         state = AppState(
             session,
@@ -262,16 +273,18 @@ def _run(
             settings=chosen,
             save_class_keys=partial(_save_class_keys, opened.project),
             detected=terminal.images,
-            colours=terminal.colours,
+            renderer_of=renderer_of,
         )
         if state.images_mode != AUTO:
             state.choose_images(state.images_mode)
+        problem = _guideline_problem(state.guideline)
         app = LabelApp(
             state,
             mailbox,
             review=screen.review,
             theme=screen.theme or chosen.get("theme") or settings.get("theme"),
-            notice=_guideline_problem(state.guideline) or colour_notice(terminal),
+            notice=problem or colour_notice(terminal),
+            on_notice_dismissed=(lambda: None) if problem else dismiss_colour_notice,
         )
         app.driver_class = quiet_driver(probe.reader, pictures, app.shown)
         app.run()

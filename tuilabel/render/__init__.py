@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit, restore_aspect_ratio
 from tuilabel.render.pictures import PictureSource
-from tuilabel.render.registry import CHARACTERS, RENDERERS, get_renderer, picture_source, switch_renderer
+from tuilabel.render.registry import CHARACTERS, RENDERERS, get_renderer, picture_source
 
 __all__ = [
     "CHARACTERS",
@@ -17,5 +17,4 @@ __all__ = [
     "get_renderer",
     "picture_source",
     "restore_aspect_ratio",
-    "switch_renderer",
 ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from rich.segment import Segment
+
+if TYPE_CHECKING:
+    from tuilabel.render.inline import InlineImage
 
 CellPicture: TypeAlias = tuple[tuple[Segment, ...], ...]
 """A tuple of segments for each line; all lines have the same width in cells."""
@@ -23,6 +26,8 @@ class Drawing:
     """Written before the cells: the image itself, for terminals that draw images."""
     after: str = ""
     """Written when the picture is dropped: deletes the image from the terminal."""
+    inline: InlineImage | None = None
+    """The image that the cells stand for, where the terminal paints it over them."""
 
 
 class Renderer(Protocol):

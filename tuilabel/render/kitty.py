@@ -8,13 +8,14 @@ text.
 from __future__ import annotations
 
 import os
-import zlib
 from base64 import b64encode
 from collections.abc import Sequence
+from io import BytesIO
 from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rich.color import Color
 from rich.segment import Segment
 from rich.style import Style
@@ -24,7 +25,7 @@ from tuilabel.render.blocks import halfblock
 
 PLACEHOLDER = "\U0010eeee"
 CHUNK = 4096  # bytes of base64 that the protocol allows in one sequence
-MAX_CELL_PIXELS = (16, 32)  # width and height of a cell; larger images are sent at this resolution
+MOST_BYTES = 150_000  # of an image as it is sent; larger ones are made smaller, and the terminal enlarges them
 
 # The diacritics that stand for 0, 1, 2 and so on in the protocol, as ranges of code points: combining characters that
 # are drawn above and have no precomposed form.
@@ -52,15 +53,21 @@ class KittyRenderer:
     ----------
     palette : use only ids that are colours of the 256-colour palette. There are 234 of those, and otherwise 4,096 in a
         range of this process's own.
+    cell : (width, height) of a cell in pixels; images are sent with no more than their cells have.
+    passthrough : whether images go through tmux.
     """
 
-    def __init__(self, *, palette: bool = False) -> None:
+    def __init__(self, *, palette: bool = False, cell: tuple[int, int] = (10, 20), passthrough: bool = False) -> None:
+        self._cell, self._passthrough = cell, passthrough
         self._ids: Sequence[int] = _PALETTE_IDS if palette else range(_first_id(), _first_id() + 4096)
         self._palette = palette
         self._numbers = count()
         """Pictures drawn so far; its next number is taken at once, as threads draw too."""
 
-    cell_pixels = MAX_CELL_PIXELS
+    @property
+    def cell_pixels(self) -> tuple[int, int]:
+        """(width, height) of a cell in pixels."""
+        return self._cell
 
     @property
     def capacity(self) -> int:
@@ -80,21 +87,36 @@ class KittyRenderer:
             (Segment("".join(PLACEHOLDER + DIACRITICS[y] + DIACRITICS[x] for x in range(columns)), style),)
             for y in range(rows)
         )
-        return Drawing(cells, _transmission(image, image_id, columns, rows), f"\x1b_Ga=d,d=I,i={image_id},q=2\x1b\\")
+        pixels = resize(image, min(image.shape[1], self._cell[0] * columns), min(image.shape[0], self._cell[1] * rows))
+        before = self._sent(_transmission(pixels, image_id, columns, rows))
+        return Drawing(cells, before, self._sent([f"\x1b_Ga=d,d=I,i={image_id},q=2\x1b\\"]))
+
+    def _sent(self, sequences: list[str]) -> str:
+        if not self._passthrough:
+            return "".join(sequences)
+        return "".join("\x1bPtmux;" + one.replace("\x1b", "\x1b\x1b") + "\x1b\\" for one in sequences)
 
 
-def _transmission(image: NDArray[np.uint8], image_id: int, columns: int, rows: int) -> str:
+def _transmission(image: NDArray[np.uint8], image_id: int, columns: int, rows: int) -> list[str]:
     """Sends the image and how many cells it fills. q=2 suppresses the reply, which could be mistaken for a key."""
-    height, width = image.shape[:2]
-    width, height = min(width, MAX_CELL_PIXELS[0] * columns), min(height, MAX_CELL_PIXELS[1] * rows)
-    pixels = np.broadcast_to(resize(image, width, height), (height, width, 3))
-    data = b64encode(zlib.compress(pixels.tobytes(), 6)).decode()
+    data = b64encode(_png(image)).decode()
+    while len(data) > MOST_BYTES:
+        height, width = image.shape[:2]
+        scale = 0.95 * (MOST_BYTES / len(data)) ** 0.5
+        image = resize(image, max(1, int(scale * width)), max(1, int(scale * height)))
+        data = b64encode(_png(image)).decode()
     chunks = [data[start : start + CHUNK] for start in range(0, len(data), CHUNK)]
-    control = f"a=T,U=1,i={image_id},c={columns},r={rows},f=24,s={width},v={height},o=z,"
+    control = f"a=T,U=1,i={image_id},c={columns},r={rows},f=100,"
     more = [1] * (len(chunks) - 1) + [0]
-    return "".join(
+    return [
         f"\x1b_G{control if part == 0 else ''}q=2,m={more[part]};{chunk}\x1b\\" for part, chunk in enumerate(chunks)
-    )
+    ]
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(file, "PNG", compress_level=6)
+    return file.getvalue()
 
 
 def _first_id() -> int:

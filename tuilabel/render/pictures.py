@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.segment import Segment
 
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
+from tuilabel.render.inline import InlineImage, InlineRenderer
+from tuilabel.render.kitty import KittyRenderer
 
 CAPACITY = 1024
 SEGMENTS = 100_000  # in all pictures of the cache, of about 0.7 kB each in photographs
+SEGMENT_BYTES = 700
 MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cells
 
 
@@ -23,7 +26,10 @@ class _CachedPicture:
 
     @property
     def segments(self) -> int:
-        return sum(map(len, self.drawing.cells))
+        """Its size in memory, in segments."""
+        inline = self.drawing.inline
+        sent = len(self.drawing.before) if inline is None else len(inline.whole) + inline.pixels.nbytes
+        return sum(map(len, self.drawing.cells)) + sent // SEGMENT_BYTES
 
 
 class PictureSource:
@@ -41,16 +47,22 @@ class PictureSource:
     def __init__(self, renderer: Renderer, capacity: int = CAPACITY) -> None:
         self.renderer = renderer
         """Draws the pictures."""
-        self._capacity = capacity
+        self._capacity = _capacity(renderer, capacity)
         self._cache: dict[tuple[int, int, int], _CachedPicture] = {}
         self._segments = 0
         self._escapes: list[str] = []
+        self._inline: dict[int, InlineImage] = {}
         self.generation = 0
         """Incremented when pictures are dropped; a widget that has cached cells must get them again."""
 
+    @property
+    def drawn_by_terminal(self) -> bool:
+        """Whether the terminal draws the images itself."""
+        return isinstance(self.renderer, KittyRenderer | InlineRenderer)
+
     def use(self, renderer: Renderer, capacity: int = CAPACITY) -> None:
         """Draw with another renderer from now on: all pictures are dropped."""
-        self.renderer, self._capacity = renderer, capacity
+        self.renderer, self._capacity = renderer, _capacity(renderer, capacity)
         for cached in self._cache.values():
             self._drop(cached)
         self._cache.clear()
@@ -77,6 +89,10 @@ class PictureSource:
         self._cache[key] = cached  # the most recently used is last
         return cached
 
+    def inline_image(self, number: int) -> InlineImage | None:
+        """The image that cells with this number stand for; None if its picture has been dropped."""
+        return self._inline.get(number)
+
     def add(self, index: int, columns: int, rows: int, drawing: Drawing) -> None:
         """Keep a picture that was drawn elsewhere, in place of the one from a coarser version of the image."""
         before = self._cache.pop((index, columns, rows), None)
@@ -95,16 +111,17 @@ class PictureSource:
 
         It changes nothing here and may be called from any thread.
         """
+        renderer = self.renderer
         height, width = image.shape[:2]
         if abs(math.log(width * 2 * rows / (height * columns))) < math.log(MAX_STRETCH):
-            return self.renderer.draw(image, columns, rows)
+            return renderer.draw(image, columns, rows)
         wide, tall = fit(height, width, columns, rows)
-        drawing = self.renderer.draw(image, wide, tall)
+        drawing = renderer.draw(image, wide, tall)
         left, top = (columns - wide) // 2, (rows - tall) // 2
         blank = (Segment(" " * columns),)
         middle = [(*_blanks(left), *line, *_blanks(columns - wide - left)) for line in drawing.cells]
         lines = [*[blank] * top, *middle, *[blank] * (rows - tall - top)]
-        return Drawing(tuple(lines), drawing.before, drawing.after)
+        return replace(drawing, cells=tuple(lines))
 
     def is_ready(self, index: int, columns: int, rows: int) -> bool:
         """Whether a picture has been drawn."""
@@ -131,12 +148,20 @@ class PictureSource:
             self.generation += 1
         cached = _CachedPicture(drawing)
         self._segments += cached.segments
+        if drawing.inline is not None:
+            self._inline[drawing.inline.number] = drawing.inline
         return cached
 
     def _drop(self, cached: _CachedPicture) -> None:
         self._segments -= cached.segments
+        if cached.drawing.inline is not None:
+            self._inline.pop(cached.drawing.inline.number, None)
         if cached.sent and cached.drawing.after:
             self._escapes.append(cached.drawing.after)
+
+
+def _capacity(renderer: Renderer, most: int) -> int:
+    return min(most, renderer.capacity) if isinstance(renderer, KittyRenderer) else most
 
 
 def _blanks(n: int) -> tuple[Segment, ...]:

@@ -6,17 +6,27 @@ from tuilabel.errors import UsageError
 from tuilabel.render.ascii import AsciiRenderer
 from tuilabel.render.base import Renderer
 from tuilabel.render.blocks import AutoRenderer, halfblock, quadrant, sextant
+from tuilabel.render.inline import iterm2_renderer, sixel_renderer
 from tuilabel.render.kitty import KittyRenderer
-from tuilabel.render.pictures import CAPACITY, PictureSource
+from tuilabel.render.pictures import PictureSource
 
-RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty")
+RENDERERS = ("halfblock", "quadrant", "sextant", "ascii", "kitty", "iterm2", "sixel")
 """The values of `images` other than `auto`."""
 
-CHARACTERS = ("halfblock", "quadrant", "sextant", "ascii")
-"""Those that draw with characters, on every terminal."""
+CHARACTERS = ("blocks", "halfblock", "quadrant", "sextant", "ascii")
+"""Those that draw with characters, on every terminal; "blocks" are the best block characters that it has."""
+
+DEFAULT_CELL = (10, 20)  # pixels, where the terminal does not say
 
 
-def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
+def get_renderer(
+    images: str,
+    *,
+    colours: str = "truecolor",
+    cell: tuple[int, int] | None = None,
+    registers: int | None = None,
+    passthrough: bool = False,
+) -> Renderer:
     """The renderer of that name.
 
     Parameters
@@ -24,6 +34,9 @@ def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
     images : one of `RENDERERS`, or "blocks" or "fine-blocks", which decide for each picture: half-blocks if they show
         every pixel, otherwise quadrants or sextants.
     colours : the colours of the terminal, "truecolor", "256" or "16".
+    cell : (width, height) of a cell in pixels, for images that the terminal draws itself.
+    registers : colours that a Sixel image may have.
+    passthrough : whether images go through tmux.
 
     Raises
     ------
@@ -44,24 +57,17 @@ def get_renderer(images: str, *, colours: str = "truecolor") -> Renderer:
         case "ascii":
             return AsciiRenderer()
         case "kitty" if colours != "16":
-            return KittyRenderer(palette=palette)
+            return KittyRenderer(palette=palette, cell=cell or DEFAULT_CELL, passthrough=passthrough)
         case "kitty":
             raise UsageError("`images='kitty'` needs 256 colours, which encode the ids of images: pass `colour='256'`")
+        case "iterm2":
+            return iterm2_renderer(cell or DEFAULT_CELL)
+        case "sixel":
+            return sixel_renderer(cell or DEFAULT_CELL, max(2, min(registers or 256, 256)))
     choices = ", ".join(("auto", *RENDERERS))
     raise UsageError(f"images must be one of {choices}, got {images!r}", parameter="images")
 
 
-def picture_source(images: str, *, colours: str = "truecolor") -> PictureSource:
+def picture_source(images: str, *, colours: str = "truecolor", cell: tuple[int, int] | None = None) -> PictureSource:
     """A cache of pictures drawn by a renderer; parameters and errors as in `get_renderer`."""
-    renderer = get_renderer(images, colours=colours)
-    return PictureSource(renderer, _capacity(renderer))
-
-
-def switch_renderer(pictures: PictureSource, images: str, *, colours: str = "truecolor") -> None:
-    """Draw pictures with another renderer from now on; parameters and errors as in `get_renderer`."""
-    renderer = get_renderer(images, colours=colours)
-    pictures.use(renderer, _capacity(renderer))
-
-
-def _capacity(renderer: Renderer) -> int:
-    return min(renderer.capacity, CAPACITY) if isinstance(renderer, KittyRenderer) else CAPACITY
+    return PictureSource(get_renderer(images, colours=colours, cell=cell))

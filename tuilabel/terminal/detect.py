@@ -13,7 +13,9 @@ from tuilabel.errors import UsageError
 from tuilabel.terminal.probe import Replies
 
 COLOUR_CHOICES = ("auto", "truecolor", "256", "16")
-IMAGE_CHOICES = ("auto", "halfblock", "quadrant", "sextant", "kitty", "ascii")
+IMAGE_CHOICES = ("auto", "halfblock", "quadrant", "sextant", "kitty", "iterm2", "sixel", "ascii")
+GRAPHICS = ("kitty", "iterm2", "sixel")
+"""Images that the terminal draws itself."""
 REQUESTED = "as requested"
 
 # Terminals by the beginning of their name, as in their reply or in TERM.
@@ -31,6 +33,8 @@ _TRUECOLOR = (
     "mintty",
 )
 _PLACEHOLDERS = {"kitty": (0, 28), "ghostty": (1, 0)}  # the first version that draws Unicode placeholders
+_ITERM2 = {"iterm2": (2, 9), "iterm": (2, 9), "wezterm": (0, 0)}
+_FEWEST_REGISTERS = 64
 _SEXTANTS = {"kitty": (0, 20), "ghostty": (1, 0), "wezterm": (0, 0), "foot": (1, 8), "contour": (0, 3)}
 _VTE_SEXTANTS = 6400  # draws sextants itself since 0.64
 
@@ -50,7 +54,13 @@ class TerminalInfo:
     images: str
     """A renderer's name, or "blocks" or "fine-blocks", which choose by the size of a picture."""
     images_why: str
+    blocks: str
+    """The block characters to use where the terminal does not draw images itself: "blocks" or "fine-blocks"."""
+    passthrough: bool
+    """Whether images go through tmux."""
     sixel: bool
+    registers: int | None
+    """Colours that a Sixel image may have; None if the terminal does not say."""
     columns: int
     rows: int
     cell_pixels: tuple[int, int] | None
@@ -115,11 +125,18 @@ def detect(
     forced_images, forced_colour = check_choices(images, colour, environ)
     multiplexer = _multiplexer(replies, environ)
     names = [] if multiplexer else _names(replies, environ)
+    passthrough = bool(environ.get("TMUX")) and (forced_images == "kitty" or _tmux_passes_images_on())
+    blocks, blocks_why = _blocks(multiplexer, names, replies, environ)
     colours, colours_why = _colours(forced_colour, colour != "auto", multiplexer, names, replies, environ)
     if forced_images != "auto":
         shown, shown_why = forced_images, REQUESTED if images != "auto" else "TUILABEL_IMAGES"
     else:
-        shown, shown_why = _images(colours, forced_colour, multiplexer, names, replies, environ)
+        drawn = (
+            None
+            if "NO_COLOR" in environ and forced_colour == "auto"
+            else (_graphics(colours, multiplexer, names, replies, passthrough=passthrough))
+        )
+        shown, shown_why = drawn or _characters(colours, forced_colour, environ) or (blocks, blocks_why)
     size = shutil.get_terminal_size()
     return TerminalInfo(
         term=environ.get("TERM", ""),
@@ -131,7 +148,10 @@ def detect(
         colours_why=colours_why,
         images=shown,
         images_why=shown_why,
+        blocks=blocks,
+        passthrough=passthrough,
         sixel=replies.sixel,
+        registers=replies.registers,
         columns=size.columns,
         rows=size.lines,
         cell_pixels=replies.cell_pixels,
@@ -199,22 +219,33 @@ def _colours(
     return "16", f"TERM is {term or 'not set'}"
 
 
-def _images(
-    colours: str,
-    forced_colour: str,
-    multiplexer: str | None,
-    names: list[str],
-    replies: Replies,
-    environ: Mapping[str, str],
-) -> tuple[str, str]:
+def _graphics(
+    colours: str, multiplexer: str | None, names: list[str], replies: Replies, *, passthrough: bool
+) -> tuple[str, str] | None:
+    """How the terminal draws images itself, and why it is believed to; None if it does not."""
+    if multiplexer:
+        return ("kitty", "tmux passes them on to a terminal that draws them") if passthrough else None
+    name = replies.name or (names[0] if names else "the terminal")
+    if colours != "16" and replies.kitty_graphics and _is_supported(_PLACEHOLDERS, names, replies.version):
+        return "kitty", f"{name} draws images itself"
+    if replies.iterm2_images or (replies.answered and _is_supported(_ITERM2, names, replies.version)):
+        return "iterm2", f"{name} draws images itself"
+    enough = replies.registers is None or replies.registers >= _FEWEST_REGISTERS
+    if replies.sixel and replies.cell_pixels is not None and enough:
+        return "sixel", f"{name} reports that it draws them"
+    return None
+
+
+def _characters(colours: str, forced_colour: str, environ: Mapping[str, str]) -> tuple[str, str] | None:
+    """Whether there are too few colours for anything but characters, and why."""
     if "NO_COLOR" in environ and forced_colour == "auto":
         return "ascii", "NO_COLOR is set"
-    if colours == "16":
-        return "ascii", "16 colours are too few for images"
+    return ("ascii", "16 colours are too few for images") if colours == "16" else None
+
+
+def _blocks(multiplexer: str | None, names: list[str], replies: Replies, environ: Mapping[str, str]) -> tuple[str, str]:
     if multiplexer:
         return "blocks", f"inside {multiplexer} only characters are reliable"
-    if replies.kitty_graphics and _is_supported(_PLACEHOLDERS, names, replies.version):
-        return "kitty", f"{replies.name or names[0]} draws images itself"
     vte = (replies.version if replies.name == "VTE" else None) or _local(environ, "VTE_VERSION")
     if _is_supported(_SEXTANTS, names, replies.version) or environ.get("WT_SESSION"):
         return "fine-blocks", "the terminal draws sextants itself"
@@ -233,9 +264,19 @@ def _is_supported(minimums: Mapping[str, tuple[int, int]], names: list[str], ver
 
 
 def _tmux_has_truecolor() -> bool:
-    command = ["tmux", "display-message", "-p", "#{client_termfeatures}"]
+    return "RGB" in _tmux("#{client_termfeatures}").split(",")
+
+
+def _tmux_passes_images_on() -> bool:
+    """Whether tmux passes on what is meant for its terminal, and that one draws Unicode placeholders."""
+    name, _, passthrough = _tmux("#{client_termname} #{allow-passthrough}").partition(" ")
+    return name.startswith(("xterm-kitty", "xterm-ghostty")) and passthrough in ("on", "all", "1", "2")
+
+
+def _tmux(form: str) -> str:
+    """What tmux says about itself, in a format of its own; empty if it does not answer."""
+    command = ["tmux", "display-message", "-p", form]
     try:
-        features = subprocess.run(command, capture_output=True, text=True, timeout=1, check=False).stdout
+        return subprocess.run(command, capture_output=True, text=True, timeout=1, check=False).stdout.strip()
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return "RGB" in features.strip().split(",")
+        return ""

@@ -25,6 +25,8 @@ QUERIES = (
     "\x1b[48;2;1;2;3m\x1bP$qm\x1b\\\x1b[m"  # set a 24-bit background and read it back (DECRQSS)
     "\x1bP+q524742\x1b\\"  # the capability RGB (XTGETTCAP)
     "\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # Kitty graphics
+    "\x1b]1337;Capabilities\x1b\\"  # what iTerm2 and those like it can do
+    "\x1b[?1;1;0S"  # the number of colour registers for Sixel (XTSMGRAPHICS)
     "\x1b[16t"  # the size of a cell in pixels
     "\x1b[c"  # primary device attributes; replies come in order, so all others come before this one
     "\r\x1b[K"  # erase what a terminal may have printed instead
@@ -43,7 +45,10 @@ class Replies:
     version: str | None = None
     truecolor: bool = False
     kitty_graphics: bool = False
+    iterm2_images: bool = False
     sixel: bool = False
+    registers: int | None = None
+    """Colours that a Sixel image may have."""
     cell_pixels: tuple[int, int] | None = None
     """Width and height of a cell in pixels."""
 
@@ -125,6 +130,8 @@ _ATTRIBUTES = re.compile(r"\x1b\[\?([\d;]*)c")
 _VERSION = re.compile(r"\x1bP>\|([^\x1b(]*?)(?:\(([^)]*)\)| ([^\x1b]*))?\x1b\\")
 _BACKGROUND = re.compile(r"\x1bP1\$r[^\x1b]*48[:;]2[:;][\d:;]*1[:;]2[:;]3[^\d][^\x1b]*\x1b\\")
 _RGB = re.compile(r"\x1bP1\+r524742[^\x1b]*\x1b\\", re.IGNORECASE)
+_CAPABILITIES = re.compile(r"\x1b\]1337;Capabilities=([A-Za-z0-9]*)(?:\x07|\x1b\\)")
+_REGISTERS = re.compile(r"\x1b\[\?1;0;(\d+)S")
 _CELL = re.compile(r"\x1b\[6;(\d+);(\d+)t")
 
 
@@ -136,6 +143,7 @@ def parse(tokens: list[str], round_trip: float | None) -> Replies:
         return next((match for token in replies if (match := pattern.fullmatch(token))), None)
 
     version, attributes, cell = first(_VERSION), first(_ATTRIBUTES), first(_CELL)
+    capabilities, registers = first(_CAPABILITIES), first(_REGISTERS)
     name = version[1].strip() or None if version else None
     return Replies(
         asked=True,
@@ -145,6 +153,8 @@ def parse(tokens: list[str], round_trip: float | None) -> Replies:
         version=(version[2] or version[3] or "").strip() or None if version else None,
         truecolor=first(_BACKGROUND) is not None or first(_RGB) is not None,
         kitty_graphics=any(token.startswith("\x1b_G") and ";OK" in token for token in replies),
+        iterm2_images=capabilities is not None and "F" in re.findall("[A-Z][a-z]*", capabilities[1]),
+        registers=int(registers[1]) if registers else None,
         sixel=attributes is not None and "4" in attributes[1].split(";"),
         cell_pixels=(int(cell[2]), int(cell[1])) if cell else None,
     )

@@ -288,6 +288,14 @@ ACTIONS: Final = (
         "View",
     ),
     Action(
+        "graphics",
+        ("ctrl+g",),
+        "graphics",
+        "blocks",
+        "Draw images as block characters, or let the terminal draw them again.",
+        "View",
+    ),
+    Action(
         "figures",
         ("equals_sign",),
         "figures",

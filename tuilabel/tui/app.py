@@ -6,7 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from textual import on
@@ -48,7 +48,8 @@ class LabelApp(HookedApp):
     mailbox : brings the messages of the trainer and of the label writer.
     review : whether to start with the review screen.
     theme : name of a theme, one of the program's or one of Textual's; anything else means the program's dark theme.
-    notice : a line to show once.
+    notice : a line to show until it is dismissed.
+    on_notice_dismissed : called then.
     """
 
     CSS_PATH = "style.tcss"
@@ -64,16 +65,17 @@ class LabelApp(HookedApp):
         review: bool = False,
         theme: object = None,
         notice: str | None = None,
+        on_notice_dismissed: Callable[[], object] = lambda: None,
     ) -> None:
         super().__init__()
         self.state = state
         self.mailbox = mailbox
         self.shown = Shown()
         """What the terminal shows."""
-        self.update_type = sparse_update(self.shown)
+        self.update_type = sparse_update(self.shown, state.pictures)
         self.failure: str | None = None
         """Why the app ended without the user quitting, if it did."""
-        self.label_screen = LabelScreen(state, notice)
+        self.label_screen = LabelScreen(state, notice, on_notice_dismissed)
         self._review = review
         for own_theme in (DARK, LIGHT):
             self.register_theme(own_theme)

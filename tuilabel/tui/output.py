@@ -8,10 +8,11 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
-from rich.control import Control
 from rich.style import Style
 from textual.strip import Strip
 
+from tuilabel.render import PictureSource
+from tuilabel.render.inline import cell_of
 from tuilabel.tui._textual_internals import ScreenUpdate
 
 RESET = "\x1b[0m"
@@ -57,10 +58,12 @@ class SparseUpdate(ScreenUpdate):
     """
 
     shown: ClassVar[Shown]
+    pictures: ClassVar[PictureSource | None]
 
     def render_segments(self, console: Console) -> str:
         """The update as escape sequences."""
         written: list[str] = []
+        painted: list[tuple[int, int, int, int, int]] = []  # image, column and row of its corner, and of the cell
         current: Look = ("", "", "")
         colours = None if console.color_system is None else COLOR_SYSTEMS[console.color_system]
         for x, y, strip in self.changes():
@@ -68,17 +71,59 @@ class SparseUpdate(ScreenUpdate):
             for start, end in self.shown.changed(x, y, cells):
                 while start and not cells[start][0]:
                     start -= 1  # never half of a wide character
-                written.append(Control.move_to(x + start, y).segment.text)
-                for text, look in cells[start:end]:
+                at = -1
+                for k, (text, look) in enumerate(cells[start:end], x + start):
+                    part = cell_of(text)
+                    if part is not None:
+                        painted.append((part[0], k - part[2], y - part[1], y, k))
+                        continue
+                    if at != k:
+                        written.append(_move(k, y))
                     codes, current = _switch(current, look, blank=text == " ")
                     written.append(codes)
                     written.append(text)
-        return "".join(written) + (RESET if current != ("", "", "") else "")
+                    at = k + 1
+        text = "".join(written) + (RESET if current != ("", "", "") else "")
+        return self._images(painted) + text if painted else text
+
+    def _images(self, painted: list[tuple[int, int, int, int, int]]) -> str:
+        """What paints these cells of images, over cells that are empty then."""
+        written: list[str] = []
+        for number, left, top, columns, lines in rectangles(painted):
+            width = columns.stop - columns.start
+            written += [f"{_move(columns.start, y)}\x1b[{width}X" for y in lines]
+            image = None if self.pictures is None else self.pictures.inline_image(number)
+            if image is not None:
+                written.append(_move(columns.start, lines.start))
+                written.append(image.part(columns.start - left, lines.start - top, width, len(lines)))
+        return "".join(written)
 
 
-def sparse_update(shown: Shown) -> type[SparseUpdate]:
-    """The updates of one app."""
-    return type("SparseUpdate", (SparseUpdate,), {"shown": shown})
+def sparse_update(shown: Shown, pictures: PictureSource | None = None) -> type[SparseUpdate]:
+    """The updates of one app, which shows these pictures."""
+    return type("SparseUpdate", (SparseUpdate,), {"shown": shown, "pictures": pictures})
+
+
+def rectangles(cells: list[tuple[int, int, int, int, int]]) -> list[tuple[int, int, int, range, range]]:
+    """Join cells of images, (number, left, top, y, x), into (number, left, top, columns, lines)."""
+    joined: list[tuple[int, int, int, range, range]] = []
+    for *image, y, x in sorted(cells):
+        if joined and [*joined[-1][:3]] == image and joined[-1][4] == range(y, y + 1) and joined[-1][3].stop == x:
+            joined[-1] = (*joined[-1][:3], range(joined[-1][3].start, x + 1), joined[-1][4])
+        else:
+            joined.append((image[0], image[1], image[2], range(x, x + 1), range(y, y + 1)))
+    whole: list[tuple[int, int, int, range, range]] = []
+    for one in sorted(joined, key=lambda one: (one[:3], one[3].start, one[3].stop, one[4].start)):
+        before = whole[-1] if whole else one
+        if before[:4] == one[:4] and before[4].stop == one[4].start:
+            whole[-1] = (*one[:4], range(before[4].start, one[4].stop))
+        else:
+            whole.append(one)
+    return whole
+
+
+def _move(x: int, y: int) -> str:
+    return f"\x1b[{y + 1};{x + 1}H"
 
 
 def _switch(current: Look, look: Look, *, blank: bool) -> tuple[str, Look]:

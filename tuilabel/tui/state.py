@@ -11,7 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.render import CHARACTERS, PictureSource, picture_source, restore_aspect_ratio, switch_renderer
+from tuilabel.render import (
+    CHARACTERS,
+    PictureSource,
+    Renderer,
+    get_renderer,
+    picture_source,
+    restore_aspect_ratio,
+)
 from tuilabel.session import LabellingSession
 from tuilabel.session.state import ModelStatus
 from tuilabel.tui.actions import ACTIONS, LABEL, REVIEW, Action
@@ -50,8 +57,8 @@ class AppState:
     """Notes in the project which key each class has, by name."""
     detected: str = "blocks"
     """How images are drawn where nothing else is chosen."""
-    colours: str = "truecolor"
-    """The colours of the terminal, see `tuilabel.render.registry`."""
+    renderer_of: Callable[[str], Renderer] = get_renderer
+    """Draws images in one of the ways, on this terminal."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
 
@@ -99,7 +106,7 @@ class AppState:
     def choose_images(self, mode: str) -> None:
         """Draw images in another way; the project remembers it. The screens must be painted again."""
         self.settings["images"] = None if mode == AUTO else mode
-        switch_renderer(self.pictures, self.detected if mode == AUTO else mode, colours=self.colours)
+        self.pictures.use(self.renderer_of(self.detected if mode == AUTO else mode))
 
     def hide_predictions(self, blind: bool) -> None:
         """Hide the predictions of all images until they are answered, or show them; the project remembers it."""

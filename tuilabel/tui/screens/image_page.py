@@ -18,6 +18,7 @@ from tuilabel.errors import printable
 from tuilabel.learner.trainer.messages import Failure, Inspection, Notice, PoolChanged
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
+from tuilabel.terminal import GRAPHICS
 from tuilabel.tui._textual_internals import set_bindings
 from tuilabel.tui.actions import action_of, bindings_of, footer_of
 from tuilabel.tui.chips import Chip, session_chips
@@ -25,7 +26,7 @@ from tuilabel.tui.image_loader import Wanted
 from tuilabel.tui.keys import best_key
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
 from tuilabel.tui.selection import Selection
-from tuilabel.tui.state import AppState
+from tuilabel.tui.state import AUTO, AppState
 from tuilabel.tui.widgets.grid import SELECTED, GridCell, ImageGrid
 from tuilabel.tui.widgets.large import LargeView
 from tuilabel.tui.widgets.lines import TextLine
@@ -147,7 +148,10 @@ class ImagePageScreen(Screen[bool]):
 
     def chips(self) -> list[Chip]:
         """The states that stand at the right end of the first line."""
-        return []
+        if not self.state.pictures.drawn_by_terminal:
+            return []
+        key = next(action.shown_keys for action in self.state.actions if action.name == "graphics")
+        return [Chip(f"{key} blocks", weight=3)]  # at hand where a terminal shows nonsense in place of images
 
     def empty_text(self) -> str:
         """What is shown in place of images when there are none."""
@@ -306,6 +310,16 @@ class ImagePageScreen(Screen[bool]):
             self._alone_over_page = not self._large_on
         self.set_class(alone, "alone")
         self.show_large(alone or not self._alone_over_page)
+
+    def action_graphics(self) -> None:
+        """Draw images as block characters, or let the terminal draw them again; the project remembers it."""
+        if self.state.detected not in GRAPHICS:
+            self.show_status("This terminal draws no images itself: they are characters already", "dim")
+            return
+        self.state.choose_images("blocks" if self.state.pictures.drawn_by_terminal else AUTO)
+        for screen in self.app.screen_stack:
+            if isinstance(screen, ImagePageScreen):
+                screen.refresh_view()
 
     def action_back(self) -> None:
         """Go back to the grid, or to the previous screen."""

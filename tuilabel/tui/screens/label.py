@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textual import events
 from textual.app import ComposeResult
@@ -28,12 +28,14 @@ class LabelScreen(AnnotationScreen):
 
     NAME = LABEL
 
-    def __init__(self, state: AppState, notice: str | None = None) -> None:
+    def __init__(
+        self, state: AppState, notice: str | None = None, on_notice_dismissed: Callable[[], object] = lambda: None
+    ) -> None:
         super().__init__(state)
         self._batch: Batch | None = None
         self._predictions_seen_at = NOT_SEEN
         self._to_draw: list[int] = []
-        self._notice = notice
+        self._notice, self._on_notice_dismissed = notice, on_notice_dismissed
         batch = self.session.batch  # before the trainer has started, one of an earlier session
         other = batch is not None and len(batch.items) != self.session.batch_size and not self.session.is_last_batch
         self._earlier_size = len(batch.items) if batch is not None and other else 0
@@ -50,6 +52,7 @@ class LabelScreen(AnnotationScreen):
     def on_mount(self) -> None:
         self._fit_panel(self.app.size.width)
         super().on_mount()
+        self.show_status("")
         self.show_trouble()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -245,21 +248,31 @@ class LabelScreen(AnnotationScreen):
         """Show what is wrong with the trainer, or else a hint for newcomers."""
         super().show_trouble()
         if self.session.trainer_failure is None:
-            if self._notice is not None:
-                self.show_status(self._notice, "warn")
-                self._notice = None
-            elif self._earlier_size:
+            if self._earlier_size:
                 self.show_status(
                     f"The last session's batch of {self._earlier_size} comes first; then {self.session.batch_size} "
                     "at a time",
                     "dim",
                 )
                 self._earlier_size = 0
-            elif len(self.session.standing) < HINT_ANSWERS:
+            elif self._notice is None and len(self.session.standing) < HINT_ANSWERS:
                 first = "Press the key of the class shown in the highlighted image"
                 if not self.session.classes:
                     first = "Type the name of what the highlighted image shows: that makes the first class"
                 self.show_status(f"{first}, or ? for help", "dim")
+
+    def show_status(self, text: str, style: str = "text") -> None:
+        if not text and self._notice is not None:
+            text, style = self._notice, "warn"
+        super().show_status(text, style)
+
+    def action_back(self) -> None:
+        if self._notice is not None and not (self._large_on or self.selection or self.has_class("alone")):
+            self._notice = None
+            self._on_notice_dismissed()
+            self.show_status("")
+        else:
+            super().action_back()
 
     def _show_panel(self) -> None:
         if not self._panel.display:
