@@ -29,7 +29,7 @@ async def test_each_setting_changes_the_screen_at_once_and_is_remembered(make_ap
         await pilot.press("ctrl+o")
         await pilot.pause()
         assert "Settings" in screen_text(app)
-        await choose(pilot, 0, "right", "right", "right", "right")
+        await choose(pilot, 0, *["right"] * 5)
         assert screen_text(app).splitlines()[2:10] != picture, "ASCII pictures"
         size = app.state.size_on("label")
         await choose(pilot, 1, "right")
