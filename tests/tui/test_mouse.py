@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
+import pytest
 from textual import events
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from tests.helpers.app import AppMaker, running, screen_text
+from tests.helpers.app import SIZES, AppMaker, running, screen_text
 from tests.helpers.folders import colour_folder
 from tests.helpers.toy import Toy
 from tests.tui.test_user_images import Live
@@ -47,6 +49,36 @@ async def test_a_click_on_an_entry_of_the_footer_runs_it(make_app: AppMaker) -> 
         await pilot.press("x")
         await click_on(pilot, app, "review")
         assert "review" in screen_text(app).splitlines()[0]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_click_on_a_class_labels_the_focused_image(make_app: AppMaker, size: tuple[int, int]) -> None:
+    app = make_app()
+    async with running(app, size) as pilot:
+        index, panel = app.label_screen.items[0], app.label_screen._panel.region
+        lines = [line[panel.x :] for line in screen_text(app).splitlines()]
+        row = next(n for n, line in enumerate(lines) if re.search(r"\bb +0 ", line))
+        await pilot.click(offset=(panel.x + lines[row].index("b "), row))
+        await pilot.pause()
+        event = app.session.answer_at(index)
+        assert event is not None
+        assert event.class_name == "b"
+
+
+async def test_a_click_on_a_class_of_the_large_view_labels_its_image(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        index = app.label_screen.items[0]
+        await pilot.press("tab")
+        await pilot.pause()
+        await pilot.click("#probabilities", offset=(2, 3))
+        await pilot.pause()
+        event = app.session.answer_at(index)
+        assert event is not None
+        assert event.class_name == "c"
+        await pilot.click("#probabilities", offset=(2, 5))
+        await pilot.pause()
+        assert app.session.statistics().labelled == 1, "there is no class"
 
 
 async def test_a_click_between_or_beside_entries_does_nothing(make_app: AppMaker) -> None:

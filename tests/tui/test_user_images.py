@@ -102,8 +102,8 @@ async def test_large_shows_the_file_and_its_name(tmp_path: Path) -> None:
 
 
 def panel(session: LabellingSession, width: int) -> list[str]:
-    lines = panel_lines(session.statistics(), session.classes, "123", width, 22)
-    return ["".join(piece for piece, _ in line) for line in lines]
+    lines = panel_lines(session.statistics(), session.classes, "123", width + 2, 22)
+    return ["".join(piece for piece, _ in line).removeprefix(" ") for line in lines]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from tuilabel.tui.widgets.panel import panel_lines
 from tuilabel.tui.widgets.probabilities import ClassBeliefs, belief_lines
 
 CLASSES = ("cat", "other", "dog")
-SIZES = [(24, 21), (32, 37), (44, 57)]
+SIZES = [(26, 21), (34, 37), (46, 57)]
 
 
 @pytest.fixture

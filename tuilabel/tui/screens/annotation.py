@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.screen import Screen
 
 from tuilabel.encoders.titles import title_of
@@ -17,6 +17,7 @@ from tuilabel.tui.screens.dialogs import Dialog
 from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
+from tuilabel.tui.widgets.probabilities import ClassClicked
 
 MAX_ANSWER_TIME = 3_600_000  # milliseconds counted as time spent on one answer: more means that the user took a break
 
@@ -278,6 +279,11 @@ class AnnotationScreen(ImagePageScreen):
         """Run a command chosen from the palette: by then the user has seen the images."""
         self._key_time = monotonic()
         await self.run_action(action)
+
+    @on(ClassClicked)
+    def _label_clicked(self, message: ClassClicked) -> None:
+        self._key_time = message.clicked_at
+        self.label_focused(message.class_pos)
 
     async def run_clicked(self, action: str, at: float) -> None:
         self._key_time = at

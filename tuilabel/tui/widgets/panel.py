@@ -20,9 +20,13 @@ from tuilabel.tui.names import cut, longest, short_names
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.charts import band_chart, bar, nice_limit, with_mark
 from tuilabel.tui.widgets.painted import PaintedWidget
+from tuilabel.tui.widgets.probabilities import ClassClicked
 
 Line = list[tuple[str, str]]
-"""(text, style) pairs; the styles are the component classes of `StatisticsPanel`."""
+"""(text, style) pairs; the styles are the component classes of `StatisticsPanel`, "key@2" marks class 2."""
+
+ROOMY = 34  # lines from which sections have borders
+REMARKS = 3  # lines below the accuracy
 
 NARROW_NAME = 7  # columns of a name at least
 MIN_BAR = 4  # columns of a bar next to names that could be longer
@@ -33,7 +37,7 @@ class StatisticsPanel(PaintedWidget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"panel--{style}"
-        for style in ("text", "dim", "strong", "good", "warn", "bad", "chart", "band", "mark", "title")
+        for style in ("text", "dim", "strong", "key", "good", "warn", "bad", "chart", "band", "mark", "title", "border")
     }
 
     def __init__(self, state: AppState, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -43,6 +47,7 @@ class StatisticsPanel(PaintedWidget):
         self._belief: Belief | None = None
         self._with_belief = False
         self._strips: dict[tuple[object, ...], Strip] = {}
+        self._shown: list[Line] = []
 
     def show(self, statistics: Statistics, belief: Belief | None = None, *, with_belief: bool = False) -> None:
         """Show `statistics` from now on; the other parameters are those of `panel_lines`."""
@@ -54,10 +59,10 @@ class StatisticsPanel(PaintedWidget):
         if width < 4 or height < 1 or self._statistics is None:
             return
         classes, keys = self._state.session.classes, self._state.keys
-        lines = panel_lines(
-            self._statistics, classes, keys, width - 2, height, self._belief, with_belief=self._with_belief
+        self._shown = panel_lines(
+            self._statistics, classes, keys, width, height, self._belief, with_belief=self._with_belief
         )
-        strips = [self._strip(line, width) for line in lines]
+        strips = [self._strip(line, width) for line in self._shown]
         blank = Strip.blank(width, self.plain)
         self.paint((strips + [blank] * height)[:height])
 
@@ -67,11 +72,11 @@ class StatisticsPanel(PaintedWidget):
         if key not in self._strips:
             if len(self._strips) > 1000:
                 self._strips.clear()
-            segments, used = [Segment(" ", self.plain)], 1
+            segments, used = [], 0
             for text, style in line:
                 text = set_cell_size(text, min(cell_len(text), width - used))
                 used += cell_len(text)
-                segments.append(Segment(text, self.component_style(f"panel--{style}")))
+                segments.append(Segment(text, self.component_style(f"panel--{style.partition('@')[0]}")))
             segments.append(Segment(" " * (width - used), self.plain))
             self._strips[key] = Strip(segments, width)
         return self._strips[key]
@@ -83,6 +88,17 @@ class StatisticsPanel(PaintedWidget):
 
     def on_resize(self, _: events.Resize) -> None:
         self._draw()
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which class was clicked: its key, or what follows it in the line."""
+        class_pos, end = "", 0
+        for text, style in self._shown[int(event.y)] if event.y < len(self._shown) else []:
+            end += cell_len(text)
+            class_pos = style.partition("@")[2] or class_pos
+            if event.x < end:
+                break
+        if class_pos:
+            self.post_message(ClassClicked(int(class_pos), event.time))
 
 
 def panel_lines(
@@ -97,34 +113,76 @@ def panel_lines(
 ) -> list[Line]:
     """The panel in `width` × `height` characters. Charts grow with the height; nothing is cut off.
 
+    Where there is room for it, sections have borders. A section keeps its place when its figures come.
+
     Parameters
     ----------
     keys : the keys of each class, see `tuilabel.tui.keys.class_keys`.
     belief : what the model believes of the focused image, None if that is unknown or hidden.
     with_belief : whether the list of classes says so.
     """
-    head = _progress(statistics, width)
-    roomy = height >= 34
-    advice = [[("ADVICE", "title")], *_wrapped(statistics.advice_text, width, 3)] if roomy else []
-    room = max(2, height - len(head) - len(advice) - (16 if roomy else 8))
-    legend = _classes(statistics, classes, keys, width, room, belief, with_belief=with_belief)
-    spare = height - len(head) - len(advice) - len(legend) - 4  # titles and axes of both charts
-    remarks = _remarks(statistics, classes, width)[: 3 if roomy else 2 if spare >= 6 else 1]
-    spare -= len(remarks)
-    gap: list[Line] = [[]] if roomy and spare >= 8 else []
-    chart_rows = max(1, min(8, (spare - 4 * len(gap)) // 2))
+    inner = width - (4 if height >= ROOMY else 2)
+    head = _progress(statistics, inner)
+
+    def legend(room: int) -> list[Line]:
+        return _classes(statistics, classes, keys, inner, room, belief, with_belief=with_belief)
+
+    if height < ROOMY:
+        lines = _close_lines(statistics, classes, head, legend(max(2, height - len(head) - 8)), inner, height)
+        return [[(" ", "text"), *line] for line in lines]
+    advice = _wrapped(statistics.advice_text, inner, 3)
+    fixed = len(head) + len(advice) + REMARKS + 2 + 8  # axes of both charts, and the borders
+    title, *listed = legend(max(3, height - fixed - 4))
+    if title[0][1] != "title":
+        title, listed = [("CLASSES", "title")], [title, *listed]
+    rows = max(1, min(8, (height - fixed - len(listed)) // 2))
+    accuracy, *curve = _accuracy(statistics, inner, rows, with_axis=True)
+    remarks = _padded(_remarks(statistics, classes, inner), REMARKS)
+    mean, *histogram = _uncertainty(statistics, inner, rows)
+    return [
+        *_box([("SESSION", "title")], head, width),
+        *_box(accuracy, [*curve, *remarks, *advice], width),
+        *_box(mean, histogram, width),
+        *_box(title, listed, width),
+    ]
+
+
+def _close_lines(
+    statistics: Statistics,
+    classes: Sequence[str],
+    head: list[Line],
+    legend: list[Line],
+    width: int,
+    height: int,
+) -> list[Line]:
+    """The sections one below the other, for small screens."""
+    spare = height - len(head) - len(legend) - 4  # titles and axes of both charts
+    n_remarks = 2 if spare >= 6 else 1
+    remarks = _padded(_remarks(statistics, classes, width), n_remarks)
+    spare -= n_remarks
+    rows = max(1, min(8, spare // 2))
     return [
         *head,
-        *gap,
-        *_accuracy(statistics, width, chart_rows, spare >= 3),
+        *_accuracy(statistics, width, rows, spare >= 3),
         *remarks,
-        *gap,
-        *_uncertainty(statistics, width, chart_rows),
-        *gap,
+        *_uncertainty(statistics, width, rows),
         *legend,
-        *gap,
-        *advice,
     ]
+
+
+def _box(title: Line, lines: Sequence[Line], width: int) -> list[Line]:
+    """Lines in a border with a title."""
+    rule = width - 4 - sum(cell_len(text) for text, _ in title)
+    box: list[Line] = [[("╭ ", "border"), *title, (f" {'─' * rule}╮", "border")]]
+    for line in lines:
+        blank = " " * (width - 4 - sum(cell_len(text) for text, _ in line))
+        box.append([("│ ", "border"), *line, (f"{blank} │", "border")])
+    return [*box, [(f"╰{'─' * (width - 2)}╯", "border")]]
+
+
+def _padded(lines: Sequence[Line], n: int) -> list[Line]:
+    """The first `n` lines, with blank ones below if there are fewer."""
+    return [*lines[:n], *[[]] * (n - len(lines))]
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[Line]:
@@ -384,7 +442,7 @@ def _classes(
     for row in range(per_column):
         line: Line = []
         for c in order[row:shown:per_column]:
-            line.append((best_key(keys[c]) or " ", "strong"))
+            line.append((best_key(keys[c]) or " ", f"key@{c}"))
             if named:
                 line.append((set_cell_size(f" {names[c]}", max(0, wide - 3 - digits)), "text"))
             count = f" {counts[c]:>{digits},}"
@@ -431,7 +489,7 @@ def _class_bars(
     wide = max(4, *map(len, recalls))
     columns, names = _keys_and_names(classes, keys, width, digits + wide + 3 + MIN_BAR)
     for c, count in enumerate(counts):
-        line: Line = [(columns[c], "strong"), (names[c], "text")]
+        line: Line = [(columns[c], f"key@{c}"), (names[c], "text")]
         line += [(f" {count:>{digits},}", "text"), (f" {recalls[c].rjust(wide)} ", "dim")]
         left = width - sum(cell_len(text) for text, _ in line)
         lines.append([*line, (bar(count / top, left), "chart")])
@@ -464,7 +522,7 @@ def _class_beliefs(
             figure = f"{100 * chances[c]:.0f}%"
         lines.append(
             [
-                (columns[c], "strong"),
+                (columns[c], f"key@{c}"),
                 (names[c], "text"),
                 (f" {count:>{digits},}", "text" if count else "dim"),
                 (" ⏎" if enter else "  ", "good"),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events
+from textual.message import Message
 from textual.strip import Strip
 
 from tuilabel.tui.keys import shown_keys
@@ -35,6 +36,14 @@ class ClassBeliefs:
     chances: dict[int, float]
     enter: int | None = None
     note: str = ""
+
+
+class ClassClicked(Message):
+    """A class was clicked, at a monotonic time in seconds."""
+
+    def __init__(self, class_pos: int, clicked_at: float) -> None:
+        super().__init__()
+        self.class_pos, self.clicked_at = class_pos, clicked_at
 
 
 class ProbabilityBars(PaintedWidget):
@@ -68,19 +77,28 @@ class ProbabilityBars(PaintedWidget):
         blank = Strip.blank(width, self.plain)
         self.paint((lines + [blank] * height)[:height])
 
+    def on_click(self, event: events.Click) -> None:
+        """Say which class was clicked."""
+        shown = listed(self._beliefs, self.size.height)
+        if 1 <= event.y <= len(shown):
+            self.post_message(ClassClicked(shown[int(event.y) - 1], event.time))
+
     def _line(self, pieces: Sequence[tuple[str, str]], width: int) -> Strip:
         segments = [Segment(text, self.component_style(f"probabilities--{style}")) for text, style in pieces]
         return Strip(segments).adjust_cell_length(width, self.plain)
+
+
+def listed(beliefs: ClassBeliefs, height: int) -> list[int]:
+    """Positions of the classes that are listed in `height` lines with a title, the most believed first."""
+    order = sorted(range(len(beliefs.names)), key=lambda c: (-beliefs.chances.get(c, 0.0), c))
+    return order if len(order) < height else order[: max(0, height - 2)]
 
 
 def belief_lines(beliefs: ClassBeliefs, width: int, height: int) -> list[list[tuple[str, str]]]:
     """The list in `width` × `height` characters, as (text, style) pairs; the styles are those of `ProbabilityBars`."""
     note = f"  {beliefs.note}" if beliefs.note else ""
     lines = [[("MODEL", "title"), (cut(note, max(0, width - 5)), "dim")]]
-    chances = beliefs.chances
-    order = sorted(range(len(beliefs.names)), key=lambda c: (-chances.get(c, 0.0), c))
-    room = height - 1
-    shown = order if len(order) <= room else order[: room - 1]
+    chances, shown = beliefs.chances, listed(beliefs, height)
     keys = shown_keys(beliefs.keys)
     rest = width - (len(keys[0]) if keys else 0) - FIGURE - 1
     room_for_names = max(3, min(longest(beliefs.names), rest if rest < 16 else rest * 2 // 3))
@@ -100,6 +118,6 @@ def belief_lines(beliefs: ClassBeliefs, width: int, height: int) -> list[list[tu
         if left > 0 and c in chances:
             line.append((bar(chances[c], left), "bar"))
         lines.append(line)
-    if len(shown) < len(order):
-        lines.append([(cut(f"{len(order) - len(shown):,} more: / finds them", width), "dim")])
+    if len(shown) < len(beliefs.names):
+        lines.append([(cut(f"{len(beliefs.names) - len(shown):,} more: / finds them", width), "dim")])
     return lines
