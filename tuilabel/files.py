@@ -124,7 +124,7 @@ def can_write(path: Path) -> bool:
 def is_on_network(path: Path) -> bool:
     """Whether `path` is on a network file system, according to the mount table if there is one."""
     try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+        mounts = [line.split() for line in Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()]
     except OSError:
         return False
     folder = str(path.parent.resolve()) + "/"

@@ -415,6 +415,15 @@ def test_damaged_settings_are_reported(tmp_path: Path, content: str) -> None:
         Project.read(tmp_path)
 
 
+def test_a_project_of_others_is_not_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_project(tmp_path / "p").close()
+    (tmp_path / "p/lock").unlink()
+    monkeypatch.setattr("os.access", lambda path, _mode: path != tmp_path / "p")
+    with pytest.raises(TuilabelError, match=r"may only be read, as `tuilabel stats`.*: copy it"):
+        open_project(tmp_path / "p")
+    assert not (tmp_path / "p/lock").exists()
+
+
 @pytest.fixture
 def nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store that may only be read, by whoever runs the tests."""

@@ -13,6 +13,7 @@ from tuilabel.datasets import DatasetRef
 from tuilabel.datasets.sources import title_of
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import Project
+from tuilabel.project.encode_dataset import encode_dataset
 from tuilabel.project.exchange import export_labels, import_labels
 from tuilabel.project.file_problems import file_problems
 from tuilabel.project.locate import find_project, locate_project, project_names
@@ -235,3 +236,9 @@ def test_damaged_settings_of_another_project_are_in_nobodys_way(work: Path, labe
     (work / "shots.tuilabel/settings.toml").write_text("damaged")
     with pytest.raises(TuilabelError, match=r"shots\.tuilabel/settings\.toml is damaged"):
         locate_project("shots")
+
+
+def test_latents_do_not_depend_on_the_projects_here(work: Path, label: Label) -> None:
+    label(images_in(work / "shots"))
+    (work / "shots.tuilabel/settings.toml").write_text("damaged")
+    assert encode_dataset("shots", encoder="pca").items == 4

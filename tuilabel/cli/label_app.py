@@ -227,7 +227,7 @@ def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _log_to(path: Path) -> None:
     """Send log messages to a file: nothing may print over the screen."""
-    handler = logging.FileHandler(path, delay=True)
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     logging.getLogger().handlers = [handler]
 

@@ -107,6 +107,11 @@ class Project:
         TuilabelError : if the directory belongs to other images, is in use or cannot be written.
         """
         settings = directory / "settings.toml"
+        if settings.exists() and not os.access(directory, os.W_OK):
+            raise TuilabelError(
+                f"the project {directory} may only be read, as `tuilabel stats`, `predict` and `export` do: copy it, "
+                "and pass the copy as `project`"
+            )
         _create_directory(directory)
         names, images = tuple(classes or dataset_classes), source or DatasetRef(dataset)
         project = cls(directory, dataset, names, images, _lock=_lock(directory))

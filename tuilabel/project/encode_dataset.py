@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import DatasetLike, as_ref, open_pool
+from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_pool
 from tuilabel.encoders import AUTO, DEFAULT_ENCODER, DOWNLOADING, Latents, choose_encoder
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.tables.encoder import write_table
@@ -83,7 +83,7 @@ def encode_dataset(
     pool = open_pool(ref, data_dir, on_progress)
     whose = ref if reference is None else as_ref(reference)
     space = pool if reference is None else open_pool(whose, data_dir, on_progress)
-    project = locate_project(whose, on_progress=on_progress).directory
+    project = _project_of(whose)
     chosen = choose_encoder(encoder, space, checkpoint=checkpoint, latents=latents, project=project)
     if chosen.needs_training(space):
         command = chosen.training_command(whose.location)
@@ -108,3 +108,11 @@ def encode_dataset(
         latent_dim=int(encoded.pool.shape[1]),
         path=out or encoded.path,
     )
+
+
+def _project_of(dataset: DatasetRef) -> Path | None:
+    """The project that may have trained a VAE of the images; None if it is not known, as latents need none."""
+    try:
+        return locate_project(dataset).directory
+    except TuilabelError:
+        return None

@@ -177,7 +177,7 @@ def _description(settings: ThesisSettings, pool: ImagePool, latents: Latents) ->
 
 def _read(path: Path) -> Any:
     try:
-        document = json.loads(path.read_text())
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TuilabelError(f"cannot read {path}: {error.strerror or error}") from error
     except ValueError:

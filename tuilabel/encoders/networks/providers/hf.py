@@ -141,7 +141,7 @@ def _preprocessing(folder: Path) -> dict[str, Any]:
     import json
 
     try:
-        settings = json.loads((folder / PREPROCESSING).read_text())
+        settings = json.loads((folder / PREPROCESSING).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return settings if isinstance(settings, dict) else {}
