@@ -78,6 +78,8 @@ def test_a_default_of_what_a_project_remembers_is_for_new_projects(folder: Path)
         ("[all]\nproblem = true\n", ["unknown option in [all]: 'problem'", "did you mean problems"]),
         ("batch = 3\n", ["batch"]),
         ("[stats]\nproject = {}\n", ["project must be text"]),
+        ("[label]\ntheme = ['a']\n", ["theme must be text"]),
+        ("[encode]\ndata-dir = 1\n", ["data-dir: "]),
         ("[stats\n", ["not valid TOML"]),
         ("[encode]\nforce = 'perhaps'\n", ["force: ", "boolean"]),
     ],
@@ -88,6 +90,16 @@ def test_a_mistake_in_the_configuration_file_is_named(folder: Path, text: str, w
         run("encode", "shots", "--encoder", "pca")
     assert str(folder / "config.toml") in str(failed.value)
     assert all(word in str(failed.value) for word in words), failed.value
+
+
+@pytest.mark.parametrize("value", ["'margin,random'", "['margin', 'random']"])
+def test_an_option_that_can_be_repeated_has_one_default_or_several(folder: Path, value: str) -> None:
+    options = "labels-from-folders = true\nencoder = 'pca'\nbudget = 4\ninitial = 2\nbatch = 2\nseeds = 1\njobs = 1\n"
+    (folder / "config.toml").write_text(f"[simulate]\nstrategy = {value}\n{options}")
+    colour_folder(folder / "shots", each=12)
+    shown = run("simulate", "shots", "-q")[0]
+    assert "\nmargin " in shown
+    assert "\nrandom " in shown
 
 
 def test_a_home_directory_in_the_configuration_file_is_found(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

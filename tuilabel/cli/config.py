@@ -49,10 +49,10 @@ def user_defaults(params: Mapping[str, Iterable[Any]]) -> Defaults:
             if key not in known:
                 raise _error(path, unknown_name(f"option in [{section}]:", key, sorted(known)))
             for command, names in meant.items():
-                parameter = names.get(key)
-                remembers = section == ALL and command in OLD_PROJECTS and parameter in REMEMBERED
-                if parameter is not None and not remembers:
-                    defaults[command][parameter] = _value(path, key, value)
+                param = names.get(key)
+                if param is None or (section == ALL and command in OLD_PROJECTS and param.name in REMEMBERED):
+                    continue
+                defaults[command][param.name] = _value(path, key, value, repeatable=param.multiple)
     return defaults
 
 
@@ -65,10 +65,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise TuilabelError(f"{path} is not valid TOML: {error}") from error
 
 
-def _names(params: Iterable[Any]) -> dict[str, str]:
+def _names(params: Iterable[Any]) -> dict[str, Any]:
     """The parameter of each long option, without dashes."""
     return {
-        name.removeprefix("--"): param.name
+        name.removeprefix("--"): param
         for param in params
         if param.param_type_name == "option"
         for name in param.opts
@@ -76,10 +76,10 @@ def _names(params: Iterable[Any]) -> dict[str, str]:
     }
 
 
-def _value(path: Path, key: str, value: Any) -> Any:
-    """A value of the file as if it were typed, where the shell replaces `~`."""
-    if isinstance(value, list):
-        return [_value(path, key, each) for each in value]
+def _value(path: Path, key: str, value: Any, *, repeatable: bool) -> Any:
+    """A value of the file as if it were typed, where the shell replaces `~`; a list for a repeatable option."""
+    if repeatable:
+        return [_value(path, key, each, repeatable=False) for each in (value if isinstance(value, list) else [value])]
     if isinstance(value, str):
         return os.path.expanduser(value)  # noqa: PTH111 - any text
     if not isinstance(value, bool | int | float):

@@ -33,7 +33,8 @@ class CommandGroup(TyperGroup):
             return super().invoke(ctx)
         except typer.BadParameter as error:
             if error.ctx is not None and error.param is not None and from_config(error.ctx, error.param.name or ""):
-                raise UsageError(f"{config_file()}: {error.param.name}: {error.message}") from error
+                option = _longest(error.param.opts).removeprefix("--")
+                raise UsageError(f"{config_file()}: {option}: {error.message}") from error
             raise
         except TuilabelError as error:
             command = self.commands.get(ctx.invoked_subcommand or "")
