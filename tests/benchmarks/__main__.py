@@ -2,8 +2,8 @@
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
-`uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label), `own` (100,000 photographs to
-the first batch) and `listing-million`.
+`uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label on digits), `hands` (and on
+photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import effort, features, images, learning, program, rivals, training, user_images
+from tests.benchmarks import effort, features, hands, images, learning, program, rivals, training, user_images
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
     "effort": effort.effort,
+    "hands": hands.hands,
     "own": user_images.first_batch,
     "reading": user_images.reading,
     "own-keys": user_images.keys_meanwhile,
@@ -42,7 +43,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-SLOW = ("rivals", "strategies", "effort", "own", "listing-million")
+SLOW = ("rivals", "strategies", "effort", "hands", "own", "listing-million")
 
 
 def main(names: list[str]) -> int:

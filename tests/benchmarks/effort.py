@@ -11,6 +11,7 @@ from tests.helpers.terminal import TUILABEL, Terminal
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
+from tuilabel.estimate import BULK_PRECISION
 from tuilabel.labels import NullWriter
 from tuilabel.learner.open import open_learner, open_test_set
 from tuilabel.learner.trainer.inline import InlineTrainer
@@ -76,7 +77,9 @@ def in_bulk(labels: int) -> tuple[int, int, int]:
                     keys += abs(position // COLUMNS - focus // COLUMNS) + abs(position % COLUMNS - focus % COLUMNS) + 1
                     session.answer(index, "label", true, origin="by-class")
                     focus, wrong = min(position + 1, PAGE - 1), wrong + 1
+            sure = dict(zip(shown, items.confidence.tolist(), strict=True))
             rest = [index for index in shown if session.answer_at(index) is None]
+            doubtful = bool(rest) and session.expected_precision(c, [sure[i] for i in rest]) < BULK_PRECISION
             session.confirm_class(rest, c)
-            keys, done = keys + 2, done + len(shown)  # Enter, and ] for the next class
+            keys, done = keys + 2 + doubtful, done + len(shown)  # Enter, perhaps twice, and ] for the next class
     return keys, done, wrong

@@ -80,6 +80,26 @@ async def test_the_next_images_come_with_the_same_key_and_all_at_once(make_app: 
         assert app.session.statistics().labelled > 60
 
 
+async def test_a_key_is_about_the_large_image_alone(make_app: AppMaker, toy: Toy) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        await answer(pilot, app, toy, 10)
+        await pilot.press("ampersand")
+        assert isinstance(app.screen, SimilarScreen)
+        await seen(pilot, app)
+        page = [app.screen.items[position] for position in app.screen._grid.on_page]
+        await pilot.press("right", "tab")
+        await seen(pilot, app)
+        assert "selected" not in screen_text(app).splitlines()[-1]
+        await pilot.press("b")
+        assert names(app, page) == [None, "b", *[None] * (len(page) - 2)]
+        await pilot.press("escape")
+        await seen(pilot, app)
+        assert f"label {len(page) - 1} selected" in screen_text(app)
+        await pilot.press("c")
+        assert names(app, page) == ["c", "b", *["c"] * (len(page) - 2)]
+
+
 async def test_images_like_several_selected_ones_are_shown(make_app: AppMaker, toy: Toy) -> None:
     app = make_app()
     async with running(app) as pilot:

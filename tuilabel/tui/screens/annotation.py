@@ -337,8 +337,9 @@ class AnnotationScreen(ImagePageScreen):
 
     def _forget_selection(self, targets: Sequence[int]) -> None:
         """Select nothing after a key about some items, but remember them should that key be undone."""
-        self._answered_together = frozenset(targets) if self.selection else frozenset()
-        self.selection.clear()
+        together = self.acts_on_selection
+        self._answered_together = frozenset(targets) if together else frozenset()
+        self.selection.remove(self.selection.items if together else targets)
         self._show_keys()
 
     def advance(self) -> None:

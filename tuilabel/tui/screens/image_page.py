@@ -162,10 +162,15 @@ class ImagePageScreen(Screen[bool]):
         return self.session.answer_at(self.items[position]) is not None
 
     @property
+    def acts_on_selection(self) -> bool:
+        """Whether a key is about the selected items, and not about the focused one alone."""
+        return bool(self.selection)
+
+    @property
     def targets(self) -> list[int]:
         """Pool indices of the items that a key is about: the selected ones, or else the focused one."""
         items = self._shown_items
-        if not self.selection:
+        if not self.acts_on_selection:
             return [items[self.focused_item]]
         return [*(i for i in items if i in self.selection), *sorted(self.selection.items.difference(items))]
 
@@ -323,7 +328,7 @@ class ImagePageScreen(Screen[bool]):
 
     def action_back(self) -> None:
         """Go back to the grid, or to the previous screen."""
-        if self.selection:
+        if self.acts_on_selection:
             self.selection.clear()
             self.show_selection()
         elif self.has_class("alone"):
@@ -661,9 +666,9 @@ class ImagePageScreen(Screen[bool]):
 
     def _show_keys(self) -> None:
         label = self._class_key_hint()
-        if self.selection and self.state.keys:
+        if self.acts_on_selection and self.state.keys:
             label = (label[0], f"label {len(self.selection)} selected")
-        selected = [("Esc", "unselect")] if self.selection else []
+        selected = [("Esc", "unselect")] if self.acts_on_selection else []
         footer = [label, *selected, *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
             del footer[-3]  # but keep help and quit

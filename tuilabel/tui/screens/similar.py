@@ -53,6 +53,15 @@ class SimilarScreen(AnnotationScreen):
         """The items found, the nearest first."""
         return [] if self._found is None else [*self._first, *self._found.indices.tolist()]
 
+    @property
+    def acts_on_selection(self) -> bool:
+        """Not while one image is shown large: the others were selected by the program, and are not on the screen."""
+        return super().acts_on_selection and not self._large_on
+
+    def show_large(self, on: bool) -> None:
+        super().show_large(on)
+        self._show_keys()
+
     def heading(self) -> list[tuple[str, str]]:
         if self._text:
             return [("  search  ", "dim"), (f"“{self._text}”", "strong")]
