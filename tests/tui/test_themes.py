@@ -12,7 +12,7 @@ from tuilabel.tui.themes import DARK, LIGHT
 
 TEXT, SHAPE = 4.5, 3.0  # contrasts that WCAG 2.1 asks for
 FEW_COLOURS = 3.0  # of 16 colours: what they look like is up to the terminal
-SHAPES = ("chart", "band", "mark", "bar", "front", "back", "border")  # what is no text
+SHAPES = ("chart", "band", "mark", "bar", "front", "back")  # what is no text
 COLOURS = {"truecolor": None, "256": ColorSystem.EIGHT_BIT, "16": ColorSystem.STANDARD}
 
 
@@ -32,6 +32,8 @@ def _luminance(colour: Color, system: ColorSystem | None) -> float:
 
 
 def _least(name: str, colours: str) -> float:
+    if name.endswith("border"):
+        return 0  # it says nothing
     if colours == "16":
         return 0 if name.endswith(SHAPES) else FEW_COLOURS
     return SHAPE if name.endswith(SHAPES) else TEXT

@@ -22,6 +22,11 @@ class ByClassScreen(AnnotationScreen):
     """Unlabelled items predicted to be of the chosen class, most confident first."""
 
     NAME = BY_CLASS
+    TITLE_OF_PAGE = "By class"
+    HELP = (
+        "Unlabelled images predicted to be of one class, the surest first. "
+        "Mark the wrong ones, or give them their class; then one key labels the rest."
+    )
     ORIGIN = "by-class"
     ONE_AT_A_TIME = False  # Enter confirms what is on the screen
 

@@ -1,22 +1,77 @@
-"""The help: what the keys do."""
+"""The help: the view in front first, then what all keys do."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import ClassVar, Final
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tuilabel.tui.actions import actions_of
+from tuilabel.tui.actions import LABEL, Action, actions_of
 from tuilabel.tui.state import AppState
 
 _SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
+TWO_COLUMNS = 100  # columns of a screen with room for two columns of keys
+MORE_CLASSES = 24  # of which more are not listed
+
+SHORT: Final = {
+    "skip": "Skip it: not shown again, not learned.",
+    "flag": "Flag it, beside its label, or unflag it.",
+    "note": "Write a note about it.",
+    "find-class": "Label with a class found by its name.",
+    "undo": "Undo the last step.",
+    "take-out": "Take it out of the selected, or put it back.",
+    "withdraw": "Remove its answer, however old.",
+    "filter": "Show only some answers, or all again.",
+    **dict.fromkeys(("left", "right", "up", "down"), "Move the highlight."),
+    **dict.fromkeys(("page-up", "page-down"), "Go to another page."),
+    **dict.fromkeys(("select-left", "select-right", "select-up", "select-down"), "Select images; pan a zoomed one."),
+    "select-page": "Select the page, or nothing.",
+    "similar": "Label the images most like it, as a set.",
+    "search": "Search images by a text.",
+    **dict.fromkeys(("view", "view-back"), "Next or previous view: page, large, by class."),
+    "large": "Show it large, or go back to the page.",
+    "grid": "Select nothing, or go back.",
+    **dict.fromkeys(("larger", "smaller"), "Larger or smaller images; zoom a large one."),
+    "alone": "One image on the whole screen.",
+    **dict.fromkeys(("class-before", "class-after"), "Previous or next class."),
+    **dict.fromkeys(("floor-down", "floor-up"), "List less sure ones too, or only surer ones."),
+    "blind": "Hide or show the predictions.",
+    "reference": "Guideline and clear examples of the classes.",
+    "graphics": "Draw images as block characters, or not.",
+    "history": "All answers, newest first.",
+    "review": "Answers most likely to be wrong.",
+    "settings": "Settings: images, size, theme.",
+    "palette": "All commands by name, and themes.",
+    "theme": "Dark or light colours.",
+}
+"""What a command does in few words, by its name. Commands that follow each other with the same words share a line."""
+
+
+@dataclass(frozen=True)
+class ViewHelp:
+    """What the help says of the view in front.
+
+    Attributes
+    ----------
+    title, text : its name, and what it is for.
+    commands : names of the commands that matter most there.
+    """
+
+    title: str
+    text: str
+    commands: frozenset[str] = frozenset()
 
 
 class HelpScreen(ModalScreen[None]):
@@ -24,32 +79,51 @@ class HelpScreen(ModalScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("ctrl+q", "app.quit", show=False)]
 
-    def __init__(self, state: AppState, screen: str) -> None:
+    def __init__(self, state: AppState, screen: str, view: ViewHelp) -> None:
         super().__init__()
-        self._state, self._screen_name = state, screen
+        self._state, self._screen_name, self._view = state, screen, view
 
     def compose(self) -> ComposeResult:
-        table = Table.grid(padding=(0, 2))
-        group = ""
-        for action in actions_of(self._screen_name, self._state.actions):
-            if action.group != group:
-                group = action.group
-                table.add_row(Text(group.upper(), style="bold"), "")
-            table.add_row(Text(action.shown_keys, style="bold"), action.help)
-        names = "   ".join(
-            key if key == name else f"{' '.join(key) or '/'} {name}"
-            for key, name in zip(self._state.keys, self._state.session.classes, strict=True)
-        )
-        with VerticalScroll(id="help"):
-            yield Static("Press the key of a class to label the highlighted image.\n", markup=False)
-            yield Static(names, markup=False, id="help-classes")
-            yield Static(table)
+        with VerticalScroll(id="help") as box:
+            box.border_title, box.border_subtitle = Content(self._view.title), "any key closes"
+            yield Static(self._view.text, markup=False)
+            yield Static(self._class_keys(), markup=False, id="help-classes")
+            yield Static(self._commands())
             yield Static(
-                "\nThe caption of an image is the model's prediction. A tenth of each batch is drawn at random and "
-                "used to check the model before training on it: this audit is an unbiased estimate of its accuracy. "
-                "The predictions of those images, and of as many others, are hidden (?) until you answer.",
+                "The caption of an image is the model's prediction. A tenth of each batch is drawn at random and "
+                "checks the model before it learns from it: this audit is an unbiased estimate of its accuracy. The "
+                "predictions of those images, and of as many others, are hidden (?) until you answer.",
                 markup=False,
+                id="help-audit",
             )
+
+    def _class_keys(self) -> str:
+        pairs = list(zip(self._state.keys, self._state.session.classes, strict=True))
+        names = [key if key == name else f"{' '.join(key) or '/'} {name}" for key, name in pairs[:MORE_CLASSES]]
+        if len(pairs) > MORE_CLASSES:
+            names.append(f"… {len(pairs) - MORE_CLASSES:,} more: / finds them")
+        return "   ".join(names)
+
+    def _commands(self) -> Table:
+        sections = [_section(title, actions) for title, actions in self._sections()]
+        if self.app.size.width < TWO_COLUMNS:
+            columns = [sections]
+        else:
+            heights = [len(section.rows) for section in sections]
+            split = min(range(1, len(sections)), key=lambda n: abs(sum(heights[:n]) - sum(heights[n:])))
+            columns = [sections[:split], sections[split:]]
+        page = Table.grid(padding=(0, 3))
+        page.add_row(*(Group(*column) for column in columns))
+        return page
+
+    def _sections(self) -> Iterator[tuple[str, list[Action]]]:
+        """Headings with their commands: first those of this view alone."""
+        actions = actions_of(self._screen_name, self._state.actions)
+        own = [one for one in actions if one.name in self._view.commands or LABEL not in one.screens]
+        if own:
+            yield "this view", own
+        for group, others in groupby((one for one in actions if one not in own), key=lambda one: one.group):
+            yield group, list(others)
 
     def on_key(self, event: events.Key) -> None:
         if event.key in _SCROLL:
@@ -64,3 +138,21 @@ class HelpScreen(ModalScreen[None]):
     def _close(self) -> None:
         if self.is_current:  # more key presses may be queued
             self.dismiss()
+
+
+def _section(title: str, actions: Sequence[Action]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(min_width=13, no_wrap=True)
+    table.add_row(Text(title.upper(), style="bold"), "")
+    for words, together in groupby(actions, key=lambda one: SHORT.get(one.name, one.help)):
+        table.add_row(Text(_keys(list(together)), style="bold"), words)
+    return table
+
+
+def _keys(actions: Sequence[Action]) -> str:
+    """The keys of commands as they are displayed, with what they have in common once."""
+    shown = [action.shown_keys for action in actions]
+    bare = [key.removeprefix("Shift+") for key in shown]
+    if all(len(key) == 1 for key in bare) and bare != shown and len(shown) > 1:
+        return f"Shift+{''.join(bare)}"
+    return " ".join(shown)

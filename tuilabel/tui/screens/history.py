@@ -16,6 +16,8 @@ class HistoryScreen(FilteredScreen):
     """A class key changes the focused answer; the order stays the same while the screen is open."""
 
     NAME = HISTORY
+    TITLE_OF_PAGE = "History"
+    HELP = "All answers, the newest first. A class key changes the highlighted one."
     ORIGIN = "history"
 
     def __init__(self, state: AppState) -> None:

@@ -25,6 +25,7 @@ from tuilabel.tui.chips import Chip, session_chips
 from tuilabel.tui.image_loader import Wanted
 from tuilabel.tui.keys import best_key
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
+from tuilabel.tui.screens.help import HelpScreen, ViewHelp
 from tuilabel.tui.selection import Selection
 from tuilabel.tui.state import AUTO, AppState
 from tuilabel.tui.widgets.grid import SELECTED, GridCell, ImageGrid
@@ -48,6 +49,11 @@ class ImagePageScreen(Screen[bool]):
     """Name of the screen in the registry of commands."""
     ONE_AT_A_TIME: ClassVar[bool] = True
     """Whether the focused image may be shown alone, above a film strip of the others."""
+
+    TITLE_OF_PAGE: ClassVar[str] = "Images"
+    """What the help calls the page."""
+    HELP: ClassVar[str] = "A class key labels the highlighted image and goes on to the next one."
+    """What the help says of it."""
 
     def __init__(self, state: AppState) -> None:
         super().__init__()
@@ -429,11 +435,32 @@ class ImagePageScreen(Screen[bool]):
             self._go_to(message.end)
             self._show_keys()
 
-    def action_help(self) -> None:
-        """Show what the keys do."""
-        from tuilabel.tui.screens.help import HelpScreen
+    def view_help(self) -> ViewHelp:
+        """What the help says of the view in front."""
+        zoom = {"larger", "smaller", "select-left", "select-right", "select-up", "select-down", "alone", "grid"}
+        if self.has_class("alone"):
+            return ViewHelp(
+                "One image on the whole screen",
+                "A class key labels it. Zoomed in, Shift and the arrow keys pan.",
+                frozenset(zoom),
+            )
+        if self._large_on:
+            return ViewHelp(
+                "One image large",
+                "A class key labels it. Next to it stand what the model believes, and the nearest images with their "
+                "labels; Shift and the arrow keys select them, or pan the image when it is zoomed.",
+                frozenset({*zoom, "view", "view-back", "large"}),
+            )
+        if self._arrangement.strip is not None:
+            return ViewHelp(
+                f"{self.TITLE_OF_PAGE}, one image at a time",
+                f"{self.HELP} The others stand below as a film strip.",
+            )
+        return ViewHelp(self.TITLE_OF_PAGE, self.HELP)
 
-        self.app.push_screen(HelpScreen(self.state, self.NAME))
+    def action_help(self) -> None:
+        """Show what this view is for and what the keys do."""
+        self.app.push_screen(HelpScreen(self.state, self.NAME, self.view_help()))
 
     def action_settings(self) -> None:
         """Show the settings of the screen."""

@@ -27,6 +27,7 @@ class LabelScreen(AnnotationScreen):
     """Shows the session's batch."""
 
     NAME = LABEL
+    TITLE_OF_PAGE = "The batch"
 
     def __init__(
         self, state: AppState, notice: str | None = None, on_notice_dismissed: Callable[[], object] = lambda: None

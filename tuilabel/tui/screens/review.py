@@ -17,6 +17,8 @@ class ReviewScreen(FilteredScreen):
     """Enter keeps a label and a class key changes it; both move the focus on."""
 
     NAME = REVIEW
+    TITLE_OF_PAGE = "Review"
+    HELP = "Answers worth a second look, the most doubtful first. Keep a label, or press the key of the right class."
     ORIGIN = "review"
 
     def __init__(self, state: AppState) -> None:

@@ -28,6 +28,10 @@ class SimilarScreen(AnnotationScreen):
     """
 
     NAME = SIMILAR
+    TITLE_OF_PAGE = "More like this"
+    HELP = (
+        "The unlabelled images most like one, all selected. Take out what differs, then one class key labels the rest."
+    )
     ORIGIN = "similar"
     ONE_AT_A_TIME = False  # a key labels what is selected on the page
 
