@@ -112,7 +112,7 @@ def test_exported_labels_can_be_imported(pool: ImagePool, tmp_path: Path, into: 
     assert stored(tmp_path / "p")[0] == events
 
 
-@pytest.mark.parametrize("name", ROUND_TRIPS)
+@pytest.mark.parametrize("name", [*ROUND_TRIPS, "cleanlab"])
 def test_flags_and_notes_come_home_with_their_annotators(
     pool: ImagePool, tmp_path: Path, into: Importer, name: str
 ) -> None:

@@ -46,13 +46,24 @@ async def test_a_resumed_session_says_that_its_model_is_loading(
         assert "Just a moment: model loading" in screen_text(app)
         await pilot.press("escape")
         session.handle(Ready())
-        assert session.model_status == "training"
+        assert session.model_status == "loading", "until it is there"
         trainer.paused = False
         session.start()
         app.label_screen.refresh_view()
         await pilot.pause()
         assert session.model_status == "ready"
         assert "model of 7 labels" in screen_text(app)
+
+
+def test_the_first_model_is_training_and_not_loading(toy: Toy, make_session: SessionMaker) -> None:
+    trainer = RecordingTrainer(toy)
+    session = make_session(toy, trainer=trainer)
+    trainer.paused = True
+    assert session.batch is not None
+    for k, item in enumerate(session.batch.items[:2]):
+        assert session.model_status == "none"
+        session.label(item.index, k)
+    assert session.statistics().model == session.model_status == "training"
 
 
 def test_without_labels_of_two_classes_there_is_no_model(toy: Toy, make_session: SessionMaker) -> None:

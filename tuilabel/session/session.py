@@ -40,7 +40,7 @@ from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
 from tuilabel.session.state import Batch, Belief, ModelStatus, QueryItem, Statistics, TrainerState
-from tuilabel.session.statistics import model_status, session_statistics
+from tuilabel.session.statistics import has_two_classes, model_status, session_statistics
 from tuilabel.session.step_text import step_text
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -113,6 +113,7 @@ class LabellingSession:
         self._last_step = ""
         self._answers = Answers(pool, log, class_changes, classes, writer, annotator, clock)
         self._book, self._ledger = self._answers.book, self._answers.ledger
+        self._is_resumed = has_two_classes(self._ledger)
         earlier = (batch_from_round(row, pool, self._answers.timeline) for row in rounds)
         self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.standing)
         self._events = EventFactory(pool, self._book, self._ledger, self._batches, annotator, clock)
@@ -249,7 +250,7 @@ class LabellingSession:
     @property
     def model_status(self) -> ModelStatus:
         """Whether there is a model, or one is on its way."""
-        return model_status(self._ledger, self._trainer)
+        return model_status(self._ledger, self._trainer, is_resumed=self._is_resumed)
 
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The training set: pool indices (n,), ascending, and class positions (n,), both int64."""
@@ -291,6 +292,7 @@ class LabellingSession:
             self._answers.steps,
             self._models,
             self._trainer,
+            model=self.model_status,
             strategy=self.strategy,
             round_number=self.batch.round if self.batch else len(self._batches),
             n_classes=len(self.classes),

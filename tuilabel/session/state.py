@@ -20,8 +20,8 @@ from tuilabel.estimate import (
 )
 
 ModelStatus = Literal["none", "loading", "training", "ready"]
-"""Whether there is a model: none yet, without labels of two classes or when the trainer has stopped; one of an earlier
-session's labels, for which the trainer is loading; a first one that is being trained; or one that is ready."""
+"""Whether there is a model: none, without labels of two classes or when the trainer has stopped; loading, of an earlier
+session's labels or while the trainer starts; a first one, in training; or one that is ready."""
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,23 @@ from tuilabel.session.trainer_client import TrainerClient
 PACE_WINDOW = 60  # answers over which labels per minute is measured
 
 
-def model_status(ledger: Ledger, trainer: TrainerClient) -> ModelStatus:
-    """Whether there is a model."""
+def model_status(ledger: Ledger, trainer: TrainerClient, *, is_resumed: bool) -> ModelStatus:
+    """Whether there is a model.
+
+    Parameters
+    ----------
+    is_resumed : whether the session began with labels of two classes, which had a model before.
+    """
     if trainer.result is not None and trainer.result.n_labels:
         return "ready"
-    if trainer.state.doing == "stopped" or sum(n > 0 for n in ledger.class_counts.values()) < 2:
+    if trainer.state.doing == "stopped" or not has_two_classes(ledger):
         return "none"
-    return "loading" if trainer.state.doing in ("starting", "load", "encode") else "training"
+    return "loading" if is_resumed or trainer.state.doing in ("starting", "load", "encode") else "training"
+
+
+def has_two_classes(ledger: Ledger) -> bool:
+    """Whether there are labels of two classes, which a model needs."""
+    return sum(n > 0 for n in ledger.class_counts.values()) >= 2
 
 
 def session_statistics(
@@ -36,6 +46,7 @@ def session_statistics(
     models: ModelStatistics,
     trainer: TrainerClient,
     *,
+    model: ModelStatus,
     strategy: str,
     round_number: int,
     n_classes: int,
@@ -63,7 +74,7 @@ def session_statistics(
         round=round_number,
         strategy=strategy,
         trainer=trainer.state,
-        model=model_status(ledger, trainer),
+        model=model,
         test_accuracy=None if test is None else test.accuracy,
         accuracy=accuracy,
         curve=models.curve,

@@ -194,7 +194,9 @@ def _wrapped(text: str, width: int, lines: int) -> list[Line]:
 def _progress(statistics: Statistics, width: int) -> list[Line]:
     aside = statistics.skipped + statistics.flagged_only
     pace = "–" if statistics.per_minute is None else f"{statistics.per_minute:.0f}"
-    skipped: Line = [(f"  {aside} skipped", "dim")] if aside else []
+    word = "set aside" if statistics.skipped and statistics.flagged_only else "skipped"
+    word = word if statistics.skipped else "flagged"
+    skipped: Line = [(f"  {aside} {word}", "dim")] if aside else []
     lines: list[Line] = [
         [(f"{statistics.labelled:,}", "strong"), (f" of {statistics.pool_size:,} labelled", "text")],
         [(pace, "strong"), (" a minute" if aside and width < 32 else " labels a minute", "text"), *skipped],
