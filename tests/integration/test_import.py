@@ -11,12 +11,16 @@ import tarfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from tests.helpers.exchange import CLASSES, NAMES, START, answer, array_pool, disk_pool, label_all
@@ -482,6 +486,49 @@ def test_a_hostile_file_is_one_clear_line(tmp_path: Path, into: Importer, name: 
     (tmp_path / name).write_text(content)
     with pytest.raises(TuilabelError, match=words):
         into(tmp_path / name, array_pool())
+
+
+ODD_VALUES = [None, True, -1, 3.5, float("nan"), 10**30, "", "x", "\0", "\ud800", "[", "['a']", '{"choices": 3}', "file://",
+              "http://[x", "%zz", [], [[1]], {}, {"a": 1}]  # fmt: skip
+TASKS: dict[str, Any] = {
+    "tasks.json": [
+        {"id": 7, "data": {"image": "toy#1"}, "annotations": [{"completed_by": {"id": 4}, "created_at": "2026-03-01",
+         "result": [{"from_name": "a", "type": "choices", "value": {"choices": ["cat"]}}]}]},
+        {"id": 1, "image": "toy#2", "animal": "cat", "annotator": 1, "annotation_id": 3, "created_at": "x"},
+    ],
+    "labels.json": {"classes": ["cat", "dog"], "labels": {"0": 1, "b": {"label": 0}, "c": "dog"}},
+    "p.jsonl": {"image": "toy#1", "options": [{"id": 0, "text": "cat"}], "accept": [0], "answer": "accept",
+                "_timestamp": 1, "_annotator_id": "a", "meta": {"id": "x", "path": "y"}},
+    "t.jsonl": {"path": "toy#1", "label": "cat", "annotator": "ann", "labelled_at": "2026-03-01", "id": "1"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TASKS)
+@given(random=st.randoms(use_true_random=False))
+@hypothesis_settings(max_examples=60, deadline=None)
+def test_records_with_anything_in_them_are_read_or_refused_in_a_line(
+    name: str, random: Random, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    def changed(value: Any) -> Any:
+        if random.random() < 0.2:
+            return random.choice(ODD_VALUES)
+        if isinstance(value, dict):
+            return {key: changed(inner) for key, inner in value.items() if random.random() > 0.1}
+        return [changed(inner) for inner in value] if isinstance(value, list) else value
+
+    path = tmp_path_factory.mktemp("odd") / name
+    good = [TASKS[name]] if name.endswith(".jsonl") else TASKS[name]
+    lines = [*good, changed(TASKS[name])] if name.endswith(".jsonl") else [changed(good)]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    refusal = ""
+    try:
+        rows = read(path)
+    except TuilabelError as error:
+        rows, refusal = [], str(error)
+    assert "\n" not in refusal
+    assert not (refusal and name.endswith(".jsonl")), "one odd record never refuses the others"
+    matcher = Matcher(array_pool(3), path.parent)
+    assert all(-1 <= matcher.find(row) < 3 for row in rows)
 
 
 def test_times_out_of_range_are_ignored(tmp_path: Path) -> None:

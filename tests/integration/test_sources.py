@@ -449,9 +449,10 @@ def test_damaged_tables_name_the_line(tmp_path: Path, name: str, text: str, mess
         ("t.csv", 'path,label\n"a.jpg"x,y\nb.jpg,y\n', "line 2: "),
         ("t.csv", "path,label\n,x\nb.jpg,y\n", "line 2: no path"),
         ("t.jsonl", '{"path": \n{"path": "b.jpg", "label": "y"}\n', "line 1: not JSON"),
+        ("t.jsonl", '{"about": "these images"}\n{"path": "b.jpg", "label": "y"}\n', "line 1: none of the columns"),
         ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n[1]\n', "line 2: not a JSON object"),
         ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n{"image": 3}\n', "line 2: no path"),
-        ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n{"text": "x"}\n', "line 2: none of the usual columns"),
+        ("t.jsonl", '{"path": "b.jpg", "label": "y"}\n{"text": "x"}\n', "line 2: none of the columns"),
     ],
 )
 def test_a_row_that_cannot_be_read_is_named_and_the_others_are_read(
@@ -515,6 +516,11 @@ def test_a_path_as_other_systems_write_it(tmp_path: Path, on_disk: str, in_table
     put(tmp_path, {on_disk: b"x"})
     (tmp_path / "t.jsonl").write_text(json.dumps({"path": in_table}))
     assert content(open_source(str(tmp_path / "t.jsonl"))) == {on_disk: b"x"}
+
+
+def test_a_path_that_is_nothing_but_a_scheme(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("path\nfile://\nfile:///\n")
+    assert all(isinstance(found, SourceError) for found in content(open_source(str(tmp_path / "t.csv"))).values())
 
 
 def test_a_path_that_is_a_file_url(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,6 +63,8 @@ class Outcome:
     exit_code: int
     problems: int = 0
     """Files of user images that cannot be used."""
+    remarks: Sequence[str] = ()
+    """What else there is to say about the files, see `ImagePool.remarks`."""
     has_model: bool = False
     """Whether there are labels of two classes, which a model needs."""
     data_dir: Path | None = None
@@ -81,6 +83,7 @@ class Outcome:
         if self.problems:
             command = f"tuilabel stats --project {quote(str(self.project))} --problems"
             lines.append(f"{pluralize(self.problems, 'file')} cannot be used: `{command}` lists them")
+        lines += self.remarks
         if self.advice.agreement is not None:
             lines.append(self.advice.reason)
         return [*lines, *self._next_commands()]
@@ -300,6 +303,7 @@ def _run(
         failure=app.failure,
         exit_code=1 if unsaved else app.return_code or 0,
         problems=opened.pool.n_problems,
+        remarks=opened.pool.remarks(),
         has_model=sum(n > 0 for n in statistics.class_counts) >= 2,
         data_dir=opened.options.data_dir,
     )

@@ -50,7 +50,7 @@ def import_lines(summary: ImportSummary) -> list[str]:
         counts.append((len(plan.odd), "not readable", _places(examples["odd"])))
     new = plan.new_classes
     if new:
-        counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(new)}", []))
+        counts.append((len(new), f"new class{'' if len(new) == 1 else 'es'}: {', '.join(map(_in_list, new))}", []))
     if plan.different_notes:
         shown = [f"{e['path'] or e['where']}: now “{e['there']}”, imported “{e['here']}”" for e in examples["notes"]]
         counts.append((len(plan.different_notes), f"with another note than the image has: {policy}", shown))
@@ -78,3 +78,8 @@ def print_table(text: str) -> None:
 def _places(examples: list[dict[str, str]]) -> list[str]:
     reasons = (f" ({e['problem']})" if e["problem"] and e["path"] else e["problem"] for e in examples)
     return [f"{e['where']}: {e['path']}{reason}" for e, reason in zip(examples, reasons, strict=True)]
+
+
+def _in_list(name: str) -> str:
+    """A name among others, which commas separate."""
+    return f'"{name}"' if "," in name else name

@@ -107,7 +107,7 @@ class Manifest:
         if not self._ref.is_local:
             return self._relative(path.replace("\\", "/"))
         names = [self._relative(other) for other in paths_meant(path) if not is_url(other)]
-        return names[0] if len(names) == 1 else next(filter(self._exists, names), names[0])
+        return names[0] if len(names) == 1 else next(filter(self._exists, names), next(iter(names), path))
 
     def _relative(self, path: str) -> str:
         name, folder = posixpath.normpath(path), posixpath.dirname(self._ref.path)

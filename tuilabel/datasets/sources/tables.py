@@ -233,7 +233,7 @@ def _csv_rows(ref: FileRef, reader: Any, width: int, above: int) -> Iterator[tup
         while len(cells) > width and not cells[-1].strip():
             cells.pop()
         if len(cells) > width:
-            yield where, f"{len(cells)} cells, but {width} columns: a comma in a name needs quotation marks around it"
+            yield where, f"{len(cells)} cells, but {width} columns: a cell with a separator in it needs quotation marks"
         elif any(cells):
             yield where, cells + [""] * (width - len(cells))
 
@@ -253,21 +253,27 @@ def _holds_whole_floats(ref: FileRef, column: int) -> bool:
 
 def _json_lines(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
     chosen_of: dict[tuple[str, ...], Mapping[str, int]] = {}
+    waiting, first_error = list[Record](), None  # odd ones, until an object is like those of a table
     with text_of(file) as text:
         for where, values in json_objects(text):
             if isinstance(values, str):
-                yield _odd(where, values)
-                continue
-            names = tuple(values)
-            if names not in chosen_of:
+                record = _odd(where, values)
+            else:
+                names = tuple(values)
                 try:
-                    chosen_of[names] = choose(names)
-                except UsageError:
-                    if not chosen_of:  # the first object stands for the others
-                        raise
-                    yield _odd(where, f"none of the usual columns: it has {', '.join(names[:6]) or 'nothing'}")
-                    continue
-            yield record_of(where, [*values.values()], chosen_of[names])
+                    chosen_of[names] = chosen_of.get(names) or choose(names)
+                    record = record_of(where, [*values.values()], chosen_of[names])
+                except TuilabelError as error:
+                    first_error = first_error or error
+                    record = _odd(where, f"none of the columns: it has {', '.join(names[:6]) or 'nothing'}")
+            if chosen_of:
+                yield from (*waiting, record)
+                waiting = []
+            else:
+                waiting.append(record)
+    if first_error is not None and not chosen_of:
+        raise first_error
+    yield from waiting
 
 
 def _parquet(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:

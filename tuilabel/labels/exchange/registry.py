@@ -100,7 +100,7 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
         rows = list(FORMATS[name].read(source, options))
     except OSError as error:
         raise TuilabelError(f"cannot read {source}: {error.strerror or error}") from error
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except (AttributeError, EOFError, LookupError, TypeError, ValueError, RecursionError) as error:
         raise TuilabelError(f"{source} does not have the structure of {name}: choose another `file_format`") from error
     if rows and all(row.is_odd for row in rows):
         first = rows[0]

@@ -72,7 +72,13 @@ def read_label_studio(source: Path, options: ImportOptions) -> Iterator[Imported
         yield from _labels_of_task(task, where, control, options)
     flat = [(where, task) for where, task in named if isinstance(task, dict) and "data" not in task]
     names = list(dict.fromkeys(name for _, task in flat for name in task))
-    chosen = choose_columns(names, options, source) if flat else {}
+    try:
+        chosen = choose_columns(names, options, source) if flat else {}
+    except TuilabelError:
+        if not full:
+            raise
+        yield from (ImportedLabel(where, "", problem="not a task", is_odd=True) for where, _ in flat)
+        return
     for where, task in flat:
         yield imported_row(record_of(where, [task.get(name) for name in names], chosen))
 
