@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tuilabel.learner.base import LabelSet, check_finite
 from tuilabel.learner.latent import MAX_TRUST, LatentLearner, best_share, calibrated, teacher_temperature
+from tuilabel.strategies.geometry import scaled
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
     from tuilabel.learner.graph import NeighbourGraph
@@ -227,7 +228,7 @@ class WideLatentLearner:
 
         scores = self.features[rows] @ model.weights
         scores -= scores.mean(axis=1, keepdims=True)
-        space = np.concatenate([_scaled(self.compact[rows], 1.0), _scaled(scores, SCORES)], axis=1)
+        space = np.concatenate([scaled(self.compact[rows], 1.0), scaled(scores, SCORES)], axis=1)
         local = replace(labelled, indices=np.searchsorted(rows, labelled.indices))
         (propagated,) = NeighbourGraph.of(space).propagate(space, local, absorption=ABSORPTION)
         return propagated
@@ -240,10 +241,3 @@ def latent_learner(
     if compact is not None or latents.shape[1] > WIDE:
         return WideLatentLearner(latents, compact, graph)
     return LatentLearner(latents, graph)
-
-
-def _scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
-    """Points (n, D), centred, with a root mean square length of `length`."""
-    centred = points - points.mean(axis=0)
-    mean_square = float(np.square(centred).sum(axis=1).mean())
-    return np.asarray(centred * (length / max(mean_square**0.5, 1e-6)), dtype=np.float32)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
+from tuilabel.strategies.geometry import scaled
 
 CONFIDENT = 0.7  # uncertain items are queried once the mean confidence reaches this
+SCORES = 3.0  # weight of the model's scores in distances, relative to the latents
+LEAST_PROBABILITY = 1e-3  # in these scores
 
 
 def _pick(context: QueryContext, k: int) -> Selection:
@@ -20,7 +26,27 @@ def _pick(context: QueryContext, k: int) -> Selection:
     p = context.probabilities
     confident = p is not None and len(p) > 0 and float(p.max(axis=1).mean()) >= CONFIDENT
     chosen = WEIGHTED_KMEANS if confident else COVERAGE
+    if p is not None and not confident and context.features is not None:
+        context = replace(context, latents=_with_scores(context, p))
     return replace(chosen.pick(context, k), picked_by=chosen.name)
+
+
+def _with_scores(context: QueryContext, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Latents and the model's scores, (N, D + C), of candidates and labelled items; the other rows are zero.
+
+    A model that learns from more than the latents knows what in them has to do with the classes: clusters of latents
+    alone may be of backgrounds.
+    """
+    assert context.model is not None
+    assert context.features is not None
+    rows = np.concatenate([context.candidates, context.labelled])
+    known = context.model.predict_proba(np.asarray(context.features[context.labelled]))
+    scores = np.log(np.maximum(np.concatenate([probabilities, known]), LEAST_PROBABILITY))
+    scores -= scores.mean(axis=1, keepdims=True)
+    parts = [scaled(np.asarray(context.latents[rows]), 1.0), scaled(scores, SCORES)]
+    points = np.zeros((len(context.latents), sum(part.shape[1] for part in parts)), dtype=np.float32)
+    points[rows] = np.concatenate(parts, axis=1)
+    return points
 
 
 AUTO = register(

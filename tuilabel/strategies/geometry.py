@@ -17,6 +17,13 @@ def blocks(n: int, rows: int = ROWS) -> Iterator[slice]:
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 
+def scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+    """Points (n, D), centred, with a root mean square length of `length`."""
+    centred = points - points.mean(axis=0)
+    mean_square = float(np.square(centred).sum(axis=1).mean())
+    return np.asarray(centred * (length / max(mean_square**0.5, 1e-6)), dtype=np.float32)
+
+
 def squared_distances(
     a: NDArray[np.float32], b: NDArray[np.float32], squares: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.helpers.query_contexts import random_context
+from tests.helpers.query_contexts import FakeModel, random_context
 from tuilabel.strategies import get_strategy
 from tuilabel.strategies.auto import CONFIDENT
+from tuilabel.strategies.base import QueryContext
 from tuilabel.strategies.geometry import kmeans
 from tuilabel.strategies.spectral import spectral_clusters
 
@@ -29,6 +30,24 @@ def test_the_choice_depends_on_the_models_confidence(confidence: float, strategy
     picked, expected = get_strategy("auto").pick(seeded[0], 6), get_strategy(strategy).pick(seeded[1], 6)
     assert picked.picked_by == strategy
     assert picked.positions.tolist() == expected.positions.tolist()
+
+
+def test_where_a_model_learns_from_more_than_the_latents_what_it_says_is_covered() -> None:
+    """Latents know of two backgrounds only; the model tells four groups apart, two of which have no label."""
+    rng = np.random.default_rng(0)
+    group, background = np.arange(400) % 4, np.arange(400) // 4 % 2
+    latents = (background[:, None] + 0.1 * rng.normal(size=(400, 5))).astype(np.float32)
+    unsure = np.float32(0.2) + np.float32(0.2) * np.eye(4, dtype=np.float32)[group]
+
+    class Knowing(FakeModel):
+        def predict_proba(self, X: np.ndarray) -> np.ndarray:
+            return X
+
+    labelled = np.flatnonzero(group < 2)[:8]
+    candidates = np.setdiff1d(np.arange(400), labelled)
+    context = QueryContext(latents, candidates, labelled, unsure[candidates], rng, group[labelled], Knowing(4), unsure)
+    picked = candidates[get_strategy("auto").pick(context, 4).positions]
+    assert set(group[picked].tolist()) == {2, 3}
 
 
 def test_without_a_model_it_uses_coverage() -> None:
