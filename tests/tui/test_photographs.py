@@ -239,4 +239,4 @@ async def test_twenty_labels_on_photographs_write_few_bytes(tmp_path: Path, monk
         for key in "123":
             await pilot.press(key)
             await drawn(pilot)
-        assert sum(written) < 3 * 25_000
+        assert sum(written) < 3 * 36_000

@@ -9,7 +9,7 @@ cells is one segment, and there is one style per pair of colours.
 
 A cell of a photograph costs 36 bytes, nearly all of them for its two colours. So in images with colours error and bytes
 are weighed against each other, cell by cell from the left: keep both colours of the cell before, change one, or change
-both. That takes a third of the bytes (docs/research.md).
+both. That takes half of the bytes (docs/research.md).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEXTANTS = "".join(
 )
 # To the eye an error of lightness (luma) is worse than one of colour.
 EYE = np.array([[0.299, 0.587, 0.114], [-0.095, -0.186, 0.281], [0.281, -0.236, -0.046]], dtype=np.float32).T
-BYTE = 24.0  # squared error, of one sub-pixel in grey levels, that a byte must save in a picture with colours
+BYTE = 8.0  # squared error, of one sub-pixel in grey levels, that a byte must save in a picture with colours
 BYTE_OF_SMALL = 48.0  # the same in pictures of at most `SMALL` cells, of which there are many on the screen
 SMALL = 150
 BYTE_OF_GREY = 0.01  # grey pictures are exact, and have no more characters than they need
