@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
@@ -23,16 +23,28 @@ def cache_dir() -> Path:
 
     A user without a home directory, as in some containers, has one for temporary files.
     """
-    override = os.environ.get("TUILABEL_CACHE")
-    folder = Path(os.path.expanduser(override or platformdirs.user_cache_dir("tuilabel")))  # noqa: PTH111 - no error
-    homeless = not override and not folder.is_absolute()
-    return Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}") if homeless else folder
+    homeless = Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}")
+    return _named_in("TUILABEL_CACHE") or _in_home(platformdirs.user_cache_dir) or homeless
 
 
 def config_file() -> Path:
     """The user's file of defaults: `$TUILABEL_CONFIG`, else config.toml in the user's configuration directory."""
-    default = f"{platformdirs.user_config_dir('tuilabel')}/config.toml"
-    return Path(os.path.expanduser(os.environ.get("TUILABEL_CONFIG") or default))  # noqa: PTH111 - no error
+    folder = _in_home(platformdirs.user_config_dir)
+    return _named_in("TUILABEL_CONFIG") or Path(os.devnull if folder is None else folder / "config.toml")
+
+
+def _named_in(variable: str) -> Path | None:
+    path = os.environ.get(variable)
+    return Path(os.path.expanduser(path)) if path else None  # noqa: PTH111 - fails without a home directory
+
+
+def _in_home(find: Callable[[str], str]) -> Path | None:
+    """The program's folder, as platformdirs finds it; None without a home directory."""
+    try:
+        folder = Path(find("tuilabel"))
+    except RuntimeError:
+        return None
+    return folder if folder.is_absolute() else None
 
 
 @contextmanager

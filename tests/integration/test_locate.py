@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from tests.helpers.folders import jpeg, picture
@@ -242,3 +243,18 @@ def test_latents_do_not_depend_on_the_projects_here(work: Path, label: Label) ->
     label(images_in(work / "shots"))
     (work / "shots.tuilabel/settings.toml").write_text("damaged")
     assert encode_dataset("shots", encoder="pca").items == 4
+
+
+def test_folders_of_one_name_on_two_servers_have_a_project_each(work: Path, label: Label) -> None:
+    memory = fsspec.filesystem("memory")
+    for seed, bucket in enumerate(("one", "two")):
+        for path in images_in(work / bucket, seed).rglob("*.jpg"):
+            memory.pipe(f"/{bucket}/shots/{path.relative_to(work / bucket)}", path.read_bytes())
+    try:
+        assert label("memory://one/shots") == Path("shots.tuilabel")
+        assert label("memory://two/shots/") == Path("two-shots.tuilabel")
+        assert find_project("memory://one/shots/").directory == Path("shots.tuilabel")
+        assert find_project("memory://two/shots").directory == Path("two-shots.tuilabel")
+    finally:
+        for bucket in ("one", "two"):
+            memory.rm(f"/{bucket}", recursive=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tuilabel.errors import is_printable, printable
-from tuilabel.files import cache_dir, no_empty_folders
+from tuilabel.files import cache_dir, config_file, no_empty_folders
 from tuilabel.project.open_session import login_name
 
 
@@ -23,10 +23,17 @@ def test_a_user_without_a_login_name_has_one_to_label_with(monkeypatch: pytest.M
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("TUILABEL_CACHE", raising=False)
-    monkeypatch.setattr("tuilabel.files.platformdirs.user_cache_dir", lambda _: "~nobody-at-all/.cache/tuilabel")
+    def homeless(_name: str) -> str:
+        raise RuntimeError("could not determine the home directory")
+
+    for name in ("TUILABEL_CACHE", "TUILABEL_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
-    assert cache_dir().parent == tmp_path
+    for find in (homeless, lambda name: f"~/.cache/{name}"):  # later and earlier versions of platformdirs
+        monkeypatch.setattr("tuilabel.files.platformdirs.user_cache_dir", find)
+        monkeypatch.setattr("tuilabel.files.platformdirs.user_config_dir", find)
+        assert cache_dir().parent == tmp_path
+        assert not config_file().is_file()
 
 
 def test_a_failure_removes_the_empty_folders_that_it_made(tmp_path: Path) -> None:

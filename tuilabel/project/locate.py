@@ -7,8 +7,9 @@ So two folders of one name have two projects, and a folder has one, whatever lin
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -174,8 +175,7 @@ def _search(given: DatasetRef, note: Note, on_progress: OnProgress) -> Located:
     images, missing = _absolute(given)
     directories = [Path(name + SUFFIX) for name in project_names(images)]
     here = [project for directory in directories if (project := _project_in(directory)) is not None]
-    others = list(_other_projects(set(directories)))
-    for project in (*here, *others, *_next_to(images)):
+    for project in chain(here, _other_projects(directories), _next_to(images)):
         if project.is_at(images):
             if project.directory.is_absolute():
                 note(f"{project.directory} is the project of these images")
@@ -183,7 +183,7 @@ def _search(given: DatasetRef, note: Note, on_progress: OnProgress) -> Located:
     if missing is not None:
         raise missing
     local = not (images.is_builtin or images.is_remote)
-    for project in (*here, *others):
+    for project in chain(here, _other_projects(directories)):
         if local and _is_gone(project) and _has_images(project, images, on_progress):
             note(_moved_line(project, images))
             return Located(project.directory, images, project, moved=True)
@@ -251,7 +251,7 @@ def _project_in(directory: Path) -> Project | None:
     return Project.read(directory) if (directory / "settings.toml").is_file() else None
 
 
-def _other_projects(known: set[Path]) -> Iterator[Project]:
+def _other_projects(known: Collection[Path]) -> Iterator[Project]:
     """Projects in the working directory under a name that they got for their images, now or before these moved.
 
     Not those that somebody has named: they are chosen by their names only.
