@@ -14,6 +14,8 @@ from tuilabel.tui._textual_internals import key_name
 
 LABEL, BY_CLASS, SIMILAR, REVIEW, HISTORY = "label", "by-class", "similar", "review", "history"
 ALL_SCREENS: Final = (LABEL, BY_CLASS, SIMILAR, REVIEW, HISTORY)
+ANSWERING: Final = ("accept", "confirm", "keep", "skip", "mark", "withdraw")
+"""Commands that answer, one or two of which a screen has."""
 
 _SHOWN = {
     **{key_name(character): character for character in string.punctuation},
@@ -117,7 +119,7 @@ ACTIONS: Final = (
         ("slash",),
         "find_class",
         "find class",
-        "Label with a class found by typing part of its name.",
+        "Label with a class found by typing part of its name, or with a new one.",
         "Answer",
     ),
     Action(
@@ -353,6 +355,20 @@ def shown_key(key: str) -> str:
 def actions_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Action]:
     """The commands of one screen, in the order of the registry."""
     return [action for action in actions if screen in action.screens]
+
+
+def does_nothing(key: str, screen: str, actions: Sequence[Action] = ACTIONS) -> str:
+    """What to say about a key that has no command on a screen: where it has one, and what answers here.
+
+    Parameters
+    ----------
+    key : Textual's name of the key.
+    """
+    elsewhere = next((action for action in actions if key in action.keys), None)
+    where = "" if elsewhere is None else f" ({elsewhere.label}: {', '.join(elsewhere.screens)})"
+    here = [action for action in actions_of(screen, actions) if action.name in (*ANSWERING, "help")]
+    ways = ", ".join(f"{shown_key(action.keys[0])} {action.label}" for action in here if action.keys)
+    return f"{shown_key(key)} does nothing here{where}; a class key answers, {ways}"
 
 
 def bindings_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Binding]:

@@ -12,7 +12,7 @@ from textual.screen import Screen
 from tuilabel.encoders.titles import title_of
 from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
-from tuilabel.tui.actions import actions_of
+from tuilabel.tui.actions import actions_of, does_nothing
 from tuilabel.tui.screens.dialogs import Dialog
 from tuilabel.tui.screens.image_page import ImagePageScreen
 from tuilabel.tui.state import AppState
@@ -41,6 +41,8 @@ class AnnotationScreen(ImagePageScreen):
         """The items that the last key answered, if they were selected."""
         self._offered = ""
         """The last key, if it was that of no class: pressed again, it begins the name of a new one."""
+        self._told: set[str] = set()
+        """Keys of which the user knows that they do nothing here."""
         self._commands = {
             key: action.textual_action for action in actions_of(self.NAME, state.actions) for key in action.keys
         }
@@ -73,6 +75,14 @@ class AnnotationScreen(ImagePageScreen):
             event.stop()
             event.prevent_default()
             self._class_key(character, offered)
+        elif event.key not in self._told and not self._is_bound(event.key):
+            self._told.add(event.key)
+            self.show_status(does_nothing(event.key, self.NAME, self.state.actions), "dim")
+
+    def _is_bound(self, key: str) -> bool:
+        """Whether Textual does something about a key; moving its own focus does not count, as nothing can have it."""
+        bound = self.active_bindings.get(key)
+        return bound is not None and not bound.binding.action.startswith("app.focus_")
 
     def _class_key(self, character: str, offered: str) -> None:
         """Label with the class of a key. One of no class may begin the name of a new one.

@@ -343,6 +343,8 @@ class ImagePageScreen(Screen[bool]):
             self.show_large(False)
         elif len(self.app.screen_stack) > 1 and self.app.screen is self:
             self.dismiss(False)
+        else:
+            self.show_status("There is nothing to go back from; Ctrl+Q quits", "dim")
 
     # -- selection --------------------------------------------------------------------------------------------
 
