@@ -139,7 +139,7 @@ async def test_the_finder_lists_classes_by_belief(make_app: AppMaker, toy: Toy) 
             assert belief is not None
             await pilot.press("slash")
             await settled(pilot)
-            lines = [line for line in screen_text(app).split("\n") if " %" in line and "│" in line]
+            lines = [line for line in screen_text(app).split("\n") if " %" in line and line.startswith("│")]
             best = app.session.classes[belief.predicted]
             assert best in lines[0]
             assert f"{100 * belief.confidence:.0f} %" in lines[0]
@@ -148,7 +148,7 @@ async def test_the_finder_lists_classes_by_belief(make_app: AppMaker, toy: Toy) 
         screen._focus(hidden)
         await pilot.press("slash")
         await settled(pilot)
-        assert not [line for line in screen_text(app).split("\n") if " %" in line and "│" in line]
+        assert not [line for line in screen_text(app).split("\n") if " %" in line and line.startswith("│")]
 
 
 async def test_the_key_of_a_class_is_chosen_on_the_screen_of_classes(make_app: AppMaker) -> None:
@@ -219,3 +219,16 @@ async def test_a_key_that_does_nothing_says_so_once(make_app: AppMaker) -> None:
         assert "a class key answers, Del" in history._status.text
         await pilot.press("enter")
         assert history._status.text.startswith("Enter does nothing here")
+
+
+async def test_captions_show_what_differs_in_long_names(make_app: AppMaker) -> None:
+    app = make_app(classes=tuple(f"Herbarium sheet, Fraxinus excelsior, leaf {k:02d}" for k in range(12)))
+    async with running(app, (80, 24)) as pilot:
+        await pilot.press("1", "2")
+        assert "leaf 00" in screen_text(app).replace("✓ …", "")
+        captions = [line for line in screen_text(app).split("\n") if "✓" in line]
+        assert "✓ …leaf 00" in captions[0] or "✓ …00" in captions[0]
+        assert "01" in captions[0]
+        await pilot.press("comma", "tab")
+        await pilot.pause()
+        assert "leaf 01" in screen_text(app)

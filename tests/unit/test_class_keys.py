@@ -98,6 +98,17 @@ def test_long_names_can_be_told_apart(width: int) -> None:
             assert len({*shown}) == len(names)
 
 
+def test_names_that_begin_and_end_alike_can_be_told_apart() -> None:
+    kinds = ("Fraxinus excelsior", "Fagus sylvatica", "Quercus robur")
+    names = tuple(f"{kind}, leaf {side}" for kind in kinds for side in ("north", "south"))
+    assert len({*short_names(names, 12)}) == 6
+    herbarium = tuple(f"Herbarium sheet, {kinds[k % 3]}, leaf {k:02d}" for k in range(40))
+    assert short_names(herbarium, 28)[:3] == (
+        "…Fraxinus excelsior, leaf 00", "…Fagus sylvatica, leaf 01", "…Quercus robur, leaf 02",
+    )  # fmt: skip
+    assert len({*short_names(herbarium, 9)}) == 40
+
+
 def test_names_are_shortened_only_where_they_must() -> None:
     assert short_names(("cat", "dog", "hippopotamus amphibius"), 8) == ("cat", "dog", "hippopo…")
     assert short_names(("plant: ash", "plant: beech"), 8) == ("…ash", "…beech")

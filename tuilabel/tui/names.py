@@ -20,13 +20,14 @@ def short_names(names: tuple[str, ...], width: int) -> tuple[str, ...]:
     shown = [name if cell_len(name) <= width else cut(name, width) for name in names]
     if width < MIN_WIDTH:
         return tuple(shown)
-    alike = defaultdict[str, list[int]](list)
-    for position, text in enumerate(shown):
-        alike[text].append(position)
-    for positions in alike.values():
-        if len(positions) > 1:
-            for position, text in zip(positions, _by_what_differs([names[p] for p in positions], width), strict=True):
-                shown[position] = text
+    for ways in (_by_what_differs, _by_both_ends):
+        alike = defaultdict[str, list[int]](list)
+        for position, text in enumerate(shown):
+            alike[text].append(position)
+        for positions in alike.values():
+            if len(positions) > 1:
+                for position, text in zip(positions, ways([names[p] for p in positions], width), strict=True):
+                    shown[position] = text
     return tuple(shown)
 
 
@@ -47,11 +48,27 @@ def _by_what_differs(names: Sequence[str], width: int) -> list[str]:
     longest = max(cell_len(name[start:]) for name in names)
     if longest >= width and len({_head(name[start:], width - 2) for name in names}) < len(names):
         start = shared  # a long word
-    texts = ["…" + cut(name[start:], width - 1) for name in names]
-    if len(set(texts)) == len(names):
-        return texts
-    ends = ["…" + _tail(name, width - 1) for name in names]
-    return ends if len(set(ends)) > len(set(texts)) else texts
+    room = width - 1
+    ways = (
+        [cut(name[_begin(name, start, room) :], room) for name in names],
+        [name[_begin(name, len(name) - 1, room) :] for name in names],
+        [_tail(name, room) for name in names],
+    )
+    best = max(ways, key=lambda texts: (len({*texts}), max(map(cell_len, texts)) <= room))
+    return ["…" + cut(text, room) for text in best]
+
+
+def _by_both_ends(names: Sequence[str], width: int) -> list[str]:
+    """Names that end alike and begin differently, by their beginnings and ends."""
+    head = width // 3
+    return [_head(name, head) + "…" + _tail(name, width - 1 - head) for name in names]
+
+
+def _begin(name: str, start: int, width: int) -> int:
+    """Where the last words of a name begin that fit into `width` columns, `start` or before; `start` if none do."""
+    first = len(name) - len(_tail(name, width))
+    words = (k for k in range(first, start) if name[k].isalnum() and not name[k - 1 : k].isalnum())
+    return next(words, start)
 
 
 def _head(text: str, width: int) -> str:

@@ -65,7 +65,7 @@ class ByClassScreen(AnnotationScreen):
             return "✗ wrong", "marked"
         assert self._candidates is not None
         return (
-            f"{self.session.classes[self.class_pos]} {100 * self._candidates.confidence[position]:.0f}%",
+            f"{self.named(self.session.classes[self.class_pos])} {100 * self._candidates.confidence[position]:.0f}%",
             "prediction",
         )
 

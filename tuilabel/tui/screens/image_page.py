@@ -25,6 +25,7 @@ from tuilabel.tui.chips import Chip, session_chips
 from tuilabel.tui.image_loader import Wanted
 from tuilabel.tui.keys import best_key
 from tuilabel.tui.layout import GLYPH_SIZE, ONE, SIZES, WIDE, Arrangement, arrange, grid_layout
+from tuilabel.tui.names import MIN_WIDTH, cut, short_names
 from tuilabel.tui.screens.help import HelpScreen, ViewHelp
 from tuilabel.tui.selection import Selection
 from tuilabel.tui.state import AUTO, AppState
@@ -35,6 +36,8 @@ from tuilabel.tui.widgets.picture import Picture, PoolItem
 
 MIN_PAGE = 3  # images on a page of a grid; fewer look better one at a time
 FEW_CLASSES = 2  # whose keys are listed one by one
+NAME_ROOM = 20  # columns for the name of a class in a caption, before there is a layout
+BESIDE_NAME = 8  # columns of a caption that are not the name
 AHEAD = 4  # images drawn before they are in focus
 WHEEL_PAUSE = 0.08  # seconds between two turns of the mouse wheel that count: touchpads send many at once
 
@@ -67,6 +70,8 @@ class ImagePageScreen(Screen[bool]):
         self._large_on, self._alone_over_page = False, False
         self._arrangement = Arrangement(GLYPH_SIZE)
         self._wheel_turned = 0.0
+        self._room_in_cell = self._name_room = NAME_ROOM
+        """Columns that captions of cells, and the caption that is being made, have for the name of a class."""
         self._lifted = 0
         """Lines by which the grid is scrolled up, above a dialog."""
         self._head = TextLine(id="head")
@@ -127,7 +132,7 @@ class ImagePageScreen(Screen[bool]):
         flag = " ⚑" if self.session.flag_on(index) else ""
         match event.kind:
             case "label":
-                return f"✓ {event.class_name}{flag}{note}", style
+                return f"✓ {self.named(event.class_name or '')}{flag}{note}", style
             case "skip":
                 return f"skipped{flag}{note}", "aside"
             case _:
@@ -591,6 +596,7 @@ class ImagePageScreen(Screen[bool]):
         if not self._shown_items:
             self._grid.show_text(self.empty_text())
         else:
+            self._fit_names_to_cells()
             cells = [
                 GridCell(index, *self.caption(position), index in self.selection)
                 for position, index in enumerate(self._shown_items)
@@ -607,7 +613,29 @@ class ImagePageScreen(Screen[bool]):
         elif self._picture.display:
             self._picture.show(None, "")
 
+    def _fit_names_to_cells(self) -> bool:
+        """Shorten names of classes in captions to the width of a cell; returns whether that has changed."""
+        layout, before = self._grid.current_layout, self._room_in_cell
+        self._room_in_cell = before if layout is None else max(MIN_WIDTH, layout.cell_width - BESIDE_NAME)
+        self._name_room = self._room_in_cell
+        return self._room_in_cell != before
+
+    @on(ImageGrid.LayoutChanged)
+    def _fit_captions(self) -> None:
+        if self._fit_names_to_cells() and self._shown_items:
+            self._show_items()
+
+    def named(self, name: str) -> str:
+        """A class in a caption: its name, or if that is too long, what tells it from other classes."""
+        if cell_len(name) <= self._name_room:
+            return name
+        classes = self.session.classes
+        names = short_names(classes, self._name_room)
+        return names[classes.index(name)] if name in classes else cut(name, self._name_room)
+
     def _focused_caption(self) -> str:
+        judged = self._large.picture if self._large_on else self._picture
+        self._name_room = max(MIN_WIDTH, (judged.size.width - 2 * BESIDE_NAME) // 2)
         caption = self.caption(self.focused_item)[0]
         return f"{SELECTED} {caption}" if self._shown_items[self.focused_item] in self.selection else caption
 

@@ -92,7 +92,7 @@ class LabelScreen(AnnotationScreen):
             return "?", "prediction"
         if item.predicted is None or item.confidence is None:
             return "·", "prediction"
-        return f"{self.session.classes[item.predicted]}? {100 * item.confidence:.0f}%", "prediction"
+        return f"{self.named(self.session.classes[item.predicted])}? {100 * item.confidence:.0f}%", "prediction"
 
     def belief(self, position: int) -> Belief | None:
         index = self.items[position]
@@ -109,7 +109,7 @@ class LabelScreen(AnnotationScreen):
         class_pos = self.enter_class(position)
         if class_pos is None:
             return "press its class" if self.session.hides(self.items[position]) else ""
-        return f"Enter writes {self.session.classes[class_pos]}"
+        return f"Enter writes {self.named(self.session.classes[class_pos])}"
 
     def heading(self) -> list[tuple[str, str]]:
         pieces = [(f"  {self.session.pool.name}", "text")]

@@ -61,8 +61,8 @@ class PickClass(Dialog):
     def on_mount(self) -> None:
         self.query_one(Static).display = False
         self._search(self._typed)
-        rows = min(MOST, len(self._names)) + self._may_add - (self._without is not None)
-        self.query_one(OptionList).styles.height = rows  # also when fewer match
+        rows = len(self._names) + self._may_add - (self._without is not None)
+        self.query_one(OptionList).styles.height = min(rows, self.app.size.height // 4)  # also when fewer match
 
     async def on_key(self, event: events.Key) -> None:
         options = self.query_one(OptionList)

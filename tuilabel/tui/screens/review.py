@@ -49,7 +49,7 @@ class ReviewScreen(FilteredScreen):
         suggested = item.suggested
         if item.index in self._reviewed or suggested in (None, item.label) or suggested >= len(self.session.classes):
             return text, style
-        return f"{text} → {self.session.classes[suggested]}?", "prediction"
+        return f"{text} → {self.named(self.session.classes[suggested])}?", "prediction"
 
     def belief(self, position: int) -> Belief | None:
         return self.session.model_queries.out_of_fold_belief(self.items[position])
@@ -60,7 +60,7 @@ class ReviewScreen(FilteredScreen):
 
     def enter_hint(self, position: int) -> str:
         class_pos = self.enter_class(position)
-        return "" if class_pos is None else f"Enter keeps {self.session.classes[class_pos]}"
+        return "" if class_pos is None else f"Enter keeps {self.named(self.session.classes[class_pos])}"
 
     def heading(self) -> list[tuple[str, str]]:
         agreement = self.session.model_queries.agreement()
