@@ -32,7 +32,7 @@ from tuilabel.tui.widgets.panel import panel_lines
 class Live:
     """The app over a folder, on PCA, with the inline trainer."""
 
-    def __init__(self, folder: Path, batch_size: int = 9) -> None:
+    def __init__(self, folder: Path, batch_size: int = 9, images: str = "blocks") -> None:
         self.folder = folder
         self.pool = pool = open_pool(str(folder))
         self.runner = RoundRunner(MLPLearner(PCAEncoder().encode(pool).pool))
@@ -43,7 +43,7 @@ class Live:
         )  # fmt: skip
         trainer.start(session.handle)
         session.start()
-        self.app = LabelApp(AppState(session), Mailbox())
+        self.app = LabelApp(AppState(session, pictures=picture_source(images, cell=(8, 16))), Mailbox())
 
     @property
     def session(self) -> LabellingSession:
