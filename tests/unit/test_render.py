@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.cells import cell_len
-from rich.color import Color, ColorSystem
+from rich.color import Color, ColorSystem, ColorType
+from rich.color_triplet import ColorTriplet
 from rich.console import Console
 from rich.segment import Segment
+from rich.style import Style
 from textual.strip import Strip
 
 from tests.helpers.colour import SHAPES, lab_error, shown_by_blocks
@@ -22,6 +24,7 @@ from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.errors import UsageError
 from tuilabel.render import RENDERERS, CellPicture, PictureSource, get_renderer, picture_source
 from tuilabel.render.blocks import QUADRANTS, SEXTANTS
+from tuilabel.render.dithered import COLOURS_OF_16
 from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.render.palette import to_palette
 
@@ -152,6 +155,48 @@ def test_with_256_colours_only_palette_colours_are_sent(mnist: ImagePool) -> Non
     text = "".join(console._render_buffer(list(line)) for line in cells)
     assert "38;5;" in text
     assert "38;2;" not in text
+
+
+@pytest.mark.parametrize(
+    ("colours", "system", "most"), [("256", ColorSystem.EIGHT_BIT, 7), ("16", ColorSystem.STANDARD, 14)]
+)
+def test_photographs_in_few_colours_keep_their_colours_where_the_eye_averages(
+    colours: str, system: ColorSystem, most: float
+) -> None:
+    image = np.asarray(photograph(0, 464, 448))
+    exact = np.asarray(Image.fromarray(image).resize((58, 56), Image.Resampling.LANCZOS))
+
+    def error(picture: CellPicture, name: str) -> float:
+        sent = tuple(tuple(Segment(s.text, _as_sent(s.style, system)) for s in line) for line in picture)
+        shown = (exact, shown_by_blocks(sent, name))
+        return lab_error(*(np.asarray(Image.fromarray(one).resize((29, 14), Image.Resampling.BOX)) for one in shown))
+
+    dithered = error(get_renderer("blocks", colours=colours).draw(image, 58, 28).cells, "halfblock")
+    nearest = error(get_renderer("quadrant", colours=colours).draw(image, 58, 28).cells, "quadrant")
+    assert dithered < most
+    assert dithered < 0.7 * nearest
+
+
+def _as_sent(style: Style | None, system: ColorSystem) -> Style:
+    """The style in the colours that are written to a terminal of few colours."""
+    assert style is not None
+    sent = (
+        colour and Color.from_triplet(_triplet(colour.downgrade(system))) for colour in (style.color, style.bgcolor)
+    )
+    fore, back = sent
+    return Style(color=fore, bgcolor=back)
+
+
+def _triplet(colour: Color) -> ColorTriplet:
+    assert colour.number is not None
+    if colour.type is ColorType.EIGHT_BIT:
+        return colour.get_truecolor()
+    return ColorTriplet(*COLOURS_OF_16[colour.number].tolist())
+
+
+def test_digits_in_256_colours_stay_crisp(mnist: ImagePool) -> None:
+    digit = get_renderer("blocks", colours="256").draw(mnist.images[7], 28, 14).cells
+    assert np.abs(displayed("halfblock", digit) - mnist.images[7, :, :, 0]).max() < 13
 
 
 # -- Kitty ------------------------------------------------------------------------------------------------------

@@ -117,8 +117,8 @@ SSH = {**XTERM, "SSH_CONNECTION": "10.0.0.1 5 10.0.0.2 22"}
     [
         (TRUE, None, "blocks", "truecolor"),
         (XTERM, None, "blocks", "256"),
-        ({"TERM": "xterm"}, None, "ascii", "16"),
-        ({"TERM": "linux"}, None, "ascii", "16"),
+        ({"TERM": "xterm"}, None, "blocks", "16"),
+        ({"TERM": "linux"}, None, "blocks", "16"),
         ({**TRUE, "NO_COLOR": "1"}, None, "ascii", "truecolor"),
         (SSH, KITTY, "kitty", "truecolor"),
         (SSH, Replies(asked=True, name="kitty", version="0.21.0", kitty_graphics=True), "fine-blocks", "truecolor"),

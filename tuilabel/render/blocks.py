@@ -50,9 +50,11 @@ class BlockRenderer:
     across, down : sub-pixels per cell.
     glyphs : 2^(across · down) characters, indexed by mask.
     palette : restrict colours to the 256-colour palette.
+    exact : whether no bytes are saved in images with colours either.
     """
 
-    def __init__(self, across: int, down: int, glyphs: str, *, palette: bool = False) -> None:
+    def __init__(self, across: int, down: int, glyphs: str, *, palette: bool = False, exact: bool = False) -> None:
+        self._exact = exact
         self._across, self._down, self._glyphs, self._palette = across, down, glyphs, palette
         self._size = across * down
         masks = np.arange(len(glyphs))
@@ -78,8 +80,10 @@ class BlockRenderer:
         """The mask, foreground and background of each cell of blocks (rows, columns, sub-pixels, C)."""
         rows, columns, _, channels = blocks.shape
         byte, eye = BYTE if rows * columns > SMALL else BYTE_OF_SMALL, EYE
+        if channels == 1 or self._exact:
+            byte = BYTE_OF_GREY
         if channels == 1:
-            byte, eye = BYTE_OF_GREY, np.ones((1, 1), dtype=np.float32)
+            eye = np.ones((1, 1), dtype=np.float32)
         sides = self._foreground, 1 - self._foreground  # the sub-pixels of the foreground, and of the background
         means = [np.rint(side @ blocks / np.maximum(side.sum(1), 1)[:, None]) for side in sides]
         seen = blocks @ eye

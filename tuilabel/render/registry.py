@@ -6,6 +6,7 @@ from tuilabel.errors import UsageError
 from tuilabel.render.ascii import AsciiRenderer
 from tuilabel.render.base import Renderer
 from tuilabel.render.blocks import AutoRenderer, halfblock, quadrant, sextant
+from tuilabel.render.dithered import COLOURS_OF_16, DitheredRenderer, colours_of_256
 from tuilabel.render.inline import iterm2_renderer, sixel_renderer
 from tuilabel.render.kitty import KittyRenderer
 from tuilabel.render.pictures import PictureSource
@@ -44,16 +45,20 @@ def get_renderer(
     """
     palette = colours == "256"
     match images:
+        case "halfblock" if colours != "truecolor":
+            return _dithered(colours, halfblock(palette=palette))
         case "halfblock":
-            return halfblock(palette=palette)
+            return halfblock()
         case "quadrant":
             return quadrant(palette=palette)
         case "sextant":
             return sextant(palette=palette)
-        case "blocks":
-            return AutoRenderer(halfblock(palette=palette), quadrant(palette=palette))
-        case "fine-blocks":
-            return AutoRenderer(halfblock(palette=palette), sextant(palette=palette))
+        case "blocks" | "fine-blocks":
+            fine = quadrant(palette=palette) if images == "blocks" else sextant(palette=palette)
+            automatic = AutoRenderer(halfblock(palette=palette), fine)
+            if colours == "truecolor":
+                return automatic
+            return _dithered(colours, AsciiRenderer() if colours == "16" else automatic)
         case "ascii":
             return AsciiRenderer()
         case "kitty" if colours != "16":
@@ -66,6 +71,11 @@ def get_renderer(
             return sixel_renderer(cell or DEFAULT_CELL, max(2, min(registers or 256, 256)))
     choices = ", ".join(("auto", *RENDERERS))
     raise UsageError(f"images must be one of {choices}, got {images!r}", parameter="images")
+
+
+def _dithered(colours: str, grey: Renderer) -> Renderer:
+    palette = colours == "256"
+    return DitheredRenderer(colours_of_256() if palette else COLOURS_OF_16, grey, palette=palette)
 
 
 def picture_source(images: str, *, colours: str = "truecolor", cell: tuple[int, int] | None = None) -> PictureSource:

@@ -240,7 +240,7 @@ def _characters(colours: str, forced_colour: str, environ: Mapping[str, str]) ->
     """Whether there are too few colours for anything but characters, and why."""
     if "NO_COLOR" in environ and forced_colour == "auto":
         return "ascii", "NO_COLOR is set"
-    return ("ascii", "16 colours are too few for images") if colours == "16" else None
+    return ("blocks", "photographs in half-blocks, grey images in characters") if colours == "16" else None
 
 
 def _blocks(multiplexer: str | None, names: list[str], replies: Replies, environ: Mapping[str, str]) -> tuple[str, str]:
