@@ -13,12 +13,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
+from unicodedata import normalize
 from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -30,11 +31,12 @@ from tuilabel.datasets import DatasetRef, ImagePool
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import audit_estimate
 from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
-from tuilabel.labels.events import current_flags, current_notes
+from tuilabel.labels.events import Kind, current_flags, current_notes, note_text
 from tuilabel.labels.exchange import (
     ExportOptions,
     ImportedLabel,
     ImportOptions,
+    LabelRow,
     get_format,
     read_labels,
     rows_of,
@@ -785,3 +787,38 @@ def test_one_undo_by_their_annotator_reverts_the_import(imported: Toy, make_sess
 
 def test_the_store_has_the_new_class(imported: Toy, tmp_path: Path) -> None:
     assert ClassBook(stored(tmp_path)[1]).names == ("a", "b", "c", "d")
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12)
+MARKED = st.lists(
+    st.tuples(st.integers(0, 5), st.sampled_from(["label", "flag", "unflag", "note", "skip"]), TEXTS, TEXTS),
+    max_size=15,
+)
+
+
+@pytest.mark.parametrize("name", ["csv", "jsonl", "parquet", "label-studio", "prodigy", "imagefolder", "fiftyone"])
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(MARKED)
+def test_any_flags_and_notes_come_home(
+    tmp_path_factory: pytest.TempPathFactory, name: str, actions: list[tuple[int, Kind, str, str]]
+) -> None:
+    pool = array_pool(6)
+    events = [
+        answer(pool, k, CLASSES[n % 3] if kind == "label" else None, n, f"a{who}", kind=kind,
+               note=note_text(text) if kind == "note" else None)
+        for n, (k, kind, who, text) in enumerate(actions)
+    ]  # fmt: skip
+    form = get_format(name)
+    rows = [*rows_of(events, pool), *(rows_without_label(events, pool) if form.without_label else [])]
+    out = tmp_path_factory.mktemp("trip") / ("labels." + name if form.kind == "file" else "out")
+    form.write(rows, CLASSES, pool.files, out, ExportOptions())
+    _, read = read_labels(out, name, ImportOptions())
+    matcher = Matcher(pool, out.parent)
+    found = plan_import([(row, matcher.find(row)) for row in read], pool, [], [], CLASSES, lambda who: who)
+    home = rows_of(found.events, pool) + rows_without_label(found.events, pool)
+
+    def content(row: LabelRow) -> tuple[object, ...]:
+        annotators = (row.annotator, row.flagged_by, row.noted_by)
+        return row.id, row.label, row.flagged, row.note, *(normalize("NFC", name.strip()) for name in annotators)
+
+    assert sorted(map(content, home)) == sorted(map(content, rows))

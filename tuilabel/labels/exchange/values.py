@@ -29,11 +29,11 @@ class Marks(TypedDict):
 
 def marks_of(values: Mapping[str, object]) -> Marks:
     """The flag and the note among the values of a row, a task or an item; what is missing is false or empty."""
-    flagged = values.get("flagged")
+    flagged, note = values.get("flagged"), values.get("note")
     return Marks(
         flagged=flagged is True or text_value(flagged).lower() in ("true", "yes", "1"),
         flagged_by=text_value(values.get("flagged_by")),
-        note=note_text(text_value(values.get("note"))),
+        note=note_text(note if isinstance(note, str) else text_value(note)),
         noted_by=text_value(values.get("noted_by")),
     )
 

@@ -62,7 +62,6 @@ class FilteredScreen(AnnotationScreen):
     def _filter_by(self, where: Filter | None) -> None:
         self.where = where
         self.selection.clear()
-        self.focused_item = 0
         self.show_filtered()
         self.refresh_view()
         self.show_status("All answers are shown again" if where is None else "Esc shows all answers again", "dim")
