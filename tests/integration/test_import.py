@@ -383,6 +383,14 @@ def test_a_parquet_file_of_hugging_face_brings_its_images(tmp_path: Path, into: 
         shutil.rmtree(tmp_path / "p")
 
 
+@pytest.mark.parametrize("written_as", ["fiftyone", "label-studio", "prodigy"])
+def test_an_export_without_class_folders_is_not_read_as_if_it_had_them(tmp_path: Path, written_as: str) -> None:
+    pool = array_pool()
+    get_format(written_as).write(rows_of(label_all(pool), pool), CLASSES, pool.files, tmp_path / "out", ExportOptions())
+    with pytest.raises(TuilabelError, match=f"was exported as {written_as}, without class folders"):
+        read(tmp_path / "out", "imagefolder")
+
+
 def test_captions_are_not_imported_as_classes(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "shard.tar", "w") as archive:
         for k in range(4):

@@ -613,6 +613,7 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
         (RAMP.astype(np.int16) * 9 - 1000, RAMP[0, ..., None]),  # Hounsfield units, from the lowest to the highest
         (RAMP.astype(np.float32) / 127.5 - 1, RAMP[0, ..., None]),
         ((RAMP.astype(np.float32) - 120) / 50, RAMP[0, ..., None]),  # standardised
+        (RAMP / 255 * 16, RAMP[0, ..., None]),  # as in scikit-learn's digits
         (RAMP > 100, (RAMP > 100)[0, ..., None] * 255),
         (np.full((2, 5, 5, 4), (255, 0, 0, 0), np.uint8), np.full((5, 5, 3), 255)),
         (np.zeros((0, 5, 5), np.uint8), None),

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_TOO_DARK = 16  # no set of images with floats of 0…255 has a maximum like this
+
 
 @dataclass(frozen=True)
 class PixelRange:
@@ -27,7 +29,8 @@ class PixelRange:
         """The range of images whose values lie between `low` and `high`.
 
         0…1 and −1…1 for floats, 0…255, or the power of two above integers of more than 8 bits, as 12 bits come in
-        16-bit files. Whatever lies outside these is stretched from its minimum to its maximum.
+        16-bit files. Whatever lies outside these is stretched from its minimum to its maximum; so are floats that are
+        too small for 0…255, such as the 0…16 of scikit-learn's digits.
 
         Parameters
         ----------
@@ -35,7 +38,7 @@ class PixelRange:
         """
         if not whole and low >= 0 and high <= 1.001:
             return cls(0, 1)
-        if low >= 0 and high <= 255.5:
+        if low >= 0 and high <= 255.5 and (whole or high > _TOO_DARK):
             return cls(0, 255)
         if whole and low >= 0:
             return cls(0, 2 ** int(high).bit_length() - 1)

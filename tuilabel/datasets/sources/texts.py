@@ -13,7 +13,7 @@ from typing import IO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
-_FEWEST_CAPTIONS, _MANY_CAPTIONS, _WORDS_OF_CAPTIONS, _MOSTLY = 3, 30, 3, 0.8
+_FEWEST_CAPTIONS, _MANY_CAPTIONS, _WORDS_OF_CAPTIONS, _MOSTLY = 3, 10, 3, 0.8
 _LONGEST_LITERAL = 10_000  # characters
 _UPLOAD = re.compile(r"(?:^|/)upload/(?:.*/)?[0-9a-f]{8}-([^/]+)$")  # where Label Studio keeps what was uploaded
 

@@ -13,13 +13,16 @@ from tuilabel.datasets.sources import Source, SourceError, open_source
 from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
 from tuilabel.datasets.sources.tars import Shards, Tar
 from tuilabel.datasets.sources.texts import are_captions
-from tuilabel.errors import UsageError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.split import split_names
 from tuilabel.labels.exchange.values import marks_of, text_value, time_value
+
+WITH_CLASSES = ("imagefolder", "ultralytics", "huggingface")
+"""Formats of folders whose images have a class by their place or by a table."""
 
 
 def write_imagefolder(
@@ -45,6 +48,9 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
     if options.path_column is not None or not isinstance(images, DirectoryWithMetadata):
         options.refuse_columns(source)
     manifest = read_manifest(source)
+    written_as = manifest.get("format", "imagefolder")
+    if written_as not in WITH_CLASSES:
+        raise TuilabelError(f"{source} was exported as {written_as}, without class folders: leave out `file_format`")
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
     entries = sorted(images.list(), key=lambda entry: entry.name)
     if isinstance(images, Tar | Shards) and are_captions(Counter(entry.label for entry in entries if entry.label)):
