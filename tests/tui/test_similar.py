@@ -109,7 +109,7 @@ async def test_images_like_several_selected_ones_are_shown(make_app: AppMaker, t
         assert isinstance(app.screen, SimilarScreen)
         await seen(pilot, app)
         assert list(app.screen.items[:2]) == first[:2]
-        assert "more like these 2 images" in screen_text(app)
+        assert "more like this  2 images" in screen_text(app)
 
 
 async def test_an_answered_image_of_the_history_is_not_labelled_again(make_app: AppMaker, toy: Toy) -> None:
@@ -156,7 +156,10 @@ async def test_a_text_finds_images_and_latents_that_know_no_texts_say_so(make_ap
         await pilot.press("asterisk", *"cat", "enter")
         await pilot.pause()
         assert isinstance(app.screen, SimilarScreen)
+        assert "This encoder knows no texts" in screen_text(app)
         assert "open_clip:NAME/PRETRAINED" in screen_text(app)
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 0
         await pilot.press("escape")
         assert app.screen is app.label_screen
 

@@ -131,8 +131,7 @@ class QuestionHandler:
     def _search(self, question: SearchText) -> Reply:
         if self.text_search is None:
             raise TuilabelError(
-                "images cannot be searched by text with these latents: label with `encoder` open_clip:NAME/PRETRAINED, "
-                "whose networks know texts"
+                "this encoder knows no texts: a search by text needs the encoder open_clip:NAME/PRETRAINED"
             )
         similarity = self.text_search(question.text)
         similarity[question.excluded[question.excluded < len(similarity)]] = -np.inf

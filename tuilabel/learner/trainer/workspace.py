@@ -140,8 +140,9 @@ class TrainerWorkspace:
 
     @property
     def text_search(self) -> TextSearch | None:
-        """A function that compares texts with the images; None unless the encoder knows texts."""
-        return None if self._encoder is None else self._encoder.text_search(self._pool)
+        """A function that compares texts with the images; None unless one of the encoders knows texts."""
+        searches = (encoder.text_search(self._pool) for encoder in self._encoders)
+        return next((search for search in searches if search is not None), None)
 
     def _choose(self, runner: RoundRunner, questions: QuestionHandler) -> bool:
         if self._chooser is None or not self._ready:

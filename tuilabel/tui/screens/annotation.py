@@ -9,7 +9,6 @@ from typing import ClassVar
 from textual import events, on
 from textual.screen import Screen
 
-from tuilabel.encoders.titles import title_of
 from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
 from tuilabel.tui.actions import actions_of, does_nothing
@@ -241,22 +240,18 @@ class AnnotationScreen(ImagePageScreen):
             self._go_to_chosen(SimilarScreen(self.state, like=self.targets))
 
     def action_search(self) -> None:
-        """Ask for a text, and show the unlabelled images nearest to it."""
+        """Ask for a text, and show the unlabelled images nearest to it; the trainer says if it knows no texts.
+
+        The question comes in any case: letters typed without it would label.
+        """
         from tuilabel.tui.screens.dialogs import AskText
         from tuilabel.tui.screens.similar import SimilarScreen
-
-        encoder = self.session.trainer_state.encoder
-        if encoder is not None and not encoder.startswith("open_clip:"):
-            self.show_status(
-                f"Search by text needs --encoder open_clip:NAME/PRETRAINED; here images are {title_of(encoder)}", "warn"
-            )
-            return
 
         def search(text: object) -> None:
             if isinstance(text, str) and text.strip():
                 self._go_to_chosen(SimilarScreen(self.state, text=text.strip()))
 
-        self.app.push_screen(AskText("Search images that show", ""), search)
+        self.app.push_screen(AskText("Search images that show", hint="Enter searches · Esc cancels"), search)
 
     def _go_to_chosen(self, screen: Screen[bool]) -> None:
         """Show another screen of images, and return to where the focus was, or to the next image without an answer."""

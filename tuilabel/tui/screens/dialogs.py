@@ -78,8 +78,8 @@ class Dialog(ModalScreen[object]):
 class AskText(Dialog):
     """Asks for a line of text. The result is the text, "" if it was cleared, None if Esc was pressed."""
 
-    def __init__(self, question: str, text: str = "") -> None:
-        super().__init__(question, "Enter saves · Esc cancels")
+    def __init__(self, question: str, text: str = "", hint: str = "Enter saves · Esc cancels") -> None:
+        super().__init__(question, hint)
         self._text = text
 
     def compose_box(self) -> ComposeResult:

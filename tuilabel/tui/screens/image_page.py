@@ -52,6 +52,8 @@ class ImagePageScreen(Screen[bool]):
     """Name of the screen in the registry of commands."""
     ONE_AT_A_TIME: ClassVar[bool] = True
     """Whether the focused image may be shown alone, above a film strip of the others."""
+    ESCAPE: ClassVar[str] = "unselect"
+    """What Esc does while items are selected."""
 
     TITLE_OF_PAGE: ClassVar[str] = "Images"
     """What the help calls the page."""
@@ -689,7 +691,7 @@ class ImagePageScreen(Screen[bool]):
     def _show_head(self) -> None:
         page, pages = self._grid.page
         heading, chips = self.heading(), self.chips()
-        if self.selection:
+        if self.acts_on_selection:
             chips.append(Chip(f"{len(self.selection)} selected", "chip-on", 9))
         if self._one_at_a_time and self._shown_items:
             chips.append(Chip(f"image {self.focused_item + 1} of {len(self._shown_items)}", weight=7))
@@ -725,7 +727,7 @@ class ImagePageScreen(Screen[bool]):
         label = self._class_key_hint()
         if self.acts_on_selection and self.state.keys:
             label = (label[0], f"label {len(self.selection)} selected")
-        selected = [("Esc", "unselect")] if self.acts_on_selection else []
+        selected = [("Esc", self.ESCAPE)] if self.acts_on_selection else []
         footer = [label, *selected, *footer_of(self.NAME, self.state.actions)]
         while len(footer) > 3 and sum(cell_len(f"{key} {word}  ") for key, word in footer) > self.app.size.width + 1:
             del footer[-3]  # but keep help and quit

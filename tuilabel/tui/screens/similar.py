@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from textual import on
 
@@ -13,6 +14,7 @@ from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.grid import ImageGrid
 
+LINE = 70  # characters of the lines that say why there are no images
 N_IMAGES = 100  # requested at once, shown on as many pages as needed
 
 
@@ -33,6 +35,7 @@ class SimilarScreen(AnnotationScreen):
         "The unlabelled images most like one, all selected. Take out what differs, then one class key labels the rest."
     )
     ORIGIN = "similar"
+    ESCAPE = "back"
     ONE_AT_A_TIME = False  # a key labels what is selected on the page
 
     def __init__(self, state: AppState, like: Sequence[int] = (), text: str = "") -> None:
@@ -68,19 +71,20 @@ class SimilarScreen(AnnotationScreen):
 
     def heading(self) -> list[tuple[str, str]]:
         if self._text:
-            return [("  search  ", "dim"), (f"“{self._text}”", "strong")]
-        return [("  more like ", "dim"), (self._names(), "strong"), ("  ·  nearest first", "dim")]
+            return [("  search", "dim"), (f"  “{self._text}”", "strong"), ("  ·  nearest first", "dim")]
+        return [("  more like this", "dim"), (f"  {self._names()}", "strong"), ("  ·  nearest first", "dim")]
 
     def _names(self) -> str:
         if len(self._like) > 1:
-            return f"these {len(self._like)} images"
+            return f"{len(self._like)} images"
         name = self._file_of(self._like[0])[:1]
-        return name[0] if name else "this image"
+        return name[0] if name else ""
 
     def empty_text(self) -> str:
         if self._found is None:
             return "Finding images…"
-        return f"{self._found.error or 'No other unlabelled images.'}\n\nPress Esc to go back."
+        reason = self._found.error or "no other unlabelled images"
+        return f"{fill(reason[:1].upper() + reason[1:], LINE)}\n\nPress Esc to go back."
 
     def action_take_out(self) -> None:
         """Take the focused item out of the selection, or put it back, and move on."""
