@@ -18,7 +18,7 @@ from tuilabel.project.encode_dataset import encode_dataset
 from tuilabel.project.exchange import export_labels, import_labels
 from tuilabel.project.file_problems import file_problems
 from tuilabel.project.locate import find_project, locate_project, project_names
-from tuilabel.project.open_session import open_session
+from tuilabel.project.open_session import open_project, open_session
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.statistics import project_statistics
 
@@ -175,6 +175,16 @@ def test_a_link_that_leads_elsewhere_now_has_another_project(work: Path, label: 
     assert locate_project("current").project is None
     found = find_project("data/v1")
     assert (found.directory, found.source.location) == (project, str(work / "data/v1"))
+
+
+def test_a_folder_with_other_images_in_it_now_is_reported(work: Path, label: Label) -> None:
+    label(images_in(work / "inbox"))
+    shutil.rmtree(work / "inbox")
+    images_in(work / "inbox", seed=1)
+    said: list[str] = []
+    with open_project(SessionOptions("inbox", device="cpu"), note=said.append):
+        pass
+    assert f"none of the 2 labelled images of inbox.tuilabel is in {work}/inbox any more" in said[-1]
 
 
 def test_a_project_is_found_next_to_its_images(work: Path, label: Label, monkeypatch: pytest.MonkeyPatch) -> None:

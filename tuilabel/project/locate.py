@@ -159,6 +159,12 @@ def project_pool(project: Project, data_dir: Path | None) -> ImagePool:
         return open_pool(project_images(project), data_dir)
 
 
+def n_present(pool: ImagePool, items: Collection[str]) -> int:
+    """How many of the items, given by id, are images of the pool whose files are there."""
+    found = pool.indices_of(sorted(items))
+    return len(np.setdiff1d(found[found >= 0], pool.gone))
+
+
 def project_names(images: DatasetRef) -> list[str]:
     """The names that a project of these images may have, the usual one first: `images`, `b-images`, `a-b-images`."""
     if images.is_builtin:
@@ -311,8 +317,7 @@ def _has_images(project: Project, images: DatasetRef, on_progress: OnProgress, *
         pool.read_rest(on_progress)
     if not items:
         return bool(pool.fingerprint == project.settings.get("fingerprint"))
-    found = pool.indices_of(sorted(items))
-    return len(np.setdiff1d(found[found >= 0], pool.gone)) >= SAME_SHARE * len(items)
+    return n_present(pool, items) >= SAME_SHARE * len(items)
 
 
 def _labelled_items(project: Project) -> set[str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
@@ -21,7 +21,7 @@ from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
-from tuilabel.project.locate import check_dataset, locate_project, project_images
+from tuilabel.project.locate import check_dataset, locate_project, n_present, project_images
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
@@ -157,7 +157,12 @@ def open_project(
     ) as project:
         store = LabelStore.open(project.store)
         try:
-            pool.read_until_found({event.item for event in store.events()}, on_progress)
+            items = {event.item for event in store.events()}
+            pool.read_until_found(items, on_progress)
+            if items and not n_present(pool, items):
+                labelled = pluralize(len(items), "labelled image")
+                where = f"none of the {labelled} of {directory} is in {dataset.location} any more"
+                note(f"{where}: for other images pass another `project`")
             yield OpenProject(options, project, recipe, pool, encoders, store)
         finally:
             store.close()
