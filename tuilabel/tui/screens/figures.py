@@ -37,20 +37,18 @@ class FiguresScreen(Screen[None]):
         self._summary, self._side = Static(markup=False, id="figures-summary"), Static(id="figures-classes")
 
     def compose(self) -> ComposeResult:
+        self._summary.border_title = "SESSION"
+        self._accuracy.border_title = (
+            "[$primary]ACCURACY[/], [$secondary]95 % interval[/], [$error]largest class[/], by labels"
+        )
+        self._uncertainty.border_title = "UNCERTAINTY [$primary]now[/] and [$secondary]at first[/]"
         yield self._summary
         with Horizontal():
             with Vertical(id="figures-plots"):
-                yield Static(
-                    "[$primary]Accuracy[/], [$secondary]95 % interval[/], [$error]largest class[/], by labels",
-                    classes="figures-title",
-                )
                 yield self._accuracy
-                yield Static(
-                    "Uncertainty [$primary]now[/] and [$secondary]at first[/]",
-                    classes="figures-title",
-                )
                 yield self._uncertainty
-            with VerticalScroll(id="figures-side"):
+            with VerticalScroll(id="figures-side") as side:
+                side.border_title = "CLASSES"
                 yield self._side
         yield Static("Esc back", markup=False, id="figures-hint")
 

@@ -40,16 +40,17 @@ SHORT: Final = {
     "select-page": "Select the page, or nothing.",
     "similar": "Label the images most like it, as a set.",
     "search": "Search images by a text.",
-    **dict.fromkeys(("view", "view-back"), "Next or previous view: page, large, by class."),
+    **dict.fromkeys(("view", "view-back"), "Next or previous view."),
     "large": "Show it large, or go back to the page.",
     "grid": "Select nothing, or go back.",
-    **dict.fromkeys(("larger", "smaller"), "Larger or smaller images; zoom a large one."),
+    **dict.fromkeys(("larger", "smaller"), "Size of images, or zoom of a large one."),
     "alone": "One image on the whole screen.",
     **dict.fromkeys(("class-before", "class-after"), "Previous or next class."),
     **dict.fromkeys(("floor-down", "floor-up"), "List less sure ones too, or only surer ones."),
     "blind": "Hide or show the predictions.",
-    "reference": "Guideline and clear examples of the classes.",
+    "reference": "Guideline and examples of the classes.",
     "graphics": "Draw images as block characters, or not.",
+    "figures": "Charts on the whole screen.",
     "history": "All answers, newest first.",
     "review": "Answers most likely to be wrong.",
     "settings": "Settings: images, size, theme.",
@@ -102,7 +103,7 @@ class HelpScreen(ModalScreen[None]):
         names = [key if key == name else f"{' '.join(key) or '/'} {name}" for key, name in pairs[:MORE_CLASSES]]
         if len(pairs) > MORE_CLASSES:
             names.append(f"… {len(pairs) - MORE_CLASSES:,} more: / finds them")
-        return "   ".join(names)
+        return "   ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in names)
 
     def _commands(self) -> Table:
         sections = [_section(title, actions) for title, actions in self._sections()]
@@ -112,7 +113,9 @@ class HelpScreen(ModalScreen[None]):
             heights = [len(section.rows) for section in sections]
             split = min(range(1, len(sections)), key=lambda n: abs(sum(heights[:n]) - sum(heights[n:])))
             columns = [sections[:split], sections[split:]]
-        page = Table.grid(padding=(0, 3))
+        page = Table.grid(padding=(0, 2), expand=True)
+        for _ in columns:
+            page.add_column(ratio=1)
         page.add_row(*(Group(*column) for column in columns))
         return page
 
@@ -146,6 +149,7 @@ def _section(title: str, actions: Sequence[Action]) -> Table:
     table.add_row(Text(title.upper(), style="bold"), "")
     for words, together in groupby(actions, key=lambda one: SHORT.get(one.name, one.help)):
         table.add_row(Text(_keys(list(together)), style="bold"), words)
+    table.add_row()
     return table
 
 

@@ -21,6 +21,7 @@ from tuilabel.tui.widgets.probabilities import ClassBeliefs, ProbabilityBars
 NEIGHBOURS = 8
 SETTLE_TIME = 0.08  # seconds without a key after which the trainer is queried about the focused image
 MAX_SIDE = 2048  # pixels of an image that is zoomed into
+ROOMY = (110, 34)  # columns and lines from which its parts have borders
 MAX_ZOOM = 5  # each step halves the part shown
 
 
@@ -49,9 +50,11 @@ class LargeView(Horizontal):
     def compose(self) -> ComposeResult:
         yield self._original
         with Vertical(id="large-side"):
-            with Horizontal(id="large-model"):
+            with Horizontal(id="large-model") as model:
+                model.border_title = "THIS IMAGE"
                 yield self._reconstruction
                 yield self._probabilities
+            self._neighbours.border_title = "NEAREST IMAGES"
             yield self._neighbours
 
     def show(
@@ -161,6 +164,7 @@ class LargeView(Horizontal):
 
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(event.size.width < 60, "narrow")
+        self.set_class(event.size.width >= ROOMY[0] and event.size.height >= ROOMY[1], "roomy")
 
     def _query(self) -> None:
         if self._index is not None and self.display:

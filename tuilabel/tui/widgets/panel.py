@@ -27,6 +27,7 @@ Line = list[tuple[str, str]]
 
 ROOMY = 34  # lines from which sections have borders
 REMARKS = 3  # lines below the accuracy
+ADVICE = 3  # lines for the advice
 
 NARROW_NAME = 7  # columns of a name at least
 MIN_BAR = 4  # columns of a bar next to names that could be longer
@@ -130,18 +131,18 @@ def panel_lines(
     if height < ROOMY:
         lines = _close_lines(statistics, classes, head, legend(max(2, height - len(head) - 8)), inner, height)
         return [[(" ", "text"), *line] for line in lines]
-    advice = _wrapped(statistics.advice_text, inner, 3)
-    fixed = len(head) + len(advice) + REMARKS + 2 + 8  # axes of both charts, and the borders
+    advice = _wrapped(statistics.advice_text, inner, ADVICE)
+    fixed = len(head) + ADVICE + REMARKS + 2 + 8  # axes of both charts, and the borders
     title, *listed = legend(max(3, height - fixed - 4))
     if title[0][1] != "title":
         title, listed = [("CLASSES", "title")], [title, *listed]
-    rows = max(1, min(8, (height - fixed - len(listed)) // 2))
+    rows = max(1, min(12, (height - fixed - len(listed)) // 2))
     accuracy, *curve = _accuracy(statistics, inner, rows, with_axis=True)
-    remarks = _padded(_remarks(statistics, classes, inner), REMARKS)
+    remarks = _padded([*_remarks(statistics, classes, inner)[:REMARKS], *advice], REMARKS + ADVICE)
     mean, *histogram = _uncertainty(statistics, inner, rows)
     return [
         *_box([("SESSION", "title")], head, width),
-        *_box(accuracy, [*curve, *remarks, *advice], width),
+        *_box(accuracy, [*curve, *remarks], width),
         *_box(mean, histogram, width),
         *_box(title, listed, width),
     ]
@@ -186,9 +187,8 @@ def _padded(lines: Sequence[Line], n: int) -> list[Line]:
 
 
 def _wrapped(text: str, width: int, lines: int) -> list[Line]:
-    """`text` in exactly `lines` lines, so that what is below does not move when the text changes."""
-    broken = textwrap.wrap(text, width, max_lines=lines, placeholder=" …")
-    return [[(line, "text")] for line in (broken + [""] * lines)[:lines]]
+    """`text` in at most `lines` lines."""
+    return [[(line, "text")] for line in textwrap.wrap(text, width, max_lines=lines, placeholder=" …")]
 
 
 def _progress(statistics: Statistics, width: int) -> list[Line]:
