@@ -170,3 +170,12 @@ def test_the_data_sets_can_be_read_in_80_columns(monkeypatch: pytest.MonkeyPatch
     shown = run("datasets")[0]
     assert "…" not in shown
     assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_a_guideline_that_cannot_be_read_is_one_line(folder: Path) -> None:
+    (folder / "latin.md").write_bytes("Möwe".encode("latin-1"))
+    for name, words in {"gone.md": "No such file", "shots": "directory", "latin.md": "save it as UTF-8"}.items():
+        with pytest.raises(TuilabelError, match=words) as refused:
+            run("label", "shots", "--guideline", name)
+        assert "\n" not in str(refused.value)
+    assert not (folder / "shots.tuilabel").exists()

@@ -471,3 +471,20 @@ def test_reading_a_store_of_an_older_format_does_not_change_it(tmp_path: Path) -
     reading.events()
     reading.close()
     assert path.read_bytes() == before
+
+
+def test_a_project_remembers_its_guideline_and_the_keys_of_its_classes(tmp_path: Path) -> None:
+    with Project.open(tmp_path / "p", "mnist", "f", ("cat", "dog")) as project:
+        assert project.guideline is None
+        project.remember_guideline(tmp_path / "rules.md")
+        project.remember_class_keys({"cat": "c", "dog": "d"})
+        project.remember_class_keys({"cat": "k", "owl": "o"})
+    settings = tmp_path / "p" / "settings.toml"
+    again = Project.read(tmp_path / "p")
+    assert again.guideline == tmp_path / "rules.md"
+    assert again.settings["class-keys"] == {"cat": "k", "owl": "o"}
+    settings.write_text(settings.read_text().replace(f'"{tmp_path / "rules.md"}"', '"rules.md"'))
+    assert Project.read(tmp_path / "p").guideline == tmp_path / "p" / "rules.md"
+    settings.write_text(settings.read_text().replace('"rules.md"', "3"))
+    with pytest.raises(TuilabelError, match="guideline must be the path of a file"):
+        _ = Project.read(tmp_path / "p").guideline

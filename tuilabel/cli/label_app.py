@@ -125,9 +125,9 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
             f"batch_size must be between 1 and {MAX_BATCH}, got {options.batch_size}", parameter="batch_size"
         )
     undecided = check_choices(screen.images, screen.colour)
-    _check_terminal()
     if screen.guideline is not None:
-        read_guideline(screen.guideline)
+        read_guideline(screen.guideline.expanduser())
+    _check_terminal()
     with open_project(options, on_progress=announcer(note), note=note) as opened:
         _check_user_keys(opened.project)
         class_keys = _class_keys(opened)
