@@ -40,6 +40,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "listing": images.listing,
     "listing-million": images.listing_a_million,
     "decoding": images.decoding,
+    "sent": images.sent,
 }
 
 

@@ -1,4 +1,4 @@
-"""User images: how fast they are listed and decoded, and in how much memory."""
+"""User images: how fast they are listed and decoded, in how much memory, and how many bytes a terminal gets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from rich.console import Console
+from textual.strip import Strip
 
+from tests.helpers.folders import photograph
 from tuilabel.datasets.decode import decode
 from tuilabel.datasets.library import Library
 from tuilabel.datasets.sources import open_source
+from tuilabel.render import RENDERERS, picture_source
+from tuilabel.tui.output import Shown, SparseUpdate, sparse_update
 
 Rows = Iterator[tuple[str, str, str]]
 SIDE = 128  # pixels of the longer side after decoding
@@ -83,6 +88,33 @@ def decoding(folder: Path) -> Rows:
     mean = sum(map(len, files)) / len(files) / 1000
     yield f"decoding JPEGs of 500 × 375 ({mean:.0f} kB)", f"{statistics.median(ours):.0f} images/s", ""
     yield "… by a plain Pillow loop", f"{statistics.median(plain):.0f} images/s", "no faster"
+
+
+def sent(_: Path) -> Rows:
+    """Bytes written to the terminal for a photograph of 640 × 480, in each mode, with cells of 8 × 16 pixels."""
+    console = Console(color_system="truecolor", force_terminal=True)
+    photographs = [np.asarray(photograph(seed, 640, 480)) for seed in range(5)]
+    for columns, rows in ((14, 7), (72, 28)):
+        for images in RENDERERS:
+            sizes = []
+            for index, image in enumerate(photographs):
+                pictures = picture_source(images, cell=(8, 16))
+                lines = [Strip(line) for line in pictures.picture(index, image, columns, rows)]
+                update = _written(lines, sparse_update(Shown(), pictures))
+                sizes.append(len((pictures.pop_escapes() + update.render_segments(console)).encode()))
+            budget = "150 kB" if images == "kitty" else ""
+            yield (
+                f"a photograph in {columns} × {rows} cells as {images}",
+                f"{statistics.mean(sizes) / 1000:.1f} kB",
+                budget,
+            )
+
+
+def _written(lines: list[Strip], kind: type[SparseUpdate]) -> SparseUpdate:
+    """The update that writes these lines to an empty terminal."""
+    update = kind.__new__(kind)
+    update.changes = lambda: ((0, y, line) for y, line in enumerate(lines))  # type: ignore[method-assign]
+    return update
 
 
 def decode_with_pillow(data: bytes) -> np.ndarray:

@@ -26,7 +26,8 @@ from tuilabel.render.kitty import DIACRITICS
 from tuilabel.render.sixel import sixel
 
 MARK = "\U0010fffd"
-LARGE = 1 << 14  # pixels; larger images are sent with fewer colours or as JPEG
+LARGE = 1 << 14  # pixels; larger Sixel images are sent with fewer colours
+LOSSLESS = 1 << 12  # pixels; larger images of iTerm2 are sent as JPEG
 COLOURS, COLOURS_OF_LARGE = 256, 64
 JPEG_QUALITY = 85
 _BASE = len(DIACRITICS)
@@ -128,7 +129,7 @@ def iterm2_renderer(cell: tuple[int, int]) -> InlineRenderer:
 def _iterm2(pixels: NDArray[np.uint8], columns: int, rows: int) -> str:
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     file = BytesIO()
-    if image.width * image.height > LARGE:
+    if image.width * image.height > LOSSLESS:
         image.save(file, "JPEG", quality=JPEG_QUALITY)
     else:
         image.save(file, "PNG")
