@@ -149,6 +149,25 @@ async def test_enter_accepts_the_prediction_of_each_and_leaves_hidden_ones(make_
         assert any(event.audit for event in app.session.live_events)
 
 
+async def test_several_images_are_flagged_as_one_step_with_and_without_labels(make_app: AppMaker) -> None:
+    app = make_app()
+    async with running(app) as pilot:
+        first = batch(app)
+        await pilot.press("shift+right", "exclamation_mark")
+        assert app.session.statistics().flagged == 2
+        assert app.label_screen.focused_item == 2, "what had no answer is left behind"
+        await pilot.press("backspace", "escape")
+        assert app.session.statistics().flagged == 0
+        app.label_screen._focus(0)
+        await pilot.press("a", "b", "left", "left", "shift+right", "exclamation_mark")
+        assert names(app, first[:2]) == ["a", "b"]
+        assert app.session.statistics().flagged == 2
+        assert "Flagged 2 images; the labels stay" in screen_text(app)
+        await pilot.press("exclamation_mark")
+        assert app.session.statistics().flagged == 0
+        assert "Took the flag off 2 images" in screen_text(app)
+
+
 async def test_keys_before_the_images_are_shown_select_nothing(make_app: AppMaker) -> None:
     app = make_app()
     async with running(app) as pilot:

@@ -126,9 +126,11 @@ class AnnotationScreen(ImagePageScreen):
         if not any(answers):
             self.answered(lambda indices, spent: toggle(indices, spent, origin=self.ORIGIN))
             return
-        labels = {answer.class_name for answer in answers if answer is not None and answer.kind == "label"}
-        stays = f": {labels.pop()} stays its label" if len(answers) == len(labels) else ""
-        self.show_status(f"Flagged{stays}" if toggle(self.targets, origin=self.ORIGIN) else "Took the flag off", "dim")
+        labels = [answer.class_name for answer in answers if answer is not None and answer.kind == "label"]
+        many = f" {len(answers)} images" if len(answers) > 1 else ""
+        stays = "; the labels stay" if many else f": {labels[0]} stays its label" if labels else ""
+        flagged = toggle(self.targets, origin=self.ORIGIN)
+        self.show_status(f"Flagged{many}{stays}" if flagged else f"Took the flag off{many}", "dim")
         self.refresh_view()
 
     def action_undo(self) -> None:
