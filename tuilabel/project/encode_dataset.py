@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_pool
@@ -13,7 +14,7 @@ from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.tables.encoder import write_table
 from tuilabel.encoders.tables.write import check_table_path
 from tuilabel.encoders.titles import title_of
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.project.locate import locate_project
 from tuilabel.project.progress import Note, OnProgress, ignore
 
@@ -92,6 +93,9 @@ def encode_dataset(
         note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
     for line in (*pool.remarks(), *chosen.notes(space)):
         note(line)
+    if pool.n_problems:
+        command = f"tuilabel stats {quote(ref.location)} --problems"
+        note(f"{pluralize(pool.n_problems, 'file')} cannot be used: `{command}` lists them")
     chosen.fetch(partial(on_progress, DOWNLOADING))
     progress = partial(on_progress, "encoding")
     if reference is None:
