@@ -90,6 +90,13 @@ class AskFilter(Dialog):
         yield Input(max_length=200)
         yield Static(self._help(), classes="dialog-message", markup=False)
 
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._keep_height)
+
+    def _keep_height(self) -> None:
+        message = self.query_one(Static)
+        message.styles.min_height = message.size.height
+
     def _help(self) -> str:
         return f"{HELP} · annotators: {', '.join(self._session.annotators) or 'none yet'}"
 
