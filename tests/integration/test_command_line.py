@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from tests.helpers.folders import COLOURS, colour_folder
@@ -133,6 +134,8 @@ def test_json_is_one_document_with_a_schema_and_files_are_out(folder: Path) -> N
 
 
 def test_quiet_leaves_results_and_errors(folder: Path) -> None:
+    for command in get_command(app).commands.values():  # type: ignore[attr-defined]
+        assert any("--quiet" in param.opts for param in command.params), command.name
     shown, notes = run("import", "labels.csv", "shots", "--quiet")
     assert "2 matched" in shown
     assert notes == ""

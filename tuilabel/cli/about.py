@@ -8,11 +8,11 @@ import typer
 
 from tuilabel.cli.app import app
 from tuilabel.cli.errors import in_options
-from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, print_json, print_rich
+from tuilabel.cli.options import Color, DataDir, Images, Json, ProjectDir, Quiet, print_json, print_rich
 
 
 @app.command(epilog="Example: tuilabel datasets --json")
-def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
+def datasets(data_dir: DataDir = None, as_json: Json = False, _quiet: Quiet = False) -> None:
     """List the built-in datasets and show which ones are on this machine."""
     from tuilabel.cli.render.listings import dataset_rows, datasets_table
 
@@ -24,7 +24,7 @@ def datasets(data_dir: DataDir = None, as_json: Json = False) -> None:
 
 
 @app.command(epilog="Example: tuilabel strategies")
-def strategies(as_json: Json = False) -> None:
+def strategies(as_json: Json = False, _quiet: Quiet = False) -> None:
     """List the query strategies."""
     from tuilabel.cli.render.listings import strategies_table, strategy_rows
 
@@ -43,6 +43,7 @@ def doctor(
     images: Images = "auto",
     colour: Color = "auto",
     as_json: Json = False,
+    _quiet: Quiet = False,
 ) -> None:
     """Check what labelling depends on (terminal, colours, images, device, data, disks) and print a test card."""
     from tuilabel.cli.render.doctor import show
