@@ -100,3 +100,5 @@ def test_the_statistics_fit_in_eighty_columns(labelled: Path, tiny: Tiny) -> Non
     assert max(map(len, wide)) <= 80
     assert len(wide) < 40  # two classes in a row
     assert any("class 46" in line for line in wide)
+    none = replace(statistics.log, classes=(), class_counts=(), class_figures=(), confusions=(), baseline=None)
+    assert "class" in text_of(replace(statistics, log=none)), "a project may have no classes yet"

@@ -365,10 +365,10 @@ def does_nothing(key: str, screen: str, actions: Sequence[Action] = ACTIONS) -> 
     key : Textual's name of the key.
     """
     elsewhere = next((action for action in actions if key in action.keys), None)
-    where = "" if elsewhere is None else f" ({elsewhere.label}: {', '.join(elsewhere.screens)})"
+    where = "" if elsewhere is None else f" ({elsewhere.label}: in {', '.join(elsewhere.screens)})"
     here = [action for action in actions_of(screen, actions) if action.name in (*ANSWERING, "help")]
     ways = ", ".join(f"{shown_key(action.keys[0])} {action.label}" for action in here if action.keys)
-    return f"{shown_key(key)} does nothing here{where}; a class key answers, {ways}"
+    return f"{shown_key(key)} does nothing here: a class key answers, {ways}{where}"
 
 
 def bindings_of(screen: str, actions: Sequence[Action] = ACTIONS) -> list[Binding]:

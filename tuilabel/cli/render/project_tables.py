@@ -97,7 +97,7 @@ def _interval(estimate: LureEstimate | None) -> str:
 
 def _class_table(names: Sequence[str], counts: Sequence[int], figures: Sequence[ClassFigure]) -> Table:
     """Labels and audited recall of each class; many classes are set side by side, at most `CLASS_COLUMNS` in a row."""
-    side = min(CLASS_COLUMNS, -(-len(names) // CLASS_ROWS))
+    side = max(1, min(CLASS_COLUMNS, -(-len(names) // CLASS_ROWS)))
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     for _ in range(side):
         table.add_column("class", max_width=78 // side - 22, no_wrap=True)
