@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 BAND = 6  # rows of pixels
-SAMPLE = 96  # rows and columns of pixels that the colours are chosen for
+FEW_COLOURS = 64  # up to this number they are improved
+SAMPLE = 48  # rows and columns of pixels that the colours are chosen for
 
 
 def sixel(image: NDArray[np.uint8], colours: int = 256) -> str:
@@ -21,7 +22,8 @@ def sixel(image: NDArray[np.uint8], colours: int = 256) -> str:
     height, width = image.shape[:2]
     picture = Image.fromarray(np.broadcast_to(image, (height, width, 3)))
     sample = picture.resize((min(width, SAMPLE), min(height, SAMPLE)), Image.Resampling.NEAREST)
-    best = sample.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=1)  # too slow for all pixels
+    # Too slow for all pixels, and with many colours.
+    best = sample.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=int(colours <= FEW_COLOURS))
     indexed = picture.quantize(palette=best, dither=Image.Dither.NONE)
     palette = np.array(indexed.getpalette(), dtype=np.float64).reshape(-1, 3)
     indices = np.asarray(indexed)
