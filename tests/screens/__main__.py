@@ -25,6 +25,8 @@ from tuilabel.tui.themes import DARK, LIGHT
 SIZES = ((80, 24), (120, 40), (200, 60))
 
 Act = Callable[[Pilot[None]], Awaitable[None]]
+View = tuple[dict[str, Any], Act]
+"""What is remembered of the screen, and what is pressed."""
 
 
 def _keys(*keys: str) -> Act:
@@ -48,7 +50,7 @@ OF_DIGITS = {
     "help": _keys("question_mark"),
 }
 
-OF_PHOTOGRAPHS: dict[str, tuple[dict[str, Any], Act]] = {
+OF_PHOTOGRAPHS: dict[str, View] = {
     "strip": ({}, _keys("right", "right")),
     "grid": ({"label-size": 28}, _keys()),
     "selection": ({"label-size": 20}, _keys("right", "shift+right", "shift+right")),
@@ -56,7 +58,6 @@ OF_PHOTOGRAPHS: dict[str, tuple[dict[str, Any], Act]] = {
     "reference": ({}, _keys("number_sign")),
     "zoom": ({}, _keys("right", "right", "tab")),
 }
-"""What is remembered of the screen, and what is pressed."""
 
 
 async def _save(
@@ -71,9 +72,7 @@ async def _save(
         app_picture(app).quantize(colours).save(out / f"{name}-{size[0]}x{size[1]}-{kind}.png", optimize=True)
 
 
-def _save_all(
-    session: LabellingSession, views: dict[str, tuple[dict[str, Any], Act]], out: Path, *, wait: float, colours: int
-) -> None:
+def _save_all(session: LabellingSession, views: dict[str, View], out: Path, *, wait: float, colours: int) -> None:
     for name, (settings, act) in views.items():
         for size in SIZES:
             for theme in (DARK.name, LIGHT.name):
@@ -86,7 +85,7 @@ def main() -> None:
     out = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screens")
     out.mkdir(parents=True, exist_ok=True)
     chosen, archive = sys.argv[2:], photographs_at()
-    on_digits = {name: ({}, act) for name, act in OF_DIGITS.items() if not chosen or name in chosen}
+    on_digits: dict[str, View] = {name: ({}, act) for name, act in OF_DIGITS.items() if not chosen or name in chosen}
     on_photographs = {f"photographs-{name}": view for name, view in OF_PHOTOGRAPHS.items()}
     on_photographs = {name: view for name, view in on_photographs.items() if not chosen or name in chosen}
     if archive is not None and on_photographs:

@@ -240,3 +240,12 @@ async def test_twenty_labels_on_photographs_write_few_bytes(tmp_path: Path, monk
             await pilot.press(key)
             await drawn(pilot)
         assert sum(written) < 3 * 36_000
+
+
+async def test_the_large_view_names_classes_in_full_at_once(photographs: LabelApp) -> None:
+    app = photographs
+    async with running(app) as pilot:
+        await seen(pilot, app)
+        await pilot.press("2", "left", "tab")
+        await pilot.pause()
+        assert "✓ green" in app.label_screen._large.picture.caption

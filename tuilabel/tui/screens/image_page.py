@@ -637,7 +637,8 @@ class ImagePageScreen(Screen[bool]):
 
     def _focused_caption(self) -> str:
         judged = self._large.picture if self._large_on else self._picture
-        self._name_room = max(MIN_WIDTH, (judged.size.width - 2 * BESIDE_NAME) // 2)
+        width = judged.size.width or self.screen_size.width // 2  # before it is shown
+        self._name_room = max(MIN_WIDTH, (width - 2 * BESIDE_NAME) // 2)
         caption = self.caption(self.focused_item)[0]
         return f"{SELECTED} {caption}" if self._shown_items[self.focused_item] in self.selection else caption
 
