@@ -96,8 +96,8 @@ def test_images_are_painted_under_dialogs_and_fall_back_to_blocks(tiny: Tiny, tm
         assert (painted.canvas >= 0).mean() < before.mean()
         begin = len(terminal.output)
         terminal.key("escape")
-        terminal.wait_for(r"\b1 of 300 labelled")
-        terminal.settle()
+        terminal.wait_for_gone("Undo the last step")
+        terminal.settle(0.5)
         painted.feed(terminal.output[begin:].decode())
         assert ((painted.canvas >= 0) == before).all()
 
