@@ -15,7 +15,7 @@ from tuilabel.learner.linear import LinearEnsemble
 from tuilabel.learner.mlp import MLPEnsemble
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.learner.wide import Folds, WideLatentLearner
+from tuilabel.learner.wide import Folds, WideLatentLearner, tempered
 
 
 def test_the_ensemble_learns_separate_classes(toy: Toy) -> None:
@@ -257,6 +257,24 @@ def test_a_large_pool_is_taught_a_sample_and_labels_outside_of_it_count(monkeypa
     assert learner.teach(Folds.of(labels_of(classes, 24), 0)).probabilities[0].shape == (60, 3)
     predicted = learner.fit(labels_of(classes, 24), 0).predict_proba(latents[24:]).argmax(axis=1)
     assert (predicted == classes[24:]).mean() > 0.9
+
+
+def test_what_is_shown_of_a_pool_is_no_surer_than_it_is_right() -> None:
+    """With more features than items the student repeats what it was taught of the pool, and is surer of it."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 4, 500)
+    latents = rng.normal(size=(500, 900)).astype(np.float32)
+    latents[:, :4] += 1.6 * np.eye(4, dtype=np.float32)[classes]
+    labelled = LabelSet(np.arange(80), classes[:80], 4, np.zeros(80, dtype=bool))
+    learner = WideLatentLearner(latents, compact=8)
+    model = learner.fit(labelled, 0)
+    rest = np.arange(80, 500)
+    own = model.predict_proba(latents[rest])
+    shown = tempered(learner, model, own, rest)
+    right = (own.argmax(axis=1) == classes[rest]).mean()
+    assert (shown.argmax(axis=1) == own.argmax(axis=1)).all()
+    assert own.max(axis=1).mean() > right + 0.1
+    assert abs(shown.max(axis=1).mean() - right) < 0.07
 
 
 def test_the_wide_learner_works_with_one_label_of_each_class() -> None:

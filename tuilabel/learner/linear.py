@@ -16,6 +16,7 @@ from scipy import linalg
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from tuilabel.estimate import fit_temperature
 from tuilabel.learner.base import check_labelled
 from tuilabel.learner.mlp import UNSEEN, SoftLabels
 
@@ -23,7 +24,9 @@ RIDGE = 0.1  # relative to the mean squared norm of a labelled item
 SHARPNESS = 8.0  # scores are multiplied by about this before the softmax; with few labels it is the prior
 PRIOR_LABELS = 10.0  # how many labels the prior is worth
 MAX_SHARPNESS = 64.0
+MIN_AUDIT = 8  # with this many audit items, only they decide how sure a model is of new items
 SURER = 1.3  # by this factor a model of all labels may be surer than those that some were held out from
+TAUGHT = 1.35  # temperature of items that a model was taught soft labels of, relative to others; the prior
 CHUNK = 16_384  # rows scored at once
 
 
@@ -49,12 +52,19 @@ class SecondMoments:
 
 
 class HeldOut(NamedTuple):
-    """What models say of labels that they have not learned."""
+    """What models say of labels that they have not learned, though they were taught soft labels of the items."""
 
     scores: NDArray[np.float64]
     """Of `LinearEnsemble.scores`, (h, C)."""
     y: NDArray[np.int64]
     """The true classes, (h,)."""
+    audit: NDArray[np.bool_]
+    """Whether an item was drawn at random, (h,)."""
+
+    def of_audits(self) -> HeldOut:
+        """Only the audit items, if there are enough."""
+        rows = self.audit if self.audit.sum() >= MIN_AUDIT else np.ones(len(self.y), dtype=bool)
+        return HeldOut(self.scores[rows], self.y[rows], self.audit[rows])
 
 
 class LinearEnsemble:
@@ -72,6 +82,7 @@ class LinearEnsemble:
     weights : float32 (D, C), after `fit`: probabilities are softmax(X @ weights + bias).
     bias : float32 (C,).
     left_out_probabilities : float32 (n, C), the prediction for each label by all others (Allen's PRESS).
+    taught_temperature : T, by which it is too sure of items whose soft labels it was taught.
     """
 
     def __init__(self, n_classes: int, *, members: int = 3, seed: int = 0) -> None:
@@ -109,6 +120,7 @@ class LinearEnsemble:
         targets = np.eye(self.n_classes)[y] - 1 / self.n_classes
         normal = latents.T @ latents  # (D, D)
         right = latents.T @ targets  # (D, C)
+        self.taught_temperature = 1.0 if teacher is None else TAUGHT
         if teacher is not None and teacher.weight > 0:
             moments = moments or SecondMoments.of(teacher.X, teacher.rows)
             normal += teacher.weight * n * moments.mean
@@ -120,9 +132,10 @@ class LinearEnsemble:
         leverage = np.minimum(np.square(half).sum(axis=0), 0.99)[:, None]
         left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
         if held_out is None:
-            sharpness = _sharpness(HeldOut(left_out, y), SHARPNESS)
+            sharpness = _sharpness(HeldOut(left_out, y, np.zeros(len(y), dtype=bool)), SHARPNESS)
         else:
-            sharpness = SURER * _sharpness(held_out, SHARPNESS / SURER)
+            sharpness = SURER * _sharpness(held_out.of_audits(), SHARPNESS / SURER)
+            self.taught_temperature = TAUGHT * fit_temperature(sharpness / TAUGHT * held_out.scores, held_out.y)
         self.left_out_probabilities = np.asarray(softmax(sharpness * left_out, axis=1), dtype=np.float32)
         unseen = np.bincount(y, minlength=self.n_classes) == 0
         self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
@@ -179,7 +192,7 @@ def _mean_product(teacher: SoftLabels) -> NDArray[np.float64]:
 
 def _sharpness(held_out: HeldOut, prior: float) -> float:
     """The factor that makes the true classes most likely, with a prior toward `prior`."""
-    scores, y = held_out
+    scores, y, _ = held_out
     rows = np.arange(len(y))
 
     def objective(log_factor: float) -> float:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.learner.base import LabelSet, check_finite
+from tuilabel.estimate import apply_temperature
+from tuilabel.learner.base import LabelSet, Learner, check_finite
 from tuilabel.learner.latent import MAX_TRUST, LatentLearner, best_share, calibrated, teacher_temperature
+from tuilabel.strategies.base import Model
 from tuilabel.strategies.geometry import scaled
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
@@ -29,7 +31,6 @@ ALL_FOLDS = 200  # labels, up to which every fold is held out once; with more, o
 PRIOR_TRUST = 0.5  # prior in favour of the teacher, in held-out items
 ABSORPTION = 5.0  # of labels in the graph; on latents of MNIST it would do harm
 SHARPENED = 2.0  # power of the propagated probabilities: least squares learns more from clear-cut targets
-MIN_AUDIT = 8  # with this many audit items, only they calibrate the student
 TAUGHT = 4_000  # items of the pool that the student learns propagated labels of
 REDRAWN = 3  # times
 SCORES = 3.0  # weight of the student's scores in distances, relative to the compact latents
@@ -116,6 +117,10 @@ class WideLatentLearner:
     latents : float32 (N, D), may be memory-mapped.
     compact : the number of leading columns that the graph and the strategies use; None for all.
     graph : the file that caches the neighbour graph; None to keep it in memory only.
+
+    Attributes
+    ----------
+    taught : int64 (R,), the items whose propagated labels its models learn, ascending.
     """
 
     def __init__(self, latents: NDArray[np.float32], compact: int | None = None, graph: Path | None = None) -> None:
@@ -125,7 +130,7 @@ class WideLatentLearner:
         self._graph: NeighbourGraph | None = None
         self._moments: SecondMoments | None = None
         n = len(latents)
-        self._taught = np.arange(n) if n <= TAUGHT else np.sort(np.random.default_rng(0).choice(n, TAUGHT, False))
+        self.taught = np.arange(n) if n <= TAUGHT else np.sort(np.random.default_rng(0).choice(n, TAUGHT, False))
 
     def prepare(self) -> None:
         """Build the neighbour graph, or read it from its file."""
@@ -135,7 +140,7 @@ class WideLatentLearner:
         if self._graph is None:
             path = self._path
             self._graph = NeighbourGraph.of(self.compact) if path is None else NeighbourGraph.cached(self.compact, path)
-            self._moments = SecondMoments.of(self.features, self._taught)
+            self._moments = SecondMoments.of(self.features, self.taught)
 
     def fit(self, labelled: LabelSet, seed: int) -> LinearEnsemble:
         """Propagate the labels, and solve for the weights that explain them and the labels."""
@@ -148,10 +153,7 @@ class WideLatentLearner:
             students = self._students(folds, teacher)
             points = self.features[folds.evaluation.indices]
             scores = np.stack([students[k].scores(x[None])[0] for k, x in zip(folds.without, points, strict=True)])
-            rows = folds.evaluation.audit
-            if rows.sum() < MIN_AUDIT:
-                rows = np.ones(len(scores), dtype=bool)
-            held_out = HeldOut(scores[rows], folds.evaluation.labels[rows])
+            held_out = HeldOut(scores, folds.evaluation.labels, folds.evaluation.audit)
         return self._student(labelled, teacher.targets[0], teacher.weight, seed=seed, held_out=held_out)
 
     def teach(self, folds: Folds) -> WideTeacher:
@@ -164,13 +166,13 @@ class WideLatentLearner:
         assert self._graph is not None
         if not len(folds.labels):
             (propagated,) = self._graph.propagate(self.compact, *folds.sets, absorption=ABSORPTION)
-            rows = self._graph.anchor_rows(self.compact, self._taught)
+            rows = self._graph.anchor_rows(self.compact, self.taught)
             return WideTeacher([calibrated(propagated[rows], 1.0)], np.empty(0, dtype=np.float32), MAX_TRUST)
         models = [self._student(part) for part in folds.sets]
         evaluation = folds.evaluation
         plain = models[0].left_out_probabilities[folds.labels, evaluation.labels]
-        rows = np.union1d(self._taught, folds.sets[0].indices)  # (P,), of each graph that is drawn again
-        taught, asked = np.searchsorted(rows, self._taught), np.searchsorted(rows, evaluation.indices)
+        rows = np.union1d(self.taught, folds.sets[0].indices)  # (P,), of each graph that is drawn again
+        taught, asked = np.searchsorted(rows, self.taught), np.searchsorted(rows, evaluation.indices)
 
         def judged(propagated: Sequence[NDArray[np.float32]], before: WideTeacher | None) -> WideTeacher:
             each = np.stack([propagated[k][row] for k, row in zip(folds.without, asked, strict=True)])
@@ -215,7 +217,7 @@ class WideLatentLearner:
         return LinearEnsemble(labelled.n_classes, seed=seed).fit(
             self.features[labelled.indices],
             labelled.labels,
-            None if targets is None else SoftLabels(self.features, targets, weight, self._taught),
+            None if targets is None else SoftLabels(self.features, targets, weight, self.taught),
             moments=self._moments,
             held_out=held_out,
         )
@@ -232,6 +234,23 @@ class WideLatentLearner:
         local = replace(labelled, indices=np.searchsorted(rows, labelled.indices))
         (propagated,) = NeighbourGraph.of(space).propagate(space, local, absorption=ABSORPTION)
         return propagated
+
+
+def tempered(
+    learner: Learner, model: Model, probabilities: NDArray[np.float32], items: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """What to show of a model's probabilities, float32 (n, C), for items of the pool, int64 (n,), unique.
+
+    A linear model has as many weights as it was taught items: it is surer of them than of others.
+    """
+    from tuilabel.learner.linear import LinearEnsemble
+
+    if not isinstance(learner, WideLatentLearner) or not isinstance(model, LinearEnsemble):
+        return probabilities
+    taught = np.isin(items, learner.taught, assume_unique=True)
+    result = probabilities.copy()
+    result[taught] = apply_temperature(probabilities[taught], model.taught_temperature)
+    return result
 
 
 def latent_learner(

@@ -17,6 +17,7 @@ from tuilabel.encoders.tables.encoder import LatentTable
 from tuilabel.encoders.tables.open import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
+from tuilabel.learner.wide import tempered
 from tuilabel.project.model import ProjectModel, open_model
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.prediction_files import CsvFile, PredictionFile, check_out, prediction_file
@@ -153,7 +154,7 @@ def predict_pool(
     _check_other_latents(on, on_latents)
     opened = open_model(model, on_progress=on_progress, note=note)
     pool, features = _pool_to_predict(opened, model, on, on_latents, on_progress, note)
-    chunks = [p for _, p in opened.final.chunks(features)]
+    chunks = [p for _, p in _chunks(opened, pool, features)]
     return Predictions(pool, opened.classes, np.concatenate(chunks))
 
 
@@ -189,7 +190,7 @@ def predict(
     skip = _skipped(pool, options, tally.labelled)
     written = 0
     with _destination(options, export_format, table, opened.classes) as file:
-        for start, p in opened.final.chunks(features):
+        for start, p in _chunks(opened, pool, features):
             for observe in observers:
                 observe(start, p)
             kept = _kept(start, p, options, skip)
@@ -237,9 +238,20 @@ def predicted_rows(
     features : of the pool, float32 (N, D).
     """
     skip = _skipped(pool, options, _labelled(opened, pool))
-    for start, p in opened.final.chunks(features):
+    for start, p in _chunks(opened, pool, features):
         kept = _kept(start, p, options, skip)
         yield from _rows(pool, opened.classes, start, p, kept, options.probabilities)
+
+
+def _chunks(
+    opened: ProjectModel, pool: ImagePool, features: NDArray[np.float32]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """The first row and the probabilities of each slice; the project's own images as the screen has them."""
+    for start, p in opened.final.chunks(features):
+        if pool is opened.pool and not opened.final.n_calibration:
+            yield start, tempered(opened.learner, opened.final.model, p, np.arange(start, start + len(p)))
+        else:
+            yield start, p
 
 
 def _check(options: PredictOptions) -> Format | None:

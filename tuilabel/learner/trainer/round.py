@@ -12,6 +12,7 @@ from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.cross_validation import cross_validate, merge_folds
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult, TrainRequest
+from tuilabel.learner.wide import tempered
 from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
 from tuilabel.strategies.uncertainty import entropy
 
@@ -127,8 +128,10 @@ class RoundRunner:
         labelled = request.labelled
         model = self.learner.fit(labelled, seed=request.model_seed)
         fitted = time.perf_counter()
-        self.probabilities = probabilities = model.predict_proba(features)  # (N, C)
-        shown = _predictions(request.shown, probabilities[request.shown])
+        probabilities = model.predict_proba(features)  # (N, C)
+        believed = tempered(self.learner, model, probabilities, np.arange(len(probabilities)))
+        self.probabilities = believed
+        shown = _predictions(request.shown, believed[request.shown])
         stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
         unlabelled = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
         context = QueryContext(
@@ -145,6 +148,8 @@ class RoundRunner:
         selection = strategy.pick(context, request.n_batches * request.batch_size)
         audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, request.rng(1))
         queried = time.perf_counter()
+        if believed is not probabilities:  # strategies have seen the model's own: ranks matter to them
+            unlabelled = believed[candidates]
         uncertainty = entropy(unlabelled) / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
         return RoundResult(
