@@ -114,7 +114,7 @@ def test_a_project_finds_its_images_by_itself(
     labelled: ModelOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    summary = predict(replace(labelled, dataset="mnist"))
+    summary = predict(replace(labelled, dataset=None))
     assert summary.dataset == "shots"
     Image.new("RGB", (48, 36), (250, 10, 10)).save(tmp_path / "shots" / "new.png")
     assert predict(replace(labelled, dataset="shots", project=None)).items == 61, "new files are read first"

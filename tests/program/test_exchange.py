@@ -59,6 +59,7 @@ def test_export_to_a_file_reports_it_and_overwrites_nothing(
     command = ["export", "fashion-mnist", "--data-dir", tiny.data_dir, "--out", "labels.jsonl"]
     done = run(*command, "--json")
     assert json.loads(done.stdout) == {
+        "schema": 1,
         "project": "fashion-mnist.tuilabel",
         "dataset": "fashion-mnist",
         "format": "jsonl",  # as the file is called

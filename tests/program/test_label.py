@@ -239,7 +239,7 @@ def test_user_classes_have_keys_and_no_test_accuracy(tiny: Tiny, tmp_path: Path)
         terminal.wait_for("5 of 300 labelled")
         terminal.wait_for(r"trainer idle +\d", FIRST_START)
         assert "ACCURACY by audit –" in terminal.text
-        assert "1 old" in terminal.text
+        assert "1 o old" in terminal.text
         terminal.key("ctrl+q")
         assert terminal.wait_for_exit() == 0
     with Terminal(tiny_command(tiny, "--classes", "new,old"), directory=tmp_path) as terminal:

@@ -68,7 +68,7 @@ def test_from_a_folder_to_labels_by_file_name(tmp_path: Path, run: Runner) -> No
     assert list(csv.DictReader(io.StringIO(away.stdout))) == rows, "labels outlive their images"
     (tmp_path / "away").rename(folder)
     figures = json.loads(run("stats", "shots", "--json").stdout)
-    assert figures["files"] == {"listed": 51, "unread": 0, "copies": 0, "gone": 1, "problems": 1}
+    assert figures["files"] == {"listed": 51, "unread": 0, "copies": 0, "gone": 1, "problems": 1, "not_images": 0}
     assert "broken.jpg" in run("stats", "shots", "--problems").stdout
 
 

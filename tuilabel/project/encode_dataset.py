@@ -18,6 +18,8 @@ from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.project.locate import locate_project
 from tuilabel.project.progress import Note, OnProgress, ignore
 
+LIST_PROBLEMS = "tuilabel stats {dataset} --problems"
+
 
 @dataclass(frozen=True)
 class EncodedDataset:
@@ -94,7 +96,7 @@ def encode_dataset(
     for line in (*pool.remarks(), *chosen.notes(space)):
         note(line)
     if pool.n_problems:
-        command = f"tuilabel stats {quote(ref.location)} --problems"
+        command = LIST_PROBLEMS.format(dataset=quote(ref.location))
         note(f"{pluralize(pool.n_problems, 'file')} cannot be used: `{command}` lists them")
     chosen.fetch(partial(on_progress, DOWNLOADING))
     progress = partial(on_progress, "encoding")

@@ -107,7 +107,8 @@ class LibraryPool(ImagePool):
             captions = "the texts that come with the images nearly all differ: they are captions, and no classes"
             return [*([line] if line else []), captions]
         conflicts = self.library.index.n_class_conflicts()
-        twice = f"{pluralize(conflicts, 'image')} in two classes: `tuilabel stats --problems` lists them"
+        command = "tuilabel stats --problems"
+        twice = f"{pluralize(conflicts, 'image')} in two classes: `{command}` lists them"
         return [*([line] if line else []), *([twice] if conflicts else [])]
 
     def file_counts(self) -> FileCounts:
