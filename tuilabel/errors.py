@@ -65,7 +65,7 @@ def printable(text: str) -> str:
 
 
 def is_printable(text: str) -> bool:
-    """Whether `printable` leaves the text as it is: spaces of any kind and joiners of letters are no controls."""
+    """Whether `printable` leaves the text as it is: spaces of any kind and joiners of letters are not controls."""
     return text.isprintable() or all(map(_is_shown, text))
 
 

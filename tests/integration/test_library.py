@@ -456,9 +456,7 @@ def test_captions_are_no_classes(tmp_path: Path) -> None:
     captions = [f"a {animal} on the mat" for animal in ("cat", "dog", "cow", "hen", "pig")]
     pool = pool_of(tar_with_texts(tmp_path / "captions.tar", captions))
     assert (pool.classes, pool.targets) == ((), None)
-    assert pool.remarks() == [
-        "the texts that come with the images nearly all differ: they are captions, and no classes"
-    ]
+    assert pool.remarks() == ["the texts that come with the images nearly all differ: they are captions, not classes"]
     few = pool_of(tar_with_texts(tmp_path / "few.tar", ["cat", "dog", "cow"]))
     assert few.classes == ("cat", "cow", "dog")
     many = pool_of(tar_with_texts(tmp_path / "many.tar", [f"product {k % 10}" for k in range(40)]))

@@ -69,7 +69,7 @@ async def test_a_click_chooses_a_value(make_app: AppMaker) -> None:
         await click_on(pilot, app, "light", row + 1)
         assert app.theme == LIGHT.name
         await click_on(pilot, app, "theme", row + 1)
-        assert app.theme == LIGHT.name, "the name of a setting is no value"
+        assert app.theme == LIGHT.name, "the name of a setting is not a value"
 
 
 async def test_letters_and_digits_change_nothing(make_app: AppMaker) -> None:

@@ -12,7 +12,7 @@ from tuilabel.tui.themes import DARK, LIGHT
 
 TEXT, SHAPE = 4.5, 3.0  # contrasts that WCAG 2.1 asks for
 FEW_COLOURS = 3.0  # of 16 colours: what they look like is up to the terminal
-SHAPES = ("chart", "band", "mark", "bar", "front", "back")  # what is no text
+SHAPES = ("chart", "band", "mark", "bar", "front", "back")  # what is not text
 COLOURS = {"truecolor": None, "256": ColorSystem.EIGHT_BIT, "16": ColorSystem.STANDARD}
 
 

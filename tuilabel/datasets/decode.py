@@ -157,7 +157,7 @@ def _decode(data: bytes, longest: int) -> tuple[Image.Image, Image.Transpose | N
 
 
 def _completed(data: bytes) -> bytes | None:
-    """A JPEG with the end marker that it lacks; None if it is no JPEG, or lacks more.
+    """A JPEG with the end marker that it lacks; None if it is not a JPEG, or lacks more.
 
     After the last pixel, whatever comes before an end marker is ignored; before it, it would change the picture.
     """

@@ -155,7 +155,7 @@ class FileReport:
     ----------
     problems : files that cannot be read as an image, with the reason, by name.
     conflicts : files with the same content in different classes: (name, class, another name, its class).
-    passed_over : how many files are no images, by suffix.
+    passed_over : how many files are not images, by suffix.
     """
 
     problems: list[Problem]

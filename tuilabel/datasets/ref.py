@@ -62,7 +62,7 @@ class DatasetRef:
 
     @property
     def place(self) -> str:
-        """Where the images really are: an absolute path without links; the name or URL if they are no local files."""
+        """Where the images really are: an absolute path without links; the name or URL if they are not local files."""
         if self.is_builtin or self.is_remote:
             return self.location.rstrip("/")
         return os.path.realpath(os.path.expanduser(self.location))  # noqa: PTH111 - takes any text, and never raises

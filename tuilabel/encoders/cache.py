@@ -103,7 +103,7 @@ def write_cached(
 
 
 def digest_of(file: Path) -> str:
-    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` if it is no file that can be read."""
+    """A digest of a file's content, 16 hexadecimal digits; raises `TuilabelError` if the file cannot be read."""
     try:
         with open_file(file) as opened:
             return hashlib.file_digest(opened, lambda: hashlib.blake2b(digest_size=8)).hexdigest()

@@ -13,7 +13,7 @@ Kind = Literal["label", "skip", "flag", "unflag", "undo", "note"]
 """A label or a skip is an answer. A flag stands beside the answer until it is taken off again; see `Event.beside`."""
 Origin = Literal["batch", "direct", "by-class", "similar", "history", "review", "import", "undo", "withdraw"]
 """How an event came about. Answers: to an item of a batch, to an item addressed directly (notes, too), on the screen of
-that name, or from an imported file; those by class and of similar items were chosen and are no sample of the pool.
+that name, or from an imported file; those by class and of similar items were chosen and are not a sample of the pool.
 Undo events: of a step, or a withdrawal, which is a step of its own."""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tuilabel.errors import TuilabelError, printable
 
-MOST = 100_000  # characters; more is no guideline, and takes long to lay out
+MOST = 100_000  # characters; more is not a guideline, and takes long to lay out
 
 
 def read_guideline(path: Path) -> str:

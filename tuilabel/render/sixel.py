@@ -17,7 +17,7 @@ SAMPLE = 48  # rows and columns of pixels that the colours are chosen for
 def sixel(image: NDArray[np.uint8], colours: int = 256) -> str:
     """Encode an image, uint8 (H, W, 1) or (H, W, 3), with at most `colours` colours of its own.
 
-    If H is no multiple of 6, the last band has pixels without a colour, which leave the screen as it is.
+    If H is not a multiple of 6, the last band has pixels without a colour, which leave the screen as it is.
     """
     height, width = image.shape[:2]
     picture = Image.fromarray(np.broadcast_to(image, (height, width, 3)))

@@ -16,7 +16,7 @@ PIPE_WIDTH = 110  # columns, if stdout is not a terminal
 
 
 class PlainConsole(Console):
-    """A console on which a string is no markup: names of classes may hold `[/]` or `:smile:`.
+    """A console on which a string is not markup: names of classes may hold `[/]` or `:smile:`.
 
     Control characters in it are escaped. What has a style is a `Text`.
     """

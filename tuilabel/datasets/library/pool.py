@@ -104,7 +104,7 @@ class LibraryPool(ImagePool):
         """How many files are not read because of their suffix, and how many are of two classes."""
         line = passed_over_line(self.library.index.passed_over())
         if self.library.has_captions:
-            captions = "the texts that come with the images nearly all differ: they are captions, and no classes"
+            captions = "the texts that come with the images nearly all differ: they are captions, not classes"
             return [*([line] if line else []), captions]
         conflicts = self.library.index.n_class_conflicts()
         command = "tuilabel stats --problems"

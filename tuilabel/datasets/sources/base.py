@@ -135,7 +135,7 @@ class SkipLog:
         self._skipped: Skipped = []
         self._more = 0
         self.passed_over: dict[str, int] = {}
-        """Number of files that are no images, by suffix."""
+        """Number of files that are not images, by suffix."""
 
     def pass_over(self, name: str) -> None:
         """Count a file that is not an image, by its suffix, unless it is hidden."""

@@ -104,7 +104,7 @@ class Directory:
         return self._skipped.all()
 
     def passed_over(self) -> dict[str, int]:
-        """Files that are no images, by suffix."""
+        """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
     def _walk(self, below: str = "") -> Iterator[Entry]:

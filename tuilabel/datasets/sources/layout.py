@@ -84,7 +84,7 @@ class Layout:
 
     @property
     def splits(self) -> list[str]:
-        """The split folders, as prefixes that end in '/'; none if the folders are no splits."""
+        """The split folders, as prefixes that end in '/'; none if the folders are not splits."""
         return [f"{self.root}{folder}/" for folder in sorted(self._folders)] if self._split else []
 
     def is_test(self, name: str) -> bool:

@@ -106,7 +106,7 @@ class RemoteDirectory:
         return self._skipped.all()
 
     def passed_over(self) -> dict[str, int]:
-        """Files that are no images, by suffix."""
+        """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
     def _path(self, name: str) -> str:

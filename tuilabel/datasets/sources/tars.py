@@ -107,7 +107,7 @@ class Tar:
         return self._skipped.all()
 
     def passed_over(self) -> dict[str, int]:
-        """Files that are no images, by suffix."""
+        """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
     def _read_at_random(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:

@@ -102,7 +102,7 @@ class Zip:
         return self._skipped.all()
 
     def passed_over(self) -> dict[str, int]:
-        """Files that are no images, by suffix."""
+        """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
     def _skip_reason(self, info: ZipInfo) -> str | None:

@@ -275,7 +275,7 @@ class _FileIndex:
             parts = _parts(file.name)
             for k in range(len(parts)):
                 hashes.append(hash(parts[k:]))
-                slots.append(2 * file.index + file.test)  # -2 and -1 are files that are no items
+                slots.append(2 * file.index + file.test)  # -2 and -1 are files that are not items
                 is_whole.append(k == 0)
         pairs = np.column_stack([np.frombuffer(hashes, np.int64), np.frombuffer(slots, np.int64)])
         whole = np.frombuffer(is_whole, np.int8) == 1

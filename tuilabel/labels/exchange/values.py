@@ -39,7 +39,7 @@ def marks_of(values: Mapping[str, object]) -> Marks:
 
 
 def time_value(value: object) -> datetime | None:
-    """A time in UTC, from a datetime, ISO 8601 text or a number as in `timestamp_value`; None if it is no time."""
+    """A time in UTC, from a datetime, ISO 8601 text or a number as in `timestamp_value`; None if it is not a time."""
     if isinstance(value, int | float):
         return timestamp_value(value)
     try:

@@ -92,7 +92,7 @@ def _odd(named: list[tuple[str, object]]) -> Iterator[ImportedLabel]:
         if not isinstance(task, dict):
             yield ImportedLabel(where, "", problem="not a task", is_odd=True)
         elif "data" in task and not isinstance(task["data"], dict):
-            yield ImportedLabel(where, "", problem="its data are no object", is_odd=True)
+            yield ImportedLabel(where, "", problem="its data is not an object", is_odd=True)
 
 
 def _annotations(task: dict[str, Any]) -> list[dict[str, Any]]:
