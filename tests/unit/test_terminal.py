@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tuilabel.errors import UsageError
-from tuilabel.terminal import SequenceReader, TerminalInfo, detect, is_reply
+from tuilabel.render import RENDERERS
+from tuilabel.terminal import IMAGE_CHOICES, SequenceReader, TerminalInfo, detect, is_reply
 from tuilabel.terminal.probe import Replies, parse
 
 # -- keys and replies -------------------------------------------------------------------------------------------
@@ -205,3 +206,8 @@ def test_dropped_colours_are_only_suspected_over_ssh() -> None:
     assert not dropped(XTERM)
     assert not dropped({**SSH, "COLORTERM": "truecolor"})
     assert not dropped(SSH, "256")
+
+
+def test_every_renderer_can_be_chosen() -> None:
+    """`--images`, its help and its completion offer IMAGE_CHOICES."""
+    assert set(IMAGE_CHOICES) == {"auto", *RENDERERS}

@@ -13,12 +13,12 @@ import typer
 from tuilabel.cli import complete
 from tuilabel.cli.render.silence import Silence
 from tuilabel.errors import printable
+from tuilabel.terminal import IMAGE_CHOICES
 from tuilabel.version import SCHEMA
 
 if TYPE_CHECKING:
     from tuilabel.datasets import DatasetRef
 
-IMAGES = ("auto", "halfblock", "quadrant", "sextant", "kitty", "ascii")
 Dataset = Annotated[
     str,
     typer.Argument(
@@ -117,8 +117,8 @@ Images = Annotated[
     str,
     typer.Option(
         "--images",
-        autocompletion=complete.choices(*IMAGES),
-        help="How to draw images: auto, halfblock, quadrant, sextant, kitty, ascii.",
+        autocompletion=complete.choices(*IMAGE_CHOICES),
+        help=f"How to draw images: {', '.join(IMAGE_CHOICES)}.",
     ),
 ]
 Color = Annotated[

@@ -19,7 +19,7 @@ from tuilabel.estimate import apply_temperature
 from tuilabel.learner.base import LabelSet, Learner, check_finite
 from tuilabel.learner.latent import MAX_TRUST, LatentLearner, best_share, calibrated, teacher_temperature
 from tuilabel.strategies.base import Model
-from tuilabel.strategies.geometry import scaled
+from tuilabel.strategies.geometry import with_scores
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
     from tuilabel.learner.graph import NeighbourGraph
@@ -229,8 +229,7 @@ class WideLatentLearner:
         from tuilabel.learner.graph import NeighbourGraph
 
         scores = self.features[rows] @ model.weights
-        scores -= scores.mean(axis=1, keepdims=True)
-        space = np.concatenate([scaled(self.compact[rows], 1.0), scaled(scores, SCORES)], axis=1)
+        space = with_scores(self.compact[rows], scores, SCORES)
         local = replace(labelled, indices=np.searchsorted(rows, labelled.indices))
         (propagated,) = NeighbourGraph.of(space).propagate(space, local, absorption=ABSORPTION)
         return propagated

@@ -345,14 +345,14 @@ class LabellingSession:
         *,
         origin: Origin | None = None,
     ) -> None:
-        """Answer several items as one undo step.
+        """Answer several items as one undo step; other parameters, and errors, are those of `answer`.
+
+        If there is an error, nothing is answered.
 
         Parameters
         ----------
         class_pos : one class for all, or one for each item; only for labels.
         milliseconds : time spent on all items together.
-
-        The other parameters, and errors, are those of `answer`; nothing is answered if there is an error.
         """
         if kind == "flag":
             self._flag(pool_indices, True, milliseconds, origin)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
-from tuilabel.strategies.geometry import scaled
+from tuilabel.strategies.geometry import with_scores
 
 CONFIDENT = 0.7  # uncertain items are queried once the mean confidence reaches this
 SCORES = 3.0  # weight of the model's scores in distances, relative to the latents
@@ -42,10 +42,9 @@ def _with_scores(context: QueryContext, probabilities: NDArray[np.float32]) -> N
     rows = np.concatenate([context.candidates, context.labelled])
     known = context.model.predict_proba(np.asarray(context.features[context.labelled]))
     scores = np.log(np.maximum(np.concatenate([probabilities, known]), LEAST_PROBABILITY))
-    scores -= scores.mean(axis=1, keepdims=True)
-    parts = [scaled(np.asarray(context.latents[rows]), 1.0), scaled(scores, SCORES)]
-    points = np.zeros((len(context.latents), sum(part.shape[1] for part in parts)), dtype=np.float32)
-    points[rows] = np.concatenate(parts, axis=1)
+    known_points = with_scores(np.asarray(context.latents[rows]), scores, SCORES)
+    points = np.zeros((len(context.latents), known_points.shape[1]), dtype=np.float32)
+    points[rows] = known_points
     return points
 
 

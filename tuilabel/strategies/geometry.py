@@ -17,7 +17,18 @@ def blocks(n: int, rows: int = ROWS) -> Iterator[slice]:
     return (slice(start, min(start + rows, n)) for start in range(0, n, rows))
 
 
-def scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
+def with_scores(points: NDArray[np.float32], scores: NDArray[np.float32], weight: float) -> NDArray[np.float32]:
+    """Latents (n, D) and a model's scores (n, C) as one space, (n, D + C), where items of one class are closer.
+
+    Parameters
+    ----------
+    weight : of the scores in distances, relative to the latents.
+    """
+    centred = scores - scores.mean(axis=1, keepdims=True)
+    return np.concatenate([_scaled(points, 1.0), _scaled(centred, weight)], axis=1)
+
+
+def _scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
     """Points (n, D), centred, with a root mean square length of `length`."""
     centred = points - points.mean(axis=0)
     mean_square = float(np.square(centred).sum(axis=1).mean())
