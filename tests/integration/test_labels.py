@@ -85,7 +85,7 @@ def test_stored_rows_cannot_be_changed(store: LabelStore, tmp_path: Path, statem
 
 
 def test_commits_are_flushed_to_disk(store: LabelStore, tmp_path: Path) -> None:
-    with store._engine.connect() as connection:
+    with store._database.engine.connect() as connection:
         assert connection.scalar(sa.text("PRAGMA journal_mode")) == "wal"
         assert connection.scalar(sa.text("PRAGMA synchronous")) == 2
 
@@ -93,7 +93,7 @@ def test_commits_are_flushed_to_disk(store: LabelStore, tmp_path: Path) -> None:
 def test_no_write_ahead_log_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "is_on_network", lambda _: True)
     store = LabelStore.open(tmp_path / "labels.db")
-    with store._engine.connect() as connection:
+    with store._database.engine.connect() as connection:
         assert connection.scalar(sa.text("PRAGMA journal_mode")) == "delete"
     store.close()
 
@@ -114,7 +114,7 @@ def test_written_labels_survive_a_killed_process(tmp_path: Path) -> None:
 def fill_disk(store: LabelStore) -> None:
     """Make SQLite report a full disk from now on."""
 
-    @sa.event.listens_for(store._engine, "begin")
+    @sa.event.listens_for(store._database.engine, "begin")
     def _limit(connection: sa.Connection) -> None:
         connection.exec_driver_sql("PRAGMA max_page_count=1")
 
@@ -427,7 +427,7 @@ def test_a_project_of_others_is_not_labelled(tmp_path: Path, monkeypatch: pytest
 @pytest.fixture
 def nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A store that may only be read, by whoever runs the tests."""
-    monkeypatch.setattr("tuilabel.labels.store.can_write", lambda _: False)
+    monkeypatch.setattr("tuilabel.labels.store.sqlite.can_write", lambda _: False)
     folder = tmp_path / "theirs"
     folder.mkdir()
     return folder / "labels.db"

@@ -1,0 +1,7 @@
+"""Where labels are kept: an append-only log of events, class changes and rounds in a database."""
+
+from __future__ import annotations
+
+from tuilabel.labels.store.store import LabelStore
+
+__all__ = ["LabelStore"]

@@ -1,0 +1,25 @@
+"""What a store needs of a database: an engine, and a few things in which databases differ."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that holds a store.
+
+    Attributes
+    ----------
+    where : its name in messages, such as the path of its file; never a secret.
+    append_only : statements that make the database itself refuse to change or delete a row, to be run once.
+    advice : what to do about an error, by the words of the database.
+    """
+
+    engine: sa.Engine
+    where: str
+    append_only: Sequence[str]
+    advice: Callable[[str], str]

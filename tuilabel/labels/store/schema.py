@@ -1,0 +1,117 @@
+"""The tables of the store, what older formats lack, and how their rows are read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from tuilabel.labels.events import Event
+
+VERSION = 5
+
+metadata = sa.MetaData()
+about = sa.Table("about", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(32), nullable=False, unique=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("item", sa.String(32), nullable=False),
+    sa.Column("class_name", sa.Text),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("milliseconds", sa.Integer, nullable=False),
+    sa.Column("round", sa.Integer, nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("query_probability", sa.Double),
+    sa.Column("model", sa.Integer, key="trained_on"),
+    sa.Column("predicted", sa.Text),
+    sa.Column("confidence", sa.Double),
+    sa.Column("audit", sa.Boolean, nullable=False),
+    sa.Column("undoes", sa.String(32)),
+    sa.Column("note", sa.Text),
+    sa.Column("step", sa.String(32)),
+    sa.Column("origin", sa.String(16)),
+    sa.Column("shown", sa.Boolean),
+    sa.Column("beside", sa.Boolean),
+)
+class_changes = sa.Table(
+    "class_changes",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("key", sa.String(32), nullable=False, unique=True),
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("into", sa.Text),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("at", sa.String(32), nullable=False),
+    sa.Column("after", sa.Integer, nullable=False),
+    sa.Column("undoes", sa.String(32)),
+)
+rounds = sa.Table(
+    "rounds",
+    metadata,
+    sa.Column("row", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("asked_at", sa.String(32), nullable=False),
+    sa.Column("strategy", sa.Text, nullable=False),
+    sa.Column("model", sa.Integer, key="trained_on"),
+    sa.Column("test_accuracy", sa.Double),
+    sa.Column("mean_uncertainty", sa.Double),
+    sa.Column("test_size", sa.Integer),
+)
+round_items = sa.Table(
+    "round_items",
+    metadata,
+    sa.Column("round_row", sa.Integer, sa.ForeignKey("rounds.row"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("item", sa.String(32), nullable=False),
+    sa.Column("audit", sa.Boolean, nullable=False),
+    sa.Column("predicted", sa.Text),
+    sa.Column("confidence", sa.Double),
+    sa.Column("query_probability", sa.Double),
+    sa.Column("hidden", sa.Boolean),
+)
+
+APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
+"""Tables whose rows are never changed or deleted."""
+
+ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
+    2: (events.c.note, events.c.step),
+    3: (rounds.c.test_size, events.c.origin),
+    4: (events.c.shown, round_items.c.hidden),
+    5: (events.c.beside,),
+}
+"""Columns added by a format; format 2 also added the table of class changes."""
+
+_FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
+"""Values of `strategy` in format 2 that stand for an origin, or mark a note."""
+
+
+def columns_of(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
+    """All columns except `without`, under the program's names for them: a few are stored under older names."""
+    return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
+
+
+def event_from(row: Mapping[Any, Any]) -> Event:
+    """The event of a row. Before format 3 its origin was kept as its strategy; before format 5 flags were answers."""
+    values = {**row, "at": time_from(row["at"]), "beside": bool(row["beside"])}
+    if row["origin"] is None:
+        kind, strategy = row["kind"], row["strategy"]
+        if kind == "undo":
+            values["origin"] = "withdraw" if strategy == "withdraw" else "undo"
+        elif kind == "note":
+            values["origin"] = "direct"
+        else:
+            values["origin"] = strategy if strategy in _FORMER_STRATEGIES else "batch"
+        values["strategy"] = "" if strategy in _FORMER_STRATEGIES else strategy
+    return Event(**values)
+
+
+def time_from(text: str) -> datetime:
+    """A time as it is stored."""
+    return datetime.fromisoformat(text).astimezone(UTC)
