@@ -28,7 +28,6 @@ from tuilabel.labels import (
     RoundItem,
     current_answers,
 )
-from tuilabel.labels import store as store_module
 from tuilabel.labels.events import Kind
 
 ROUND = Round(
@@ -91,7 +90,7 @@ def test_commits_are_flushed_to_disk(store: LabelStore, tmp_path: Path) -> None:
 
 
 def test_no_write_ahead_log_on_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store_module, "is_on_network", lambda _: True)
+    monkeypatch.setattr("tuilabel.labels.store.sqlite.is_on_network", lambda _: True)
     store = LabelStore.open(tmp_path / "labels.db")
     with store._database.engine.connect() as connection:
         assert connection.scalar(sa.text("PRAGMA journal_mode")) == "delete"
