@@ -62,6 +62,25 @@ def test_a_reused_class_name_captures_no_old_labels() -> None:
     assert names_now(["cat", "cat"], merged) == ["dog", "cat"]
 
 
+def test_a_label_of_a_colleague_who_has_not_seen_the_rename_yet_counts() -> None:
+    changes = [change("rename", "cat", "kitten", after=1), change("merge", "owl", "dog", after=1)]
+    assert names_now(["cat", "cat", "owl"], changes) == ["kitten", "kitten", "dog"]
+
+
+def test_two_annotators_who_add_one_class_get_one_class() -> None:
+    book = ClassBook([*BEGUN, change("add", "fox", after=1), change("add", "fox", after=2), change("begin", "cat")])
+    assert book.names == ("cat", "dog", "owl", "fox")
+    assert book.initial_names == ("cat", "dog", "owl")
+    book.apply(change("undo", "fox", after=3, undoes="add fox None 1 None"))
+    assert "fox" in book.names  # the other annotator added it as well
+
+
+def test_no_two_classes_ever_have_one_name() -> None:
+    rename, back = change("rename", "cat", "kitten"), change("undo", "cat", "kitten", undoes="rename cat kitten 0 None")
+    assert ClassBook([*BEGUN, change("rename", "cat", "dog")]).names == ("cat", "dog", "owl")
+    assert ClassBook([*BEGUN, rename, change("add", "cat"), back]).names == ("kitten", "dog", "owl", "cat")
+
+
 def test_undoing_a_merge_restores_the_class_of_every_label() -> None:
     merge = change("merge", "cat", "dog", after=2)
     changes = [merge, change("undo", "cat", "dog", after=3, undoes=merge.key)]

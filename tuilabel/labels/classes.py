@@ -52,9 +52,17 @@ class ClassBook:
 
     Each class has an *id*, a number that it keeps and that no other class ever gets; its *position* is 0…C-1 among the
     classes that are left, by ascending id. The id of a merged class leads to the class that it was merged into.
+
+    Two annotators may change the classes at once, neither knowing of the other's change. The order of the changes
+    decides, and no two classes ever have one name: a class that is added again is the one that there is, and a change
+    that would give a class the name of another has no effect.
     """
 
     def __init__(self, changes: Iterable[ClassChange] = ()) -> None:
+        self.start_over(changes)
+
+    def start_over(self, changes: Iterable[ClassChange]) -> None:
+        """Be the classes after these changes alone."""
         self._steps: dict[str, _Step] = {}
         self._n_ids = 0
         self._first_ids: dict[str, int] = {}
@@ -76,25 +84,43 @@ class ClassBook:
     @property
     def initial_names(self) -> tuple[str, ...]:
         """The original names of the classes that the project started with."""
-        return tuple(step.name for step in self._steps.values() if step.kind == "begin")
+        return tuple(dict.fromkeys(step.name for step in self._steps.values() if step.kind == "begin"))
 
     def apply(self, change: ClassChange) -> None:
         """Apply a change; one that refers to something unknown has no effect."""
         match change.kind:
+            case "begin" | "add" if (there_is := self.class_id(change.name)) is not None:
+                self._steps[change.key] = _Step(change.kind, there_is, change.name)
             case "begin" | "add":
                 self._steps[change.key] = _Step(change.kind, self._n_ids, change.name)
                 self._first_ids.setdefault(change.name, self._n_ids)
                 self._n_ids += 1
             case "rename" if (class_id := self.class_id(change.name)) is not None and change.into is not None:
-                self._steps[change.key] = _Step("rename", class_id, change.into)
-                self._first_ids.setdefault(change.into, class_id)
+                if self.class_id(change.into) in (None, class_id):
+                    self._steps[change.key] = _Step("rename", class_id, change.into)
+                    self._first_ids.setdefault(change.into, class_id)
             case "merge" if (class_id := self.class_id(change.name)) is not None:
                 into = self.class_id(change.into)
                 if into is not None and into != class_id:
                     self._steps[change.key] = _Step("merge", class_id, into=into)
             case "undo" | "redo" if change.undoes in self._steps:
-                self._steps[change.undoes].active = change.kind == "redo"
+                step, was_active = self._steps[change.undoes], self._steps[change.undoes].active
+                step.active = change.kind == "redo"
+                self._fold()
+                if len(set(self._names)) < len(self._names):
+                    step.active = was_active
         self._fold()
+
+    def key_of(self, class_id: int) -> str:
+        """The key of the change that added a class: unlike the id, it is the same in any order of the changes."""
+        return next(
+            key for key, step in self._steps.items() if step.kind in ("begin", "add") and step.class_id == class_id
+        )
+
+    def id_of_key(self, key: str) -> int | None:
+        """The id of the class that the change `key` added; None if there is no such change."""
+        step = self._steps.get(key)
+        return None if step is None else step.class_id
 
     def class_id(self, name: str | None) -> int | None:
         """The id of the class now called `name`; None if there is none."""
@@ -145,6 +171,7 @@ class ClassTimeline:
     """What names in events and rounds meant when they were written.
 
     The classes that a project started with count from before its first event: a store of format 1 did not record them.
+    A name that no class has any more means the class that had it last: somebody used it who did not know of the change.
 
     Parameters
     ----------
@@ -161,7 +188,7 @@ class ClassTimeline:
         self._meanings = [_meanings(growing)]
         for change in later:
             growing.apply(change)
-            self._meanings.append(_meanings(growing))
+            self._meanings.append({**self._meanings[-1], **_meanings(growing)})
 
     def class_id(self, name: str | None, before: int) -> int | None:
         """The id of the class called `name` when the store held `before` events; None if there was none."""
