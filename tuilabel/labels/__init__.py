@@ -5,14 +5,16 @@ from __future__ import annotations
 from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
 from tuilabel.labels.events import Event, Kind, Origin, Round, RoundItem, current_answers
 from tuilabel.labels.project import Project
-from tuilabel.labels.store import LabelStore
+from tuilabel.labels.store import Changes, Cursor, LabelStore
 from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
 
 __all__ = [
     "BackgroundWriter",
+    "Changes",
     "ClassBook",
     "ClassChange",
     "ClassTimeline",
+    "Cursor",
     "Event",
     "InlineWriter",
     "Kind",

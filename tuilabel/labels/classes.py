@@ -31,7 +31,8 @@ class ClassChange:
     at: datetime
     """In UTC."""
     after: int
-    """Number of events in the store before the change. This, not the time, decides what a name in an event means."""
+    """Number of events in the store before the change. This, not the time, decides what a name in an event means. The
+    store counts them when it writes the change, so that two writers agree on the order."""
     undoes: str | None = None
     """The key of the change that is undone or redone."""
 

@@ -85,6 +85,10 @@ class Round:
     """Number of test items for `test_accuracy`; None without a test set, and in rounds of older versions."""
     mean_uncertainty: float | None
     items: tuple[RoundItem, ...]
+    annotator: str | None = None
+    """Who was asked; None in rounds of older versions, as is the session."""
+    session: str | None = None
+    """The id of the session that was asked."""
 
 
 def standing_rows(events: Sequence[Event]) -> tuple[list[int], list[int]]:

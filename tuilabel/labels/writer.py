@@ -23,7 +23,7 @@ class Store(Protocol):
     def append(self, events: Sequence[Event]) -> None:
         """Write events; on return they are on disk."""
 
-    def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
+    def add_class_changes(self, changes: Sequence[ClassChange]) -> object:
         """Write class changes."""
 
     def add_round(self, row: Round) -> None:

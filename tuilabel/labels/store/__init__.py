@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tuilabel.labels.store.changes import Changes, Cursor
 from tuilabel.labels.store.store import LabelStore
 
-__all__ = ["LabelStore"]
+__all__ = ["Changes", "Cursor", "LabelStore"]

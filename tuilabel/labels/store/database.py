@@ -15,11 +15,16 @@ class Database:
     Attributes
     ----------
     where : its name in messages, such as the path of its file; never a secret.
+    reading : statements that begin a transaction in which everything is read as of one moment.
+    writing : statements that begin a transaction of the only writer: others wait, so that numbers are in the order of
+        commits and a reader that follows misses none.
     append_only : statements that make the database itself refuse to change or delete a row, to be run once.
     advice : what to do about an error, by the words of the database.
     """
 
     engine: sa.Engine
     where: str
+    reading: Sequence[str]
+    writing: Sequence[str]
     append_only: Sequence[str]
     advice: Callable[[str], str]

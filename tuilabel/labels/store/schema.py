@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event
 
-VERSION = 5
+VERSION = 6
+"""The format. A store of an older one gets the tables and columns that it lacks: a new column must allow NULL."""
 
 metadata = sa.MetaData()
 about = sa.Table("about", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
@@ -63,6 +65,8 @@ rounds = sa.Table(
     sa.Column("test_accuracy", sa.Double),
     sa.Column("mean_uncertainty", sa.Double),
     sa.Column("test_size", sa.Integer),
+    sa.Column("annotator", sa.Text),
+    sa.Column("session", sa.String(32)),
 )
 round_items = sa.Table(
     "round_items",
@@ -80,21 +84,8 @@ round_items = sa.Table(
 APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
 """Tables whose rows are never changed or deleted."""
 
-ADDED: dict[int, tuple[sa.Column[Any], ...]] = {
-    2: (events.c.note, events.c.step),
-    3: (rounds.c.test_size, events.c.origin),
-    4: (events.c.shown, round_items.c.hidden),
-    5: (events.c.beside,),
-}
-"""Columns added by a format; format 2 also added the table of class changes."""
-
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
 """Values of `strategy` in format 2 that stand for an origin, or mark a note."""
-
-
-def columns_of(table: sa.Table, without: Collection[str]) -> sa.Select[Any]:
-    """All columns except `without`, under the program's names for them: a few are stored under older names."""
-    return sa.select(*(column.label(column.key) for column in table.c if column.key not in without))
 
 
 def event_from(row: Mapping[Any, Any]) -> Event:
@@ -110,6 +101,11 @@ def event_from(row: Mapping[Any, Any]) -> Event:
             values["origin"] = strategy if strategy in _FORMER_STRATEGIES else "batch"
         values["strategy"] = "" if strategy in _FORMER_STRATEGIES else strategy
     return Event(**values)
+
+
+def row_from(entry: Event | ClassChange) -> dict[str, Any]:
+    """The row of an event or a class change."""
+    return {**vars(entry), "at": entry.at.isoformat()}
 
 
 def time_from(text: str) -> datetime:

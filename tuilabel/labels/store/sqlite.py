@@ -27,11 +27,12 @@ def open_file(path: Path) -> Database:
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
+        connection.isolation_level = None  # the store begins its transactions itself
         connection.execute(f"PRAGMA journal_mode={journal}")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
 
-    return Database(engine, str(path), append_only(), advice)
+    return _database(engine, path)
 
 
 def copy_of_file(path: Path) -> Database:
@@ -49,7 +50,12 @@ def copy_of_file(path: Path) -> Database:
         reason = str(getattr(error, "strerror", None) or error)
         raise TuilabelError(f"cannot open {path}: {reason}; {advice(reason)}") from error
     engine = sa.create_engine("sqlite://", creator=lambda: copied, poolclass=sa.pool.StaticPool)
-    return Database(engine, str(path), append_only(), advice)
+    return _database(engine, path)
+
+
+def _database(engine: sa.Engine, path: Path) -> Database:
+    # IMMEDIATE: a transaction that reads first and then writes would fail at once when another writer was faster.
+    return Database(engine, str(path), ("BEGIN",), ("BEGIN IMMEDIATE",), append_only(), advice)
 
 
 def append_only() -> tuple[str, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -14,7 +15,10 @@ from tuilabel.errors import TuilabelError
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import schema, sqlite
+from tuilabel.labels.store.changes import Changes, Cursor
 from tuilabel.labels.store.database import Database
+
+BEGINNING = Cursor()
 
 
 class LabelStore:
@@ -67,15 +71,32 @@ class LabelStore:
         ------
         TuilabelError : if they cannot be written; then none of them is written.
         """
-        self._insert(schema.events, events)
+        if events:
+            with self.writing() as connection:
+                self._insert(connection, schema.events, [schema.row_from(event) for event in events])
 
-    def add_class_changes(self, changes: Sequence[ClassChange]) -> None:
-        """Write class changes in order, each once; raises `TuilabelError` if they cannot be written."""
-        self._insert(schema.class_changes, changes)
+    def add_class_changes(self, changes: Sequence[ClassChange]) -> list[ClassChange]:
+        """Write class changes in order, each once.
+
+        Returns
+        -------
+        The changes as they are stored: `after` is the number of events that the store holds, whatever it was.
+
+        Raises
+        ------
+        TuilabelError : if they cannot be written; then none of them is written.
+        """
+        if not changes:
+            return []
+        with self.writing() as connection:
+            after = connection.scalar(sa.select(sa.func.count()).select_from(schema.events)) or 0
+            self._insert(connection, schema.class_changes, [schema.row_from(replace(c, after=after)) for c in changes])
+            stored = {change.key: change for change in _class_changes(connection, after=0)[0]}
+            return [stored[change.key] for change in changes]
 
     def add_round(self, row: Round) -> None:
         """Write a round with its items; raises `TuilabelError` if it cannot be written."""
-        with self._begin("write") as connection:
+        with self.writing() as connection:
             values = {name: value for name, value in asdict(row).items() if name != "items"}
             inserted = connection.execute(sa.insert(schema.rounds), {**values, "asked_at": row.asked_at.isoformat()})
             key = inserted.inserted_primary_key
@@ -86,82 +107,144 @@ class LabelStore:
 
     def events(self) -> list[Event]:
         """Every event in the order of writing; raises `TuilabelError` if they cannot be read."""
-        with self._begin("read") as connection:
-            rows = connection.execute(
-                schema.columns_of(schema.events, without=("number",)).order_by(schema.events.c.number)
-            ).mappings()
-            return [schema.event_from(row) for row in rows]
+        with self.reading() as connection:
+            return _events(connection, after=0)[0]
 
     def class_changes(self) -> list[ClassChange]:
         """Every class change in the order of writing; raises `TuilabelError` if they cannot be read."""
-        with self._begin("read") as connection:
-            rows = connection.execute(
-                schema.columns_of(schema.class_changes, without=("number",)).order_by(schema.class_changes.c.number)
-            ).mappings()
-            return [ClassChange(**{**row, "at": schema.time_from(row["at"])}) for row in rows]
+        with self.reading() as connection:
+            return _class_changes(connection, after=0)[0]
 
     def rounds(self) -> list[Round]:
         """Every round in the order of writing; raises `TuilabelError` if they cannot be read."""
-        columns = [column for column in schema.round_items.c if column.name not in ("round_row", "position")]
-        items: dict[int, list[RoundItem]] = {}
-        with self._begin("read") as connection:
-            query = sa.select(schema.round_items.c.round_row, *columns).order_by(
-                "round_row", schema.round_items.c.position
-            )
-            for row in connection.execute(query):
-                items.setdefault(row[0], []).append(RoundItem(*row[1:]))
-            numbers = connection.scalars(sa.select(schema.rounds.c.row).order_by(schema.rounds.c.row)).all()
-            rows = connection.execute(
-                schema.columns_of(schema.rounds, without=("row",)).order_by(schema.rounds.c.row)
-            ).mappings()
-            return [
-                Round(**{**row, "asked_at": schema.time_from(row["asked_at"])}, items=tuple(items.get(number, ())))
-                for number, row in zip(numbers, rows, strict=True)
-            ]
+        with self.reading() as connection:
+            return _rounds(connection, after=0)[0]
+
+    def since(self, cursor: Cursor = BEGINNING) -> Changes:
+        """Everything that was written after `cursor`, by anybody; by default all that the store holds.
+
+        It is cheap if there is nothing new, so that a session can follow the others by asking every now and then.
+
+        Raises
+        ------
+        TuilabelError : if the store cannot be read.
+        """
+        with self.reading() as connection:
+            events, event_numbers = _events(connection, cursor.event)
+            class_changes, change_numbers = _class_changes(connection, cursor.class_change)
+            rounds, rows = _rounds(connection, cursor.round)
+        reached = Cursor(
+            max(event_numbers, default=cursor.event),
+            cursor.n_events + len(events),
+            max(change_numbers, default=cursor.class_change),
+            max(rows, default=cursor.round),
+        )
+        return Changes(tuple(events), cursor.n_events, tuple(class_changes), tuple(rounds), reached)
+
+    def reading(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction in which everything is read as of one moment; raises `TuilabelError` if the database fails."""
+        return self._begin("read", self._database.reading)
+
+    def writing(self) -> AbstractContextManager[sa.Connection]:
+        """A transaction of the only writer, committed and flushed at its end; raises `TuilabelError` if that fails."""
+        return self._begin("write", self._database.writing)
 
     def close(self) -> None:
         """Close the connections."""
         self._database.engine.dispose()
 
-    def _insert(self, table: sa.Table, entries: Sequence[Event] | Sequence[ClassChange]) -> None:
-        """Write entries in one transaction, except those whose key is already stored."""
-        if not entries:
-            return
-        rows = [{**vars(entry), "at": entry.at.isoformat()} for entry in entries]
-        with self._begin("write") as connection:
-            connection.execute(sqlite_insert(table).on_conflict_do_nothing(index_elements=["key"]), rows)
+    @staticmethod
+    def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows, except those whose key is already stored."""
+        connection.execute(sqlite_insert(table).on_conflict_do_nothing(index_elements=["key"]), rows)
 
     def _prepare(self) -> None:
-        with self._begin("open") as connection:
-            schema.about.create(connection, checkfirst=True)
-            version = connection.scalar(sa.select(schema.about.c.version))
-            if version is not None and version > schema.VERSION:
-                raise TuilabelError(
-                    f"{self._database.where} was written by a newer version of tuilabel (format {version}): "
-                    "update tuilabel"
-                )
+        with self._begin("open", self._database.reading) as connection:
+            if self._format(connection) == schema.VERSION:
+                return
+        with self._begin("open", self._database.writing) as connection:
+            version = self._format(connection)  # once more, as another process may have been faster
             if version == schema.VERSION:
                 return
             schema.metadata.create_all(connection)
             if version is None:
                 connection.execute(sa.insert(schema.about), {"version": schema.VERSION})
             else:
-                for column in (
-                    column for since, columns in schema.ADDED.items() if since > version for column in columns
-                ):
-                    kind = column.type.compile(connection.dialect)
-                    connection.execute(sa.text(f"ALTER TABLE {column.table.name} ADD COLUMN {column.name} {kind}"))
+                _add_columns(connection)
                 connection.execute(sa.update(schema.about), {"version": schema.VERSION})
             for statement in self._database.append_only:
                 connection.execute(sa.text(statement))
 
+    def _format(self, connection: sa.Connection) -> int | None:
+        """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
+        has_format = sa.inspect(connection).has_table(schema.about.name)
+        version: int | None = connection.scalar(sa.select(schema.about.c.version)) if has_format else None
+        if version is not None and version > schema.VERSION:
+            raise TuilabelError(
+                f"{self._database.where} was written by a newer version of tuilabel (format {version}): update tuilabel"
+            )
+        return version
+
     @contextmanager
-    def _begin(self, doing: str) -> Iterator[sa.Connection]:
+    def _begin(self, doing: str, statements: Sequence[str]) -> Iterator[sa.Connection]:
         try:
             with self._database.engine.begin() as connection:  # commits on leaving; `synchronous=FULL` flushes
+                for statement in statements:
+                    connection.exec_driver_sql(statement)
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise TuilabelError(
                 f"cannot {doing} {self._database.where}: {reason}; {self._database.advice(reason)}"
             ) from error
+
+
+def _add_columns(connection: sa.Connection) -> None:
+    """Add the columns that a store of an older format lacks."""
+    inspector = sa.inspect(connection)
+    for table in schema.metadata.tables.values():
+        there = {column["name"] for column in inspector.get_columns(table.name)}
+        for column in table.c:
+            if column.name not in there:
+                kind = column.type.compile(connection.dialect)
+                connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+
+
+def _events(connection: sa.Connection, after: int) -> tuple[list[Event], list[int]]:
+    """The events whose number in the table is above `after`, and these numbers."""
+    rows, numbers = _read(connection, schema.events.c.number, after)
+    return [schema.event_from(row) for row in rows], numbers
+
+
+def _class_changes(connection: sa.Connection, after: int) -> tuple[list[ClassChange], list[int]]:
+    """The class changes whose number is above `after`, and these numbers."""
+    rows, numbers = _read(connection, schema.class_changes.c.number, after)
+    return [ClassChange(**{**row, "at": schema.time_from(row["at"])}) for row in rows], numbers
+
+
+def _rounds(connection: sa.Connection, after: int) -> tuple[list[Round], list[int]]:
+    """The rounds whose row is above `after`, and these rows."""
+    rows, numbers = _read(connection, schema.rounds.c.row, after)
+    items: dict[int, list[RoundItem]] = {}
+    if numbers:
+        table = schema.round_items
+        columns = [column for column in table.c if column.name not in ("round_row", "position")]
+        query = sa.select(table.c.round_row, *columns).where(table.c.round_row > after)
+        for row in connection.execute(query.order_by(table.c.round_row, table.c.position)):
+            items.setdefault(row[0], []).append(RoundItem(*row[1:]))
+    rounds = [
+        Round(**{**row, "asked_at": schema.time_from(row["asked_at"])}, items=tuple(items.get(number, ())))
+        for number, row in zip(numbers, rows, strict=True)
+    ]
+    return rounds, numbers
+
+
+def _read(connection: sa.Connection, serial: sa.Column[int], after: int) -> tuple[list[dict[str, Any]], list[int]]:
+    """The rows of a table whose serial number is above `after`, without it, and these numbers.
+
+    Columns have the program's names for them: a few are stored under older names.
+    """
+    columns = (column.label(column.key) for column in serial.table.c if column is not serial)
+    query = sa.select(serial.label("serial"), *columns).where(serial > after).order_by(serial)
+    rows = [dict(row) for row in connection.execute(query).mappings()]
+    return rows, [row.pop("serial") for row in rows]
