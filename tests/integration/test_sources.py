@@ -964,6 +964,30 @@ def test_of_several_images_in_a_sample_one_is_the_image(tmp_path: Path, kind: st
     }
 
 
+def test_samples_of_a_webdataset_whose_names_have_dots(tmp_path: Path) -> None:
+    files = {
+        "22.05.png": b"a", "22.05.cls": b"3", "22.07.png": b"b", "22.07.cls": b"4",
+        "v1.0/day.1.jpg": b"c", "v1.0/day.1.seg.png": b"m", "v1.0/day.1.json": b'{"label": "cat"}',
+        "v1.0/day.2.jpg": b"d",
+        "x.jpg": b"e", "x.jpg.txt": b"dog",
+    }  # fmt: skip
+    source = open_source(str(tar_of(tmp_path / "s.tar", files)))
+    assert {name: entry.label for name, entry in listed(source).items()} == {
+        "22.05.png": "3", "22.07.png": "4", "v1.0/day.1.jpg": "cat", "v1.0/day.2.jpg": None, "x.jpg": "dog",
+    }  # fmt: skip
+    assert source.skipped() == [("v1.0/day.1.seg.png", "another image of the sample of v1.0/day.1.jpg")]
+
+
+def test_classes_that_are_not_next_to_their_images_are_reported(tmp_path: Path) -> None:
+    images = {f"{k}.jpg": b"%d" % k for k in range(4)}
+    source = open_source(str(tar_of(tmp_path / "s.tar", images | {f"{k}.cls": b"3" for k in range(4)})))
+    assert {entry.label for entry in listed(source).values()} == {None}
+    assert "4 files name classes, but are not next to their images" in source.skipped()[0][1]
+    source = open_source(str(tar_of(tmp_path / "t.tar", {"README.txt": b"Birds", **images})))
+    assert [*listed(source)] == [*images]
+    assert source.skipped() == []
+
+
 # Parquet files with images
 
 

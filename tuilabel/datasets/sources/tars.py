@@ -11,7 +11,7 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -51,9 +51,10 @@ class Tar:
 
     A plain one is read by offset, a compressed one from its start. Members whose path is absolute or points outside
     with `..` are skipped, as are links, devices and sparse files; nothing is extracted. As in WebDataset, a member
-    directly before or after an image, with the same key (the name up to its first dot) and the suffix .cls, .json
-    (`label`, `class`, …) or .txt (one short line), names its class. Of several images in such a sample one is listed:
-    the one without a word before its suffix (`0001.jpg`, not `0001.seg.png`), photographs before masks.
+    next to an image, with the same key and the suffix .cls, .json (`label`, `class`, …) or .txt (one short line), names
+    its class. The key is the name up to its first dot or, where names have dots of their own (`22.05.png` and
+    `22.05.cls`), up to the suffix. Of several images in such a sample one is listed: the one without a word before its suffix
+    (`0001.jpg`, not `0001.seg.png`), photographs before masks.
 
     Raises
     ------
@@ -155,27 +156,28 @@ class Tar:
 
     def _entries(self) -> Iterator[Entry]:
         """The images, each with the class that a member next to it names."""
-        key, waiting, labels = "", list[Entry](), dict[str, str | None]()
-        count = 0
+        key, waiting, labels = "", list[Entry](), dict[str, dict[str, str | None]]()
+        count = alone = 0
         try:
             with self._opened() as (file, archive):
                 for info in _members(archive):
                     name = _name(info)
                     folder, _, last = name.rpartition("/")
-                    stem, _, suffix = last.partition(".")
+                    stem = last.partition(".")[0]
                     if key != f"{folder}/{stem}" or len(waiting) > _MAX_PER_KEY:
-                        yield from self._sample(waiting, labels)
+                        yield from self._samples(waiting, labels)
+                        alone += 0 if waiting else _n_named(labels)
                         key, waiting, labels = f"{folder}/{stem}", [], {}
-                    suffix = f".{suffix.lower()}"
+                    beside, suffix = _sidecar(last)
                     if is_image(name):
                         entry = self._entry(name, info)
                         if entry is not None:
                             waiting.append(entry)
                             count += 1
-                    elif suffix in _SIDECARS and info.isreg() and info.size < 2**16:
+                    elif suffix and info.isreg() and info.size < 2**16:
                         file.seek(info.offset_data)
-                        labels[suffix] = _class_of(suffix, file.read(info.size))
-                    elif info.isreg() and suffix not in _SIDECARS:
+                        labels.setdefault(beside, {})[suffix] = _class_of(suffix, file.read(info.size))
+                    elif info.isreg() and not suffix:
                         self._skipped.pass_over(name)
                 if any(file.last):  # an archive ends with a block of zeros; `tarfile` also stops at a damaged one
                     raise tarfile.ReadError("damaged")
@@ -185,9 +187,30 @@ class Tar:
             if not count:
                 raise self._ref.error(wrong_format(".tar") if isinstance(error, _DAMAGES) else error) from error
             self._skipped.add(self._ref.name, f"truncated or damaged after {count:,} images: {reason_of(error)}")
-        yield from self._sample(waiting, labels)
+        yield from self._samples(waiting, labels)
+        alone += 0 if waiting else _n_named(labels)
+        if count and alone >= max(2, count // 2):
+            reason = f"{alone:,} files name classes, but are not next to their images: sort it (tar --sort=name)"
+            self._skipped.add(self._ref.name, reason)
 
-    def _sample(self, entries: Sequence[Entry], labels: dict[str, str | None]) -> Iterator[Entry]:
+    def _samples(self, entries: Sequence[Entry], labels: Mapping[str, dict[str, str | None]]) -> Iterator[Entry]:
+        """The images whose names begin alike: one sample, or several whose keys have dots.
+
+        Parameters
+        ----------
+        labels : the classes that members named, by what these have before their suffix, and by suffix.
+        """
+        key = entries[0].name.rpartition("/")[2].partition(".")[0] if entries else ""
+        if key in labels or any(not _inner_word(entry.name) for entry in entries):
+            yield from self._sample(entries, labels.get(key, {}))
+            return
+        samples: dict[str, list[Entry]] = {}
+        for entry in entries:
+            samples.setdefault(_key_with_dots(entry.name), []).append(entry)
+        for key, of_sample in samples.items():
+            yield from self._sample(of_sample, labels.get(key, {}))
+
+    def _sample(self, entries: Sequence[Entry], labels: Mapping[str, str | None]) -> Iterator[Entry]:
         """The images with one key, with the class that their sample names; of several only the main one."""
         label = next((labels[suffix] for suffix in _SIDECARS if labels.get(suffix)), None)
         main = _main_image(entries) if len(entries) > 1 else None
@@ -337,13 +360,39 @@ def _skip_reason(info: tarfile.TarInfo) -> str | None:
 def _main_image(entries: Sequence[Entry]) -> Entry | None:
     """The image of a sample that is not about another one of it; None if that cannot be told."""
     plain = [entry for entry in entries if not _inner_word(entry.name)]
+    if not plain:
+        no_masks = [entry for entry in entries if _inner_word(entry.name) not in _MASKS]
+        return no_masks[0] if len(no_masks) == 1 else None
     photographs = [entry for entry in plain if not entry.name.lower().endswith(_LOSSLESS)]
     return next(iter(photographs or plain), None)
 
 
 def _inner_word(name: str) -> str:
-    """What is between the key and the suffix of an image: `seg` in 0001.seg.png."""
-    return name.rpartition("/")[2].partition(".")[2].rpartition(".")[0].lower()
+    """What is between the last dots in the name of an image: `seg` in 0001.seg.png."""
+    return name.rpartition("/")[2].partition(".")[2].rpartition(".")[0].rpartition(".")[2].lower()
+
+
+def _key_with_dots(name: str) -> str:
+    """The key of an image whose name has dots of its own: 22.05 of 22.05.png, and of 22.05.seg.png."""
+    stem = name.rpartition("/")[2].rpartition(".")[0]
+    before, _, word = stem.rpartition(".")
+    return before if word.lower() in _MASKS else stem
+
+
+def _n_named(labels: Mapping[str, Mapping[str, str | None]]) -> int:
+    """How many members name a class."""
+    return sum(any(named.values()) for named in labels.values())
+
+
+def _sidecar(name: str) -> tuple[str, str]:
+    """What a member that may name a class has before its suffix, and the suffix; both empty for another member.
+
+    That of 0001.jpg.txt is 0001, as if it were called 0001.txt.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    if f"{dot}{suffix}".lower() not in _SIDECARS:
+        return "", ""
+    return stem.rpartition(".")[0] if "." in stem and is_image(stem) else stem, f".{suffix.lower()}"
 
 
 def _class_of(suffix: str, content: bytes) -> str | None:
