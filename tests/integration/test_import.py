@@ -462,6 +462,107 @@ def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> No
         read(path)
 
 
+def test_a_table_whose_first_line_is_an_image(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "a.png,cat", "b.png,dog")
+    assert [(r.where, r.path, r.label) for r in read(path)] == [("line 1", "a.png", "cat"), ("line 2", "b.png", "dog")]
+    path = csv_file(tmp_path, "sets/a b.JPEG 0", "", "c.JPEG 12", name="train.txt")
+    assert [(r.where, r.path, r.label) for r in read(path)] == [
+        ("line 1", "sets/a b.JPEG", "0"), ("line 3", "c.JPEG", "12")
+    ]  # fmt: skip
+    path = csv_file(tmp_path, "TRAIN,gs://birds/a.png,cat", "TEST,gs://birds/b.png,dog")
+    assert [(row.path, row.label) for row in read(path)] == [("gs://birds/a.png", "cat"), ("gs://birds/b.png", "dog")]
+    path = csv_file(tmp_path, "7,a.png,cat", "8,b.png,dog")
+    with pytest.raises(UsageError, match="`label_column` to one of 1, path, 3"):
+        read(path)
+    assert [row.label for row in read(path, label_column="3")] == ["cat", "dog"]
+
+
+def test_columns_of_0_and_1_are_classes(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "image,MEL,NV", "a,1.0,0.0", "b,0.0,1.0")
+    assert [(row.path, row.label) for row in read(path)] == [("a", "MEL"), ("b", "NV")]
+    lines = [f"{k}.png, 0, 1, 0" for k in range(20)]
+    path = csv_file(tmp_path, "filename, cat, dog, fold", *lines, "x.png, 1, 1, 0", "y.png, 0, 0, 0")
+    assert [(row.label, row.problem) for row in read(path)][19:] == [("dog", ""), ("", "2 classes: cat, dog"), ("", "")]
+    for rows in (("a.png,1,1", "b.png,0,0"), ("a.png,1,0", "b.png,2,0")):  # attributes, and numbers
+        with pytest.raises(UsageError, match="no column called label"):
+            read(csv_file(tmp_path, "path,sharp,bright", *rows))
+
+
+def test_labels_of_coco_via_labelme_and_cvat(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    kinds = ["cat", "dog"]
+    coco = {
+        "images": [{"id": k, "file_name": f"left/{k}.png"} for k in range(4)],
+        "annotations": [{"image_id": k, "category_id": 7 + c} for k, c in ((0, 0), (0, 0), (1, 1), (2, 0), (2, 1))],
+        "categories": [{"id": 7 + k, "name": name} for k, name in enumerate(kinds)],
+    }
+    via = {f"left/{k}.png99": {"filename": f"left/{k}.png", "size": 99, "regions": [], "file_attributes": attributes}
+           for k, attributes in enumerate([{"kind": "cat"}, {"kind": {"dog": True}},
+                                           {"kind": {"cat": True, "dog": True}}, {"kind": ""}])}  # fmt: skip
+    fiftyone = {"samples": [{"filepath": f"data/left/{k}.png", "truth": {"_cls": "Classification", "label": label}}
+                            for k, label in enumerate([*kinds, kinds, None])]}  # fmt: skip
+    documents = {
+        "coco.json": coco,
+        "via.json": via,
+        "project.json": {"_via_img_metadata": via},
+        "samples.json": fiftyone,
+    }
+    sources = [tmp_path / name for name in documents]
+    for path, document in zip(sources, documents.values(), strict=True):
+        path.write_text(json.dumps(document))
+    (tmp_path / "via.csv").write_text("filename,file_attributes\n" + "\n".join(
+        f'left/{k}.png,"{json.dumps(file["file_attributes"]).replace(chr(34), chr(34) * 2)}"'
+        for k, file in enumerate(via.values())))  # fmt: skip
+    tags = ['<tag label="cat"/>', '<tag label="dog"/>', '<tag label="cat"/><tag label="dog"/>', ""]
+    xml = "".join(f'<image id="{k}" name="left/{k}.png">{tag}</image>' for k, tag in enumerate(tags))
+    (tmp_path / "cvat").mkdir()
+    (tmp_path / "cvat/annotations.xml").write_text(f"<annotations>{xml}</annotations>")
+    (tmp_path / "labelme").mkdir()
+    for k, flags in enumerate([(True, False), (False, True), (True, True), (False, False)]):
+        values = {"imagePath": f"..\\left\\{k}.png", "flags": dict(zip(kinds, flags, strict=True)), "shapes": []}
+        (tmp_path / f"labelme/{k}.json").write_text(json.dumps(values))
+    for source in (*sources, tmp_path / "via.csv", tmp_path / "cvat", tmp_path / "labelme"):
+        assert [row.label for row in read(source)] == ["cat", "dog", "", ""], source
+        assert read(source)[2].problem == "2 classes: cat, dog"
+        figures = into(source, pool, apply=False)
+        assert (figures["labels"], figures["without_label"], figures["odd"]) == (2, 2, 0), source
+    assert into(tmp_path / "labelme/0.json", pool, apply=False)["labels"] == 1
+
+
+def test_the_folder_of_a_fiftyone_data_set_with_samples(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    shutil.copytree(tmp_path / "source", tmp_path / "fo/data")
+    samples = [
+        {"filepath": f"data/left/{k}.png", "truth": {"_cls": "Classification", "label": "cat"}} for k in range(3)
+    ]
+    (tmp_path / "fo/samples.json").write_text(json.dumps({"samples": samples}))
+    figures = into(tmp_path / "fo", pool, apply=False)
+    assert (figures["format"], figures["labels"], figures["new_classes"]) == ("fiftyone", 3, [])
+
+
+def test_a_folder_of_images_beside_their_table_has_no_class_folders(tmp_path: Path) -> None:
+    disk_pool(tmp_path / "download/images", ["a.png", "b.png"])
+    (tmp_path / "download/labels.csv").write_text("path,label\na.png,cat\n")
+    with pytest.raises(UsageError, match=r"no class folders, but labels\.csv: import that"):
+        read(tmp_path / "download")
+    assert [row.label for row in read(tmp_path / "download", "imagefolder")] == ["images", "images"]
+    disk_pool(tmp_path / "download", ["cats/a.png"])
+    assert [row.label for row in read(tmp_path / "download")] == ["cats", "images", "images"]
+
+
+def test_a_folder_without_images_says_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.txt").write_text("x")
+    with pytest.raises(TuilabelError, match=r"in has no images: 1 file is not read, by suffix: 1 \.txt"):
+        read(tmp_path / "in")
+
+
+@pytest.mark.parametrize("folder", ["_unlabeled", "no_label"])
+def test_folders_of_images_without_a_class(tmp_path: Path, folder: str) -> None:
+    disk_pool(tmp_path / "in", ["cat/a.png", f"{folder}/b.png"])
+    assert {Path(row.path).name: row.label for row in read(tmp_path / "in")} == {"a.png": "cat", "b.png": ""}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -473,7 +574,15 @@ def test_tables_with_other_columns_and_delimiters_are_read(tmp_path: Path) -> No
         ("a.jsonl", '{"answer": "accept", "accept": 3}', "line 1: `accept` is not a list"),
         ("a.parquet", "PAR1 no", "not a .parquet file"),
         ("a.jsonl", b"\xff{", "line 1: not JSON"),
-        ("a.xls", "", "pass `file_format`"),
+        ("a.xyz", "", "pass `file_format`"),
+        ("a.xlsx", "PK", "is a spreadsheet: save it as CSV UTF-8"),
+        ("a.csv", "PK\x03\x04", "save a sheet of Excel as CSV UTF-8"),
+        ("a.csv.gz", "", "is a packed table: unpack it first, and import a.csv"),
+        ("a.csv", "path,label\na.png,Genève\n".encode("cp1252"), "line 2: the class is not text in UTF-8"),
+        ("a.csv", "path,label\na.png,猫\na.png,狗\n".encode("gbk"), "line 3: the class is not text in UTF-8"),
+        ("a.jsonl", b'{"path": "a.png", "label": "\xe9"}', "line 1: the class is not text in UTF-8"),
+        ("a.xml", "<annotations>", "is not XML"),
+        ("a.xml", "<rss></rss>", "is not an export of `CVAT for images`"),
     ],
 )
 def test_a_file_in_another_format_is_one_clear_line(

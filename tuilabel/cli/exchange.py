@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tuilabel.project.options import ModelOptions
 
 FORMATS = "csv, jsonl, parquet, imagefolder, huggingface, ultralytics, fiftyone, label-studio, prodigy, cleanlab"
-IMPORT_FORMATS = f"auto, {FORMATS}"
+IMPORT_FORMATS = f"auto, {FORMATS}, cvat, labelme"
 
 
 @app.command(epilog="Example: tuilabel export --format imagefolder --out labelled")

@@ -10,6 +10,7 @@ from tuilabel.datasets.sources.texts import normal
 _TRAIN = frozenset(("train", "training"))
 _VALIDATION = frozenset(("val", "valid", "validation", "dev", "eval"))
 _TEST = frozenset(("test", "testing"))
+_UNLABELLED = frozenset(("_unlabeled", "no_label"))  # where fiftyone and CVAT put images without a class
 
 Below = tuple[bool, Collection[str]]
 """Whether a folder directly holds images, and the names of its folders in which there are some."""
@@ -96,7 +97,7 @@ class Layout:
         folders = name[len(self.root) :].split("/")[:-1]
         if self._split:
             folders = folders[1:]
-        return normal(folders[0]) if folders else None
+        return normal(folders[0]) if folders and folders[0].lower() not in _UNLABELLED else None
 
 
 def are_splits(folders: Collection[str]) -> bool:

@@ -7,10 +7,12 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import IO, Any, TextIO
 
-from tuilabel.datasets.sources.base import reason_of, wrong_format
+from tuilabel.datasets.sources.base import is_image, reason_of, wrong_format
 from tuilabel.datasets.sources.file_refs import FileRef
+from tuilabel.datasets.sources.layout import are_splits
 from tuilabel.datasets.sources.texts import class_text, classes_in, text_of
 from tuilabel.errors import TuilabelError, UsageError, printable
 
@@ -20,11 +22,15 @@ PATHS = (
     "path", "file_name", "filename", "file", "filepath", "file_path", "image", "image_path", "image_file", "image_name",
     "img", "img_path", "img_file", "img_name", "image_url", "url", "uri",
 )  # fmt: skip
-LABELS = ("label", "labels", "class", "class_name", "category", "choice", "target", "y")
+LABELS = ("label", "labels", "class", "class_name", "category", "choice", "target", "y", "file_attributes")
 SPLITS = ("split", "subset", "fold")
 _LONGEST_LINE = 2**28  # characters; a line may hold an image
 _WHOLE_FLOAT = re.compile(r"\d+\.0")
 _MISSING = {"", "nan"}
+_BINARY = ("PK\x03\x04", "\udcd0\udccf")  # how files of Excel begin
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_BITS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+_MOSTLY_ONE = 0.9  # of the rows of one-hot columns
 
 Choose = Callable[[Sequence[str]], Mapping[str, int]]
 """From the names of a table's columns to the positions of those that are wanted, by what each is wanted for."""
@@ -62,6 +68,8 @@ def read_records(ref: FileRef, choose: Choose, kind: str | None = None) -> Itera
 
     A row that cannot be read (no JSON, more cells than columns) is an odd record among the others. Texts may be UTF-8
     or UTF-16, with a byte order mark or without. A column of labels like 3.0 is one that pandas made of whole numbers.
+    A text table may lack the line with the names of its columns if the first line names an image: then these are
+    `path`, `label` if there is one more, or numbers from 1. Its classes may be columns of 0 and 1, one-hot.
 
     Parameters
     ----------
@@ -193,16 +201,29 @@ def _odd(where: str, reason: str) -> Record:
 def _csv(ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
     with text_of(file) as text:
         names, rows = _open_csv(ref, text)
-        chosen = choose(names)
-        whole_numbers = "label" in chosen and _holds_whole_floats(ref, chosen["label"])
+        one_hot = [] if position(names, LABELS) is not None else _one_hot_columns(ref, names)
+        chosen = choose([*names, "label"] if one_hot else names)
+        label = chosen.get("label")
+        whole_numbers = label is not None and label < len(names) and _holds_whole_floats(ref, label)
         for where, cells in rows:
             if isinstance(cells, str):
                 yield _odd(where, cells)
                 continue
-            if whole_numbers:
-                text_now = cells[chosen["label"]].strip()
-                cells[chosen["label"]] = "" if text_now.lower() in _MISSING else text_now[:-2]
-            yield record_of(where, cells, chosen)
+            if label is not None and whole_numbers:
+                text_now = cells[label].strip()
+                cells[label] = "" if text_now.lower() in _MISSING else text_now[:-2]
+            classes = [[names[k] for k in one_hot if _BITS[cells[k].strip().lower()]]] if one_hot else []
+            yield _checked(ref, record_of(where, [*cells, *classes], chosen))
+
+
+def _checked(ref: FileRef, record: Record) -> Record:
+    """The record itself; raises `TuilabelError` if its class has bytes that are not text in UTF-8."""
+    if record.label is not None and _NOT_UTF8.search(record.label):
+        raise TuilabelError(
+            f"{printable(ref.location)}, {record.where}: the class is not text in UTF-8: save the table as UTF-8 (in "
+            "Excel as CSV UTF-8) and try again"
+        )
+    return record
 
 
 def _open_csv(ref: FileRef, text: TextIO) -> tuple[list[str], Iterator[tuple[str, list[str] | str]]]:
@@ -212,10 +233,57 @@ def _open_csv(ref: FileRef, text: TextIO) -> tuple[list[str], Iterator[tuple[str
     while first and (not first.strip() or first.lower().startswith("sep=")):
         delimiter = first.strip()[4:5]  # Excel's own line
         first, above = text.readline(_LONGEST_LINE), above + 1
+    if first.startswith(_BINARY) or "\0" in first:
+        raise ValueError("not a table in text: save a sheet of Excel as CSV UTF-8 first")
     outside_quotes = re.sub(r'"[^"]*"', "", first)
     delimiter = delimiter or max(",;\t|", key=outside_quotes.count)
     names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
-    return names, _csv_rows(ref, csv.reader(text, delimiter=delimiter, strict=True), len(names), above)
+    if len(names) == 1 and is_image(names[0].rpartition(" ")[0]):
+        return ["path", "label"], _listed_rows(chain([first], text), above)
+    if not any(is_image(name) for name in names):
+        return names, _csv_rows(ref, csv.reader(text, delimiter=delimiter, strict=True), len(names), above)
+    lines = csv.reader(chain([first], text), delimiter=delimiter, strict=True)
+    return _usual_names(names), _csv_rows(ref, lines, len(names), above - 1)
+
+
+def _usual_names(cells: Sequence[str]) -> list[str]:
+    """Names for the columns of a table without any, by its first row: numbers from 1 but for what is certain."""
+    path = next(k for k, cell in enumerate(cells) if is_image(cell))
+    names = [str(k) for k in range(1, len(cells) + 1)]
+    names[path] = "path"
+    others = [k for k in range(len(cells)) if k != path]
+    split = next((k for k in others if are_splits([cells[k]])), None) if len(others) > 1 else None
+    if split is not None:
+        names[split] = "split"
+        others.remove(split)
+    if len(others) == 1:
+        names[others[0]] = "label"
+    return names
+
+
+def _listed_rows(lines: Iterable[str], number: int) -> Iterator[tuple[str, list[str] | str]]:
+    """The rows of a list with a path, a space and a class in each line, as for ImageNet."""
+    for k, line in enumerate(lines, number):
+        if line.strip():
+            path, _, label = line.strip().rpartition(" ")
+            yield f"line {k}", [path, label]
+
+
+def _one_hot_columns(ref: FileRef, names: Sequence[str]) -> list[int]:
+    """The columns that are classes because they hold just 0 and 1, and nearly all rows a single 1; else none."""
+    others = {position(names, usual) for usual in (PATHS, SPLITS, ("id",))}
+    columns = [k for k in range(len(names)) if k not in others]
+    n_rows = n_single = 0
+    with ref.open() as file, text_of(file) as text:
+        for _, cells in _open_csv(ref, text)[1]:
+            if isinstance(cells, str):
+                continue
+            columns = [k for k in columns if cells[k].strip().lower() in _BITS]
+            if len(columns) < 2:
+                return []
+            n_rows += 1
+            n_single += sum(_BITS[cells[k].strip().lower()] for k in columns) == 1
+    return columns if n_rows and n_single >= _MOSTLY_ONE * n_rows else []
 
 
 def _csv_rows(ref: FileRef, reader: Any, width: int, above: int) -> Iterator[tuple[str, list[str] | str]]:
@@ -251,7 +319,7 @@ def _holds_whole_floats(ref: FileRef, column: int) -> bool:
     return found
 
 
-def _json_lines(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
+def _json_lines(ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
     chosen_of: dict[tuple[str, ...], Mapping[str, int]] = {}
     waiting, first_error = list[Record](), None  # odd ones, until an object is like those of a table
     with text_of(file) as text:
@@ -267,7 +335,7 @@ def _json_lines(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Reco
                     first_error = first_error or error
                     record = _odd(where, f"none of the columns: it has {', '.join(names[:6]) or 'nothing'}")
             if chosen_of:
-                yield from (*waiting, record)
+                yield from (*waiting, _checked(ref, record))
                 waiting = []
             else:
                 waiting.append(record)

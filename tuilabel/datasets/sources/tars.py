@@ -53,8 +53,8 @@ class Tar:
     with `..` are skipped, as are links, devices and sparse files; nothing is extracted. As in WebDataset, a member
     next to an image, with the same key and the suffix .cls, .json (`label`, `class`, …) or .txt (one short line), names
     its class. The key is the name up to its first dot or, where names have dots of their own (`22.05.png` and
-    `22.05.cls`), up to the suffix. Of several images in such a sample one is listed: the one without a word before its suffix
-    (`0001.jpg`, not `0001.seg.png`), photographs before masks.
+    `22.05.cls`), up to the suffix. Of several images in such a sample one is listed: the one without a word before its
+    suffix (`0001.jpg`, not `0001.seg.png`), photographs before masks.
 
     Raises
     ------

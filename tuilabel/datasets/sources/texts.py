@@ -46,15 +46,17 @@ def normal(text: str) -> str:
 def classes_in(value: object) -> list[str]:
     """The classes that a cell names: none, one, or several.
 
-    A list, as doccano writes it, or Label Studio's `{"choices": […]}` also counts when a table has it as text. Whole
-    numbers lose the `.0` that pandas gives them. Lists of anything but names and numbers, such as boxes, name none.
+    A list, as doccano writes it, or an object also counts when a table has it as text: Label Studio's
+    `{"choices": […]}`, the only attribute of VIA's `{"class": "cat"}`, or what is true of labelme's `{"cat": true,
+    "dog": false}`. Whole numbers lose the `.0` that pandas gives them. Lists of anything but names and numbers, such
+    as boxes, name none.
     """
     if isinstance(value, bytes):
         value = value.decode(errors="replace")
     if isinstance(value, str) and value.strip()[:1] in ("[", "{") and len(value) < _LONGEST_LITERAL:
         value = _literal(value)
     if isinstance(value, dict):
-        value = value.get("choices")
+        value = _chosen_in(value)
     if isinstance(value, (list, tuple)):
         flat = all(isinstance(part, (str, bool, int, float)) or part is None for part in value)
         return list(dict.fromkeys(name for part in value for name in classes_in(part))) if flat else []
@@ -64,6 +66,17 @@ def classes_in(value: object) -> list[str]:
         value = int(value)
     name = normal(str(value).strip())
     return [name] if name else []
+
+
+def _chosen_in(values: Mapping[str, object]) -> object:
+    if "choices" in values:
+        return values["choices"]
+    if values and all(isinstance(value, bool) for value in values.values()):
+        return [name for name, is_true in values.items() if is_true]
+    only = next(iter(values.values())) if len(values) == 1 else None
+    if isinstance(only, dict):  # VIA's boxes to tick
+        return [name for name, is_true in only.items() if is_true is True]
+    return only if isinstance(only, str) else None
 
 
 def class_text(value: object) -> str | None:

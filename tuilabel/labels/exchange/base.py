@@ -120,8 +120,8 @@ class Format:
     """Endings of files in this format, in lower case."""
     recognises: Callable[[Path], bool] | None = None
     """Looks inside a file with one of `suffixes`, where other formats share that ending."""
-    marker: str = ""
-    """The file by which a directory in this format is known, if any."""
+    markers: tuple[str, ...] = ()
+    """The files by any of which a directory in this format is known."""
     without_label: bool = False
     """Whether it has room for an image without a label, for its flag and note."""
 

@@ -5,22 +5,27 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
-from tuilabel.errors import TuilabelError, UsageError, unknown_name
+from tuilabel.datasets.sources.base import is_hidden
+from tuilabel.datasets.sources.layout import are_splits
+from tuilabel.errors import TuilabelError, UsageError, printable, unknown_name
 from tuilabel.labels.exchange.base import Format, ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.directory import read_manifest
 from tuilabel.labels.exchange.formats import (
     cleanlab,
     csv_table,
+    cvat,
     fiftyone,
     huggingface,
     imagefolder,
     jsonl_table,
     label_studio,
+    labelme,
     parquet_table,
     prodigy,
     ultralytics,
 )
 
+_SHEETS = (".xlsx", ".xls", ".ods")
 FORMATS: dict[str, Format] = {
     module.FORMAT.name: module.FORMAT
     for module in (
@@ -36,7 +41,13 @@ FORMATS: dict[str, Format] = {
         cleanlab,
     )
 }
-READABLE = tuple(name for name, form in FORMATS.items() if form.reader is not None)
+"""Those that labels can be exported to."""
+_ONLY_READ: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (cvat, labelme)}
+_READERS = {name: form for name, form in (FORMATS | _ONLY_READ).items() if form.reader is not None}
+_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xml", *_SHEETS)
+_NO_LABELS = ("metadata", "tuilabel")  # tables of folders that are read as a whole
+_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+READABLE = tuple(_READERS)
 
 
 def get_format(name: str) -> Format:
@@ -64,14 +75,38 @@ def detect_format(source: Path) -> str:
         written_as = str(read_manifest(source).get("format"))
         if written_as in READABLE:
             return written_as
-        marked = (name for name in READABLE if FORMATS[name].marker and (source / FORMATS[name].marker).is_file())
-        return next(marked, imagefolder.FORMAT.name)
-    candidates = [FORMATS[name] for name in READABLE if source.suffix.lower() in FORMATS[name].suffixes]
+        known = next((name for name, form in _READERS.items() if _knows(form, source)), None)
+        if known is None:
+            _check_class_folders(source)
+        return known or imagefolder.FORMAT.name
+    candidates = [form for form in _READERS.values() if source.suffix.lower() in form.suffixes]
+    if source.suffix.lower() in _SHEETS:
+        raise UsageError(f"{source} is a spreadsheet: save it as CSV UTF-8, and import that")
+    if source.suffix.lower() in _PACKED and Path(source.stem).suffix.lower() in _TABLES:
+        raise UsageError(f"{source} is a packed table: unpack it first, and import {source.stem}")
     if not candidates:
         raise UsageError(f"cannot tell the format of {source} from its name: pass `file_format`")
     certain = (form for form in candidates if form.recognises is not None and form.recognises(source))
     usual = (form for form in candidates if form.recognises is None)
     return next(chain(certain, usual), candidates[0]).name
+
+
+def _check_class_folders(folder: Path) -> None:
+    """Raise `UsageError` if a folder has tables, and no class folders: its classes are rather in these."""
+    inside = sorted(path for path in folder.iterdir() if not is_hidden(path.name))
+    folders = [path.name for path in inside if path.is_dir()]
+    tables = [path.name for path in inside if path.suffix.lower() in _TABLES and path.stem not in _NO_LABELS]
+    has_archives = any(path.suffix.lower() in (*_PACKED, ".tar", ".tgz") for path in inside)
+    if tables and len(folders) < 2 and not are_splits(folders) and not has_archives:
+        named = printable(" and ".join(tables[:3]))
+        raise UsageError(f"{folder} has no class folders, but {named}: import that, or pass `file_format`")
+
+
+def _knows(form: Format, folder: Path) -> bool:
+    """Whether a folder is in a format, by a file of a certain name or, if the format has none, by what is in it."""
+    if form.markers or form.kind != "directory" or form.recognises is None:
+        return any((folder / marker).is_file() for marker in form.markers)
+    return form.recognises(folder)
 
 
 def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple[str, list[ImportedLabel]]:
@@ -97,7 +132,7 @@ def read_labels(source: Path, file_format: str, options: ImportOptions) -> tuple
     name = file_format
     try:
         name = detect_format(source) if name == "auto" else name
-        rows = list(FORMATS[name].read(source, options))
+        rows = list(_READERS[name].read(source, options))
     except OSError as error:
         raise TuilabelError(f"cannot read {source}: {error.strerror or error}") from error
     except (AttributeError, EOFError, LookupError, TypeError, ValueError, RecursionError) as error:

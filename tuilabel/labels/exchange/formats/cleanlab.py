@@ -75,4 +75,4 @@ def read_cleanlab(source: Path, options: ImportOptions) -> Iterator[ImportedLabe
         yield replace(row, label=names[number] if 0 <= number < len(names) else "")
 
 
-FORMAT = Format("cleanlab", "directory", writer=write_cleanlab, reader=read_cleanlab, marker=LABELS)
+FORMAT = Format("cleanlab", "directory", writer=write_cleanlab, reader=read_cleanlab, markers=(LABELS,))

@@ -13,10 +13,12 @@ from tuilabel.datasets.sources.tables import several
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, marks, read_manifest
+from tuilabel.labels.exchange.formats.label_studio import read_label_studio
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
 LABELS = "labels.json"
+SAMPLES = "samples.json"
 DATA = "data"
 
 
@@ -47,8 +49,12 @@ def write_fiftyone(
 def read_fiftyone(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
     """Read `labels.json`, or the directory that has it: classes, or their numbers, by the names of images.
 
-    The names have no suffix; the images, if they are there, are in `data/`.
+    The names have no suffix; the images, if they are there, are in `data/`. A directory may also be a `FiftyOneDataset`
+    with the classifications in `samples.json`.
     """
+    if source.is_dir() and not (source / LABELS).exists():
+        yield from read_label_studio(source / SAMPLES, options)
+        return
     options.refuse_columns(source)
     folder = source if source.is_dir() else source.parent
     path = source / LABELS if source.is_dir() else source
@@ -105,5 +111,5 @@ FORMAT = Format(
     reader=read_fiftyone,
     suffixes=(".json",),
     recognises=recognise_fiftyone,
-    marker=LABELS,
+    markers=(LABELS, SAMPLES),
 )

@@ -11,6 +11,7 @@ from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.sources import Source, SourceError, open_source
 from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
+from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.datasets.sources.tars import Shards, Tar
 from tuilabel.datasets.sources.texts import are_captions
 from tuilabel.errors import TuilabelError, UsageError
@@ -53,6 +54,9 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
         raise TuilabelError(f"{source} was exported as {written_as}, without class folders: leave out `file_format`")
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
     entries = sorted(images.list(), key=lambda entry: entry.name)
+    if not (entries or manifest or images.skipped()):
+        others = passed_over_line(images.passed_over(), all_suffixes=True)
+        raise TuilabelError(f"{source} has no images{f': {others}' if others else ''}")
     if isinstance(images, Tar | Shards) and are_captions(Counter(entry.label for entry in entries if entry.label)):
         raise UsageError(f"{source} has no classes: the texts beside its images nearly all differ, as captions do")
     # Each image of a compressed archive would be read from the start of it: all at once they are only identified.

@@ -16,6 +16,7 @@ from tuilabel.datasets.sources.texts import classes_in
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
+from tuilabel.labels.exchange.documents import rows_in
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.tables import choose_columns, imported_row
 from tuilabel.labels.exchange.values import marks_of, text_value, time_value
@@ -49,7 +50,7 @@ def write_label_studio(
 def read_label_studio(source: Path, options: ImportOptions) -> Iterator[ImportedLabel]:
     """Read tasks as exported in the formats `JSON` or `JSON-MIN`; each annotation of a task is one label.
 
-    Other lists of objects in JSON are read as tables, and an object is read as classes by the names of images.
+    Other lists of objects in JSON are read as tables, and so are the objects that `rows_in` knows.
 
     Raises
     ------
@@ -61,8 +62,9 @@ def read_label_studio(source: Path, options: ImportOptions) -> Iterator[Imported
         document = json.loads(source.read_bytes())
     except ValueError as error:
         raise TuilabelError(f"{source} is not JSON: {error}") from error
-    if isinstance(document, dict) and document and all(map(is_image, document)):
-        document = [{"path": path, "label": label} for path, label in document.items()]
+    rows = rows_in(document)
+    if rows is not None:
+        document = rows
     tasks = document if isinstance(document, list) else [document]
     named = [(_place(task, number), task) for number, task in enumerate(tasks, 1)]
     yield from _odd(named)
@@ -135,7 +137,8 @@ def _labels_of_task(task: dict[str, Any], where: str, control: str, options: Imp
     item, path = text_value(data.get("item")), _image_path(task, options)
     annotations = _annotations(task)
     if not annotations:
-        yield ImportedLabel(where, "", item, path, **marks_of(data))
+        problem = "it has predictions, and no annotation" if task.get("predictions") else ""
+        yield ImportedLabel(where, "", item, path, problem=problem, **marks_of(data))
     for annotation in annotations:
         # Without a user of Label Studio the annotation is one that tuilabel exported.
         user = _user(annotation.get("completed_by"))
@@ -186,6 +189,6 @@ FORMAT = Format(
     writer=write_label_studio,
     reader=read_label_studio,
     suffixes=(".json",),
-    marker=TASKS,
+    markers=(TASKS,),
     without_label=True,
 )

@@ -148,6 +148,6 @@ FORMAT = Format(
     reader=read_prodigy,
     suffixes=(".jsonl", ".ndjson"),
     recognises=recognise_prodigy,
-    marker=ANNOTATIONS,
+    markers=(ANNOTATIONS,),
     without_label=True,
 )
