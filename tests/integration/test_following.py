@@ -14,7 +14,7 @@ from tests.helpers.events import START, event
 from tuilabel.labels import ClassChange, Cursor, Event, LabelStore, Round, RoundItem
 from tuilabel.labels.classes import ChangeKind
 
-ROUND = Round(1, START, "margin", 20, 0.9, 100, 0.1, (RoundItem("a", True, "7", 0.5, 0.01),), "ann", "s1")
+ROUND = Round(1, START, "margin", 20, 0.9, 100, 0.1, (RoundItem("a", True, "7", 0.5, 0.01, overlap=True),), "ann", "s1")
 
 
 def change(number: int, kind: ChangeKind = "add", name: str = "owl", after: int = 0) -> ClassChange:
@@ -110,12 +110,13 @@ def test_a_store_of_format_5_is_continued(tmp_path: Path) -> None:
     store = LabelStore.open(path)
     store.append([event(1)])
     store.add_class_changes([change(1)])
-    store.add_round(replace(ROUND, annotator=None, session=None))
+    store.add_round(replace(ROUND, annotator=None, session=None, items=(RoundItem("a", True, "7", 0.5, 0.01),)))
     before = store.since()
     store.close()
     with sqlite3.connect(path) as connection:
         for column in ("annotator", "session"):
             connection.execute(f"ALTER TABLE rounds DROP COLUMN {column}")
+        connection.execute("ALTER TABLE round_items DROP COLUMN overlap")
         connection.execute("UPDATE about SET version = 5")
     connection.close()
     again = LabelStore.open(path)

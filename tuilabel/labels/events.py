@@ -70,6 +70,8 @@ class RoundItem:
     query_probability: float | None
     hidden: bool | None = None
     """Whether its prediction was hidden until it was answered; None in rounds of older versions, which hid none."""
+    overlap: bool | None = None
+    """Whether it was given to several annotators on purpose; None in rounds of older versions."""
 
 
 @dataclass(frozen=True)

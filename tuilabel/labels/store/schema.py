@@ -79,6 +79,7 @@ round_items = sa.Table(
     sa.Column("confidence", sa.Double),
     sa.Column("query_probability", sa.Double),
     sa.Column("hidden", sa.Boolean),
+    sa.Column("overlap", sa.Boolean),
 )
 
 APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
