@@ -69,6 +69,7 @@ class ManualTrainer:
     def __init__(self, toy: Toy) -> None:
         self.run = toy.runner().run
         self.requests: list[TrainRequest] = []
+        self.restarts = 0
 
     def start(self, deliver: object) -> None:
         pass
@@ -78,6 +79,9 @@ class ManualTrainer:
 
     def ask(self, question: Question) -> None:
         pass
+
+    def restart(self) -> None:
+        self.restarts += 1
 
     def close(self) -> None:
         pass

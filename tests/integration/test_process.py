@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ import pytest
 from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.learner.trainer import process
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
@@ -133,7 +135,7 @@ def test_it_is_restarted_when_it_dies(client: Client) -> None:
 
 def test_it_gives_up_when_it_keeps_dying(client: Client) -> None:
     client.wait_for(Ready)  # idle: no message resets the count of crashes
-    client.trainer._failures = 3
+    client.trainer._deaths = 2
     pid = client.trainer.pid
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
@@ -141,6 +143,62 @@ def test_it_gives_up_when_it_keeps_dying(client: Client) -> None:
     assert isinstance(failure, Failure)
     assert failure.fatal
     assert "trainer.log" in failure.message
+
+
+def test_a_trainer_that_has_given_up_is_restarted_on_demand(client: Client) -> None:
+    client.ask(1, 30)
+    client.result(1)
+    client.trainer._deaths = 2
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    while not isinstance(message := client.messages.get(timeout=PATIENCE), Failure):
+        pass
+    assert message.fatal
+    assert message.crashed
+    client.ask(2, 40)  # what has been asked for meanwhile is done by the next one
+    client.trainer.restart()
+    assert client.result(2).n_labels == 40
+    assert client.trainer.pid != pid
+
+
+def test_a_trainer_that_works_is_restarted_on_demand_without_a_failure(client: Client) -> None:
+    client.ask(1, 30)
+    client.result(1)
+    pid = client.trainer.pid
+    client.trainer.restart()
+    while not isinstance(message := client.messages.get(timeout=PATIENCE), RoundResult):
+        assert not isinstance(message, Failure)
+    assert client.trainer.pid != pid
+
+
+def test_a_trainer_that_hangs_is_replaced_and_one_that_owes_nothing_is_not(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.ask(1, 30)
+    client.result(1)
+    client.wait_for(Ready)
+    pid = client.trainer.pid
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)  # as still as one that waits for a lock for ever
+    checked, owes = threading.Semaphore(0), client.trainer._owes_reply
+
+    def counted() -> bool:
+        checked.release()
+        return owes()
+
+    monkeypatch.setattr(client.trainer, "_owes_reply", counted)
+    monkeypatch.setattr(process, "WATCH_EVERY", 0.05)
+    for _ in range(2 * process.IDLE_CHECKS):
+        assert checked.acquire(timeout=PATIENCE)
+    assert client.messages.empty()
+    client.ask(2, 40)
+    failure = client.wait_for(Failure)
+    monkeypatch.undo()
+    assert isinstance(failure, Failure)
+    assert "did nothing for" in failure.message
+    assert client.result(2).n_labels == 40
+    assert client.trainer.pid != pid
 
 
 def test_closing_ends_the_process_at_once(client: Client) -> None:
@@ -235,7 +293,7 @@ def test_a_question_is_repeated_when_it_kills_the_process(client: Client) -> Non
 
 def test_a_stopped_trainer_replies_to_questions_with_an_error(client: Client) -> None:
     client.wait_for(Ready)
-    client.trainer._failures = 3
+    client.trainer._deaths = 2
     pid = client.trainer.pid
     assert pid is not None
     os.kill(pid, signal.SIGSTOP)

@@ -226,6 +226,66 @@ def test_a_trainer_failure_is_shown_until_the_next_result(toy: Toy, make_session
     assert session.statistics().trainer.failure is None
 
 
+STOPPED = Failure("the trainer ended with code 1, the 3rd time in a row", fatal=True, crashed=True)
+
+
+def test_without_a_trainer_labels_go_on_with_random_batches(toy: Toy) -> None:
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
+    session.handle(STOPPED)
+    seen: set[int] = set()
+    for number in range(1, 4):
+        batch = session.batch
+        assert batch is not None
+        assert (batch.round, batch.strategy, len(batch.items)) == (number, "random", 10)
+        assert not seen.intersection(item.index for item in batch.items)
+        assert not any(item.audit or item.hidden or item.predicted is not None for item in batch.items)
+        seen.update(item.index for item in batch.items)
+        answer_all(session, toy, 1)
+    assert session.statistics().labelled == 30
+
+
+def test_a_batch_that_is_open_is_finished_before_a_random_one(toy: Toy) -> None:
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
+    session.handle(trainer.run(trainer.requests[-1]))
+    first = session.batch
+    session.handle(STOPPED)
+    assert session.batch is first
+    answer_all(session, toy, 2)  # the second was picked ahead
+    assert session.batch is not None
+    assert (session.batch.round, session.batch.strategy) == (3, "random")
+
+
+def test_random_batches_end_with_the_pool(toy: Toy) -> None:
+    session = open_session(ManualTrainer(toy), toy, batch_size=50)
+    session.handle(STOPPED)
+    while session.batch is not None:
+        answer_all(session, toy, 1)
+    assert session.finished
+    assert len(session.standing) == len(toy.pool)
+
+
+def test_a_restarted_trainer_picks_again(toy: Toy) -> None:
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
+    session.handle(STOPPED)
+    answer_all(session, toy, 1)
+    session.restart_trainer()
+    assert (session.trainer_failure, session.trainer_state.doing) == (None, "starting")
+    session.handle(trainer.run(trainer.requests[-1]))
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    assert session.batch.strategy != "random"
+    assert session.batch.trained_on == 10
+
+
+def test_a_simulation_never_goes_on_with_another_strategy(toy: Toy) -> None:
+    session = open_session(ManualTrainer(toy), toy, retrain="batch")
+    session.handle(STOPPED)
+    assert session.batch is None
+
+
 def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_session: SessionMaker) -> None:
     trainer = ManualTrainer(toy)
     session = open_session(trainer, toy)

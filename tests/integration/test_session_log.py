@@ -35,6 +35,9 @@ class GuessingTrainer:
     def ask(self, question: Question) -> None:
         pass
 
+    def restart(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

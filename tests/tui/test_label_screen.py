@@ -355,9 +355,29 @@ async def test_trainer_failures_are_shown_and_labelling_continues(make_app: AppM
         app.mailbox.put(Failure("the trainer ended with code 1 4 times: see the log", fatal=True))
         await pilot.pause()
         assert "trainer stopped" in screen_text(app)
+        assert "Ctrl+R restarts the trainer" in status(app)
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
         assert app.label_screen._early_keys == 0, "the count starts again"
+
+
+async def test_ctrl_r_restarts_a_trainer_that_has_given_up(
+    toy: Toy, make_app: AppMaker, make_session: SessionMaker
+) -> None:
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, toy))
+    async with running(app) as pilot:
+        app.mailbox.put(Failure("the trainer ended with code 1, the 3rd time in a row", True, crashed=True))
+        await pilot.pause()
+        assert "round 1 by random" in screen_text(app)
+        assert "Random batches from now on, Ctrl+R restarts the trainer" in status(app)
+        await pilot.press("ctrl+r")
+        assert trainer.restarts == 1
+        assert "trainer starting" in screen_text(app)
+        assert "starts again" in status(app)
+        app.mailbox.put(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        assert app.session.trainer_failure is None
 
 
 async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(

@@ -25,6 +25,9 @@ class _RecordingTrainer:
     def ask(self, question: Question) -> None:
         """Questions are not answered."""
 
+    def restart(self) -> None:
+        """Nothing is running."""
+
     def close(self) -> None:
         """Nothing is running."""
 

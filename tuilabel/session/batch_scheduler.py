@@ -16,7 +16,15 @@ from tuilabel.labels import ClassBook, Writer
 from tuilabel.learner.trainer.messages import Message, RoundResult, TrainRequest
 from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
-from tuilabel.session.rounds import AUDIT_SHARE, blind_sizes, query_items, round_from_batch, scattered, with_predictions
+from tuilabel.session.rounds import (
+    AUDIT_SHARE,
+    blind_sizes,
+    query_items,
+    random_batch,
+    round_from_batch,
+    scattered,
+    with_predictions,
+)
 from tuilabel.session.state import Batch, QueryItem
 from tuilabel.session.trainer_client import TrainerClient
 
@@ -116,6 +124,7 @@ class BatchScheduler:
             self._batches.switch_to(switch_to)
         if self._batches.current is None and self._plan.retrain == "label":
             self._make_batch(is_fresh=False)  # from picks made ahead, so that the annotator does not wait
+            self._go_on_without_trainer()
         if self._batches.current is None or self._plan.retrain == "label":
             self.submit()
 
@@ -133,6 +142,7 @@ class BatchScheduler:
         """Handle a message of the trainer."""
         trained_on = self._trainer.handle(message)
         if trained_on is None:
+            self._go_on_without_trainer()
             return
         if self._batches.current is None:
             self._make_batch(is_fresh=self._trainer.is_newest)
@@ -214,7 +224,23 @@ class BatchScheduler:
         items = self._next_items(result)
         if not items or (len(items) < self._next_size and not is_fresh):
             return
-        batch = Batch(self._batches.next_number, tuple(items), result.strategy, result.n_labels or None)
+        self._add(Batch(self._batches.next_number, tuple(items), result.strategy, result.n_labels or None), result)
+
+    def _go_on_without_trainer(self) -> None:
+        """If the trainer has stopped for good and there is no batch, draw one: labels are worth more than their order.
+
+        Not for simulations, whose result would be that of another strategy.
+        """
+        if not self._trainer.has_stopped or self._batches.current or self.finished or self._plan.retrain == "batch":
+            return
+        queried = [item.index for item in self._batches.open_items()]
+        taken = np.concatenate([self.gone, np.array([*queried, *self._ledger.standing], dtype=np.int64)])
+        left = np.setdiff1d(np.arange(len(self._ledger)), taken)
+        if len(left):
+            number = self._batches.next_number
+            self._add(random_batch(self._pool, left, number, self._next_size, self._plan.seed), None)
+
+    def _add(self, batch: Batch, result: RoundResult | None) -> None:
         self._batches.add(batch)
         self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock()))
 

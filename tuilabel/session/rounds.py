@@ -7,11 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.labels import ClassTimeline, Round, RoundItem
 from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult
 from tuilabel.session.state import Batch, QueryItem
+from tuilabel.strategies import draw_uniformly
 
 AUDIT_SHARE = 0.1
 
@@ -92,16 +94,24 @@ def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int
     return replace(batch, items=items, trained_on=result.n_labels)
 
 
-def round_from_batch(batch: Batch, result: RoundResult, classes: Sequence[str], at: datetime) -> Round:
-    """The batch as a round of the store."""
+def random_batch(pool: ImagePool, candidates: NDArray[np.int64], number: int, size: int, seed: int) -> Batch:
+    """Round `number` of items drawn uniformly at random, without predictions: what is left without a trainer."""
+    drawn = draw_uniformly(len(candidates), size, np.random.default_rng([seed, number, 1]))
+    picks = ItemPredictions(candidates[drawn.positions], query_probability=drawn.query_probability)
+    return Batch(number, tuple(query_items(picks, pool, (), audit=False, trained_on=None)), "random", None)
+
+
+def round_from_batch(batch: Batch, result: RoundResult | None, classes: Sequence[str], at: datetime) -> Round:
+    """The batch as a round of the store; there is a result unless it was drawn without a trainer."""
+    test = None if result is None else result.test
     return Round(
         number=batch.round,
         asked_at=at,
         strategy=batch.strategy,
         trained_on=batch.trained_on,
-        test_accuracy=result.test_accuracy,
-        test_size=None if result.test is None else result.test.n,
-        mean_uncertainty=result.mean_uncertainty,
+        test_accuracy=None if test is None else test.accuracy,
+        test_size=None if test is None else test.n,
+        mean_uncertainty=None if result is None else result.mean_uncertainty,
         items=tuple(
             RoundItem(
                 item=item.id,

@@ -366,6 +366,10 @@ class LabellingSession(SessionView):
         else:
             self._scheduler.handle(message)
 
+    def restart_trainer(self) -> None:
+        """Start the trainer afresh: after it has given up, or when it seems to hang."""
+        self._trainer.restart()
+
     # -- private ------------------------------------------------------------------------------------------------
 
     def _write(self, events: Sequence[tuple[int, Event]]) -> None:

@@ -77,6 +77,16 @@ class TrainerClient:
         self._trained_on[self._serial] = request.indices
         self._trainer.submit(replace(request, serial=self._serial, folds=FOLDS if is_due and wanted else 0))
 
+    @property
+    def has_stopped(self) -> bool:
+        """Whether nothing more is to be expected until `restart`."""
+        return self.state.doing == "stopped"
+
+    def restart(self) -> None:
+        """Start the trainer afresh; it gets the newest request again."""
+        self.state = replace(self.state, doing="starting", failure=None, done=0, total=0)
+        self._trainer.restart()
+
     def handle(self, message: Message) -> NDArray[np.int64] | None:
         """Handle a message of the trainer.
 

@@ -326,6 +326,14 @@ ACTIONS: Final = (
         (LABEL,),
         7,
     ),
+    Action(
+        "restart-trainer",
+        ("ctrl+r",),
+        "restart_trainer",
+        "restart trainer",
+        "Start the trainer again, when it has given up or seems to hang; labels are not touched.",
+        "Program",
+    ),
     Action("classes", ("colon",), "classes", "classes", "Add, rename and merge classes.", "Program"),
     Action(
         "settings",

@@ -161,7 +161,7 @@ class LabelApp(HookedApp):
             case Loaded() as loaded:
                 self.state.images.accept(loaded)
                 self.annotation_screen.image_loaded(loaded.wanted.index)
-            case Failure(message=reason, fatal=True) if self.session.result is None:
+            case Failure(message=reason, fatal=True, crashed=False) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)
             case mail:

@@ -77,6 +77,20 @@ class Child:
             self._process.kill()
             return self._process.wait()
 
+    def kill(self) -> None:
+        """End the process at once, whatever state it is in."""
+        self._process.kill()
+
+    def cpu_seconds(self) -> float | None:
+        """Processor time that the process has used so far; None if it has ended."""
+        import psutil  # in a thread, once there is something to watch: the screen starts without it
+
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return None
+        return float(times.user + times.system)
+
     def stop(self, timeout: float) -> None:
         """Ask the process to end, and kill it after `timeout` seconds."""
         self._process.terminate()

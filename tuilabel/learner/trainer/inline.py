@@ -65,6 +65,9 @@ class InlineTrainer:
         if self._deliver is not None and self._answer is not None:
             self._deliver(self._answer(question))
 
+    def restart(self) -> None:
+        """Do nothing: there is no process that could have failed."""
+
     def close(self) -> None:
         """Stop delivering."""
         self._deliver = None

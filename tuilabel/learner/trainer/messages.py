@@ -164,6 +164,8 @@ class Failure:
     fatal: bool
     background: bool = False
     """Whether it happened in the background, so that the trainer itself continues."""
+    crashed: bool = False
+    """Whether the trainer failed and not what it was given: a session goes on without it."""
 
 
 @dataclass(frozen=True)

@@ -13,22 +13,30 @@ from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
 
 log = logging.getLogger(__name__)
 
-RESTARTS = 3  # in a row, without a result in between
+DEATHS = 3  # in a row, without a result in between; then it is no longer restarted by itself
 RETRIES = 1  # a question that has crashed two processes is not asked again
 RESTART_AFTER = 0.5  # seconds
 CLOSE_WITHIN = 2.0  # seconds
 GATHER = 0.01  # seconds before a request is sent: the screen paints first, and rapid keys share one request
+WATCH_EVERY = 5.0  # seconds
+IDLE_CHECKS = 6  # in a row, of a process that owes a reply and does nothing: then it hangs
+IDLE = 0.1  # seconds of processor time in all these checks together that are still nothing
 
 
 class ProcessTrainer:
-    """A `Trainer` in a child process, which is restarted when it dies."""
+    """A `Trainer` in a child process, which is restarted when it dies or hangs.
+
+    A process hangs if it owes a reply, says nothing and uses no processor time. A heartbeat would prove nothing: the
+    thread that sends it goes on beating beside one that waits for ever.
+    """
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._deliver: Callable[[Message], object] = lambda _: None
         self._changed = Condition()
         self._newest: TrainRequest | None = None
-        self._sent_serial = -1
+        self._sent_serial = self._answered_serial = -1
+        """Serials of the newest request that the current process has received, and of the one that it has answered."""
         self._questions: dict[type, Question] = {}
         """The newest question of each kind without a reply."""
         self._sent_questions: set[int] = set()
@@ -36,7 +44,14 @@ class ProcessTrainer:
         self._crashes: dict[int, int] = {}
         """How many processes died between receiving the question with this serial and replying."""
         self._closing = False
-        self._failures = 0
+        self._stopped = False
+        """Whether no process is started any more until `restart`."""
+        self._restart_wanted = False
+        self._deaths = 0
+        self._hung = False
+        """Whether the current process is being ended because it hangs."""
+        self._heard = 0
+        """Messages received so far."""
         self._child: Child | None = None
         self._connected = False
 
@@ -54,8 +69,8 @@ class ProcessTrainer:
         """
         self._deliver = deliver
         self._spawn()
-        Thread(target=self._receive, name="trainer-receive", daemon=True).start()
-        Thread(target=self._send, name="trainer-send", daemon=True).start()
+        for work, name in ((self._receive, "receive"), (self._send, "send"), (self._watch, "watch")):
+            Thread(target=work, name=f"trainer-{name}", daemon=True).start()
 
     def submit(self, request: TrainRequest) -> None:
         """Request a round; replaces a request that has not been sent yet. Never blocks."""
@@ -66,12 +81,22 @@ class ProcessTrainer:
     def ask(self, question: Question) -> None:
         """Ask a question; it is sent again if the process dies before replying. Never blocks."""
         with self._changed:
-            ended = self._closing
+            ended = self._closing or self._stopped
             if not ended:
                 self._questions[type(question)] = question
                 self._changed.notify_all()
         if ended:
             self._deliver(empty_reply(question, "the trainer has stopped"))
+
+    def restart(self) -> None:
+        """End the process, whatever it does, and start another one. Never blocks."""
+        with self._changed:
+            if self._closing:
+                return
+            self._restart_wanted = True
+            if self._child is not None and self._connected:
+                self._child.kill()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """End the process. Only its current work is lost: it keeps no state."""
@@ -90,9 +115,13 @@ class ProcessTrainer:
             new_session=True,  # a Ctrl-C or hang-up of the terminal is for the screen to handle
         )
         with self._changed:
-            self._child, self._connected, self._sent_serial = child, True, -1
+            self._child, self._connected = child, True
+            self._sent_serial = self._answered_serial = -1
+            self._restart_wanted = self._stopped = self._hung = False
             self._sent_questions.clear()
             self._changed.notify_all()
+
+    # -- messages ----------------------------------------------------------------------------------------------------
 
     def _send(self) -> None:
         while True:
@@ -130,22 +159,28 @@ class ProcessTrainer:
             try:
                 message: Message = self._child.connection.recv()
             except (EOFError, OSError):
-                if not self._restart():
+                if not self._replace():
                     return
                 continue
             if self._closing:
                 return
-            if isinstance(message, RoundResult | Reply):
-                self._failures = 0
-            if isinstance(message, Reply):
-                with self._changed:
+            with self._changed:
+                self._heard += 1
+                if isinstance(message, RoundResult | Reply):
+                    self._deaths = 0
+                if isinstance(message, RoundResult):
+                    self._answered_serial = message.serial
+                if isinstance(message, Reply):
                     self._questions = {k: q for k, q in self._questions.items() if q.serial != message.serial}
-            self._deliver(message)
             if isinstance(message, Failure) and message.fatal:
-                self._end()
+                self._stop(message)
+            else:
+                self._deliver(message)
 
-    def _restart(self) -> bool:
-        """After the process has died, start another one; False if the trainer was closed or keeps dying."""
+    # -- a process that ends -----------------------------------------------------------------------------------------
+
+    def _replace(self) -> bool:
+        """After the process has ended, start another one, perhaps later; False once the trainer is closed."""
         with self._changed:
             child, closing = self._child, self._closing
             self._connected = False
@@ -153,24 +188,32 @@ class ProcessTrainer:
         child.connection.close()
         if closing:
             return False
-        reason = exit_reason(child.wait(CLOSE_WITHIN))
-        self._failures += 1
-        if self._failures > RESTARTS:
-            self._deliver(Failure(f"the trainer {reason} {self._failures} times: see {self._settings.log}", fatal=True))
-            self._end()
-            return False
+        code = child.wait(CLOSE_WITHIN)
+        if not self._stopped and not self._restart_wanted:
+            self._count_death(f"did nothing for {WATCH_EVERY * IDLE_CHECKS:.0f} s" if self._hung else exit_reason(code))
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._restart_wanted or not self._stopped)
+                if self._closing:
+                    return False
+                if self._restart_wanted:
+                    self._deaths, self._crashes = 0, {}
+            try:
+                self._spawn()
+            except OSError as error:
+                self._stop(Failure(f"cannot start the trainer: {error.strerror or error}", fatal=True, crashed=True))
+            else:
+                return True
+
+    def _count_death(self, reason: str) -> None:
+        self._deaths += 1
+        if self._deaths >= DEATHS:
+            often = f"{reason}, the {DEATHS}rd time in a row: see {self._settings.log}"
+            self._stop(Failure(f"the trainer {often}", fatal=True, crashed=True))
+            return
         self._give_up_questions()
-        self._deliver(Failure(f"the trainer {reason}; restarting it", fatal=False))
+        self._deliver(Failure(f"the trainer {reason}; restarting it", fatal=False, crashed=True))
         time.sleep(RESTART_AFTER)
-        if self._closing:
-            return False
-        try:
-            self._spawn()
-        except OSError as error:
-            self._deliver(Failure(f"cannot start the trainer: {error.strerror or error}", fatal=True))
-            self._end()
-            return False
-        return True
 
     def _give_up_questions(self) -> None:
         """After the process has died, reply with an error to the questions that have crashed it too often."""
@@ -183,11 +226,45 @@ class ProcessTrainer:
         for question in given_up:
             self._deliver(empty_reply(question, "the trainer crashed on this question twice"))
 
-    def _end(self) -> None:
-        """The trainer has ended for good: reply to everything that is still pending."""
+    def _stop(self, why: Failure) -> None:
+        """Start no process any more until `restart`, and reply to everything that is still pending."""
         with self._changed:
-            self._closing = True
+            self._stopped = True
+            self._restart_wanted = False  # what was wanted before is answered by this
             pending, self._questions = list(self._questions.values()), {}
             self._changed.notify_all()
+        self._deliver(why)
         for question in pending:
             self._deliver(empty_reply(question, "the trainer has stopped"))
+
+    # -- a process that hangs ----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        """Count checks, not seconds: while this process is suspended, the trainer need not get on either."""
+        before: tuple[int, int] | None = None
+        used_before, checks = 0.0, 0
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: self._closing, WATCH_EVERY):
+                    return
+                child = self._child if self._connected and self._owes_reply() else None
+                heard = self._heard
+            used = None if child is None else child.cpu_seconds()
+            if child is None or used is None:
+                before = None
+                continue
+            if (child.pid, heard) != before or used - used_before > IDLE:
+                before, used_before, checks = (child.pid, heard), used, 0
+                continue
+            checks += 1
+            if checks >= IDLE_CHECKS:
+                with self._changed:
+                    if child is self._child and self._connected:
+                        self._hung = True
+                        child.kill()
+                before = None
+
+    def _owes_reply(self) -> bool:
+        """Whether the process has received something that it has not answered, and could."""
+        answerable = (q for q in self._questions.values() if getattr(q, "since", 0) <= self._answered_serial)
+        return self._sent_serial != self._answered_serial or any(q.serial in self._sent_questions for q in answerable)

@@ -24,5 +24,8 @@ class Trainer(Protocol):
         rounds, and other rounds can run after each of its folds.
         """
 
+    def restart(self) -> None:
+        """Start afresh: a trainer that hangs is ended, one that has given up begins again. Returns at once."""
+
     def close(self) -> None:
         """Stop working; no more messages are delivered."""

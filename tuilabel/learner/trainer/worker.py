@@ -201,8 +201,8 @@ def serve(connection: Connection) -> None:
         log.info("the parent process has ended")
     except Exception as error:
         traceback.print_exc()
-        reason = " ".join(str(error).split())
-        send(Failure(f"the trainer failed: {type(error).__name__}: {reason}; see {settings.log}", fatal=True))
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        send(Failure(f"the trainer failed: {reason}; see {settings.log}", fatal=True, crashed=True))
 
 
 def _load_torch() -> None:

@@ -276,6 +276,12 @@ class AnnotationScreen(ImagePageScreen):
 
         self.app.push_screen(ReferenceScreen(self.state))
 
+    def action_restart_trainer(self) -> None:
+        """Start the trainer again; labelling goes on meanwhile."""
+        self.session.restart_trainer()
+        self.show_status("The trainer starts again; labels are not touched", "dim")
+        self.refresh_view()
+
     def action_classes(self) -> None:
         """Add, rename, merge classes."""
         from tuilabel.tui.screens.classes import ClassesScreen

@@ -550,8 +550,12 @@ class ImagePageScreen(Screen[bool]):
 
     def show_trouble(self) -> None:
         """Show what is wrong with the trainer, or clear the status line."""
-        if self.session.trainer_failure is not None:
-            self.show_status(f"{self.session.trainer_failure}; your labels are safe", "warn")
+        failure = self.session.trainer_failure
+        if failure is not None and self.session.trainer_state.doing == "stopped":
+            key = next(action.shown_keys for action in self.state.actions if action.name == "restart-trainer")
+            self.show_status(f"Random batches from now on, {key} restarts the trainer: {failure}", "warn")
+        elif failure is not None:
+            self.show_status(f"{failure}; your labels are safe", "warn")
         elif self._status.text:
             self.show_status("", "dim")
 
