@@ -128,9 +128,30 @@ def no_empty_folders(files: Iterable[Path]) -> Iterator[None]:
         raise
 
 
-def can_write(path: Path) -> bool:
-    """Whether this user may change a file and its folder."""
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+def create_file(path: Path) -> None:
+    """Create an empty file unless there is one, with the mode of `share`; raises `OSError`.
+
+    SQLite itself would create one that the group cannot write, whatever the umask says.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        return
+    os.close(descriptor)
+    share(path)
+
+
+def share(path: Path) -> None:
+    """Let the group use a new file or directory as well, if that is what its directory is for.
+
+    It is if the directory is writable for its group and hands its group down (setgid), as directories of a team are;
+    else the umask decides.
+    """
+    around = path.parent.stat().st_mode
+    if around & stat.S_ISGID and around & stat.S_IWGRP:
+        mode = path.stat().st_mode
+        with suppress(PermissionError):  # it is somebody else's
+            path.chmod(stat.S_IMODE(mode) | (0o2070 if stat.S_ISDIR(mode) else 0o060))
 
 
 def is_on_network(path: Path) -> bool:

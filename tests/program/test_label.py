@@ -208,7 +208,7 @@ def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: P
 
 
 def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> None:
-    """A limit on file sizes simulates the full disk: the write-ahead log cannot grow."""
+    """A limit on file sizes simulates the full disk: the store cannot grow."""
     script = tmp_path / "limited"
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
     script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')

@@ -40,6 +40,14 @@ class Project:
         """The path of the label store."""
         return self.directory / "labels.db"
 
+    def open_store(self) -> LabelStore:
+        """Open the label store to read and write it; raises `TuilabelError` if that cannot be."""
+        return LabelStore.open(self.store)
+
+    def read_store(self) -> LabelStore:
+        """The label store as it is now, to be read; raises `TuilabelError` if that cannot be."""
+        return LabelStore.read(self.store)
+
     @property
     def settings_file(self) -> Path:
         """The path of settings.toml."""

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tuilabel.datasets import DatasetLike, ImagePool, announcer, open_pool
 from tuilabel.encoders import DEFAULT_ENCODER, Encoder
 from tuilabel.errors import TuilabelError, UsageError, pluralize, printable
-from tuilabel.labels import ClassBook, ClassChange, Event, LabelStore, Project, current_answers, with_current_names
+from tuilabel.labels import ClassBook, ClassChange, Event, Project, current_answers, with_current_names
 from tuilabel.labels.events import current_flags, current_notes
 from tuilabel.labels.exchange import (
     FORMATS,
@@ -303,7 +303,7 @@ def import_labels(
 
 def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:
     """The project's events with current class names, and those names."""
-    store = LabelStore.read(project.store)
+    store = project.read_store()
     try:
         changes = store.class_changes()
         return with_current_names(store.events(), changes), ClassBook(changes).names or project.classes
@@ -316,7 +316,7 @@ def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
     project = Project.read(directory)
     if not project.store.is_file():
         return plan_for([], [], project.classes)
-    store = LabelStore.read(project.store)
+    store = project.read_store()
     try:
         return plan_for(store.events(), store.class_changes(), project.classes)
     finally:
@@ -325,7 +325,7 @@ def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
 
 def _apply(project: Project, plan_for: PlanImport) -> ImportPlan:
     """Make the plan again, now that the project is locked, and write it."""
-    store = LabelStore.open(project.store)
+    store = project.open_store()
     try:
         plan = plan_for(store.events(), store.class_changes(), project.classes)
         apply_import(plan, store)

@@ -17,7 +17,7 @@ import numpy as np
 from tuilabel.datasets import DatasetLike, DatasetRef, ImagePool, are_same_place, as_ref, open_pool
 from tuilabel.datasets.sources import plain_title_of, title_of
 from tuilabel.errors import TuilabelError, UsageError, pluralize
-from tuilabel.labels import LabelStore, Project
+from tuilabel.labels import Project
 from tuilabel.project.progress import Note, OnProgress, ignore
 
 DEFAULT_DATASET = "mnist"
@@ -323,7 +323,7 @@ def _has_images(project: Project, images: DatasetRef, on_progress: OnProgress, *
 def _labelled_items(project: Project) -> set[str]:
     if not project.store.is_file():
         return set()
-    store = LabelStore.read(project.store)
+    store = project.read_store()
     try:
         return {event.item for event in store.events()}
     finally:

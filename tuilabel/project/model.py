@@ -13,7 +13,7 @@ from tuilabel.encoders import DOWNLOADING, Encoder
 from tuilabel.encoders.cache import digest_of
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError
-from tuilabel.labels import LabelStore, Project
+from tuilabel.labels import Project
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
@@ -75,7 +75,7 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     check_options(options)
     project = find_project(options.dataset, options.project, note=note, on_progress=on_progress)
     recipe = choose_recipe(options, project, note)
-    store = LabelStore.read(project.store)
+    store = project.read_store()
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)
         session, request = resume_session(pool, store, project.classes, seed=recipe.seed)

@@ -155,7 +155,7 @@ def open_project(
         moved=located.moved,
         model=recipe.settings(),
     ) as project:
-        store = LabelStore.open(project.store)
+        store = project.open_store()
         try:
             items = {event.item for event in store.events()}
             pool.read_until_found(items, on_progress)

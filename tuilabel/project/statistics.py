@@ -8,7 +8,6 @@ from typing import Any
 
 from tuilabel.datasets import DatasetLike
 from tuilabel.datasets.pool import FileCounts
-from tuilabel.labels import LabelStore
 from tuilabel.project.locate import find_project, project_pool
 from tuilabel.project.progress import Note, ignore
 from tuilabel.project.recipe import Recipe
@@ -98,7 +97,7 @@ def project_statistics(
     settings = find_project(dataset, project, note=note)
     model = Recipe.of(Remembered.of(settings))
     pool = project_pool(settings, data_dir)
-    store = LabelStore.read(settings.store)
+    store = settings.read_store()
     try:
         log = log_statistics(
             store.events(),

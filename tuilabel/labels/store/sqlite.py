@@ -5,33 +5,44 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from tuilabel.errors import TuilabelError
-from tuilabel.files import can_write, is_on_network
+from tuilabel.files import create_file
 from tuilabel.labels.store.database import Database
 from tuilabel.labels.store.schema import APPEND_ONLY
+
+_ROLLBACK: set[Path] = set()
+"""Stores that this process has opened. Their header is not read again: whoever closes a file by other means than SQLite's
+gives up the locks that SQLite has on it."""
 
 
 def open_file(path: Path) -> Database:
     """The database in the file `path`, which is created if it is missing.
 
-    Commits are flushed to disk. The journal is a write-ahead log, or a rollback journal on a network file system, where
-    write-ahead logs are not reliable.
+    Commits are flushed to disk, and so is the removal of the journal that ends them. It is a rollback journal: the file
+    is complete after each commit, a reader writes nothing, SQLite refuses to write to a file that is no longer at its
+    path, and several processes may write. With a write-ahead log, two of them that reset it at once may damage the file
+    in SQLite before 3.51.3. A store that has such a log is converted.
     """
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
-    journal = "DELETE" if is_on_network(path) else "WAL"
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
         connection.isolation_level = None  # the store begins its transactions itself
-        connection.execute(f"PRAGMA journal_mode={journal}")
-        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA journal_mode=DELETE")
+        connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("PRAGMA foreign_keys=ON")
+        _ROLLBACK.add(path.absolute())
 
+    try:
+        create_file(path)
+    except OSError as error:
+        reason = str(error.strerror or error)
+        raise TuilabelError(f"cannot open {path}: {reason}; {advice(reason)}") from error
     return _database(engine, path)
 
 
@@ -82,16 +93,29 @@ def advice(reason: str) -> str:
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:
-    """A copy of the database; raises `OSError` or `sqlite3.Error`."""
-    log, shared = (path.with_name(path.name + suffix) for suffix in ("-wal", "-shm"))
-    if can_write(path):
-        return _copied(path, "rw")  # SQLite clears up its files, as it does not after "ro"
-    if log.exists() and shared.exists():
-        return _copied(path, "ro")  # somebody is labelling
+    """A copy of the database; raises `OSError` or `sqlite3.Error`.
+
+    Where somebody was killed while writing, or an older version has left a write-ahead log, SQLite would have to write
+    to the files to read them: then a copy of them is read.
+    """
+    if path.absolute() in _ROLLBACK:
+        return _copied(path, "ro")
+    if not _has_write_ahead_log(path):
+        try:
+            return _copied(path, "ro")
+        except sqlite3.OperationalError:
+            if not path.with_name(path.name + "-journal").exists():
+                raise
     with tempfile.TemporaryDirectory() as folder:
-        for file in filter(Path.exists, (path, log)):
-            shutil.copyfile(file, Path(folder, file.name))
+        for suffix in ("", "-journal", "-wal"):
+            with suppress(FileNotFoundError):
+                shutil.copyfile(path.with_name(path.name + suffix), Path(folder, path.name + suffix))
         return _copied(Path(folder, path.name), "rw")
+
+
+def _has_write_ahead_log(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(20)[18:] == b"\2\2"  # the versions of the file format that are needed to write and read it
 
 
 def _copied(path: Path, mode: str) -> sqlite3.Connection:

@@ -188,7 +188,7 @@ class LabelStore:
     @contextmanager
     def _begin(self, doing: str, statements: Sequence[str]) -> Iterator[sa.Connection]:
         try:
-            with self._database.engine.begin() as connection:  # commits on leaving; `synchronous=FULL` flushes
+            with self._database.engine.begin() as connection:  # commits on leaving, which flushes
                 for statement in statements:
                     connection.exec_driver_sql(statement)
                 yield connection
