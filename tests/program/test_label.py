@@ -211,7 +211,7 @@ def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> Non
     """A limit on file sizes simulates the full disk: the store cannot grow."""
     script = tmp_path / "limited"
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
-    script.write_text('#!/bin/bash\nulimit -f 90\nexec "$@"\n')
+    script.write_text('#!/bin/bash\nulimit -f 40\nexec "$@"\n')
     script.chmod(0o755)
     with Terminal([str(script), *tiny_command(tiny)], directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)

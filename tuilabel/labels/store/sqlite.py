@@ -16,7 +16,7 @@ from tuilabel.labels.store.database import Database
 from tuilabel.labels.store.schema import APPEND_ONLY
 
 _ROLLBACK: set[Path] = set()
-"""Stores that this process has opened. Their header is not read again: whoever closes a file by other means than SQLite's
+"""Stores that this process has opened. Their header is not read again: closing a file by other means than SQLite's
 gives up the locks that SQLite has on it."""
 
 
