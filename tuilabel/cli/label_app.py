@@ -145,6 +145,8 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
 
 
 def _check_terminal() -> None:
+    if os.environ.get("TEXTUAL_DRIVER"):  # the screen goes elsewhere, as to a browser (`tuilabel serve`)
+        return
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TuilabelError(
             "`tuilabel label` needs a terminal for its screen and keys: run it without a pipe (`ssh -t`)"
@@ -289,7 +291,7 @@ def _run(
             notice=problem or colour_notice(terminal),
             on_notice_dismissed=(lambda: None) if problem else dismiss_colour_notice,
         )
-        app.driver_class = quiet_driver(probe.reader, pictures, app.shown)
+        app.driver_class = quiet_driver(app.driver_class, probe.reader, pictures, app.shown)
         app.run()
         state.remember_class_keys()
     statistics, unsaved = session.statistics(), running.unsaved

@@ -15,6 +15,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.binding import Binding
+from textual.drivers._byte_stream import ByteStream
 from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import Screen
@@ -87,6 +88,17 @@ class HookedApp(App[None]):
     def _fatal_error(self) -> None:
         self.before_failing(sys.exc_info()[1])
         self._close_messages_no_wait()
+
+
+class PacketStream:
+    """Textual's parser of what a server sends: packets of keys (D) and of messages (M)."""
+
+    def __init__(self) -> None:
+        self._stream = ByteStream()
+
+    def feed(self, data: bytes) -> Iterable[tuple[str, bytes]]:
+        """The packets that are completed by `data`."""
+        return self._stream.feed(data) if data else ()  # nothing would be the end
 
 
 class WholeSequenceParser:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 from codecs import getincrementaldecoder
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import ClassVar
 
 from textual import constants, events
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 from tuilabel.render import PictureSource
 from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
@@ -51,12 +54,8 @@ class QuietDriver(LinuxDriver):
                     return  # the terminal is gone; SIGHUP ends the app
                 tokens += self.reader.feed(decode(data), monotonic())
             tokens += self.reader.tick(monotonic())
-            for token in tokens:
-                if token == ESC:
-                    self.process_message(events.Key("escape", ESC))
-                elif not is_reply(token):
-                    for event in parser.feed(token):
-                        self.process_message(event)
+            for event in typed(tokens, parser):
+                self.process_message(event)
 
     def write(self, data: str) -> None:
         """Write `data`, after the images that its cells refer to."""
@@ -70,6 +69,15 @@ class QuietDriver(LinuxDriver):
         super().stop_application_mode()
 
 
+def typed(tokens: Iterable[str], parser: WholeSequenceParser) -> Iterator[Message]:
+    """The events of single characters and whole sequences; replies of the terminal are left out."""
+    for token in tokens:
+        if token == ESC:
+            yield events.Key("escape", ESC)
+        elif not is_reply(token):
+            yield from parser.feed(token)
+
+
 def use_colours(terminal: TerminalInfo) -> None:
     """Make apps that are created from now on use the colours chosen for `terminal`."""
     system = {"truecolor": "truecolor", "256": "256", "16": "standard"}[terminal.colours]
@@ -78,13 +86,24 @@ def use_colours(terminal: TerminalInfo) -> None:
         os.environ.pop("NO_COLOR", None)
 
 
-def quiet_driver(reader: SequenceReader, pictures: PictureSource, shown: Shown) -> type[QuietDriver]:
+def quiet_driver(chosen: type[Driver], reader: SequenceReader, pictures: PictureSource, shown: Shown) -> type[Driver]:
     """The driver class for one app.
 
     Parameters
     ----------
+    chosen : the class that Textual would use, by the platform or by `TEXTUAL_DRIVER`; any but those for terminals and
+        for browsers is used as it is.
     reader : may already hold part of a reply of the terminal.
     pictures : what the screens draw from.
     shown : what the terminal shows.
     """
-    return type("QuietDriver", (QuietDriver,), {"reader": reader, "pictures": pictures, "shown": shown})
+    parts = {"reader": reader, "pictures": pictures, "shown": shown}
+    if issubclass(chosen, LinuxDriver):
+        return type("QuietDriver", (QuietDriver,), parts)
+    from textual.drivers.web_driver import WebDriver
+
+    if issubclass(chosen, WebDriver):
+        from tuilabel.tui.web_driver import QuietWebDriver
+
+        return type("QuietWebDriver", (QuietWebDriver,), parts)
+    return chosen
