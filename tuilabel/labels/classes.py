@@ -68,6 +68,7 @@ class ClassBook:
         self._n_ids = 0
         self._first_ids: dict[str, int] = {}
         """The id of the first class that ever had a name."""
+        self.meanings: dict[str, int] = {}
         self._fold()
         for change in changes:
             self.apply(change)
@@ -158,6 +159,7 @@ class ClassBook:
         self._class_ids = tuple(class_id for class_id in sorted(names) if class_id not in merged)
         self._names = tuple(names[class_id] for class_id in self._class_ids)
         self._id_of = dict(zip(self._names, self._class_ids, strict=True))
+        self.meanings = {**self.meanings, **self._id_of}
         positions = {class_id: position for position, class_id in enumerate(self._class_ids)}
         for class_id in merged:
             target = class_id
@@ -186,10 +188,10 @@ class ClassTimeline:
         self._after = [change.after for change in later]
         self._times = [change.at for change in later]
         growing = ClassBook(changes[:begin])
-        self._meanings = [_meanings(growing)]
+        self._meanings = [growing.meanings]
         for change in later:
             growing.apply(change)
-            self._meanings.append({**self._meanings[-1], **_meanings(growing)})
+            self._meanings.append(growing.meanings)
 
     def class_id(self, name: str | None, before: int) -> int | None:
         """The id of the class called `name` when the store held `before` events; None if there was none."""
@@ -241,7 +243,3 @@ def clean_class_name(name: str, taken: Sequence[str]) -> str:
     if name in taken:
         raise UsageError(f"there is a class {name} already: choose another name, or merge the two")
     return name
-
-
-def _meanings(book: ClassBook) -> dict[str, int]:
-    return dict(zip(book.names, book.class_ids, strict=True))

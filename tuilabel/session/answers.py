@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from tuilabel.datasets import ImagePool
-from tuilabel.labels import ClassBook, ClassChange, ClassTimeline, Event, Writer
+from tuilabel.labels import Changes, ClassBook, ClassChange, ClassTimeline, Event, Writer
 from tuilabel.labels.classes import ChangeKind
 from tuilabel.session.ledger import Ledger, StandingAnswer
 from tuilabel.session.steps import Step, Steps
@@ -30,6 +30,16 @@ class Touched:
 
 
 @dataclass(frozen=True)
+class Followed:
+    """What others have changed."""
+
+    pool_indices: tuple[int, ...] = ()
+    """The items about which they wrote something."""
+    classes: bool = False
+    """Whether they have changed the classes."""
+
+
+@dataclass(frozen=True)
 class _UndoneStep:
     """A step that can be redone, with what a redo has to write again."""
 
@@ -40,6 +50,9 @@ class _UndoneStep:
 
 class Answers:
     """All answers, flags, notes and classes of one pool, derived from the log.
+
+    The order in the store decides. What this session has written counts at once, and as later than all that others have
+    stored, until the store gives it back (`follow`) and so says where it belongs.
 
     Parameters
     ----------
@@ -66,6 +79,11 @@ class Answers:
     ) -> None:
         self._pool, self._writer, self._annotator, self._clock = pool, writer, annotator, clock
         self._n_events = len(log)
+        self._stored, self._stored_changes = list(log), list(changes)
+        self._pending: dict[str, tuple[int, Event] | ClassChange] = {}
+        """By key: what this session has written and the store has not given back yet, in order."""
+        self._is_without_item = False
+        """Whether there are events of items that are not in the pool, or not yet."""
         self._changes = {change.key: change for change in changes}
         self.book = ClassBook(changes)
         new = [name for name in dict.fromkeys(classes) if self.book.first_id(name) is None]
@@ -75,7 +93,7 @@ class Answers:
         self.notes: dict[int, str] = {}
         self.steps = Steps(annotator)
         self._undone: list[_UndoneStep] = []
-        self._follow_log(log, changes)
+        self._follow_log()
 
     # -- changes ------------------------------------------------------------------------------------------------
 
@@ -183,49 +201,123 @@ class Answers:
 
     # -- following the log --------------------------------------------------------------------------------------
 
-    def _follow_log(self, log: Sequence[Event], changes: Sequence[ClassChange]) -> None:
-        """Replay the log; events of items that are no longer in the pool are skipped."""
-        waiting = list(reversed(changes))
-        indices = self._pool.indices_of([event.item for event in log]).tolist()
-        for n, (pool_idx, event) in enumerate(zip(indices, log, strict=True)):
+    def follow(self, changes: Changes) -> Followed:
+        """Follow what was written since to the store, by this session and by others.
+
+        A class change of somebody else makes everything anew: it may come before changes that this session has made
+        already. All else is about single items.
+        """
+        classes = any(change.key not in self._pending for change in changes.class_changes)
+        n_before = len(self._stored)
+        self._stored += changes.events
+        self._stored_changes += changes.class_changes
+        for change in changes.class_changes:
+            self._pending.pop(change.key, None)
+        if changes.class_changes:
+            self.timeline = ClassTimeline(self._stored_changes)
+        touched: dict[int, None] = {}
+        indices = self._pool.indices_of([event.item for event in changes.events]).tolist()
+        for n, (pool_idx, event) in enumerate(zip(indices, changes.events, strict=True), n_before):
+            if self._pending.pop(event.key, None) is None:
+                self._n_events += 1
+                touched[pool_idx] = None
+                if not classes:
+                    self._follow_stored(n, pool_idx, event)
+        if -1 in touched:
+            self._is_without_item = True
+            del touched[-1]
+        if classes:
+            self._start_over()
+        else:
+            for pool_idx in touched:
+                self.ledger.update(pool_idx)
+        return Followed(tuple(touched), classes)
+
+    def on_pool_grown(self) -> bool:
+        """Follow what is known of items that were not in the pool so far; whether there was anything."""
+        if self._is_without_item:
+            self._start_over()
+            return True
+        return False
+
+    def _start_over(self) -> None:
+        """Follow everything from the beginning, as a new session would; what is not stored yet comes last."""
+        self.book.start_over(self._stored_changes)
+        self._changes = {change.key: change for change in self._stored_changes}
+        self.ledger.forget()
+        self.steps.forget()
+        self.notes.clear()
+        self._undone = []
+        self._follow_log()
+        for entry in self._pending.values():
+            if isinstance(entry, ClassChange):
+                self._changes[entry.key] = entry
+                self.book.apply(entry)
+                self._follow_change(entry)
+            else:
+                self._follow(entry[0], self._standing(entry[1]))
+        self.ledger.rebuild()
+
+    def _follow_log(self) -> None:
+        """Replay the log; events of items that are not in the pool are skipped."""
+        waiting = list(reversed(self._stored_changes))
+        indices = self._pool.indices_of([event.item for event in self._stored]).tolist()
+        self._is_without_item = -1 in indices
+        for n, (pool_idx, event) in enumerate(zip(indices, self._stored, strict=True)):
             while waiting and waiting[-1].after <= n:
                 self._follow_change(waiting.pop())
-            if pool_idx >= 0:
-                class_id = self.timeline.class_id(event.class_name, n)
-                self._follow(pool_idx, StandingAnswer(event, class_id, self.timeline.class_id(event.predicted, n)))
+            self._follow_stored(n, pool_idx, event)
         while waiting:
             self._follow_change(waiting.pop())
         self.ledger.rebuild()
 
+    def _follow_stored(self, n: int, pool_idx: int, event: Event) -> None:
+        """Apply the event before which the store had `n` others."""
+        if pool_idx >= 0:
+            class_id = self.timeline.class_id(event.class_name, n)
+            answer = StandingAnswer(event, class_id, self.timeline.class_id(event.predicted, n))
+            self._follow(pool_idx, answer, self._pending)
+
     def _follow_change(self, change: ClassChange) -> None:
         self.steps.follow_change(change, self._changes.get(change.undoes or ""))
 
-    def _follow(self, pool_idx: int, answer: StandingAnswer) -> None:
-        """Apply an event, replayed or new; a label of a class that never existed is ignored."""
+    def _follow(self, pool_idx: int, answer: StandingAnswer, below: Container[str] = ()) -> None:
+        """Apply an event, replayed or new; a label of a class that never existed is ignored.
+
+        Parameters
+        ----------
+        below : keys of events that are later than this one.
+        """
         event = answer.event
         if event.kind == "note":
-            self.notes.pop(pool_idx, None)
-            if event.note:
-                self.notes[pool_idx] = event.note
+            if not any(entry.kind == "note" for entry in self._pending_of(pool_idx) if entry.key in below):
+                self.notes.pop(pool_idx, None)
+                if event.note:
+                    self.notes[pool_idx] = event.note
         elif event.kind == "undo":
             removed = self.ledger.drop(pool_idx, event.undoes)
             self.steps.follow(pool_idx, event, removed)
         elif event.kind != "label" or answer.class_id is not None:
-            self.ledger.push(pool_idx, answer)
+            self.ledger.push(pool_idx, answer, below)
             self.steps.follow(pool_idx, event, None)
+
+    def _pending_of(self, pool_idx: int) -> Iterable[Event]:
+        return (entry[1] for entry in self._pending.values() if isinstance(entry, tuple) and entry[0] == pool_idx)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
     def _write_and_follow(self, events: Sequence[tuple[int, Event]]) -> None:
         self._writer.put(*(event for _, event in events))
         self._n_events += len(events)
+        self._pending.update((event.key, (pool_idx, event)) for pool_idx, event in events)
         for pool_idx, event in events:
             self._follow(pool_idx, self._standing(event))
             if event.kind != "note":
                 self.ledger.update(pool_idx)
 
     def _standing(self, event: Event) -> StandingAnswer:
-        return StandingAnswer(event, self.book.class_id(event.class_name), self.book.class_id(event.predicted))
+        meanings = self.book.meanings
+        return StandingAnswer(event, meanings.get(event.class_name or ""), meanings.get(event.predicted or ""))
 
     def _withdrawal(self, pool_indices: Iterable[int]) -> list[tuple[int, Event]]:
         """Undo events for the standing answers of items and their annotators' earlier ones, or for flags; one step."""
@@ -274,7 +366,7 @@ class Answers:
     def _write_changes(self, changes: Sequence[ClassChange]) -> None:
         self._writer.put_class_changes(*changes)
         for change in changes:
-            self._changes[change.key] = change
+            self._pending[change.key] = self._changes[change.key] = change
             self.book.apply(change)
 
     def _make_change(

@@ -18,6 +18,7 @@ from tuilabel.session.batches import Batches
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.rounds import (
     AUDIT_SHARE,
+    Asked,
     blind_sizes,
     query_items,
     random_batch,
@@ -75,7 +76,9 @@ class BatchScheduler:
         trainer: TrainerClient,
         writer: Writer,
         clock: Callable[[], datetime],
+        asked: Asked,
     ) -> None:
+        self._asked = asked
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
         self._batches, self._trainer = batches, trainer
         self._writer, self._clock = writer, clock
@@ -128,7 +131,7 @@ class BatchScheduler:
         if self._batches.current is None or self._plan.retrain == "label":
             self.submit()
 
-    def on_classes_changed(self, old_class_ids: Sequence[int]) -> None:
+    def on_classes_changed(self, old_class_ids: Sequence[int | None]) -> None:
         """Move predictions to the new positions of the classes that were `old_class_ids`, and request a new model."""
         new_class_pos = [self._book.position(class_id) for class_id in old_class_ids]
         if new_class_pos != list(range(len(old_class_ids))):
@@ -242,7 +245,7 @@ class BatchScheduler:
 
     def _add(self, batch: Batch, result: RoundResult | None) -> None:
         self._batches.add(batch)
-        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock()))
+        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock(), self._asked))
 
     def _next_items(self, result: RoundResult) -> list[QueryItem]:
         """The items of the next batch, in order, from the candidates of a result."""

@@ -7,24 +7,30 @@ from dataclasses import replace
 
 from tuilabel.session.state import Batch, QueryItem
 
+LATEST = 100  # batches among which the one with the highest number is: several sessions may add them at once
+
 
 class Batches:
-    """Batches in order of creation. A batch is open while any of its items is unanswered.
+    """Batches in order of creation. A batch is open while any of its items is unanswered, unless it is another's.
 
     Parameters
     ----------
-    earlier : batches of earlier sessions.
+    earlier : batches of earlier sessions, each with whether another annotator was asked.
     answered : pool indices with an answer.
     """
 
-    def __init__(self, earlier: Iterable[Batch], answered: Collection[int]) -> None:
+    def __init__(self, earlier: Iterable[tuple[Batch, bool]], answered: Collection[int]) -> None:
         self._all: list[Batch] = []
         self._rows: dict[int, tuple[int, int]] = {}
         """By pool index: the row of its batch, and its position in the batch."""
         self._open: list[int] = []
+        self._of_others: set[int] = set()
         self._current: int | None = None
-        for batch in earlier:
-            self._append(batch)
+        for batch, is_of_other in earlier:
+            if is_of_other:
+                self.add_of_other(batch)
+            else:
+                self._append(batch)
         self.update_open(answered, range(len(self._all)))
 
     def __len__(self) -> int:
@@ -38,13 +44,20 @@ class Batches:
     @property
     def next_number(self) -> int:
         """The number of the next round."""
-        return self._all[-1].round + 1 if self._all else 1
+        return max((batch.round for batch in self._all[-LATEST:]), default=0) + 1
 
     def add(self, batch: Batch) -> None:
         """Add a new batch, which becomes the current one."""
         self._append(batch)
         self._current = len(self._all) - 1
         self._open.append(self._current)
+
+    def add_of_other(self, batch: Batch) -> None:
+        """Add a batch that another annotator, or another session, was asked."""
+        self._of_others.add(len(self._all))
+        ours = {item.index: self._rows[item.index] for item in self.open_items() if item.index in self._rows}
+        self._append(batch)
+        self._rows.update(ours)
 
     def replace_current(self, batch: Batch) -> None:
         """Replace the current batch by the same one with other predictions."""
@@ -74,7 +87,8 @@ class Batches:
         answered : pool indices with an answer.
         touched_rows : rows of batches that may be open again; see `rows_of`.
         """
-        self._open = [row for row in sorted({*self._open, *touched_rows}) if not self._is_complete(row, answered)]
+        maybe = sorted({*self._open, *touched_rows} - self._of_others)
+        self._open = [row for row in maybe if not self._is_complete(row, answered)]
         if self._current not in self._open:
             self._current = self._open[0] if self._open else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +69,20 @@ class Ledger:
         self._set_aside = np.append(self._set_aside, np.zeros(n_new, dtype=bool))
         self._audit = np.append(self._audit, np.zeros(n_new, dtype=bool))
 
-    def push(self, pool_idx: int, answer: StandingAnswer) -> None:
-        """Put an answer to an item, or a flag, on top of the earlier ones; `update` makes it count."""
-        self._stacks.setdefault(pool_idx, []).append(answer)
+    def forget(self) -> None:
+        """Forget every answer and flag."""
+        self._stacks.clear()
+        self._clear(len(self))
+
+    def push(self, pool_idx: int, answer: StandingAnswer, below: Container[str] = ()) -> None:
+        """Put an answer to an item, or a flag, on top of the earlier ones; `update` makes it count.
+
+        Parameters
+        ----------
+        below : keys of answers that are later than this one.
+        """
+        stack = self._stacks.setdefault(pool_idx, [])
+        stack.insert(next((row for row, other in enumerate(stack) if other.event.key in below), len(stack)), answer)
 
     def drop(self, pool_idx: int, key: str | None) -> StandingAnswer | None:
         """Remove the answer or flag `key` from an item and return it, or None; `update` makes that count."""

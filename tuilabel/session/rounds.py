@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
-from tuilabel.labels import ClassTimeline, Round, RoundItem
+from tuilabel.labels import ClassBook, ClassTimeline, Round, RoundItem
 from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult
 from tuilabel.session.state import Batch, QueryItem
 from tuilabel.strategies import draw_uniformly
@@ -94,6 +94,14 @@ def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int
     return replace(batch, items=items, trained_on=result.n_labels)
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Who is asked: the id of a session, and its annotator."""
+
+    session: str
+    annotator: str
+
+
 def random_batch(pool: ImagePool, candidates: NDArray[np.int64], number: int, size: int, seed: int) -> Batch:
     """Round `number` of items drawn uniformly at random, without predictions: what is left without a trainer."""
     drawn = draw_uniformly(len(candidates), size, np.random.default_rng([seed, number, 1]))
@@ -101,7 +109,9 @@ def random_batch(pool: ImagePool, candidates: NDArray[np.int64], number: int, si
     return Batch(number, tuple(query_items(picks, pool, (), audit=False, trained_on=None)), "random", None)
 
 
-def round_from_batch(batch: Batch, result: RoundResult | None, classes: Sequence[str], at: datetime) -> Round:
+def round_from_batch(
+    batch: Batch, result: RoundResult | None, classes: Sequence[str], at: datetime, asked: Asked
+) -> Round:
     """The batch as a round of the store; there is a result unless it was drawn without a trainer."""
     test = None if result is None else result.test
     return Round(
@@ -123,12 +133,19 @@ def round_from_batch(batch: Batch, result: RoundResult | None, classes: Sequence
             )
             for item in batch.items
         ),
+        annotator=asked.annotator,
+        session=asked.session,
     )
 
 
-def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline) -> Batch:
-    """The batch of a round of the store, without items that are no longer in the pool."""
-    book = timeline.book
+def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline, book: ClassBook) -> Batch:
+    """The batch of a round of the store, without items that are no longer in the pool.
+
+    Parameters
+    ----------
+    timeline : what names meant when the round was stored.
+    book : the classes of today.
+    """
     indices = pool.indices_of([item.item for item in row.items]).tolist()
     items = tuple(
         QueryItem(

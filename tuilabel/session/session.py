@@ -9,13 +9,14 @@ session.statistics()                 # a frozen snapshot of all figures
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.labels import ClassChange, Event, NullWriter, Origin, Round, Writer
+from tuilabel.labels import Changes, ClassChange, Event, NullWriter, Origin, Round, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
 from tuilabel.learner.trainer.messages import (
@@ -30,8 +31,8 @@ from tuilabel.session.batches import Batches
 from tuilabel.session.event_factory import AnswerKind, EventFactory
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
-from tuilabel.session.rounds import AUDIT_SHARE, batch_from_round
-from tuilabel.session.state import QueryItem
+from tuilabel.session.rounds import AUDIT_SHARE, Asked, batch_from_round
+from tuilabel.session.state import Batch, QueryItem
 from tuilabel.session.statistics import has_two_classes
 from tuilabel.session.step_text import step_text
 from tuilabel.session.trainer_client import TrainerClient
@@ -64,9 +65,11 @@ class LabellingSession(SessionView):
         if the strategy draws at random.
     target : the accuracy to reach, above 0 and below 1; by default none.
     clock : the time, in UTC.
+    session_id : its id, stored with its rounds; by default a new one.
 
     Attributes
     ----------
+    id : its id.
     model_queries : asks the model about single items, classes and doubtful labels.
 
     Raises
@@ -96,7 +99,9 @@ class LabellingSession(SessionView):
         cross_validate: bool | None = None,
         target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        session_id: str | None = None,
     ) -> None:
+        self.id = session_id or uuid.uuid4().hex
         writer = NullWriter() if writer is None else writer
         plan = QueryPlan(strategy, batch_size, seed, retrain, start, first_batch, budget, audit_share)
         if target is not None and not 0 < target < 1:
@@ -107,8 +112,8 @@ class LabellingSession(SessionView):
         self._answers = Answers(pool, log, class_changes, classes, writer, annotator, clock)
         self._book, self._ledger = self._answers.book, self._answers.ledger
         self._is_resumed = has_two_classes(self._ledger)
-        earlier = (batch_from_round(row, pool, self._answers.timeline) for row in rounds)
-        self._batches = Batches((batch for batch in earlier if batch.items), self._ledger.standing)
+        earlier = ((self._batch_from(row), row.annotator not in (None, annotator)) for row in rounds)
+        self._batches = Batches((pair for pair in earlier if pair[0].items), self._ledger.standing)
         self._events = EventFactory(pool, self._book, self._ledger, self._batches, annotator, clock)
         has_test = pool.test is not None and set(pool.classes) <= set(self.classes)
         test_size = len(pool.test.images) if pool.test is not None and has_test else None
@@ -117,7 +122,15 @@ class LabellingSession(SessionView):
         self._trainer = TrainerClient(trainer, self._ledger, batch_size, cross_validate, self._models)
         self.model_queries = ModelQueries(self, trainer)
         self._scheduler = BatchScheduler(
-            plan, pool, self._book, self._ledger, self._batches, self._trainer, writer, clock
+            plan,
+            pool,
+            self._book,
+            self._ledger,
+            self._batches,
+            self._trainer,
+            writer,
+            clock,
+            Asked(self.id, annotator),
         )
 
     # -- answers ------------------------------------------------------------------------------------------------
@@ -354,13 +367,19 @@ class LabellingSession(SessionView):
 
     # -- the trainer --------------------------------------------------------------------------------------------
 
-    def handle(self, message: Message) -> None:
-        """Handle a message of the trainer, in the thread that owns the session; outdated results are dropped."""
+    def handle(self, message: Message | Changes) -> None:
+        """Handle a message of the trainer, in the thread that owns the session; outdated results are dropped.
+
+        Also what was written to the store since, see `follow`.
+        """
         if isinstance(message, Reply):
             self.model_queries.handle(message)
+        elif isinstance(message, Changes):
+            self.follow(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()
             self._ledger.grow(len(self.pool))
+            self._answers.on_pool_grown()
             self._trainer.on_features_changed(message.encoder)
             self._scheduler.on_pool_changed()
         else:
@@ -369,6 +388,26 @@ class LabellingSession(SessionView):
     def restart_trainer(self) -> None:
         """Start the trainer afresh: after it has given up, or when it seems to hang."""
         self._trainer.restart()
+
+    # -- colleagues ---------------------------------------------------------------------------------------------
+
+    def follow(self, changes: Changes) -> None:
+        """Follow what the store has got since: what other sessions wrote, and what this one did.
+
+        Answers, flags, notes, undos, class changes and rounds of others are known from then on, and the trainer is
+        asked for a new model. The order in the store decides: an answer that a colleague stored before one of this
+        session does not replace it, even if it arrives later.
+        """
+        added_by = [self._book.key_of(class_id) for class_id in self.class_ids]
+        followed = self._answers.follow(changes)
+        for row in changes.rounds:
+            batch = self._batch_from(row)
+            if row.session != self.id and batch.items:
+                self._batches.add_of_other(batch)
+        if followed.classes:
+            self._on_classes_changed([self._book.id_of_key(key) for key in added_by])
+        if followed.pool_indices:
+            self._scheduler.on_answers_changed(followed.pool_indices)
 
     # -- private ------------------------------------------------------------------------------------------------
 
@@ -402,7 +441,10 @@ class LabellingSession(SessionView):
         self._answers.change_classes(kind, name, into)
         self._on_classes_changed(class_ids)
 
-    def _on_classes_changed(self, old_class_ids: Sequence[int]) -> None:
+    def _batch_from(self, row: Round) -> Batch:
+        return batch_from_round(row, self.pool, self._answers.timeline, self._book)
+
+    def _on_classes_changed(self, old_class_ids: Sequence[int | None]) -> None:
         self._scheduler.on_classes_changed(old_class_ids)
         new_class_pos = [self._book.position(class_id) for class_id in old_class_ids]
         self.model_queries.on_classes_changed(new_class_pos, self._trainer.newest_serial)

@@ -30,6 +30,10 @@ class Steps:
 
     def __init__(self, annotator: str) -> None:
         self._annotator = annotator
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget every step."""
         self._steps: list[Step] = []
         self._step_of: dict[str, Step] = {}
         """By key of an event or a class change."""
