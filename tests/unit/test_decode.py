@@ -120,13 +120,13 @@ def test_grey_values_of_any_depth_keep_their_range(values: np.ndarray, kind: str
 
 
 def deep_png(values: np.ndarray) -> bytes:
-    """A PNG of 16 bits per channel, which Pillow cannot write; values uint16 (h, w, 3 or 4)."""
+    """A PNG of 16 bits per channel, which Pillow cannot write; values uint16 (h, w, 1 to 4)."""
 
     def chunk(name: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     height, width, channels = values.shape
-    header = struct.pack(">IIBBBBB", width, height, 16, 2 if channels == 3 else 6, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
@@ -155,6 +155,27 @@ def test_colours_of_16_bits_keep_their_range(kind: str, top: int) -> None:
         image = decode(data, size).image.astype(int)
         assert np.abs(image[size // 4, 2] - [expected, expected // 4, 0]).max() <= 1
         assert np.abs(image[size // 4, -2] - [0, expected // 4, expected]).max() <= 1
+
+
+@pytest.mark.parametrize("top", [4095, 65535, 200])
+def test_grey_of_16_bits_with_transparency_keeps_its_range(top: int) -> None:
+    values = np.full((20, 40, 2), 65535, np.uint16)
+    values[..., 0] = np.linspace(0, top, 40)
+    shown = decode(deep_png(values), 40)
+    assert shown.grey
+    assert (shown.image[..., 0] == decode(deep_png(values[..., :1]), 40).image[..., 0]).all()
+    values[..., 1] = 0
+    assert decode(deep_png(values), 40).image.min() == 255
+
+
+def test_the_white_of_a_grey_map_is_what_it_says() -> None:
+    def mean(header: str, values: list[int]) -> float:
+        return float(decode(header.encode() + np.array(values, ">u2").tobytes(), 2).image.mean())
+
+    assert mean("P5 2 1 4095\n", [0, 1000]) == pytest.approx(1000 / 4095 * 255 / 2, abs=1)
+    assert mean("P5 2 1 1000\n", [0, 1000]) == pytest.approx(255 / 2, abs=1)
+    assert mean("P5 2 1 65535\n", [0, 4095]) == pytest.approx(255 / 2, abs=1)  # 12 bits in a file of 16
+    assert decode(b"P2 2 1 1023\n0 500", 2).image.mean() == pytest.approx(500 / 1023 * 255 / 2, abs=1)
 
 
 def test_transparency_of_16_bits() -> None:

@@ -147,13 +147,17 @@ def _decode(data: bytes, longest: int) -> tuple[Image.Image, Image.Transpose | N
             image.draft(None, _fit(width, height, longest))
         if image.width * image.height > MAX_PIXELS:
             raise DecodeError(f"{width:,} × {height:,} pixels are too many")
-        low_bytes = _swapped_bytes(image) if image.mode in ("RGB", "RGBA") else []
+        deep_grey = any("LA;16B" in _texts(tile.args) for tile in _tiles(image))
+        low_bytes = _swapped_bytes(image) if image.mode in ("RGB", "RGBA") and not deep_grey else []
+        white = _white_of_pnm(image)
         image.load()
         if not isinstance(image, JpegImageFile):
             width, height = image.size  # Pillow has turned a TIFF upright by now
         turn = _transpose_for(image)
+        if deep_grey:
+            image = _grey_with_all_bits(data)
         whole = _with_all_bits(image, data, low_bytes) if low_bytes else image
-        return _to_grey_or_rgb(whole, _fit(width, height, longest)), turn, width, height
+        return _to_grey_or_rgb(whole, _fit(width, height, longest), white), turn, width, height
 
 
 def _completed(data: bytes) -> bytes | None:
@@ -208,10 +212,10 @@ def _transpose_for(image: Image.Image) -> Image.Transpose | None:
         return None
 
 
-def _to_grey_or_rgb(image: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The image in that size, in mode L or RGB."""
+def _to_grey_or_rgb(image: Image.Image, size: tuple[int, int], white: int | None = None) -> Image.Image:
+    """The image in that size, in mode L or RGB; `white` is the value of white if the file says it."""
     if image.mode in _DEEP:
-        return _to_8_bits(image, size)
+        return _to_8_bits(image, size, white)
     if image.mode not in _ALPHA and image.has_transparency_data:
         image = image.convert("RGBA")
     elif image.mode in ("P", "PA"):
@@ -233,14 +237,15 @@ def _has_colour(image: Image.Image) -> bool:
     return any(ImageChops.difference(other, green).point(_IS_HUE).getbbox() for other in (red, blue))
 
 
-def _to_8_bits(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _to_8_bits(image: Image.Image, size: tuple[int, int], white: int | None = None) -> Image.Image:
     """An image of 16 or 32 bits in that size, with 8 bits."""
     values = np.asarray(image)
     if image.mode == "F":
         finite = np.isfinite(values)
         values = values if finite.all() else np.where(finite, values, np.float32(0))
     whole = values.dtype.kind in "iu"
-    pixels = PixelRange.of(float(values.min()), float(values.max()), whole=whole)
+    known = PixelRange(0, white) if white else None
+    pixels = known or PixelRange.of(float(values.min()), float(values.max()), whole=whole)
     image = Image.fromarray(values.astype(np.float32))
     if image.size != size:
         image = image.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
@@ -252,7 +257,7 @@ def _swapped_bytes(image: Image.Image) -> list[Any]:
 
     Pillow keeps the high byte only. Empty if the image has 8 bits.
     """
-    tiles: list[Any] = image.tile  # type: ignore[attr-defined]
+    tiles = _tiles(image)
     native, foreign = ("L", "B") if sys.byteorder == "little" else ("B", "L")
     other = {f";16{native}": f";16{foreign}", f";16{foreign}": f";16{native}", ";16N": f";16{foreign}"}
 
@@ -266,6 +271,37 @@ def _swapped_bytes(image: Image.Image) -> list[Any]:
         for tile in tiles
     ]
     return changed if changed != tiles else []
+
+
+def _tiles(image: Image.Image) -> list[Any]:
+    return list(getattr(image, "tile", ()))
+
+
+def _texts(argument: object) -> tuple[object, ...]:
+    return argument if isinstance(argument, tuple) else (argument,)
+
+
+def _white_of_pnm(image: Image.Image) -> int | None:
+    """White in a PGM of more than 8 bits that says how many it uses: Pillow scales that to 16 bits."""
+    if image.format != "PPM" or image.mode != "I":
+        return None
+    maxima = [value for tile in _tiles(image) for value in _texts(tile.args) if isinstance(value, int)]
+    return 65535 if maxima and maxima[-1] < 65535 else None
+
+
+def _grey_with_all_bits(data: bytes) -> Image.Image:
+    """A PNG of grey and transparency in 16 bits, brought to 8: Pillow keeps the high bytes only, and no black is lost.
+
+    Its pixels are read as if they had four channels of 8 bits.
+    """
+    with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        image.tile = [tile._replace(args="RGBA") for tile in _tiles(image)]
+        parts = np.asarray(image).astype(np.uint16)
+    grey, alpha = (
+        PixelRange.of(0, int(part.max()), whole=True).to_uint8(part)
+        for part in (parts[..., 0] << 8 | parts[..., 1], parts[..., 2] << 8 | parts[..., 3])
+    )
+    return Image.merge("LA", (Image.fromarray(grey), Image.fromarray(alpha)))
 
 
 def _with_all_bits(image: Image.Image, data: bytes, low_bytes: list[Any]) -> Image.Image:
