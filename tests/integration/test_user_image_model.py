@@ -14,8 +14,10 @@ from PIL import Image
 from tests.helpers.folders import COLOURS, colour_folder
 from tests.helpers.sessions import Clock
 from tuilabel.datasets import as_ref, open_pool
+from tuilabel.encoders.base import EncoderOptions
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.encoders.vae.header import project_checkpoint
+from tuilabel.encoders.vae.encoder import VAEEncoder
+from tuilabel.encoders.vae.header import default_checkpoint, project_checkpoint, read_header
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import InlineWriter, LabelStore, Project
 from tuilabel.learner.latent import MLPLearner
@@ -24,6 +26,7 @@ from tuilabel.learner.trainer.round import RoundRunner
 from tuilabel.project.export_model import export_model
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.predict import PredictOptions, predict
+from tuilabel.project.train_vae import plan_training, train_planned
 from tuilabel.session import LabellingSession
 
 
@@ -118,3 +121,38 @@ def test_a_project_finds_its_images_by_itself(
     assert summary.dataset == "shots"
     Image.new("RGB", (48, 36), (250, 10, 10)).save(tmp_path / "shots" / "new.png")
     assert predict(replace(labelled, dataset="shots", project=None)).items == 61, "new files are read first"
+
+
+def test_a_checkpoint_belongs_to_its_images_and_not_to_their_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for k, name in enumerate("abc"):
+        colour_folder(tmp_path / name / "images", each=3, first=10 * k)
+
+    def train(folder: str) -> Path:
+        plan = plan_training(folder, epochs=1, latent_dim=4, batch_size=8)
+        return train_planned(plan, device="cpu").checkpoint
+
+    def chosen(folder: str) -> Path:
+        return VAEEncoder.choose(open_pool(folder), EncoderOptions("vae", project=tmp_path / "p")).checkpoint
+
+    first = train("a/images")
+    assert first == default_checkpoint("images")
+    assert (chosen("a/images"), chosen("b/images")) == (first, tmp_path / "p/vae.safetensors")
+    content = first.read_bytes()
+    second = train("b/images")
+    assert second == default_checkpoint("b-images")
+    assert first.read_bytes() == content
+    assert (chosen("a/images"), chosen("b/images")) == (first, second)
+    (tmp_path / "a").rename(tmp_path / "moved")  # the same images
+    assert (chosen("moved/images"), train("moved/images")) == (first, first)
+    colour_folder(tmp_path / "b/images", each=1, first=50)  # more of them
+    assert (chosen("b/images"), train("b/images")) == (second, second)
+    # A checkpoint of an earlier version says nothing of a place: it is used, and stays.
+    old = default_checkpoint("images")
+    old.write_bytes(old.read_bytes().replace(b'"place":"', b'"other":"', 1))
+    assert read_header(old).place == ""
+    assert chosen("c/images") == old
+    assert train("c/images") == default_checkpoint("c-images")
+    assert chosen("c/images") == default_checkpoint("c-images")

@@ -105,7 +105,8 @@ def train_vae(
     from tuilabel.cli.signals import stop_requested
     from tuilabel.cli.train_command import train_command
     from tuilabel.encoders.device_check import check_device_name
-    from tuilabel.encoders.vae.run import TrainingStopped, partial_path
+    from tuilabel.encoders.vae.header import partial_path
+    from tuilabel.encoders.vae.run import TrainingStopped
     from tuilabel.encoders.vae.training import model_size
     from tuilabel.project.train_vae import compute_features, plan_training, train_planned
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,9 @@ from tuilabel.datasets.array_checks import (
 )
 from tuilabel.datasets.ids import content_ids, fingerprint_of
 from tuilabel.datasets.item_files import ArrayFiles, ItemFiles, SubsetFiles
+
+if TYPE_CHECKING:
+    from tuilabel.datasets.ref import DatasetRef
 
 ReadProgress = Callable[[str, int, int], None]
 """Called with what is being done, the steps done, and the total (0 while that is unknown)."""
@@ -257,6 +261,11 @@ class ImagePool:
         """Whether this is a built-in dataset, for which the defaults have been tuned."""
         return False
 
+    @property
+    def origin(self) -> DatasetRef | None:
+        """Where your own images are; None for others."""
+        return None
+
     # -- the source files ----------------------------------------------------------------------------------------------
 
     @property
@@ -375,6 +384,11 @@ class Subset(ImagePool):
     def augmentations(self) -> str:
         """As for the whole pool."""
         return self._whole.augmentations
+
+    @property
+    def origin(self) -> DatasetRef | None:
+        """As for the whole pool."""
+        return self._whole.origin
 
     @property
     def files(self) -> ItemFiles:

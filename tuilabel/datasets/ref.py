@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, replace
 
 from tuilabel.datasets.builtin.catalogue import DATASETS, check_known
-from tuilabel.datasets.sources import Source, is_source, open_source
+from tuilabel.datasets.sources import Source, is_source, open_source, plain_title_of, title_of
 from tuilabel.datasets.sources.texts import is_url
 
 _FOLDERS = "?labels=folders"
@@ -66,6 +66,17 @@ class DatasetRef:
         if self.is_builtin or self.is_remote:
             return self.location.rstrip("/")
         return os.path.realpath(os.path.expanduser(self.location))  # noqa: PTH111 - takes any text, and never raises
+
+    @property
+    def names(self) -> list[str]:
+        """What is made of these images may be called so, the usual name first: `images`, `b-images`, `a-b-images`."""
+        if self.is_builtin:
+            return [self.location]
+        places = [place.rstrip("/") for place in (self.location, self.place)]
+        parts = places[0].partition("://")[2 if self.is_remote else 0].strip("/").split("/")
+        longer = (title_of("-".join(parts[-n:])) for n in range(2, len(parts) + 1))
+        usual = [title_of(places[0]), title_of(places[1])]
+        return list(dict.fromkeys([*usual[:1], *longer, *usual[1:], plain_title_of(places[0])]))
 
     def absolute(self) -> DatasetRef:
         """The same dataset by absolute path or URL, independent of the working directory; raises like `title`."""

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from tuilabel.datasets import DatasetLike, DatasetRef, ImagePool, are_same_place, as_ref, open_pool
-from tuilabel.datasets.sources import plain_title_of, title_of
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.labels import Project
 from tuilabel.project.progress import Note, OnProgress, ignore
@@ -167,13 +166,7 @@ def n_present(pool: ImagePool, items: Collection[str]) -> int:
 
 def project_names(images: DatasetRef) -> list[str]:
     """The names that a project of these images may have, the usual one first: `images`, `b-images`, `a-b-images`."""
-    if images.is_builtin:
-        return [images.location]
-    places = [place.rstrip("/") for place in (images.location, images.place)]
-    parts = places[0].partition("://")[2 if images.is_remote else 0].strip("/").split("/")
-    longer = (title_of("-".join(parts[-n:])) for n in range(2, len(parts) + 1))
-    usual = [title_of(places[0]), title_of(places[1])]
-    return list(dict.fromkeys([*usual[:1], *longer, *usual[1:], plain_title_of(places[0])]))
+    return images.names
 
 
 def _search(given: DatasetRef, note: Note, on_progress: OnProgress) -> Located:

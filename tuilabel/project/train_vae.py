@@ -12,8 +12,8 @@ from tuilabel.datasets import DatasetLike, ImagePool, open_pool
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.networks.names import parse_name
 from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
-from tuilabel.encoders.vae.header import default_checkpoint
-from tuilabel.encoders.vae.run import RunOptions, TrainProgress, partial_path
+from tuilabel.encoders.vae.header import own_checkpoint, partial_path, place_of
+from tuilabel.encoders.vae.run import RunOptions, TrainProgress
 from tuilabel.encoders.vae.settings import FeatureSettings, TrainSettings
 from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import UsageError
@@ -89,7 +89,8 @@ def plan_training(
 
     Parameters
     ----------
-    out : the checkpoint; None for ./checkpoints/DATASET.safetensors, or DATASET-on-NETWORK.safetensors.
+    out : the checkpoint; None for ./checkpoints/DATASET.safetensors, or DATASET-on-NETWORK.safetensors, see
+        `own_checkpoint`.
     on : the name of a pretrained network, to train on its features instead of pixels.
     augmentations, **overrides : fields of `TrainSettings` or `FeatureSettings`; those that are None get the dataset's
         default.
@@ -107,7 +108,7 @@ def plan_training(
         TrainSettings.for_augmentations(augmentations or "glyphs", **overrides)  # reported before images are read
     pool = open_pool(dataset, data_dir, on_progress)
     settings = default_settings(pool, augmentations, on=on, **overrides)
-    return TrainingPlan(pool, settings, out or default_checkpoint(pool.name, on), on)
+    return TrainingPlan(pool, settings, out or own_checkpoint(pool, on, to_write=True), on)
 
 
 def default_settings(
@@ -171,6 +172,7 @@ def train_planned(
             plan.checkpoint,
             dataset=pool.name,
             fingerprint=pool.fingerprint,
+            place=place_of(pool),
             command=command,
             **options,
         )

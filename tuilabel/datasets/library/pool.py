@@ -24,6 +24,7 @@ from tuilabel.datasets.pool import (
     ReadProgress,
     no_progress,
 )
+from tuilabel.datasets.ref import DatasetRef
 from tuilabel.datasets.sources import SourceError
 from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.errors import TuilabelError, pluralize, printable
@@ -53,6 +54,11 @@ class LibraryPool(ImagePool):
     def cache_name(self) -> str:
         """The prefix of cached files computed from the images, with the library's token; constant as the pool grows."""
         return f"{self.name}-{self.library.token}"
+
+    @property
+    def origin(self) -> DatasetRef:
+        """Where the source is."""
+        return DatasetRef(self.library.source.location)
 
     @property
     def test_ids(self) -> NDArray[np.bytes_]:

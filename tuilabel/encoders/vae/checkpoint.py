@@ -28,7 +28,7 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], header: CheckpointHe
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic_write(path) as temporary:
         try:
-            save_file(contiguous, temporary, {"format": FORMAT, "header": header.to_json()})
+            save_file(contiguous, temporary, {"format": FORMAT, "header": header.to_json(), "place": header.place})
         except SafetensorError as error:
             raise TuilabelError(f"cannot write {path}: {error}") from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,9 +16,9 @@ from tuilabel.encoders.cache import Latents, OnProgress, digest_of, no_progress
 from tuilabel.encoders.vae.decode import LatentDecoder
 from tuilabel.encoders.vae.header import (
     check_fits,
-    default_checkpoint,
     find_checkpoint,
     no_checkpoint,
+    own_checkpoint,
     project_checkpoint,
     read_header,
 )
@@ -65,9 +64,7 @@ class VAEEncoder(BatchEncoder):
             encoder.check(pool, any_size=False)
             return encoder
         # The VAE that the user trained, else the one that is trained in the background of a session.
-        trained = cls(default_checkpoint(pool.name))
-        with suppress(TuilabelError):
-            trained = cls(find_checkpoint(pool.name))
+        trained = cls(own_checkpoint(pool))
         in_project = trained if options.project is None else cls(project_checkpoint(options.project))
         return in_project if trained.needs_training(pool) else trained
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +21,11 @@ from tuilabel.encoders.vae.header import (
     ON_FEATURES,
     CheckpointHeader,
     FeatureSource,
-    default_checkpoint,
     feature_encoder,
     find_checkpoint,
     no_checkpoint,
+    own_checkpoint,
+    place_of,
     project_checkpoint,
     read_header,
     training_command,
@@ -81,9 +81,7 @@ class FeatureVAEEncoder(Encoder):
             encoder.check(pool)
             return encoder
         # The VAE that the user trained, else the one that is trained in the background of a session.
-        trained = cls(network, default_checkpoint(pool.name, network))
-        with suppress(TuilabelError):
-            trained = cls(network, find_checkpoint(pool.name, network=network))
+        trained = cls(network, own_checkpoint(pool, network))
         if options.project is None or not trained.needs_training(pool):
             return trained
         return cls(network, project_checkpoint(options.project, network))
@@ -198,6 +196,7 @@ class FeatureVAEEncoder(Encoder):
             image_shape=(height, width, channels),
             dataset=pool.name,
             fingerprint=pool.fingerprint,
+            place=place_of(pool),
             command=command,
             device=device,
             resume=resume,

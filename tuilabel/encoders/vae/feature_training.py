@@ -34,6 +34,7 @@ def train_feature_vae(
     image_shape: tuple[int, int, int],
     dataset: str,
     fingerprint: str,
+    place: str = "",
     command: str = "",
     **options: Unpack[RunOptions],
 ) -> tuple[FeatureVAE, CheckpointHeader]:
@@ -71,6 +72,7 @@ def train_feature_vae(
         image_shape=image_shape,
         dataset=dataset,
         fingerprint=fingerprint,
+        place=place,
         settings=asdict(settings),
         metrics={},
         command=command,

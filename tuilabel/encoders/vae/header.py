@@ -6,7 +6,9 @@ unpickled.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shlex
 import struct
@@ -15,7 +17,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import ImagePool
+from tuilabel.datasets import ImagePool, are_same_place
+from tuilabel.datasets.builtin.catalogue import DATASETS
 from tuilabel.errors import TuilabelError, pluralize
 
 FORMAT = "tuilabel-vae"
@@ -61,6 +64,7 @@ class CheckpointHeader:
     created : when it was written, in ISO 8601; empty in an unfinished training.
     steps_done : steps of the epoch after `epochs_done`; 0 in a finished checkpoint.
     features : what it was trained on if it is a VAE on features.
+    place : where your own images were, see `DatasetRef.place`. It stands beside the document, for earlier programs.
     """
 
     architecture: dict[str, Any]
@@ -75,12 +79,14 @@ class CheckpointHeader:
     epochs_done: int = 0
     steps_done: int = 0
     features: FeatureSource | None = None
+    place: str = ""
 
     def to_json(self) -> str:
         """The header as a JSON string."""
         document = asdict(self)
         if self.features is None:
             del document["features"]  # earlier programs do not know it
+        del document["place"]
         return json.dumps(document, sort_keys=True)
 
 
@@ -156,6 +162,46 @@ def default_checkpoint(dataset: str, network: str | None = None) -> Path:
     return Path("checkpoints") / _file_name(dataset, network)
 
 
+def place_of(pool: ImagePool) -> str:
+    """The `place` of a header: where your own images are; empty for others."""
+    return "" if pool.origin is None else pool.origin.place
+
+
+def own_checkpoint(pool: ImagePool, network: str | None = None, *, to_write: bool = False) -> Path:
+    """Where the checkpoint of your own images is or, if they have none yet, is written: ./checkpoints/NAME.safetensors.
+
+    It is theirs if it was trained on images in this place, or on the same images; that of another folder with the same
+    name stays as it is. A checkpoint of an earlier version, which did not note the place, is taken by its name,
+    but not written to.
+    """
+    if pool.origin is None:
+        return default_checkpoint(pool.name, network)
+    free, of_any_place = None, None
+    digest = hashlib.blake2b(os.fsencode(place_of(pool)), digest_size=4).hexdigest()
+    for name in (*pool.origin.names, f"{pool.name}-{digest}"):
+        path = default_checkpoint(name, network)
+        header = _header_at(path) or _header_at(partial_path(path))
+        if header is None:
+            free = free or path
+        elif header.fingerprint == pool.fingerprint or are_same_place(header.place, place_of(pool)):
+            return path
+        elif not (to_write or header.place) and header.dataset == pool.name and header.dataset not in DATASETS:
+            of_any_place = of_any_place or path
+    return of_any_place or free or path
+
+
+def _header_at(path: Path) -> CheckpointHeader | None:
+    try:
+        return read_header(path)
+    except TuilabelError:
+        return None
+
+
+def partial_path(out: Path) -> Path:
+    """The file with the state of an unfinished training that writes to `out`."""
+    return out.with_name(out.name + ".partial")
+
+
 def project_checkpoint(project: Path, network: str | None = None) -> Path:
     """The checkpoint that is trained in the background for a project, given the project's directory."""
     return project / _file_name("vae", network)
@@ -214,11 +260,13 @@ def _header(path: Path, metadata: object) -> CheckpointHeader:
         settings = _renamed(document.pop("settings"), _OLD_SETTINGS)
         metrics = _renamed(document.pop("metrics"), _OLD_METRICS)
         source = document.pop("features", None)
+        place = metadata.get("place", "")
         return CheckpointHeader(
             image_shape=(height, width, channels),
             settings=settings,
             metrics=metrics,
             features=None if source is None else FeatureSource(**source),
+            place=place if isinstance(place, str) else "",
             **document,
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

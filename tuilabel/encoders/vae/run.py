@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tuilabel.encoders.device import precision, resolve_device
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
-from tuilabel.encoders.vae.header import CheckpointHeader
+from tuilabel.encoders.vae.header import CheckpointHeader, partial_path
 from tuilabel.encoders.vae.objective import Autoencoder, LossTerms
 from tuilabel.encoders.vae.optimizer import OneCycle
 from tuilabel.encoders.vae.settings import TrainSettings
@@ -48,11 +48,6 @@ class TrainingStopped(TuilabelError):
     """Training was stopped on request; its state is saved and can be resumed."""
 
     exit_code = 130
-
-
-def partial_path(out: Path) -> Path:
-    """The file with the state of an unfinished training that writes to `out`."""
-    return out.with_name(out.name + ".partial")
 
 
 class RunOptions(TypedDict, total=False):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.vae.augmentations import augment, get_augmentations
-from tuilabel.encoders.vae.header import CheckpointHeader
+from tuilabel.encoders.vae.header import CheckpointHeader, place_of
 from tuilabel.encoders.vae.inputs import channels_last, to_input
 from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
 from tuilabel.encoders.vae.run import TrainProgress, resume_or_restart, train
@@ -36,6 +36,7 @@ def train_vae(
     *,
     dataset: str,
     fingerprint: str,
+    place: str = "",
     command: str = "",
     device: str = "auto",
     resume: bool = False,
@@ -53,7 +54,7 @@ def train_vae(
     ----------
     images : (N, H, W, C) uint8, C 1 or 3; may be memory-mapped.
     out : the checkpoint to write.
-    dataset, fingerprint, command : for the header; see `CheckpointHeader`.
+    dataset, fingerprint, place, command : for the header; see `CheckpointHeader`.
     device : "auto", "cpu", "cuda", "cuda:0", "mps".
     resume : continue from the saved state.
     on_progress : called several times a second, and at the end of each epoch.
@@ -93,6 +94,7 @@ def train_vae(
         image_shape=(height, width, channels),
         dataset=dataset,
         fingerprint=fingerprint,
+        place=place,
         settings=asdict(settings),
         metrics={},
         command=command,
@@ -141,6 +143,7 @@ def train_or_resume(
             out,
             dataset=pool.name,
             fingerprint=pool.fingerprint,
+            place=place_of(pool),
             device=device,
             resume=resume,
             on_progress=lambda now: on_progress(
