@@ -320,7 +320,7 @@ def test_a_project_of_another_dataset_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_project_is_opened_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with open_project(tmp_path / "p"), pytest.raises(TuilabelError, match=r"labelled by process \d+"):
+    with open_project(tmp_path / "p"), pytest.raises(TuilabelError, match=r"worked on by .*process \d+"):
         open_project(tmp_path / "p")
     open_project(tmp_path / "p").close()
 

@@ -48,7 +48,7 @@ def test_a_project_cannot_be_opened_twice(tiny: Tiny, tmp_path: Path) -> None:
     options = tiny_options(tiny, tmp_path / "p.tuilabel")
     with open_session(options) as session:
         assert session.batch is not None
-        with pytest.raises(TuilabelError, match="is being labelled by process"), open_session(options):
+        with pytest.raises(TuilabelError, match="is being worked on by"), open_session(options):
             pass
         session.label(session.batch.items[0].index, 1)
     with open_session(options) as session:

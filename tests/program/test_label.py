@@ -202,7 +202,7 @@ def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: P
         first.wait_for(IMAGES, FIRST_START)
         with Terminal(tiny_command(tiny), directory=tmp_path) as second:
             assert second.wait_for_exit() == 1
-            assert "being labelled by process" in second.text
+            assert "being worked on by" in second.text
         first.type("3")
         first.wait_for("1 of 300 labelled")
 

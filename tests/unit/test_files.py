@@ -9,7 +9,7 @@ import pytest
 
 from tuilabel.errors import is_printable, printable
 from tuilabel.files import cache_dir, config_file, no_empty_folders
-from tuilabel.project.open_session import login_name
+from tuilabel.labels.lock import user_name
 
 
 def unknown_user(*_: object) -> str:
@@ -19,7 +19,7 @@ def unknown_user(*_: object) -> str:
 def test_a_user_without_a_login_name_has_one_to_label_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(getpass, "getuser", unknown_user)
     monkeypatch.setattr("os.getuid", lambda: 54321)
-    assert login_name() == "user-54321"
+    assert user_name() == "user-54321"
 
 
 def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

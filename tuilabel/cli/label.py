@@ -27,8 +27,10 @@ from tuilabel.cli.options import (
     ProjectEncoder,
     Quiet,
     Seed,
+    TakeOver,
     Target,
     Theme,
+    Unlocked,
     dataset_ref,
     note,
     print_json,
@@ -88,6 +90,8 @@ def label(
     colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
+    allow_unlocked: Unlocked = False,
+    take_over: TakeOver = False,
     _quiet: Quiet = False,
 ) -> None:
     """Label images by keypress while a classifier learns from your labels."""
@@ -111,6 +115,8 @@ def label(
             seed=seed,
             learner=learner,
             target=target,
+            allow_unlocked=allow_unlocked,
+            take_over=take_over,
             only_new=frozenset(name for name in REMEMBERED if from_config(ctx, name)),
         ),
         ScreenOptions(images=images, colour=colour, theme=theme, blind=blind, guideline=guideline),
@@ -130,6 +136,8 @@ def review(
     colour: Color = "auto",
     theme: Theme = None,
     data_dir: DataDir = None,
+    allow_unlocked: Unlocked = False,
+    take_over: TakeOver = False,
     _quiet: Quiet = False,
 ) -> None:
     """Review labels that are likely wrong, flagged or disputed; keep or change each with one key."""
@@ -148,6 +156,8 @@ def review(
             latents=latents,
             data_dir=data_dir,
             device=device,
+            allow_unlocked=allow_unlocked,
+            take_over=take_over,
         ),
         ScreenOptions(images=images, colour=colour, theme=theme, review=True),
     )

@@ -113,6 +113,12 @@ ProjectDir = Annotated[
     Path | None,
     typer.Option("--project", help="The project directory. Default: the one of DATASET, ./DATASET.tuilabel."),
 ]
+Unlocked = Annotated[
+    bool, typer.Option("--allow-unlocked", help="Go on where the file system has no locks: nobody else may be in.")
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Take the project from a session that is gone, with its host, say.")
+]
 Images = Annotated[
     str,
     typer.Option(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 from tuilabel.datasets import DatasetRef, are_same_place
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.files import share
 from tuilabel.labels.classes import ClassBook
+from tuilabel.labels.lock import ProjectLock
 from tuilabel.labels.settings_file import read_settings, write_settings
 from tuilabel.labels.store import LabelStore
 
@@ -31,7 +32,8 @@ class Project:
     """Where the images of the source really were, see `DatasetRef.place`; None if an old project did not note it."""
     moved_from: tuple[str, ...] = ()
     """Earlier locations of the images."""
-    _lock: IO[str] | None = None
+    lock: ProjectLock | None = None
+    """Held while the project is open; None if it is only read."""
     _writing: Lock = field(default_factory=Lock, compare=False, repr=False)
     """Held while the settings are edited: the trainer's thread notes its latent space there."""
 
@@ -96,6 +98,9 @@ class Project:
         *,
         moved: bool = False,
         model: Mapping[str, Any] | None = None,
+        exclusive: bool = True,
+        allow_unlocked: bool = False,
+        take_over: bool = False,
     ) -> Project:
         """Open the project at `directory` for labelling; it is created if there is none.
 
@@ -108,6 +113,7 @@ class Project:
         classes : the classes to use, if given. For an existing project, new classes may follow its own; a name that was
             renamed or merged while labelling means the class that it became.
         model : how the model is made, to be remembered; see `remember`.
+        exclusive, allow_unlocked, take_over : see `ProjectLock.take`.
 
         Raises
         ------
@@ -122,7 +128,8 @@ class Project:
             )
         _create_directory(directory)
         names, images = tuple(classes or dataset_classes), source or DatasetRef(dataset)
-        project = cls(directory, dataset, names, images, _lock=_lock(directory))
+        lock = ProjectLock.take(directory, exclusive=exclusive, allow_unlocked=allow_unlocked, take_over=take_over)
+        project = cls(directory, dataset, names, images, lock=lock)
         try:
             saved = read_settings(settings) if settings.exists() else None
             if saved is not None:
@@ -147,7 +154,9 @@ class Project:
             if model is not None:
                 document["model"] = dict(model)
             write_settings(settings, saved, document)
-            project.logs.mkdir(exist_ok=True)
+            if not project.logs.is_dir():
+                project.logs.mkdir(exist_ok=True)
+                share(project.logs)
         except OSError as error:
             project.close()
             raise TuilabelError(f"cannot write into {directory}: {error.strerror or error}") from error
@@ -269,9 +278,9 @@ class Project:
 
     def close(self) -> None:
         """Release the lock."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self.lock is not None:
+            self.lock.close()
+            self.lock = None
 
     def __enter__(self) -> Project:
         return self
@@ -284,36 +293,13 @@ class Project:
 
 def _create_directory(directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        if not directory.is_dir():
+            directory.mkdir(parents=True)
+            share(directory)
     except OSError as error:
         raise TuilabelError(
             f"cannot create the project {directory}: {error.strerror or error}; pass another `project`"
         ) from error
-
-
-def _lock(directory: Path) -> IO[str]:
-    path = directory / "lock"
-    try:
-        file = path.open("a+")
-    except OSError as error:
-        raise TuilabelError(
-            f"cannot write into the project {directory}: {error.strerror or error}; pass another `project`"
-        ) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.seek(0)
-        holder = file.read(20).strip()
-        file.close()
-        raise TuilabelError(
-            f"the project {directory} is being labelled by process {holder}: quit that first"
-        ) from error
-    except OSError:
-        return file  # a network file system without locks
-    file.truncate(0)
-    file.write(str(os.getpid()))
-    file.flush()
-    return file
 
 
 def _project_of(directory: Path, saved: Mapping[str, Any]) -> Project:

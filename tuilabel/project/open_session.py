@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,6 +13,7 @@ from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
+from tuilabel.labels.lock import user_name
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Message, PoolChanged
@@ -154,7 +153,11 @@ def open_project(
         dataset,
         moved=located.moved,
         model=recipe.settings(),
+        allow_unlocked=options.allow_unlocked,
+        take_over=options.take_over,
     ) as project:
+        if project.lock is not None and not project.lock.is_sure:
+            note(f"the file system of {directory} has no locks: make sure that nobody else is in")
         store = project.open_store()
         try:
             items = {event.item for event in store.events()}
@@ -232,14 +235,6 @@ def check_session_options(options: SessionOptions) -> None:
     check_options(options)
 
 
-def login_name() -> str:
-    """The user's login name; in a container whose user has none, the number of the user."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no entry in the password database
-        return f"user-{os.getuid()}"
-
-
 def _settled(opened: OpenProject) -> Encoder | None:
     """The encoder of a session that does not change it: that of the last session, else the best one that is trained.
 
@@ -264,7 +259,7 @@ def _session(
         classes=opened.project.classes,
         strategy=opened.recipe.strategy,
         batch_size=options.batch_size,
-        annotator=options.annotator or login_name(),
+        annotator=options.annotator or user_name(),
         seed=opened.recipe.seed,
         retrain=retrain,
         target=options.target,

@@ -49,6 +49,7 @@ class SessionOptions(ModelOptions):
     annotator : the name stored with every answer; None for the login name.
     strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
     batch_size, target : see `LabellingSession`.
+    allow_unlocked, take_over : see `ProjectLock.take`.
     """
 
     classes: tuple[str, ...] | None = None
@@ -57,3 +58,5 @@ class SessionOptions(ModelOptions):
     batch_size: int = 20
     target: float | None = None
     only_new: frozenset[str] = frozenset()
+    allow_unlocked: bool = False
+    take_over: bool = False

@@ -1,0 +1,112 @@
+"""Who may be in a project at once, and what the lock does to files of others."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tuilabel.errors import TuilabelError
+from tuilabel.labels.lock import Holder, ProjectLock, holders
+
+STAY = (
+    "import sys; from pathlib import Path; from tuilabel.labels.lock import ProjectLock; "
+    "lock = ProjectLock.take(Path(sys.argv[1]), exclusive='exclusive' in sys.argv); "
+    "print('in', flush=True); sys.stdin.read()"
+)
+
+
+def another_process(directory: Path, *kind: str) -> subprocess.Popen[str]:
+    """A process that is in the project until it is told to end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STAY, str(directory), *kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "in\n"
+    return process
+
+
+def test_sessions_share_a_project_and_see_each_other(tmp_path: Path) -> None:
+    with another_process(tmp_path) as first, ProjectLock.take(tmp_path) as lock:
+        assert not lock.alone
+        assert [holder.process for holder in holders(tmp_path)] == [first.pid, os.getpid()]
+        with pytest.raises(TuilabelError, match=rf"is being worked on by .*process {first.pid}.*process {os.getpid()}"):
+            ProjectLock.take(tmp_path, exclusive=True)
+        lock.close()
+        assert [holder.process for holder in holders(tmp_path)] == [first.pid]
+        first.kill()
+    assert holders(tmp_path) == []
+    with ProjectLock.take(tmp_path) as lock:
+        assert lock.alone
+        assert [holder.process for holder in holders(tmp_path)] == [os.getpid()]
+
+
+def test_who_needs_a_project_alone_keeps_the_others_out(tmp_path: Path) -> None:
+    with another_process(tmp_path, "exclusive") as first:
+        with pytest.raises(TuilabelError, match=rf"is being worked on by .* \(process {first.pid}, since "):
+            ProjectLock.take(tmp_path)
+        first.kill()
+    ProjectLock.take(tmp_path).close()
+
+
+def test_a_project_whose_owner_is_gone_is_offered_to_be_taken_over(tmp_path: Path) -> None:
+    """A child that inherited the lock, or a server of files, may hold it for a process that no longer runs."""
+    with ProjectLock.take(tmp_path, exclusive=True) as kept:
+        here = Holder.here()
+        gone = {"host": here.host, "user": "bo", "process": 2**22 + 1, "since": here.since}
+        (tmp_path / "lock").write_text(json.dumps(gone) + "\n")
+        with pytest.raises(TuilabelError, match=r"held for bo on .*no longer runs.*`take_over=True`"):
+            ProjectLock.take(tmp_path)
+        with ProjectLock.take(tmp_path, take_over=True) as taken:
+            assert taken.alone
+            with pytest.raises(TuilabelError, match="is being worked on by"):
+                ProjectLock.take(tmp_path, exclusive=True)
+        assert kept.alone
+
+
+def test_a_lock_is_never_opened_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_text("precious")
+    (tmp_path / "lock").symlink_to(tmp_path / "theirs")
+    with pytest.raises(TuilabelError, match="lock is a link"):
+        ProjectLock.take(tmp_path)
+    (tmp_path / "lock").unlink()
+    (tmp_path / "lock").hardlink_to(tmp_path / "theirs")
+    with pytest.raises(TuilabelError, match="not a file of its own"):
+        ProjectLock.take(tmp_path)
+    assert (tmp_path / "theirs").read_text() == "precious"
+
+
+def test_a_file_system_without_locks_is_refused_unless_that_is_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(_descriptor: int, _kind: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(TuilabelError, match=r"has no locks.*`allow_unlocked=True`"):
+        ProjectLock.take(tmp_path)
+    with ProjectLock.take(tmp_path, allow_unlocked=True) as lock:
+        assert not lock.is_sure
+
+
+def test_the_lock_of_a_team_is_writable_for_its_group(tmp_path: Path) -> None:
+    tmp_path.chmod(0o2775)
+    before = os.umask(0o022)
+    try:
+        ProjectLock.take(tmp_path).close()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o664
+
+
+def test_a_lock_of_an_older_version_is_understood(tmp_path: Path) -> None:
+    (tmp_path / "lock").write_text("12345")
+    with ProjectLock.take(tmp_path):
+        assert [holder.process for holder in holders(tmp_path)] == [os.getpid()]
