@@ -11,7 +11,9 @@ import pytest
 # One thread: threads of torch spin while they wait for each other, which takes minutes where a test takes seconds.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from tests.helpers.postgresql import Server, require_installed, running_server
 from tests.helpers.sessions import Clock, SessionMaker
+from tests.helpers.stores import FilePlace, ServerPlace, StorePlace
 from tests.helpers.tiny import Tiny, write_dataset
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.labels import InlineWriter, LabelStore
@@ -84,6 +86,22 @@ def make_session(tmp_path: Path) -> Iterator[SessionMaker]:
     yield make
     for store in stores:
         store.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server of this test process's own."""
+    require_installed()
+    with running_server() as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace]:
+    """Where a store is, once in a file and once on a server."""
+    in_file = request.param == "sqlite"
+    with FilePlace(tmp_path / "labels.db") if in_file else ServerPlace(request.getfixturevalue("server")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.events import START, event
+from tests.helpers.stores import StorePlace
 from tuilabel.labels import ClassChange, Cursor, Event, LabelStore, Round, RoundItem
 from tuilabel.labels.classes import ChangeKind
 
@@ -22,12 +22,9 @@ def change(number: int, kind: ChangeKind = "add", name: str = "owl", after: int 
 
 
 @pytest.fixture
-def two(tmp_path: Path) -> Iterator[tuple[LabelStore, LabelStore]]:
+def two(place: StorePlace) -> tuple[LabelStore, LabelStore]:
     """Two programs with one store."""
-    stores = LabelStore.open(tmp_path / "labels.db"), LabelStore.open(tmp_path / "labels.db")
-    yield stores
-    for store in stores:
-        store.close()
+    return place.open(), place.open()
 
 
 def test_what_others_write_is_followed_in_the_order_of_writing(two: tuple[LabelStore, LabelStore]) -> None:
@@ -61,24 +58,22 @@ def test_the_store_says_how_many_events_came_before_a_class_change(two: tuple[La
     assert other.class_changes() == [stored, change(2, after=3)]
 
 
-def test_several_writers_lose_nothing_and_a_follower_misses_nothing(tmp_path: Path) -> None:
+def test_several_writers_lose_nothing_and_a_follower_misses_nothing(place: StorePlace) -> None:
     """Each writer has connections of its own, as a program has; the follower reads while they write."""
-    path = tmp_path / "labels.db"
-    LabelStore.open(path).close()
     writers, each = 4, 25
+    stores = [place.open() for _ in range(writers)]
 
     def write(number: int) -> None:
-        store = LabelStore.open(path)
+        store = stores[number]
         for k in range(each):
             store.append([event(number * 1000 + k)])
             if k % 5 == 0:
                 store.add_class_changes([change(number * 1000 + k, name=f"c{number}-{k}")])
-        store.close()
 
     threads = [threading.Thread(target=write, args=(number,)) for number in range(writers)]
     for thread in threads:
         thread.start()
-    follower = LabelStore.open(path)
+    follower = place.open()
     followed: list[Event] = []
     changes: list[ClassChange] = []
     cursor = Cursor()
@@ -102,7 +97,6 @@ def test_several_writers_lose_nothing_and_a_follower_misses_nothing(tmp_path: Pa
                 assert position[c.key] < c.after, "its writer's earlier answers come before a change"
     for thread in threads:
         thread.join()
-    follower.close()
 
 
 def test_a_store_of_format_5_is_continued(tmp_path: Path) -> None:

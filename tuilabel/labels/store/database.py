@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -18,7 +19,9 @@ class Database:
     reading : statements that begin a transaction in which everything is read as of one moment.
     writing : statements that begin a transaction of the only writer: others wait, so that numbers are in the order of
         commits and a reader that follows misses none.
+    creating : statements to be run before the tables are created.
     append_only : statements that make the database itself refuse to change or delete a row, to be run once.
+    insert : SQLAlchemy's insert of this database, which can leave out rows that are there.
     advice : what to do about an error, by the words of the database.
     """
 
@@ -26,5 +29,7 @@ class Database:
     where: str
     reading: Sequence[str]
     writing: Sequence[str]
+    creating: Sequence[str]
     append_only: Sequence[str]
+    insert: Callable[[sa.Table], Any]
     advice: Callable[[str], str]

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from tuilabel.labels.classes import ClassChange
-from tuilabel.labels.events import Event
+from tuilabel.labels.events import Event, Round
 
 VERSION = 6
 """The format. A store of an older one gets the tables and columns that it lacks: a new column must allow NULL."""
@@ -26,7 +26,7 @@ events = sa.Table(
     sa.Column("class_name", sa.Text),
     sa.Column("annotator", sa.Text, nullable=False),
     sa.Column("at", sa.String(32), nullable=False),
-    sa.Column("milliseconds", sa.Integer, nullable=False),
+    sa.Column("milliseconds", sa.BigInteger, nullable=False),
     sa.Column("round", sa.Integer, nullable=False),
     sa.Column("strategy", sa.Text, nullable=False),
     sa.Column("query_probability", sa.Double),
@@ -104,9 +104,27 @@ def event_from(row: Mapping[Any, Any]) -> Event:
     return Event(**values)
 
 
-def row_from(entry: Event | ClassChange) -> dict[str, Any]:
-    """The row of an event or a class change."""
-    return {**vars(entry), "at": entry.at.isoformat()}
+def row_from(entry: Event | ClassChange | Round) -> dict[str, Any]:
+    """The row of an event, a class change or a round, without the items of that."""
+    row = storable(vars(entry))
+    for name in row.keys() & {"at", "asked_at"}:
+        row[name] = row[name].isoformat()
+    row.pop("items", None)
+    return row
+
+
+def storable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with texts that every database takes.
+
+    PostgreSQL has no room for a NUL, and no database for half a character, which a damaged name may have.
+    """
+    return {key: _storable(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _storable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="backslashreplace").decode()
 
 
 def time_from(text: str) -> datetime:

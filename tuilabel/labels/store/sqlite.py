@@ -9,6 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
 from tuilabel.files import create_file
@@ -66,7 +67,16 @@ def copy_of_file(path: Path) -> Database:
 
 def _database(engine: sa.Engine, path: Path) -> Database:
     # IMMEDIATE: a transaction that reads first and then writes would fail at once when another writer was faster.
-    return Database(engine, str(path), ("BEGIN",), ("BEGIN IMMEDIATE",), append_only(), advice)
+    return Database(
+        engine,
+        str(path),
+        reading=("BEGIN",),
+        writing=("BEGIN IMMEDIATE",),
+        creating=(),
+        append_only=append_only(),
+        insert=insert,
+        advice=advice,
+    )
 
 
 def append_only() -> tuple[str, ...]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
-from tuilabel.labels.store import schema, sqlite
+from tuilabel.labels.store import postgresql, schema, sqlite
+from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
 from tuilabel.labels.store.database import Database
 
@@ -22,9 +22,9 @@ BEGINNING = Cursor()
 
 
 class LabelStore:
-    """Events, class changes and rounds on disk. Rows are only added: SQLite itself refuses to change or delete one.
+    """Events, class changes and rounds on disk. Rows are only added: the database refuses to change or delete one.
 
-    Create it with `open`. Safe to use from several threads.
+    Create it with `open` or `connect`. Safe to use from several threads.
     """
 
     def __init__(self, database: Database) -> None:
@@ -55,10 +55,25 @@ class LabelStore:
         return cls._prepared(sqlite.copy_of_file(path))
 
     @classmethod
-    def _prepared(cls, database: Database) -> LabelStore:
+    def connect(cls, address: ServerAddress, *, create: bool = True) -> LabelStore:
+        """Open the store in the PostgreSQL database at `address`.
+
+        Parameters
+        ----------
+        create : whether to create it if it is missing, and to add what one of an older format lacks.
+
+        Raises
+        ------
+        TuilabelError : if the database cannot be reached, read or written, there is no store and none is to be created,
+            or it is of a newer format.
+        """
+        return cls._prepared(postgresql.connect(address), create=create)
+
+    @classmethod
+    def _prepared(cls, database: Database, *, create: bool = True) -> LabelStore:
         store = cls(database)
         try:
-            store._prepare()
+            store._prepare(create)
         except BaseException:
             database.engine.dispose()
             raise
@@ -95,13 +110,18 @@ class LabelStore:
             return [stored[change.key] for change in changes]
 
     def add_round(self, row: Round) -> None:
-        """Write a round with its items; raises `TuilabelError` if it cannot be written."""
+        """Write a round with its items, once; raises `TuilabelError` if it cannot be written."""
+        values, table = schema.row_from(row), schema.rounds
+        same = (table.c[name].is_not_distinct_from(values[name]) for name in ("asked_at", "number", "session"))
         with self.writing() as connection:
-            values = {name: value for name, value in asdict(row).items() if name != "items"}
-            inserted = connection.execute(sa.insert(schema.rounds), {**values, "asked_at": row.asked_at.isoformat()})
+            if connection.scalar(sa.select(table.c.row).where(*same)) is not None:
+                return  # it was written, and the connection was lost before the answer came
+            inserted = connection.execute(sa.insert(table), values)
             key = inserted.inserted_primary_key
             assert key is not None
-            items = [{"round_row": key[0], "position": k, **asdict(item)} for k, item in enumerate(row.items)]
+            items = [
+                {"round_row": key[0], "position": k, **schema.storable(vars(item))} for k, item in enumerate(row.items)
+            ]
             if items:
                 connection.execute(sa.insert(schema.round_items), items)
 
@@ -153,19 +173,25 @@ class LabelStore:
         """Close the connections."""
         self._database.engine.dispose()
 
-    @staticmethod
-    def _insert(connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _insert(self, connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Write rows, except those whose key is already stored."""
-        connection.execute(sqlite_insert(table).on_conflict_do_nothing(index_elements=["key"]), rows)
+        insert = self._database.insert(table)
+        connection.execute(insert.on_conflict_do_nothing(index_elements=["key"]), rows)
 
-    def _prepare(self) -> None:
+    def _prepare(self, create: bool) -> None:
         with self._begin("open", self._database.reading) as connection:
-            if self._format(connection) == schema.VERSION:
-                return
+            version = self._format(connection)
+        if version == schema.VERSION:
+            return
+        if not create:
+            state = "there are no labels at" if version is None else "an older version of tuilabel wrote"
+            raise TuilabelError(f"{state} {self._database.where}: start `tuilabel label` first")
         with self._begin("open", self._database.writing) as connection:
             version = self._format(connection)  # once more, as another process may have been faster
             if version == schema.VERSION:
                 return
+            for statement in self._database.creating:
+                connection.exec_driver_sql(statement)
             schema.metadata.create_all(connection)
             if version is None:
                 connection.execute(sa.insert(schema.about), {"version": schema.VERSION})
@@ -173,7 +199,7 @@ class LabelStore:
                 _add_columns(connection)
                 connection.execute(sa.update(schema.about), {"version": schema.VERSION})
             for statement in self._database.append_only:
-                connection.execute(sa.text(statement))
+                connection.exec_driver_sql(statement)
 
     def _format(self, connection: sa.Connection) -> int | None:
         """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
@@ -193,10 +219,16 @@ class LabelStore:
                     connection.exec_driver_sql(statement)
                 yield connection
         except sa.exc.SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            reason = _first_reason(str(getattr(error, "orig", None) or error))
             raise TuilabelError(
                 f"cannot {doing} {self._database.where}: {reason}; {self._database.advice(reason)}"
             ) from error
+
+
+def _first_reason(text: str) -> str:
+    """The line of an error that says why; with several addresses of a host there is one for each."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [text]
+    return next((line.removeprefix("- ") for line in lines if line.startswith("- ")), lines[0])
 
 
 def _add_columns(connection: sa.Connection) -> None:

@@ -1,0 +1,127 @@
+"""PostgreSQL as the database of a store: for people on several hosts. Each project has a schema of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from tuilabel.errors import TuilabelError
+from tuilabel.labels.store.address import ServerAddress
+from tuilabel.labels.store.database import Database
+from tuilabel.labels.store.schema import APPEND_ONLY
+
+LOCK = 0x7475696C  # "tuil": the first half of the key of the writers' lock
+CONNECT_TIMEOUT = 5  # seconds
+LOCK_TIMEOUT = 5  # seconds that a writer waits for others
+IDLE_TIMEOUT = 30  # seconds after which the server gives up a transaction whose program was frozen
+
+_SETTINGS = {
+    "client_encoding": "UTF8",
+    "lock_timeout": f"{LOCK_TIMEOUT}s",
+    "idle_in_transaction_session_timeout": f"{IDLE_TIMEOUT}s",
+}
+_KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""Of the network, so that a server that is gone is noticed: 15 s after the last byte that it confirmed."""
+
+
+def connect(address: ServerAddress) -> Database:
+    """The database at an address; it is connected to when it is used.
+
+    Raises
+    ------
+    TuilabelError : if the driver is not installed.
+    """
+    try:
+        import psycopg
+    except ImportError as error:
+        raise TuilabelError(
+            "a store in PostgreSQL needs the package psycopg: install it with `pip install 'tuilabel[postgres]'`"
+        ) from error
+    url = address.url
+    arguments: dict[str, Any] = {
+        "host": url.host,
+        "port": url.port,
+        "user": url.username,
+        "dbname": url.database,
+        "password": address.password,
+        "application_name": "tuilabel",
+        "connect_timeout": CONNECT_TIMEOUT,
+        **_KEEPALIVES,
+        **url.query,
+    }
+
+    def open_connection() -> psycopg.Connection[Any]:
+        """Connect without SQLAlchemy's help, which so never knows the password."""
+        connection = psycopg.connect(**{key: value for key, value in arguments.items() if value is not None})
+        encoding = connection.info.parameter_status("server_encoding")
+        try:
+            if encoding != "UTF8":
+                raise TuilabelError(
+                    f"cannot open {address}: its encoding is {encoding}, which has no room for every name; create a "
+                    "database with `createdb --encoding UTF8 --template template0`"
+                )
+            for name, value in {**_SETTINGS, "search_path": address.schema}.items():
+                connection.execute("SELECT set_config(%s, %s, false)", (name, value))
+            # A green tick means that the label is on the server's disk, whatever the database does for others.
+            connection.execute(
+                "SELECT set_config('synchronous_commit', 'on', false) "
+                "WHERE current_setting('synchronous_commit') = 'off'"
+            )
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    engine = sa.create_engine("postgresql+psycopg://", creator=open_connection, pool_pre_ping=True)
+    return Database(
+        engine,
+        str(address),
+        reading=("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
+        writing=(
+            # Each statement sees what was committed before it, so what follows the lock sees all earlier writers.
+            "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
+            # Serial numbers are given when a row is inserted and seen when it is committed: without the lock a reader
+            # could see number 8 before 7 and never come back for it. An advisory lock needs no right on a table.
+            f"SELECT pg_advisory_xact_lock({LOCK}, hashtext('{address.schema}'))",
+        ),
+        creating=(f"CREATE SCHEMA IF NOT EXISTS {address.schema}",),
+        append_only=_append_only(),
+        insert=insert,
+        advice=advice,
+    )
+
+
+def _append_only() -> tuple[str, ...]:
+    """Statements that make PostgreSQL refuse to change, delete or truncate."""
+    function = (
+        "CREATE OR REPLACE FUNCTION never_changed() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'labels are never changed, only added to'; END $$"
+    )
+    return (
+        function,
+        *(
+            f"CREATE OR REPLACE TRIGGER {table}_never_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION never_changed()"
+            for table in APPEND_ONLY
+        ),
+    )
+
+
+def advice(reason: str) -> str:
+    """What to do about an error of PostgreSQL, by its words."""
+    advice_for = {
+        "password": "put the right password into the variable PGPASSWORD or the file ~/.pgpass (mode 600)",
+        "pg_hba.conf": "ask the owner of the server to let you in",
+        "lock timeout": "another program has been writing for long; it is tried again",
+        "permission denied": "ask the owner of the database for that right, see docs/stores.md",
+        "read-only": "use the server that takes changes",
+        "No space left": "make room on the disk of the server",
+        "too many": "raise max_connections of the server, or quit other programs that use it",
+        "does not exist": "create it, see docs/stores.md",
+        "syntax error at or near": "use PostgreSQL 14 or newer",
+        "service": "look into ~/.pg_service.conf",
+    }
+    return next((text for words, text in advice_for.items() if words in reason), "check that the server can be reached")
