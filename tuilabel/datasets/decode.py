@@ -26,6 +26,7 @@ from PIL import (
 from PIL.JpegImagePlugin import JpegImageFile
 
 from tuilabel.datasets.pixels import PixelRange
+from tuilabel.extras import how_to_install
 
 MAX_PIXELS = 100_000_000
 """Maximum number of decoded pixels; a JPEG may be decoded at a half, a quarter or an eighth of its size."""
@@ -194,7 +195,7 @@ def _opened_heic(data: bytes) -> Image.Image:
     try:
         from pillow_heif import HeifImageFile
     except ImportError as error:
-        raise DecodeError("HEIC, which needs a package: pip install 'tuilabel[heic]'") from error
+        raise DecodeError(f"HEIC, which needs a package: {how_to_install('pillow_heif')}") from error
     opened: Image.Image = HeifImageFile(io.BytesIO(data))  # type: ignore[no-untyped-call]
     return opened
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import warnings
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from tuilabel.deploy.card import ModelCard
 from tuilabel.deploy.integers import store_integers
 from tuilabel.errors import TuilabelError, unknown_name
+from tuilabel.extras import how_to_install, is_installed
 from tuilabel.files import atomic_write
 
 if TYPE_CHECKING:
@@ -63,9 +63,9 @@ def check_format(file_format: str) -> None:
     """
     if file_format not in FORMATS:
         raise unknown_name("format", file_format, FORMATS)
-    missing = [name for name in ONNX_PACKAGES if file_format == "onnx" and importlib.util.find_spec(name) is None]
+    missing = [name for name in ONNX_PACKAGES if file_format == "onnx" and not is_installed(name)]
     if missing:
-        raise TuilabelError(f"ONNX needs {', '.join(missing)}: install them with `pip install 'tuilabel[onnx]'`")
+        raise TuilabelError(f"ONNX needs {', '.join(missing)}: {how_to_install(missing[0])}")
 
 
 def write_model(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.extras import require
 from tuilabel.files import atomic_write
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def check_out(out: Path, force: bool, suffixes: Iterable[str] = SUFFIXES) -> Non
     Raises
     ------
     UsageError : if its suffix is not one of `suffixes`.
-    TuilabelError : if it already exists and `force` is not set, or is a directory.
+    TuilabelError : if it already exists and `force` is not set, is a directory, or needs a package that is not
+        installed.
     """
     allowed = tuple(suffixes)
     if out.suffix.lower() not in allowed:
@@ -70,6 +72,8 @@ def check_out(out: Path, force: bool, suffixes: Iterable[str] = SUFFIXES) -> Non
         raise TuilabelError(f"{out} is a directory: name a file in it")
     if out.exists() and not force:
         raise TuilabelError(f"{out} already exists: pass `force=True` to overwrite it, or choose another name")
+    if out.suffix.lower() == ".parquet":
+        require("pyarrow", "writing Parquet files")
 
 
 @contextmanager

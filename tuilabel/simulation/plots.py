@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.errors import UsageError
+from tuilabel.extras import require
 from tuilabel.files import atomic_write
 from tuilabel.simulation.run import Run
 from tuilabel.simulation.summary import COUNTS, curve
@@ -23,11 +24,18 @@ LOG_FROM = 15  # the axis of labels is logarithmic if it ends at so many times i
 
 
 def check_plot_file(path: Path) -> None:
-    """Raise `UsageError` if the file type of `path` is not one of `SUFFIXES`."""
+    """Check that a plot can be written to `path`.
+
+    Raises
+    ------
+    UsageError : if its file type is not one of `SUFFIXES`.
+    TuilabelError : if matplotlib is not installed.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"plot must be a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file, got {path}", parameter="plot"
         )
+    require("matplotlib", "a plot")
 
 
 def mean_curves(runs: Sequence[Run]) -> dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -25,7 +25,9 @@ from tuilabel.datasets.sources.layout import Splits
 from tuilabel.datasets.sources.tables import LABELS, PATHS, position
 from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError
+from tuilabel.extras import require
 
+READING = "reading Parquet files"
 _ROWS = 64  # images in memory at a time
 
 
@@ -106,6 +108,7 @@ class ParquetImages:
 
 def holds_images(ref: FileRef) -> bool:
     """Whether a file is a Parquet file with images in it; False if it cannot be read."""
+    require("pyarrow", READING)
     from pyarrow import parquet
 
     try:
@@ -146,6 +149,7 @@ def named(value: object, names: Sequence[str]) -> object:
 
 def _paths_and_labels(ref: FileRef) -> tuple[list[str], list[str | None]]:
     """The path and the class of every row; empty paths where there are none."""
+    require("pyarrow", READING)
     from pyarrow import ArrowInvalid, parquet, types
 
     with ref.open() as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tuilabel.errors import pluralize
+from tuilabel.extras import how_to_install
 
 # What lies beside images without being one. A start does not mention these; `stats --problems` does.
 _BESIDE = frozenset(
@@ -14,7 +15,7 @@ _BESIDE = frozenset(
         "license", "xmp", "thm", "lnk", "url", "parquet", "cls", "names", "yolo",
     )
 )  # fmt: skip
-_HINTS = dict.fromkeys(("heic", "heif", "hif"), "to read them: pip install 'tuilabel[heic]'")
+_HINTS = dict.fromkeys(("heic", "heif", "hif"), f"to read them: {how_to_install('pillow_heif')}")
 _SHOWN = 6  # suffixes in a line
 _LONGEST = 12  # characters of what still is a suffix
 _MOST = 200  # different suffixes that are counted

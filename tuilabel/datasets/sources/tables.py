@@ -15,6 +15,7 @@ from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.layout import are_splits
 from tuilabel.datasets.sources.texts import class_text, classes_in, text_of
 from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.extras import require
 
 TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
@@ -345,6 +346,7 @@ def _json_lines(ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Recor
 
 
 def _parquet(_ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Record]:
+    require("pyarrow", "reading Parquet files")
     from pyarrow import ArrowInvalid, parquet  # takes 0.1 s, and is rarely needed
 
     from tuilabel.datasets.sources.parquets import class_names, image_column, named

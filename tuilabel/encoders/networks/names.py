@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from tuilabel.errors import UsageError, unknown_name
+from tuilabel.extras import how_to_install, is_installed
 from tuilabel.user_code import is_module
 
 BUNDLED = "efficientnet_lite2"
@@ -63,8 +63,8 @@ def parse_name(name: str) -> NetworkName:
             return NetworkName("function", name)
         raise unknown_name("encoder", name, (*NETWORKS, *FORMS))
     package = PROVIDERS[provider]
-    if find_spec(package) is None:
-        raise UsageError(f"the encoder {name!r} needs the package {package}: pip install 'tuilabel[encoders]'")
+    if not is_installed(package):
+        raise UsageError(f"the encoder {name!r} needs the package {package}: {how_to_install(package)}")
     model, at, file = model.partition("@")
     if not at:
         return NetworkName(provider, model)

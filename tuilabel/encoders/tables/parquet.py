@@ -22,6 +22,7 @@ from tuilabel.encoders.tables.base import (
     pick_vectors,
 )
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.extras import require
 from tuilabel.files import open_file
 
 
@@ -84,6 +85,7 @@ class ParquetFile(TableFile):
     @contextmanager
     def _parquet(path: Path) -> Iterator[tuple[Any, Any]]:
         """The open file, and pyarrow, which takes 0.1 s to import and is rarely needed."""
+        require("pyarrow", "reading Parquet files")
         import pyarrow as pa
         from pyarrow import parquet
 

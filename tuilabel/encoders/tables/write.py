@@ -12,17 +12,26 @@ from numpy.typing import NDArray
 
 from tuilabel.encoders.tables.base import CHUNK
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.extras import require
 from tuilabel.files import atomic_write
 
 SUFFIXES = (".npy", ".npz", ".parquet")
 
 
 def check_table_path(path: Path) -> None:
-    """Check the name of a table to be written; raises `UsageError` for another suffix, `TuilabelError` for a folder."""
+    """Check that a table can be written to `path`, before any work is done.
+
+    Raises
+    ------
+    UsageError : if its suffix is not one of `SUFFIXES`.
+    TuilabelError : if it is a directory, or the package that writes it is not installed.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UsageError(f"cannot tell the format of {path}: its name must end in {', '.join(SUFFIXES)}")
     if path.is_dir():
         raise TuilabelError(f"{path} is a directory: name a file in it")
+    if path.suffix.lower() == ".parquet":
+        require("pyarrow", "writing Parquet files")
 
 
 def write_with_keys(path: Path, ids: Sequence[str], paths: Sequence[str], parts: Sequence[NDArray[np.float32]]) -> None:

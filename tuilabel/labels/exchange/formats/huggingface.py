@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.extras import require
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, marks
 from tuilabel.labels.exchange.formats.imagefolder import read_imagefolder
@@ -56,6 +57,7 @@ def write_huggingface(
 def _write_metadata(
     path: Path, images: Sequence[tuple[str, LabelRow]], names: Sequence[str], *, has_marks: bool
 ) -> None:
+    require("pyarrow", "writing Hugging Face folders")
     import pyarrow as pa
     from pyarrow import parquet
 

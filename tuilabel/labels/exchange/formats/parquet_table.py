@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuilabel.datasets.item_files import ItemFiles
+from tuilabel.extras import require
 from tuilabel.files import atomic_write
 from tuilabel.labels.exchange.base import ExportOptions, Format, WriteResult
 from tuilabel.labels.exchange.rows import LabelRow
@@ -21,6 +22,7 @@ def write_parquet(
     rows: Iterable[LabelRow], classes: Sequence[str], _files: ItemFiles, out: Path, options: ExportOptions
 ) -> WriteResult:
     """Write the columns of `csv` with their types: text, a time in UTC, double, float."""
+    require("pyarrow", "writing Parquet files")
     import pyarrow as pa
     from pyarrow import parquet
 
