@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 import pyte
 
 TUILABEL = (sys.executable, "-m", "tuilabel")
@@ -174,6 +175,21 @@ class Terminal:
             assert time.perf_counter() - begin < seconds, f"does not end; the screen:\n{self.text}"
             self.read(0.05)
         return self.exit_code
+
+    def wait_until_stuck(self) -> None:
+        """Read nothing until the program gets on no more, as it waits for its output to be read."""
+        process, used = psutil.Process(self.pid), -1.0
+        while (now := sum(process.cpu_times()[:2])) != used:
+            used = now
+            time.sleep(0.5)
+
+    def wait_for_exit_unread(self, seconds: float = 30) -> None:
+        """Wait for the program to end without reading what it writes."""
+        begin = time.perf_counter()
+        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            assert time.perf_counter() - begin < seconds, "does not end"
+            time.sleep(0.05)
+        self.exit_code = os.waitstatus_to_exitcode(ended[1])
 
     def settle(self, still: float = 0.2) -> None:
         """Read until there was no output for `still` seconds."""

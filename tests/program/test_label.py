@@ -180,6 +180,20 @@ def test_every_label_survives_the_end_of_the_terminal(tiny: Tiny, tmp_path: Path
         assert "7 labels in fashion-mnist.tuilabel" in terminal.text
 
 
+@pytest.mark.parametrize("how", [signal.SIGHUP, signal.SIGTERM])
+def test_a_session_ends_though_its_terminal_reads_nothing(tiny: Tiny, tmp_path: Path, how: signal.Signals) -> None:
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for(IMAGES, FIRST_START)
+        terminal.type("1")
+        terminal.wait_for(r"\b1 of 300 labelled")
+        terminal.type("\x14" * 60)  # Ctrl+T: far more output than the terminal keeps unread
+        terminal.wait_until_stuck()
+        os.kill(terminal.pid, how)
+        terminal.wait_for_exit_unread()
+    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+        terminal.wait_for(r"\b1 of 300 labelled", FIRST_START)
+
+
 def test_a_killed_trainer_is_restarted_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
     with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)

@@ -30,6 +30,10 @@ NEEDED = [
     ("textual.drivers.web_driver", "WebDriver.run_input_thread", ["self"]),
     ("textual.drivers.web_driver", "WebDriver._on_meta", ["self", "packet_type", "payload"]),
     ("textual.drivers._byte_stream", "ByteStream.feed", ["self", "data"]),
+    ("textual.drivers.linux_driver", "WriterThread", ["file"]),
+    ("textual.drivers.linux_driver", "WriterThread.write", ["self", "text"]),
+    ("textual.drivers.linux_driver", "WriterThread.run", ["self"]),
+    ("textual.drivers.linux_driver", "WriterThread.stop", ["self"]),
 ]
 
 

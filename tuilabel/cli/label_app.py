@@ -67,11 +67,15 @@ class Outcome:
     """What else there is to say about the files, see `ImagePool.remarks`."""
     has_model: bool = False
     """Whether there are labels of two classes, which a model needs."""
+    terminal_gone: bool = False
+    """Whether the terminal has hung up or reads nothing: printing would wait for it for ever."""
     data_dir: Path | None = None
     """Where the images of a built-in dataset are, if that was given."""
 
     def lines(self) -> list[str]:
         """What to print after the screen has closed."""
+        if self.terminal_gone:
+            return []
         accuracy = "" if self.accuracy is None else f", {self.accuracy.source} accuracy {accuracy_text(self.accuracy)}"
         lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
         if self.unsaved:
@@ -306,6 +310,7 @@ def _run(
         exit_code=1 if unsaved else app.return_code or 0,
         problems=opened.pool.n_problems,
         remarks=opened.pool.remarks(),
+        terminal_gone=app.writer is not None and app.writer.gone,
         has_model=sum(n > 0 for n in statistics.class_counts) >= 2,
         data_dir=opened.options.data_dir,
     )

@@ -15,7 +15,10 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.binding import Binding
+from textual.driver import Driver
+from textual.drivers import linux_driver
 from textual.drivers._byte_stream import ByteStream
+from textual.drivers._writer_thread import WriterThread as WriterThread  # for a subclass
 from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import Screen
@@ -37,6 +40,11 @@ def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
     """
     for binding in bindings:
         screen._bindings.key_to_bindings[binding.key] = [binding]
+
+
+def use_writer(writer: type[WriterThread]) -> None:
+    """Write to the terminal with a writer of one's own from now on."""
+    linux_driver.__dict__["WriterThread"] = writer
 
 
 class ScreenUpdate(CompositorUpdate):
@@ -70,6 +78,11 @@ class HookedApp(App[None]):
 
     update_type: type[ScreenUpdate] = ScreenUpdate
     """How updates are written."""
+
+    @property
+    def driver(self) -> Driver | None:
+        """What reads from the terminal and writes to it, while the app runs."""
+        return self._driver
 
     def after_write(self, screen: Screen[object], at: float) -> None:
         """`screen` has been written to the terminal; the write began at `at`, a monotonic time in seconds."""

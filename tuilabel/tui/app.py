@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 from collections.abc import Callable, Iterable
+from types import FrameType
 from typing import ClassVar
 
 from textual import on
@@ -28,6 +29,7 @@ from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.screens.label import LabelScreen
 from tuilabel.tui.state import AppState
 from tuilabel.tui.themes import DARK, LIGHT
+from tuilabel.tui.writer import TerminalWriter
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +100,21 @@ class LabelApp(HookedApp):
         if not self.is_headless:
             gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
         loop = asyncio.get_running_loop()
+
+        def end(_number: int, _frame: FrameType | None) -> None:  # runs even while the terminal keeps the loop waiting
+            if self.writer is not None:
+                self.writer.ending = True
+            loop.call_soon_threadsafe(self.exit)
+
         for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit)
+            signal.signal(number, end)
         if self._review:
             self.label_screen.action_review()
+
+    @property
+    def writer(self) -> TerminalWriter | None:
+        """What writes to the terminal, if there is one."""
+        return getattr(self.driver, "writer", None)
 
     def _remember_theme(self, theme: Theme) -> None:
         self.state.settings["theme"] = theme.name

@@ -16,8 +16,9 @@ from textual.message import Message
 
 from tuilabel.render import PictureSource
 from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
-from tuilabel.tui._textual_internals import WholeSequenceParser
+from tuilabel.tui._textual_internals import WholeSequenceParser, use_writer
 from tuilabel.tui.output import Shown
+from tuilabel.tui.writer import TerminalWriter
 
 ESC = "\x1b"
 TICK = 0.05  # seconds
@@ -37,6 +38,7 @@ class QuietDriver(LinuxDriver):
     def start_application_mode(self) -> None:
         """Begin, or go on after the program was suspended, with an empty screen."""
         self.shown.forget()
+        use_writer(TerminalWriter)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 
     def run_input_thread(self) -> None:
@@ -60,6 +62,11 @@ class QuietDriver(LinuxDriver):
     def write(self, data: str) -> None:
         """Write `data`, after the images that its cells refer to."""
         super().write(self.pictures.pop_escapes() + data)
+
+    @property
+    def writer(self) -> TerminalWriter | None:
+        """What writes to the terminal."""
+        return self._writer_thread if isinstance(self._writer_thread, TerminalWriter) else None
 
     def stop_application_mode(self) -> None:
         """Restore the terminal."""

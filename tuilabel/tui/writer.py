@@ -1,0 +1,89 @@
+"""Writes to the terminal in a thread; a terminal that reads nothing any more keeps nobody from ending the program."""
+
+from __future__ import annotations
+
+import os
+import select
+from threading import Condition
+from time import monotonic
+from typing import IO
+
+from tuilabel.tui._textual_internals import WriterThread
+
+MOST_WAITING = 30  # writes; then the screen waits, and what changes meanwhile is written at once
+GRACE = 2.0  # seconds for which a program that is to end waits for a terminal that takes nothing
+TICK = 0.1  # seconds
+
+
+class TerminalWriter(WriterThread):
+    """Takes the place of Textual's writer, which blocks for as long as the terminal does not read.
+
+    It writes without blocking through a description of the terminal of its own: the program's is shared with the shell.
+
+    Attributes
+    ----------
+    ending : whether the program is to end; may be set anywhere, also in a signal handler.
+    gone : whether the terminal has hung up, or has read nothing for too long while the program was to end. What is
+        written then is dropped.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        super().__init__(file)
+        self.ending = self.gone = False
+        self._changed = Condition()
+        self._waiting: list[str] = []
+        self._stopping = False
+        self._terminal = _own_description(file.fileno())
+
+    def write(self, text: str) -> None:
+        """Queue `text`; waits while the terminal is far behind."""
+        with self._changed:
+            while len(self._waiting) >= MOST_WAITING and not self.gone:
+                self._changed.wait(TICK)  # in pieces, so that signals are handled
+            self._waiting.append(text)
+            self._changed.notify_all()
+
+    def run(self) -> None:
+        """Write what is queued, until `stop`."""
+        try:
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._waiting or self._stopping)
+                    texts = list(self._waiting)
+                if not texts:
+                    return
+                self._send("".join(texts).encode(errors="replace"))
+                with self._changed:
+                    del self._waiting[: len(texts)]
+                    self._changed.notify_all()
+        finally:
+            os.close(self._terminal)
+
+    def stop(self) -> None:
+        """Write what is left, as far as the terminal takes it, and end the thread."""
+        self.ending = True
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self.join()
+
+    def _send(self, data: bytes) -> None:
+        rest, taken_at = memoryview(data), monotonic()
+        while rest and not self.gone:
+            try:
+                if select.select([], [self._terminal], [], TICK)[1]:
+                    rest = rest[os.write(self._terminal, rest[: select.PIPE_BUF]) :]
+                    taken_at = monotonic()
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.gone = True  # it has hung up
+            if self.ending and monotonic() - taken_at > GRACE:
+                self.gone = True
+
+
+def _own_description(fd: int) -> int:
+    try:
+        return os.open(os.ttyname(fd), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+    except OSError:  # it has no name here, as in some containers, or is no terminal
+        return os.dup(fd)
