@@ -15,12 +15,19 @@ from tuilabel.tui.mailbox import Mailbox
 from tuilabel.tui.state import AppState
 
 
+class NothingUnsaved(set[str]):
+    """No answer is ever waiting for the disk."""
+
+    def update(self, *_: object) -> None:
+        pass
+
+
 @pytest.fixture
 def make_app(toy: Toy, make_session: SessionMaker) -> AppMaker:
     """An app over a session with the inline trainer; the session's answers are saved at once."""
 
     def make(session: LabellingSession | None = None, **options: object) -> LabelApp:
-        return LabelApp(AppState(session or make_session(toy, **options)), Mailbox())
+        return LabelApp(AppState(session or make_session(toy, **options), unsaved=NothingUnsaved()), Mailbox())
 
     return make
 

@@ -17,6 +17,7 @@ from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
 from tuilabel.tui.app import LabelApp
 from tuilabel.tui.mailbox import Saved, SaveFailed
+from tuilabel.tui.state import ASCII_TICKS
 
 
 def status(app: LabelApp) -> str:
@@ -31,6 +32,24 @@ def deliver(app: LabelApp, message: Message) -> None:
 
 def focused(app: LabelApp) -> int:
     return app.label_screen.focused_item
+
+
+async def test_an_answer_that_is_on_disk_has_another_shape(make_app: AppMaker) -> None:
+    app = make_app()
+    app.state.unsaved = set()
+    async with running(app) as pilot:
+        await pilot.press("b")
+        await pilot.pause()
+        assert "○ b" in screen_text(app)
+        assert "✓" not in screen_text(app)
+        app.mailbox.put(Saved(tuple(app.state.unsaved)))
+        await pilot.pause()
+        assert "✓ b" in screen_text(app)
+        assert "○" not in screen_text(app)
+        app.state.ticks = ASCII_TICKS
+        await pilot.press("c")
+        await pilot.pause()
+        assert "~ c" in screen_text(app)
 
 
 async def press_many(pilot: Pilot[None], app: LabelApp, toy: Toy, n: int) -> None:

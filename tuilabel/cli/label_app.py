@@ -241,6 +241,15 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
+def _can_print(text: str) -> bool:
+    """Whether the terminal's encoding has these characters."""
+    try:
+        text.encode(getattr(sys.__stderr__, "encoding", None) or "ascii")  # which Textual writes to
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _renderer(terminal: TerminalInfo, images: str) -> Renderer:
     return get_renderer(
         terminal.blocks if images == "blocks" else images,
@@ -266,7 +275,7 @@ def _run(
         from tuilabel.tui.actions import with_user_keys
         from tuilabel.tui.app import LabelApp  # only now: the trainer starts while Textual loads
         from tuilabel.tui.driver import quiet_driver, use_colours
-        from tuilabel.tui.state import AUTO, AppState
+        from tuilabel.tui.state import ASCII_TICKS, AUTO, TICKS, AppState
 
         terminal = detect(screen.images, screen.colour, probe.replies)
         use_colours(terminal)
@@ -279,6 +288,7 @@ def _run(
             pictures,
             ClassKeys({ids[name]: key for name, key in class_keys.items() if name in ids}, used=bool(session.standing)),
             guideline=_guideline(opened.project, screen.guideline),
+            ticks=TICKS if _can_print("".join(TICKS)) else ASCII_TICKS,
             settings=chosen,
             save_class_keys=partial(_save_class_keys, opened.project),
             detected=terminal.images,

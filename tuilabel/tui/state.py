@@ -37,6 +37,8 @@ THUMBNAILS = 2048  # kept in their proportions
 SAMPLE = 50  # images whose size is looked at
 PAGE_SIZE = 20  # of photographs that are shown many at once
 AUTO = "auto"
+TICKS, ASCII_TICKS = ("✓", "○"), ("+", "~")
+"""What stands before an answer that is on disk, and before one that is not yet: they differ without colours too."""
 
 
 @dataclass
@@ -49,6 +51,8 @@ class AppState:
     class_keys: ClassKeys = field(default_factory=ClassKeys)
     unsaved: set[str] = field(default_factory=set)
     """Keys of events that are not yet on disk."""
+    ticks: tuple[str, str] = TICKS
+    """`TICKS`, or `ASCII_TICKS` where the terminal has no others."""
     settings: dict[str, Any] = field(default_factory=dict)
     """What the user has chosen on the screen; the project remembers it."""
     guideline: Path | None = None
@@ -61,6 +65,10 @@ class AppState:
     """Draws images in one of the ways, on this terminal."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
+
+    def tick(self, event_key: str) -> str:
+        """What stands before an answer."""
+        return self.ticks[event_key in self.unsaved]
 
     @cached_property
     def thumbnail(self) -> Callable[[int], NDArray[np.uint8]]:

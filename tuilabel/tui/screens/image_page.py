@@ -134,7 +134,7 @@ class ImagePageScreen(Screen[bool]):
         flag = " ⚑" if self.session.flag_on(index) else ""
         match event.kind:
             case "label":
-                return f"✓ {self.named(event.class_name or '')}{flag}{note}", style
+                return f"{self.state.tick(event.key)} {self.named(event.class_name or '')}{flag}{note}", style
             case "skip":
                 return f"skipped{flag}{note}", "aside"
             case _:

@@ -222,7 +222,7 @@ class LargeView(Horizontal):
             return GridCell(index, "near copy" if near else "unlabelled", "prediction", selected)
         if event.class_name is None:
             return GridCell(index, mark + ("skipped" if event.kind == "skip" else "flagged"), "aside")
-        return GridCell(index, f"{mark}✓ {event.class_name}", "saved")
+        return GridCell(index, f"{mark}{self._state.tick(event.key)} {event.class_name}", "saved")
 
     def _part(self) -> NDArray[np.uint8]:
         """The part of the image that is shown: it fills the room, at 2^zoom times the size of the whole image."""
