@@ -18,8 +18,10 @@ from tuilabel.project.options import ModelOptions, SessionOptions
 from tuilabel.session import LabellingSession
 
 
-def open_project(directory: Path, dataset: str = "mnist", named: tuple[str, ...] | None = None) -> Project:
-    return Project.open(directory, dataset, "f" * 32, ("a", "b"), named)
+def open_project(
+    directory: Path, dataset: str = "mnist", named: tuple[str, ...] | None = None, store: str | None = None
+) -> Project:
+    return Project.open(directory, dataset, "f" * 32, ("a", "b"), named, store=store)
 
 
 def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: bool = True) -> ModelOptions:

@@ -12,7 +12,7 @@ from tuilabel.errors import TuilabelError, UsageError, unknown_name
 from tuilabel.files import config_file
 
 ALL = "all"
-REMEMBERED = frozenset({"encoder", "checkpoint", "latents", "learner", "strategy", "seed"})
+REMEMBERED = frozenset({"encoder", "checkpoint", "latents", "learner", "strategy", "seed", "store"})
 """Parameters that a project remembers: a default of them is for new projects."""
 OLD_PROJECTS = frozenset({"review", "stats", "predict", "export", "import"})
 """Commands that take these from the project, unless a default is given for the command itself."""

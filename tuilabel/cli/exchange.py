@@ -23,6 +23,7 @@ from tuilabel.cli.options import (
     ProjectDir,
     ProjectEncoder,
     Quiet,
+    Store,
     note,
     print_json,
 )
@@ -134,6 +135,7 @@ def import_(
     source: Annotated[Path, typer.Argument(metavar="FILE_OR_FOLDER", help="The labels to import.")],
     dataset: ProjectDataset = None,
     project: ProjectDir = None,
+    store: Store = None,
     file_format: Annotated[
         str,
         typer.Option(
@@ -176,6 +178,7 @@ def import_(
         options=ImportOptions(path_column, label_column),
         on_conflict=on_conflict,
         apply=apply,
+        store=store,
         note=note,
     )
     if as_json:

@@ -119,6 +119,15 @@ Unlocked = Annotated[
 TakeOver = Annotated[
     bool, typer.Option("--take-over", help="Take the project from a session that is gone, with its host, say.")
 ]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Keep the labels of a new project in PostgreSQL: postgresql://HOST/DATABASE?schema=NAME. Default: "
+        "TUILABEL_STORE, which may have a password, or the project directory.",
+    ),
+]
 Images = Annotated[
     str,
     typer.Option(

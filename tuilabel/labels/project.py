@@ -16,7 +16,8 @@ from tuilabel.files import share
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.lock import ProjectLock
 from tuilabel.labels.settings_file import read_settings, write_settings
-from tuilabel.labels.store import LabelStore
+from tuilabel.labels.store import LabelStore, NoLabels, ServerAddress
+from tuilabel.labels.store.address import from_environment as address_of_environment
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Project:
     """Where the images of the source really were, see `DatasetRef.place`; None if an old project did not note it."""
     moved_from: tuple[str, ...] = ()
     """Earlier locations of the images."""
+    server: ServerAddress | None = None
+    """Where the labels are kept; None for the project's directory."""
     lock: ProjectLock | None = None
     """Held while the project is open; None if it is only read."""
     _writing: Lock = field(default_factory=Lock, compare=False, repr=False)
@@ -39,15 +42,30 @@ class Project:
 
     @property
     def store(self) -> Path:
-        """The path of the label store."""
+        """The path of the label store, where it is not on a server."""
         return self.directory / "labels.db"
+
+    @property
+    def where(self) -> str:
+        """Where the labels are kept, for messages."""
+        return str(self.server or self.store)
 
     def open_store(self) -> LabelStore:
         """Open the label store to read and write it; raises `TuilabelError` if that cannot be."""
+        if self.server is not None:
+            return LabelStore.connect(self.server.with_password_of_environment())
         return LabelStore.open(self.store)
 
     def read_store(self) -> LabelStore:
-        """The label store as it is now, to be read; raises `TuilabelError` if that cannot be."""
+        """The label store as it is now, to be read.
+
+        Raises
+        ------
+        NoLabels : if there is none yet.
+        TuilabelError : if it cannot be read.
+        """
+        if self.server is not None:
+            return LabelStore.connect(self.server.with_password_of_environment(), create=False)
         return LabelStore.read(self.store)
 
     @property
@@ -98,6 +116,7 @@ class Project:
         *,
         moved: bool = False,
         model: Mapping[str, Any] | None = None,
+        store: str | None = None,
         exclusive: bool = True,
         allow_unlocked: bool = False,
         take_over: bool = False,
@@ -113,11 +132,13 @@ class Project:
         classes : the classes to use, if given. For an existing project, new classes may follow its own; a name that was
             renamed or merged while labelling means the class that it became.
         model : how the model is made, to be remembered; see `remember`.
+        store : the address of a server that keeps the labels, see `ServerAddress`; by default the project's directory
+            keeps them, or the server in the variable TUILABEL_STORE. An existing project must not be given another one.
         exclusive, allow_unlocked, take_over : see `ProjectLock.take`.
 
         Raises
         ------
-        UsageError : if `classes` contradicts the project's classes.
+        UsageError : if `classes` contradicts the project's classes, or `store` is no address or another one.
         TuilabelError : if the directory belongs to other images, is in use or cannot be written.
         """
         settings = directory / "settings.toml"
@@ -126,18 +147,23 @@ class Project:
                 f"the project {directory} may only be read, as `tuilabel stats`, `predict` and `export` do: copy it, "
                 "and pass the copy as `project`"
             )
+        server = server_of(directory, store)
+        if server is not None and not settings.exists():
+            LabelStore.connect(server).close()  # before there is a directory that says so
         _create_directory(directory)
         names, images = tuple(classes or dataset_classes), source or DatasetRef(dataset)
         lock = ProjectLock.take(directory, exclusive=exclusive, allow_unlocked=allow_unlocked, take_over=take_over)
-        project = cls(directory, dataset, names, images, lock=lock)
+        project = cls(directory, dataset, names, images, server=server, lock=lock)
         try:
             saved = read_settings(settings) if settings.exists() else None
             if saved is not None:
                 before = _project_of(directory, saved)
                 if not moved and not before.is_at(project.source):
                     raise before.is_of_others(project.source)
-                project.classes = _classes_of_existing(project, saved, classes)
                 project.moved_from = before.moved_from
+                _check_same_store(before, server)
+                project.server = before.server
+                project.classes = _classes_of_existing(project, saved, classes)
                 if moved:
                     elsewhere = (*before.moved_from, before.source.location)
                     project.moved_from = tuple(dict.fromkeys(elsewhere))
@@ -147,6 +173,8 @@ class Project:
                 "fingerprint": fingerprint,
                 "classes": list(project.classes),
             }
+            if project.server is not None:
+                document["store"] = str(project.server)
             if str(project.source) != dataset:
                 document["source"] = str(project.source)
                 document["place"] = None if project.place == project.source.location else project.place
@@ -291,6 +319,23 @@ class Project:
         self.close()
 
 
+def server_of(directory: Path, store: str | None) -> ServerAddress | None:
+    """The server that keeps the labels of a project, as named; for a new one also by the variable TUILABEL_STORE.
+
+    Raises
+    ------
+    UsageError : if it is not an address.
+    """
+    if store is not None:
+        return ServerAddress.parse(store, _name_of(directory)).with_password_of_environment()
+    return None if (directory / "settings.toml").exists() else address_of_environment(_name_of(directory))
+
+
+def _name_of(directory: Path) -> str:
+    """The name of a project: that of its directory, without the suffix."""
+    return directory.resolve().name.removesuffix(".tuilabel")
+
+
 def _create_directory(directory: Path) -> None:
     try:
         if not directory.is_dir():
@@ -305,14 +350,19 @@ def _create_directory(directory: Path) -> None:
 def _project_of(directory: Path, saved: Mapping[str, Any]) -> Project:
     source = DatasetRef.parse(saved.get("source", saved["dataset"]))
     place = saved.get("place", source.place if "source" in saved or source.is_builtin else None)
-    return Project(
+    project = Project(
         directory, saved["dataset"], tuple(saved["classes"]), source, place, tuple(saved.get("moved-from", ()))
     )
+    if "store" in saved:
+        project.server = ServerAddress.parse(
+            saved["store"], _name_of(directory), named=f"{project.settings_file}: store"
+        )
+    return project
 
 
 def _classes_of_existing(project: Project, saved: Mapping[str, Any], named: Sequence[str] | None) -> tuple[str, ...]:
     """The classes of an existing project, with those that are new."""
-    book = _class_book(project.store)
+    book = _class_book(project)
     before = book.names or tuple(saved["classes"])
     if named is None:
         return before
@@ -325,14 +375,24 @@ def _classes_of_existing(project: Project, saved: Mapping[str, Any], named: Sequ
     return (*before, *new)
 
 
-def _class_book(path: Path) -> ClassBook:
-    if not path.is_file():
+def _class_book(project: Project) -> ClassBook:
+    try:
+        store = project.read_store()
+    except NoLabels:
         return ClassBook()
-    store = LabelStore.open(path)
     try:
         return ClassBook(store.class_changes())
     finally:
         store.close()
+
+
+def _check_same_store(project: Project, named: ServerAddress | None) -> None:
+    """Raises `UsageError` if another store is named than the one that a project has."""
+    if named is not None and named != project.server:
+        raise UsageError(
+            f"the project {project.directory} keeps its labels in {project.where}, not in {named}: "
+            f"`tuilabel move-store '{named}'` moves them"
+        )
 
 
 def _new_classes(book: ClassBook, before: tuple[str, ...], named: Sequence[str]) -> tuple[str, ...] | None:

@@ -17,7 +17,7 @@ def read_settings(settings: Path) -> dict[str, Any]:
     try:
         document = tomllib.loads(_text(settings))
         earlier = document.get("moved-from", [])
-        places = [document.get(key, "") for key in ("source", "place")]
+        places = [document.get(key, "") for key in ("source", "place", "store")]
         texts = [document["dataset"], *places, *document["classes"], *earlier]
         lists = isinstance(document["classes"], list) and isinstance(earlier, list)
         if not lists or not all(isinstance(text, str) for text in texts):

@@ -35,6 +35,7 @@ from tuilabel.labels.exchange.base import OutOfFoldPredictor
 from tuilabel.labels.exchange.import_plan import Conflict, ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.labels.filters import Filter, Subject
+from tuilabel.labels.store import NoLabels
 from tuilabel.learner.base import needs_encoder
 from tuilabel.project.locate import find_project, locate_project, project_images, project_pool
 from tuilabel.project.options import ModelOptions
@@ -253,6 +254,7 @@ def import_labels(
     options: ImportOptions = ImportOptions(),  # noqa: B008 - frozen
     on_conflict: str = "skip",
     apply: bool = False,
+    store: str | None = None,
     note: Note = ignore,
 ) -> ImportSummary:
     """Match the labels of a file or directory with the images of a project and, with `apply`, add them to it.
@@ -267,6 +269,7 @@ def import_labels(
     annotator : who gave the labels; by default the name in the source, such as `label-studio:alice`, or else the
         name of the source, such as `import:labels.csv`.
     on_conflict : `skip` keeps an existing label that differs from the imported one, `replace` replaces it.
+    store : the address of a server that keeps the labels, for a new project; see `Project.open`.
 
     Raises
     ------
@@ -295,7 +298,14 @@ def import_labels(
     if apply and plan.events:
         model = None if exists else {"encoder": DEFAULT_ENCODER}
         with Project.open(
-            directory, pool.name, pool.fingerprint, pool.classes, source=images, moved=located.moved, model=model
+            directory,
+            pool.name,
+            pool.fingerprint,
+            pool.classes,
+            source=images,
+            moved=located.moved,
+            model=model,
+            store=store,
         ) as opened:
             plan = _apply(opened, plan_for)
     return ImportSummary(source, detected, directory, pool.name, apply, len(rows), policy, plan)
@@ -314,9 +324,10 @@ def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:
 def _plan_without_lock(directory: Path, plan_for: PlanImport) -> ImportPlan:
     """The plan for the current state of a project, which a session may be using."""
     project = Project.read(directory)
-    if not project.store.is_file():
+    try:
+        store = project.read_store()
+    except NoLabels:
         return plan_for([], [], project.classes)
-    store = project.read_store()
     try:
         return plan_for(store.events(), store.class_changes(), project.classes)
     finally:

@@ -17,6 +17,7 @@ import numpy as np
 from tuilabel.datasets import DatasetLike, DatasetRef, ImagePool, are_same_place, as_ref, open_pool
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.labels import Project
+from tuilabel.labels.store import NoLabels
 from tuilabel.project.progress import Note, OnProgress, ignore
 
 DEFAULT_DATASET = "mnist"
@@ -314,9 +315,10 @@ def _has_images(project: Project, images: DatasetRef, on_progress: OnProgress, *
 
 
 def _labelled_items(project: Project) -> set[str]:
-    if not project.store.is_file():
+    try:
+        store = project.read_store()
+    except NoLabels:
         return set()
-    store = project.read_store()
     try:
         return {event.item for event in store.events()}
     finally:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from tuilabel.datasets import ImagePool, open_pool
@@ -14,6 +15,9 @@ from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.labels.lock import user_name
+from tuilabel.labels.project import server_of
+from tuilabel.labels.store import NoLabels
+from tuilabel.labels.store.address import EXAMPLE
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Message, PoolChanged
@@ -144,6 +148,8 @@ def open_project(
     encoders = recipe.candidates_for(pool, directory) if needs_encoder(recipe.learner) else ()
     for line in (*pool.remarks(), *(line for encoder in encoders for line in encoder.notes(pool))):
         note(line)
+    if located.project is None:
+        _check_images_of_server(directory, options.store, pool, on_progress)
     with Project.open(
         directory,
         pool.name,
@@ -153,6 +159,7 @@ def open_project(
         dataset,
         moved=located.moved,
         model=recipe.settings(),
+        store=options.store,
         allow_unlocked=options.allow_unlocked,
         take_over=options.take_over,
     ) as project:
@@ -233,6 +240,27 @@ def check_session_options(options: SessionOptions) -> None:
     """
     check_dataset(options.dataset)
     check_options(options)
+
+
+def _check_images_of_server(directory: Path, store: str | None, pool: ImagePool, on_progress: OnProgress) -> None:
+    """Raises `TuilabelError` if a new project would share a store with labels of other images."""
+    server = server_of(directory, store)
+    if server is None:
+        return
+    try:
+        labels = LabelStore.connect(server, create=False)
+    except NoLabels:
+        return
+    try:
+        items = {event.item for event in labels.events()}
+    finally:
+        labels.close()
+    pool.read_until_found(items, on_progress)
+    if items and not n_present(pool, items):
+        labelled = pluralize(len(items), "labelled image")
+        raise TuilabelError(
+            f"none of the {labelled} of {server} is in {pool.name}: name another schema, as in {EXAMPLE}"
+        )
 
 
 def _settled(opened: OpenProject) -> Encoder | None:

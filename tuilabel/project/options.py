@@ -50,6 +50,8 @@ class SessionOptions(ModelOptions):
     strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
     batch_size, target : see `LabellingSession`.
     allow_unlocked, take_over : see `ProjectLock.take`.
+    store : the address of a server that keeps the labels, such as `postgresql://HOST/DATABASE`, for a new project; None
+        for the project's directory.
     """
 
     classes: tuple[str, ...] | None = None
@@ -60,3 +62,4 @@ class SessionOptions(ModelOptions):
     only_new: frozenset[str] = frozenset()
     allow_unlocked: bool = False
     take_over: bool = False
+    store: str | None = None

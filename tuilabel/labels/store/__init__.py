@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
+from tuilabel.labels.store.database import NoLabels
 from tuilabel.labels.store.store import LabelStore
 
-__all__ = ["Changes", "Cursor", "LabelStore", "ServerAddress"]
+__all__ = ["Changes", "Cursor", "LabelStore", "NoLabels", "ServerAddress"]

@@ -8,6 +8,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from tuilabel.errors import TuilabelError
+
+
+class NoLabels(TuilabelError):
+    """There is no store yet where one was to be read."""
+
 
 @dataclass(frozen=True)
 class Database:

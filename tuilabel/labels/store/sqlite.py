@@ -13,7 +13,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
 from tuilabel.files import create_file
-from tuilabel.labels.store.database import Database
+from tuilabel.labels.store.database import Database, NoLabels
 from tuilabel.labels.store.schema import APPEND_ONLY
 
 _ROLLBACK: set[Path] = set()
@@ -52,10 +52,11 @@ def copy_of_file(path: Path) -> Database:
 
     Raises
     ------
-    TuilabelError : if there is no such file, or it cannot be read.
+    NoLabels : if there is no such file.
+    TuilabelError : if it cannot be read.
     """
     if not path.is_file():
-        raise TuilabelError(f"there are no labels at {path}: start `tuilabel label` first")
+        raise NoLabels(f"there are no labels at {path}: start `tuilabel label` first")
     try:
         copied = _in_memory(path)
     except (OSError, sqlite3.Error) as error:

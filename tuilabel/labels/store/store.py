@@ -16,7 +16,7 @@ from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import postgresql, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
-from tuilabel.labels.store.database import Database
+from tuilabel.labels.store.database import Database, NoLabels
 
 BEGINNING = Cursor()
 
@@ -64,8 +64,8 @@ class LabelStore:
 
         Raises
         ------
-        TuilabelError : if the database cannot be reached, read or written, there is no store and none is to be created,
-            or it is of a newer format.
+        TuilabelError : if the database cannot be reached, read or written, or it is of a newer format; `NoLabels` if
+            there is no store and none is to be created.
         """
         return cls._prepared(postgresql.connect(address), create=create)
 
@@ -184,8 +184,12 @@ class LabelStore:
         if version == schema.VERSION:
             return
         if not create:
-            state = "there are no labels at" if version is None else "an older version of tuilabel wrote"
-            raise TuilabelError(f"{state} {self._database.where}: start `tuilabel label` first")
+            if version is None:
+                raise NoLabels(f"there are no labels at {self._database.where}: start `tuilabel label` first")
+            raise TuilabelError(
+                f"{self._database.where} is of an older format ({version}): start `tuilabel label`, which brings it "
+                "up to date"
+            )
         with self._begin("open", self._database.writing) as connection:
             version = self._format(connection)  # once more, as another process may have been faster
             if version == schema.VERSION:
