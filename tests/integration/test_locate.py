@@ -18,8 +18,9 @@ from tuilabel.project.encode_dataset import encode_dataset
 from tuilabel.project.exchange import export_labels, import_labels
 from tuilabel.project.file_problems import file_problems
 from tuilabel.project.locate import find_project, locate_project, project_names
+from tuilabel.project.model import open_model
 from tuilabel.project.open_session import open_project, open_session
-from tuilabel.project.options import SessionOptions
+from tuilabel.project.options import ModelOptions, SessionOptions
 from tuilabel.project.statistics import project_statistics
 
 Label = Callable[..., Path]
@@ -196,6 +197,36 @@ def test_a_project_is_found_next_to_its_images(work: Path, label: Label, monkeyp
     assert said == [f"{work / 'shots.tuilabel'} is the project of these images"]
     (work / "shots.tuilabel").rename(work / "kept")
     assert locate_project("../shots").directory == Path("shots.tuilabel")
+
+
+def test_a_project_that_moved_with_its_images_is_found_next_to_them(
+    work: Path, label: Label, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    label(images_in(work / "shots"))
+    (work / "disk").mkdir()
+    for name in ("shots", "shots.tuilabel"):
+        (work / name).rename(work / "disk" / name)
+    said: list[str] = []
+    found = locate_project("disk/shots", note=said.append)
+    assert (found.directory, found.moved) == (work / "disk/shots.tuilabel", True)
+    assert said == [f"{found.directory}: its 2 labelled images moved from {work}/shots to {work}/disk/shots"]
+    images_in(work / "disk/others/shots", seed=5)
+    (work / "disk/shots.tuilabel").rename(work / "disk/others/shots.tuilabel")
+    assert locate_project("disk/others/shots").project is None, "these are other images"
+
+
+def test_two_folders_that_changed_places_are_reported(work: Path, label: Label, tmp_path: Path) -> None:
+    for seed, name in enumerate("ab"):
+        label(images_in(work / name, seed=seed))
+    for old, new in (("a", "t"), ("b", "a"), ("t", "b")):
+        (work / old).rename(work / new)
+    expected = f"none of the 2 labelled images of a.tuilabel is in {work}/a any more"
+    said: list[str] = []
+    import_labels(tmp_path / "labels.csv", "a", note=said.append)
+    assert said[-1].startswith(expected)
+    said.clear()
+    open_model(ModelOptions("a", device="cpu", encoder="pca"), note=said.append)
+    assert any(line.startswith(expected) for line in said)
 
 
 def test_names_keep_letters_of_any_script(work: Path, label: Label) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -13,6 +14,7 @@ from tuilabel.cli.config import user_defaults
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import config_file
 
+_WITH_OUT = ("simulate", "thesis")  # commands that write their document to `--out FILE`
 _QUOTED = re.compile(r"`(?P<name>[a-z][a-z0-9_]*)(?:=(?P<value>[^`]*))?`")
 
 
@@ -22,6 +24,14 @@ Parameter = Any
 
 class CommandGroup(TyperGroup):
     """The group of all commands; errors raised by a command are reworded to name its options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the command line; raises `UsageError` for `--json FILE`, which earlier versions had."""
+        for option, value in pairwise(args):
+            if args[0] in _WITH_OUT and option == "--json" and value.lower().endswith(".json"):
+                raise UsageError(f"--json takes no file, it prints to stdout: to write one, pass `--out {value}`")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; raises `TuilabelError` with a message that names options.

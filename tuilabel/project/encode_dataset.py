@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 from tuilabel.datasets import DatasetLike, DatasetRef, as_ref, open_pool
@@ -14,11 +13,10 @@ from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.tables.encoder import write_table
 from tuilabel.encoders.tables.write import check_table_path
 from tuilabel.encoders.titles import title_of
-from tuilabel.errors import TuilabelError, pluralize
+from tuilabel.errors import TuilabelError
+from tuilabel.project.file_problems import unread_lines
 from tuilabel.project.locate import locate_project
 from tuilabel.project.progress import Note, OnProgress, ignore
-
-LIST_PROBLEMS = "tuilabel stats {dataset} --problems"
 
 
 @dataclass(frozen=True)
@@ -93,11 +91,8 @@ def encode_dataset(
         raise TuilabelError(f"no VAE for {space.name} yet: train it with `{command}`, or pass `encoder='pca'`")
     if encoder == AUTO and not space.is_builtin and latents is None:
         note(f"encoder auto: {title_of(chosen.name)}, by the look of the images")
-    for line in (*pool.remarks(), *chosen.notes(space)):
+    for line in (*unread_lines(pool, ref.location), *chosen.notes(space)):
         note(line)
-    if pool.n_problems:
-        command = LIST_PROBLEMS.format(dataset=quote(ref.location))
-        note(f"{pluralize(pool.n_problems, 'file')} cannot be used: `{command}` lists them")
     chosen.fetch(partial(on_progress, DOWNLOADING))
     progress = partial(on_progress, "encoding")
     if reference is None:

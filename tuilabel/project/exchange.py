@@ -37,7 +37,8 @@ from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.labels.filters import Filter, Subject
 from tuilabel.labels.store import NoLabels
 from tuilabel.learner.base import needs_encoder
-from tuilabel.project.locate import find_project, locate_project, project_images, project_pool
+from tuilabel.project.file_problems import unread_lines
+from tuilabel.project.locate import find_project, locate_project, missing_line, project_images, project_pool
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, ignore
 from tuilabel.project.recipe import choose_recipe
@@ -287,14 +288,22 @@ def import_labels(
     if located.project is not None:
         images = project_images(located.project.at(images))
     pool = open_pool(images, data_dir)
+    for line in unread_lines(pool, str(dataset or images.location)):
+        note(line)
     matcher = Matcher(pool, source if source.is_dir() else source.parent)
     matched = [(row, matcher.find(row) if row.has_content else -1) for row in rows]
     name_annotator = partial(_annotator_of, annotator=annotator, file_format=detected, source=source)
 
+    labelled = set[str]()
+
     def plan_for(events: list[Event], changes: list[ClassChange], classes: Sequence[str]) -> ImportPlan:
+        labelled.update(event.item for event in events)
         return plan_import(matched, pool, events, changes, classes, name_annotator, policy)
 
     plan = _plan_without_lock(directory, plan_for) if exists else plan_for([], [], pool.classes)
+    missing = missing_line(directory, images.location, pool, labelled)
+    if missing:
+        note(missing)
     if apply and plan.events:
         model = None if exists else {"encoder": DEFAULT_ENCODER}
         with Project.open(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuilabel.datasets import FileReport, report_files
+from tuilabel.datasets import FileReport, ImagePool, report_files
+from tuilabel.errors import pluralize
 from tuilabel.project.locate import locate_project, project_images
 from tuilabel.project.progress import OnProgress, ignore
 
@@ -29,6 +31,13 @@ class FileProblems:
             ],
             "passed_over": self.report.passed_over,
         }
+
+
+def unread_lines(pool: ImagePool, dataset: str) -> list[str]:
+    """What to say about the files of your own images that are not in the pool."""
+    command = f"tuilabel stats {shlex.quote(dataset)} --problems"
+    problems = [f"{pluralize(pool.n_problems, 'file')} cannot be used: `{command}` lists them"]
+    return [*pool.remarks(), *(problems if pool.n_problems else ())]
 
 
 def file_problems(dataset: str | None, project: Path | None = None, on_progress: OnProgress = ignore) -> FileProblems:

@@ -165,6 +165,18 @@ def n_present(pool: ImagePool, items: Collection[str]) -> int:
     return len(np.setdiff1d(found[found >= 0], pool.gone))
 
 
+def missing_line(directory: Path, location: str, pool: ImagePool, items: Collection[str]) -> str:
+    """What to say if none of the labelled images of a project is where its images are; empty if one is.
+
+    Another folder may have taken their place, or an array is read in another way than by an earlier version.
+    """
+    if not items or n_present(pool, items):
+        return ""
+    labelled = pluralize(len(items), "labelled image")
+    where = f"none of the {labelled} of {directory} is in {location} any more"
+    return f"{where}: they stay in the project; for other images pass another `project`"
+
+
 def project_names(images: DatasetRef) -> list[str]:
     """The names that a project of these images may have, the usual one first: `images`, `b-images`, `a-b-images`."""
     return images.names
@@ -183,7 +195,7 @@ def _search(given: DatasetRef, note: Note, on_progress: OnProgress) -> Located:
     if missing is not None:
         raise missing
     local = not (images.is_builtin or images.is_remote)
-    for project in chain(here, _other_projects(directories)):
+    for project in chain(here, _other_projects(directories), _next_to(images)):
         if local and _is_gone(project) and _has_images(project, images, on_progress):
             note(_moved_line(project, images))
             return Located(project.directory, images, project, moved=True)

@@ -17,7 +17,7 @@ from tuilabel.labels import Project
 from tuilabel.learner.base import Learner, needs_encoder
 from tuilabel.learner.calibrated import CalibratedModel, fit_calibrated
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.project.locate import find_project, project_images
+from tuilabel.project.locate import find_project, missing_line, project_images
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
@@ -79,8 +79,12 @@ def open_model(options: ModelOptions, *, on_progress: OnProgress = ignore, note:
     try:
         pool = open_pool(project_images(project), options.data_dir, on_progress)
         session, request = resume_session(pool, store, project.classes, seed=recipe.seed)
+        items = {event.item for event in store.events()}
     finally:
         store.close()
+    missing = missing_line(project.directory, project.source.location, pool, items)
+    if missing:
+        note(missing)
     if len(np.unique(request.labels)) < 2:  # before anything is encoded
         raise TuilabelError(
             f"{project.directory} has labels of fewer than two classes, too few for a model: "

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import TuilabelError, pluralize
+from tuilabel.errors import TuilabelError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
@@ -24,7 +24,7 @@ from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
-from tuilabel.project.locate import check_dataset, locate_project, n_present, project_images
+from tuilabel.project.locate import check_dataset, locate_project, missing_line, project_images
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
@@ -169,10 +169,9 @@ def open_project(
         try:
             items = {event.item for event in store.events()}
             pool.read_until_found(items, on_progress)
-            if items and not n_present(pool, items):
-                labelled = pluralize(len(items), "labelled image")
-                where = f"none of the {labelled} of {directory} is in {dataset.location} any more"
-                note(f"{where}: for other images pass another `project`")
+            missing = missing_line(directory, dataset.location, pool, items)
+            if missing:
+                note(missing)
             yield OpenProject(options, project, recipe, pool, encoders, store)
         finally:
             store.close()

@@ -239,6 +239,6 @@ def wrong_format(suffix: str) -> ValueError:
 
 def reason_of(error: Exception) -> str:
     """A short reason, printable and on one line."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    text = getattr(error, "strerror", None) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
     text = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return text if len(text) <= 80 else text[:79] + "…"
