@@ -12,7 +12,7 @@ from typing import Any, Literal
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
 from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
@@ -24,7 +24,7 @@ from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.learner.trainer.settings import WorkerSettings
-from tuilabel.project.locate import check_dataset, locate_project, missing_line, project_images
+from tuilabel.project.locate import check_dataset, locate_project, missing_line, n_present, project_images
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
