@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
@@ -237,6 +238,18 @@ def test_a_damaged_library_is_rebuilt(tmp_path: Path) -> None:
     for more in library.folder.glob("index.db-*"):
         more.unlink()
     assert len(pool_of(folder)) == 6
+
+
+@pytest.mark.parametrize("file", ["pool-images.bin", "pool-ids.bin"])
+def test_a_library_that_was_cut_short_is_read_again(tmp_path: Path, file: str) -> None:
+    folder = colour_folder(tmp_path / "cut", each=2)
+    before = pool_of(folder)
+    path = before.library.folder / file
+    images, ids = np.array(before.images), np.array(before.ids)
+    os.truncate(path, path.stat().st_size // 2)
+    again = open_pool(str(folder))
+    assert np.array_equal(again.images, images)
+    assert np.array_equal(again.ids, ids)
 
 
 def test_folders_are_classes_on_request(tmp_path: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual import events
@@ -13,6 +17,7 @@ from textual.pilot import Pilot
 from tests.helpers.app import SIZES, AppMaker, running, screen_text, scripted
 from tests.helpers.sessions import ManualTrainer, SessionMaker, open_session
 from tests.helpers.toy import Toy
+from tuilabel.datasets import ImagePool
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
 from tuilabel.tui.app import LabelApp
@@ -378,6 +383,25 @@ async def test_trainer_failures_are_shown_and_labelling_continues(make_app: AppM
         await pilot.press("a")
         assert app.session.statistics().labelled == 1
         assert app.label_screen._early_keys == 0, "the count starts again"
+
+
+async def test_images_whose_file_was_cut_short_are_reported_and_take_no_labels(
+    toy: Toy, make_app: AppMaker, tmp_path: Path
+) -> None:
+    path = tmp_path / "images.npy"
+    np.save(path, toy.pool.images)
+    pool = ImagePool.from_arrays(np.load(path, mmap_mode="r"), toy.pool.classes)
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, replace(toy, pool=pool)))
+    async with running(app) as pilot:
+        os.truncate(path, 100)
+        app.mailbox.put(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        assert "Cannot show this image" in status(app)
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 0
+        assert "cut short: quit and start again" in status(app)
+        assert app.is_running
 
 
 async def test_ctrl_r_restarts_a_trainer_that_has_given_up(

@@ -63,6 +63,7 @@ def open_pool(
     library = _library(ref, ref.open_source())
     with library.exclusive(wait=reading == "all" or library.shape is None) as acquired:
         if acquired:
+            library.start_over_if_cut_short()
             library.update_listing(on_progress)
             if reading == "first":
                 _read_first(library, on_progress)

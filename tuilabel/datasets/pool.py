@@ -20,6 +20,7 @@ from tuilabel.datasets.array_checks import (
 )
 from tuilabel.datasets.ids import content_ids, fingerprint_of
 from tuilabel.datasets.item_files import ArrayFiles, ItemFiles, SubsetFiles
+from tuilabel.datasets.mapped import read_row
 
 if TYPE_CHECKING:
     from tuilabel.datasets.ref import DatasetRef
@@ -207,6 +208,15 @@ class ImagePool:
         """The images, uint8 (N, H, W, C), C 1 or 3; read-only, memory-mapped if they come from a file."""
         return self._content.images
 
+    def image(self, index: int) -> NDArray[np.uint8]:
+        """One of the images, uint8 (H, W, C), for a process that must survive what happens to the file.
+
+        Raises
+        ------
+        TuilabelError : if the file they come from has been cut short, or cannot be read.
+        """
+        return read_row(self.images, index)
+
     @property
     def ids(self) -> NDArray[np.bytes_]:
         """Ids, bytes (N,) of 32 hexadecimal digits; see `content_ids` and `file_id`."""
@@ -280,8 +290,7 @@ class ImagePool:
 
     def picture(self, index: int, _longest: int) -> NDArray[np.uint8]:
         """The image from its source, upright, at most `longest` pixels per side, uint8 (h, w, C)."""
-        image: NDArray[np.uint8] = self.images[index]
-        return image
+        return self.image(index)
 
     def picture_of_test(self, index: int, _longest: int) -> NDArray[np.uint8]:
         """The same for an image of the test split."""

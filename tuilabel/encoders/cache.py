@@ -1,12 +1,19 @@
-"""The cache of latents: files named by a hash of images and encoder, memory-mapped, extended as a pool grows."""
+"""The cache of latents: files named by a hash of images and encoder, memory-mapped, extended as a pool grows.
+
+Each ends with a checksum of its rows, after the array, where numpy does not look.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +25,7 @@ from tuilabel.files import atomic_write, cache_dir, open_file
 OnProgress = Callable[[int, int], None]
 """Called with (images done, images in total)."""
 
+_CHECKSUM = b"crc32 of the rows: "
 
 DOWNLOADING = "downloading weights (bytes)"
 """What the progress of `Encoder.fetch` is called."""
@@ -88,14 +96,17 @@ def write_cached(
     done = 0 if old is None else len(old)
     on_progress(done, total)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
-        written = 0
+        written = checksum = 0
         for rows in chain([] if old is None else [old], batches(done)):
             if not written:
                 header = {"descr": "<f4", "fortran_order": False, "shape": (total, rows.shape[1])}
                 np.lib.format.write_array_header_1_0(file, header)
-            file.write(rows.astype("<f4").tobytes())
+            content = rows.astype("<f4").tobytes()
+            file.write(content)
+            checksum = zlib.crc32(content, checksum)
             written += len(rows)
             on_progress(written, total)
+        file.write(_CHECKSUM + checksum.to_bytes(4, "little"))
     latents = read_cached(pool, path)
     if latents is None:
         raise TuilabelError(f"the latents in {path} cannot be read back: check the disk, or set TUILABEL_CACHE")
@@ -113,7 +124,28 @@ def digest_of(file: Path) -> str:
 
 def _mapped(path: Path) -> NDArray[np.float32] | None:
     try:
-        rows = np.load(path, mmap_mode="r", allow_pickle=False)
+        rows: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+        status = path.stat()
+        usable = rows.ndim == 2 and rows.dtype == np.float32
+        version = (status.st_ino, status.st_size, status.st_mtime_ns)
+        return rows if usable and _is_whole(path, rows.nbytes, version) else None
     except (OSError, ValueError, EOFError):
         return None
-    return rows if rows.ndim == 2 and rows.dtype == np.float32 else None
+
+
+@lru_cache(maxsize=64)
+def _is_whole(path: Path, n_bytes: int, _version: tuple[int, int, int]) -> bool:
+    """Whether a file of latents is as it was written: else models would learn from noise. Read once in each process."""
+    checksum = 0
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - len(_CHECKSUM) - 4))
+        end = file.read()
+        if not end.startswith(_CHECKSUM):
+            return True  # written before there were checksums
+        file.seek(size - len(end) - n_bytes)
+        left = n_bytes
+        while left and (content := file.read(min(left, 1 << 20))):
+            checksum = zlib.crc32(content, checksum)
+            left -= len(content)
+    return checksum == int.from_bytes(end[-4:], "little")

@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.theme import Theme
 
-from tuilabel.errors import pluralize
+from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.tui._textual_internals import HookedApp
@@ -178,7 +178,11 @@ class LabelApp(HookedApp):
                 self.failure = reason
                 self.exit(return_code=1)
             case mail:
-                self.session.handle(mail)
+                try:
+                    self.session.handle(mail)
+                except TuilabelError as error:  # the images cannot be read any more
+                    self.annotation_screen.show_status(f"{error}; your labels are safe", "error")
+                    return
                 self.annotation_screen.handle(mail)
                 if isinstance(mail, RoundResult):
                     self.label_screen.draw_ahead()

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.errors import TuilabelError
 from tuilabel.render import (
     CHARACTERS,
     PictureSource,
@@ -63,6 +64,8 @@ class AppState:
     """How images are drawn where nothing else is chosen."""
     renderer_of: Callable[[str], Renderer] = get_renderer
     """Draws images in one of the ways, on this terminal."""
+    unreadable: dict[int, str] = field(default_factory=dict)
+    """Why images cannot be shown, by pool index: they take no answers."""
     save_failure: str | None = None
     """Why nothing can be saved; no answers are accepted until it works again."""
 
@@ -74,12 +77,15 @@ class AppState:
     def thumbnail(self) -> Callable[[int], NDArray[np.uint8]]:
         """Gives the small image of an item, by pool index, in its original proportions: uint8 (h, w, C)."""
         pool = self.session.pool
-        if not pool.can_grow:
-            return lambda pool_idx: pool.images[pool_idx]
 
         @lru_cache(THUMBNAILS)
         def thumbnail(pool_idx: int) -> NDArray[np.uint8]:
-            return restore_aspect_ratio(pool.images[pool_idx], *pool.size_of(pool_idx))
+            try:
+                image = pool.image(pool_idx)
+                return restore_aspect_ratio(image, *pool.size_of(pool_idx)) if pool.can_grow else image
+            except TuilabelError as error:
+                self.unreadable[pool_idx] = str(error)
+                return np.zeros((*self.shape, 1), dtype=np.uint8)
 
         return thumbnail
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tuilabel.datasets.array_checks import frozen
 from tuilabel.datasets.builtin.formats import Arrays
 from tuilabel.datasets.ids import content_ids
 from tuilabel.datasets.pool import ImageSplit, PoolContent
@@ -42,12 +43,15 @@ def load(folder: Path) -> PoolContent | None:
         for file, size in meta["bytes"].items():
             if (folder / file).stat().st_size != size:
                 raise ValueError(f"{file} does not have the size it was written with")
-        arrays = {file: np.load(folder / file, mmap_mode="r", allow_pickle=False) for file in meta["bytes"]}
+        arrays = {
+            file: np.load(folder / file, mmap_mode="r" if "images" in file else None, allow_pickle=False)
+            for file in meta["bytes"]
+        }
         return PoolContent(
             arrays["images.npy"],
-            arrays["ids.npy"],
-            arrays["targets.npy"],
-            ImageSplit(arrays["test_images.npy"], arrays["test_targets.npy"]),
+            frozen(arrays["ids.npy"]),
+            frozen(arrays["targets.npy"]),
+            ImageSplit(arrays["test_images.npy"], frozen(arrays["test_targets.npy"])),
             str(meta["fingerprint"]),
         )
     except FileNotFoundError:

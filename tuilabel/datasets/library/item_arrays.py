@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.datasets.array_checks import frozen
+
 ID = 32  # bytes of an id
 
 
@@ -33,13 +35,18 @@ class ItemArrays:
                 file.seek(offset)
                 file.write(data)
 
+    def holds(self, n: int) -> bool:
+        """Whether the files are long enough for n images."""
+        sizes = ((self._images, int(np.prod(self._shape))), (self._ids, ID))
+        return not n or all(path.exists() and path.stat().st_size >= n * size for path, size in sizes)
+
     def images(self, n: int) -> NDArray[np.uint8]:
         """The first n images, uint8 (n, H, W, C), memory-mapped and read-only."""
         return self._mapped(self._images, np.dtype(np.uint8), (n, *self._shape))
 
     def ids(self, n: int) -> NDArray[np.bytes_]:
-        """The ids of the first n images, S32 (n,)."""
-        return self._mapped(self._ids, np.dtype(f"S{ID}"), (n,))
+        """The ids of the first n images, S32 (n,); in memory, as every answer needs one."""
+        return frozen(np.array(self._mapped(self._ids, np.dtype(f"S{ID}"), (n,))))
 
     @staticmethod
     def _mapped(path: Path, kind: np.dtype, shape: tuple[int, ...]) -> NDArray:  # type: ignore[type-arg]

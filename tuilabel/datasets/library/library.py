@@ -64,6 +64,20 @@ class Library:
             self.folder.mkdir(parents=True)
             return LibraryIndex(self.folder / "index.db")
 
+    def start_over_if_cut_short(self) -> None:
+        """Forget all items if a file no longer holds those that the index knows; the caller has locked others out."""
+        with self._cache_errors():
+            shape = self.shape
+            arrays = [] if shape is None else zip(self.arrays(shape), (False, True), strict=True)
+            if all(part.holds(self.index.n_items(test=test)) for part, test in arrays):
+                return
+            log.info("the library in %s has been cut short and is read again", self.folder)
+            self.index.close()
+            for file in self.folder.iterdir():
+                if file.name != "lock":
+                    file.unlink()
+            self.index = LibraryIndex(self.folder / "index.db")
+
     # -- reading ---------------------------------------------------------------------------------------------------
 
     @contextmanager

@@ -316,7 +316,7 @@ class AnnotationScreen(ImagePageScreen):
             keys = pluralize(self._early_keys, "key")
             self.show_status(f"Ignored {keys} pressed before the images were shown", "warn")
             return False
-        return True
+        return not self.refuse_unreadable()
 
     def refuse_while_unsaved(self) -> bool:
         """Whether nothing can be saved at the moment; the reason is shown."""

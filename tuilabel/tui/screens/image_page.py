@@ -611,6 +611,16 @@ class ImagePageScreen(Screen[bool]):
         self._show_focused()
         self._show_large()
         self._load_ahead()
+        if self._shown_items:
+            self.refuse_unreadable()
+
+    def refuse_unreadable(self) -> bool:
+        """Whether a key is about an image that cannot be shown; the reason is."""
+        unreadable = self.state.unreadable
+        reasons = [unreadable[index] for index in self.targets if index in unreadable] if unreadable else []
+        if reasons:
+            self.show_status(f"Cannot show this image: {reasons[0]}", "error")
+        return bool(reasons)
 
     def _show_focused(self) -> None:
         if self._picture.display and self._shown_items:
