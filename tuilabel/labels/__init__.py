@@ -5,7 +5,7 @@ from __future__ import annotations
 from tuilabel.labels.classes import ClassBook, ClassChange, ClassTimeline, with_current_names
 from tuilabel.labels.events import Event, Kind, Origin, Round, RoundItem, current_answers
 from tuilabel.labels.project import Project
-from tuilabel.labels.store import Changes, Cursor, LabelStore
+from tuilabel.labels.store import Changes, Cursor, Drawn, DrawRequest, LabelStore, Seat, Team
 from tuilabel.labels.writer import BackgroundWriter, InlineWriter, NullWriter, Writer
 
 __all__ = [
@@ -15,6 +15,8 @@ __all__ = [
     "ClassChange",
     "ClassTimeline",
     "Cursor",
+    "DrawRequest",
+    "Drawn",
     "Event",
     "InlineWriter",
     "Kind",
@@ -24,6 +26,8 @@ __all__ = [
     "Project",
     "Round",
     "RoundItem",
+    "Seat",
+    "Team",
     "Writer",
     "current_answers",
     "with_current_names",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -12,21 +12,21 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.labels import ClassBook, Writer
+from tuilabel.labels import ClassBook, Drawn, DrawRequest, Round, Writer
 from tuilabel.learner.trainer.messages import Message, RoundResult, TrainRequest
 from tuilabel.session.batches import Batches
+from tuilabel.session.drawing import Drawer, LoneDrawer
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.rounds import (
     AUDIT_SHARE,
     Asked,
-    blind_sizes,
+    Candidates,
     query_items,
     random_batch,
     round_from_batch,
-    scattered,
     with_predictions,
 )
-from tuilabel.session.state import Batch, QueryItem
+from tuilabel.session.state import QueryItem
 from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model trained on twice as many labels
@@ -77,11 +77,17 @@ class BatchScheduler:
         writer: Writer,
         clock: Callable[[], datetime],
         asked: Asked,
+        drawer: Drawer | None,
     ) -> None:
         self._asked = asked
+        self._drawer = drawer or LoneDrawer(writer, lambda: batches.next_number, self.on_drawn)
+        self._drawing: Candidates | None = None
+        """What the batch that is being drawn is made of."""
+        self.leased: set[int] = set()
+        """Pool indices of items that other sessions are asked."""
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
         self._batches, self._trainer = batches, trainer
-        self._writer, self._clock = writer, clock
+        self._clock = clock
         self.gone = pool.gone
         """Pool indices of items whose files no longer exist."""
 
@@ -106,8 +112,10 @@ class BatchScheduler:
         result, batch = self._trainer.result, self._batches.current
         if result is None or batch is None or self.finished:
             return []
+        drawn = self._batches.next
         shown = {item.index for item in batch.items}
-        return [item.index for item in self._next_items(result) if item.index not in shown]
+        items = self._candidates(result).items(self._batches.next_number) if drawn is None else drawn.items
+        return [item.index for item in items if item.index not in shown]
 
     def on_pool_changed(self) -> None:
         """Request a model after the pool has grown or its latents have changed."""
@@ -122,19 +130,21 @@ class BatchScheduler:
         touched : pool indices of items whose batches may be open again.
         switch_to : pool index of the item whose batch becomes the current one, if it is open.
         """
-        self._batches.update_open(self._ledger.standing, self._batches.rows_of(touched))
+        self._batches.update_open(self._batches.rows_of(touched))
         if switch_to is not None:
             self._batches.switch_to(switch_to)
-        if self._batches.current is None and self._plan.retrain == "label":
-            self._make_batch(is_fresh=False)  # from picks made ahead, so that the annotator does not wait
+        if self._plan.retrain == "label":
+            self._make_next_batch(is_fresh=False)  # from picks made ahead, so that the annotator does not wait
             self._go_on_without_trainer()
         if self._batches.current is None or self._plan.retrain == "label":
             self.submit()
+        self._hold()
 
     def on_classes_changed(self, old_class_ids: Sequence[int | None]) -> None:
         """Move predictions to the new positions of the classes that were `old_class_ids`, and request a new model."""
         new_class_pos = [self._book.position(class_id) for class_id in old_class_ids]
         if new_class_pos != list(range(len(old_class_ids))):
+            self._drawing = None if self._drawing is None else self._drawing.without_predictions()
             self._batches.remap_classes(new_class_pos)
             self._trainer.remap_classes(new_class_pos, self._book.names)
         else:
@@ -147,9 +157,9 @@ class BatchScheduler:
         if trained_on is None:
             self._go_on_without_trainer()
             return
-        if self._batches.current is None:
-            self._make_batch(is_fresh=self._trainer.is_newest)
-        else:
+        had_batch = self._batches.current is not None
+        self._make_next_batch(is_fresh=self._trainer.is_newest)
+        if had_batch:
             self._refresh_predictions(trained_on)
 
     def submit(self) -> None:
@@ -165,7 +175,9 @@ class BatchScheduler:
                 n_classes=len(self._book.names),
                 audit=audit,
                 excluded=np.unique(
-                    np.concatenate([self._ledger.set_aside(), self.gone, np.array(waiting, dtype=np.int64)])
+                    np.concatenate(
+                        [self._ledger.set_aside(), self.gone, np.array([*waiting, *self.leased], dtype=np.int64)]
+                    )
                 ),
                 shown=np.array(self._unanswered(), dtype=np.int64),
                 strategy=self._plan.strategy_after(len(self._batches)),
@@ -213,10 +225,11 @@ class BatchScheduler:
     @property
     def _next_size(self) -> int:
         """Items of the next batch; the last may be smaller."""
-        return min(self._plan.size_after(len(self._batches)), self._budget - len(self._ledger.standing))
+        ahead = len(self._batches.open_unanswered()) if self._drawer.ahead else 0
+        return min(self._plan.size_after(len(self._batches)), self._budget - len(self._ledger.standing) - ahead)
 
     def _make_batch(self, is_fresh: bool) -> None:
-        """Create a batch from the newest result's candidates.
+        """Draw a batch from the newest result's candidates.
 
         A result is fresh if it answers the newest request. One that is not fresh is not used if too few candidates are
         left, or if the session retrains by batch: the next result will do.
@@ -224,10 +237,16 @@ class BatchScheduler:
         result = self._trainer.result
         if result is None or self.finished or (not is_fresh and self._plan.retrain == "batch"):
             return
-        items = self._next_items(result)
-        if not items or (len(items) < self._next_size and not is_fresh):
-            return
-        self._add(Batch(self._batches.next_number, tuple(items), result.strategy, result.n_labels or None), result)
+        candidates = self._candidates(result)
+        items = candidates.items(self._batches.next_number)
+        if items and (is_fresh or len(items) >= self._next_size):
+            self._draw(candidates)
+
+    def _make_next_batch(self, is_fresh: bool) -> None:
+        """Make sure that there is a batch and, where drawing one takes time, that there is the next one in time."""
+        n_open = len(self._batches.open_unanswered())
+        if self._batches.current is None or (n_open <= self._drawer.ahead and self._next_size > 0):
+            self._make_batch(is_fresh)
 
     def _go_on_without_trainer(self) -> None:
         """If the trainer has stopped for good and there is no batch, draw one: labels are worth more than their order.
@@ -237,23 +256,70 @@ class BatchScheduler:
         if not self._trainer.has_stopped or self._batches.current or self.finished or self._plan.retrain == "batch":
             return
         queried = [item.index for item in self._batches.open_items()]
-        taken = np.concatenate([self.gone, np.array([*queried, *self._ledger.standing], dtype=np.int64)])
-        left = np.setdiff1d(np.arange(len(self._ledger)), taken)
+        taken = [*queried, *self._ledger.standing, *self.leased]
+        left = np.setdiff1d(np.arange(len(self._ledger)), np.concatenate([self.gone, np.array(taken, dtype=np.int64)]))
         if len(left):
-            number = self._batches.next_number
-            self._add(random_batch(self._pool, left, number, self._next_size, self._plan.seed), None)
+            drawn = random_batch(self._pool, left, self._batches.next_number, 2 * self._next_size, self._plan.seed)
+            self._draw(self._candidates_of((), drawn.items, drawn.strategy, None))
 
-    def _add(self, batch: Batch, result: RoundResult | None) -> None:
-        self._batches.add(batch)
-        self._writer.put_round(round_from_batch(batch, result, self._book.names, self._clock(), self._asked))
+    def _candidates(self, result: RoundResult) -> Candidates:
+        """What the next batch may be made of, in order, from a result."""
+        queried = (item.index for item in self._batches.open_items())
+        taken, trained_on = {*self._ledger.standing, *self.leased, *queried}, result.n_labels or None
+        audits = query_items(result.audit, self._pool, taken, audit=True, trained_on=trained_on)
+        picked = query_items(result.picks, self._pool, taken, audit=False, trained_on=trained_on)
+        return self._candidates_of(audits, picked, result.strategy, trained_on)
 
-    def _next_items(self, result: RoundResult) -> list[QueryItem]:
-        """The items of the next batch, in order, from the candidates of a result."""
-        number, size = self._batches.next_number, self._next_size
-        answered, trained_on = self._ledger.standing, result.n_labels or None
-        n_audits, n_hidden = blind_sizes(size, number, self._plan.audit_share, self._plan.seed)
-        audits = query_items(result.audit, self._pool, answered, audit=True, trained_on=trained_on)[:n_audits]
-        drawn = {item.index for item in audits}
-        picked = query_items(result.picks, self._pool, answered, audit=False, trained_on=trained_on)
-        others = [item for item in picked if item.index not in drawn][: size - len(audits)]
-        return scattered(audits, others, n_hidden, [self._plan.seed, number])
+    def _candidates_of(
+        self, audits: Sequence[QueryItem], picked: Sequence[QueryItem], strategy: str, trained_on: int | None
+    ) -> Candidates:
+        known = frozenset(self._pool.ids[pool_idx].decode() for pool_idx in self.leased)
+        share, seed = self._plan.audit_share, self._plan.seed
+        return Candidates(tuple(audits), tuple(picked), self._next_size, strategy, trained_on, share, seed, known)
+
+    def _draw(self, candidates: Candidates) -> None:
+        """Draw a batch from candidates, unless one is being drawn."""
+        if self._drawing is not None:
+            return
+        self._drawing = candidates
+        result = None if self._trainer.has_stopped else self._trainer.result
+        names, at = self._book.names, self._clock()
+
+        def compose(number: int, taken: Collection[str]) -> Round | None:
+            batch = candidates.batch(number, taken)
+            return None if batch is None else round_from_batch(batch, result, names, at, self._asked)
+
+        self._drawer.draw(DrawRequest({}, compose))
+
+    def on_drawn(self, drawn: Drawn) -> None:
+        """Ask what was drawn; if all candidates were taken by others, ask the trainer for more."""
+        candidates, self._drawing = self._drawing, None
+        indices = self._pool.indices_of(list(drawn.taken)).tolist()
+        self.leased |= {pool_idx for pool_idx in indices if pool_idx >= 0}
+        if candidates is None:
+            return
+        if drawn.row is None:
+            self.submit()
+            return
+        self._batches.add(candidates.drawn(drawn.row), ahead=self._batches.current is not None)
+        self._hold()
+
+    def on_team_changed(self, leased: Collection[int], lost: Collection[int]) -> None:
+        """Take note of the items that others are asked.
+
+        Parameters
+        ----------
+        leased : pool indices of these items.
+        lost : those of them that this session was asked before it was away for long; they leave its batch.
+        """
+        is_more = bool(self.leased - set(leased))
+        self.leased = set(leased)
+        if lost:
+            self._batches.drop(lost)
+            self._batches.update_open()
+        if self._batches.current is None and (lost or is_more):
+            self.submit()
+
+    def _hold(self) -> None:
+        items = self._batches.open_unanswered()
+        self._drawer.hold([item.id for item in items])

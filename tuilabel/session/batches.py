@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from tuilabel.session.state import Batch, QueryItem
@@ -16,10 +16,11 @@ class Batches:
     Parameters
     ----------
     earlier : batches of earlier sessions, each with whether another annotator was asked.
-    answered : pool indices with an answer.
+    is_answered : whether an item needs no answer of this session any more.
     """
 
-    def __init__(self, earlier: Iterable[tuple[Batch, bool]], answered: Collection[int]) -> None:
+    def __init__(self, earlier: Iterable[tuple[Batch, bool]], is_answered: Callable[[QueryItem], bool]) -> None:
+        self._is_answered = is_answered
         self._all: list[Batch] = []
         self._rows: dict[int, tuple[int, int]] = {}
         """By pool index: the row of its batch, and its position in the batch."""
@@ -31,7 +32,7 @@ class Batches:
                 self.add_of_other(batch)
             else:
                 self._append(batch)
-        self.update_open(answered, range(len(self._all)))
+        self.update_open(range(len(self._all)))
 
     def __len__(self) -> int:
         return len(self._all)
@@ -46,11 +47,26 @@ class Batches:
         """The number of the next round."""
         return max((batch.round for batch in self._all[-LATEST:]), default=0) + 1
 
-    def add(self, batch: Batch) -> None:
-        """Add a new batch, which becomes the current one."""
+    @property
+    def next(self) -> Batch | None:
+        """The open batch after the current one; None if there is none."""
+        later = [row for row in self._open if self._current is not None and row > self._current]
+        return self._all[later[0]] if later else None
+
+    def add(self, batch: Batch, *, ahead: bool = False) -> None:
+        """Add a new batch, which becomes the current one, or if it is drawn ahead, the one after that."""
         self._append(batch)
-        self._current = len(self._all) - 1
-        self._open.append(self._current)
+        self._open.append(len(self._all) - 1)
+        if not ahead:
+            self._current = len(self._all) - 1
+
+    def drop(self, pool_indices: Collection[int]) -> None:
+        """Take items out of the open batches."""
+        for row in self._open:
+            batch = self._all[row]
+            left = tuple(item for item in batch.items if item.index not in pool_indices)
+            self._all[row] = replace(batch, items=left)
+            self._rows.update({item.index: (row, batch_pos) for batch_pos, item in enumerate(left)})
 
     def add_of_other(self, batch: Batch) -> None:
         """Add a batch that another annotator, or another session, was asked."""
@@ -68,6 +84,10 @@ class Batches:
         """Every item of an open batch."""
         return (item for row in self._open for item in self._all[row].items)
 
+    def open_unanswered(self) -> list[QueryItem]:
+        """The items of open batches that are not answered."""
+        return [item for item in self.open_items() if not self._is_answered(item)]
+
     def find(self, pool_idx: int) -> tuple[Batch, QueryItem] | None:
         """The batch that queried an item, and the item as it was queried; None if no batch did."""
         if pool_idx not in self._rows:
@@ -79,16 +99,15 @@ class Batches:
         """Whether an item is in an open batch."""
         return pool_idx in self._rows and self._rows[pool_idx][0] in self._open
 
-    def update_open(self, answered: Collection[int], touched_rows: Iterable[int] = ()) -> None:
+    def update_open(self, touched_rows: Iterable[int] = ()) -> None:
         """Update which batches are open after answers were added or removed; a complete one is no longer current.
 
         Parameters
         ----------
-        answered : pool indices with an answer.
         touched_rows : rows of batches that may be open again; see `rows_of`.
         """
         maybe = sorted({*self._open, *touched_rows} - self._of_others)
-        self._open = [row for row in maybe if not self._is_complete(row, answered)]
+        self._open = [row for row in maybe if not self._is_complete(row)]
         if self._current not in self._open:
             self._current = self._open[0] if self._open else None
 
@@ -121,5 +140,5 @@ class Batches:
         self._all.append(batch)
         self._rows.update({item.index: (row, batch_pos) for batch_pos, item in enumerate(batch.items)})
 
-    def _is_complete(self, row: int, answered: Collection[int]) -> bool:
-        return all(item.index in answered for item in self._all[row].items)
+    def _is_complete(self, row: int) -> bool:
+        return all(map(self._is_answered, self._all[row].items))

@@ -95,6 +95,76 @@ def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """What a batch may be made of.
+
+    Attributes
+    ----------
+    audits, picked : audit items and those that the strategy picked, in order; more than the batch needs.
+    size : items of the batch.
+    strategy, trained_on : what picked them, and the number of labels of its model; None without one.
+    share, seed : see `blind_sizes`.
+    known : content ids of the items of other sessions that these were drawn without.
+    """
+
+    audits: tuple[QueryItem, ...]
+    picked: tuple[QueryItem, ...]
+    size: int
+    strategy: str
+    trained_on: int | None
+    share: float
+    seed: int
+    known: frozenset[str] = frozenset()
+
+    def items(self, number: int, taken: Collection[str] = ()) -> list[QueryItem]:
+        """The items of round `number`, without those that are taken by others."""
+        n_audits, n_hidden = blind_sizes(self.size, number, self.share, self.seed)
+        unknown = sum(item not in self.known for item in taken)
+        audits = [_drawn_without(unknown, item) for item in self.audits if item.id not in taken][:n_audits]
+        drawn = {item.index for item in audits}
+        others = [item for item in self.picked if item.id not in taken and item.index not in drawn]
+        if self.strategy == "random":
+            others = [_drawn_without(unknown, item) for item in others]
+        return scattered(audits, others[: self.size - len(audits)], n_hidden, [self.seed, number])
+
+    def batch(self, number: int, taken: Collection[str]) -> Batch | None:
+        """Round `number`, without items that are taken by others; None if all are."""
+        items = self.items(number, taken)
+        return Batch(number, tuple(items), self.strategy, self.trained_on) if items else None
+
+    def drawn(self, row: Round) -> Batch:
+        """The batch that was stored as a round."""
+        audits, picked = ({item.id: item for item in items} for items in (self.audits, self.picked))
+        items = tuple(
+            replace(
+                (audits if item.audit else picked)[item.item],
+                hidden=bool(item.hidden),
+                query_probability=item.query_probability,
+            )
+            for item in row.items
+        )
+        return Batch(row.number, items, row.strategy, row.trained_on)
+
+    def without_predictions(self) -> Candidates:
+        """The same without predictions: the classes have changed since."""
+        audits, picked = (
+            tuple(replace(item, predicted=None, confidence=None, probabilities=None, trained_on=None) for item in items)
+            for items in (self.audits, self.picked)
+        )
+        return replace(self, audits=audits, picked=picked)
+
+
+def _drawn_without(n: int, item: QueryItem) -> QueryItem:
+    """The item as drawn uniformly from `n` items fewer than its probability says: others were asked these just before.
+
+    So its probability is that among the items that were left to draw from.
+    """
+    if not n or item.query_probability is None:
+        return item
+    return replace(item, query_probability=1 / max(1.0, 1 / item.query_probability - n))
+
+
+@dataclass(frozen=True)
 class Asked:
     """Who is asked: the id of a session, and its annotator."""
 

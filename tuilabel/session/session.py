@@ -16,7 +16,7 @@ from typing import Literal
 
 from tuilabel.datasets import ImagePool
 from tuilabel.errors import UsageError
-from tuilabel.labels import Changes, ClassChange, Event, NullWriter, Origin, Round, Writer
+from tuilabel.labels import Changes, ClassChange, Drawn, Event, NullWriter, Origin, Round, Team, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
 from tuilabel.learner.trainer.messages import (
@@ -28,6 +28,7 @@ from tuilabel.learner.trainer.protocol import Trainer
 from tuilabel.session.answers import Answers, Touched
 from tuilabel.session.batch_scheduler import BatchScheduler, QueryPlan
 from tuilabel.session.batches import Batches
+from tuilabel.session.drawing import Drawer
 from tuilabel.session.event_factory import AnswerKind, EventFactory
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
@@ -66,10 +67,12 @@ class LabellingSession(SessionView):
     target : the accuracy to reach, above 0 and below 1; by default none.
     clock : the time, in UTC.
     session_id : its id, stored with its rounds; by default a new one.
+    drawer : draws its batches if it shares the store with other sessions; what it answers goes to `handle`.
 
     Attributes
     ----------
     id : its id.
+    team : who works on the same store, as far as is known.
     model_queries : asks the model about single items, classes and doubtful labels.
 
     Raises
@@ -100,6 +103,7 @@ class LabellingSession(SessionView):
         target: float | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         session_id: str | None = None,
+        drawer: Drawer | None = None,
     ) -> None:
         self.id = session_id or uuid.uuid4().hex
         writer = NullWriter() if writer is None else writer
@@ -113,7 +117,7 @@ class LabellingSession(SessionView):
         self._book, self._ledger = self._answers.book, self._answers.ledger
         self._is_resumed = has_two_classes(self._ledger)
         earlier = ((self._batch_from(row), row.annotator not in (None, annotator)) for row in rounds)
-        self._batches = Batches((pair for pair in earlier if pair[0].items), self._ledger.standing)
+        self._batches = Batches((pair for pair in earlier if pair[0].items), self._is_done)
         self._events = EventFactory(pool, self._book, self._ledger, self._batches, annotator, clock)
         has_test = pool.test is not None and set(pool.classes) <= set(self.classes)
         test_size = len(pool.test.images) if pool.test is not None and has_test else None
@@ -131,7 +135,9 @@ class LabellingSession(SessionView):
             writer,
             clock,
             Asked(self.id, annotator),
+            drawer,
         )
+        self.team = Team()
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -367,15 +373,19 @@ class LabellingSession(SessionView):
 
     # -- the trainer --------------------------------------------------------------------------------------------
 
-    def handle(self, message: Message | Changes) -> None:
+    def handle(self, message: Message | Changes | Team | Drawn) -> None:
         """Handle a message of the trainer, in the thread that owns the session; outdated results are dropped.
 
-        Also what was written to the store since, see `follow`.
+        Also one of a `Follower`: what was written to the store, who is here, or which batch was drawn.
         """
         if isinstance(message, Reply):
             self.model_queries.handle(message)
         elif isinstance(message, Changes):
             self.follow(message)
+        elif isinstance(message, Team):
+            self.meet(message)
+        elif isinstance(message, Drawn):
+            self._scheduler.on_drawn(message)
         elif isinstance(message, PoolChanged):
             self.pool.refresh()
             self._ledger.grow(len(self.pool))
@@ -409,6 +419,18 @@ class LabellingSession(SessionView):
         if followed.pool_indices:
             self._scheduler.on_answers_changed(followed.pool_indices)
 
+    def meet(self, team: Team) -> None:
+        """Take note of who else is here, and which items they are asked.
+
+        Items that somebody else was given while this annotator was away leave the batch, unless they are answered.
+        """
+        self.team = team
+        of_others, mine = team.leased_to_others(self.id), team.leases.get(self.id, frozenset())
+        waiting = self._batches.open_unanswered()
+        lost = {item.index for item in waiting if item.id in of_others and item.id not in mine}
+        leased = self.pool.indices_of(sorted(of_others)).tolist()
+        self._scheduler.on_team_changed([pool_idx for pool_idx in leased if pool_idx >= 0], lost)
+
     # -- private ------------------------------------------------------------------------------------------------
 
     def _write(self, events: Sequence[tuple[int, Event]]) -> None:
@@ -440,6 +462,9 @@ class LabellingSession(SessionView):
         class_ids = self.class_ids
         self._answers.change_classes(kind, name, into)
         self._on_classes_changed(class_ids)
+
+    def _is_done(self, item: QueryItem) -> bool:
+        return item.index in self._ledger.standing
 
     def _batch_from(self, row: Round) -> Batch:
         return batch_from_round(row, self.pool, self._answers.timeline, self._book)

@@ -174,9 +174,10 @@ class SessionView:
         return indices, classes
 
     def unavailable(self) -> NDArray[np.int64]:
-        """Pool indices int64 (n,), ascending, of items that are answered, gone or in an open batch."""
+        """Pool indices int64 (n,), ascending, of items that are answered, gone, asked of others or in an open batch."""
         queried = {item.index for item in self._batches.open_items()}
-        return np.union1d(self._scheduler.gone, sorted(queried | self._ledger.standing.keys())).astype(np.int64)
+        taken = queried | self._ledger.standing.keys() | self._scheduler.leased
+        return np.union1d(self._scheduler.gone, sorted(taken)).astype(np.int64)
 
     def note_on(self, pool_idx: int) -> str | None:
         """The note on an item; None if it has none."""

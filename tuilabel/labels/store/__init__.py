@@ -6,5 +6,18 @@ from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
 from tuilabel.labels.store.database import NoLabels
 from tuilabel.labels.store.store import LabelStore
+from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Role, Seat, Team
 
-__all__ = ["Changes", "Cursor", "LabelStore", "NoLabels", "ServerAddress"]
+__all__ = [
+    "Changes",
+    "Cursor",
+    "DrawRequest",
+    "Drawn",
+    "LabelStore",
+    "NoLabels",
+    "Present",
+    "Role",
+    "Seat",
+    "ServerAddress",
+    "Team",
+]

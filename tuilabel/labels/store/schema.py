@@ -82,6 +82,31 @@ round_items = sa.Table(
     sa.Column("overlap", sa.Boolean),
 )
 
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("item", sa.String(32), primary_key=True),
+    sa.Column("session", sa.String(32), primary_key=True),
+    sa.Column("until", sa.Double, nullable=False),
+)
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("session", sa.String(32), primary_key=True),
+    sa.Column("annotator", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("process", sa.Integer, nullable=False),
+    sa.Column("since", sa.Double, nullable=False),
+    sa.Column("seen", sa.Double, nullable=False),
+)
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("annotator", sa.Text, primary_key=True),
+    sa.Column("role", sa.String(16), nullable=False),
+    sa.Column("set_by", sa.Text, nullable=False),
+)
+
 APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
 """Tables whose rows are never changed or deleted."""
 

@@ -114,16 +114,19 @@ class LabelStore:
         values, table = schema.row_from(row), schema.rounds
         same = (table.c[name].is_not_distinct_from(values[name]) for name in ("asked_at", "number", "session"))
         with self.writing() as connection:
-            if connection.scalar(sa.select(table.c.row).where(*same)) is not None:
-                return  # it was written, and the connection was lost before the answer came
-            inserted = connection.execute(sa.insert(table), values)
-            key = inserted.inserted_primary_key
-            assert key is not None
-            items = [
-                {"round_row": key[0], "position": k, **schema.storable(vars(item))} for k, item in enumerate(row.items)
-            ]
-            if items:
-                connection.execute(sa.insert(schema.round_items), items)
+            if connection.scalar(sa.select(table.c.row).where(*same)) is None:
+                self.insert_round(connection, row)  # else the connection was lost before the answer came
+
+    @staticmethod
+    def insert_round(connection: sa.Connection, row: Round) -> None:
+        """Write a round with its items as part of a transaction."""
+        key = connection.execute(sa.insert(schema.rounds), schema.row_from(row)).inserted_primary_key
+        assert key is not None
+        items = [
+            {"round_row": key[0], "position": k, **schema.storable(vars(item))} for k, item in enumerate(row.items)
+        ]
+        if items:
+            connection.execute(sa.insert(schema.round_items), items)
 
     def events(self) -> list[Event]:
         """Every event in the order of writing; raises `TuilabelError` if they cannot be read."""

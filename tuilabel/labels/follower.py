@@ -1,0 +1,119 @@
+"""Follows a store that several sessions share, in a thread of its own so that no key waits for it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from threading import Condition, Thread
+
+from tuilabel.errors import TuilabelError
+from tuilabel.labels.store import Changes, Cursor, LabelStore
+from tuilabel.labels.store.team import Drawn, DrawRequest, Seat, Team
+
+log = logging.getLogger(__name__)
+
+POLL = 0.7  # seconds: what a colleague stores is on the screen within two
+SIGN_OF_LIFE = 20.0  # seconds between two, and between two renewals of leases
+CLOSE_TIMEOUT = 5.0  # seconds that closing waits for the store
+
+
+class Follower:
+    """Brings what others write, and draws batches that nobody else is asked.
+
+    Parameters
+    ----------
+    known : how far the session knows the store.
+    deliver : called in the thread with what is new: `Changes`, `Team` and `Drawn`, for `LabellingSession.handle`.
+    poll : seconds between two looks at the store.
+    """
+
+    ahead = 3
+    """Unanswered items that are left when a session has its next batch drawn."""
+
+    def __init__(
+        self,
+        store: LabelStore,
+        seat: Seat,
+        known: Cursor,
+        deliver: Callable[[Changes | Team | Drawn], object],
+        poll: float = POLL,
+    ) -> None:
+        self._store, self._seat, self._known, self._deliver = store, seat, known, deliver
+        self._poll = poll
+        self._changed = Condition()
+        self._request: DrawRequest | None = None
+        self._items: tuple[str, ...] = ()
+        self._is_active = False
+        self._closing = False
+        self._team = Team()
+        self._renewed_at = time.monotonic()
+        self._thread = Thread(target=self._run, name="follower", daemon=True)
+
+    def start(self, items: Sequence[str] = ()) -> None:
+        """Begin; `items` are those that the session asks from before."""
+        self._items = tuple(items)
+        self._thread.start()
+
+    def draw(self, request: DrawRequest) -> None:
+        """Draw a batch soon; the answer is a `Drawn`."""
+        with self._changed:
+            self._request = request
+            self._changed.notify_all()
+
+    def hold(self, items: Sequence[str]) -> None:
+        """Say which items the session asks now, after a key; their leases are renewed every now and then."""
+        with self._changed:
+            self._items, self._is_active = tuple(items), True
+
+    def close(self) -> None:
+        """Return all items, and stop."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread.is_alive():
+            self._thread.join(CLOSE_TIMEOUT)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing or self._request is not None, self._poll)
+                request, closing = self._request, self._closing
+            try:
+                if closing:
+                    self._seat.leave()
+                    return
+                self._look()
+                if request is not None:
+                    self._draw(request)
+                self._renew()
+            except TuilabelError as error:  # answers wait for the same store, and the screen says so there
+                log.warning("%s", error)
+                if closing:
+                    return
+                time.sleep(self._poll)
+
+    def _look(self) -> None:
+        changes = self._store.since(self._known)
+        self._known = changes.cursor
+        if changes:
+            self._deliver(changes)
+        team = self._seat.team()
+        if team != self._team:
+            self._team = team
+            self._deliver(team)
+
+    def _draw(self, request: DrawRequest) -> None:
+        drawn = self._seat.draw(request, self._known)
+        with self._changed:
+            self._request = None
+            self._items += () if drawn.row is None else tuple(item.item for item in drawn.row.items)
+        self._deliver(drawn)
+
+    def _renew(self) -> None:
+        if time.monotonic() - self._renewed_at < SIGN_OF_LIFE:
+            return
+        with self._changed:
+            items, is_active, self._is_active = self._items, self._is_active, False
+        self._seat.renew(items, is_active=is_active)
+        self._renewed_at = time.monotonic()
