@@ -15,7 +15,7 @@ from tuilabel.encoders.vae.header import project_checkpoint
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import Project
 from tuilabel.labels.exchange import ExportOptions
-from tuilabel.learner.trainer.messages import Message, PoolChanged
+from tuilabel.learner.trainer.messages import PoolChanged
 from tuilabel.project.exchange import export_labels, import_labels
 from tuilabel.project.export_model import export_model
 from tuilabel.project.open_session import background_session, open_project, open_session
@@ -159,9 +159,9 @@ def test_a_session_notes_each_space_that_it_moves_to(shots: ModelOptions, monkey
         def __getattr__(self, _name: str) -> object:
             return lambda *_: None
 
-    def deliver(message: Message) -> None:
-        assert isinstance(message, PoolChanged)
-        spaces.append(opened.project.space)
+    def deliver(message: object) -> None:
+        if isinstance(message, PoolChanged):
+            spaces.append(opened.project.space)
 
     monkeypatch.setattr("tuilabel.project.open_session.ProcessTrainer", Trainer)
     options = SessionOptions(shots.dataset, shots.project, classes=tuple(COLOURS))

@@ -15,7 +15,7 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import share
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.lock import ProjectLock
-from tuilabel.labels.settings_file import read_settings, write_settings
+from tuilabel.labels.settings_file import only_writer, read_settings, write_settings
 from tuilabel.labels.store import LabelStore, NoLabels, ServerAddress
 from tuilabel.labels.store.address import from_environment as address_of_environment
 
@@ -117,7 +117,7 @@ class Project:
         moved: bool = False,
         model: Mapping[str, Any] | None = None,
         store: str | None = None,
-        exclusive: bool = True,
+        exclusive: bool = False,
         allow_unlocked: bool = False,
         take_over: bool = False,
     ) -> Project:
@@ -181,7 +181,8 @@ class Project:
                 document["moved-from"] = list(project.moved_from) or None
             if model is not None:
                 document["model"] = dict(model)
-            write_settings(settings, saved, document)
+            with only_writer(directory):
+                write_settings(settings, read_settings(settings) if settings.exists() else None, document)
             if not project.logs.is_dir():
                 project.logs.mkdir(exist_ok=True)
                 share(project.logs)
@@ -248,6 +249,35 @@ class Project:
         self.remember({"space": space, "space-digest": digest})
 
     @property
+    def lease(self) -> float:
+        """Seconds after its last key for which a session is asked its images before others: `lease` in [team].
+
+        Raises
+        ------
+        TuilabelError : if the settings are damaged.
+        """
+        minutes = self.team.get("lease", 10)
+        if isinstance(minutes, bool) or not isinstance(minutes, int | float) or not 1 <= minutes <= 1440:
+            raise TuilabelError(f"{self.settings_file}: lease in [team] must be 1 to 1440 minutes, got {minutes!r}")
+        return 60.0 * minutes
+
+    @property
+    def team(self) -> dict[str, Any]:
+        """How several annotators share the work: the table [team] of the settings.
+
+        Raises
+        ------
+        TuilabelError : if the settings are damaged.
+        """
+        table = self.settings.get("team", {})
+        if not isinstance(table, dict):
+            raise TuilabelError(
+                f"{self.settings_file}: team must be a table: write [team], and below it lines such as lease = 10; got "
+                f"{table!r}"
+            )
+        return table
+
+    @property
     def screen(self) -> dict[str, Any]:
         """What was chosen on the screen of the last session: the table [screen] of the settings.
 
@@ -298,7 +328,7 @@ class Project:
         self._write({"class-keys": gone | dict(keys)} if gone or keys else {})
 
     def _write(self, changed: Mapping[str, Any]) -> None:
-        with self._writing:
+        with self._writing, only_writer(self.directory):
             try:
                 write_settings(self.settings_file, read_settings(self.settings_file), changed)
             except OSError as error:

@@ -3,13 +3,28 @@
 from __future__ import annotations
 
 import difflib
+import fcntl
+import os
 import tomllib
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from tuilabel.errors import TuilabelError, printable
 from tuilabel.files import atomic_write
+
+
+@contextmanager
+def only_writer(directory: Path) -> Iterator[None]:
+    """Edit the settings of a project alone: sessions that share it must not undo each other's keys."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):  # a network file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_settings(settings: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,7 +14,20 @@ from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
 from tuilabel.errors import TuilabelError, pluralize
-from tuilabel.labels import BackgroundWriter, ClassChange, Event, InlineWriter, LabelStore, Project, Writer
+from tuilabel.labels import (
+    BackgroundWriter,
+    Changes,
+    ClassChange,
+    Drawn,
+    Event,
+    InlineWriter,
+    LabelStore,
+    Project,
+    Seat,
+    Team,
+    Writer,
+)
+from tuilabel.labels.follower import Follower
 from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
 from tuilabel.labels.store import NoLabels
@@ -30,6 +44,7 @@ from tuilabel.project.progress import Note, OnProgress, ignore
 from tuilabel.project.recipe import Recipe, check_options, choose_recipe
 from tuilabel.project.remembered import ModelFile
 from tuilabel.session import LabellingSession
+from tuilabel.session.drawing import Drawer
 
 log = logging.getLogger("tuilabel.project")
 
@@ -104,7 +119,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
             opened.remember_space(encoder.name)
         runner = RoundRunner(learner, open_test_set(opened.pool, test_features))
         trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
-        session = _session(opened, trainer, InlineWriter(opened.store), retrain="batch")
+        session = _session(opened, trainer, InlineWriter(opened.store), opened.store.since(), retrain="batch")
         trainer.start(session.handle)
         session.start()
         try:
@@ -180,7 +195,7 @@ def open_project(
 @contextmanager
 def background_session(
     opened: OpenProject,
-    deliver: Callable[[Message], object],
+    deliver: Callable[[Message | Changes | Team | Drawn], object],
     *,
     on_saved: Callable[[Sequence[Event]], object],
     on_failed: Callable[[str, int], object],
@@ -189,8 +204,8 @@ def background_session(
 
     Parameters
     ----------
-    deliver : called in another thread with each message of the trainer, to be passed to `LabellingSession.handle` in
-        the thread that owns the session.
+    deliver : called in other threads with each message of the trainer and of the `Follower`, to be passed to
+        `LabellingSession.handle` in the thread that owns the session.
     on_saved, on_failed : see `BackgroundWriter`.
     """
     options, project, recipe = opened.options, opened.project, opened.recipe
@@ -208,6 +223,9 @@ def background_session(
         )
     )
     writer = BackgroundWriter(opened.store, on_saved=on_saved, on_failed=on_failed)
+    known = opened.store.since()
+    seat = Seat(opened.store, uuid.uuid4().hex, options.annotator or user_name(), lease=project.lease)
+    follower = Follower(opened.store, seat, known.cursor, deliver)
     unsaved: Sequence[Event | ClassChange] = ()
 
     def receive(message: Message) -> None:
@@ -219,13 +237,17 @@ def background_session(
         deliver(message)
 
     try:
-        running = BackgroundSession(_session(opened, trainer, writer, retrain="label"))
+        session = _session(opened, trainer, writer, known, retrain="label", session_id=seat.session, drawer=follower)
+        running = BackgroundSession(session)
+        session.meet(seat.enter(session.asked))
+        follower.start(session.asked)
         trainer.start(receive)
-        running.session.start()
+        session.start()
         yield running
     finally:
         trainer.close()
         unsaved = writer.close()
+        follower.close()
     running.unsaved = unsaved
     project.save_classes(running.session.classes)
 
@@ -273,14 +295,21 @@ def _settled(opened: OpenProject) -> Encoder | None:
 
 
 def _session(
-    opened: OpenProject, trainer: Trainer, writer: Writer, retrain: Literal["label", "batch"]
+    opened: OpenProject,
+    trainer: Trainer,
+    writer: Writer,
+    known: Changes,
+    *,
+    retrain: Literal["label", "batch"],
+    session_id: str | None = None,
+    drawer: Drawer | None = None,
 ) -> LabellingSession:
-    options, store = opened.options, opened.store
+    options = opened.options
     return LabellingSession(
         opened.pool,
-        log=store.events(),
-        rounds=store.rounds(),
-        class_changes=store.class_changes(),
+        log=known.events,
+        rounds=known.rounds,
+        class_changes=known.class_changes,
         writer=writer,
         trainer=trainer,
         classes=opened.project.classes,
@@ -290,4 +319,6 @@ def _session(
         seed=opened.recipe.seed,
         retrain=retrain,
         target=options.target,
+        session_id=session_id,
+        drawer=drawer,
     )

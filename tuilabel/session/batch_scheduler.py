@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -260,7 +260,7 @@ class BatchScheduler:
         left = np.setdiff1d(np.arange(len(self._ledger)), np.concatenate([self.gone, np.array(taken, dtype=np.int64)]))
         if len(left):
             drawn = random_batch(self._pool, left, self._batches.next_number, 2 * self._next_size, self._plan.seed)
-            self._draw(self._candidates_of((), drawn.items, drawn.strategy, None))
+            self._draw(replace(self._candidates_of((), drawn.items, drawn.strategy, None), share=0.0))
 
     def _candidates(self, result: RoundResult) -> Candidates:
         """What the next batch may be made of, in order, from a result."""

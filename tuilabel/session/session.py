@@ -401,12 +401,16 @@ class LabellingSession(SessionView):
 
     # -- colleagues ---------------------------------------------------------------------------------------------
 
-    def follow(self, changes: Changes) -> None:
+    def follow(self, changes: Changes) -> bool:
         """Follow what the store has got since: what other sessions wrote, and what this one did.
 
         Answers, flags, notes, undos, class changes and rounds of others are known from then on, and the trainer is
         asked for a new model. The order in the store decides: an answer that a colleague stored before one of this
         session does not replace it, even if it arrives later.
+
+        Returns
+        -------
+        Whether anything changes by that.
         """
         added_by = [self._book.key_of(class_id) for class_id in self.class_ids]
         followed = self._answers.follow(changes)
@@ -418,6 +422,7 @@ class LabellingSession(SessionView):
             self._on_classes_changed([self._book.id_of_key(key) for key in added_by])
         if followed.pool_indices:
             self._scheduler.on_answers_changed(followed.pool_indices)
+        return bool(followed.pool_indices or followed.classes)
 
     def meet(self, team: Team) -> None:
         """Take note of who else is here, and which items they are asked.

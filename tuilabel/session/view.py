@@ -60,6 +60,11 @@ class SessionView:
         """The current batch; None while there is none (see `finished`)."""
         return self._batches.current
 
+    @property
+    def asked(self) -> list[str]:
+        """Content ids of the items of open batches that are not answered."""
+        return [item.id for item in self._batches.open_unanswered()]
+
     def next_items(self) -> list[int]:
         """Pool indices of the next batch in its order, as it would be created now, to draw them ahead; often empty."""
         return self._scheduler.next_items()

@@ -18,6 +18,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from tuilabel.errors import TuilabelError, pluralize
+from tuilabel.labels import Changes, Drawn, Team
 from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.tui._textual_internals import HookedApp
@@ -177,6 +178,12 @@ class LabelApp(HookedApp):
             case Failure(message=reason, fatal=True, crashed=False) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)
+            case Changes() as changes:
+                if self.session.follow(changes):
+                    self.annotation_screen.refresh_view()
+            case Team() | Drawn() as news:
+                self.session.handle(news)
+                self.annotation_screen.refresh_view()
             case mail:
                 try:
                     self.session.handle(mail)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
+from tuilabel.labels import Changes, Drawn, Team
 from tuilabel.learner.trainer.messages import Message
 from tuilabel.tui.image_loader import Loaded
 
@@ -25,7 +26,7 @@ class SaveFailed:
     waiting: int
 
 
-Mail = Message | Saved | SaveFailed | Loaded
+Mail = Message | Saved | SaveFailed | Loaded | Changes | Team | Drawn
 
 
 class Mailbox:

@@ -215,7 +215,7 @@ def read_team(store: LabelStore, now: float | None = None) -> Team:
             )
             for row in rows.mappings()
         )
-        roles = dict(connection.execute(sa.select(schema.members.c.annotator, schema.members.c.role)).tuples().all())
+        roles = _roles(connection)
     return Team(sessions, {session: frozenset(items) for session, items in leases.items()}, roles)
 
 
@@ -231,7 +231,7 @@ def set_role(store: LabelStore, annotator: str, role: str, *, by: str) -> None:
         raise unknown_name("role", role, ROLES)
     table, changes = schema.members, schema.class_changes.c
     with store.writing() as connection:
-        roles: dict[str, Role] = dict(connection.execute(sa.select(table.c.annotator, table.c.role)).tuples().all())
+        roles = _roles(connection)
         if not roles:
             began = connection.scalar(sa.select(changes.annotator).order_by(changes.number).limit(1)) or by
             connection.execute(sa.insert(table), {"annotator": began, "role": "owner", "set_by": began})
@@ -245,7 +245,13 @@ def set_role(store: LabelStore, annotator: str, role: str, *, by: str) -> None:
         connection.execute(sa.insert(table), {"annotator": annotator, "role": role, "set_by": by})
 
 
+def _roles(connection: sa.Connection) -> dict[str, Role]:
+    columns = schema.members.c
+    return {row.annotator: row.role for row in connection.execute(sa.select(columns.annotator, columns.role))}
+
+
 def _leases(connection: sa.Connection, now: float) -> Sequence[tuple[str, str]]:
     """Session and item of each lease that has not expired."""
     columns = schema.leases.c
-    return connection.execute(sa.select(columns.session, columns.item).where(columns.until >= now)).tuples().all()
+    rows = connection.execute(sa.select(columns.session, columns.item).where(columns.until >= now))
+    return [(row.session, row.item) for row in rows]

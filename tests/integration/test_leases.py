@@ -1,0 +1,223 @@
+"""Sessions on one store are asked different items: leases, drawn with the batch, returned, expiring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.sessions import Clock
+from tests.integration.test_session_log import TOY, GuessingTrainer
+from tuilabel.errors import UsageError
+from tuilabel.labels import DrawRequest, InlineWriter, LabelStore, Seat
+from tuilabel.labels.store.team import read_team, set_role
+from tuilabel.session import LabellingSession
+
+
+class Hour:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Person:
+    """A session at a store that is shared; it follows the store and draws when the test says so."""
+
+    ahead = 1
+
+    def __init__(self, path: Path, annotator: str, hour: Hour) -> None:
+        self.store = LabelStore.open(path)
+        known = self.store.since()
+        self.cursor = known.cursor
+        self.seat = Seat(self.store, f"session of {annotator}", annotator, clock=hour)
+        self.request: DrawRequest | None = None
+        self.held: Sequence[str] = ()
+        trainer = GuessingTrainer("margin")
+        self.session = LabellingSession(
+            TOY.pool, log=known.events, rounds=known.rounds, class_changes=known.class_changes,
+            writer=InlineWriter(self.store), trainer=trainer, classes=TOY.pool.classes, batch_size=4,
+            annotator=annotator, clock=Clock(), session_id=self.seat.session, drawer=self,
+        )  # fmt: skip
+        trainer.start(self.session.handle)
+        self.session.meet(self.seat.enter(self.session.asked))
+        self.session.start()
+
+    def draw(self, request: DrawRequest) -> None:
+        self.request = request
+
+    def hold(self, items: Sequence[str]) -> None:
+        self.held = items
+
+    def work(self) -> None:
+        """What the follower does every now and then."""
+        changes = self.store.since(self.cursor)
+        self.cursor = changes.cursor
+        self.session.follow(changes)
+        while self.request is not None:
+            request, self.request = self.request, None
+            self.session.handle(self.seat.draw(request, self.cursor))
+        self.session.meet(self.seat.team())
+
+    @property
+    def items(self) -> set[int]:
+        assert self.session.batch is not None
+        return {item.index for item in self.session.batch.items}
+
+
+@pytest.fixture
+def hour() -> Hour:
+    return Hour()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "labels.db"
+
+
+@pytest.fixture
+def two(path: Path, hour: Hour) -> Iterator[tuple[Person, Person]]:
+    ann, bob = Person(path, "ann", hour), Person(path, "bob", hour)
+    yield ann, bob
+    for one in (ann, bob):
+        one.store.close()
+
+
+def test_no_two_are_asked_one_item_also_when_both_pick_the_same(two: tuple[Person, Person]) -> None:
+    ann, bob = two
+    assert ann.request is not None, "both have picked, and neither knows of the other"
+    assert bob.request is not None
+    seen: dict[int, str] = {}
+    for _ in range(12):
+        for one in (ann, bob):
+            one.work()
+            batch = one.session.batch
+            if batch is not None:
+                item = next(i for i in batch.items if one.session.answer_at(i.index) is None)
+                assert seen.setdefault(item.index, one.session.annotator) == one.session.annotator
+                one.session.label(item.index, 0)
+    for one in (ann, bob):
+        one.work()
+    assert len(seen) == 24
+    assert ann.session.finished
+    assert bob.session.finished
+    assert {event.annotator for event in ann.session.standing.values()} == {"ann", "bob"}
+
+
+def test_the_next_batch_is_there_when_the_last_item_is_answered(two: tuple[Person, Person]) -> None:
+    ann, _ = two
+    ann.work()
+    first = sorted(ann.items)
+    for index in first[:-1]:
+        ann.session.label(index, 0)
+    ann.work()
+    assert ann.items == set(first), "the next one is drawn, and waits"
+    ann.session.label(first[-1], 0)
+    assert len(ann.items) == 4
+    assert not ann.items & set(first)
+
+
+def test_rounds_are_numbered_in_the_order_of_drawing(two: tuple[Person, Person]) -> None:
+    ann, bob = two
+    bob.work()
+    ann.work()
+    assert [(row.number, row.annotator) for row in ann.store.rounds()] == [(1, "bob"), (2, "ann")]
+
+
+def test_an_item_of_a_colleague_is_not_in_the_pool_of_an_audit(two: tuple[Person, Person]) -> None:
+    ann, bob = two
+    ann.work()
+    bob.work()
+    asked = {item.id for item in ann.session.batch.items}  # type: ignore[union-attr]
+    excluded = set(bob.session._scheduler.leased)
+    assert {TOY.pool.ids[index].decode() for index in excluded} == asked
+    assert not bob.items & excluded
+
+
+def test_items_are_given_to_others_after_an_absence_and_a_late_answer_is_kept(
+    two: tuple[Person, Person], hour: Hour
+) -> None:
+    ann, bob = two
+    ann.work()
+    of_ann = sorted(ann.items)
+    bob.work()
+    for index in sorted(bob.items):
+        bob.session.label(index, 0)
+    hour.now += 601
+    bob.seat.renew(bob.session.asked, is_active=True)
+    bob.work()
+    for _ in range(4):
+        for index in sorted(bob.items - set(of_ann)):
+            bob.session.label(index, 0)
+        bob.work()
+        if bob.items & set(of_ann):
+            break
+    assert bob.items & set(of_ann), "ann is away"
+    late = min(bob.items & set(of_ann))
+    ann.session.label(late, 1)
+    ann.work()
+    assert not (ann.items - {late}) & bob.items
+    bob.work()
+    answer = bob.session.answer_at(late)
+    assert answer is not None
+    assert (answer.annotator, answer.class_name) == ("ann", TOY.pool.classes[1])
+
+
+def test_who_quits_returns_the_items(two: tuple[Person, Person]) -> None:
+    ann, bob = two
+    ann.work()
+    bob.work()
+    asked = ann.items
+    ann.seat.leave()
+    bob.work()
+    assert not bob.session._scheduler.leased & asked
+    assert [present.annotator for present in bob.session.team.sessions] == ["bob"]
+
+
+def test_a_batch_from_before_is_continued_unless_others_have_it(path: Path, hour: Hour) -> None:
+    ann = Person(path, "ann", hour)
+    ann.work()
+    asked = ann.items
+    ann.seat.leave()
+    ann.store.close()
+    bob = Person(path, "bob", hour)
+    bob.work()
+    assert bob.items & asked, "they were returned"
+    again = Person(path, "ann", hour)
+    again.work()
+    assert again.items == asked - bob.items
+    for one in (bob, again):
+        one.store.close()
+
+
+def test_who_is_here_is_known_with_the_number_of_images(two: tuple[Person, Person], hour: Hour) -> None:
+    ann, bob = two
+    ann.work()
+    bob.work()
+    team = read_team(ann.store, hour.now)
+    assert [present.annotator for present in team.sessions] == ["ann", "bob"]
+    assert [len(team.leases[present.session]) for present in team.sessions] == [4, 4]
+    hour.now += 61
+    bob.seat.renew((), is_active=False)
+    assert [present.annotator for present in bob.seat.team().sessions] == ["bob"], "ann shows no sign of life"
+
+
+def test_roles_are_given_by_owners_and_one_always_remains(two: tuple[Person, Person]) -> None:
+    store = two[0].store
+    assert read_team(store).role_of("bob") == "owner", "before any role is given"
+    set_role(store, "bob", "labeller", by="ann")
+    assert (read_team(store).role_of("ann"), read_team(store).role_of("bob")) == ("owner", "labeller")
+    assert read_team(store).role_of("cleo") == "labeller"
+    with pytest.raises(UsageError, match="bob is not an owner of this project: ask ann"):
+        set_role(store, "bob", "owner", by="bob")
+    with pytest.raises(UsageError, match="only owner"):
+        set_role(store, "ann", "labeller", by="ann")
+    with pytest.raises(UsageError, match="boss"):
+        set_role(store, "bob", "boss", by="ann")
+    set_role(store, "bob", "owner", by="ann")
+    set_role(store, "ann", "labeller", by="bob")
+    assert read_team(store).role_of("ann") == "labeller"
