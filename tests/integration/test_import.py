@@ -837,11 +837,18 @@ def test_imported_labels_have_no_audit_mark_query_probability_or_prediction() ->
     assert abs((first.at - datetime.now(UTC)).total_seconds()) < 60
 
 
-def test_a_project_in_use_is_not_changed(tmp_path: Path, into: Importer) -> None:
+def test_a_project_in_use_gets_the_labels_as_well(tmp_path: Path, into: Importer) -> None:
     pool = array_pool()
     path = csv_file(tmp_path, "path,label", "toy#1,cat")
     with Project.open(tmp_path / "p", pool.name, pool.fingerprint, pool.classes):
-        with pytest.raises(TuilabelError, match="is being labelled by process"):
+        assert into(path, pool)["labels"] == 1
+
+
+def test_a_project_that_is_open_alone_is_not_changed(tmp_path: Path, into: Importer) -> None:
+    pool = array_pool()
+    path = csv_file(tmp_path, "path,label", "toy#1,cat")
+    with Project.open(tmp_path / "p", pool.name, pool.fingerprint, pool.classes, exclusive=True):
+        with pytest.raises(TuilabelError, match="is being worked on by"):
             into(path, pool)
         assert into(path, pool, apply=False)["labels"] == 1
     assert not (tmp_path / "p/labels.db").exists()

@@ -20,6 +20,7 @@ from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, current_answers
+from tuilabel.labels.store.team import read_team
 
 
 def batch_truth(project: Path, pool_name: str = "mnist", data_dir: Path | None = None) -> list[str]:
@@ -211,14 +212,30 @@ def test_a_killed_trainer_is_restarted_and_no_label_is_lost(tiny: Tiny, tmp_path
     assert not Path(f"/proc/{children[0]}").exists()
 
 
-def test_a_second_program_on_the_same_project_is_refused(tiny: Tiny, tmp_path: Path) -> None:
-    with Terminal(tiny_command(tiny), directory=tmp_path) as first:
-        first.wait_for(IMAGES, FIRST_START)
-        with Terminal(tiny_command(tiny), directory=tmp_path) as second:
-            assert second.wait_for_exit() == 1
-            assert "being worked on by" in second.text
-        first.type("3")
-        first.wait_for("1 of 300 labelled")
+def test_two_programs_label_one_project_and_see_each_others_labels(tiny: Tiny, tmp_path: Path) -> None:
+    with (
+        Terminal([*tiny_command(tiny), "--annotator", "ann"], directory=tmp_path) as ann,
+        Terminal([*tiny_command(tiny), "--annotator", "bob"], directory=tmp_path) as bob,
+    ):
+        for terminal in (ann, bob):
+            terminal.wait_for(IMAGES, FIRST_START)
+        for key in "123":
+            ann.type(key)
+        bob.wait_for("3 of 300 labelled")
+        for key in "45":
+            bob.type(key)
+        ann.wait_for("5 of 300 labelled")
+        for terminal in (ann, bob):
+            terminal.key("ctrl+q")
+            assert terminal.wait_for_exit() == 0
+    store = LabelStore.read(next(tmp_path.glob("*.tuilabel")) / "labels.db")
+    events, rounds = store.events(), store.rounds()
+    assert len({event.item for event in events}) == len(events) == 5, "nobody was asked what somebody else was"
+    asked = [item.item for row in rounds for item in row.items]
+    assert len(set(asked)) == len(asked)
+    assert {row.annotator for row in rounds} == {"ann", "bob"}
+    assert read_team(store).sessions == ()
+    store.close()
 
 
 def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model trained on twice as many labels
 N_BATCHES = {"label": 2, "batch": 1}  # picked ahead: an annotator never waits, simulations use the newest model
+MOST_COLLEAGUES = 5  # for whom batches are picked as well: they may take the first ones
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class BatchScheduler:
         """What the batch that is being drawn is made of."""
         self.leased: set[int] = set()
         """Pool indices of items that other sessions are asked."""
+        self.colleagues = 0
+        """How many other sessions there are."""
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
         self._batches, self._trainer = batches, trainer
         self._clock = clock
@@ -184,7 +187,7 @@ class BatchScheduler:
                 batch_size=max(1, self._next_size),
                 audit_size=0 if share == 0 else max(1, round(share * self._plan.batch_size)),
                 seed=self._plan.seed,
-                n_batches=N_BATCHES[self._plan.retrain],
+                n_batches=N_BATCHES[self._plan.retrain] * (1 + min(self.colleagues, MOST_COLLEAGUES)),
                 target_of=self._target_of(),
             ),
             batch_is_due=self._batches.current is None,
@@ -304,16 +307,17 @@ class BatchScheduler:
         self._batches.add(candidates.drawn(drawn.row), ahead=self._batches.current is not None)
         self._hold()
 
-    def on_team_changed(self, leased: Collection[int], lost: Collection[int]) -> None:
+    def on_team_changed(self, colleagues: int, leased: Collection[int], lost: Collection[int]) -> None:
         """Take note of the items that others are asked.
 
         Parameters
         ----------
+        colleagues : how many other sessions there are.
         leased : pool indices of these items.
         lost : those of them that this session was asked before it was away for long; they leave its batch.
         """
         is_more = bool(self.leased - set(leased))
-        self.leased = set(leased)
+        self.colleagues, self.leased = colleagues, set(leased)
         if lost:
             self._batches.drop(lost)
             self._batches.update_open()

@@ -434,7 +434,8 @@ class LabellingSession(SessionView):
         waiting = self._batches.open_unanswered()
         lost = {item.index for item in waiting if item.id in of_others and item.id not in mine}
         leased = self.pool.indices_of(sorted(of_others)).tolist()
-        self._scheduler.on_team_changed([pool_idx for pool_idx in leased if pool_idx >= 0], lost)
+        colleagues = sum(present.session != self.id for present in team.sessions)
+        self._scheduler.on_team_changed(colleagues, [pool_idx for pool_idx in leased if pool_idx >= 0], lost)
 
     # -- private ------------------------------------------------------------------------------------------------
 

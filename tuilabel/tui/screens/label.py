@@ -86,8 +86,12 @@ class LabelScreen(AnnotationScreen):
     def caption(self, position: int) -> tuple[str, str]:
         assert self._batch is not None
         item = self._batch.items[position]
-        if self.session.answer_at(item.index) is not None:
-            return super().caption(position)
+        answer = self.session.answer_at(item.index)
+        if answer is not None:
+            text, style = super().caption(position)
+            return (
+                (text, style) if answer.annotator == self.session.annotator else (f"{text} {answer.annotator}", style)
+            )
         if self.session.hides(item.index):
             return "?", "prediction"
         if item.predicted is None or item.confidence is None:
