@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.tiny import Tiny
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import UsageError
 from tuilabel.project.open_session import open_session
 from tuilabel.project.options import SessionOptions
 from tuilabel.project.statistics import project_statistics
@@ -44,15 +45,18 @@ def test_one_call_resumes_a_session(tiny: Tiny, tmp_path: Path) -> None:
     assert statistics.log.test_accuracy is not None
 
 
-def test_a_project_cannot_be_opened_twice(tiny: Tiny, tmp_path: Path) -> None:
+def test_two_sessions_share_a_project(tiny: Tiny, tmp_path: Path) -> None:
     options = tiny_options(tiny, tmp_path / "p.tuilabel")
-    with open_session(options) as session:
-        assert session.batch is not None
-        with pytest.raises(TuilabelError, match="is being worked on by"), open_session(options):
-            pass
-        session.label(session.batch.items[0].index, 1)
-    with open_session(options) as session:
-        assert session.statistics().labelled == 1
+    with (
+        open_session(replace(options, annotator="ann")) as ann,
+        open_session(replace(options, annotator="bob")) as bob,
+    ):
+        assert ann.batch is not None
+        assert bob.batch is not None
+        assert not {item.index for item in ann.batch.items} & {item.index for item in bob.batch.items}
+        ann.label(ann.batch.items[0].index, 3)
+        bob.label(bob.batch.items[0].index, 4)
+        assert sorted(event.annotator for event in bob.standing.values()) == ["ann", "bob"]
 
 
 def test_wrong_options_are_reported_before_anything_is_created(tmp_path: Path) -> None:

@@ -13,9 +13,50 @@ from tuilabel.labels.store.team import Drawn, DrawRequest, Seat, Team
 
 log = logging.getLogger(__name__)
 
+News = Changes | Team | Drawn
+
 POLL = 0.7  # seconds: what a colleague stores is on the screen within two
 SIGN_OF_LIFE = 20.0  # seconds between two, and between two renewals of leases
 CLOSE_TIMEOUT = 5.0  # seconds that closing waits for the store
+
+
+class InlineFollower:
+    """Follows and draws in the thread of the session, whenever it has something to say; for Python programs.
+
+    Parameters
+    ----------
+    known : how far the session knows the store.
+    """
+
+    ahead = 0
+
+    def __init__(self, store: LabelStore, seat: Seat, known: Cursor) -> None:
+        self._store, self._seat, self._known = store, seat, known
+        self._deliver: Callable[[News], object] = lambda _: None
+        self._renewed_at = time.monotonic()
+
+    def start(self, deliver: Callable[[News], object]) -> None:
+        """Begin; `deliver` is called with what is new."""
+        self._deliver = deliver
+
+    def draw(self, request: DrawRequest) -> None:
+        """Draw a batch."""
+        self._deliver(self._seat.draw(request, self._known))
+
+    def hold(self, items: Sequence[str]) -> None:
+        """Renew the leases of these items every now and then, and see what others have written."""
+        if time.monotonic() - self._renewed_at > SIGN_OF_LIFE:
+            self._renewed_at = time.monotonic()
+            self._seat.renew(items, is_active=True)
+            self._deliver(self._seat.team())
+        changes = self._store.since(self._known)
+        self._known = changes.cursor
+        if changes:
+            self._deliver(changes)
+
+    def close(self) -> None:
+        """Return all items."""
+        self._seat.leave()
 
 
 class Follower:
@@ -36,7 +77,7 @@ class Follower:
         store: LabelStore,
         seat: Seat,
         known: Cursor,
-        deliver: Callable[[Changes | Team | Drawn], object],
+        deliver: Callable[[News], object],
         poll: float = POLL,
     ) -> None:
         self._store, self._seat, self._known, self._deliver = store, seat, known, deliver

@@ -18,16 +18,14 @@ from tuilabel.labels import (
     BackgroundWriter,
     Changes,
     ClassChange,
-    Drawn,
     Event,
     InlineWriter,
     LabelStore,
     Project,
     Seat,
-    Team,
     Writer,
 )
-from tuilabel.labels.follower import Follower
+from tuilabel.labels.follower import Follower, InlineFollower, News
 from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
 from tuilabel.labels.store import NoLabels
@@ -119,12 +117,18 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
             opened.remember_space(encoder.name)
         runner = RoundRunner(learner, open_test_set(opened.pool, test_features))
         trainer = InlineTrainer(runner.run, QuestionHandler(runner).answer)
-        session = _session(opened, trainer, InlineWriter(opened.store), opened.store.since(), retrain="batch")
-        trainer.start(session.handle)
-        session.start()
+        known = opened.store.since()
+        seat = _seat(opened)
+        follower = InlineFollower(opened.store, seat, known.cursor)
+        session = _session(opened, trainer, InlineWriter(opened.store), known, seat, follower, retrain="batch")
         try:
+            session.meet(seat.enter(session.asked))
+            follower.start(session.handle)
+            trainer.start(session.handle)
+            session.start()
             yield session
         finally:
+            follower.close()
             opened.project.save_classes(session.classes)
 
 
@@ -195,7 +199,7 @@ def open_project(
 @contextmanager
 def background_session(
     opened: OpenProject,
-    deliver: Callable[[Message | Changes | Team | Drawn], object],
+    deliver: Callable[[Message | News], object],
     *,
     on_saved: Callable[[Sequence[Event]], object],
     on_failed: Callable[[str, int], object],
@@ -224,7 +228,7 @@ def background_session(
     )
     writer = BackgroundWriter(opened.store, on_saved=on_saved, on_failed=on_failed)
     known = opened.store.since()
-    seat = Seat(opened.store, uuid.uuid4().hex, options.annotator or user_name(), lease=project.lease)
+    seat = _seat(opened)
     follower = Follower(opened.store, seat, known.cursor, deliver)
     unsaved: Sequence[Event | ClassChange] = ()
 
@@ -237,7 +241,7 @@ def background_session(
         deliver(message)
 
     try:
-        session = _session(opened, trainer, writer, known, retrain="label", session_id=seat.session, drawer=follower)
+        session = _session(opened, trainer, writer, known, seat, follower, retrain="label")
         running = BackgroundSession(session)
         session.meet(seat.enter(session.asked))
         follower.start(session.asked)
@@ -294,15 +298,20 @@ def _settled(opened: OpenProject) -> Encoder | None:
     return next(iter(last or trained), PCAEncoder()) if opened.encoders else None
 
 
+def _seat(opened: OpenProject) -> Seat:
+    annotator = opened.options.annotator or user_name()
+    return Seat(opened.store, uuid.uuid4().hex, annotator, lease=opened.project.lease)
+
+
 def _session(
     opened: OpenProject,
     trainer: Trainer,
     writer: Writer,
     known: Changes,
+    seat: Seat,
+    drawer: Drawer,
     *,
     retrain: Literal["label", "batch"],
-    session_id: str | None = None,
-    drawer: Drawer | None = None,
 ) -> LabellingSession:
     options = opened.options
     return LabellingSession(
@@ -315,10 +324,10 @@ def _session(
         classes=opened.project.classes,
         strategy=opened.recipe.strategy,
         batch_size=options.batch_size,
-        annotator=options.annotator or user_name(),
+        annotator=seat.annotator,
         seed=opened.recipe.seed,
         retrain=retrain,
         target=options.target,
-        session_id=session_id,
+        session_id=seat.session,
         drawer=drawer,
     )
