@@ -14,7 +14,8 @@ from tests.helpers.postgresql import PASSWORD, Server
 from tests.helpers.stores import ServerPlace, StorePlace
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, LabelStore, Round, RoundItem
-from tuilabel.labels.store import ServerAddress
+from tuilabel.labels.store import Seat, ServerAddress
+from tuilabel.labels.store.team import set_role
 
 ROUND = Round(
     3, START, "margin", 20, 0.93, 1_000, 0.1,
@@ -167,6 +168,12 @@ def test_who_may_only_add_answers_cannot_change_the_classes(server: Server) -> N
         theirs.append([event(1)])
         theirs.add_round(ROUND)
         assert theirs.since().events == (event(1),)
+        seat = Seat(theirs, "s", "ada")
+        assert [present.annotator for present in seat.enter(["a"]).sessions] == ["ada"]
+        seat.renew(["b"], is_active=True)
+        seat.leave()
+        with pytest.raises(TuilabelError, match=r"permission denied for table members"):
+            set_role(theirs, "ada", "owner", by="ada")
         with pytest.raises(TuilabelError, match=r"permission denied for .*; ask the owner"):
             theirs.add_class_changes([ClassChange("c", "add", "owl", None, "ann", START, 0)])
         theirs.close()

@@ -220,6 +220,11 @@ class Project:
         """The same project, as read, with its images where they are now."""
         return replace(self, source=images, place=images.place)
 
+    def remember_server(self, server: ServerAddress | None) -> None:
+        """Note in the settings where the labels are kept; raises `TuilabelError` if that fails."""
+        self.server = server
+        self._write({"store": None if server is None else str(server)})
+
     def save_classes(self, classes: Sequence[str]) -> None:
         """Write the current classes to the settings; raises `TuilabelError` if that fails.
 
@@ -349,15 +354,19 @@ class Project:
         self.close()
 
 
-def server_of(directory: Path, store: str | None) -> ServerAddress | None:
+def server_of(directory: Path, store: str | None, *, named: str = "store") -> ServerAddress | None:
     """The server that keeps the labels of a project, as named; for a new one also by the variable TUILABEL_STORE.
+
+    Parameters
+    ----------
+    named : the name of the parameter `store` in errors.
 
     Raises
     ------
     UsageError : if it is not an address.
     """
     if store is not None:
-        return ServerAddress.parse(store, _name_of(directory)).with_password_of_environment()
+        return ServerAddress.parse(store, _name_of(directory), named=named).with_password_of_environment()
     return None if (directory / "settings.toml").exists() else address_of_environment(_name_of(directory))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
-from tuilabel.labels.store.database import NoLabels
+from tuilabel.labels.store.database import LabelsMoved, NoLabels
 from tuilabel.labels.store.store import LabelStore
 from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Role, Seat, Team
 
@@ -14,6 +14,7 @@ __all__ = [
     "DrawRequest",
     "Drawn",
     "LabelStore",
+    "LabelsMoved",
     "NoLabels",
     "Present",
     "Role",

@@ -15,6 +15,10 @@ class NoLabels(TuilabelError):
     """There is no store yet where one was to be read."""
 
 
+class LabelsMoved(TuilabelError):
+    """The labels of a store were moved to another one, so that nothing may be added here."""
+
+
 @dataclass(frozen=True)
 class Database:
     """A database that holds a store.
@@ -27,6 +31,7 @@ class Database:
         commits and a reader that follows misses none.
     creating : statements to be run before the tables are created.
     append_only : statements that make the database itself refuse to change or delete a row, to be run once.
+    close, reopen : statements that make the database refuse rows, as the labels were moved, and take them again.
     insert : SQLAlchemy's insert of this database, which can leave out rows that are there.
     advice : what to do about an error, by the words of the database.
     """
@@ -37,5 +42,7 @@ class Database:
     writing: Sequence[str]
     creating: Sequence[str]
     append_only: Sequence[str]
+    close: Sequence[str]
+    reopen: Sequence[str]
     insert: Callable[[sa.Table], Any]
     advice: Callable[[str], str]

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.database import Database
-from tuilabel.labels.store.schema import APPEND_ONLY
+from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
 
 LOCK = 0x7475696C  # "tuil": the first half of the key of the writers' lock
 CONNECT_TIMEOUT = 5  # seconds
@@ -89,6 +89,15 @@ def connect(address: ServerAddress) -> Database:
         ),
         creating=(f"CREATE SCHEMA IF NOT EXISTS {address.schema}",),
         append_only=_append_only(),
+        close=(
+            _function("moved", MOVED),
+            *(
+                f"CREATE OR REPLACE TRIGGER {table}_moved BEFORE INSERT ON {table} "
+                "FOR EACH STATEMENT EXECUTE FUNCTION moved()"
+                for table in APPEND_ONLY
+            ),
+        ),
+        reopen=tuple(f"DROP TRIGGER IF EXISTS {table}_moved ON {table}" for table in APPEND_ONLY),
         insert=insert,
         advice=advice,
     )
@@ -96,17 +105,21 @@ def connect(address: ServerAddress) -> Database:
 
 def _append_only() -> tuple[str, ...]:
     """Statements that make PostgreSQL refuse to change, delete or truncate."""
-    function = (
-        "CREATE OR REPLACE FUNCTION never_changed() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'labels are never changed, only added to'; END $$"
-    )
     return (
-        function,
+        _function("never_changed", "labels are never changed, only added to"),
         *(
             f"CREATE OR REPLACE TRIGGER {table}_never_changed BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION never_changed()"
             for table in APPEND_ONLY
         ),
+    )
+
+
+def _function(name: str, message: str) -> str:
+    """A statement that makes a function for triggers, which refuses what is done."""
+    return (
+        f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION '{message}'; END $$"
     )
 
 
@@ -120,6 +133,7 @@ def advice(reason: str) -> str:
         "read-only": "use the server that takes changes",
         "No space left": "make room on the disk of the server",
         "too many": "raise max_connections of the server, or quit other programs that use it",
+        MOVED: "quit, and open the project again",
         "does not exist": "create it, see docs/stores.md",
         "syntax error at or near": "use PostgreSQL 14 or newer",
         "service": "look into ~/.pg_service.conf",

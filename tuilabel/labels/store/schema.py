@@ -15,7 +15,12 @@ VERSION = 6
 """The format. A store of an older one gets the tables and columns that it lacks: a new column must allow NULL."""
 
 metadata = sa.MetaData()
-about = sa.Table("about", metadata, sa.Column("version", sa.Integer, primary_key=True, autoincrement=False))
+about = sa.Table(
+    "about",
+    metadata,
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("moved_to", sa.Text),
+)
 events = sa.Table(
     "events",
     metadata,
@@ -109,6 +114,9 @@ members = sa.Table(
 
 APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
 """Tables whose rows are never changed or deleted."""
+
+MOVED = "the labels were moved to another store"
+"""What a database says to a program that still wants to add to a store that was moved."""
 
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
 """Values of `strategy` in format 2 that stand for an origin, or mark a note."""

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert
 from tuilabel.errors import TuilabelError
 from tuilabel.files import create_file
 from tuilabel.labels.store.database import Database, NoLabels
-from tuilabel.labels.store.schema import APPEND_ONLY
+from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
 
 _ROLLBACK: set[Path] = set()
 """Stores that this process has opened. Their header is not read again: closing a file by other means than SQLite's
@@ -75,6 +75,12 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         writing=("BEGIN IMMEDIATE",),
         creating=(),
         append_only=append_only(),
+        close=tuple(
+            f"CREATE TRIGGER IF NOT EXISTS {table}_moved BEFORE INSERT ON {table} "
+            f"BEGIN SELECT RAISE(ABORT, '{MOVED}'); END"
+            for table in APPEND_ONLY
+        ),
+        reopen=tuple(f"DROP TRIGGER IF EXISTS {table}_moved" for table in APPEND_ONLY),
         insert=insert,
         advice=advice,
     )
@@ -96,6 +102,7 @@ def advice(reason: str) -> str:
         "full": "make room on the disk",
         "locked": "close the other program that uses it",
         "malformed": "make a copy of it and restore a backup",
+        MOVED: "quit, and open the project again",
         "not a database": "move that file away or pass another `project`",
     }
     return next(

@@ -16,7 +16,7 @@ from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import postgresql, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor
-from tuilabel.labels.store.database import Database, NoLabels
+from tuilabel.labels.store.database import Database, LabelsMoved, NoLabels
 
 BEGINNING = Cursor()
 
@@ -31,16 +31,21 @@ class LabelStore:
         self._database = database
 
     @classmethod
-    def open(cls, path: Path) -> LabelStore:
+    def open(cls, path: Path, *, moved: bool = False) -> LabelStore:
         """Open the SQLite store at `path`, to be read and written; it is created if it is missing.
 
         A store of an older format gets the columns that it lacks.
 
+        Parameters
+        ----------
+        moved : whether it may be one whose labels were moved to another one.
+
         Raises
         ------
+        LabelsMoved : if they were.
         TuilabelError : if the file cannot be created, read or written, is not a label store, or is of a newer format.
         """
-        return cls._prepared(sqlite.open_file(path))
+        return cls._prepared(sqlite.open_file(path), moved=moved)
 
     @classmethod
     def read(cls, path: Path) -> LabelStore:
@@ -55,25 +60,29 @@ class LabelStore:
         return cls._prepared(sqlite.copy_of_file(path))
 
     @classmethod
-    def connect(cls, address: ServerAddress, *, create: bool = True) -> LabelStore:
+    def connect(cls, address: ServerAddress, *, create: bool = True, moved: bool = False) -> LabelStore:
         """Open the store in the PostgreSQL database at `address`.
 
         Parameters
         ----------
         create : whether to create it if it is missing, and to add what one of an older format lacks.
+        moved : whether it may be one whose labels were moved to another one.
 
         Raises
         ------
+        LabelsMoved : if they were.
         TuilabelError : if the database cannot be reached, read or written, or it is of a newer format; `NoLabels` if
             there is no store and none is to be created.
         """
-        return cls._prepared(postgresql.connect(address), create=create)
+        return cls._prepared(postgresql.connect(address), create=create, moved=moved)
 
     @classmethod
-    def _prepared(cls, database: Database, *, create: bool = True) -> LabelStore:
+    def _prepared(cls, database: Database, *, create: bool = True, moved: bool = False) -> LabelStore:
         store = cls(database)
         try:
             store._prepare(create)
+            if not moved:
+                store._check_not_moved()
         except BaseException:
             database.engine.dispose()
             raise
@@ -111,22 +120,67 @@ class LabelStore:
 
     def add_round(self, row: Round) -> None:
         """Write a round with its items, once; raises `TuilabelError` if it cannot be written."""
-        values, table = schema.row_from(row), schema.rounds
-        same = (table.c[name].is_not_distinct_from(values[name]) for name in ("asked_at", "number", "session"))
         with self.writing() as connection:
-            if connection.scalar(sa.select(table.c.row).where(*same)) is None:
-                self.insert_round(connection, row)  # else the connection was lost before the answer came
+            self.insert_round(connection, row)
 
     @staticmethod
     def insert_round(connection: sa.Connection, row: Round) -> None:
-        """Write a round with its items as part of a transaction."""
-        key = connection.execute(sa.insert(schema.rounds), schema.row_from(row)).inserted_primary_key
+        """Write a round with its items as part of a transaction, unless it is there."""
+        values, table = schema.row_from(row), schema.rounds
+        same = (table.c[name].is_not_distinct_from(values[name]) for name in ("asked_at", "number", "session"))
+        if connection.scalar(sa.select(table.c.row).where(*same)) is not None:
+            return  # it was written, and the connection was lost before the answer came
+        key = connection.execute(sa.insert(table), values).inserted_primary_key
         assert key is not None
         items = [
             {"round_row": key[0], "position": k, **schema.storable(vars(item))} for k, item in enumerate(row.items)
         ]
         if items:
             connection.execute(sa.insert(schema.round_items), items)
+
+    def add_copy(self, changes: Changes) -> None:
+        """Write what another store had, as it was there: class changes keep their `after`.
+
+        Raises
+        ------
+        TuilabelError : if it cannot be written; then none of it is written.
+        """
+        with self.writing() as connection:
+            for table, entries in ((schema.events, changes.events), (schema.class_changes, changes.class_changes)):
+                if entries:
+                    self._insert(connection, table, [schema.row_from(entry) for entry in entries])
+            for row in changes.rounds:
+                self.insert_round(connection, row)
+
+    def close_if_unchanged(self, since: Cursor, moved_to: str) -> bool:
+        """Take nothing any more, because the labels are in another store now; not if anything was written `since`.
+
+        Parameters
+        ----------
+        moved_to : where they are, for those who open this store later.
+
+        Returns
+        -------
+        Whether it is closed.
+
+        Raises
+        ------
+        TuilabelError : if the database fails.
+        """
+        with self.writing() as connection:
+            if _since(connection, since):
+                return False
+            for statement in self._database.close:
+                connection.exec_driver_sql(statement)
+            connection.execute(sa.update(schema.about), {"moved_to": moved_to})
+            return True
+
+    def reopen(self) -> None:
+        """Take labels again, which are moved back here; raises `TuilabelError` if the database fails."""
+        with self.writing() as connection:
+            for statement in self._database.reopen:
+                connection.exec_driver_sql(statement)
+            connection.execute(sa.update(schema.about), {"moved_to": None})
 
     def events(self) -> list[Event]:
         """Every event in the order of writing; raises `TuilabelError` if they cannot be read."""
@@ -153,16 +207,19 @@ class LabelStore:
         TuilabelError : if the store cannot be read.
         """
         with self.reading() as connection:
-            events, event_numbers = _events(connection, cursor.event)
-            class_changes, change_numbers = _class_changes(connection, cursor.class_change)
-            rounds, rows = _rounds(connection, cursor.round)
-        reached = Cursor(
-            max(event_numbers, default=cursor.event),
-            cursor.n_events + len(events),
-            max(change_numbers, default=cursor.class_change),
-            max(rows, default=cursor.round),
-        )
-        return Changes(tuple(events), cursor.n_events, tuple(class_changes), tuple(rounds), reached)
+            return _since(connection, cursor)
+
+    @property
+    def where(self) -> str:
+        """Where it is, for messages."""
+        return self._database.where
+
+    @property
+    def moved_to(self) -> str | None:
+        """Where its labels were moved; None if they are here. Raises `TuilabelError` if the store cannot be read."""
+        with self._begin("open", self._database.reading) as connection:
+            moved_to: str | None = connection.scalar(sa.select(schema.about.c.moved_to))
+        return moved_to
 
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """A transaction in which everything is read as of one moment; raises `TuilabelError` if the database fails."""
@@ -208,6 +265,12 @@ class LabelStore:
             for statement in self._database.append_only:
                 connection.exec_driver_sql(statement)
 
+    def _check_not_moved(self) -> None:
+        if (moved_to := self.moved_to) is not None:
+            is_server = moved_to.startswith("postgresql://")
+            advice = f"run `tuilabel move-store '{moved_to}'` to go on there" if is_server else "go on there"
+            raise LabelsMoved(f"the labels of {self.where} were moved to {moved_to}: {advice}")
+
     def _format(self, connection: sa.Connection) -> int | None:
         """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
         has_format = sa.inspect(connection).has_table(schema.about.name)
@@ -247,6 +310,19 @@ def _add_columns(connection: sa.Connection) -> None:
             if column.name not in there:
                 kind = column.type.compile(connection.dialect)
                 connection.execute(sa.text(f"ALTER TABLE {table.name} ADD COLUMN {column.name} {kind}"))
+
+
+def _since(connection: sa.Connection, cursor: Cursor) -> Changes:
+    events, event_numbers = _events(connection, cursor.event)
+    class_changes, change_numbers = _class_changes(connection, cursor.class_change)
+    rounds, rows = _rounds(connection, cursor.round)
+    reached = Cursor(
+        max(event_numbers, default=cursor.event),
+        cursor.n_events + len(events),
+        max(change_numbers, default=cursor.class_change),
+        max(rows, default=cursor.round),
+    )
+    return Changes(tuple(events), cursor.n_events, tuple(class_changes), tuple(rounds), reached)
 
 
 def _events(connection: sa.Connection, after: int) -> tuple[list[Event], list[int]]:
