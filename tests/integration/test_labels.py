@@ -319,10 +319,12 @@ def test_a_project_of_another_dataset_is_refused(tmp_path: Path) -> None:
     open_project(tmp_path / "p").close()
 
 
-def test_a_project_is_opened_by_one_process_at_a_time(tmp_path: Path) -> None:
-    with open_project(tmp_path / "p"), pytest.raises(TuilabelError, match=r"worked on by .*process \d+"):
-        open_project(tmp_path / "p")
-    open_project(tmp_path / "p").close()
+def test_a_project_is_opened_by_several_sessions_or_by_one_alone(tmp_path: Path) -> None:
+    with open_project(tmp_path / "p"), open_project(tmp_path / "p") as second:
+        with pytest.raises(TuilabelError, match=r"worked on by .*process \d+"):
+            Project.open(tmp_path / "p", "mnist", "f" * 32, ("a", "b"), exclusive=True)
+        second.close()
+    Project.open(tmp_path / "p", "mnist", "f" * 32, ("a", "b"), exclusive=True).close()
 
 
 def test_a_directory_that_cannot_be_created_is_reported(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tuilabel.cli import label  # noqa: F401
 from tuilabel.cli import serve  # noqa: F401
 from tuilabel.cli import exchange  # noqa: F401
 from tuilabel.cli import move_store  # noqa: F401
+from tuilabel.cli import recovery  # noqa: F401
 from tuilabel.cli import predict  # noqa: F401
 from tuilabel.cli import simulate  # noqa: F401
 from tuilabel.cli import about  # noqa: F401

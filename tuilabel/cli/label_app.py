@@ -69,6 +69,8 @@ class Outcome:
     """Whether there are labels of two classes, which a model needs."""
     terminal_gone: bool = False
     """Whether the terminal has hung up or reads nothing: printing would wait for it for ever."""
+    rescue: Path | None = None
+    """The file that has the answers if the store is lost, or they could not be saved."""
     data_dir: Path | None = None
     """Where the images of a built-in dataset are, if that was given."""
 
@@ -78,7 +80,13 @@ class Outcome:
             return []
         accuracy = "" if self.accuracy is None else f", {self.accuracy.source} accuracy {accuracy_text(self.accuracy)}"
         lines = [] if self.failure is None else [f"tuilabel: {self.failure}"]
-        if self.unsaved:
+        if self.rescue is not None:
+            name = quote(str(self.project))
+            lines.append(
+                f"tuilabel: the store of {name} was lost or cannot be written: all answers are in {self.rescue}"
+            )
+            lines.append(f"tuilabel: `tuilabel repair {name}` puts them back")
+        elif self.unsaved:
             lines.append(
                 f"tuilabel: {pluralize(self.unsaved, 'answer')} could not be saved: free some disk space, then please "
                 "re-enter them"
@@ -94,7 +102,7 @@ class Outcome:
 
     def _next_commands(self) -> list[str]:
         """What to type next, as it is for this project."""
-        if not self.labelled:
+        if not self.labelled or self.rescue is not None:
             return []
         where = f"--project {quote(str(self.project))}"
         if self.project.suffix == SUFFIX:
@@ -317,7 +325,8 @@ def _run(
         advice=statistics.advice,
         unsaved=len(unsaved),
         failure=app.failure,
-        exit_code=1 if unsaved else app.return_code or 0,
+        rescue=running.rescue,
+        exit_code=1 if unsaved or running.rescue else app.return_code or 0,
         problems=opened.pool.n_problems,
         remarks=opened.pool.remarks(),
         terminal_gone=app.writer is not None and app.writer.gone,

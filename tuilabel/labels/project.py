@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,13 +12,14 @@ from types import TracebackType
 from typing import Any
 
 from tuilabel.datasets import DatasetRef, are_same_place
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.files import share
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.lock import ProjectLock
 from tuilabel.labels.settings_file import only_writer, read_settings, write_settings
 from tuilabel.labels.store import LabelStore, NoLabels, ServerAddress
 from tuilabel.labels.store.address import from_environment as address_of_environment
+from tuilabel.labels.twin import NAME, Twin
 
 
 @dataclass
@@ -51,10 +53,25 @@ class Project:
         return str(self.server or self.store)
 
     def open_store(self) -> LabelStore:
-        """Open the label store to read and write it; raises `TuilabelError` if that cannot be."""
+        """Open the label store to read and write it.
+
+        Raises
+        ------
+        TuilabelError : if that cannot be, or it is not the store that the project had: missing, shortened or foreign.
+        """
         if self.server is not None:
-            return LabelStore.connect(self.server.with_password_of_environment())
-        return LabelStore.open(self.store)
+            store = LabelStore.connect(self.server.with_password_of_environment(), self.settings.get("id"))
+        else:
+            store = LabelStore.open(self.store, self._store_id())
+        self._check(store)
+        try:
+            self.note_id(store.project)
+            if self.server is None:
+                Twin.of(store.project, store.extent()).write(self.directory)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def read_store(self) -> LabelStore:
         """The label store as it is now, to be read.
@@ -62,11 +79,54 @@ class Project:
         Raises
         ------
         NoLabels : if there is none yet.
-        TuilabelError : if it cannot be read.
+        TuilabelError : if it cannot be read, or is not the one that the project had.
         """
         if self.server is not None:
-            return LabelStore.connect(self.server.with_password_of_environment(), create=False)
-        return LabelStore.read(self.store)
+            store = LabelStore.connect(self.server.with_password_of_environment(), create=False)
+        else:
+            store = LabelStore.read(self.store, self._store_id())
+        self._check(store)
+        return store
+
+    def note_id(self, project: str) -> None:
+        """Note in the settings the id that the store has; raises `TuilabelError` if that fails."""
+        self._write({"id": project})
+
+    def _store_id(self) -> str | None:
+        """The id that the store must have, if the project knows it; raises `TuilabelError` if the store is gone."""
+        settings = self.settings if self.settings_file.is_file() else {}
+        twin = Twin.read(self.directory)
+        id_ = settings.get("id") or (None if twin is None else twin.project)
+        is_there = self.store.is_file() and self.store.stat().st_size > 0
+        if not is_there and id_ is not None and not (twin is not None and twin.is_empty):
+            state = "is empty" if self.store.is_file() else "is gone"
+            had = "" if twin is None else f", and it had {pluralize(twin.events, 'event')}"
+            raise TuilabelError(f"{self.store} {state}{had}: {self._what_to_do}")
+        return None if id_ is None else str(id_)
+
+    def _check(self, store: LabelStore) -> None:
+        """Close a store that is damaged, or not the one that the project had, and raise `TuilabelError`."""
+        try:
+            if damage := store.damage():
+                raise TuilabelError(f"{self.where} is damaged ({damage}): {self._what_to_do}")
+            settings = self.settings if self.settings_file.is_file() else {}
+            twin = Twin.read(self.directory) if self.server is None else None
+            if store.project not in (settings.get("id", store.project), twin and twin.project):
+                raise TuilabelError(
+                    f"{self.where} is of another project (its id is {store.project}, not {settings['id']}): "
+                    f"{self._what_to_do}; if it is meant, remove `id` from settings.toml and the file {NAME}"
+                )
+            if twin is not None:
+                last_is_there = twin.last is None or store.has_event(twin.last)
+                if wrong := twin.difference(store.project, store.extent(), last_is_there):
+                    raise TuilabelError(f"{self.where} {wrong}: {self._what_to_do}")
+        except BaseException:
+            store.close()
+            raise
+
+    @property
+    def _what_to_do(self) -> str:
+        return f"put the right file back, or run `tuilabel repair {shlex.quote(str(self.directory))}`"
 
     @property
     def settings_file(self) -> Path:

@@ -14,6 +14,7 @@ from tuilabel.labels.events import Event, Round
 Entry = Event | ClassChange | Round
 
 RETRY_AFTER = 1.0  # seconds
+KEEP_AFTER = 1.0  # seconds without anything to write, after which the store is looked after
 CLOSE_TIMEOUT = 5.0  # seconds that closing waits for the disk
 
 
@@ -28,6 +29,19 @@ class Store(Protocol):
 
     def add_round(self, row: Round) -> None:
         """Write a round."""
+
+
+class Keeper(Protocol):
+    """What looks after the store of a `BackgroundWriter`, in its thread: `StoreKeeper`."""
+
+    def wrote(self, entries: Sequence[Entry]) -> None:
+        """Called with what was written, before it is reported as saved."""
+
+    def keep(self) -> None:
+        """Called when nothing is written; raises `TuilabelError` if the store is lost."""
+
+    def failed(self, error: TuilabelError, waiting: Sequence[Entry]) -> str:
+        """Called when something could not be written; returns what to say about it."""
 
 
 class Writer(Protocol):
@@ -83,6 +97,7 @@ class BackgroundWriter:
     on_saved : called in the thread with the events that were written; empty after class changes and rounds.
     on_failed : called in the thread with the reason and the number of events and class changes that are waiting.
     retry_after : seconds until a failed write is retried.
+    keeper : looks after the store, each `keep_after` seconds without anything to write.
     """
 
     def __init__(
@@ -91,10 +106,14 @@ class BackgroundWriter:
         on_saved: Callable[[Sequence[Event]], object] = lambda _events: None,
         on_failed: Callable[[str, int], object] = lambda _reason, _waiting: None,
         retry_after: float = RETRY_AFTER,
+        keeper: Keeper | None = None,
+        keep_after: float = KEEP_AFTER,
     ) -> None:
         self._store = store
         self._on_saved, self._on_failed = on_saved, on_failed
         self._retry_after = retry_after
+        self._keeper, self._keep_after = keeper, keep_after
+        self._is_lost = False
         self._waiting: list[Entry] = []
         self._changed = Condition()
         self._closing = False
@@ -143,7 +162,9 @@ class BackgroundWriter:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closing)
+                self._changed.wait_for(
+                    lambda: self._waiting or self._closing, None if self._keeper is None else self._keep_after
+                )
                 entries, last = list(self._waiting), self._closing
             if entries and not self._write(entries):
                 if last:
@@ -152,6 +173,20 @@ class BackgroundWriter:
                     self._changed.wait_for(lambda: self._closing, self._retry_after)
             elif last and not self._waiting:
                 return
+            elif not entries and self._keeper is not None:
+                self._keep(self._keeper)
+
+    def _keep(self, keeper: Keeper) -> None:
+        """Look after the store; what has happened to it is said before the next key."""
+        try:
+            keeper.keep()
+        except TuilabelError as error:
+            self._is_lost = True
+            self._fail(error)
+        else:
+            if self._is_lost:
+                self._on_saved([])
+            self._is_lost = False
 
     def _write(self, entries: Sequence[Entry]) -> bool:
         """Write runs of events, runs of class changes, and rounds, in order; True if all of it was written."""
@@ -161,15 +196,20 @@ class BackgroundWriter:
                 try:
                     self._write_part(part)
                 except TuilabelError as error:
-                    with self._changed:
-                        n_waiting = len(self._unwritten())
-                    self._on_failed(str(error), n_waiting)
+                    self._fail(error)
                     return False
+                if self._keeper is not None:
+                    self._keeper.wrote(part)
                 with self._changed:
                     del self._waiting[: len(part)]
                     self._changed.notify_all()
                 self._on_saved([entry for entry in part if isinstance(entry, Event)])
         return True
+
+    def _fail(self, error: TuilabelError) -> None:
+        with self._changed:
+            waiting, n_waiting = list(self._waiting), len(self._unwritten())
+        self._on_failed(str(error) if self._keeper is None else self._keeper.failed(error, waiting), n_waiting)
 
     def _write_part(self, part: Sequence[Entry]) -> None:
         events = [entry for entry in part if isinstance(entry, Event)]

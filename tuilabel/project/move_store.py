@@ -89,9 +89,10 @@ def _name(project: Project, server: ServerAddress | None) -> str:
 
 def _open(project: Project, server: ServerAddress | None) -> LabelStore:
     """A store of a project, also one that it was moved from."""
+    id_ = project.settings.get("id")
     if server is None:
-        return LabelStore.open(project.store, moved=True)
-    return LabelStore.connect(server.with_password_of_environment(), moved=True)
+        return LabelStore.open(project.store, id_, moved=True)
+    return LabelStore.connect(server.with_password_of_environment(), id_, moved=True)
 
 
 def _open_source(project: Project, to: ServerAddress | None) -> LabelStore:

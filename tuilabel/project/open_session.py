@@ -26,6 +26,7 @@ from tuilabel.labels import (
     Writer,
 )
 from tuilabel.labels.follower import Follower, InlineFollower, News
+from tuilabel.labels.keeper import StoreKeeper
 from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
 from tuilabel.labels.store import NoLabels
@@ -80,10 +81,12 @@ class BackgroundSession:
     Attributes
     ----------
     unsaved : after closing, answers that could not be written to disk.
+    rescue : after closing, the file that has them, and everything else if the store is lost; None if there is none.
     """
 
     session: LabellingSession
     unsaved: Sequence[Event | ClassChange] = field(default=())
+    rescue: Path | None = None
 
 
 @contextmanager
@@ -226,10 +229,19 @@ def background_session(
             seed=recipe.seed,
         )
     )
-    writer = BackgroundWriter(opened.store, on_saved=on_saved, on_failed=on_failed)
     known = opened.store.since()
+    settings = project.settings_file.read_text(encoding="utf-8")
+    file = None if project.server is not None else project.store
+    keeper = StoreKeeper(project.directory, file, opened.store, settings, known)
+    writer = BackgroundWriter(opened.store, on_saved=on_saved, on_failed=on_failed, keeper=keeper)
     seat = _seat(opened)
-    follower = Follower(opened.store, seat, known.cursor, deliver)
+
+    def follow(news: News) -> None:
+        if isinstance(news, Changes):
+            keeper.saw(news)
+        deliver(news)
+
+    follower = Follower(opened.store, seat, known.cursor, follow)
     unsaved: Sequence[Event | ClassChange] = ()
 
     def receive(message: Message) -> None:
@@ -252,8 +264,11 @@ def background_session(
         trainer.close()
         unsaved = writer.close()
         follower.close()
-    running.unsaved = unsaved
-    project.save_classes(running.session.classes)
+    running.unsaved, running.rescue = unsaved, keeper.close(unsaved)
+    try:
+        project.save_classes(running.session.classes)
+    except TuilabelError as error:  # the store has them as well
+        log.warning("%s", error)
 
 
 def check_session_options(options: SessionOptions) -> None:

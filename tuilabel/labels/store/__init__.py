@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tuilabel.labels.store.address import ServerAddress
-from tuilabel.labels.store.changes import Changes, Cursor
-from tuilabel.labels.store.database import LabelsMoved, NoLabels
+from tuilabel.labels.store.changes import Changes, Cursor, Extent
+from tuilabel.labels.store.database import LabelsMoved, NoLabels, StoreLostError
 from tuilabel.labels.store.store import LabelStore
 from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Role, Seat, Team
 
@@ -13,6 +13,7 @@ __all__ = [
     "Cursor",
     "DrawRequest",
     "Drawn",
+    "Extent",
     "LabelStore",
     "LabelsMoved",
     "NoLabels",
@@ -20,5 +21,6 @@ __all__ = [
     "Role",
     "Seat",
     "ServerAddress",
+    "StoreLostError",
     "Team",
 ]

@@ -38,3 +38,18 @@ class Changes:
 
     def __bool__(self) -> bool:
         return bool(self.events or self.class_changes or self.rounds)
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much a store holds.
+
+    Attributes
+    ----------
+    last : key of the last event; None without one.
+    """
+
+    events: int
+    class_changes: int
+    rounds: int
+    last: str | None

@@ -19,6 +19,10 @@ class LabelsMoved(TuilabelError):
     """The labels of a store were moved to another one, so that nothing may be added here."""
 
 
+class StoreLostError(TuilabelError):
+    """An open store is no longer what it was: deleted, replaced or damaged from outside."""
+
+
 @dataclass(frozen=True)
 class Database:
     """A database that holds a store.
@@ -34,6 +38,8 @@ class Database:
     close, reopen : statements that make the database refuse rows, as the labels were moved, and take them again.
     insert : SQLAlchemy's insert of this database, which can leave out rows that are there.
     advice : what to do about an error, by the words of the database.
+    moved : why it is no longer where it was when it was opened; None if it still is.
+    is_damage : whether an error means that it is damaged, by the words of the database.
     """
 
     engine: sa.Engine
@@ -46,3 +52,5 @@ class Database:
     reopen: Sequence[str]
     insert: Callable[[sa.Table], Any]
     advice: Callable[[str], str]
+    moved: Callable[[], str | None] = lambda: None
+    is_damage: Callable[[str], bool] = lambda _reason: False

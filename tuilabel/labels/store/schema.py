@@ -20,6 +20,7 @@ about = sa.Table(
     metadata,
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("moved_to", sa.Text),
+    sa.Column("project", sa.String(32)),
 )
 events = sa.Table(
     "events",

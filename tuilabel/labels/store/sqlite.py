@@ -5,16 +5,26 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
+import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
-from tuilabel.files import create_file
+from tuilabel.files import atomic_write, create_file
 from tuilabel.labels.store.database import Database, NoLabels
-from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
+from tuilabel.labels.store.schema import APPEND_ONLY, MOVED, VERSION
+
+APPLICATION_ID = int.from_bytes(b"TUIL")
+"""Marks the file as a label store, for `file` and for people who look into it."""
+
+CHECK_SECONDS = 1.0
+"""What a start spends on looking for damage at most: 100,000 events take 0.06 s."""
+
+_DAMAGE = ("malformed", "not a database", "no such table", "no such column")
 
 _ROLLBACK: set[Path] = set()
 """Stores that this process has opened. Their header is not read again: closing a file by other means than SQLite's
@@ -30,6 +40,7 @@ def open_file(path: Path) -> Database:
     in SQLite before 3.51.3. A store that has such a log is converted.
     """
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
+    place = _Place(path)
 
     @sa.event.listens_for(engine, "connect")
     def _set_up(connection: sqlite3.Connection, _record: object) -> None:
@@ -38,13 +49,14 @@ def open_file(path: Path) -> Database:
         connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("PRAGMA foreign_keys=ON")
         _ROLLBACK.add(path.absolute())
+        place.connected()
 
     try:
         create_file(path)
     except OSError as error:
         reason = str(error.strerror or error)
         raise TuilabelError(f"cannot open {path}: {reason}; {advice(reason)}") from error
-    return _database(engine, path)
+    return replace(_database(engine, path), moved=place.moved)
 
 
 def copy_of_file(path: Path) -> Database:
@@ -73,7 +85,7 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         str(path),
         reading=("BEGIN",),
         writing=("BEGIN IMMEDIATE",),
-        creating=(),
+        creating=(f"PRAGMA application_id={APPLICATION_ID}", f"PRAGMA user_version={VERSION}"),
         append_only=append_only(),
         close=tuple(
             f"CREATE TRIGGER IF NOT EXISTS {table}_moved BEFORE INSERT ON {table} "
@@ -83,6 +95,7 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         reopen=tuple(f"DROP TRIGGER IF EXISTS {table}_moved" for table in APPEND_ONLY),
         insert=insert,
         advice=advice,
+        is_damage=is_damage,
     )
 
 
@@ -101,13 +114,80 @@ def advice(reason: str) -> str:
     advice_for: dict[str, str] = {
         "full": "make room on the disk",
         "locked": "close the other program that uses it",
-        "malformed": "make a copy of it and restore a backup",
+        "malformed": "run `tuilabel repair`, which saves what can be read",
+        "readonly": "its owner may let you write to it (`chmod g+w`)",
+        "not a database": "put the right file back, or run `tuilabel repair`",
         MOVED: "quit, and open the project again",
-        "not a database": "move that file away or pass another `project`",
     }
     return next(
         (advice for word, advice in advice_for.items() if word in reason), "check the directory and its permissions"
     )
+
+
+def is_damage(reason: str) -> bool:
+    """Whether the file has been changed by others than SQLite, by the words of an error."""
+    return any(word in reason for word in _DAMAGE)
+
+
+def copy_file(path: Path, target: Path) -> None:
+    """Copy the database in the file `path`, which others may be writing, to a new file; `target` is complete or absent.
+
+    Raises
+    ------
+    TuilabelError : if it cannot be read, or the copy not be written.
+    """
+    if not path.is_file():
+        raise TuilabelError(f"there are no labels at {path}")
+    with atomic_write(target) as temporary:
+        try:
+            with (
+                closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as stored,
+                closing(sqlite3.connect(temporary)) as copied,
+            ):
+                stored.backup(copied)
+        except sqlite3.Error as error:
+            raise TuilabelError(f"cannot copy {path} to {target}: {error}; {advice(str(error))}") from error
+
+
+def damage(connection: sa.Connection) -> str | None:
+    """What SQLite's own check finds wrong with a database, in `CHECK_SECONDS` at most; None if nothing."""
+    raw = connection.connection.driver_connection
+    assert isinstance(raw, sqlite3.Connection)
+    until = time.monotonic() + CHECK_SECONDS
+    raw.set_progress_handler(lambda: time.monotonic() > until, 10_000)
+    try:
+        found = str(raw.execute("PRAGMA quick_check(1)").fetchone()[0])
+    except sqlite3.Error as error:
+        found = "ok" if "interrupted" in str(error) else str(error)
+    finally:
+        raw.set_progress_handler(None, 0)
+    return None if found == "ok" else " ".join(found.split())
+
+
+class _Place:
+    """Where the file is that was opened first, and whether it still is there."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: tuple[int, int] | None = None
+
+    def connected(self) -> None:
+        """Called with each new connection; raises `sqlite3.OperationalError` if it is to another file."""
+        if self._opened is None:
+            status = self._path.stat()
+            self._opened = status.st_dev, status.st_ino
+        elif reason := self.moved():
+            raise sqlite3.OperationalError(reason)
+
+    def moved(self) -> str | None:
+        """Why the file is no longer there; None if it is."""
+        try:
+            status = self._path.stat()
+        except FileNotFoundError:
+            return "was deleted or moved away"
+        except OSError as error:
+            return f"can no longer be reached ({error.strerror})"
+        return None if self._opened in (None, (status.st_dev, status.st_ino)) else "was replaced by another file"
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:

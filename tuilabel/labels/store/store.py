@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 
@@ -15,8 +16,8 @@ from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import postgresql, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
-from tuilabel.labels.store.changes import Changes, Cursor
-from tuilabel.labels.store.database import Database, LabelsMoved, NoLabels
+from tuilabel.labels.store.changes import Changes, Cursor, Extent
+from tuilabel.labels.store.database import Database, LabelsMoved, NoLabels, StoreLostError
 
 BEGINNING = Cursor()
 
@@ -29,15 +30,24 @@ class LabelStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._project = ""
+        self._last: tuple[int, str] | None = None
+        """Number and key of an event that the store has had: if it is not there, this is another store."""
+
+    @property
+    def project(self) -> str:
+        """The id of the project, which the store keeps for good."""
+        return self._project
 
     @classmethod
-    def open(cls, path: Path, *, moved: bool = False) -> LabelStore:
+    def open(cls, path: Path, project: str | None = None, *, moved: bool = False) -> LabelStore:
         """Open the SQLite store at `path`, to be read and written; it is created if it is missing.
 
         A store of an older format gets the columns that it lacks.
 
         Parameters
         ----------
+        project : id of the project, for a store that has none yet; None for a new id.
         moved : whether it may be one whose labels were moved to another one.
 
         Raises
@@ -45,26 +55,33 @@ class LabelStore:
         LabelsMoved : if they were.
         TuilabelError : if the file cannot be created, read or written, is not a label store, or is of a newer format.
         """
-        return cls._prepared(sqlite.open_file(path), moved=moved)
+        return cls._prepared(sqlite.open_file(path), project, moved=moved)
 
     @classmethod
-    def read(cls, path: Path) -> LabelStore:
+    def read(cls, path: Path, project: str | None = None) -> LabelStore:
         """The store at `path` as it is now: a copy in memory, so that nothing is written next to it.
 
         It may be one that only others may write, or that a session is writing.
+
+        Parameters
+        ----------
+        project : see `open`.
 
         Raises
         ------
         TuilabelError : if there is none, or it cannot be read, is not a label store, or is of a newer format.
         """
-        return cls._prepared(sqlite.copy_of_file(path))
+        return cls._prepared(sqlite.copy_of_file(path), project)
 
     @classmethod
-    def connect(cls, address: ServerAddress, *, create: bool = True, moved: bool = False) -> LabelStore:
+    def connect(
+        cls, address: ServerAddress, project: str | None = None, *, create: bool = True, moved: bool = False
+    ) -> LabelStore:
         """Open the store in the PostgreSQL database at `address`.
 
         Parameters
         ----------
+        project : see `open`.
         create : whether to create it if it is missing, and to add what one of an older format lacks.
         moved : whether it may be one whose labels were moved to another one.
 
@@ -74,13 +91,15 @@ class LabelStore:
         TuilabelError : if the database cannot be reached, read or written, or it is of a newer format; `NoLabels` if
             there is no store and none is to be created.
         """
-        return cls._prepared(postgresql.connect(address), create=create, moved=moved)
+        return cls._prepared(postgresql.connect(address), project, create=create, moved=moved)
 
     @classmethod
-    def _prepared(cls, database: Database, *, create: bool = True, moved: bool = False) -> LabelStore:
+    def _prepared(
+        cls, database: Database, project: str | None, *, create: bool = True, moved: bool = False
+    ) -> LabelStore:
         store = cls(database)
         try:
-            store._prepare(create)
+            store._prepare(project or uuid4().hex, create)
             if not moved:
                 store._check_not_moved()
         except BaseException:
@@ -221,13 +240,57 @@ class LabelStore:
             moved_to: str | None = connection.scalar(sa.select(schema.about.c.moved_to))
         return moved_to
 
+    def extent(self) -> Extent:
+        """How much the store holds; raises `TuilabelError` if it cannot be read."""
+        tables = (schema.events, schema.class_changes, schema.rounds)
+        with self.reading() as connection:
+            events, changes, rounds = (
+                connection.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables
+            )
+            last = _last_event(connection)
+        return Extent(events, changes, rounds, None if last is None else last[1])
+
+    def has_event(self, key: str) -> bool:
+        """Whether an event of this key is stored; raises `TuilabelError` if the store cannot be read."""
+        with self.reading() as connection:
+            return connection.scalar(sa.select(schema.events.c.number).where(schema.events.c.key == key)) is not None
+
+    def damage(self) -> str | None:
+        """What the database finds wrong with itself in a quick check; None if nothing."""
+        if self._database.engine.dialect.name != "sqlite":
+            return None  # a server looks after its files
+        with self.reading() as connection:
+            return sqlite.damage(connection)
+
+    def check_place(self) -> None:
+        """Raise `StoreLostError` unless the store is still the one at its place."""
+        if reason := self._database.moved():
+            raise StoreLostError(f"{self._database.where} {reason}")
+
     def reading(self) -> AbstractContextManager[sa.Connection]:
         """A transaction in which everything is read as of one moment; raises `TuilabelError` if the database fails."""
         return self._begin("read", self._database.reading)
 
-    def writing(self) -> AbstractContextManager[sa.Connection]:
-        """A transaction of the only writer, committed and flushed at its end; raises `TuilabelError` if that fails."""
-        return self._begin("write", self._database.writing)
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction of the only writer, committed and flushed at its end, in the store that was opened.
+
+        Raises
+        ------
+        StoreLostError : if the store was deleted, replaced or damaged in the meantime; what was written may be lost.
+        TuilabelError : if it cannot be written; then nothing is.
+        """
+        with self._begin("write", self._database.writing) as connection:
+            if connection.scalar(sa.select(schema.about.c.project)) != self._project:
+                raise StoreLostError(f"{self._database.where} was overwritten by the store of another project")
+            if self._last is not None:
+                number, key = self._last
+                if connection.scalar(sa.select(schema.events.c.key).where(schema.events.c.number == number)) != key:
+                    raise StoreLostError(f"{self._database.where} was overwritten: it no longer has what was in it")
+            yield connection
+            last = _last_event(connection)
+        self.check_place()  # SQLite commits to a file that was deleted, too
+        self._last = last
 
     def close(self) -> None:
         """Close the connections."""
@@ -238,11 +301,12 @@ class LabelStore:
         insert = self._database.insert(table)
         connection.execute(insert.on_conflict_do_nothing(index_elements=["key"]), rows)
 
-    def _prepare(self, create: bool) -> None:
+    def _prepare(self, project: str, create: bool) -> None:
         with self._begin("open", self._database.reading) as connection:
             version = self._format(connection)
-        if version == schema.VERSION:
-            return
+            if version == schema.VERSION:
+                self._identify(connection)
+                return
         if not create:
             if version is None:
                 raise NoLabels(f"there are no labels at {self._database.where}: start `tuilabel label` first")
@@ -253,17 +317,24 @@ class LabelStore:
         with self._begin("open", self._database.writing) as connection:
             version = self._format(connection)  # once more, as another process may have been faster
             if version == schema.VERSION:
+                self._identify(connection)
                 return
             for statement in self._database.creating:
                 connection.exec_driver_sql(statement)
             schema.metadata.create_all(connection)
             if version is None:
-                connection.execute(sa.insert(schema.about), {"version": schema.VERSION})
+                connection.execute(sa.insert(schema.about), {"version": schema.VERSION, "project": project})
             else:
                 _add_columns(connection)
-                connection.execute(sa.update(schema.about), {"version": schema.VERSION})
+                connection.execute(sa.update(schema.about), {"version": schema.VERSION, "project": project})
             for statement in self._database.append_only:
                 connection.exec_driver_sql(statement)
+            self._identify(connection)
+
+    def _identify(self, connection: sa.Connection) -> None:
+        """Note which project the store is of, and how far it goes."""
+        self._project = connection.scalar(sa.select(schema.about.c.project)) or ""
+        self._last = _last_event(connection)
 
     def _check_not_moved(self) -> None:
         if (moved_to := self.moved_to) is not None:
@@ -273,7 +344,12 @@ class LabelStore:
 
     def _format(self, connection: sa.Connection) -> int | None:
         """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
-        has_format = sa.inspect(connection).has_table(schema.about.name)
+        inspector = sa.inspect(connection)
+        has_format = inspector.has_table(schema.about.name)
+        if not has_format and inspector.get_table_names():
+            raise TuilabelError(
+                f"{self._database.where} is a database of something else: move it away or pass another `project`"
+            )
         version: int | None = connection.scalar(sa.select(schema.about.c.version)) if has_format else None
         if version is not None and version > schema.VERSION:
             raise TuilabelError(
@@ -290,6 +366,10 @@ class LabelStore:
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             reason = _first_reason(str(getattr(error, "orig", None) or error))
+            if doing == "write" and (moved := self._database.moved()):
+                raise StoreLostError(f"{self._database.where} {moved}") from error
+            if doing == "write" and self._database.is_damage(reason):
+                raise StoreLostError(f"{self._database.where} is damaged ({reason})") from error
             raise TuilabelError(
                 f"cannot {doing} {self._database.where}: {reason}; {self._database.advice(reason)}"
             ) from error
@@ -299,6 +379,13 @@ def _first_reason(text: str) -> str:
     """The line of an error that says why; with several addresses of a host there is one for each."""
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [text]
     return next((line.removeprefix("- ") for line in lines if line.startswith("- ")), lines[0])
+
+
+def _last_event(connection: sa.Connection) -> tuple[int, str] | None:
+    """Number and key of the last event; None without one."""
+    table = schema.events
+    row = connection.execute(sa.select(table.c.number, table.c.key).order_by(table.c.number.desc()).limit(1)).first()
+    return None if row is None else (row[0], row[1])
 
 
 def _add_columns(connection: sa.Connection) -> None:
