@@ -402,6 +402,30 @@ def test_captions_are_not_imported_as_classes(tmp_path: Path) -> None:
         read(tmp_path / "shard.tar")
 
 
+def test_images_whose_names_differ_in_case(tmp_path: Path) -> None:
+    pool = disk_pool(tmp_path / "source", ["a/1.JPG", "a/2.jpg", "b/2.JPG", "b/Ü.png"])
+    matcher = Matcher(pool, tmp_path)
+    found = {path: matcher.find(ImportedLabel("", "x", path=path)) for path in ("1.jpg", "A/1.jpg", "2.JPG", "ü.PNG")}
+    assert found == {"1.jpg": 0, "A/1.jpg": 0, "2.JPG": 2, "ü.PNG": 3}
+    assert matcher.find(ImportedLabel("", "x", path="2.Jpg")) == -1, "two fit"
+
+
+def test_one_object_in_each_line_of_a_json_file(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, '{"path": "a.png", "label": "cat"}', '{"path": "b.png", "label": "dog"}', name="a.json")
+    assert [(row.path, row.label) for row in read(path)] == [("a.png", "cat"), ("b.png", "dog")]
+
+
+def test_rows_without_a_class_say_why(tmp_path: Path, into: Importer) -> None:
+    (tmp_path / "a.csv").write_bytes(b'path,label\nleft/0.png,"a\nb"\nleft/1.png,a\0b\n')
+    examples = into(tmp_path / "a.csv", disk_pool(tmp_path / "source"), apply=False)["examples"]["without_label"]
+    assert examples[0]["problem"] == "'a\\\\nb' cannot be the name of a class"
+    result = [{"from_name": "kind", "type": "taxonomy", "value": {"taxonomy": [["animal", "cat"]]}}]
+    (tmp_path / "a.json").write_text(json.dumps([{"data": {"image": "1.png"}, "annotations": [{"result": result}]}]))
+    assert [row.problem for row in read(tmp_path / "a.json")] == ["no choice, but taxonomy"]
+    (tmp_path / "a.json").write_text(json.dumps([{"data": {"image": "1.png"}, "predictions": [{"result": result}]}]))
+    assert [row.problem for row in read(tmp_path / "a.json")] == ["it has predictions, and no annotation"]
+
+
 def test_images_named_without_suffix(tmp_path: Path) -> None:
     pool = disk_pool(tmp_path, ["left/0a1b.png", "left/17.png", "right/17.png"])
     rows = read(csv_file(tmp_path, "id,breed", "0a1b,cat", "17,dog"), label_column="breed")

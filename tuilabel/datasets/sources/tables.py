@@ -138,7 +138,7 @@ def read_rows(ref: FileRef, label_column: str | None = None) -> Iterator[Row]:
     """
 
     def choose(names: Sequence[str]) -> Mapping[str, int]:
-        available = ", ".join(str(name)[:20] for name in names[:6]) or "nothing"
+        available = printable(", ".join(str(name)[:20] for name in names[:6])) or "nothing"
         labels = LABELS if label_column is None else (label_column,)
         usual_names = {"path": PATHS, "label": labels, "split": SPLITS}
         found = {role: position(names, usual) for role, usual in usual_names.items()}
@@ -334,7 +334,7 @@ def _json_lines(ref: FileRef, file: IO[bytes], choose: Choose) -> Iterator[Recor
                     record = record_of(where, [*values.values()], chosen_of[names])
                 except TuilabelError as error:
                     first_error = first_error or error
-                    record = _odd(where, f"none of the columns: it has {', '.join(names[:6]) or 'nothing'}")
+                    record = _odd(where, f"none of the columns: it has {printable(', '.join(names[:6])) or 'nothing'}")
             if chosen_of:
                 yield from (*waiting, _checked(ref, record))
                 waiting = []

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tuilabel.datasets import ImagePool
 from tuilabel.datasets.sources.texts import normal
-from tuilabel.errors import UsageError
+from tuilabel.errors import UsageError, printable
 from tuilabel.labels.classes import ClassBook, ClassChange, clean_class_name, with_current_names
 from tuilabel.labels.events import Event, Kind, current_answers, current_flags, current_notes
 from tuilabel.labels.exchange.base import ImportedLabel
@@ -123,6 +123,8 @@ def plan_import(
             plan.odd.append(row)
             continue
         has_label = bool(row.label) and book.is_valid(row.label)
+        if row.label and not has_label:
+            row = replace(row, problem=row.problem or f"{printable(row.label)!r} cannot be the name of a class")
         if not (has_label or row.flagged or row.note):
             plan.without_label.append(row)
             continue

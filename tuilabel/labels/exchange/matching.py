@@ -37,8 +37,9 @@ class Matcher:
         The first of these that finds an item decides: the id; the file's name in the source, or its absolute path; the
         image that came with the label; the end of the path, if it fits exactly one item (`1.jpg` fits `cats/1.jpg` as
         long as no other folder has a `1.jpg`, and `dogs/1.jpg` never does; so does `1`, if no other file is called
-        that); the name that an upload to Label Studio gave the file, if it fits exactly one; the content of the file at
-        that path. A path is tried in each way that it may be meant, see `paths_meant`.
+        that; upper and lower case are the same if that is not enough); the name that an upload to Label Studio gave the
+        file, if it fits exactly one; the content of the file at that path. A path is tried in each way that it may be
+        meant, see `paths_meant`.
         """
         if _ID.fullmatch(row.id):
             index = int(self._pool.indices_of([row.id])[0])
@@ -49,6 +50,7 @@ class Matcher:
             map(self._by_name, paths),
             (self._by_content(row.content()) for _ in range(1) if row.content is not None),
             map(self._by_path_suffix, paths),
+            map(self._by_case, paths),
             map(self._by_upload_name, paths),
             (self._by_content(read_file(self._folder / path)) for path in paths if not is_url(path)),
         )
@@ -123,11 +125,28 @@ class Matcher:
             return None
         return pixels.reshape(1, height, width, channels)
 
+    @cached_property
+    def _paths_by_folded_name(self) -> dict[str, list[tuple[tuple[str, ...], int]]]:
+        """As `_paths_by_filename`, in lower case throughout."""
+        by_name: dict[str, list[tuple[tuple[str, ...], int]]] = {}
+        for named in self._paths_by_filename.values():
+            for parts, index in named:
+                folded = tuple(part.casefold() for part in parts)
+                by_name.setdefault(folded[-1], []).append((folded, index))
+        return by_name
+
     def _by_path_suffix(self, path: str) -> int:
         wanted = _parts(path)
         if not wanted:
             return -1
-        named = self._paths_by_filename.get(wanted[-1]) or self._paths_by_stem.get(wanted[-1], [])
+        return self._fitting(wanted, self._paths_by_filename.get(wanted[-1]) or self._paths_by_stem.get(wanted[-1], []))
+
+    def _by_case(self, path: str) -> int:
+        """Some systems change the case of names, as from 1.JPG to 1.jpg."""
+        wanted = tuple(part.casefold() for part in _parts(path))
+        return self._fitting(wanted, self._paths_by_folded_name.get(wanted[-1], [])) if wanted else -1
+
+    def _fitting(self, wanted: tuple[str, ...], named: list[tuple[tuple[str, ...], int]]) -> int:
         fits = [(len(parts), index) for parts, index in named if parts[-len(wanted) : -1] == wanted[-len(parts) : -1]]
         if not fits:
             return -1

@@ -11,7 +11,7 @@ from pathlib import Path
 from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.tables import LABELS, PATHS, Record, position, read_records
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.values import marks_of, text_value, time_value
@@ -65,7 +65,7 @@ def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -
     """The positions of the columns of a table of labels, for `read_records`; raises like `read_table`."""
     if not any(name.strip() for name in names):
         raise TuilabelError(f"{source} has no columns: pass a table with a header")
-    available = ", ".join(names)
+    available = printable(", ".join(names))
 
     def find(parameter: str, wanted: str | None, usual: Sequence[str]) -> int | None:
         k = position(names, usual if wanted is None else (wanted,))

@@ -11,8 +11,8 @@ from xml.sax.saxutils import quoteattr
 
 from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.datasets.sources.base import is_image
-from tuilabel.datasets.sources.tables import LABELS, PATHS, position, record_of, several
-from tuilabel.datasets.sources.texts import classes_in
+from tuilabel.datasets.sources.tables import LABELS, PATHS, json_objects, position, record_of, several
+from tuilabel.datasets.sources.texts import classes_in, text_of
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
@@ -61,7 +61,9 @@ def read_label_studio(source: Path, options: ImportOptions) -> Iterator[Imported
     try:
         document = json.loads(source.read_bytes())
     except ValueError as error:
-        raise TuilabelError(f"{source} is not JSON: {error}") from error
+        document = _lines_of(source)
+        if document is None:
+            raise TuilabelError(f"{source} is not JSON: {error}") from error
     rows = rows_in(document)
     if rows is not None:
         document = rows
@@ -83,6 +85,14 @@ def read_label_studio(source: Path, options: ImportOptions) -> Iterator[Imported
         return
     for where, task in flat:
         yield imported_row(record_of(where, [task.get(name) for name in names], chosen))
+
+
+def _lines_of(source: Path) -> list[dict[str, Any]] | None:
+    """The objects of a file that has one in each line, in spite of its name; None if it has not."""
+    with source.open("rb") as file, text_of(file) as text:
+        objects = [values for _, values in json_objects(text)]
+    found = [values for values in objects if isinstance(values, dict)]
+    return found if len(found) == len(objects) > 1 else None
 
 
 def _place(task: object, number: int) -> str:
@@ -116,6 +126,14 @@ def _choices(annotation: dict[str, Any]) -> dict[str, list[str]]:
     return chosen
 
 
+def _other_answers(annotation: dict[str, Any]) -> str:
+    """What an annotation has instead of choices, as the problem of its row."""
+    result = annotation.get("result")
+    parts = [part for part in result if isinstance(part, dict)] if isinstance(result, list) else []
+    kinds = dict.fromkeys(text_value(part.get("type")) for part in parts)
+    return f"no choice, but {', '.join(kinds)}" if any(kinds) and "choices" not in kinds else ""
+
+
 def _controls_of(task: dict[str, Any]) -> Iterator[str]:
     for annotation in _annotations(task):
         yield from _choices(annotation)
@@ -145,7 +163,7 @@ def _labels_of_task(task: dict[str, Any], where: str, control: str, options: Imp
         annotator = user or text_value(data.get("annotator"))
         at = (None if user else time_value(data.get("labelled_at"))) or time_value(annotation.get("created_at"))
         names = _choices(annotation).get(control, [])
-        problem = several(names)
+        problem = several(names) or ("" if names else _other_answers(annotation))
         label = "" if problem else "".join(names)
         yield ImportedLabel(where, label, item, path, annotator, at, problem=problem, **marks_of(data))
 
