@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.helpers.folders import COLOURS, colour_folder
@@ -46,9 +47,9 @@ def label_tiny(tiny: Tiny, directory: Path, *, budget: int = 100, with_test: boo
     return ModelOptions("fashion-mnist", directory, tiny.data_dir, tiny.checkpoint, "cpu", "mlp")
 
 
-def colour_project(root: Path, encoder: str) -> ModelOptions:
+def colour_project(root: Path, encoder: str, size: Callable[[int], tuple[int, int]] | None = None) -> ModelOptions:
     """A project of 24 small pictures of three colours, 9 of them labelled."""
-    folder = colour_folder(root / "shots", each=8, size=lambda k: (24 + k % 3, 20))
+    folder = colour_folder(root / "shots", each=8, size=size or (lambda k: (24 + k % 3, 20)))
     options = SessionOptions(
         str(folder), root / "p.tuilabel", device="cpu", classes=tuple(COLOURS), batch_size=9, annotator="ada",
         encoder=encoder, strategy="random",

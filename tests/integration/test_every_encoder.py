@@ -84,12 +84,20 @@ def test_the_file_predicts_new_images_as_predict_does(
 ) -> None:
     monkeypatch.setattr("torchvision.models.get_model", lambda _name: small_transformer())
     torch.manual_seed(0)
-    options = kind(project, tmp_path)
+    check(kind(project, tmp_path), tmp_path, size=lambda k: (24 + k % 3, 20))
+
+
+def test_a_vae_beside_features_is_exported_for_images_of_one_size(tmp_path: Path) -> None:
+    project = vae(colour_project(tmp_path, "pca", size=lambda _: (24, 20)), tmp_path)
+    check(replace(project, encoder=f"vae+{BUNDLED}"), tmp_path, size=lambda _: (24, 20))
+
+
+def check(options: ModelOptions, tmp_path: Path, size: Callable[[int], tuple[int, int]]) -> None:
     exported = export_model(options, "onnx", tmp_path / "m.onnx")
     assert exported.images == exported.same_class == 24
     assert exported.difference < 1e-5
 
-    others = colour_folder(tmp_path / "others", each=4, first=50, size=lambda k: (24 + k % 3, 20))
+    others = colour_folder(tmp_path / "others", each=4, first=50, size=size)
     predicted = predict_pool(options, on=str(others))
     assert predicted.probabilities.shape == (12, 3)
     shape = dict(zip(("height", "width", "channels"), exported.input["shape"][1:], strict=True))

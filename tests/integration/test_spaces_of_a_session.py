@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.helpers.folders import COLOURS, colour_folder
+from tests.helpers.tiny import Tiny
 from tests.integration.test_preparing import TrainerClient
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder, Latents
@@ -36,6 +37,7 @@ from tuilabel.learner.trainer.workspace import TrainerWorkspace
 from tuilabel.project.open_session import open_project, open_session
 from tuilabel.project.options import ModelOptions, SessionOptions
 from tuilabel.project.predict import predict
+from tuilabel.project.recipe import Recipe
 
 NONE = np.array([], dtype=np.int64)
 BUNDLED = NetworkEncoder("efficientnet_lite2")
@@ -166,6 +168,37 @@ def test_the_space_of_the_last_session_is_used_at_once(tmp_path: Path) -> None:
     assert again.spaces == ["good"]
     gone = Stages(tmp_path / "gone", Fake("other"), Fake("good"), space="other")
     assert gone.spaces == ["good"]
+
+
+def test_a_built_in_dataset_begins_on_its_fastest_space(tiny: Tiny, tmp_path: Path) -> None:
+    better, fast = Fake("noise too"), Fake("noise")
+    log, data = tmp_path / "log", tiny.data_dir
+    settings = WorkerSettings("fashion-mnist", data, better, "mlp", "cpu", log, alternatives=(fast,))
+    messages: list[Message] = []
+    workspace = TrainerWorkspace(settings, messages.append)
+    runner = RoundRunner(*workspace.start())
+    assert Fake.encoded == {"noise"}, "nobody waits for the better one"
+    worker = Worker(runner, QuestionHandler(runner), messages.append, workspace)
+    better.encode(open_pool("fashion-mnist", data), "cpu", lambda *_: None)
+    worker.turn(None, [], [LatentsReady(better)])
+    assert [message for message in messages if isinstance(message, PoolChanged)] == [
+        PoolChanged(300, "noise"),
+        PoolChanged(300, "noise too", "they suit such images best"),
+    ]
+    TrainerWorkspace(replace(settings, space="noise too"), messages.append).start()
+    assert messages[-1] == PoolChanged(300, "noise too"), "the next session begins there"
+
+
+def test_projects_of_a_built_in_dataset_that_say_no_space_stay_where_they_were(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuilabel.encoders.vae.encoder.find_checkpoint", lambda *_: tiny.checkpoint)
+    pool = open_pool("fashion-mnist", tiny.data_dir)
+    names = [encoder.name for encoder in Recipe("auto").candidates_for(pool, tmp_path)]
+    assert names == ["vae+efficientnet_lite2", "vae"]
+    assert Recipe("auto").encoder_for(pool, tmp_path, settled=True).name == "vae"
+    assert Recipe("auto", space=names[0]).encoder_for(pool, tmp_path, settled=True).name == names[0]
+    assert Recipe("auto").encoder_for(pool, tmp_path).name == names[0]
 
 
 def prepared(folder: Path, *encoders: Encoder) -> list[object]:

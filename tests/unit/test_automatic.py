@@ -64,7 +64,7 @@ def test_the_vae_is_the_goal_for_glyphs_alone(images: np.ndarray, glyphs: bool) 
     pool = pool_of(images)
     assert are_glyphs(pool) == glyphs
     names = [encoder.name for encoder in candidate_encoders("auto", pool)]
-    assert names == (["vae"] * glyphs + ["efficientnet_lite2", "pca"])
+    assert names == (["vae", "vae+efficientnet_lite2"] * glyphs + ["efficientnet_lite2", "pca"])
     assert choose_encoder("auto", pool).name == "efficientnet_lite2", "at once: a VAE would have to be trained first"
 
 
@@ -96,6 +96,14 @@ def test_a_built_in_dataset_in_front_of_a_background_gets_the_network_where_it_h
     assert [encoder.name for encoder in candidate_encoders("auto", pool)] == ["efficientnet_lite2"]
 
 
+def test_built_in_clothes_have_the_network_beside_their_vae(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = open_pool("mnist")
+    monkeypatch.setattr(type(pool), "augmentations", property(lambda _: "objects"))
+    assert [encoder.name for encoder in candidate_encoders("auto", pool)] == ["vae+efficientnet_lite2", "vae"]
+    given = candidate_encoders("auto", pool, checkpoint=choose_encoder("vae", pool).path)
+    assert [encoder.name for encoder in given] == ["vae"], "the VAE that was named, alone"
+
+
 def test_auto_is_a_name_like_others(tmp_path: Path) -> None:
     check_encoder("auto")
     (vae,) = candidate_encoders("vae", pool_of(noise(32, 32, 3)), project=tmp_path)
@@ -110,6 +118,7 @@ def test_auto_is_a_name_like_others(tmp_path: Path) -> None:
         ("efficientnet_lite2", "network features (efficientnet_lite2)"),
         ("timm:resnet18", "network features (timm:resnet18)"),
         ("vae-on:resnet18", "VAE on network features (resnet18)"),
+        ("vae+resnet18", "VAE and network features (resnet18)"),
     ],
 )
 def test_spaces_are_named_in_words(name: str, title: str) -> None:

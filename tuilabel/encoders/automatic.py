@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.joint import JointEncoder
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.names import BUNDLED
 from tuilabel.encoders.pca import PCAEncoder
@@ -24,6 +25,8 @@ AUTO = "auto"
 
 COLOURED = ("photos", "signs")
 """Augmentations of built-in datasets that a VAE of the pixels does not suit."""
+SHADED = "objects"
+"""Augmentations of built-in datasets that a VAE suits, and features of a network beside it do better."""
 
 SAMPLE = 500  # images whose borders are looked at
 NEAR = 16  # grey levels from the border's median that still count as background
@@ -33,8 +36,9 @@ FLAT = 0.7  # median share of such pixels: digits 1.0, clothes 0.88; photographs
 def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
     """The encoders worth trying for a pool, best first; in the opposite order they get ready sooner.
 
-    Only the first may be the VAE that still needs training. A given checkpoint leaves the VAE alone, and a built-in
-    dataset has one candidate: its VAE, or the network for photographs, and glyphs before a background, without a VAE.
+    Only with glyphs may one need training. A given checkpoint leaves the VAE alone. A built-in dataset has its VAE, and
+    the network beside it for clothes, or the network alone for photographs, and glyphs before a background, without a
+    VAE.
 
     Raises
     ------
@@ -47,10 +51,13 @@ def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
         if pool.is_builtin and pool.augmentations in COLOURED and options.checkpoint is None:
             return (network,)
         raise
-    if pool.is_builtin or options.checkpoint is not None:
+    if options.checkpoint is not None:
         return (vae,)
+    joint = JointEncoder(vae, network)
+    if pool.is_builtin:
+        return (joint, vae) if pool.augmentations == SHADED else (vae,)
     if are_glyphs(pool):
-        return (vae, network, thumbnails)
+        return (vae, joint, network, thumbnails)
     return (network, thumbnails) if vae.needs_training(pool) else (network, vae, thumbnails)
 
 

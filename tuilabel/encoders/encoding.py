@@ -29,7 +29,7 @@ def encode(
     ----------
     images : a pool, or an array uint8 (N, H, W, C) with 1 or 3 channels, or (N, H, W).
     encoder : "vae", "pca", a pretrained network ("efficientnet_lite2", "timm:NAME", …), "package.module:function",
-        "vae-on:NETWORK", "auto", or an `Encoder`.
+        "vae-on:NETWORK", "vae+NETWORK", "auto", or an `Encoder`.
     checkpoint : of the VAE, written by `train_vae`; by default the one for the dataset.
     reference : encode into the latent space of this pool, with its VAE or its principal components, so that the latents
         can be compared with those of `encode(reference, encoder)`. `images` may then have another size.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,11 @@ def encode_pool(
         return encoder.encode(pool, device, on_progress)
     whole = encoder.encode(pool.whole, device, on_progress)
     if whole.path is None:
-        return Latents(whole.pool[pool.indices], whole.pool[pool.test_indices], None)
+        return Latents(whole.pool[pool.indices], whole.pool[pool.test_indices], None, whole.compact)
 
     def rows(start: int) -> Iterator[NDArray[np.float32]]:
         order = np.concatenate([pool.indices, pool.test_indices])
         return (whole.pool[order[begin : begin + CHUNK]] for begin in range(start, len(order), CHUNK))
 
     path = whole.path.with_name(f"{whole.path.stem}-{pool.fingerprint[:16]}.npy")
-    return read_cached(pool, path) or write_cached(pool, path, rows)
+    return replace(read_cached(pool, path) or write_cached(pool, path, rows), compact=whole.compact)

@@ -7,6 +7,7 @@ from pathlib import Path
 from tuilabel.datasets import ImagePool
 from tuilabel.encoders.automatic import AUTO, candidates, chosen_by_images
 from tuilabel.encoders.base import Encoder, EncoderOptions
+from tuilabel.encoders.joint import VAE_AND, JointEncoder
 from tuilabel.encoders.networks.encoder import NetworkEncoder
 from tuilabel.encoders.networks.names import FORMS, NETWORKS, parse_name
 from tuilabel.encoders.pca import PCAEncoder
@@ -22,7 +23,7 @@ ENCODERS: dict[str, type[Encoder]] = {
     **dict.fromkeys(NETWORKS, NetworkEncoder),
 }
 
-ON_NETWORK = f"{ON_FEATURES}NETWORK"
+ON_NETWORK, AND_NETWORK = f"{ON_FEATURES}NETWORK", f"{VAE_AND}NETWORK"
 NAMES = (AUTO, *ENCODERS)
 """What `--encoder` accepts, besides names of the `FORMS` of networks."""
 DEFAULT_ENCODER = AUTO
@@ -30,10 +31,10 @@ DEFAULT_ENCODER = AUTO
 
 def check_encoder(name: str) -> None:
     """Raise `UsageError` if there is no encoder called `name`, or a package that it needs is not installed."""
-    if name not in (AUTO, *ENCODERS) and ":" not in name:
-        raise unknown_name("encoder", name, (AUTO, *ENCODERS, *FORMS, ON_NETWORK))
-    if name != AUTO and issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder):
-        parse_name(name.removeprefix(ON_FEATURES))
+    if name not in (AUTO, *ENCODERS) and ":" not in name and not name.startswith(VAE_AND):
+        raise unknown_name("encoder", name, (AUTO, *ENCODERS, *FORMS, ON_NETWORK, AND_NETWORK))
+    if name != AUTO and issubclass(_kind(name), NetworkEncoder | FeatureVAEEncoder | JointEncoder):
+        parse_name(name.removeprefix(ON_FEATURES).removeprefix(VAE_AND))
 
 
 def choose_encoder(
@@ -48,7 +49,8 @@ def choose_encoder(
 
     Parameters
     ----------
-    encoder : a name from `NAMES`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features.
+    encoder : a name from `NAMES`, or a network's, see `networks.names`; after `vae-on:` for a VAE on its features,
+        after `vae+` for a VAE of the images beside them.
         "auto" is settled by the look of the images.
     checkpoint : of the VAE; by default the one for the dataset, see `find_checkpoint`, or the project's own.
     latents : a table of your own latents, which takes precedence; see `LatentTable`.
@@ -85,4 +87,6 @@ def candidate_encoders(
 
 
 def _kind(name: str) -> type[Encoder]:
+    if name.startswith(VAE_AND):
+        return JointEncoder
     return FeatureVAEEncoder if name.startswith(ON_FEATURES) else ENCODERS.get(name, NetworkEncoder)

@@ -13,4 +13,6 @@ def title_of(encoder: str) -> str:
     kind, _, network = encoder.partition("-on:")
     if network:
         return f"{kind.upper()} on network features ({network})"
+    if encoder.startswith("vae+"):
+        return f"VAE and network features ({encoder.removeprefix('vae+')})"
     return _TITLES.get(encoder, f"network features ({encoder})")

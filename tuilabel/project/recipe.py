@@ -84,9 +84,13 @@ class Recipe:
 
         Parameters
         ----------
-        settled : where the encoder is chosen during a session, the one that the last session used.
+        settled : where the encoder is chosen during a session, the one that the last session used; of a built-in
+            dataset the one that every session begins with, if none has said which it used.
         """
-        name = self.space if settled and self.encoder == AUTO and self.space is not None else self.encoder
+        chosen_by_sessions = settled and self.encoder == AUTO
+        if chosen_by_sessions and self.space is None and pool.is_builtin:
+            return self.candidates_for(pool, project)[-1]
+        name = self.space if chosen_by_sessions and self.space is not None else self.encoder
         return choose_encoder(name, pool, **self._files(project))
 
     def candidates_for(self, pool: ImagePool, project: Path) -> tuple[Encoder, ...]:

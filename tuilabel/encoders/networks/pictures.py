@@ -25,7 +25,7 @@ AHEAD = 2  # batches that are read ahead
 def side_for(pool: ImagePool, sides: tuple[int, int]) -> int:
     """The side in pixels at which a network sees a pool's images, a multiple of 32 between the two `sides`.
 
-    Four times the images' own, which is the root of width × height, in the median.
+    At most four times the images' own, which is the root of width × height, in the median.
     """
     smallest, largest = sides
     if smallest == largest:
@@ -33,7 +33,7 @@ def side_for(pool: ImagePool, sides: tuple[int, int]) -> int:
     indices = np.unique(np.linspace(0, len(pool) - 1, SAMPLE).astype(np.int64))
     areas = [width * height for width, height in map(pool.size_of, indices.tolist())]
     side = ENLARGED * float(np.median(areas)) ** 0.5
-    return int(np.clip(STEP * round(side / STEP), smallest, largest))
+    return int(np.clip(STEP * int(side / STEP), smallest, largest))
 
 
 def pictures(pool: ImagePool, start: int, side: int, batch: int, *, test: bool = False) -> Iterator[NDArray[np.uint8]]:

@@ -34,7 +34,7 @@ class LatentDecoder:
         self._model: VAE | None = None
 
     def __call__(self, latents: NDArray[np.float32]) -> NDArray[np.uint8]:
-        """Images of the model's size, uint8 (n, H, W, C), decoded from latents, float32 (n, D).
+        """Images of the model's size, uint8 (n, H, W, C), decoded from the first columns of latents, float32 (n, D).
 
         Raises
         ------
@@ -46,8 +46,9 @@ class LatentDecoder:
 
         if self._model is None:
             self._model, _ = load_checkpoint(self._checkpoint)
+        means = np.array(latents[:, : self._model.config.latent_dim])
         with torch.inference_mode():
-            pixels = self._model.decode(torch.from_numpy(np.array(latents))).sigmoid()  # (n, C, H, W)
+            pixels = self._model.decode(torch.from_numpy(means)).sigmoid()  # (n, C, H, W)
         return _as_images(pixels)
 
 

@@ -36,9 +36,10 @@ log = logging.getLogger("tuilabel.trainer")
 class TrainerWorkspace:
     """Opens the pool and the latents that the settings name, and reports when they change.
 
-    A built-in dataset is encoded before the first round. With user images the first round starts at once, on the
-    principal components of their thumbnails, while a child process reads the remaining images, trains encoders and
-    encodes. Between several encoders the labels decide, see `SpaceChooser`.
+    A built-in dataset is encoded before the first round; if there are several encoders, by the last, which is the
+    fastest. With user images the first round starts at once, on the principal components of their thumbnails. Then a
+    child process reads the remaining images, trains encoders and encodes. Between several encoders the labels decide,
+    see `SpaceChooser`.
     """
 
     def __init__(self, settings: WorkerSettings, send: Callable[[Message], None]) -> None:
@@ -57,25 +58,27 @@ class TrainerWorkspace:
         """The first learner, and the test set if there is one."""
         if not self._encoders:
             return self._open_learner(None)
-        if self._pool.can_grow:
-            self._ready = [encoder for encoder in self._encoders if encoder.available(self._pool) is not None]
-            last = [encoder for encoder in self._ready if encoder.name == self._settings.space]
-            self._encoder = next(iter(last or self._ready), PCAEncoder())
-            self._chooser = SpaceChooser(
-                [encoder.name for encoder in self._encoders], self._name, self._ready_names, self._learner_of
-            )
-            started = self._open_learner(self._encoder.encode(self._pool))
-            self._send(PoolChanged(len(self._pool), self._name))
-            return started
-        self._encoder = self._encoders[0]
         progress = lambda done, total: self._send(TrainerProgress("encode", done, total))  # noqa: E731
-        return self._open_learner(self._encoder.encode(self._pool, self._settings.device, progress))
+        begun: dict[Encoder, Latents] = {}
+        if not self._pool.can_grow:
+            begun[self._encoders[-1]] = self._encoders[-1].encode(self._pool, self._settings.device, progress)
+        self._ready = [e for e in self._encoders if e in begun or e.available(self._pool) is not None]
+        last = [encoder for encoder in self._ready if encoder.name == self._settings.space]
+        self._encoder = next(iter(last or self._ready), PCAEncoder())
+        self._chooser = SpaceChooser(
+            [encoder.name for encoder in self._encoders], self._name, self._ready_names, self._learner_of
+        )
+        latents = begun.get(self._encoder)
+        started = self._open_learner(self._encoder.encode(self._pool) if latents is None else latents)
+        if self._pool.can_grow or len(self._encoders) > 1:
+            self._send(PoolChanged(len(self._pool), self._name))
+        return started
 
     def prepare(self, on_message: Callable[[Prepared], None]) -> None:
         """Prepare what is missing in a child process; `on_message` is called in a thread when something is ready."""
         pool, settings = self._pool, self._settings
         missing = tuple(e for e in reversed(self._encoders) if e != PCAEncoder() and e not in self._ready)
-        if not pool.can_grow or (pool.is_complete and not missing):
+        if pool.is_complete and not missing:
             return
 
         def forward(message: PrepareMessage) -> None:
