@@ -1,8 +1,9 @@
 """Which encoders suit a pool, by the look of its images: the rule of `--encoder auto`. Does not import torch.
 
-Photographs, and whatever else has colours or a background, are represented by a pretrained network. The VAE is the goal
-for glyphs alone: small grey images, such as digits and clothes, before a flat background. On photographs it explains
-the background, and is hardly ever worth the minutes that its training takes. What was measured is in docs/research.md.
+Photographs, and whatever else has colours or a background, are represented by a pretrained network. A VAE, with the
+network beside it, is the goal for glyphs alone: small grey images, such as digits and clothes, before a flat
+background. On photographs it explains the background, and is hardly ever worth the minutes that its training takes.
+What was measured is in docs/research.md.
 Once there are labels, they decide between the candidates that are ready: see `tuilabel.learner.spaces`.
 """
 
@@ -36,9 +37,9 @@ FLAT = 0.7  # median share of such pixels: digits 1.0, clothes 0.88; photographs
 def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
     """The encoders worth trying for a pool, best first; in the opposite order they get ready sooner.
 
-    Only with glyphs may one need training. A given checkpoint leaves the VAE alone. A built-in dataset has its VAE, and
-    the network beside it for clothes, or the network alone for photographs, and glyphs before a background, without a
-    VAE.
+    Only glyphs may have to wait for the training of a VAE. A given checkpoint leaves the VAE alone. A built-in dataset
+    has its VAE, for clothes with the network beside it, or the network alone for photographs, and glyphs before a
+    background, without a VAE.
 
     Raises
     ------
@@ -57,7 +58,7 @@ def candidates(pool: ImagePool, options: EncoderOptions) -> tuple[Encoder, ...]:
     if pool.is_builtin:
         return (joint, vae) if pool.augmentations == SHADED else (vae,)
     if are_glyphs(pool):
-        return (vae, joint, network, thumbnails)
+        return (joint, vae, network, thumbnails)
     return (network, thumbnails) if vae.needs_training(pool) else (network, vae, thumbnails)
 
 
