@@ -91,6 +91,11 @@ class Terminal:
     def key(self, name: str) -> None:
         self.type(KEYS.get(name, name))
 
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, as its window does."""
+        self.screen.resize(rows, columns)
+        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
     def read(self, seconds: float) -> int:
         """Wait up to `seconds` for output and read what is available; return the number of bytes."""
         self._send_due()

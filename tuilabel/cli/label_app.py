@@ -249,15 +249,6 @@ def _log_to(path: Path) -> None:
     logging.getLogger().handlers = [handler]
 
 
-def _can_print(text: str) -> bool:
-    """Whether the terminal's encoding has these characters."""
-    try:
-        text.encode(getattr(sys.__stderr__, "encoding", None) or "ascii")  # which Textual writes to
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _renderer(terminal: TerminalInfo, images: str) -> Renderer:
     return get_renderer(
         terminal.blocks if images == "blocks" else images,
@@ -296,7 +287,7 @@ def _run(
             pictures,
             ClassKeys({ids[name]: key for name, key in class_keys.items() if name in ids}, used=bool(session.standing)),
             guideline=_guideline(opened.project, screen.guideline),
-            ticks=TICKS if _can_print("".join(TICKS)) else ASCII_TICKS,
+            ticks=TICKS if terminal.utf8 else ASCII_TICKS,
             settings=chosen,
             save_class_keys=partial(_save_class_keys, opened.project),
             detected=terminal.images,

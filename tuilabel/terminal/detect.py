@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -67,6 +68,8 @@ class TerminalInfo:
     round_trip_ms: float | None
     probe: str
     """Whether the terminal was queried, and whether it replied."""
+    utf8: bool = True
+    """Whether it gets other characters than ASCII; tmux writes none to a client that has not said so."""
 
     @property
     def colours_forced(self) -> bool:
@@ -128,6 +131,7 @@ def detect(
     passthrough = bool(environ.get("TMUX")) and (forced_images == "kitty" or _tmux_passes_images_on())
     blocks, blocks_why = _blocks(multiplexer, names, replies, environ)
     colours, colours_why = _colours(forced_colour, colour != "auto", multiplexer, names, replies, environ)
+    utf8 = _has_utf8(environ)
     if forced_images != "auto":
         shown, shown_why = forced_images, REQUESTED if images != "auto" else "TUILABEL_IMAGES"
     else:
@@ -136,7 +140,8 @@ def detect(
             if "NO_COLOR" in environ and forced_colour == "auto"
             else (_graphics(colours, multiplexer, names, replies, passthrough=passthrough))
         )
-        shown, shown_why = drawn or _characters(colours, forced_colour, environ) or (blocks, blocks_why)
+        plain = None if utf8 else ("ascii", "nothing says that the terminal has UTF-8")
+        shown, shown_why = drawn or plain or _characters(colours, forced_colour, environ) or (blocks, blocks_why)
     size = shutil.get_terminal_size()
     return TerminalInfo(
         term=environ.get("TERM", ""),
@@ -157,6 +162,7 @@ def detect(
         cell_pixels=replies.cell_pixels,
         round_trip_ms=None if replies.round_trip is None else 1000 * replies.round_trip,
         probe=_probe_outcome(replies, environ),
+        utf8=utf8,
     )
 
 
@@ -261,6 +267,12 @@ def _is_supported(minimums: Mapping[str, tuple[int, int]], names: list[str], ver
     return any(
         name.startswith(terminal) and actual >= minimum for terminal, minimum in minimums.items() for name in names
     )
+
+
+def _has_utf8(environ: Mapping[str, str]) -> bool:
+    encoding = getattr(sys.__stderr__, "encoding", None) or "utf-8"  # which Textual writes to
+    known = encoding.lower().replace("-", "").startswith("utf8")
+    return known and not (environ.get("TMUX") and _tmux("#{client_utf8}") == "0")
 
 
 def _tmux_has_truecolor() -> bool:
