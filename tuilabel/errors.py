@@ -69,6 +69,11 @@ def is_printable(text: str) -> bool:
     return text.isprintable() or all(map(_is_shown, text))
 
 
+def is_control(c: str) -> bool:
+    """Whether a character could do something to a terminal, or to the direction of writing, instead of being shown."""
+    return unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in JOINERS
+
+
 def _is_shown(c: str) -> bool:
     return c.isprintable() or c in JOINERS or unicodedata.category(c) == "Zs"
 

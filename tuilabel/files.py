@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
+from secrets import token_hex
 
 import platformdirs
 
@@ -23,8 +24,16 @@ def cache_dir() -> Path:
 
     A user without a home directory, as in some containers, has one for temporary files.
     """
-    homeless = Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}")
-    return _named_in("TUILABEL_CACHE") or _in_home(platformdirs.user_cache_dir) or homeless
+    return _named_in("TUILABEL_CACHE") or _in_home(platformdirs.user_cache_dir) or _homeless()
+
+
+def _homeless() -> Path:
+    """A folder of this user alone among the temporary files."""
+    folder = Path(tempfile.gettempdir(), f"tuilabel-{os.getuid()}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise TuilabelError(f"{folder} belongs to somebody else: set TUILABEL_CACHE to a directory of your own")
+    return folder
 
 
 def config_file() -> Path:
@@ -65,16 +74,22 @@ def open_file(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
+def _temporary(path: Path) -> Path:
+    """A path next to `path` whose name nobody can foresee."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}.tmp")
+
+
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path next to `path`; on success it is flushed to disk and renamed to `path`.
 
-    An interrupted run leaves `path` unchanged. Raises `TuilabelError` if the file cannot be written.
+    An interrupted run leaves `path` unchanged. A link at `path` is replaced and never followed, nor is one that
+    somebody else has put in the place of the temporary file. Raises `TuilabelError` if the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
         mode = temporary.stat().st_mode  # according to the umask; some libraries create private files
         yield temporary
         temporary.chmod(mode)
@@ -93,8 +108,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     An interrupted run leaves `path` unchanged. Raises `TuilabelError` if the directory cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    previous = path.with_name(f".{path.name}.{os.getpid()}.old")
+    temporary = _temporary(path)
+    previous = temporary.with_suffix(".old")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)

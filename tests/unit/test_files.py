@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import os
 from pathlib import Path
 
 import pytest
 
-from tuilabel.errors import is_printable, printable
-from tuilabel.files import cache_dir, config_file, no_empty_folders
+from tuilabel.errors import TuilabelError, is_printable, printable
+from tuilabel.files import atomic_write, cache_dir, config_file, no_empty_folders
 from tuilabel.labels.lock import user_name
 
 
@@ -34,6 +35,34 @@ def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch, tmp_
         monkeypatch.setattr("tuilabel.files.platformdirs.user_config_dir", find)
         assert cache_dir().parent == tmp_path
         assert not config_file().is_file()
+
+
+def test_the_cache_of_a_user_without_a_home_is_nobody_elses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TUILABEL_CACHE", raising=False)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("tuilabel.files.platformdirs.user_cache_dir", lambda name: f"~/.cache/{name}")
+    folder = cache_dir()
+    assert folder.stat().st_mode & 0o077 == 0
+    folder.rmdir()
+    (tmp_path / "planted").mkdir()
+    folder.symlink_to(tmp_path / "planted")
+    with pytest.raises(TuilabelError, match="belongs to somebody else"):
+        cache_dir()
+
+
+def test_no_link_is_followed_when_a_file_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    victim, out = tmp_path / "victim", tmp_path / "labels.csv"
+    victim.write_text("precious")
+    out.symlink_to(victim)
+    with atomic_write(out) as temporary:
+        temporary.write_text("new")
+    assert not out.is_symlink()
+    assert (out.read_text(), victim.read_text()) == ("new", "precious")
+    monkeypatch.setattr("tuilabel.files.token_hex", lambda _: "foreseen")
+    (tmp_path / f".labels.csv.{os.getpid()}.foreseen.tmp").symlink_to(victim)
+    with pytest.raises(TuilabelError, match="cannot write"), atomic_write(out):
+        pass
+    assert victim.read_text() == "precious"
 
 
 def test_a_failure_removes_the_empty_folders_that_it_made(tmp_path: Path) -> None:

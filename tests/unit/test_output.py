@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -15,7 +16,9 @@ from textual.strip import Strip
 
 from tests.helpers.colour import lab_error, shown_by_blocks
 from tests.helpers.folders import photograph
+from tuilabel.errors import is_control
 from tuilabel.render import get_renderer
+from tuilabel.render.inline import MARK
 from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.tui.output import Shown, SparseUpdate, sparse_update
 
@@ -106,3 +109,25 @@ def test_images_of_the_terminal_keep_their_rows_and_columns() -> None:
     line = Strip(get_renderer("kitty").draw(np.zeros((8, 8, 1), dtype=np.uint8), 6, 3).cells[1])
     text = written([(0, 1, line)], Shown())
     assert "".join(PLACEHOLDER + DIACRITICS[1] + DIACRITICS[x] for x in range(6)) in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x1b]0;pwned\x07", "a\x1b[2J", "\x9b2J", "\u202etxt", "\x00\x08\x7f", "a\u2028b", "soft\xadhyphen", "\x1b"],
+)
+def test_no_control_character_of_a_text_reaches_the_terminal(text: str) -> None:
+    strip = Strip([Segment("<"), Segment(text), Segment(">")])
+    shown = written([(0, 0, strip)], Shown())
+    rest = re.sub(r"\x1b\[[0-9;]*[Hm]", "", shown)  # what the update itself writes: moves and colours
+    assert not any(is_control(character) for character in rest)
+    assert len(rest) == strip.cell_length  # and everything stands where it was laid out
+
+
+@pytest.mark.parametrize("text", ["e\u0301", "می\u200cخواهم", "☺\ufe0f", "語", "\ue0b0"])
+def test_what_is_no_control_character_is_written(text: str) -> None:
+    assert text in written([(0, 0, Strip([Segment(text)]))], Shown())
+
+
+def test_a_name_that_looks_like_a_cell_of_an_image_is_a_name() -> None:
+    for name in (MARK, MARK + "abcd", MARK + DIACRITICS[0] * 3):
+        assert MARK in written([(0, 0, Strip([Segment(name)]))], Shown())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -42,9 +43,14 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and debug messages.")] = False,
+    no_remote: Annotated[
+        bool, typer.Option("--no-remote", help="Read no URL, whether it is typed or named in a table of images.")
+    ] = False,
     _version_wanted: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     mode.debug = debug
+    if no_remote:
+        os.environ["TUILABEL_NO_REMOTE"] = "1"  # of the processes that this one starts, too
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")

@@ -77,6 +77,13 @@ def export(
             help="Seed of the split (default: 0); for a model, of all random numbers (default: as in the project).",
         ),
     ] = None,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet",
+            help="In csv: an apostrophe before texts that Excel would run as formulas; `import` takes it away.",
+        ),
+    ] = False,
     learner: Learner = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file or exported folder.")] = False,
     encoder: ProjectEncoder = None,
@@ -114,7 +121,7 @@ def export(
         data_dir=data_dir,
         resolve=resolve,
         where=" ".join(filter(None, ("flagged" if flagged else "", where))) or None,
-        options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed or 0),
+        options=ExportOptions(force=force, link=link, split=_shares(split), seed=seed or 0, spreadsheet=spreadsheet),
         learner=learner,
         encoder=encoder,
         checkpoint=checkpoint,

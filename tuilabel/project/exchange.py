@@ -32,6 +32,7 @@ from tuilabel.labels.exchange import (
     rows_without_label,
 )
 from tuilabel.labels.exchange.base import OutOfFoldPredictor
+from tuilabel.labels.exchange.formulas import guard_rows
 from tuilabel.labels.exchange.import_plan import Conflict, ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.labels.filters import Filter, Subject
@@ -174,6 +175,10 @@ def export_labels(
     """
     by_suffix = format_for_path(out) if isinstance(out, Path) else None
     label_format = get_format(file_format or by_suffix or "csv")
+    if options.spreadsheet and label_format.name != "csv":
+        raise UsageError(
+            "spreadsheet guards csv alone: leave it out, or pass `file_format='csv'`", parameter="spreadsheet"
+        )
     if not isinstance(out, Path) and label_format.stream is None:
         raise UsageError(
             f"format {label_format.name} cannot be written to a stream: pass `out`, the path of a {label_format.kind}"
@@ -205,11 +210,12 @@ def export_labels(
                 note(line)
         note(f"training {FOLDS} models, each without a fifth of the labels")
         options = replace(options, out_of_fold=_cross_validator(pool, recipe.learner, chosen, device))
+    texts = list(guard_rows(rows, formulas=options.spreadsheet)) if label_format.name == "csv" else rows
     if isinstance(out, Path):
-        written = label_format.write(rows, classes, pool.files, out, options)
+        written = label_format.write(texts, classes, pool.files, out, options)
     else:
         assert label_format.stream is not None
-        written = WriteResult(label_format.stream(rows, classes, out))
+        written = WriteResult(label_format.stream(texts, classes, out))
     return ExportSummary(
         project=opened.directory,
         dataset=opened.dataset,

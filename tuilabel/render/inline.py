@@ -104,8 +104,8 @@ class InlineRenderer:
 
 def cell_of(text: str) -> tuple[int, int, int] | None:
     """(number of the image, row, column) that a cell's text stands for; None for ordinary text."""
-    if not text.startswith(MARK):
-        return None
+    if not text.startswith(MARK) or len(text) != 5 or not all(character in _VALUES for character in text[1:]):
+        return None  # a name may hold anything
     high, low, row, column = (_VALUES[character] for character in text[1:])
     return high * _BASE + low, row, column
 

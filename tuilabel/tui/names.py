@@ -8,6 +8,8 @@ from functools import lru_cache
 
 from rich.cells import cell_len, chop_cells
 
+from tuilabel.errors import printable
+
 MIN_WIDTH = 4  # columns in which a name can be shortened by what differs
 
 
@@ -17,6 +19,7 @@ def short_names(names: tuple[str, ...], width: int) -> tuple[str, ...]:
 
     Names with the same beginning are shown by what differs: "class 0001 of a thousand" as "…0001 o…".
     """
+    names = tuple(map(printable, names))
     shown = [name if cell_len(name) <= width else cut(name, width) for name in names]
     if width < MIN_WIDTH:
         return tuple(shown)
@@ -33,6 +36,7 @@ def short_names(names: tuple[str, ...], width: int) -> tuple[str, ...]:
 
 def cut(text: str, width: int) -> str:
     """The beginning of a text, with an ellipsis if it is longer than `width` columns."""
+    text = printable(text)
     if cell_len(text) <= width:
         return text
     return _head(text, width - 1).rstrip() + "…" if width > 0 else ""

@@ -11,6 +11,7 @@ from rich.console import COLOR_SYSTEMS, Console
 from rich.style import Style
 from textual.strip import Strip
 
+from tuilabel.errors import is_control
 from tuilabel.render import PictureSource
 from tuilabel.render.inline import cell_of
 from tuilabel.tui._textual_internals import ScreenUpdate
@@ -152,14 +153,21 @@ def _cells(strip: Strip, colours: ColorSystem | None) -> list[Cell]:
     for text, style, _ in strip:
         look = _look(style, colours)
         for character in text:
-            width = 1 if character.isascii() else cell_len(character)
+            shown, width = (character, 1) if " " <= character <= "~" else _safe(character)
             if width:
-                cells.append((character, look))
+                cells.append((shown, look))
                 cells += [("", look)] * (width - 1)
             elif cells:
                 before, its_look = cells[-1]
-                cells[-1] = (before + character, its_look)
+                cells[-1] = (before + shown, its_look)
     return cells
+
+
+@lru_cache(maxsize=1 << 14)
+def _safe(character: str) -> tuple[str, int]:
+    """A character and its columns. All text of the screen comes through here: no control character goes on."""
+    width = cell_len(character)
+    return " " * width if is_control(character) else character, width
 
 
 @lru_cache(maxsize=1 << 14)

@@ -13,6 +13,7 @@ from typing import IO, Any
 from zipfile import ZipFile
 
 from tuilabel.datasets.sources.base import MAX_FILE_BYTES, Content, SourceError, reason_of, stamp_of, too_large
+from tuilabel.datasets.sources.remote_policy import check_remote
 from tuilabel.datasets.sources.texts import is_url
 from tuilabel.errors import TuilabelError, UsageError
 
@@ -114,6 +115,8 @@ def file_ref(text: str) -> FileRef:
     if not is_url(text):
         path = os.path.abspath(os.path.expanduser(text))  # noqa: PTH100, PTH111 - keeps the name that was given
         return FileRef(path, path)
+    if not text.lower().startswith("file:"):
+        check_remote(without_password(text))
     import fsspec  # takes 0.1 s, and is rarely needed
 
     try:

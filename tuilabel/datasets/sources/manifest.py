@@ -26,6 +26,7 @@ from tuilabel.datasets.sources.directory import Directory
 from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref
 from tuilabel.datasets.sources.layout import Layout, Splits
 from tuilabel.datasets.sources.remote_directory import RemoteDirectory
+from tuilabel.datasets.sources.remote_policy import check_named
 from tuilabel.datasets.sources.tables import NoPathColumn, Row, read_rows
 from tuilabel.datasets.sources.texts import is_url, normal, paths_meant
 from tuilabel.errors import TuilabelError
@@ -121,6 +122,7 @@ class Manifest:
 
     def _find(self, name: str) -> FileRef:
         if is_url(name):
+            check_named(name, self._ref.location)
             ref = file_ref(name)
             if ref.is_local:
                 raise TuilabelError("name a local file by its path")

@@ -35,6 +35,8 @@ class ExportOptions:
     """Shares of training, validation and test set, such as (80, 10, 10)."""
     seed: int = 0
     """Seed of the split."""
+    spreadsheet: bool = False
+    """Guard the texts of `csv` that a spreadsheet would run as formulas."""
     out_of_fold: OutOfFoldPredictor | None = None
     """Computes the probabilities that `cleanlab` needs."""
 

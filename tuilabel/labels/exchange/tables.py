@@ -13,6 +13,7 @@ from tuilabel.datasets.sources.file_refs import FileRef
 from tuilabel.datasets.sources.tables import LABELS, PATHS, Record, position, read_records
 from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange.base import ImportedLabel, ImportOptions
+from tuilabel.labels.exchange.formulas import unguard
 from tuilabel.labels.exchange.rows import LabelRow
 from tuilabel.labels.exchange.values import marks_of, text_value, time_value
 
@@ -58,7 +59,8 @@ def read_table(source: Path, options: ImportOptions, kind: str) -> Iterator[Impo
     if source.is_dir():
         raise TuilabelError(f"{source} is a folder, but {kind} is a file: choose another `file_format`")
     choose = partial(choose_columns, options=options, source=source)
-    return map(imported_row, read_records(FileRef(str(source), str(source)), choose, kind))
+    labels = map(imported_row, read_records(FileRef(str(source), str(source)), choose, kind))
+    return map(unguard, labels) if kind == "csv" else labels
 
 
 def choose_columns(names: Sequence[str], options: ImportOptions, source: Path) -> dict[str, int]:

@@ -225,7 +225,7 @@ class PageBase(Screen[bool]):
     def named(self, name: str) -> str:
         """A class in a caption: its name, or if that is too long, what tells it from other classes."""
         if cell_len(name) <= self._name_room:
-            return name
+            return printable(name)
         classes = self.session.classes
         names = short_names(classes, self._name_room)
         return names[classes.index(name)] if name in classes else cut(name, self._name_room)
