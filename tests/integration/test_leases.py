@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.events import event
 from tests.helpers.sessions import Clock
 from tests.integration.test_session_log import TOY, GuessingTrainer
-from tuilabel.errors import UsageError
+from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import DrawRequest, InlineWriter, LabelStore, Seat
 from tuilabel.labels.store.team import read_team, set_role
 from tuilabel.session import LabellingSession
@@ -221,3 +223,53 @@ def test_roles_are_given_by_owners_and_one_always_remains(two: tuple[Person, Per
     set_role(store, "bob", "owner", by="ann")
     set_role(store, "ann", "labeller", by="bob")
     assert read_team(store).role_of("ann") == "labeller"
+
+
+def test_a_labeller_answers_and_undoes_what_was_theirs(two: tuple[Person, Person]) -> None:
+    ann, bob = two
+    set_role(ann.store, "bob", "labeller", by="ann")
+    ann.work()
+    ann.session.label(min(ann.items), 0)
+    bob.work()
+    session = bob.session
+    assert session.role == "labeller"
+    item = next(i for i in session.batch.items if session.answer_at(i.index) is None)  # type: ignore[union-attr]
+    session.label(item.index, 0)
+    session.note(item.index, "blurred")
+    session.undo()
+    session.redo()
+    session.withdraw(item.index)
+    session.label(item.index, 1)
+    for change in (
+        lambda: session.add_class("fox"),
+        lambda: session.rename_class(0, "fox"),
+        lambda: session.merge_classes(0, 1),
+        lambda: session.withdraw(next(i for i, e in session.standing.items() if e.annotator == "ann")),
+    ):
+        with pytest.raises(UsageError, match="only an owner of the project may"):
+            change()
+    assert session.classes == ann.session.classes
+
+
+def test_the_store_itself_refuses_what_a_labeller_may_not_do(two: tuple[Person, Person]) -> None:
+    store = two[0].store
+    store.append([event(1, annotator="ann"), event(2, annotator="bob")])
+    set_role(store, "bob", "labeller", by="ann")
+    before = store.since()
+    undo = replace(event(3, annotator="bob"), kind="undo", class_name=None, undoes=event(1).key)
+    with pytest.raises(TuilabelError, match="only an owner of the project may take back the answers of others"):
+        store.append([undo])
+    with pytest.raises(TuilabelError, match="only an owner of the project may change its classes"):
+        store.add_class_changes([replace(before.class_changes[0], key="f" * 32, kind="add", name="x", annotator="bob")])
+    with pytest.raises(TuilabelError, match="only an owner of the project may import labels"):
+        store.append([replace(event(4, annotator="bob"), origin="import")])
+    assert not store.since(before.cursor)
+    store.append([replace(undo, undoes=event(2).key)])
+
+
+def test_a_session_may_be_a_labellers_without_any_roles(path: Path, hour: Hour) -> None:
+    ann = Person(path, "ann", hour)
+    ann.session._role = "labeller"
+    with pytest.raises(UsageError, match="only an owner"):
+        ann.session.add_class("fox")
+    ann.store.close()

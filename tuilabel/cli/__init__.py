@@ -19,6 +19,7 @@ from tuilabel.errors import TuilabelError, printable
 from tuilabel.cli import vae  # noqa: F401
 from tuilabel.cli import label  # noqa: F401
 from tuilabel.cli import serve  # noqa: F401
+from tuilabel.cli import team  # noqa: F401
 from tuilabel.cli import exchange  # noqa: F401
 from tuilabel.cli import move_store  # noqa: F401
 from tuilabel.cli import recovery  # noqa: F401

@@ -145,6 +145,13 @@ Color = Annotated[
     ),
 ]
 Annotator = Annotated[str | None, typer.Option("--annotator", help="Your name. Default: your login name.")]
+RoleOption = Annotated[
+    str,
+    typer.Option(
+        "--role",
+        help="owner, or labeller: answers and undoes its own, and changes neither classes nor others' answers.",
+    ),
+]
 Target = Annotated[
     float | None,
     typer.Option("--target", help="Target accuracy, such as 0.95; shows how many labels are still needed."),

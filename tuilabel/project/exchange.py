@@ -36,7 +36,9 @@ from tuilabel.labels.exchange.formulas import guard_rows
 from tuilabel.labels.exchange.import_plan import Conflict, ImportPlan, OnConflict, apply_import, plan_import
 from tuilabel.labels.exchange.matching import Matcher
 from tuilabel.labels.filters import Filter, Subject
+from tuilabel.labels.lock import user_name
 from tuilabel.labels.store import NoLabels
+from tuilabel.labels.store.team import read_team
 from tuilabel.learner.base import needs_encoder
 from tuilabel.project.file_problems import unread_lines
 from tuilabel.project.locate import find_project, locate_project, missing_line, project_images, project_pool
@@ -322,8 +324,18 @@ def import_labels(
             model=model,
             store=store,
         ) as opened:
+            _check_may_import(opened)
             plan = _apply(opened, plan_for)
     return ImportSummary(source, detected, directory, pool.name, apply, len(rows), policy, plan)
+
+
+def _check_may_import(project: Project) -> None:
+    store = project.open_store()
+    try:
+        if read_team(store).role_of(user_name()) == "labeller":
+            raise TuilabelError(f"{user_name()} is a labeller of {project.directory}: only an owner may import labels")
+    finally:
+        store.close()
 
 
 def _current_events(project: Project) -> tuple[list[Event], Sequence[str]]:

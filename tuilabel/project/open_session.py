@@ -13,10 +13,11 @@ from typing import Any, Literal
 from tuilabel.datasets import ImagePool, open_pool
 from tuilabel.encoders import Encoder
 from tuilabel.encoders.pca import PCAEncoder
-from tuilabel.errors import TuilabelError, pluralize
+from tuilabel.errors import TuilabelError, UsageError, pluralize, unknown_name
 from tuilabel.labels import (
     BackgroundWriter,
     Changes,
+    ClassBook,
     ClassChange,
     Event,
     InlineWriter,
@@ -31,6 +32,8 @@ from tuilabel.labels.lock import user_name
 from tuilabel.labels.project import server_of
 from tuilabel.labels.store import NoLabels
 from tuilabel.labels.store.address import EXAMPLE
+from tuilabel.labels.store.roles import ROLES
+from tuilabel.labels.store.team import read_team
 from tuilabel.learner.base import needs_encoder
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Message, PoolChanged
@@ -278,6 +281,8 @@ def check_session_options(options: SessionOptions) -> None:
     ------
     UsageError : if an option names something unknown.
     """
+    if options.role not in ROLES:
+        raise unknown_name("role", options.role, ROLES)
     check_dataset(options.dataset)
     check_options(options)
 
@@ -314,7 +319,14 @@ def _settled(opened: OpenProject) -> Encoder | None:
 
 
 def _seat(opened: OpenProject) -> Seat:
+    """A place at the store; raises `UsageError` for a labeller where only an owner can go on."""
     annotator = opened.options.annotator or user_name()
+    role = read_team(opened.store).role_of(annotator)
+    book = ClassBook(opened.store.class_changes())
+    new = [name for name in opened.project.classes if book.first_id(name) is None]
+    if "labeller" in (role, opened.options.role) and (new or not book.names):
+        what = f"add the class {new[0]}" if new and book.names else "begin a project"
+        raise UsageError(f"a labeller cannot {what}: an owner has to start first", parameter="role")
     return Seat(opened.store, uuid.uuid4().hex, annotator, lease=opened.project.lease)
 
 
@@ -344,5 +356,6 @@ def _session(
         retrain=retrain,
         target=options.target,
         session_id=seat.session,
+        role="labeller" if options.role == "labeller" else "owner",
         drawer=drawer,
     )

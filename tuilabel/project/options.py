@@ -49,6 +49,7 @@ class SessionOptions(ModelOptions):
     annotator : the name stored with every answer; None for the login name.
     strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
     batch_size, target : see `LabellingSession`.
+    role : "owner", or "labeller" for a session that only answers, and undoes what was its own.
     allow_unlocked, take_over : see `ProjectLock.take`.
     store : the address of a server that keeps the labels, such as `postgresql://HOST/DATABASE`, for a new project; None
         for the project's directory.
@@ -60,6 +61,7 @@ class SessionOptions(ModelOptions):
     batch_size: int = 20
     target: float | None = None
     only_new: frozenset[str] = frozenset()
+    role: str = "owner"
     allow_unlocked: bool = False
     take_over: bool = False
     store: str | None = None

@@ -19,6 +19,7 @@ from tuilabel.errors import UsageError
 from tuilabel.labels import Changes, ClassChange, Drawn, Event, NullWriter, Origin, Round, Team, Writer
 from tuilabel.labels.classes import ChangeKind, clean_class_name
 from tuilabel.labels.events import note_text
+from tuilabel.labels.store import Role
 from tuilabel.learner.trainer.messages import (
     Message,
     PoolChanged,
@@ -67,6 +68,7 @@ class LabellingSession(SessionView):
     target : the accuracy to reach, above 0 and below 1; by default none.
     clock : the time, in UTC.
     session_id : its id, stored with its rounds; by default a new one.
+    role : what it may do at most: a labeller answers, and undoes what was theirs.
     drawer : draws its batches if it shares the store with other sessions; what it answers goes to `handle`.
 
     Attributes
@@ -104,6 +106,7 @@ class LabellingSession(SessionView):
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         session_id: str | None = None,
         drawer: Drawer | None = None,
+        role: Role = "owner",
     ) -> None:
         self.id = session_id or uuid.uuid4().hex
         writer = NullWriter() if writer is None else writer
@@ -138,6 +141,7 @@ class LabellingSession(SessionView):
             drawer,
         )
         self.team = Team()
+        self._role: Role = role
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -305,7 +309,14 @@ class LabellingSession(SessionView):
         Returns
         -------
         Pool indices of those that had an answer or a flag.
+
+        Raises
+        ------
+        UsageError : if one is of somebody else, and this annotator is not an owner.
         """
+        answers = (self._ledger.standing.get(pool_idx) for pool_idx in pool_indices)
+        if any(answer is not None and answer.annotator != self.annotator for answer in answers):
+            self._check_owner("remove the answers of others")
         withdrawn = self._answers.withdraw(pool_indices)
         if withdrawn:
             self._scheduler.on_answers_changed(withdrawn)
@@ -424,6 +435,11 @@ class LabellingSession(SessionView):
             self._scheduler.on_answers_changed(followed.pool_indices)
         return bool(followed.pool_indices or followed.classes)
 
+    @property
+    def role(self) -> Role:
+        """What this annotator may do."""
+        return "labeller" if "labeller" in (self._role, self.team.role_of(self.annotator)) else "owner"
+
     def meet(self, team: Team) -> None:
         """Take note of who else is here, and which items they are asked.
 
@@ -464,7 +480,12 @@ class LabellingSession(SessionView):
         queried = self._batches.find(pool_idx)
         return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if queried is None else queried[1]
 
+    def _check_owner(self, doing: str) -> None:
+        if self.role == "labeller":
+            raise UsageError(f"only an owner of the project may {doing}")
+
     def _change_classes(self, kind: ChangeKind, name: str, into: str | None = None) -> None:
+        self._check_owner("change its classes")
         class_ids = self.class_ids
         self._answers.change_classes(kind, name, into)
         self._on_classes_changed(class_ids)

@@ -193,11 +193,14 @@ class SessionView:
         note = self.note_on(pool_idx) or ""
         return where.matches(Subject(self.answer_at(pool_idx), self.flag_on(pool_idx), note))
 
+    def answered_by(self) -> Counter[str]:
+        """Number of standing answers by annotator."""
+        return Counter(event.annotator for event in self._ledger.standing.values())
+
     @property
     def annotators(self) -> tuple[str, ...]:
         """Who has given answers that stand, most answers first."""
-        counts = Counter(event.annotator for event in self._ledger.standing.values())
-        return tuple(name for name, _ in counts.most_common())
+        return tuple(name for name, _ in self.answered_by().most_common())
 
     def notes(self) -> dict[int, str]:
         """Every note, by pool index."""

@@ -334,6 +334,7 @@ ACTIONS: Final = (
         "Start the trainer again, when it has given up or seems to hang; labels are not touched.",
         "Program",
     ),
+    Action("team", ("at",), "team", "team", "Who is here, and how many images each is asked.", "Program"),
     Action("classes", ("colon",), "classes", "classes", "Add, rename and merge classes.", "Program"),
     Action(
         "settings",

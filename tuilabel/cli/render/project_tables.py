@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from rich.console import Group
 from rich.table import Table
+from rich.text import Text
 
 from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.errors import pluralize, printable
@@ -22,6 +23,7 @@ from tuilabel.estimate import (
 from tuilabel.project.file_problems import FileProblems
 from tuilabel.project.recipe import Recipe
 from tuilabel.project.statistics import ProjectStatistics
+from tuilabel.project.team import ProjectTeam
 
 FILE_STATES = {
     "listed": "in total",
@@ -63,6 +65,25 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     if mistakes:
         table.add_row("mistaken", mistakes)
     return Group(table, "", _class_table(log.classes, log.class_counts, log.class_figures))
+
+
+def team_tables(found: ProjectTeam) -> Group:
+    """Who has labelled, with roles, and who is here now."""
+    members = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("annotator", "role", "answers"):
+        members.add_column(heading, justify="right" if heading == "answers" else "left")
+    for name in found.people:
+        members.add_row(Text(printable(name)), found.team.role_of(name), f"{found.answers.get(name, 0):,}")
+    here = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    for present in found.team.sessions:
+        asked = len(found.team.leases.get(present.session, ()))
+        since = present.since.astimezone()
+        where = f"since {since:%Y-%m-%d %H:%M} on {printable(present.host)}, process {present.process}"
+        here.add_row(Text(printable(present.annotator)), f"asked {pluralize(asked, 'image')}", Text(where))
+    here_now = (
+        [Text("here now", style="dim"), here] if found.team.sessions else [Text("nobody is here now", style="dim")]
+    )
+    return Group(Text(f"{found.project}"), "", members, "", *here_now)
 
 
 def model_text(model: Recipe) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
 from tuilabel.labels.store.database import LabelsMoved, NoLabels, StoreLostError
+from tuilabel.labels.store.roles import Role
 from tuilabel.labels.store.store import LabelStore
-from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Role, Seat, Team
+from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Seat, Team
 
 __all__ = [
     "Changes",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
-from tuilabel.labels.store import postgresql, schema, sqlite
+from tuilabel.labels.store import postgresql, roles, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
 from tuilabel.labels.store.database import Database, LabelsMoved, NoLabels, StoreLostError
@@ -112,10 +112,11 @@ class LabelStore:
 
         Raises
         ------
-        TuilabelError : if they cannot be written; then none of them is written.
+        TuilabelError : if they cannot be written, or not by these annotators; then none of them is written.
         """
         if events:
             with self.writing() as connection:
+                roles.check_events(connection, events)
                 self._insert(connection, schema.events, [schema.row_from(event) for event in events])
 
     def add_class_changes(self, changes: Sequence[ClassChange]) -> list[ClassChange]:
@@ -127,11 +128,12 @@ class LabelStore:
 
         Raises
         ------
-        TuilabelError : if they cannot be written; then none of them is written.
+        TuilabelError : if they cannot be written, or not by these annotators; then none of them is written.
         """
         if not changes:
             return []
         with self.writing() as connection:
+            roles.check_class_changes(connection, changes)
             after = connection.scalar(sa.select(sa.func.count()).select_from(schema.events)) or 0
             self._insert(connection, schema.class_changes, [schema.row_from(replace(c, after=after)) for c in changes])
             stored = {change.key: change for change in _class_changes(connection, after=0)[0]}

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, get_args
 
 import sqlalchemy as sa
 
@@ -17,11 +16,8 @@ from tuilabel.errors import UsageError, unknown_name
 from tuilabel.labels.events import Round
 from tuilabel.labels.store import schema
 from tuilabel.labels.store.changes import Cursor
+from tuilabel.labels.store.roles import ROLES, Role, read_roles, role_among
 from tuilabel.labels.store.store import LabelStore
-
-Role = Literal["owner", "labeller"]
-"""A labeller answers, and undoes what was theirs; an owner may do everything."""
-ROLES: tuple[Role, ...] = get_args(Role)
 
 LEASE = 600.0  # seconds without a key after which items may be given to somebody else
 GONE = 60.0  # seconds without a sign of life after which a session does not count as present any more
@@ -59,9 +55,7 @@ class Team:
 
     def role_of(self, annotator: str) -> Role:
         """What an annotator may do. While no roles are given everybody is an owner, then only those who are named."""
-        if "owner" not in self.roles.values():
-            return "owner"
-        return self.roles.get(annotator, "labeller")
+        return role_among(dict(self.roles), annotator)
 
 
 @dataclass(frozen=True)
@@ -215,7 +209,7 @@ def read_team(store: LabelStore, now: float | None = None) -> Team:
             )
             for row in rows.mappings()
         )
-        roles = _roles(connection)
+        roles = read_roles(connection)
     return Team(sessions, {session: frozenset(items) for session, items in leases.items()}, roles)
 
 
@@ -231,7 +225,7 @@ def set_role(store: LabelStore, annotator: str, role: str, *, by: str) -> None:
         raise unknown_name("role", role, ROLES)
     table, changes = schema.members, schema.class_changes.c
     with store.writing() as connection:
-        roles = _roles(connection)
+        roles = read_roles(connection)
         if not roles:
             began = connection.scalar(sa.select(changes.annotator).order_by(changes.number).limit(1)) or by
             connection.execute(sa.insert(table), {"annotator": began, "role": "owner", "set_by": began})
@@ -243,11 +237,6 @@ def set_role(store: LabelStore, annotator: str, role: str, *, by: str) -> None:
             raise UsageError(f"{annotator} is the only owner: make somebody else an owner first")
         connection.execute(sa.delete(table).where(table.c.annotator == annotator))
         connection.execute(sa.insert(table), {"annotator": annotator, "role": role, "set_by": by})
-
-
-def _roles(connection: sa.Connection) -> dict[str, Role]:
-    columns = schema.members.c
-    return {row.annotator: row.role for row in connection.execute(sa.select(columns.annotator, columns.role))}
 
 
 def _leases(connection: sa.Connection, now: float) -> Sequence[tuple[str, str]]:

@@ -162,7 +162,11 @@ class AnnotationScreen(ImagePageScreen):
         """Remove the answers to the selected items, or else to the focused one."""
         if self.may_answer():
             targets = self.targets
-            withdrawn = self.session.withdraw_many(targets)
+            try:
+                withdrawn = self.session.withdraw_many(targets)
+            except UsageError as error:
+                self.show_status(str(error), "warn")
+                return
             if not withdrawn:
                 these = "This image has" if len(targets) == 1 else "These images have"
                 self.show_status(f"{these} no answer to remove", "dim")
@@ -269,6 +273,12 @@ class AnnotationScreen(ImagePageScreen):
 
     def _focus_is_done(self) -> bool:
         return bool(self.items) and self.session.answer_at(self.items[self.focused_item]) is not None
+
+    def action_team(self) -> None:
+        """Show who labels this project now."""
+        from tuilabel.tui.screens.team import TeamDialog
+
+        self.app.push_screen(TeamDialog(self.session))
 
     def action_reference(self) -> None:
         """Show the guideline and examples of each class."""
