@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuilabel.estimate.accuracy import MeasuredAccuracy
+from tuilabel.estimate.agreement import AnnotatorAgreement, ClassAgreement, PairAgreement, annotator_agreement
 from tuilabel.estimate.audit import AUDIT_WINDOW, AuditEstimate, audit_estimate
 from tuilabel.estimate.balance import BalancedAccuracy, Baseline, baseline, unequal_classes_accuracy
 from tuilabel.estimate.class_figures import ClassFigure, Confusion, audit_confusion, class_figures, most_confused
@@ -44,6 +45,7 @@ from tuilabel.estimate.wording import (
     FEW,
     Verdict,
     accuracy_text,
+    agreement_text,
     balanced_text,
     baseline_text,
     interval_percent,
@@ -56,15 +58,18 @@ __all__ = [
     "AUDIT_WINDOW",
     "BULK_PRECISION",
     "FEW",
+    "AnnotatorAgreement",
     "AuditEstimate",
     "BalancedAccuracy",
     "Baseline",
+    "ClassAgreement",
     "ClassFigure",
     "Confusion",
     "LearningCurve",
     "LureEstimate",
     "MeasuredAccuracy",
     "MeasuredPrecision",
+    "PairAgreement",
     "PairedComparison",
     "StabilisingPredictions",
     "StoppingAdvice",
@@ -72,6 +77,8 @@ __all__ = [
     "accuracy",
     "accuracy_text",
     "advice_text",
+    "agreement_text",
+    "annotator_agreement",
     "apply_temperature",
     "area_under_learning_curve",
     "audit_confusion",

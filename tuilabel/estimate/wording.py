@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from tuilabel.estimate.accuracy import MeasuredAccuracy
+from tuilabel.estimate.agreement import AnnotatorAgreement
 from tuilabel.estimate.balance import BalancedAccuracy, Baseline
 
 FEW = 20  # checked items; below, only the interval is shown
@@ -69,3 +70,11 @@ def verdict(accuracy: MeasuredAccuracy, baseline: Baseline | None, target: float
 
 def _digits(low: float, high: float) -> int:
     return 1 if high - low < 2 * TENTHS else 0
+
+
+def agreement_text(agreement: AnnotatorAgreement) -> str:
+    """How far annotators agree, in a line: "92 % of 40 images labelled twice, κ 0.89, α 0.89"."""
+    return (
+        f"{100 * agreement.share:.0f} % on {agreement.n:,} images with several labels, "
+        f"Fleiss κ {agreement.fleiss:.2f}, Krippendorff α {agreement.alpha:.2f}"
+    )

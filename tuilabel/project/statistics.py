@@ -54,6 +54,20 @@ class ProjectStatistics:
             "noted_by": dict(log.noted_by),
             "rounds": log.rounds,
             "annotators": dict(log.annotators),
+            "team": {
+                "annotators": {
+                    figure.name: {
+                        "labels": figure.labels,
+                        "per_minute": figure.per_minute,
+                        "last": figure.last.isoformat(),
+                        "right": figure.right,
+                        "checked": figure.checked,
+                    }
+                    for figure in log.team.annotators
+                },
+                "agreement": None if log.team.agreement is None else asdict(log.team.agreement),
+                "disputed": log.team.disputed,
+            },
             "classes": dict(zip(classes, log.class_counts, strict=True)),
             "accuracy": {"test": log.test_accuracy, "audit": None if log.audit is None else asdict(log.audit)},
             "lure": None if log.lure is None else asdict(log.lure),

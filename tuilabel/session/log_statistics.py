@@ -28,7 +28,8 @@ from tuilabel.estimate import (
     without_forecast,
 )
 from tuilabel.labels import ClassBook, ClassChange, Event, Round, current_answers, with_current_names
-from tuilabel.labels.events import current_flags, current_notes
+from tuilabel.labels.events import current_flags, current_notes, standing_answers
+from tuilabel.session.annotators import TeamFigures, team_figures
 from tuilabel.session.lure import queried_accuracy
 from tuilabel.session.model_statistics import ModelStatistics
 from tuilabel.session.state import CurvePoint
@@ -56,6 +57,8 @@ class LogStatistics:
     rounds: int
     annotators: tuple[tuple[str, int], ...]
     """Standing labels by annotator, most labels first."""
+    team: TeamFigures
+    """What each annotator did, and how far they agree."""
     class_counts: tuple[int, ...]
     test_accuracy: float | None
     """Of the newest round's model, on test items; None without them."""
@@ -106,7 +109,8 @@ def log_statistics(
         a test split.
     """
     names = ClassBook(class_changes).names or tuple(classes)
-    answers = current_answers(with_current_names(log, class_changes))
+    named = with_current_names(log, class_changes)
+    answers = current_answers(named)
     standing, flags, notes = list(answers.values()), current_flags(log), current_notes(log)
     kinds = Counter(event.kind for event in standing)
     labels = [event for event in standing if event.kind == "label"]
@@ -133,6 +137,7 @@ def log_statistics(
         noted_by=_by_annotator(notes.values()),
         rounds=len(rounds),
         annotators=_by_annotator(labels),
+        team=team_figures(standing_answers(named)),
         class_counts=counts,
         test_accuracy=models.test_accuracy,
         audit=audit,

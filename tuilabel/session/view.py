@@ -14,6 +14,7 @@ from tuilabel.labels import Event
 from tuilabel.labels.classes import ClassBook
 from tuilabel.labels.filters import Filter, Subject
 from tuilabel.learner.trainer.messages import RoundResult
+from tuilabel.session.annotators import TeamFigures, team_figures
 from tuilabel.session.answers import Answers
 from tuilabel.session.batch_scheduler import BatchScheduler
 from tuilabel.session.batches import Batches
@@ -192,6 +193,10 @@ class SessionView:
         """Whether an item's standing answer, flag and note meet a filter."""
         note = self.note_on(pool_idx) or ""
         return where.matches(Subject(self.answer_at(pool_idx), self.flag_on(pool_idx), note))
+
+    def team_figures(self) -> TeamFigures:
+        """What each annotator did, and how far they agree; it goes through all answers."""
+        return team_figures(self._ledger.live_events())
 
     def answered_by(self) -> Counter[str]:
         """Number of standing answers by annotator."""

@@ -16,6 +16,7 @@ from tuilabel.estimate import (
     LureEstimate,
     MeasuredAccuracy,
     accuracy_text,
+    agreement_text,
     balanced_text,
     baseline_text,
     recall_text,
@@ -24,6 +25,7 @@ from tuilabel.project.file_problems import FileProblems
 from tuilabel.project.recipe import Recipe
 from tuilabel.project.statistics import ProjectStatistics
 from tuilabel.project.team import ProjectTeam
+from tuilabel.session.annotators import TeamFigures
 
 FILE_STATES = {
     "listed": "in total",
@@ -33,6 +35,7 @@ FILE_STATES = {
     "problems": "unusable (--problems)",
     "not_images": "not read for their suffix (--problems)",
 }
+PAIRS = 6  # of annotators, and classes, whose agreement is listed
 CLASS_ROWS, CLASS_COLUMNS = 20, 2  # of the table of classes: with more classes than fit, the columns grow longer
 
 
@@ -64,7 +67,33 @@ def statistics_table(statistics: ProjectStatistics) -> Group:
     mistakes = ", ".join(f"{log.classes[c.true]} for {log.classes[c.taken_for]} ({c.n})" for c in log.confusions)
     if mistakes:
         table.add_row("mistaken", mistakes)
-    return Group(table, "", _class_table(log.classes, log.class_counts, log.class_figures))
+    team: list[Group | str] = [_annotator_table(log.team), ""] if len(log.team.annotators) > 1 else []
+    return Group(table, "", *team, _class_table(log.classes, log.class_counts, log.class_figures))
+
+
+def _annotator_table(team: TeamFigures) -> Group:
+    """What each annotator did, and how far they agree: all, by pair and on the classes with least agreement."""
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for heading in ("annotator", "labels", "a minute", "last", "confirmed in review"):
+        table.add_column(heading, justify="left" if heading in ("annotator", "last") else "right")
+    for figure in team.annotators:
+        pace = "" if figure.per_minute is None else f"{figure.per_minute:.0f}"
+        checked = f"{figure.right} of {figure.checked}" if figure.checked else ""
+        last = f"{figure.last.astimezone():%Y-%m-%d %H:%M}"
+        table.add_row(Text(printable(figure.name)), f"{figure.labels:,}", pace, last, checked)
+    if team.agreement is None:
+        return Group(table)
+    lines = [f"agreement  {agreement_text(team.agreement)}"]
+    for pair in team.agreement.pairs[:PAIRS]:
+        who = f"{printable(pair.first)} and {printable(pair.second)}"
+        lines.append(f"  {who}: {100 * pair.share:.0f} % of {pair.n:,}, Cohen κ {pair.kappa:.2f}")
+    weak = [figure for figure in team.agreement.classes if figure.share < 1][:PAIRS]
+    if weak:
+        least = ", ".join(f"{printable(figure.name)} {100 * figure.share:.0f} % of {figure.n:,}" for figure in weak)
+        lines.append(f"  least on: {least}")
+    if team.disputed:
+        lines.append(f"  {pluralize(team.disputed, 'image')} disputed: `tuilabel review` shows them")
+    return Group(table, *map(Text, lines))
 
 
 def team_tables(found: ProjectTeam) -> Group:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 from textual import events
@@ -14,8 +15,10 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Static
 
-from tuilabel.estimate import MeasuredAccuracy, accuracy_text, balanced_text, baseline_text, recall_text
+from tuilabel.errors import pluralize, printable
+from tuilabel.estimate import MeasuredAccuracy, accuracy_text, agreement_text, balanced_text, baseline_text, recall_text
 from tuilabel.session import Statistics
+from tuilabel.session.annotators import TeamFigures
 from tuilabel.tui.state import AppState
 from tuilabel.tui.widgets.line_plot import LinePlot
 
@@ -67,7 +70,8 @@ class FiguresScreen(Screen[None]):
             return
         self._shown = statistics
         self._summary.update(summary(statistics, self._state.session.classes))
-        self._side.update(class_table(statistics, self._state.session.classes))
+        classes, team = class_table(statistics, self._state.session.classes), self._state.session.team_figures()
+        self._side.update(Group(classes, "", annotator_table(team)) if len(team.annotators) > 1 else classes)
         self._draw_curve(statistics)
         self._draw_uncertainty(statistics)
 
@@ -135,3 +139,17 @@ def class_table(statistics: Statistics, classes: tuple[str, ...]) -> Table:
             pair = f"{classes[confusion.true]} predicted as {classes[confusion.taken_for]}"
             table.add_row(Text(pair), f"{confusion.n:,}", "")
     return table
+
+
+def annotator_table(team: TeamFigures) -> Group:
+    """What each annotator did, and how far they agree."""
+    table = Table(box=None, padding=(0, 1), pad_edge=False, show_edge=False)
+    for name in ("annotator", "labels", "a minute", "confirmed"):
+        table.add_column(name, justify="left" if name == "annotator" else "right")
+    for figure in team.annotators:
+        pace = "" if figure.per_minute is None else f"{figure.per_minute:.0f}"
+        confirmed = f"{figure.right}/{figure.checked}" if figure.checked else ""
+        table.add_row(Text(printable(figure.name)), f"{figure.labels:,}", pace, confirmed)
+    agreement = [] if team.agreement is None else [Text(f"agreement {agreement_text(team.agreement)}")]
+    disputed = [Text(f"{pluralize(team.disputed, 'image')} disputed: . reviews them")] if team.disputed else []
+    return Group(table, *agreement, *disputed)
