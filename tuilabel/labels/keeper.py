@@ -76,9 +76,10 @@ class StoreKeeper:
             return f"{error}, and there is no rescue file: {worse}; put it back before you quit"
 
     def close(self, unsaved: Sequence[Entry]) -> Path | None:
-        """Bring the twin up to date; what could not be saved goes to a rescue file, whose path is returned."""
+        """Bring twin and snapshots up to date; what was not saved goes to a rescue file, whose path is returned."""
         try:
             if not unsaved:
+                self._changed = self._due = True
                 self.keep()
                 return None
         except StoreLostError:
