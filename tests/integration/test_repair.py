@@ -212,7 +212,7 @@ def test_no_answer_is_lost_whatever_happens_to_the_store(
     desk.label(4, 5)
     FAULTS[fault](desk.project.store)
     desk.writer.put(event(6))
-    assert "`tuilabel repair " in desk.failure()
+    assert "`tuilabel repair`" in desk.failure()
     assert event(6).key not in desk.saved
     assert desk.saved == keys(3, 4, 5)
     rescue = desk.close()
@@ -226,7 +226,7 @@ def test_no_answer_is_lost_whatever_happens_to_the_store(
     assert repair_project(project=tmp_path / "p.tuilabel").events == 6  # nothing to do
 
 
-@pytest.mark.parametrize("fault", ["deleted", "replaced", "directory deleted"])
+@pytest.mark.parametrize("fault", ["deleted", "replaced", "emptied", "cut short", "directory deleted"])
 def test_a_lost_store_is_reported_before_the_next_key(desks: Callable[..., Desk], fault: str) -> None:
     desk = desks()
     desk.label(1)
@@ -263,6 +263,15 @@ def test_a_store_that_is_not_the_one_it_was_is_never_taken_as_new(
     repaired = repair_project(project=tmp_path / "p.tuilabel")
     assert repaired.missing == 0
     assert stored(tmp_path / "p.tuilabel/labels.db") == keys(*range(1, 40))
+
+
+def test_the_twin_knows_of_the_first_answer_at_once(desks: Callable[..., Desk], tmp_path: Path) -> None:
+    """A session is killed before it has had time for anything else, and the store is deleted."""
+    desk = desks(keep_after=30.0)
+    desk.label(1)
+    (tmp_path / "p.tuilabel/labels.db").unlink()
+    with pytest.raises(TuilabelError, match=r"is gone, and it had 1 event: .*run `tuilabel repair"):
+        to_read(tmp_path / "p.tuilabel")
 
 
 def test_an_older_copy_in_the_place_of_a_store_is_reported(desks: Callable[..., Desk], tmp_path: Path) -> None:

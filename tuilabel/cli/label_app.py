@@ -247,6 +247,7 @@ def _log_to(path: Path) -> None:
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     logging.getLogger().handlers = [handler]
+    logging.raiseExceptions = False  # nor may it when that file cannot be written
 
 
 def _renderer(terminal: TerminalInfo, images: str) -> Renderer:

@@ -34,6 +34,7 @@ class StoreKeeper:
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self._rescue: tuple[Path, int] | None = None
         self._changed = True
+        self._is_new = not known.events
         self._labels = 0
         self._due = True
         """Whether it is time for a snapshot, as it is at the start."""
@@ -43,8 +44,10 @@ class StoreKeeper:
         self._known += entries
         self._changed = True
         self._labels += sum(isinstance(entry, Event) and entry.kind == "label" for entry in entries)
-        if self._labels >= EVERY:
+        is_time = self._labels >= EVERY
+        if is_time:
             self._labels, self._due = 0, True
+        if is_time or self._is_new:  # from the first answer on a store that is gone is not taken for a new one
             self._bring_up_to_date()
         if self._rescue is not None:  # the store is back at its place
             with suppress(OSError):
@@ -90,7 +93,9 @@ class StoreKeeper:
 
     def _rescued(self, waiting: Sequence[Entry]) -> str:
         path = self._write_rescue(waiting)
-        return f"all answers are in {path}; quit, then run `tuilabel repair {self._directory}`"
+        with suppress(ValueError):  # it is elsewhere
+            path = path.relative_to(Path.cwd())
+        return f"quit, then run `tuilabel repair`: all answers are in {path}"
 
     def _write_rescue(self, waiting: Sequence[Entry]) -> Path:
         size = len(self._known) + len(waiting)
@@ -107,7 +112,8 @@ class StoreKeeper:
             if self._file is not None:
                 extent = self._store.extent()
                 Twin.of(self._store.project, extent).write(self._directory)
-                if self._due:
+                self._is_new = not extent.events
+                if self._due and extent.events:
                     self._due = False
                     take_snapshot(self._directory, self._file, extent)
         except TuilabelError as error:

@@ -170,6 +170,7 @@ class _Place:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._opened: tuple[int, int] | None = None
+        self._size = 0
 
     def connected(self) -> None:
         """Called with each new connection; raises `sqlite3.OperationalError` if it is to another file."""
@@ -187,7 +188,12 @@ class _Place:
             return "was deleted or moved away"
         except OSError as error:
             return f"can no longer be reached ({error.strerror})"
-        return None if self._opened in (None, (status.st_dev, status.st_ino)) else "was replaced by another file"
+        if self._opened not in (None, (status.st_dev, status.st_ino)):
+            return "was replaced by another file"
+        if status.st_size < self._size:
+            return "was cut short"  # a store only grows
+        self._size = status.st_size
+        return None
 
 
 def _in_memory(path: Path) -> sqlite3.Connection:

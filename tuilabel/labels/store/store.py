@@ -350,7 +350,8 @@ class LabelStore:
         has_format = inspector.has_table(schema.about.name)
         if not has_format and inspector.get_table_names():
             raise TuilabelError(
-                f"{self._database.where} is a database of something else: move it away or pass another `project`"
+                f"{self._database.where} is a database of something else: put the right file back, or run `tuilabel "
+                "repair`, or pass another `project`"
             )
         version: int | None = connection.scalar(sa.select(schema.about.c.version)) if has_format else None
         if version is not None and version > schema.VERSION:
