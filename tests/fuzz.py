@@ -18,7 +18,7 @@ import time
 import traceback
 import zipfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -269,10 +269,10 @@ def try_kind(kind: str, name: str, examples: int, folder: Path) -> Counter[str]:
     return counts
 
 
-def main(examples: int) -> None:
-    """Try changed files of each kind, and print what became of them."""
+def main(examples: int, names: Sequence[str]) -> None:
+    """Try changed files of each kind, or of those that are named, and print what became of them."""
     total = Counter[str]()
-    for kind, name in KINDS:
+    for kind, name in (pair for pair in KINDS if not names or pair[1] in names):
         with tempfile.TemporaryDirectory() as temporary:
             os.environ["TUILABEL_CONFIG"] = f"{temporary}/config.toml"
             try:
@@ -286,4 +286,4 @@ def main(examples: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100, sys.argv[2:])

@@ -14,7 +14,7 @@ from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
 from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.datasets.sources.tars import Shards, Tar
 from tuilabel.datasets.sources.texts import are_captions
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.class_folders import add_class_folders
 from tuilabel.labels.exchange.directory import export_directory, read_manifest
@@ -51,7 +51,9 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
     manifest = read_manifest(source)
     written_as = manifest.get("format", "imagefolder")
     if written_as not in WITH_CLASSES:
-        raise TuilabelError(f"{source} was exported as {written_as}, without class folders: leave out `file_format`")
+        raise TuilabelError(
+            f"{source} was exported as {printable(str(written_as))}, without class folders: leave out `file_format`"
+        )
     items, class_of_folder = manifest.get("items", {}), manifest.get("classes", {})
     entries = sorted(images.list(), key=lambda entry: entry.name)
     if not (entries or manifest or images.skipped()):

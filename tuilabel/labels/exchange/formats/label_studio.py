@@ -13,7 +13,7 @@ from tuilabel.datasets.item_files import ItemFiles
 from tuilabel.datasets.sources.base import is_image
 from tuilabel.datasets.sources.tables import LABELS, PATHS, json_objects, position, record_of, several
 from tuilabel.datasets.sources.texts import classes_in, text_of
-from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.labels.exchange.base import ExportOptions, Format, ImportedLabel, ImportOptions, WriteResult
 from tuilabel.labels.exchange.directory import all_classes, export_directory, metadata
 from tuilabel.labels.exchange.documents import rows_in
@@ -144,9 +144,11 @@ def _control(controls: dict[str, None], options: ImportOptions, source: Path) ->
     names, wanted = list(controls), options.label_column
     k = position(names, LABELS if wanted is None else (wanted,))
     if k is None and wanted is not None and names:
-        raise UsageError(f"{source} has no control {wanted!r} for `label_column`: it has {', '.join(names)}")
+        raise UsageError(f"{source} has no control {wanted!r} for `label_column`: it has {printable(', '.join(names))}")
     if k is None and len(names) > 1:
-        raise UsageError(f"{source} has the controls {' and '.join(names)}: set `label_column` to one of them")
+        raise UsageError(
+            f"{source} has the controls {printable(' and '.join(names))}: set `label_column` to one of them"
+        )
     return "" if not names else names[k or 0]
 
 
