@@ -581,6 +581,14 @@ def test_a_folder_without_images_says_what_is_in_it(tmp_path: Path) -> None:
         read(tmp_path / "in")
 
 
+def test_a_data_set_of_hugging_face_on_disk_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("data-00000-of-00001.arrow", "dataset_info.json", "state.json"):
+        (tmp_path / "in" / name).write_text("{}")
+    with pytest.raises(TuilabelError, match=r"1 \.arrow \(save the data set with to_parquet\)"):
+        read(tmp_path / "in")
+
+
 @pytest.mark.parametrize("folder", ["_unlabeled", "no_label"])
 def test_folders_of_images_without_a_class(tmp_path: Path, folder: str) -> None:
     disk_pool(tmp_path / "in", ["cat/a.png", f"{folder}/b.png"])
@@ -672,6 +680,15 @@ def test_records_with_anything_in_them_are_read_or_refused_in_a_line(
     assert not (refusal and name.endswith(".jsonl")), "one odd record never refuses the others"
     matcher = Matcher(array_pool(3), path.parent)
     assert all(-1 <= matcher.find(row) < 3 for row in rows)
+
+
+def test_times_as_numbers_in_a_table(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "path,label,labelled_at", *(f"a.png,x,{at}" for at in (
+        "1700000000", "1700000000000", "1700000000.5", "2023-11-14", "7", "nan", "20231114",
+    )))  # fmt: skip
+    seconds = [None if row.at is None else row.at.timestamp() for row in read(path)]
+    day = datetime(2023, 11, 14, tzinfo=UTC).timestamp()
+    assert seconds == [1_700_000_000, 1_700_000_000, 1_700_000_000.5, day, None, None, day]
 
 
 def test_times_out_of_range_are_ignored(tmp_path: Path) -> None:

@@ -969,11 +969,12 @@ def test_samples_of_a_webdataset_whose_names_have_dots(tmp_path: Path) -> None:
         "22.05.png": b"a", "22.05.cls": b"3", "22.07.png": b"b", "22.07.cls": b"4",
         "v1.0/day.1.jpg": b"c", "v1.0/day.1.seg.png": b"m", "v1.0/day.1.json": b'{"label": "cat"}',
         "v1.0/day.2.jpg": b"d",
-        "x.jpg": b"e", "x.jpg.txt": b"dog",
+        "x.jpg": b"e", "x.jpg.txt": b"dog", "y.image.jpg": b"f", "y.label.txt": b"owl",
     }  # fmt: skip
     source = open_source(str(tar_of(tmp_path / "s.tar", files)))
     assert {name: entry.label for name, entry in listed(source).items()} == {
         "22.05.png": "3", "22.07.png": "4", "v1.0/day.1.jpg": "cat", "v1.0/day.2.jpg": None, "x.jpg": "dog",
+        "y.image.jpg": "owl",
     }  # fmt: skip
     assert source.skipped() == [("v1.0/day.1.seg.png", "another image of the sample of v1.0/day.1.jpg")]
 
@@ -1015,6 +1016,14 @@ def test_a_parquet_file_with_images(tmp_path: Path) -> None:
     assert content(source) == {f"{k}.jpg": b"image %d" % k for k in range(8)}
     assert content(open_source(str(path)), ["7.jpg"]) == {"7.jpg": b"image 7"}  # not listed before
     assert isinstance(content(source, ["no.jpg"])["no.jpg"], SourceError)
+
+
+def test_the_only_named_classes_of_a_parquet_file_count_whatever_their_column_is_called(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    classes_of = {"breed": {"names": ["tabby", "pug"], "_type": "ClassLabel"}}
+    about = {"huggingface": json.dumps({"info": {"features": classes_of}})}
+    parquet.write_table(pa.table({"image": rows_of(2), "breed": [1, 0]}).replace_schema_metadata(about), path)
+    assert classes(open_source(str(path))) == {"0.jpg": ("pug", False), "1.jpg": ("tabby", False)}
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,12 @@ def class_names(schema: Any, column: str) -> Sequence[str]:
         return []
 
 
+def _only_classes(schema: Any) -> str | None:
+    """The one column whose numbers have names of classes; None if there is none, or several."""
+    columns = [str(name) for name in schema.names if class_names(schema, name)]
+    return columns[0] if len(columns) == 1 else None
+
+
 def named(value: object, names: Sequence[str]) -> object:
     """The name of a numbered class, or the value itself."""
     if not names or not isinstance(value, int):
@@ -164,7 +170,7 @@ def _paths_and_labels(ref: FileRef) -> tuple[list[str], list[str | None]]:
         kind = schema.field(image).type
         has_path = types.is_struct(kind) and kind.get_field_index("path") >= 0
         k = position(schema.names, LABELS)
-        label = None if k is None or schema.names[k] == image else schema.names[k]
+        label = _only_classes(schema) if k is None or schema.names[k] == image else schema.names[k]
         count = table.metadata.num_rows
         paths = [""] * count
         labels: list[str | None] = [None] * count

@@ -15,7 +15,9 @@ _BESIDE = frozenset(
         "license", "xmp", "thm", "lnk", "url", "parquet", "cls", "names", "yolo",
     )
 )  # fmt: skip
-_HINTS = dict.fromkeys(("heic", "heif", "hif"), f"to read them: {how_to_install('pillow_heif')}")
+_HINTS = dict.fromkeys(("heic", "heif", "hif"), f"to read them: {how_to_install('pillow_heif')}") | {
+    "arrow": "save the data set with to_parquet"
+}
 _SHOWN = 6  # suffixes in a line
 _LONGEST = 12  # characters of what still is a suffix
 _MOST = 200  # different suffixes that are counted

@@ -41,6 +41,7 @@ _DAMAGES = (tarfile.TarError, EOFError, gzip.BadGzipFile, lzma.LZMAError, zlib.e
 _SIDECARS = (".cls", ".json", ".txt")  # the first one that names a class wins
 _MASKS = {"seg", "segmentation", "mask", "masks", "depth", "alpha", "annotation", "label", "normal", "canny", "edge"}
 _LOSSLESS = (".png", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".pnm")  # masks are among these
+_CLASS_WORDS = ("label", "class", "cls", "target")  # before the suffix of a member that names a class
 _LONGEST_LABEL = 64  # characters; a longer text is a caption
 _MAX_PER_KEY = 1000  # images
 _BLOCK = 512
@@ -387,12 +388,13 @@ def _n_named(labels: Mapping[str, Mapping[str, str | None]]) -> int:
 def _sidecar(name: str) -> tuple[str, str]:
     """What a member that may name a class has before its suffix, and the suffix; both empty for another member.
 
-    That of 0001.jpg.txt is 0001, as if it were called 0001.txt.
+    That of 0001.jpg.txt and of 0001.label.txt is 0001, as if they were called 0001.txt.
     """
     stem, dot, suffix = name.rpartition(".")
     if f"{dot}{suffix}".lower() not in _SIDECARS:
         return "", ""
-    return stem.rpartition(".")[0] if "." in stem and is_image(stem) else stem, f".{suffix.lower()}"
+    before, _, word = stem.rpartition(".")
+    return before if before and (is_image(stem) or word.lower() in _CLASS_WORDS) else stem, f".{suffix.lower()}"
 
 
 def _class_of(suffix: str, content: bytes) -> str | None:

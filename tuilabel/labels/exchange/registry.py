@@ -45,7 +45,7 @@ FORMATS: dict[str, Format] = {
 _ONLY_READ: dict[str, Format] = {module.FORMAT.name: module.FORMAT for module in (cvat, labelme)}
 _READERS = {name: form for name, form in (FORMATS | _ONLY_READ).items() if form.reader is not None}
 _TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".xml", *_SHEETS)
-_NO_LABELS = ("metadata", "tuilabel")  # tables of folders that are read as a whole
+_NO_LABELS = ("metadata", "tuilabel", "dataset_info", "dataset_dict", "state")  # of folders that are read as a whole
 _PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 READABLE = tuple(_READERS)
 

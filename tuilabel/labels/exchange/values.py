@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
@@ -39,9 +40,14 @@ def marks_of(values: Mapping[str, object]) -> Marks:
 
 
 def time_value(value: object) -> datetime | None:
-    """A time in UTC, from a datetime, ISO 8601 text or a number as in `timestamp_value`; None if it is not a time."""
+    """A time in UTC, from a datetime, ISO 8601 text or a number as in `timestamp_value`; None if it is not a time.
+
+    The number may be a text, as in a table, with at least nine digits: fewer are a date or a year.
+    """
     if isinstance(value, int | float):
         return timestamp_value(value)
+    if isinstance(value, str) and re.fullmatch(r"\d{9,}(\.\d*)?", value.strip()):
+        return timestamp_value(float(value))
     try:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(str(value).strip())
         return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
