@@ -63,13 +63,14 @@ def export(
 
 
 def test_rows_are_the_current_labels_in_the_order_of_labelling(pool: ImagePool) -> None:
+    """The order is that of the log: the clock went back after the first answer."""
     events = [answer(pool, 3, "cat", 9), answer(pool, 1, "dog", 2), answer(pool, 2, None, 3), answer(pool, 4, "owl", 4)]
     events.append(answer(pool, 4, None, 5, kind="undo", undoes=events[-1].key))
     events.append(replace(answer(pool, 0, "cat", 7), item="f" * 32))
     rows = rows_of(events, pool)
-    assert [(row.index, row.label) for row in rows] == [(1, "dog"), (-1, "cat"), (3, "cat")]
-    assert [row.path for row in rows] == [pool.files.last_name(1), "", pool.files.last_name(3)]
-    assert (rows[0].annotator, rows[0].seconds, rows[0].labelled_at) == ("ann", 0.64, events[1].at)
+    assert [(row.index, row.label) for row in rows] == [(3, "cat"), (1, "dog"), (-1, "cat")]
+    assert [row.path for row in rows] == [pool.files.last_name(3), pool.files.last_name(1), ""]
+    assert (rows[1].annotator, rows[1].seconds, rows[1].labelled_at) == ("ann", 0.64, events[1].at)
 
 
 def test_several_annotators_are_resolved() -> None:

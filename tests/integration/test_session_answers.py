@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from tests.helpers.sessions import SessionMaker, answer_all, answers_by_annotator, item_at
+from tests.helpers.sessions import Clock, SessionMaker, answer_all, answers_by_annotator, item_at
 from tests.helpers.toy import Toy
 from tuilabel.errors import UsageError
 from tuilabel.session import LabellingSession
@@ -286,6 +288,18 @@ def test_history_is_newest_first_with_notes(toy: Toy, make_session: SessionMaker
     session.answer(oldest.index, "skip")
     assert session.history()[0].index == oldest.index
     assert history[-1].kind == "label"  # a history is a snapshot
+
+
+def test_history_is_in_the_order_of_the_answers_when_the_clock_goes_back(toy: Toy, make_session: SessionMaker) -> None:
+    clock = Clock()
+    session = make_session(toy, clock=clock)
+    items = [item_at(session, position) for position in range(3)]
+    for index in items:
+        session.label(index, 0)
+        clock.now -= timedelta(hours=1)
+    assert [entry.index for entry in session.history()] == items[::-1]
+    again = make_session(toy)
+    assert [entry.index for entry in again.history()] == items[::-1]
 
 
 def test_review_sees_the_answer_of_every_annotator(toy: Toy, make_session: SessionMaker) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import overload
@@ -35,11 +35,21 @@ class HistoryEntry:
 class History(Sequence[HistoryEntry]):
     """A snapshot of the answers; entries are created when they are read.
 
-    Creating it sorts the answers by time, a few milliseconds for 30,000; reading an entry takes microseconds.
+    Creating it sorts the answers, a few milliseconds for 30,000; reading an entry takes microseconds.
+
+    Parameters
+    ----------
+    number : gives the number of an answer by its key: clocks jump, and those of several hosts differ.
     """
 
-    def __init__(self, standing: Iterable[tuple[int, Event]], notes: Mapping[int, str], book: ClassBook) -> None:
-        self._standing = sorted(standing, key=lambda pair: pair[1].at, reverse=True)
+    def __init__(
+        self,
+        standing: Iterable[tuple[int, Event]],
+        notes: Mapping[int, str],
+        book: ClassBook,
+        number: Callable[[str], int],
+    ) -> None:
+        self._standing = sorted(standing, key=lambda pair: number(pair[1].key), reverse=True)
         self._notes = dict(notes)
         self._class_pos = {name: class_pos for class_pos, name in enumerate(book.names)}
 

@@ -46,6 +46,8 @@ class Ledger:
         self._book = book
         self._stacks: dict[int, list[StandingAnswer]] = {}
         """By pool index: every answer and flag that was not undone."""
+        self._numbers: dict[str, int] = {}
+        """Of answers and flags, by their keys, in the order in which they came."""
         self._clear(n_items)
 
     def _clear(self, n_items: int) -> None:
@@ -72,6 +74,7 @@ class Ledger:
     def forget(self) -> None:
         """Forget every answer and flag."""
         self._stacks.clear()
+        self._numbers.clear()
         self._clear(len(self))
 
     def push(self, pool_idx: int, answer: StandingAnswer, below: Container[str] = ()) -> None:
@@ -81,6 +84,7 @@ class Ledger:
         ----------
         below : keys of answers that are later than this one.
         """
+        self._numbers.setdefault(answer.event.key, len(self._numbers))
         stack = self._stacks.setdefault(pool_idx, [])
         stack.insert(next((row for row, other in enumerate(stack) if other.event.key in below), len(stack)), answer)
 
@@ -128,6 +132,10 @@ class Ledger:
     def with_current_names(self, answer: StandingAnswer) -> Event:
         """The answer's event with current class names."""
         return with_names(answer.event, self._book, answer.class_id, answer.predicted_id)
+
+    def number(self, key: str) -> int:
+        """The number of an answer or a flag in the order in which they came, whatever the clocks said."""
+        return self._numbers[key]
 
     def answers(self, pool_idx: int) -> Sequence[StandingAnswer]:
         """Every answer to an item that was not undone; the last one is the standing one."""

@@ -213,7 +213,7 @@ class SessionView:
 
     def history(self) -> Sequence[HistoryEntry]:
         """The standing answers of every annotator, newest first; see `History` for what it costs."""
-        return History(self._ledger.standing.items(), self._answers.notes, self._book)
+        return History(self._ledger.standing.items(), self._answers.notes, self._book, self._ledger.number)
 
     def statistics(self) -> Statistics:
         """A snapshot of all figures."""

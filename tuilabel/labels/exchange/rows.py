@@ -67,17 +67,18 @@ def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolve
     """
     if resolve not in RESOLVE_RULES:
         raise unknown_name("rule", resolve, RESOLVE_RULES)
+    number = _numbers(events)
     if resolve == "latest":
         labels = [event for event in current_answers(events).values() if event.kind == "label"]
-        return Resolved(sorted(labels, key=lambda event: event.at), 0)
+        return Resolved(sorted(labels, key=lambda event: number[event.key]), 0)
     answers: dict[str, dict[str, Event]] = {}
     for event in standing_answers(events):
         mine = answers.setdefault(event.item, {})
         mine.pop(event.annotator, None)  # the newest answer comes last
         mine[event.annotator] = event
     votes = [[event for event in mine.values() if event.kind == "label"] for mine in answers.values()]
-    agreed = [_agreed(ballot, resolve) for ballot in votes if ballot]
-    labels = sorted((event for event in agreed if event is not None), key=lambda event: event.at)
+    agreed = [_agreed(ballot, resolve, number) for ballot in votes if ballot]
+    labels = sorted((event for event in agreed if event is not None), key=lambda event: number[event.key])
     return Resolved(labels, sum(event is None for event in agreed))
 
 
@@ -108,7 +109,8 @@ def rows_without_label(events: Sequence[Event], pool: ImagePool) -> list[LabelRo
     """One row per item that no annotator's answer labels and that has a flag or a note, in the order of these."""
     flags, notes = current_flags(events), current_notes(events)
     labelled = {item for item, event in current_answers(events).items() if event.kind == "label"}
-    marks = sorted([*flags.values(), *notes.values()], key=lambda event: event.at)
+    number = _numbers(events)
+    marks = sorted([*flags.values(), *notes.values()], key=lambda event: number[event.key])
     items = [item for item in dict.fromkeys(event.item for event in marks) if item not in labelled]
     rows = [LabelRow(item, -1, "", "", "", None, None) for item in items]
     return _placed([_marked(row, flags, notes) for row in rows], pool)
@@ -133,13 +135,18 @@ def _placed(rows: Sequence[LabelRow], pool: ImagePool) -> list[LabelRow]:
     ]
 
 
-def _agreed(ballot: Sequence[Event], resolve: str) -> Event | None:
+def _numbers(events: Iterable[Event]) -> dict[str, int]:
+    """The order of events in the log, by key; clocks jump, and those of several hosts differ."""
+    return {event.key: number for number, event in enumerate(events)}
+
+
+def _agreed(ballot: Sequence[Event], resolve: str, number: Mapping[str, int]) -> Event | None:
     """The winning answer, with the names of all who gave it; None if there is no winner."""
     counts = Counter(event.class_name for event in ballot).most_common()
     if len(counts) > 1 and (resolve == "unanimous" or counts[0][1] == counts[1][1]):
         return None
     winners = [event for event in ballot if event.class_name == counts[0][0]]
-    newest = max(winners, key=lambda event: event.at)
+    newest = max(winners, key=lambda event: number[event.key])
     return _signed(newest, "+".join(event.annotator for event in winners))
 
 
