@@ -6,15 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.helpers.events import event
 from tests.helpers.sessions import Clock
 from tests.integration.test_session_log import TOY, GuessingTrainer
 from tuilabel.errors import TuilabelError, UsageError
+from tuilabel.estimate import lure_weights
 from tuilabel.labels import DrawRequest, InlineWriter, LabelStore, Seat
 from tuilabel.labels.store.team import read_team, set_role
 from tuilabel.session import LabellingSession
+from tuilabel.session.overlap import Overlap
+from tuilabel.session.rounds import Candidates
+from tuilabel.session.state import QueryItem
 
 
 class Hour:
@@ -32,7 +37,7 @@ class Person:
 
     ahead = 1
 
-    def __init__(self, path: Path, annotator: str, hour: Hour) -> None:
+    def __init__(self, path: Path, annotator: str, hour: Hour, overlap: Overlap | None = None) -> None:
         self.store = LabelStore.open(path)
         known = self.store.since()
         self.cursor = known.cursor
@@ -43,7 +48,7 @@ class Person:
         self.session = LabellingSession(
             TOY.pool, log=known.events, rounds=known.rounds, class_changes=known.class_changes,
             writer=InlineWriter(self.store), trainer=trainer, classes=TOY.pool.classes, batch_size=4,
-            annotator=annotator, clock=Clock(), session_id=self.seat.session, drawer=self,
+            annotator=annotator, clock=Clock(), session_id=self.seat.session, drawer=self, overlap=overlap,
         )  # fmt: skip
         trainer.start(self.session.handle)
         self.session.meet(self.seat.enter(self.session.asked))
@@ -273,3 +278,67 @@ def test_a_session_may_be_a_labellers_without_any_roles(path: Path, hour: Hour) 
     with pytest.raises(UsageError, match="only an owner"):
         ann.session.add_class("fox")
     ann.store.close()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_an_overlap_asks_two_people_without_showing_either_the_others_answer(
+    path: Path, hour: Hour, share: float
+) -> None:
+    overlap = Overlap(2, share, seed=0)
+    people = [Person(path, name, hour, overlap) for name in ("ann", "bob")]
+    asked: dict[int, list[str]] = {}
+    for _ in range(200):
+        for one in people:
+            one.work()
+            session = one.session
+            batch = session.batch
+            left = [] if batch is None else [i for i in batch.items if session.answer_at(i.index) is None]
+            if left:
+                item = left[0]
+                assert not item.overlap or session.hides(item.index), "nor a prediction"
+                session.label(item.index, len(asked) % 3 if one is people[0] else 0)
+                asked.setdefault(item.index, []).append(session.annotator)
+                answer = session.answer_at(item.index)
+                assert answer is not None
+                assert answer.annotator == session.annotator
+    assert len(asked) == 24
+    shared = [index for index in asked if overlap.people_for(TOY.pool.ids[index].decode()) == 2]
+    assert [index for index, who in asked.items() if sorted(who) == ["ann", "bob"]] == shared
+    assert all(len(who) == len(set(who)) for who in asked.values()), "nobody twice"
+    assert all(one.session.finished for one in people)
+    agreement = people[0].session.team_figures().agreement
+    assert agreement is not None
+    assert agreement.n == len(shared)
+    for one in people:
+        one.store.close()
+
+
+def test_an_overlap_is_the_same_for_all_and_of_the_size_that_was_asked_for() -> None:
+    items = [f"{k:032x}" for k in range(4000)]
+    drawn = [item for item in items if Overlap(3, 0.1, seed=1).people_for(item) == 3]
+    assert drawn == [item for item in items if Overlap(3, 0.1, seed=1).people_for(item) == 3]
+    assert 340 < len(drawn) < 460
+    assert not [item for item in items if Overlap(3, 0.0).people_for(item) > 1]
+    with pytest.raises(UsageError, match="overlap must be 1 to 20"):
+        Overlap(0, 0.1)
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        Overlap(2, 1.5)
+
+
+def test_draws_of_two_who_do_not_know_of_each_other_are_one_sequence_from_what_was_left() -> None:
+    """So LURE weights are 1, and an estimate over two sessions is as unbiased as over one."""
+    pool, each = 60, 10
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        taken: list[str] = []
+        probabilities: list[float] = []
+        for _ in range(2):  # both pick from the whole pool; the second one's draw finds ten images taken
+            order = rng.permutation(pool).tolist()
+            items = [QueryItem(i, f"i{i}", query_probability=1 / (pool - k)) for k, i in enumerate(order)]
+            batch = Candidates((), tuple(items), each, "random", None, 0.0, 0).batch(1, taken)
+            assert batch is not None
+            taken += [item.id for item in batch.items]
+            probabilities += [item.query_probability or 0 for item in batch.items]
+        assert len(set(taken)) == 2 * each
+        assert probabilities == pytest.approx([1 / (pool - m) for m in range(2 * each)])
+        assert lure_weights(probabilities, pool) == pytest.approx(np.ones(2 * each))

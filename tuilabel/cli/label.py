@@ -67,6 +67,14 @@ def label(
     labels_from_folders: Folders = False,
     annotator: Annotator = None,
     role: RoleOption = "owner",
+    overlap: Annotated[
+        int | None,
+        typer.Option("--overlap", help="People who are asked the same, for a share of the images. Default: 1."),
+    ] = None,
+    overlap_share: Annotated[
+        float | None,
+        typer.Option("--overlap-share", help="That share of the images, 0 to 1, chosen at random. Default: 0."),
+    ] = None,
     project: ProjectDir = None,
     store: Store = None,
     encoder: ProjectEncoder = None,
@@ -110,6 +118,8 @@ def label(
             batch_size=batch_size,
             annotator=annotator,
             role=role,
+            overlap=overlap,
+            overlap_share=overlap_share,
             classes=None if classes is None else class_names(classes),
             project=project,
             store=store,

@@ -342,6 +342,15 @@ class Project:
             )
         return table
 
+    def remember_team(self, chosen: Mapping[str, Any]) -> None:
+        """Note in the settings how the work is shared; raises `TuilabelError` if that fails.
+
+        Parameters
+        ----------
+        chosen : keys of the table [team]; others stay.
+        """
+        self._write({"team": dict(chosen)} if chosen else {})
+
     @property
     def screen(self) -> dict[str, Any]:
         """What was chosen on the screen of the last session: the table [screen] of the settings.

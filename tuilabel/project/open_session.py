@@ -47,6 +47,7 @@ from tuilabel.project.recipe import Recipe, check_options, choose_recipe
 from tuilabel.project.remembered import ModelFile
 from tuilabel.session import LabellingSession
 from tuilabel.session.drawing import Drawer
+from tuilabel.session.overlap import Overlap
 
 log = logging.getLogger("tuilabel.project")
 
@@ -281,6 +282,7 @@ def check_session_options(options: SessionOptions) -> None:
     ------
     UsageError : if an option names something unknown.
     """
+    Overlap(1 if options.overlap is None else options.overlap, options.overlap_share or 0.0)
     if options.role not in ROLES:
         raise unknown_name("role", options.role, ROLES)
     check_dataset(options.dataset)
@@ -316,6 +318,22 @@ def _settled(opened: OpenProject) -> Encoder | None:
     trained = [encoder for encoder in opened.encoders if not encoder.needs_training(opened.pool)]
     last = [encoder for encoder in trained if encoder.name == opened.recipe.space]
     return next(iter(last or trained), PCAEncoder()) if opened.encoders else None
+
+
+def _overlap(opened: OpenProject) -> Overlap:
+    """The images that several people are asked, as the options or the project have it; the project remembers it."""
+    options, remembered = opened.options, opened.project.team
+    people = options.overlap if options.overlap is not None else remembered.get("overlap", 1)
+    share = options.overlap_share if options.overlap_share is not None else remembered.get("overlap-share", 0.0)
+    if not isinstance(people, int) or not isinstance(share, int | float):
+        raise TuilabelError(
+            f"{opened.project.settings_file}: overlap in [team] must be a number of people, and overlap-share a share; "
+            f"got {people!r} and {share!r}"
+        )
+    overlap = Overlap(people, share, opened.recipe.seed)
+    if (options.overlap, options.overlap_share) != (None, None):
+        opened.project.remember_team({"overlap": people, "overlap-share": share})
+    return overlap
 
 
 def _seat(opened: OpenProject) -> Seat:
@@ -356,6 +374,7 @@ def _session(
         retrain=retrain,
         target=options.target,
         session_id=seat.session,
+        overlap=_overlap(opened),
         role="labeller" if options.role == "labeller" else "owner",
         drawer=drawer,
     )

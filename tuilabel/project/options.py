@@ -49,6 +49,8 @@ class SessionOptions(ModelOptions):
     annotator : the name stored with every answer; None for the login name.
     strategy : see `LabellingSession`; None for the one that the project remembers, or "auto".
     batch_size, target : see `LabellingSession`.
+    overlap, overlap_share : how many people are asked a share of the images; None for what the project remembers, or
+        one.
     role : "owner", or "labeller" for a session that only answers, and undoes what was its own.
     allow_unlocked, take_over : see `ProjectLock.take`.
     store : the address of a server that keeps the labels, such as `postgresql://HOST/DATABASE`, for a new project; None
@@ -62,6 +64,8 @@ class SessionOptions(ModelOptions):
     target: float | None = None
     only_new: frozenset[str] = frozenset()
     role: str = "owner"
+    overlap: int | None = None
+    overlap_share: float | None = None
     allow_unlocked: bool = False
     take_over: bool = False
     store: str | None = None

@@ -17,6 +17,7 @@ from tuilabel.learner.trainer.messages import Message, RoundResult, TrainRequest
 from tuilabel.session.batches import Batches
 from tuilabel.session.drawing import Drawer, LoneDrawer
 from tuilabel.session.ledger import Ledger
+from tuilabel.session.overlap import Overlap
 from tuilabel.session.rounds import (
     AUDIT_SHARE,
     Asked,
@@ -79,11 +80,15 @@ class BatchScheduler:
         clock: Callable[[], datetime],
         asked: Asked,
         drawer: Drawer | None,
+        overlap: Overlap,
     ) -> None:
+        self._overlap = overlap
         self._asked = asked
         self._drawer = drawer or LoneDrawer(writer, lambda: batches.next_number, self.on_drawn)
         self._drawing: Candidates | None = None
         """What the batch that is being drawn is made of."""
+        self._shared: list[bool] = []
+        """Which items several people are asked, by pool index."""
         self.leased: set[int] = set()
         """Pool indices of items that other sessions are asked."""
         self.colleagues = 0
@@ -97,7 +102,7 @@ class BatchScheduler:
     @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return len(self._ledger.standing) >= self._budget
+        return len(self._ledger.standing) >= self._budget and not self._repeats()
 
     @property
     def is_last_batch(self) -> bool:
@@ -229,7 +234,8 @@ class BatchScheduler:
     def _next_size(self) -> int:
         """Items of the next batch; the last may be smaller."""
         ahead = len(self._batches.open_unanswered()) if self._drawer.ahead else 0
-        return min(self._plan.size_after(len(self._batches)), self._budget - len(self._ledger.standing) - ahead)
+        left = self._budget - len(self._ledger.standing) - ahead + len(self._repeats())
+        return min(self._plan.size_after(len(self._batches)), left)
 
     def _make_batch(self, is_fresh: bool) -> None:
         """Draw a batch from the newest result's candidates.
@@ -278,7 +284,34 @@ class BatchScheduler:
     ) -> Candidates:
         known = frozenset(self._pool.ids[pool_idx].decode() for pool_idx in self.leased)
         share, seed = self._plan.audit_share, self._plan.seed
-        return Candidates(tuple(audits), tuple(picked), self._next_size, strategy, trained_on, share, seed, known)
+        repeats = self._repeats()
+        audits, picked = ([self._marked(item) for item in items] for items in (audits, picked))
+        places = {item.id: self._overlap.people for item in (*audits, *picked) if item.overlap}
+        places |= {i.id: self._overlap.people - len(self._ledger.answered_by(i.index)) for i in repeats}
+        return Candidates(
+            tuple(audits), tuple(picked), self._next_size, strategy, trained_on, share, seed, known, repeats, places
+        )
+
+    def _marked(self, item: QueryItem) -> QueryItem:
+        return replace(item, overlap=True) if self._overlap.people_for(item.id) > 1 else item
+
+    def _repeats(self) -> tuple[QueryItem, ...]:
+        """The items of the overlap that others have answered, that more people are asked, and not this one yet."""
+        if not self._overlap.is_on:
+            return ()
+        if len(self._shared) < len(self._pool.ids):
+            new = (self._pool.ids[pool_idx].decode() for pool_idx in range(len(self._shared), len(self._pool.ids)))
+            self._shared += [self._overlap.people_for(item) > 1 for item in new]
+        waiting = {item.index for item in self._batches.open_items()} | self.leased
+        return tuple(
+            QueryItem(pool_idx, event.item, overlap=True)
+            for pool_idx, event in self._ledger.standing.items()
+            if self._shared[pool_idx] and pool_idx not in waiting and self._is_due(pool_idx)
+        )
+
+    def _is_due(self, pool_idx: int) -> bool:
+        answered = self._ledger.answered_by(pool_idx)
+        return 0 < len(answered) < self._overlap.people and self._asked.annotator not in answered
 
     def _draw(self, candidates: Candidates) -> None:
         """Draw a batch from candidates, unless one is being drawn."""
@@ -292,7 +325,7 @@ class BatchScheduler:
             batch = candidates.batch(number, taken)
             return None if batch is None else round_from_batch(batch, result, names, at, self._asked)
 
-        self._drawer.draw(DrawRequest({}, compose))
+        self._drawer.draw(DrawRequest(candidates.places, compose))
 
     def on_drawn(self, drawn: Drawn) -> None:
         """Ask what was drawn; if all candidates were taken by others, ask the trainer for more."""

@@ -38,8 +38,16 @@ class EventFactory:
         self._annotator, self._clock = annotator, clock
         self.blind = False
 
+    def awaits_own(self, pool_idx: int) -> bool:
+        """Whether an item that several people are asked waits for the answer of this annotator."""
+        queried = self._batches.find(pool_idx)
+        is_asked = queried is not None and queried[1].overlap and self._batches.is_open(pool_idx)
+        return is_asked and self._annotator not in self._ledger.answered_by(pool_idx)
+
     def hides(self, pool_idx: int) -> bool:
         """Whether the prediction of an item is not to be shown yet; see `LabellingSession.hides`."""
+        if self.awaits_own(pool_idx):
+            return True
         queried = self._batches.find(pool_idx)
         is_hidden = self.blind or (queried is not None and queried[1].hidden)
         standing = self._ledger.standing.get(pool_idx)
@@ -163,6 +171,8 @@ class EventFactory:
         """What is known of an item before its new answer: from its standing answer, else from its batch."""
         blank, standing = self._blank(pool_idx), self._ledger.standing.get(pool_idx)
         if standing is not None:
+            if self.awaits_own(pool_idx):
+                standing = replace(standing, shown=None if standing.predicted is None else False)
             return replace(standing, annotator=self._annotator, undoes=None, note=None, step=None, beside=True)
         queried = self._batches.find(pool_idx)
         if queried is None:

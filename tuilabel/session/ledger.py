@@ -141,6 +141,10 @@ class Ledger:
         """Every answer to an item that was not undone; the last one is the standing one."""
         return self._standing(pool_idx)[0]
 
+    def answered_by(self, pool_idx: int) -> set[str]:
+        """Who has labelled or skipped an item."""
+        return {answer.event.annotator for answer in self.answers(pool_idx) if answer.event.kind != "flag"}
+
     def flag_entries(self, pool_idx: int) -> Sequence[StandingAnswer]:
         """The flags of an item; more than one only if several annotators' were imported."""
         return self._standing(pool_idx)[1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
@@ -105,6 +105,8 @@ class Candidates:
     strategy, trained_on : what picked them, and the number of labels of its model; None without one.
     share, seed : see `blind_sizes`.
     known : content ids of the items of other sessions that these were drawn without.
+    repeats : items that others have answered and that more people are asked; at most half of the batch.
+    places : how many people may still be asked each item of an overlap, by content id.
     """
 
     audits: tuple[QueryItem, ...]
@@ -115,17 +117,36 @@ class Candidates:
     share: float
     seed: int
     known: frozenset[str] = frozenset()
+    repeats: tuple[QueryItem, ...] = ()
+    places: Mapping[str, int] = field(default_factory=dict)
 
     def items(self, number: int, taken: Collection[str] = ()) -> list[QueryItem]:
         """The items of round `number`, without those that are taken by others."""
         n_audits, n_hidden = blind_sizes(self.size, number, self.share, self.seed)
-        unknown = sum(item not in self.known for item in taken)
-        audits = [_drawn_without(unknown, item) for item in self.audits if item.id not in taken][:n_audits]
+        audits = self._left(self.audits, taken)[:n_audits]
         drawn = {item.index for item in audits}
-        others = [item for item in self.picked if item.id not in taken and item.index not in drawn]
-        if self.strategy == "random":
-            others = [_drawn_without(unknown, item) for item in others]
-        return scattered(audits, others[: self.size - len(audits)], n_hidden, [self.seed, number])
+        picked = self._left(self.picked, taken)
+        others = [item for item in picked if item.index not in drawn]
+        repeats = [item for item in self.repeats if item.id not in taken][: max(1, self.size // 2)]
+        others = [*others[: self.size - len(audits) - len(repeats)], *repeats]
+        items = scattered(audits, others[: self.size - len(audits)], n_hidden, [self.seed, number])
+        return [replace(item, hidden=item.hidden or item.overlap) for item in items]
+
+    def _left(self, items: Sequence[QueryItem], taken: Collection[str]) -> list[QueryItem]:
+        """The items that are not taken, with the probability of each among those that were left when it was drawn.
+
+        What others were asked just before, without this session's knowledge, was not there to be drawn.
+        """
+        unknown = sum(item not in self.known for item in taken)
+        left = []
+        for item in items:
+            if item.id in taken:
+                unknown -= 1
+            elif unknown > 0 and item.query_probability is not None and (item.audit or self.strategy == "random"):
+                left.append(replace(item, query_probability=1 / max(1.0, 1 / item.query_probability - unknown)))
+            else:
+                left.append(item)
+        return left
 
     def batch(self, number: int, taken: Collection[str]) -> Batch | None:
         """Round `number`, without items that are taken by others; None if all are."""
@@ -134,7 +155,7 @@ class Candidates:
 
     def drawn(self, row: Round) -> Batch:
         """The batch that was stored as a round."""
-        audits, picked = ({item.id: item for item in items} for items in (self.audits, self.picked))
+        audits, picked = ({i.id: i for i in items} for items in (self.audits, (*self.picked, *self.repeats)))
         items = tuple(
             replace(
                 (audits if item.audit else picked)[item.item],
@@ -152,16 +173,6 @@ class Candidates:
             for items in (self.audits, self.picked)
         )
         return replace(self, audits=audits, picked=picked)
-
-
-def _drawn_without(n: int, item: QueryItem) -> QueryItem:
-    """The item as drawn uniformly from `n` items fewer than its probability says: others were asked these just before.
-
-    So its probability is that among the items that were left to draw from.
-    """
-    if not n or item.query_probability is None:
-        return item
-    return replace(item, query_probability=1 / max(1.0, 1 / item.query_probability - n))
 
 
 @dataclass(frozen=True)
@@ -200,6 +211,7 @@ def round_from_batch(
                 confidence=item.confidence,
                 query_probability=item.query_probability,
                 hidden=item.hidden,
+                overlap=item.overlap or None,
             )
             for item in batch.items
         ),
@@ -227,6 +239,7 @@ def batch_from_round(row: Round, pool: ImagePool, timeline: ClassTimeline, book:
             query_probability=item.query_probability,
             trained_on=row.trained_on,
             hidden=item.audit if item.hidden is None else item.hidden,
+            overlap=bool(item.overlap),
         )
         for pool_idx, item in zip(indices, row.items, strict=True)
         if pool_idx >= 0

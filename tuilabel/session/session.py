@@ -33,6 +33,7 @@ from tuilabel.session.drawing import Drawer
 from tuilabel.session.event_factory import AnswerKind, EventFactory
 from tuilabel.session.model_queries import ModelQueries
 from tuilabel.session.model_statistics import ModelStatistics
+from tuilabel.session.overlap import Overlap
 from tuilabel.session.rounds import AUDIT_SHARE, Asked, batch_from_round
 from tuilabel.session.state import Batch, QueryItem
 from tuilabel.session.statistics import has_two_classes
@@ -68,6 +69,7 @@ class LabellingSession(SessionView):
     target : the accuracy to reach, above 0 and below 1; by default none.
     clock : the time, in UTC.
     session_id : its id, stored with its rounds; by default a new one.
+    overlap : the items that several people are asked; by default none.
     role : what it may do at most: a labeller answers, and undoes what was theirs.
     drawer : draws its batches if it shares the store with other sessions; what it answers goes to `handle`.
 
@@ -107,6 +109,7 @@ class LabellingSession(SessionView):
         session_id: str | None = None,
         drawer: Drawer | None = None,
         role: Role = "owner",
+        overlap: Overlap | None = None,
     ) -> None:
         self.id = session_id or uuid.uuid4().hex
         writer = NullWriter() if writer is None else writer
@@ -139,6 +142,7 @@ class LabellingSession(SessionView):
             clock,
             Asked(self.id, annotator),
             drawer,
+            overlap or Overlap(),
         )
         self.team = Team()
         self._role: Role = role
@@ -449,7 +453,7 @@ class LabellingSession(SessionView):
         of_others, mine = team.leased_to_others(self.id), team.leases.get(self.id, frozenset())
         waiting = self._batches.open_unanswered()
         lost = {item.index for item in waiting if item.id in of_others and item.id not in mine}
-        leased = self.pool.indices_of(sorted(of_others)).tolist()
+        leased = [i for i in self.pool.indices_of(sorted(of_others)).tolist() if i not in self._ledger.standing]
         colleagues = sum(present.session != self.id for present in team.sessions)
         self._scheduler.on_team_changed(colleagues, [pool_idx for pool_idx in leased if pool_idx >= 0], lost)
 
@@ -491,6 +495,8 @@ class LabellingSession(SessionView):
         self._on_classes_changed(class_ids)
 
     def _is_done(self, item: QueryItem) -> bool:
+        if item.overlap:
+            return self.annotator in self._ledger.answered_by(item.index)
         return item.index in self._ledger.standing
 
     def _batch_from(self, row: Round) -> Batch:

@@ -42,6 +42,8 @@ class QueryItem:
     """Number of labels that the predicting model was trained on; None without a prediction."""
     hidden: bool = False
     """Whether its prediction is not to be shown before it is answered: audit items, and as many others."""
+    overlap: bool = False
+    """Whether several people are asked it: neither their answers nor a prediction is shown before its own answer."""
     probabilities: tuple[float, ...] | None = field(default=None, compare=False)
     """Of every class, by position; None without a prediction, in earlier sessions' batches, and after classes moved."""
 

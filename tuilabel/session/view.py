@@ -66,6 +66,12 @@ class SessionView:
         """Content ids of the items of open batches that are not answered."""
         return [item.id for item in self._batches.open_unanswered()]
 
+    @property
+    def are_left_to_others(self) -> bool:
+        """Whether all items that are left are asked of other sessions."""
+        n_left = len(self.pool) - len(self._ledger.standing)
+        return 0 < n_left <= len(self._scheduler.leased)
+
     def next_items(self) -> list[int]:
         """Pool indices of the next batch in its order, as it would be created now, to draw them ahead; often empty."""
         return self._scheduler.next_items()
@@ -118,9 +124,10 @@ class SessionView:
     def answer_at(self, pool_idx: int) -> Event | None:
         """An item's standing answer, with current class names; None if it has none.
 
-        Of an item that is flagged and has no other answer it is the flag.
+        Of an item that is flagged and has no other answer it is the flag. Of one that several people are asked it is
+        None as long as this annotator is asked: others' answers must not be known before.
         """
-        return self._ledger.standing.get(pool_idx)
+        return None if self._events.awaits_own(pool_idx) else self._ledger.standing.get(pool_idx)
 
     def flag_on(self, pool_idx: int) -> Event | None:
         """The flag on an item, which says who put it there and when; None if it has none."""

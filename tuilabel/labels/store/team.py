@@ -157,7 +157,11 @@ class Seat:
         """
         now, events = self._clock(), schema.events.c
         with self._store.writing() as connection:
-            held = Counter(item for session, item in _leases(connection, now) if session != self.session)
+            leases = _leases(connection, now)
+            done = _answered(connection, request.places) if request.places else frozenset()
+            held = Counter(
+                item for lease in leases if lease[0] != self.session and lease not in done for item in lease[1:]
+            )
             answered = sa.select(events.item).where(
                 events.number > known.event,
                 events.kind.in_(("label", "skip", "flag")),
@@ -177,7 +181,9 @@ class Seat:
         return read_team(self._store, self._clock())
 
     def _hold(self, connection: sa.Connection, items: Sequence[str], now: float) -> None:
-        of_others = {item for session, item in _leases(connection, now) if session != self.session}
+        leases = _leases(connection, now)
+        mine = {item for session, item in leases if session == self.session}
+        of_others = {item for session, item in leases if session != self.session} - mine
         connection.execute(sa.delete(schema.leases).where(schema.leases.c.session == self.session))
         self._lease_to_me(connection, [item for item in items if item not in of_others], now)
 
@@ -237,6 +243,17 @@ def set_role(store: LabelStore, annotator: str, role: str, *, by: str) -> None:
             raise UsageError(f"{annotator} is the only owner: make somebody else an owner first")
         connection.execute(sa.delete(table).where(table.c.annotator == annotator))
         connection.execute(sa.insert(table), {"annotator": annotator, "role": role, "set_by": by})
+
+
+def _answered(connection: sa.Connection, items: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Session and item wherever an open session's annotator has answered one of the items: its lease counts no more."""
+    events, sessions = schema.events.c, schema.sessions.c
+    rows = connection.execute(
+        sa.select(sessions.session, events.item)
+        .join(schema.events, events.annotator == sessions.annotator)
+        .where(events.kind.in_(("label", "skip")), events.item.in_(items))
+    )
+    return frozenset((row.session, row.item) for row in rows)
 
 
 def _leases(connection: sa.Connection, now: float) -> Sequence[tuple[str, str]]:

@@ -8,7 +8,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 
-from tuilabel.errors import pluralize
+from tuilabel.errors import pluralize, printable
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.session import Batch, Belief
@@ -142,6 +142,10 @@ class LabelScreen(AnnotationScreen):
         if trainer.doing == "encode":
             share = trainer.done / trainer.total if trainer.total else 0
             return f"Encoding {trainer.total:,} images, only this once: {share:.0%}\n\nThe first batch follows."
+        others = sorted({p.annotator for p in self.session.team.sessions if p.session != self.session.id})
+        if self.session.are_left_to_others and others:
+            who = printable(", ".join(others))
+            return f"The images that are left are being labelled by {who}.\n\nWhat they leave comes here."
         return "Choosing the next images…"
 
     # -- commands ------------------------------------------------------------------------------------------------
