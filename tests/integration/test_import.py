@@ -383,6 +383,21 @@ def test_a_parquet_file_of_hugging_face_brings_its_images(tmp_path: Path, into: 
         shutil.rmtree(tmp_path / "p")
 
 
+def test_the_column_of_classes_in_parquet_files_with_images_can_be_named(tmp_path: Path, into: Importer) -> None:
+    pool = disk_pool(tmp_path / "source")
+    for split, first in (("train", 0), ("test", 2)):
+        cells = [{"bytes": pool.files.read(k), "path": None} for k in (first, first + 1)]
+        (tmp_path / "in" / split).mkdir(parents=True)
+        table = pa.table({"img": cells, "fine": ["cat", "dog"], "coarse": ["pet", "pet"]})
+        parquet.write_table(table, tmp_path / f"in/{split}/0000.parquet")
+    with pytest.raises(UsageError, match="no column called label: set `label_column` to one of img, fine, coarse"):
+        into(tmp_path / "in", pool)
+    with pytest.raises(UsageError, match="no column 'breed' for `label_column`"):
+        read(tmp_path / "in", label_column="breed")
+    assert into(tmp_path / "in", pool, options=ImportOptions(label_column="fine"))["labels"] == 4
+    assert labels_in(tmp_path / "p") == {pool.ids[k].decode(): ("cat", "dog")[k % 2] for k in range(4)}
+
+
 @pytest.mark.parametrize("written_as", ["fiftyone", "label-studio", "prodigy"])
 def test_an_export_without_class_folders_is_not_read_as_if_it_had_them(tmp_path: Path, written_as: str) -> None:
     pool = array_pool()

@@ -1018,6 +1018,14 @@ def test_a_parquet_file_with_images(tmp_path: Path) -> None:
     assert isinstance(content(source, ["no.jpg"])["no.jpg"], SourceError)
 
 
+def test_splits_of_parquet_files_may_be_folders(tmp_path: Path) -> None:
+    for first, split in enumerate(("train", "test")):
+        parquet_of(tmp_path / f"{split}/0000.parquet", rows_of(2, 2 * first), ["cat", "dog"])
+    assert {name: test for name, (_, test) in classes(open_source(str(tmp_path))).items()} == {
+        "train/0000/0.jpg": False, "train/0000/1.jpg": False, "test/0000/2.jpg": True, "test/0000/3.jpg": True,
+    }  # fmt: skip
+
+
 def test_the_only_named_classes_of_a_parquet_file_count_whatever_their_column_is_called(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     classes_of = {"breed": {"names": ["tabby", "pug"], "_type": "ClassLabel"}}

@@ -21,10 +21,10 @@ from tuilabel.datasets.sources.base import (
     wrong_format,
 )
 from tuilabel.datasets.sources.file_refs import FileRef
-from tuilabel.datasets.sources.layout import Splits
+from tuilabel.datasets.sources.layout import Splits, are_splits
 from tuilabel.datasets.sources.tables import LABELS, PATHS, position
 from tuilabel.datasets.sources.texts import class_text
-from tuilabel.errors import TuilabelError
+from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.extras import require
 
 READING = "reading Parquet files"
@@ -34,18 +34,19 @@ _ROWS = 64  # images in memory at a time
 class ParquetImages:
     """The images in the rows of Parquet files: a column of `{bytes, path}` or of bytes, and one of classes.
 
-    Numbers of classes have the names that the file gives them. The first word of a file's name is its split. An image
-    is called by its path if all paths in its file differ, else `#ROW`, and `FILE/…` or `FILE#ROW` if there are many
-    files. A file is read in groups of rows, so images are read in their order.
+    Numbers of classes have the names that the file gives them. The first word of a file's name is its split, or its
+    folder is. An image is called by its path if all paths in its file differ, else `#ROW`, and `FILE/…` or `FILE#ROW`
+    if there are many files. A file is read in groups of rows, so images are read in their order.
     """
 
     sequential = True
     keeps_copies = True
     row_shape = None
 
-    def __init__(self, location: str, files: Sequence[FileRef]) -> None:
+    def __init__(self, location: str, files: Sequence[FileRef], label_column: str | None = None) -> None:
         self.location = location
         self.title = title_of(location)
+        self._label_column = label_column
         names = [ref.location.removeprefix(location).strip("/").removesuffix(".parquet") for ref in files]
         self._files = dict(zip(names if len(files) > 1 else [""], files, strict=True))
         self._rows: dict[str, tuple[str, int]] = {}
@@ -54,12 +55,14 @@ class ParquetImages:
     def list(self) -> Iterator[Entry]:
         """Every row with an image, in the order of the files; a file that is damaged is skipped."""
         self._skipped, self._rows = SkipLog(), {}
-        words = {name: _split_word(ref.name) for name, ref in self._files.items()}
+        words = {name: _split_word(ref) for name, ref in self._files.items()}
         splits = Splits(words.values())
         for file_name, ref in self._files.items():
             try:
                 _, stamp = ref.status()
-                paths, labels = _paths_and_labels(ref)
+                paths, labels = _paths_and_labels(ref, self._label_column)
+            except UsageError:  # there is no such column
+                raise
             except Exception as error:  # pyarrow and each file system raise their own errors
                 if len(self._files) == 1:
                     raise error if isinstance(error, TuilabelError) else ref.error(error) from error
@@ -92,6 +95,13 @@ class ParquetImages:
                 reason = reason_of(error)
             for name in rows.values():
                 yield name, SourceError(reason)
+
+    def columns(self) -> str:
+        """The names of the columns in the first file, for messages."""
+        from pyarrow import parquet
+
+        with next(iter(self._files.values())).open() as file:
+            return _names(parquet.read_schema(file))
 
     def path(self, _name: str) -> Path | None:
         """None: the image is inside a file."""
@@ -140,6 +150,10 @@ def class_names(schema: Any, column: str) -> Sequence[str]:
         return []
 
 
+def _names(schema: Any) -> str:
+    return printable(", ".join(map(str, schema.names)))
+
+
 def _only_classes(schema: Any) -> str | None:
     """The one column whose numbers have names of classes; None if there is none, or several."""
     columns = [str(name) for name in schema.names if class_names(schema, name)]
@@ -153,7 +167,7 @@ def named(value: object, names: Sequence[str]) -> object:
     return names[value] if 0 <= value < len(names) else None
 
 
-def _paths_and_labels(ref: FileRef) -> tuple[list[str], list[str | None]]:
+def _paths_and_labels(ref: FileRef, label_column: str | None) -> tuple[list[str], list[str | None]]:
     """The path and the class of every row; empty paths where there are none."""
     require("pyarrow", READING)
     from pyarrow import ArrowInvalid, parquet, types
@@ -169,7 +183,11 @@ def _paths_and_labels(ref: FileRef) -> tuple[list[str], list[str | None]]:
             raise ValueError("no column of images")
         kind = schema.field(image).type
         has_path = types.is_struct(kind) and kind.get_field_index("path") >= 0
-        k = position(schema.names, LABELS)
+        k = position(schema.names, LABELS if label_column is None else (label_column,))
+        if k is None and label_column is not None:
+            raise UsageError(
+                f"{ref.location} has no column {label_column!r} for `label_column`: it has {_names(schema)}"
+            )
         label = _only_classes(schema) if k is None or schema.names[k] == image else schema.names[k]
         count = table.metadata.num_rows
         paths = [""] * count
@@ -211,5 +229,7 @@ def _content(cell: object) -> Content:
     return too_large(len(data)) if len(data) > MAX_FILE_BYTES else data
 
 
-def _split_word(name: str) -> str:
-    return re.split(r"[-_.]", name)[0]
+def _split_word(ref: FileRef) -> str:
+    """The first word of a file's name, or its folder if that is a split: train-00000.parquet, train/0000.parquet."""
+    folder = ref.path.rpartition("/")[0].rpartition("/")[2]
+    return folder if are_splits([folder]) else re.split(r"[-_.]", ref.name)[0]

@@ -51,7 +51,8 @@ def open_source(dataset: str, *, labels_from_folders: bool = False, label_column
     ----------
     dataset : a path or URL, see `is_source`.
     labels_from_folders : whether the folders in it are classes and splits, see `Layout`.
-    label_column : the column of classes in the tables of an imagefolder; by default one with a usual name.
+    label_column : the column of classes in the tables of an imagefolder, or in Parquet files with images; by default
+        one with a usual name.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def open_source(dataset: str, *, labels_from_folders: bool = False, label_column
     if name.endswith(TABLES):
         from tuilabel.datasets.sources.manifest import Manifest
 
-        return _parquet_images(ref, [ref]) or Manifest(ref)
+        return _parquet_images(ref, [ref], label_column) or Manifest(ref)
     if name.rpartition(".")[2] in IMAGE_SUFFIXES:
         raise UsageError(f"{ref.location} is a single image: name its folder")
     raise UsageError(f"cannot read images from {ref.location}: name {_READABLE}")
@@ -97,7 +98,7 @@ def _folder(ref: FileRef, labels_from_folders: bool, label_column: str | None) -
     from tuilabel.datasets.sources.manifest import with_metadata
     from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 
-    packed = _packed(ref, labels_from_folders)
+    packed = _packed(ref, labels_from_folders, label_column)
     if packed is not None:
         return packed
     if ref.is_local:
@@ -106,7 +107,7 @@ def _folder(ref: FileRef, labels_from_folders: bool, label_column: str | None) -
     return with_metadata(RemoteDirectory(ref, labels_from_folders=labels_from_folders), ref, label_column)
 
 
-def _packed(ref: FileRef, labels_from_folders: bool) -> Source | None:
+def _packed(ref: FileRef, labels_from_folders: bool, label_column: str | None) -> Source | None:
     """The shards of a WebDataset, or the Parquet files with images, in a folder without image files; else None.
 
     Shards are in the folder itself, with whatever texts and tables, such as those of img2dataset; Parquet files also in
@@ -127,16 +128,17 @@ def _packed(ref: FileRef, labels_from_folders: bool) -> Source | None:
         if any(is_image(name) for name, _ in inside):
             return None
         files += [f"{folder}/{name}" for name, is_folder in inside if not is_folder]
-    return _parquet_images(ref, [ref.child(name) for name in files if name.lower().endswith(".parquet")])
+    found = [ref.child(name) for name in files if name.lower().endswith(".parquet")]
+    return _parquet_images(ref, found, label_column)
 
 
-def _parquet_images(ref: FileRef, files: Sequence[FileRef]) -> Source | None:
+def _parquet_images(ref: FileRef, files: Sequence[FileRef], label_column: str | None) -> Source | None:
     """The Parquet files that hold images, if one of the first does."""
     if not files or not files[0].name.lower().endswith(".parquet"):
         return None
     from tuilabel.datasets.sources.parquets import ParquetImages, holds_images
 
-    return ParquetImages(ref.location, files) if any(map(holds_images, files[:_MAX_LOOKS])) else None
+    return ParquetImages(ref.location, files, label_column) if any(map(holds_images, files[:_MAX_LOOKS])) else None
 
 
 def _tar(ref: FileRef, labels_from_folders: bool) -> Tar:

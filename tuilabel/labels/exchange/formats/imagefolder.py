@@ -11,6 +11,7 @@ from tuilabel.datasets.ids import file_id
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.sources import Source, SourceError, open_source
 from tuilabel.datasets.sources.manifest import DirectoryWithMetadata
+from tuilabel.datasets.sources.parquets import ParquetImages
 from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.datasets.sources.tars import Shards, Tar
 from tuilabel.datasets.sources.texts import are_captions
@@ -46,7 +47,7 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
     then it has that class.
     """
     images = open_source(str(source), labels_from_folders=True, label_column=options.label_column)
-    if options.path_column is not None or not isinstance(images, DirectoryWithMetadata):
+    if options.path_column is not None or not isinstance(images, DirectoryWithMetadata | ParquetImages):
         options.refuse_columns(source)
     manifest = read_manifest(source)
     written_as = manifest.get("format", "imagefolder")
@@ -59,6 +60,8 @@ def read_imagefolder(source: Path, options: ImportOptions) -> Iterator[ImportedL
     if not (entries or manifest or images.skipped()):
         others = passed_over_line(images.passed_over(), all_suffixes=True)
         raise TuilabelError(f"{source} has no images{f': {others}' if others else ''}")
+    if isinstance(images, ParquetImages) and not any(entry.label for entry in entries):
+        raise UsageError(f"{source} has no column called label: set `label_column` to one of {images.columns()}")
     if isinstance(images, Tar | Shards) and are_captions(Counter(entry.label for entry in entries if entry.label)):
         raise UsageError(f"{source} has no classes: the texts beside its images nearly all differ, as captions do")
     # Each image of a compressed archive would be read from the start of it: all at once they are only identified.
