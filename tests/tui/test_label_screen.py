@@ -423,6 +423,19 @@ async def test_ctrl_r_restarts_a_trainer_that_has_given_up(
         assert app.session.trainer_failure is None
 
 
+async def test_the_hint_speaks_of_a_highlighted_image_once_there_is_one(
+    toy: Toy, make_app: AppMaker, make_session: SessionMaker
+) -> None:
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, toy))
+    async with running(app) as pilot:
+        assert status(app) == "The first images are being chosen: wait a moment, or ? for help"
+        app.session.start()
+        app.mailbox.put(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        assert status(app).startswith("Press the key of the class shown in the highlighted image")
+
+
 async def test_a_trainer_that_cannot_start_ends_the_app_with_its_reason(
     toy: Toy, make_app: AppMaker, make_session: SessionMaker
 ) -> None:

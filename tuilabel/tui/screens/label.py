@@ -20,6 +20,7 @@ from tuilabel.tui.state import NO_MODEL, AppState
 from tuilabel.tui.widgets.grid import NOT_SEEN
 from tuilabel.tui.widgets.panel import StatisticsPanel
 
+NO_IMAGES_YET = "The first images are being chosen: wait a moment"
 HINT_ANSWERS = 3  # answers after which the hint for newcomers is no longer shown
 
 
@@ -238,6 +239,7 @@ class LabelScreen(AnnotationScreen):
 
     def refresh_view(self, index: int | None = None) -> None:
         batch = self.session.batch
+        begins = batch is not None and self._status.text.startswith(NO_IMAGES_YET)
         if batch is not self._batch:
             before, self._batch = self._batch, batch
             self._predictions_seen_at = NOT_SEEN
@@ -245,6 +247,8 @@ class LabelScreen(AnnotationScreen):
                 self._shown_items = ()
         self._fit_panel(self.app.size.width)  # a class with a long name may be new
         super().refresh_view(index)
+        if begins:
+            self.show_trouble()
         if not self._picture.display:  # else that has shown it
             self._show_panel()
 
@@ -266,7 +270,9 @@ class LabelScreen(AnnotationScreen):
                 self._earlier_size = 0
             elif self._notice is None and len(self.session.standing) < HINT_ANSWERS:
                 first = "Press the key of the class shown in the highlighted image"
-                if not self.session.classes:
+                if not self.items:
+                    first = NO_IMAGES_YET
+                elif not self.session.classes:
                     first = "Type the name of what the highlighted image shows: that makes the first class"
                 self.show_status(f"{first}, or ? for help", "dim")
 
