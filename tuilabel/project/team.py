@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +24,13 @@ class ProjectTeam:
     Attributes
     ----------
     answers : standing answers by annotator.
+    asked : by session id, how many images it is asked that have no answer yet.
     """
 
     project: Path
     team: Team
     answers: dict[str, int]
+    asked: dict[str, int]
 
     @property
     def people(self) -> list[str]:
@@ -48,7 +51,7 @@ class ProjectTeam:
                     "host": present.host,
                     "process": present.process,
                     "since": present.since.isoformat(),
-                    "asked": len(self.team.leases.get(present.session, ())),
+                    "asked": self.asked.get(present.session, 0),
                 }
                 for present in self.team.sessions
             ],
@@ -71,10 +74,10 @@ def project_team(
     found = find_project(dataset, project, note=note)
     store = found.read_store()
     try:
-        answers: dict[str, int] = {}
-        for event in current_answers(store.events()).values():
-            answers[event.annotator] = answers.get(event.annotator, 0) + 1
-        return ProjectTeam(found.directory, read_team(store), answers)
+        standing, team = current_answers(store.events()), read_team(store)
+        answers = Counter(event.annotator for event in standing.values())
+        asked = {session: len(items - standing.keys()) for session, items in team.leases.items()}
+        return ProjectTeam(found.directory, team, answers, asked)
     finally:
         store.close()
 

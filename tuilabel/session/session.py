@@ -439,6 +439,13 @@ class LabellingSession(SessionView):
             self._scheduler.on_answers_changed(followed.pool_indices)
         return bool(followed.pool_indices or followed.classes)
 
+    def asked_of(self, session: str) -> int:
+        """How many items a session is asked that have no answer yet."""
+        if session == self.id:
+            return len(self.asked)
+        indices = self.pool.indices_of(sorted(self.team.leases.get(session, ()))).tolist()
+        return sum(pool_idx not in self._ledger.standing for pool_idx in indices)
+
     @property
     def role(self) -> Role:
         """What this annotator may do."""

@@ -105,7 +105,7 @@ def team_tables(found: ProjectTeam) -> Group:
         members.add_row(Text(printable(name)), found.team.role_of(name), f"{found.answers.get(name, 0):,}")
     here = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for present in found.team.sessions:
-        asked = len(found.team.leases.get(present.session, ()))
+        asked = found.asked.get(present.session, 0)
         since = present.since.astimezone()
         where = f"since {since:%Y-%m-%d %H:%M} on {printable(present.host)}, process {present.process}"
         here.add_row(Text(printable(present.annotator)), f"asked {pluralize(asked, 'image')}", Text(where))

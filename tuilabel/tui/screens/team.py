@@ -48,9 +48,9 @@ def team_table(session: LabellingSession) -> Table:
     for present in session.team.sessions:
         me = " (you)" if present.session == session.id else ""
         role = session.team.role_of(present.annotator)
-        asked = len(session.team.leases.get(present.session, ()))
+        asked = session.asked_of(present.session)
         if present.session == session.id:
-            role, asked = session.role, len(session.asked)
+            role = session.role
         since = present.since.astimezone()
         day = "" if since.date() == datetime.now().astimezone().date() else f"{since:%d %b} "
         table.add_row(
