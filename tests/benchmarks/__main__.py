@@ -3,7 +3,7 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
 `uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label on digits), `hands` (and on
-photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`.
+photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`. `team` has options of its own: see tests/benchmarks/team.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import effort, features, hands, images, learning, program, rivals, training, user_images
+from tests.benchmarks import effort, features, hands, images, learning, program, rivals, team, training, user_images
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -48,6 +48,8 @@ SLOW = ("rivals", "strategies", "effort", "hands", "own", "listing-million")
 
 
 def main(names: list[str]) -> int:
+    if names[:1] == ["team"]:
+        return team.main(names[1:])
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"unknown benchmark {unknown[0]!r}: must be one of {', '.join(BENCHMARKS)}", file=sys.stderr)
