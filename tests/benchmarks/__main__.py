@@ -3,7 +3,8 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
 `uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label on digits), `hands` (and on
-photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`. `team` has options of its own: see tests/benchmarks/team.py.
+photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`. `team` has
+options of its own: see tests/benchmarks/team.py.
 """
 
 from __future__ import annotations

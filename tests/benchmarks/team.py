@@ -2,10 +2,10 @@
 
     uv run python -m tests.benchmarks team --store sqlite|postgresql [--annotators 20] [--labels 250] [--pace 0.5] …
 
-Each annotator is a process with a session, a writer and a follower as the program has them. Only the trainer is scripted:
-it picks the same items for all, so that everybody wants what somebody else has. An answer counts as acknowledged once its
-tick is green. A killed annotator comes back at once. With `--alone` there are no sessions: writers append as fast as they
-can.
+Each annotator is a process with a session, a writer and a follower as the program has them. Only the trainer is
+scripted: it picks the same items for all, so that everybody wants what somebody else has. An answer counts as
+acknowledged once its tick is green. A killed annotator comes back at once. With `--alone` there are no sessions:
+writers append as fast as they can.
 """
 
 from __future__ import annotations
@@ -230,7 +230,8 @@ def _annotate(opener: Opener, work: Work, pool: ImagePool, annotator: str, folde
         trainer = ScriptedTrainer(len(pool.ids))
         session = LabellingSession(
             pool, log=known.events, rounds=known.rounds, class_changes=known.class_changes, writer=Timed,
-            trainer=trainer, classes=CLASSES, batch_size=20, annotator=annotator, session_id=seat.session, drawer=follower,
+            trainer=trainer, classes=CLASSES, batch_size=20, annotator=annotator, session_id=seat.session,
+            drawer=follower,
         )  # fmt: skip
         session.meet(seat.enter(session.asked))
         follower.start(session.asked)

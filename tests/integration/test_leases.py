@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.helpers.events import event
 from tests.helpers.sessions import Clock
+from tests.helpers.stores import StorePlace
 from tests.integration.test_session_log import TOY, GuessingTrainer
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import lure_weights
-from tuilabel.labels import DrawRequest, InlineWriter, LabelStore, Seat
+from tuilabel.labels import DrawRequest, InlineWriter, Seat
 from tuilabel.labels.store.team import read_team, set_role
 from tuilabel.session import LabellingSession
 from tuilabel.session.overlap import Overlap
@@ -37,8 +37,8 @@ class Person:
 
     ahead = 1
 
-    def __init__(self, path: Path, annotator: str, hour: Hour, overlap: Overlap | None = None) -> None:
-        self.store = LabelStore.open(path)
+    def __init__(self, place: StorePlace, annotator: str, hour: Hour, overlap: Overlap | None = None) -> None:
+        self.store = place.open()
         known = self.store.since()
         self.cursor = known.cursor
         self.seat = Seat(self.store, f"session of {annotator}", annotator, clock=hour)
@@ -82,13 +82,8 @@ def hour() -> Hour:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "labels.db"
-
-
-@pytest.fixture
-def two(path: Path, hour: Hour) -> Iterator[tuple[Person, Person]]:
-    ann, bob = Person(path, "ann", hour), Person(path, "bob", hour)
+def two(place: StorePlace, hour: Hour) -> Iterator[tuple[Person, Person]]:
+    ann, bob = Person(place, "ann", hour), Person(place, "bob", hour)
     yield ann, bob
     for one in (ann, bob):
         one.store.close()
@@ -185,16 +180,16 @@ def test_who_quits_returns_the_items(two: tuple[Person, Person]) -> None:
     assert [present.annotator for present in bob.session.team.sessions] == ["bob"]
 
 
-def test_a_batch_from_before_is_continued_unless_others_have_it(path: Path, hour: Hour) -> None:
-    ann = Person(path, "ann", hour)
+def test_a_batch_from_before_is_continued_unless_others_have_it(place: StorePlace, hour: Hour) -> None:
+    ann = Person(place, "ann", hour)
     ann.work()
     asked = ann.items
     ann.seat.leave()
     ann.store.close()
-    bob = Person(path, "bob", hour)
+    bob = Person(place, "bob", hour)
     bob.work()
     assert bob.items & asked, "they were returned"
-    again = Person(path, "ann", hour)
+    again = Person(place, "ann", hour)
     again.work()
     assert again.items == asked - bob.items
     for one in (bob, again):
@@ -272,8 +267,8 @@ def test_the_store_itself_refuses_what_a_labeller_may_not_do(two: tuple[Person, 
     store.append([replace(undo, undoes=event(2).key)])
 
 
-def test_a_session_may_be_a_labellers_without_any_roles(path: Path, hour: Hour) -> None:
-    ann = Person(path, "ann", hour)
+def test_a_session_may_be_a_labellers_without_any_roles(place: StorePlace, hour: Hour) -> None:
+    ann = Person(place, "ann", hour)
     ann.session._role = "labeller"
     with pytest.raises(UsageError, match="only an owner"):
         ann.session.add_class("fox")
@@ -282,10 +277,10 @@ def test_a_session_may_be_a_labellers_without_any_roles(path: Path, hour: Hour) 
 
 @pytest.mark.parametrize("share", [1.0, 0.5])
 def test_an_overlap_asks_two_people_without_showing_either_the_others_answer(
-    path: Path, hour: Hour, share: float
+    place: StorePlace, hour: Hour, share: float
 ) -> None:
     overlap = Overlap(2, share, seed=0)
-    people = [Person(path, name, hour, overlap) for name in ("ann", "bob")]
+    people = [Person(place, name, hour, overlap) for name in ("ann", "bob")]
     asked: dict[int, list[str]] = {}
     for _ in range(200):
         for one in people:

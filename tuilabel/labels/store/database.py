@@ -10,6 +10,19 @@ import sqlalchemy as sa
 
 from tuilabel.errors import TuilabelError
 
+Begin = Callable[[sa.Connection], None]
+"""Begins a transaction of a connection."""
+
+
+def begin_with(*statements: str) -> Begin:
+    """Begins a transaction with some statements."""
+
+    def begin(connection: sa.Connection) -> None:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    return begin
+
 
 class NoLabels(TuilabelError):
     """There is no store yet where one was to be read."""
@@ -30,9 +43,9 @@ class Database:
     Attributes
     ----------
     where : its name in messages, such as the path of its file; never a secret.
-    reading : statements that begin a transaction in which everything is read as of one moment.
-    writing : statements that begin a transaction of the only writer: others wait, so that numbers are in the order of
-        commits and a reader that follows misses none.
+    reading : begins a transaction in which everything is read as of one moment.
+    writing : begins a transaction of the only writer: others wait, so that numbers are in the order of commits and a
+        reader that follows misses none.
     creating : statements to be run before the tables are created.
     append_only : statements that make the database itself refuse to change or delete a row, to be run once.
     close, reopen : statements that make the database refuse rows, as the labels were moved, and take them again.
@@ -44,8 +57,8 @@ class Database:
 
     engine: sa.Engine
     where: str
-    reading: Sequence[str]
-    writing: Sequence[str]
+    reading: Begin
+    writing: Begin
     creating: Sequence[str]
     append_only: Sequence[str]
     close: Sequence[str]

@@ -9,12 +9,12 @@ from sqlalchemy.dialects.postgresql import insert
 
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.store.address import ServerAddress
-from tuilabel.labels.store.database import Database
+from tuilabel.labels.store.database import Database, begin_with
 from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
 
 LOCK = 0x7475696C  # "tuil": the first half of the key of the writers' lock
 CONNECT_TIMEOUT = 5  # seconds
-LOCK_TIMEOUT = 5  # seconds that a writer waits for others
+LOCK_TIMEOUT = 30  # seconds that a writer waits for others
 IDLE_TIMEOUT = 30  # seconds after which the server gives up a transaction whose program was frozen
 
 _SETTINGS = {
@@ -79,8 +79,8 @@ def connect(address: ServerAddress) -> Database:
     return Database(
         engine,
         str(address),
-        reading=("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",),
-        writing=(
+        reading=begin_with("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"),
+        writing=begin_with(
             # Each statement sees what was committed before it, so what follows the lock sees all earlier writers.
             "SET TRANSACTION ISOLATION LEVEL READ COMMITTED, READ WRITE",
             # Serial numbers are given when a row is inserted and seen when it is committed: without the lock a reader

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import sqlite3
 import tempfile
@@ -9,13 +10,14 @@ import time
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.sqlite import insert
 
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write, create_file
-from tuilabel.labels.store.database import Database, NoLabels
+from tuilabel.labels.store.database import Database, NoLabels, begin_with
 from tuilabel.labels.store.schema import APPEND_ONLY, MOVED, VERSION
 
 APPLICATION_ID = int.from_bytes(b"TUIL")
@@ -25,6 +27,9 @@ CHECK_SECONDS = 1.0
 """What a start spends on looking for damage at most: 100,000 events take 0.06 s."""
 
 _DAMAGE = ("malformed", "not a database", "no such table", "no such column")
+
+TIMEOUT = 30.0  # seconds that a reader or a writer waits for others: with twenty writers on a busy disk it takes some
+LONGEST_WAIT, SHORTEST_WAIT = 0.04, 0.006  # seconds between two tries to write, of one who has just come and of others
 
 _ROLLBACK: set[Path] = set()
 """Stores that this process has opened. Their header is not read again: closing a file by other means than SQLite's
@@ -39,7 +44,7 @@ def open_file(path: Path) -> Database:
     path, and several processes may write. With a write-ahead log, two of them that reset it at once may damage the file
     in SQLite before 3.51.3. A store that has such a log is converted.
     """
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": 5.0})
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": TIMEOUT})
     place = _Place(path)
 
     @sa.event.listens_for(engine, "connect")
@@ -79,12 +84,11 @@ def copy_of_file(path: Path) -> Database:
 
 
 def _database(engine: sa.Engine, path: Path) -> Database:
-    # IMMEDIATE: a transaction that reads first and then writes would fail at once when another writer was faster.
     return Database(
         engine,
         str(path),
-        reading=("BEGIN",),
-        writing=("BEGIN IMMEDIATE",),
+        reading=begin_with("BEGIN"),
+        writing=_begin_writing,
         creating=(f"PRAGMA application_id={APPLICATION_ID}", f"PRAGMA user_version={VERSION}"),
         append_only=append_only(),
         close=tuple(
@@ -97,6 +101,30 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         advice=advice,
         is_damage=is_damage,
     )
+
+
+def _begin_writing(connection: sa.Connection) -> None:
+    """Begin the transaction of the only writer, once it is this one's turn.
+
+    IMMEDIATE, because a transaction that reads first and then writes would fail at once when another writer was faster.
+    SQLite itself tries more and more rarely, so that of twenty writers those who have waited longest come last, and one
+    or the other not at all. Here it is the other way round, and without SQLAlchemy, whose errors take their time.
+    """
+    raw = cast(sqlite3.Connection, connection.connection.dbapi_connection)
+    raw.execute("PRAGMA busy_timeout=0")
+    begun = time.monotonic()
+    try:
+        while (waited := time.monotonic() - begun) < TIMEOUT:
+            try:
+                raw.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error):
+                    break
+            time.sleep(random.uniform(0.5, 1.5) * max(SHORTEST_WAIT, LONGEST_WAIT * (1 - waited)))
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        raw.execute(f"PRAGMA busy_timeout={TIMEOUT * 1000:.0f}")
 
 
 def append_only() -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import postgresql, roles, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
-from tuilabel.labels.store.database import Database, LabelsMoved, NoLabels, StoreLostError
+from tuilabel.labels.store.database import Begin, Database, LabelsMoved, NoLabels, StoreLostError
 
 BEGINNING = Cursor()
 
@@ -361,11 +361,10 @@ class LabelStore:
         return version
 
     @contextmanager
-    def _begin(self, doing: str, statements: Sequence[str]) -> Iterator[sa.Connection]:
+    def _begin(self, doing: str, begin: Begin) -> Iterator[sa.Connection]:
         try:
             with self._database.engine.begin() as connection:  # commits on leaving, which flushes
-                for statement in statements:
-                    connection.exec_driver_sql(statement)
+                begin(connection)
                 yield connection
         except sa.exc.SQLAlchemyError as error:
             reason = _first_reason(str(getattr(error, "orig", None) or error))
