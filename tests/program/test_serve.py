@@ -90,6 +90,24 @@ def test_a_closed_tab_ends_its_session_and_the_next_one_goes_on(tiny: Tiny, tmp_
     assert [event.annotator for event in events(tmp_path)] == ["ann"]
 
 
+def test_two_browsers_are_given_different_images(tiny: Tiny, tmp_path: Path) -> None:
+    with chromium(needed("chromium", "a browser")) as browser, serving(tmp_path, *label_options(tiny)) as served:
+        ann, bob = (Visitor(browser, served.url, name) for name in ("ann", "bob"))
+        for visitor in (ann, bob):
+            visitor.wait_for_images()
+        for n in range(1, 5):
+            ann.page.keyboard.press("1")
+            ann.wait_for(rf"\b{2 * n - 1} of 300 labelled")
+            bob.wait_for(rf"\b{2 * n - 1} of 300 labelled")  # follows what ann does
+            bob.page.keyboard.press("2")
+            bob.wait_for(rf"\b{2 * n} of 300 labelled")
+        assert served.stop() == 0  # ends both
+        assert ann.problems + bob.problems == []
+    answers = events(tmp_path)
+    assert {event.annotator for event in answers} == {"ann", "bob"}
+    assert len({event.item for event in answers}) == len(answers) == 8
+
+
 def test_a_program_that_dies_is_said_on_the_page(tiny: Tiny, tmp_path: Path) -> None:
     with chromium(needed("chromium", "a browser")) as browser, serving(tmp_path, *label_options(tiny)) as served:
         visitor = Visitor(browser, served.url, "ann")
