@@ -18,7 +18,8 @@ from tests.helpers.terminal import TUILABEL
 
 LINES = (
     "Array.from({length: terminal.rows}, "
-    "(_, y) => terminal.buffer.active.getLine(y).translateToString(true)).join('\\n')"
+    "(_, y) => terminal.buffer.active.getLine(y)?.translateToString(true) ?? '')"
+    ".join('\\n')"
 )
 """The text on the screen of a page."""
 

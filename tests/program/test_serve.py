@@ -129,7 +129,9 @@ def test_what_cannot_start_is_said_on_the_page(tmp_path: Path) -> None:
 @pytest.fixture
 def guarded(tmp_path: Path) -> Served:  # type: ignore[misc]
     """A server with a token; nobody labels."""
-    with serving(tmp_path, "--token", "mnist", environment={"TUILABEL_SERVE_TOKEN": TOKEN}) as served:
+    with serving(
+        tmp_path, "--token", "--role", "owner", "mnist", environment={"TUILABEL_SERVE_TOKEN": TOKEN}
+    ) as served:
         yield served
 
 
@@ -197,4 +199,5 @@ def test_mistakes_are_said_before_anybody_comes(run: Runner) -> None:
     assert "No such option" in fails("mnist", "--", "--bach", "3")
     assert "--max-sessions must be at least 1" in fails("mnist", "--max-sessions", "0")
     assert "--public-url must be like" in fails("mnist", "--public-url", "label.example.org")
+    assert "Labellers cannot begin a project" in run("serve", "mnist", "--token").stderr
     assert "at least 16 characters" in run("serve", "mnist", environment={"TUILABEL_SERVE_TOKEN": "short"}).stderr

@@ -32,6 +32,14 @@ def serve(
         list[str] | None, typer.Argument(metavar="[-- OPTIONS]", help="Options of `tuilabel label` for every browser.")
     ] = None,
     project: ProjectDir = None,
+    role: Annotated[
+        str | None,
+        typer.Option(
+            "--role",
+            autocompletion=complete.choices("owner", "labeller"),
+            help="What visitors are, see `label --role`. Default: labeller where a token is needed, else owner.",
+        ),
+    ] = None,
     host: Annotated[
         str, typer.Option(help="The address to listen on; 0.0.0.0 for all. Others than loopback need a token.")
     ] = "127.0.0.1",
@@ -75,9 +83,14 @@ def serve(
         from secrets import token_urlsafe
 
         chosen, generated = token_urlsafe(OWN_TOKEN), True
+    role = role or ("owner" if chosen is None else "labeller")
+    if role not in ("owner", "labeller"):
+        raise UsageError(f"role must be owner or labeller, got {role!r}", parameter="role")
+    if role == "labeller":
+        _check_project(dataset, project)
     from tuilabel.web.server import WebServer
 
-    arguments = [] if project is None else [f"--project={project}"]
+    arguments = [f"--role={role}", *([] if project is None else [f"--project={project}"])]
     server = WebServer(
         arguments=[*arguments, *more, *([] if dataset is None else ["--", dataset])],
         title=Path(dataset or project or "mnist").name,
@@ -117,6 +130,18 @@ def _check_label_options(ctx: typer.Context, options: list[str]) -> None:
         if parsed.params.get(name) is not None:
             where = "each visitor says a name" if name == "annotator" else "give it before `--`"
             raise UsageError(f"--{name} does not go after `--`: {where}")
+
+
+def _check_project(dataset: str | None, project: Path | None) -> None:
+    """Raise `TuilabelError` if there is no project yet, which labellers cannot begin."""
+    from tuilabel.project.locate import find_project
+
+    try:
+        find_project(dataset, project)
+    except TuilabelError as error:
+        raise TuilabelError(
+            f"{error}. Labellers cannot begin a project: do that with `tuilabel label`, or pass --role owner"
+        ) from error
 
 
 def _check_numbers(port: int, max_sessions: int, idle: float) -> None:
