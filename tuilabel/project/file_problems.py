@@ -12,6 +12,8 @@ from tuilabel.errors import pluralize
 from tuilabel.project.locate import locate_project, project_images
 from tuilabel.project.progress import OnProgress, ignore
 
+LIST_PROBLEMS = "tuilabel stats {dataset} --problems"
+
 
 @dataclass(frozen=True)
 class FileProblems:
@@ -35,7 +37,7 @@ class FileProblems:
 
 def unread_lines(pool: ImagePool, dataset: str) -> list[str]:
     """What to say about the files of your own images that are not in the pool."""
-    command = f"tuilabel stats {shlex.quote(dataset)} --problems"
+    command = LIST_PROBLEMS.format(dataset=shlex.quote(dataset))
     problems = [f"{pluralize(pool.n_problems, 'file')} cannot be used: `{command}` lists them"]
     return [*pool.remarks(), *(problems if pool.n_problems else ())]
 
