@@ -66,6 +66,9 @@ class Batches:
             batch = self._all[row]
             left = tuple(item for item in batch.items if item.index not in pool_indices)
             self._all[row] = replace(batch, items=left)
+            for item in batch.items:
+                if self._rows.get(item.index, (None,))[0] == row:
+                    del self._rows[item.index]
             self._rows.update({item.index: (row, batch_pos) for batch_pos, item in enumerate(left)})
 
     def add_of_other(self, batch: Batch) -> None:
