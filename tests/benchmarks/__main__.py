@@ -3,8 +3,8 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
 `uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label on digits), `hands` (and on
-photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch) and `listing-million`. `team` has
-options of its own: see tests/benchmarks/team.py.
+photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch), `listing-million` and
+`kills` (sessions that are killed). `team` has options of its own: see tests/benchmarks/team.py.
 """
 
 from __future__ import annotations
@@ -18,7 +18,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import effort, features, hands, images, learning, program, rivals, team, training, user_images
+from tests.benchmarks import (
+    effort,
+    features,
+    hands,
+    images,
+    kills,
+    learning,
+    program,
+    rivals,
+    team,
+    training,
+    user_images,
+)
 
 BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "help": program.help_command,
@@ -42,10 +54,11 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "listing-million": images.listing_a_million,
     "decoding": images.decoding,
     "sent": images.sent,
+    "kills": kills.kills,
 }
 
 
-SLOW = ("rivals", "strategies", "effort", "hands", "own", "listing-million")
+SLOW = ("rivals", "strategies", "effort", "hands", "own", "listing-million", "kills")
 
 
 def main(names: list[str]) -> int:
