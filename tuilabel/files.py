@@ -90,6 +90,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666))
+        share(temporary)
         mode = temporary.stat().st_mode  # according to the umask; some libraries create private files
         yield temporary
         temporary.chmod(mode)

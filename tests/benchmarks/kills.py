@@ -75,7 +75,7 @@ def _label(project: Path, number: int, tell: int) -> None:
     keeper = StoreKeeper(project, opened.store, store, opened.settings_file.read_text(), store.since())
     writer = BackgroundWriter(store, on_saved=on_saved, keeper=keeper, keep_after=0.01)
     os.write(tell, OPEN)
-    answer = number << 32
+    answer = number * 1_000_000
     while True:
         labels: list[Event] = [event(answer + k) for k in range(random.choice((1, 1, 1, 12)))]
         answer += len(labels)

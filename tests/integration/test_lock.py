@@ -13,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.events import event
+from tests.helpers.projects import open_project
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.lock import Holder, ProjectLock, holders
+from tuilabel.labels.snapshots import take_snapshot
 
 STAY = (
     "import sys; from pathlib import Path; from tuilabel.labels.lock import ProjectLock; "
@@ -96,14 +99,22 @@ def test_a_file_system_without_locks_is_refused_unless_that_is_allowed(
         assert not lock.is_sure
 
 
-def test_the_lock_of_a_team_is_writable_for_its_group(tmp_path: Path) -> None:
+def test_everything_in_the_project_of_a_team_is_writable_for_its_group(tmp_path: Path) -> None:
     tmp_path.chmod(0o2775)
     before = os.umask(0o022)
     try:
-        ProjectLock.take(tmp_path).close()
+        with open_project(tmp_path / "p.tuilabel") as project:
+            store = project.open_store()
+            store.append([event(1)])
+            take_snapshot(project.directory, project.store, store.extent())
+            store.close()
+            project.save_classes(("a", "b", "c"))
     finally:
         os.umask(before)
-    assert stat.S_IMODE((tmp_path / "lock").stat().st_mode) == 0o664
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.rglob("*")}
+    assert {"p.tuilabel", "logs", "snapshots", "lock", "labels.db", "settings.toml", "store.json"} <= modes.keys()
+    assert {name for name, mode in modes.items() if mode & 0o060 != 0o060} == set()
+    assert all(mode & stat.S_ISGID for name, mode in modes.items() if name in ("p.tuilabel", "logs", "snapshots"))
 
 
 def test_a_lock_of_an_older_version_is_understood(tmp_path: Path) -> None:

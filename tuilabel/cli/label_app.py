@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 from tuilabel.datasets import announcer
 from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
+from tuilabel.files import create_file
 from tuilabel.labels import ClassBook, Event, Project
 from tuilabel.project.guideline import read_guideline
 from tuilabel.project.locate import SUFFIX
@@ -244,6 +246,8 @@ def _table(settings: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _log_to(path: Path) -> None:
     """Send log messages to a file: nothing may print over the screen."""
+    with suppress(OSError):
+        create_file(path)
     handler = logging.FileHandler(path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     logging.getLogger().handlers = [handler]

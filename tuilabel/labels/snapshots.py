@@ -50,7 +50,6 @@ def take_snapshot(directory: Path, store: Path, extent: Extent) -> Path | None:
         share(folder)
     path = folder / f"labels-{datetime.now(UTC):%Y%m%dT%H%M%S.%f}{size}"
     copy_file(store, path)
-    share(path)
     for old in snapshots(directory)[:-KEPT]:
         with suppress(OSError):
             old.unlink()

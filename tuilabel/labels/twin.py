@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tuilabel.errors import TuilabelError, pluralize
-from tuilabel.files import atomic_write, share
+from tuilabel.files import atomic_write
 from tuilabel.labels.store import Extent
 
 NAME = "store.json"
@@ -61,7 +61,6 @@ class Twin:
         if not directory.is_dir():
             raise TuilabelError(f"cannot write {path}: the directory is gone")
         with atomic_write(path) as temporary:
-            share(temporary)
             temporary.write_text(json.dumps(asdict(self)) + "\n", encoding="utf-8")
 
     @property
