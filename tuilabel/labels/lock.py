@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ from types import TracebackType
 from tuilabel.errors import TuilabelError, printable
 from tuilabel.files import share
 
+PATIENCE = 1.0  # seconds that a session waits for another one, which is alone for a moment when it comes in first
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
@@ -181,14 +183,16 @@ def _open_or_create(path: Path) -> int:
 
 def _lock(descriptor: int, *, exclusive: bool) -> bool | None:
     """Whether this process is alone; None if it may not enter."""
-    for kind, alone in ((fcntl.LOCK_EX, True), (fcntl.LOCK_SH, False)):
-        if alone or not exclusive:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                return alone
-            except BlockingIOError:
-                pass
-    return None
+    until = time.monotonic() + PATIENCE
+    while True:
+        for kind, alone in ((fcntl.LOCK_EX, True), (fcntl.LOCK_SH, False)):
+            if alone or not exclusive:
+                with suppress(BlockingIOError):
+                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                    return alone
+        if exclusive or time.monotonic() > until:
+            return None
+        time.sleep(PATIENCE / 50)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
