@@ -169,7 +169,7 @@ class AutoRenderer:
         return renderer.draw(image, columns, rows)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)  # of about 0.3 kB each
 def _segment(glyph: str, colours: int, length: int) -> Segment:
     fore, back = colours >> 24, colours & 0xFFFFFF
     return Segment(glyph * length, Style.from_color(None if glyph == " " else _colour(fore), _colour(back)))
