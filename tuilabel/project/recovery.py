@@ -79,7 +79,7 @@ class Repair:
         if self.missing:
             lines.append(
                 f"{pluralize(self.missing, 'event')} could not be found again: if a backup has them, repair once more "
-                "with `--from`"
+                "and name it"
             )
         return lines
 

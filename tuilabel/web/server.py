@@ -231,7 +231,7 @@ def _envelope(data: str) -> tuple[str, object]:
 
 
 def _within(value: object, limits: tuple[int, int]) -> int:
-    """A size that a browser claims, within limits; the smallest for anything that is no number."""
+    """A size that a browser claims, within limits; the smallest for anything that is not a number."""
     try:
         return min(max(int(value), limits[0]), limits[1])  # type: ignore[call-overload, no-any-return]
     except (TypeError, ValueError, OverflowError):

@@ -26,7 +26,8 @@ def check_remote(url: str) -> None:
     """Raise `TuilabelError` if no URL may be read."""
     if os.environ.get(NO_REMOTE):
         raise TuilabelError(
-            f"{url} is elsewhere, and nothing remote is read: leave out --no-remote and {NO_REMOTE} to allow it"
+            f"{url} is elsewhere, and nothing remote is read: to allow it, start without {NO_REMOTE} and the option of "
+            "that name"
         )
 
 
@@ -44,7 +45,7 @@ def check_named(url: str, table: str) -> None:
         try:
             host, its_own = urlsplit(url).hostname or "", urlsplit(table).hostname
         except ValueError as error:
-            raise TuilabelError("it is no valid URL") from error
+            raise TuilabelError("it is not a valid URL") from error
         if host != its_own and is_local(host):
             raise TuilabelError(
                 f"a table may not name {host}, which is this machine or its link: {LOCAL_URLS}=1 allows it"

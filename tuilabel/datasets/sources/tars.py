@@ -191,7 +191,7 @@ class Tar:
         yield from self._samples(waiting, labels)
         alone += 0 if waiting else _n_named(labels)
         if count and alone >= max(2, count // 2):
-            reason = f"{alone:,} files name classes, but are not next to their images: sort it (tar --sort=name)"
+            reason = f"{alone:,} files name classes, but are not next to their images: sort it by name"
             self._skipped.add(self._ref.name, reason)
 
     def _samples(self, entries: Sequence[Entry], labels: Mapping[str, dict[str, str | None]]) -> Iterator[Entry]:

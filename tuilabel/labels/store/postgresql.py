@@ -60,7 +60,7 @@ def connect(address: ServerAddress) -> Database:
             if encoding != "UTF8":
                 raise TuilabelError(
                     f"cannot open {address}: its encoding is {encoding}, which has no room for every name; create a "
-                    "database with `createdb --encoding UTF8 --template template0`"
+                    "database with `createdb -E UTF8 -T template0`"
                 )
             for name, value in {**_SETTINGS, "search_path": address.schema}.items():
                 connection.execute("SELECT set_config(%s, %s, false)", (name, value))
