@@ -19,17 +19,17 @@ PATIENCE = 20.0
 class Line:
     """A pseudo-terminal, and a writer to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, encoding: str = "utf-8") -> None:
         self.master, self.slave = pty.openpty()
         tty.setraw(self.slave)
-        self.file = open(self.slave, "w", closefd=False)  # noqa: SIM115 - closed by the fixture
+        self.file = open(self.slave, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - closed by the fixture
         self.writer = TerminalWriter(self.file)
         self.writer.start()
 
 
 @pytest.fixture
-def line() -> Iterator[Line]:
-    line = Line()
+def line(request: pytest.FixtureRequest) -> Iterator[Line]:
+    line = Line(getattr(request, "param", "utf-8"))
     yield line
     line.writer.gone = True
     line.writer.stop()
@@ -58,6 +58,13 @@ def test_everything_is_written_in_order_before_it_stops(line: Line) -> None:
     stopping.join(PATIENCE)
     assert received.decode() == text + "é end"
     assert not line.writer.gone
+
+
+@pytest.mark.parametrize("line", ["latin-1"], indirect=True)
+def test_a_terminal_of_another_encoding_gets_its_own(line: Line) -> None:
+    line.writer.write("café →")
+    assert ends(line)
+    assert os.read(line.master, 100) == b"caf\xe9 ?"
 
 
 def test_a_terminal_that_reads_nothing_does_not_keep_the_program(line: Line) -> None:

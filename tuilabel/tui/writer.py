@@ -6,7 +6,7 @@ import os
 import select
 from threading import Condition
 from time import monotonic
-from typing import IO
+from typing import TextIO
 
 from tuilabel.tui._textual_internals import WriterThread
 
@@ -27,13 +27,14 @@ class TerminalWriter(WriterThread):
         written then is dropped.
     """
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: TextIO) -> None:
         super().__init__(file)
         self.ending = self.gone = False
         self._changed = Condition()
         self._waiting: list[str] = []
         self._stopping = False
         self._terminal = _own_description(file.fileno())
+        self._encoding = file.encoding or "utf-8"
 
     def write(self, text: str) -> None:
         """Queue `text`; waits while the terminal is far behind."""
@@ -52,7 +53,7 @@ class TerminalWriter(WriterThread):
                     texts = list(self._waiting)
                 if not texts:
                     return
-                self._send("".join(texts).encode(errors="replace"))
+                self._send("".join(texts).encode(self._encoding, errors="replace"))
                 with self._changed:
                     del self._waiting[: len(texts)]
                     self._changed.notify_all()
