@@ -132,8 +132,8 @@ def test_impossible_exports_are_errors(
     (tmp_path / "m.onnx.json").write_text("mine")
     with pytest.raises(TuilabelError, match=r"m\.onnx\.json already exists"):
         export_model(tiny_project, "onnx", tmp_path / "m.onnx")
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(TuilabelError, match=r"onnxruntime: install them with `pip install 'tuilabel\[onnx\]'`"):
+    monkeypatch.setattr("tuilabel.extras.find_spec", lambda name: None)
+    with pytest.raises(TuilabelError, match=r"onnxruntime: pip install 'tuilabel\[onnx\]'"):
         export_model(tiny_project, "onnx", tmp_path / "n.onnx")
 
 

@@ -180,6 +180,19 @@ def test_who_quits_returns_the_items(two: tuple[Person, Person]) -> None:
     assert [present.annotator for present in bob.session.team.sessions] == ["bob"]
 
 
+def test_items_of_a_killed_program_are_free_at_once(
+    two: tuple[Person, Person], place: StorePlace, hour: Hour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, _ = two
+    ann.work()
+    monkeypatch.setattr("tuilabel.labels.store.team.is_running", lambda _process: False)
+    again = Person(place, "ann again", hour)
+    assert not again.session.batch or not again.session.batch.items
+    again.work()
+    assert again.items == ann.items, "nobody has the items of the killed one, which both trainers pick"
+    again.store.close()
+
+
 def test_a_batch_from_before_is_continued_unless_others_have_it(place: StorePlace, hour: Hour) -> None:
     ann = Person(place, "ann", hour)
     ann.work()

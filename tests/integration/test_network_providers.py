@@ -97,7 +97,7 @@ def test_unknown_networks_and_missing_packages_are_errors(tmp_path: Path, monkey
         choose_encoder("resnet", pool)
     with pytest.raises(UsageError, match=r"unknown network of torchvision 'resnet19'; did you mean resnet18 or"):
         choose_encoder("torchvision:resnet19", pool).encode(pool)
-    monkeypatch.setattr("tuilabel.encoders.networks.names.find_spec", lambda _: None)
+    monkeypatch.setattr("tuilabel.extras.find_spec", lambda _: None)
     with pytest.raises(UsageError, match=r"tuilabel\[encoders\]"):
         choose_encoder("dinov2", pool)
 

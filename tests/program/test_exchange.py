@@ -201,7 +201,7 @@ def test_labels_of_user_images_are_exported_and_imported(run: Runner, tmp_path: 
         ("export --format ultralytics --out y --split most", "--split must be three whole numbers"),
         ("export --resolve newest", "unknown rule 'newest'. There are latest, majority, unanimous"),
         ("export --json", "--json describes what was written"),
-        ("import rows.xls", "cannot tell the format of rows.xls from its name: pass `--format`"),
+        ("import rows.dat", "cannot tell the format of rows.dat from its name: pass `--format`"),
         (
             "import rows.csv --label-column y",
             "rows.csv has no column 'y' for `--label-column`: its columns are path, z",
@@ -212,7 +212,7 @@ def test_labels_of_user_images_are_exported_and_imported(run: Runner, tmp_path: 
 def test_errors_name_the_options_of_the_command_line(
     labelled: Path, run: Runner, tiny: Tiny, tmp_path: Path, command: str, words: str
 ) -> None:
-    (tmp_path / "rows.xls").touch()
+    (tmp_path / "rows.dat").touch()
     (tmp_path / "rows.csv").write_text("path,z\na,b\n")
     name, *rest = command.split()
     source = [rest.pop(0)] if name == "import" else []

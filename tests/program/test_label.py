@@ -24,12 +24,13 @@ from tuilabel.labels.store.team import read_team
 
 
 def batch_truth(project: Path, pool_name: str = "mnist", data_dir: Path | None = None) -> list[str]:
-    """The true classes of the unanswered items of the newest batch, in their order, from the store."""
+    """The true classes of the unanswered items of the batch on the screen, in their order, from the store."""
     pool = open_pool(pool_name, data_dir)
     store = LabelStore.open(project / "labels.db")
-    newest, answered = store.rounds()[-1], current_answers(store.events())
+    rounds, answered = store.rounds(), current_answers(store.events())
     store.close()
-    ids = [item.item for item in newest.items if item.item not in answered]
+    unanswered = ([item.item for item in row.items if item.item not in answered] for row in rounds)
+    ids = next(filter(None, unanswered))  # the next one may have been drawn ahead
     assert pool.targets is not None
     return [str(pool.targets[index]) for index in pool.indices_of(ids).tolist()]
 
@@ -242,7 +243,7 @@ def test_no_answer_is_accepted_on_a_full_disk(tiny: Tiny, tmp_path: Path) -> Non
     """A limit on file sizes simulates the full disk: the store cannot grow."""
     script = tmp_path / "limited"
     VAEEncoder(tiny.checkpoint).encode(open_pool("fashion-mnist", tiny.data_dir))
-    script.write_text('#!/bin/bash\nulimit -f 40\nexec "$@"\n')
+    script.write_text('#!/bin/bash\nulimit -f 80\nexec "$@"\n')
     script.chmod(0o755)
     with Terminal([str(script), *tiny_command(tiny)], directory=tmp_path) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)

@@ -59,7 +59,7 @@ async def test_photographs_are_shown_one_at_a_time_above_a_film_strip(photograph
         await pilot.press("1")
         assert app.session.answer_at(first) is not None
         assert "image 2 of 9" in screen_text(app)
-        assert "✓ blue" in screen_text(app)
+        assert "○ blue" in screen_text(app)
 
 
 async def test_the_file_is_shown_and_the_next_ones_are_drawn_ahead(photographs: LabelApp) -> None:
@@ -248,4 +248,4 @@ async def test_the_large_view_names_classes_in_full_at_once(photographs: LabelAp
         await seen(pilot, app)
         await pilot.press("2", "left", "tab")
         await pilot.pause()
-        assert "✓ green" in app.label_screen._large.picture.caption
+        assert "○ green" in app.label_screen._large.picture.caption

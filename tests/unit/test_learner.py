@@ -259,6 +259,15 @@ def test_a_large_pool_is_taught_a_sample_and_labels_outside_of_it_count(monkeypa
     assert (predicted == classes[24:]).mean() > 0.9
 
 
+def test_an_mlp_learns_from_the_columns_that_compare_images(toy: Toy) -> None:
+    noise = np.random.default_rng(0).normal(size=(len(toy.latents), 200)).astype(np.float32)
+    wide = np.concatenate([toy.latents, noise], axis=1)
+    labelled = train_request(toy, list(range(30))).labelled
+    model = MLPLearner(wide, toy.latents.shape[1]).fit(labelled, seed=1)
+    alone = MLPLearner(toy.latents).fit(labelled, seed=1)
+    assert model.predict_proba(wide) == pytest.approx(alone.predict_proba(toy.latents), abs=1e-5)
+
+
 def test_what_is_shown_of_a_pool_is_no_surer_than_it_is_right() -> None:
     """With more features than items the student repeats what it was taught of the pool, and is surer of it."""
     rng = np.random.default_rng(0)

@@ -42,7 +42,7 @@ class Holder:
     @property
     def is_gone(self) -> bool:
         """Whether it no longer runs; unknown, and so False, on another host."""
-        return self.host == platform.node() and not _runs(self.process)
+        return self.host == platform.node() and not is_running(self.process)
 
     def __str__(self) -> str:
         return printable(f"{self.user} on {self.host} (process {self.process}, since {self.since[:16]} UTC)")
@@ -231,7 +231,8 @@ def _lines(content: bytes) -> Iterator[tuple[Holder, bool]]:
             continue
 
 
-def _runs(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether a process of this host runs."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

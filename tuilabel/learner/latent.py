@@ -28,10 +28,17 @@ MAX_TRUST = 0.9
 
 
 class MLPLearner:
-    """The MLP ensemble, trained only on the labelled latents."""
+    """The MLP ensemble, trained only on the labelled latents.
 
-    def __init__(self, latents: NDArray[np.float32]) -> None:
-        self.features = self.compact = check_finite(latents)
+    Parameters
+    ----------
+    latents : float32 (N, D), may be memory-mapped.
+    n_compact : the first columns, all that it learns from; None for all. With more columns than labels it learns noise.
+    """
+
+    def __init__(self, latents: NDArray[np.float32], n_compact: int | None = None) -> None:
+        self.features = check_finite(latents)
+        self.compact = self.features[:, :n_compact]
 
     def prepare(self) -> None:
         """Do nothing: there is nothing to prepare."""
@@ -40,7 +47,8 @@ class MLPLearner:
         """Train an ensemble on the labelled latents."""
         from tuilabel.learner.mlp import MLPEnsemble
 
-        return MLPEnsemble(labelled.n_classes, seed=seed).fit(self.features[labelled.indices], labelled.labels)
+        model = MLPEnsemble(labelled.n_classes, seed=seed).fit(self.compact[labelled.indices], labelled.labels)
+        return model.widened(self.features.shape[1])
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,13 @@ class MLPEnsemble:
         self._weights[3][..., unseen] = UNSEEN  # a class without labels is never predicted
         return self
 
+    def widened(self, n_features: int) -> MLPEnsemble:
+        """The same fitted model for inputs of `n_features` columns, of which it ignores those that it has not seen."""
+        first = self._weights[0]
+        self._weights[0] = F.pad(first, (0, 0, 0, n_features - first.shape[1]))
+        self.n_features_in_ = n_features
+        return self
+
     @property
     def weights(self) -> tuple[Tensor, ...]:
         """Weights and biases of the two layers: (K, D, H), (K, 1, H), (K, H, C), (K, 1, C); empty before `fit`."""

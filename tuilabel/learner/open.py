@@ -52,7 +52,7 @@ def learner_for(name: str, pool: ImagePool, latents: Latents | None) -> tuple[Le
     from tuilabel.learner.wide import latent_learner
 
     if name == "mlp":
-        return MLPLearner(latents.pool), latents.test
+        return MLPLearner(latents.pool, latents.compact), latents.test
     graph = None if latents.path is None else latents.path.with_suffix(".graph.npz")
     return latent_learner(latents.pool, latents.compact, graph), latents.test
 

@@ -45,18 +45,19 @@ def resume_session(
 
     Returns
     -------
-    The session, and the training request that the screen would send when it starts: the same labels and seed give the
-    same model.
+    The session, as that of whoever was asked last, and the training request that the screen would send when it starts:
+    the same labels and seed give the same model.
     """
-    trainer = _RecordingTrainer()
+    trainer, rounds = _RecordingTrainer(), store.rounds()
     session = LabellingSession(
         pool,
         log=store.events(),
-        rounds=store.rounds(),
+        rounds=rounds,
         class_changes=store.class_changes(),
         writer=NullWriter(),
         trainer=trainer,
         classes=classes,
+        annotator=(rounds[-1].annotator if rounds else None) or "anonymous",
         seed=seed,
     )
     session.start()

@@ -339,6 +339,9 @@ class BatchScheduler:
             return
         self._batches.add(candidates.drawn(drawn.row), ahead=self._batches.current is not None)
         self._hold()
+        result = self._trainer.result
+        if result is not None and result.n_labels > (candidates.trained_on or 0):
+            self.submit()  # a better model has come since, which has not predicted the classes of these items
 
     def on_team_changed(self, colleagues: int, leased: Collection[int], lost: Collection[int]) -> None:
         """Take note of the items that others are asked.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +66,9 @@ class VAEEncoder(BatchEncoder):
             return encoder
         # The VAE that the user trained, else the one that is trained in the background of a session.
         trained = cls(own_checkpoint(pool))
+        if pool.origin is None:  # images in memory, such as some of a built-in dataset, are known by their name alone
+            with suppress(TuilabelError):
+                trained = cls(find_checkpoint(pool.name))
         in_project = trained if options.project is None else cls(project_checkpoint(options.project))
         return in_project if trained.needs_training(pool) else trained
 

@@ -118,7 +118,7 @@ def _begin_writing(connection: sa.Connection) -> None:
             try:
                 raw.execute("BEGIN IMMEDIATE")
                 return
-            except sqlite3.OperationalError as error:
+            except sqlite3.Error as error:
                 if "locked" not in str(error):
                     break
             time.sleep(random.uniform(0.5, 1.5) * max(SHORTEST_WAIT, LONGEST_WAIT * (1 - waited)))

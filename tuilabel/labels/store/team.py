@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from tuilabel.errors import UsageError, unknown_name
 from tuilabel.labels.events import Round
+from tuilabel.labels.lock import is_running
 from tuilabel.labels.store import schema
 from tuilabel.labels.store.changes import Cursor
 from tuilabel.labels.store.roles import ROLES, Role, read_roles, role_among
@@ -110,15 +111,19 @@ class Seat:
         ------
         TuilabelError : if the store cannot be written, as for all methods.
         """
-        now = self._clock()
+        now, host, columns = self._clock(), socket.gethostname(), schema.sessions.c
         with self._store.writing() as connection:
-            connection.execute(sa.delete(schema.sessions).where(schema.sessions.c.seen < now - self._lease))
+            here = connection.execute(sa.select(columns.session, columns.process).where(columns.host == host))
+            ended = [row.session for row in here if not is_running(row.process)]  # killed: its items are free at once
+            connection.execute(sa.delete(schema.leases).where(schema.leases.c.session.in_(ended)))
+            is_over = columns.session.in_(ended) | (columns.seen < now - self._lease)
+            connection.execute(sa.delete(schema.sessions).where(is_over))
             connection.execute(
                 sa.insert(schema.sessions),
                 {
                     "session": self.session,
                     "annotator": self.annotator,
-                    "host": socket.gethostname(),
+                    "host": host,
                     "process": os.getpid(),
                     "since": now,
                     "seen": now,
