@@ -67,6 +67,8 @@ class Follower:
     known : how far the session knows the store.
     deliver : called in the thread with what is new: `Changes`, `Team` and `Drawn`, for `LabellingSession.handle`.
     poll : seconds between two looks at the store.
+    on_failed : called in the thread with the reason each time that a batch cannot be drawn; it is tried again.
+    on_recovered : called in the thread when it could be after all.
     """
 
     ahead = 3
@@ -79,9 +81,12 @@ class Follower:
         known: Cursor,
         deliver: Callable[[News], object],
         poll: float = POLL,
+        on_failed: Callable[[str], object] = lambda _reason: None,
+        on_recovered: Callable[[], object] = lambda: None,
     ) -> None:
         self._store, self._seat, self._known, self._deliver = store, seat, known, deliver
-        self._poll = poll
+        self._poll, self._on_failed, self._on_recovered = poll, on_failed, on_recovered
+        self._has_failed = False
         self._changed = Condition()
         self._request: DrawRequest | None = None
         self._items: tuple[str, ...] = ()
@@ -132,6 +137,9 @@ class Follower:
                 log.warning("%s", error)
                 if closing:
                     return
+                if request is not None:
+                    self._has_failed = True
+                    self._on_failed(str(error))
                 time.sleep(self._poll)
 
     def _look(self) -> None:
@@ -150,6 +158,9 @@ class Follower:
             self._request = None
             self._items += () if drawn.row is None else tuple(item.item for item in drawn.row.items)
         self._deliver(drawn)
+        if self._has_failed:
+            self._has_failed = False
+            self._on_recovered()
 
     def _renew(self) -> None:
         if time.monotonic() - self._renewed_at < SIGN_OF_LIFE:

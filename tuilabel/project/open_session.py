@@ -217,7 +217,8 @@ def background_session(
     ----------
     deliver : called in other threads with each message of the trainer and of the `Follower`, to be passed to
         `LabellingSession.handle` in the thread that owns the session.
-    on_saved, on_failed : see `BackgroundWriter`.
+    on_saved, on_failed : see `BackgroundWriter`; also called, without events, when a batch cannot be drawn, and once it
+        is.
     """
     options, project, recipe = opened.options, opened.project, opened.recipe
     trainer = ProcessTrainer(
@@ -245,7 +246,14 @@ def background_session(
             keeper.saw(news)
         deliver(news)
 
-    follower = Follower(opened.store, seat, known.cursor, follow)
+    follower = Follower(
+        opened.store,
+        seat,
+        known.cursor,
+        follow,
+        on_failed=lambda reason: on_failed(reason, 0),
+        on_recovered=lambda: on_saved(()),
+    )
     unsaved: Sequence[Event | ClassChange] = ()
 
     def receive(message: Message) -> None:

@@ -169,7 +169,8 @@ class LabelApp(HookedApp):
             case Saved(keys):
                 self._saved(keys)
             case SaveFailed(reason, waiting):
-                self.state.save_failure = f"{reason} · {pluralize(waiting, 'answer')} not saved yet; retrying"
+                answers = f"{pluralize(waiting, 'answer')} not saved yet; " if waiting else ""
+                self.state.save_failure = f"{reason} · {answers}retrying"
                 self.annotation_screen.show_status(self.state.save_failure, "error")
                 self.annotation_screen.mark_saved()
             case Loaded() as loaded:
