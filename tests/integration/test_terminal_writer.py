@@ -60,11 +60,13 @@ def test_everything_is_written_in_order_before_it_stops(line: Line) -> None:
     assert not line.writer.gone
 
 
-@pytest.mark.parametrize("line", ["latin-1"], indirect=True)
-def test_a_terminal_of_another_encoding_gets_its_own(line: Line) -> None:
+@pytest.mark.parametrize(
+    ("line", "written"), [("latin-1", b"caf\xe9 ?"), ("ascii", "café →".encode())], indirect=["line"]
+)
+def test_a_terminal_of_another_encoding_gets_its_own(line: Line, written: bytes) -> None:
     line.writer.write("café →")
     assert ends(line)
-    assert os.read(line.master, 100) == b"caf\xe9 ?"
+    assert os.read(line.master, 100) == written
 
 
 def test_a_terminal_that_reads_nothing_does_not_keep_the_program(line: Line) -> None:

@@ -337,11 +337,13 @@ class BatchScheduler:
         if drawn.row is None:
             self.submit()
             return
-        self._batches.add(candidates.drawn(drawn.row), ahead=self._batches.current is not None)
+        is_awaited = self._batches.current is None
+        self._batches.add(candidates.drawn(drawn.row), ahead=not is_awaited)
         self._hold()
-        result = self._trainer.result
-        if result is not None and result.n_labels > (candidates.trained_on or 0):
-            self.submit()  # a better model has come since, which has not predicted the classes of these items
+        known = 0 if self._trainer.result is None else self._trainer.result.n_labels
+        is_unpredicted = is_awaited and candidates.trained_on is None and len(self._ledger.standing) > 0
+        if self._plan.retrain == "label" and (is_unpredicted or known > (candidates.trained_on or 0)):
+            self.submit()  # a better model is there, or on its way, that was not asked about these items
 
     def on_team_changed(self, colleagues: int, leased: Collection[int], lost: Collection[int]) -> None:
         """Take note of the items that others are asked.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 from threading import Condition
@@ -34,7 +35,8 @@ class TerminalWriter(WriterThread):
         self._waiting: list[str] = []
         self._stopping = False
         self._terminal = _own_description(file.fileno())
-        self._encoding = file.encoding or "utf-8"
+        encoding = codecs.lookup(file.encoding or "utf-8").name
+        self._encoding = "utf-8" if encoding == "ascii" else encoding  # the locale C says nothing about a terminal
 
     def write(self, text: str) -> None:
         """Queue `text`; waits while the terminal is far behind."""
