@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ from tuilabel.cli import complete
 from tuilabel.cli.app import app
 from tuilabel.cli.options import ProjectDir, Quiet, note
 from tuilabel.errors import TuilabelError, UsageError, printable
+from tuilabel.extras import require
 
 OWN_TOKEN = 32  # bytes
 
@@ -66,8 +66,7 @@ def serve(
     import asyncio
     import signal
 
-    if find_spec("textual_serve") is None:
-        raise TuilabelError("a browser needs textual-serve: install it with `pip install 'tuilabel[serve]'`")
+    require("textual_serve", "the screen in a browser")
     from tuilabel.project.locate import check_dataset
     from tuilabel.web.access import Access, is_loopback, read_token
 

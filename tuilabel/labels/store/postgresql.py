@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from tuilabel.errors import TuilabelError
+from tuilabel.extras import how_to_install
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.database import Database, begin_with
 from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
@@ -36,9 +37,7 @@ def connect(address: ServerAddress) -> Database:
     try:
         import psycopg
     except ImportError as error:
-        raise TuilabelError(
-            "a store in PostgreSQL needs the package psycopg: install it with `pip install 'tuilabel[postgres]'`"
-        ) from error
+        raise TuilabelError(f"a store in PostgreSQL needs the package psycopg: {how_to_install('psycopg')}") from error
     url = address.url
     arguments: dict[str, Any] = {
         "host": url.host,

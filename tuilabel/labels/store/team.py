@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -111,7 +111,7 @@ class Seat:
         ------
         TuilabelError : if the store cannot be written, as for all methods.
         """
-        now, host, columns = self._clock(), socket.gethostname(), schema.sessions.c
+        now, host, columns = self._clock(), platform.node(), schema.sessions.c
         with self._store.writing() as connection:
             here = connection.execute(sa.select(columns.session, columns.process).where(columns.host == host))
             ended = [row.session for row in here if not is_running(row.process)]  # killed: its items are free at once
