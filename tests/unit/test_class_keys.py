@@ -109,6 +109,16 @@ def test_names_that_begin_and_end_alike_can_be_told_apart() -> None:
     assert len({*short_names(herbarium, 9)}) == 40
 
 
+def test_what_all_long_names_begin_with_is_left_out() -> None:
+    kinds = ("badger", "domestic-cat", "domestic-dog", "raccoon", "raccoon-dog")
+    names = tuple(f"camera-trap-station-{side}-{kind}" for side in ("north", "south") for kind in kinds)
+    assert "…trap-station-north-badger" in short_names(names, 28)
+    for width in (9, 12, 15, 20, 28):
+        shown = short_names(names, width)
+        assert len({*shown}) == len(names)
+        assert not any(text.startswith("came") for text in shown)
+
+
 def test_names_are_shortened_only_where_they_must() -> None:
     assert short_names(("cat", "dog", "hippopotamus amphibius"), 8) == ("cat", "dog", "hippopo…")
     assert short_names(("plant: ash", "plant: beech"), 8) == ("…ash", "…beech")

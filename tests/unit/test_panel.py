@@ -128,6 +128,20 @@ def test_names_with_a_common_beginning_can_be_told_apart(
     assert len(shown) == n or f"{n - len(shown)} more: /" in text.replace(",", "")
 
 
+def test_of_more_classes_than_lines_the_believed_stand_above_columns_that_stay(statistics: Statistics) -> None:
+    kinds = ("red-fox", "roe-deer", "wild-boar", "badger", "pine-marten", "hare", "lynx", "wolf", "cow", "empty")
+    names = tuple(f"station-{side}-{kind}" for side in ("north", "south", "east", "west") for kind in kinds)
+    belief = Belief(17, 0.6, tuple(0.6 if k == 17 else 0.4 / 39 for k in range(40)))
+    rows = rows_of(statistics, names, 44, 38, belief=belief, with_belief=True)
+    start = next(y for y, row in enumerate(rows) if "CLASSES" in row)
+    assert "south-wolf" in rows[start + 1]
+    assert "⏎  60%" in rows[start + 1]
+    keys = re.findall(r"(?<!\S)\w(?= …)", "\n".join(rows[start + 5 :]))
+    assert len({*keys}) == len(keys) >= 10, "two columns of keys"
+    hidden = rows_of(statistics, names, 44, 38, belief=None, with_belief=True)
+    assert hidden[start + 5 :] == rows[start + 5 :], "nothing moves"
+
+
 def test_a_wide_screen_has_room_for_long_names() -> None:
     assert panel_width(120, 8) == 34
     assert panel_width(120, 24) == 44

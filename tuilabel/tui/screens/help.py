@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar, Final
 
+from rich.columns import Columns
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +20,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from tuilabel.tui.actions import LABEL, Action, actions_of
+from tuilabel.tui.names import short_names
 from tuilabel.tui.state import AppState
 
 _SCROLL = ("up", "down", "pageup", "pagedown", "home", "end", "ctrl+q")
 TWO_COLUMNS = 100  # columns of a screen with room for two columns of keys
 MORE_CLASSES = 24  # of which more are not listed
+LONG_NAME = 20  # columns
 
 SHORT: Final = {
     "skip": "Skip it: not shown again, not learned.",
@@ -53,6 +56,8 @@ SHORT: Final = {
     "figures": "Charts on the whole screen.",
     "history": "All answers, newest first.",
     "review": "Answers most likely to be wrong.",
+    "restart-trainer": "Restart a trainer that stopped or hangs.",
+    "team": "Who is here, and who is asked what.",
     "settings": "Settings: images, size, theme.",
     "palette": "All commands by name, and themes.",
     "theme": "Dark or light colours.",
@@ -98,12 +103,17 @@ class HelpScreen(ModalScreen[None]):
                 id="help-audit",
             )
 
-    def _class_keys(self) -> str:
-        pairs = list(zip(self._state.keys, self._state.session.classes, strict=True))
-        names = [key if key == name else f"{' '.join(key) or '/'} {name}" for key, name in pairs[:MORE_CLASSES]]
-        if len(pairs) > MORE_CLASSES:
-            names.append(f"… {len(pairs) - MORE_CLASSES:,} more: / finds them")
-        return "   ".join(name.replace(" ", "\N{NO-BREAK SPACE}") for name in names)
+    def _class_keys(self) -> Columns:
+        """Keys and names; long names by what differs, so that a key never parts from its name."""
+        classes, keys = self._state.session.classes, self._state.keys
+        names = short_names(tuple(classes), LONG_NAME)
+        shown = [
+            key if key == name else f"{' '.join(key) or '/'} {short}"
+            for key, name, short in zip(keys, classes, names, strict=True)
+        ]
+        if len(shown) > MORE_CLASSES:
+            shown = [*shown[:MORE_CLASSES], f"{len(shown) - MORE_CLASSES:,} more: / finds them"]
+        return Columns([Text(text, no_wrap=True) for text in shown], padding=(0, 3), column_first=False)
 
     def _commands(self) -> Table:
         sections = [_section(title, actions) for title, actions in self._sections()]

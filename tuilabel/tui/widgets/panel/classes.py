@@ -15,6 +15,8 @@ from tuilabel.tui.widgets.charts import bar, nice_limit
 from tuilabel.tui.widgets.panel.line import Line
 
 NARROW_NAME = 7  # columns of a name at least
+NAME = 12  # columns for names that are that long, where classes stand in columns
+MOST_BELIEVED = 4  # classes above the columns
 MIN_BAR = 4  # columns of a bar next to names that could be longer
 
 
@@ -32,18 +34,35 @@ def class_lines(
     if not classes:
         how = "none yet: type a name to make one"
         return [[("CLASSES", "title")], *([(line, "dim")] for line in textwrap.wrap(how, width)[: room - 1])]
-    counts = statistics.class_counts
+    if len(classes) > room:
+        likely = _likely(statistics, classes, keys, width, room, belief) if with_belief else []
+        return [*likely, *_in_columns(statistics, classes, keys, width, room - len(likely))]
     if with_belief:
-        order = list(range(len(classes)))
-        if len(classes) > room:
-            order = _most_wanted(counts, keys, belief, room - 1)
-        lines = _class_beliefs(statistics, classes, keys, width, belief, order, titled=room > len(classes))
-        return [*lines, *_more(len(classes) - len(order), width)]
-    if len(classes) <= room:
-        return _class_bars(statistics, classes, keys, width, titled=room > len(classes))
+        return _class_beliefs(statistics, classes, keys, width, belief, range(len(classes)), titled=room > len(classes))
+    return _class_bars(statistics, classes, keys, width, titled=room > len(classes))
+
+
+def _likely(
+    statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, room: int, belief: Belief | None
+) -> list[Line]:
+    """The most believed of more classes than there are lines for; blank lines where that is hidden."""
+    if statistics.mean_uncertainty is None:
+        return []
+    n = min(MOST_BELIEVED, room // 3)
+    chances = () if belief is None else belief.chances(len(classes))
+    order = sorted(range(len(chances)), key=lambda c: -chances[c])[:n]
+    lines = _class_beliefs(statistics, classes, keys, width, belief, order, titled=False)
+    return [*lines, *[[("", "text")]] * (n - len(lines))]
+
+
+def _in_columns(
+    statistics: Statistics, classes: Sequence[str], keys: Sequence[str], width: int, room: int
+) -> list[Line]:
+    counts = statistics.class_counts
     named = any(key != name for key, name in zip(keys, classes, strict=True))
     digits = len(f"{max(counts, default=0):,}")
-    columns = min(-(-len(classes) // room), max(1, width // (digits + (NARROW_NAME + 4 if named else 5))))
+    name = max(NARROW_NAME, min(NAME, longest(classes)))
+    columns = min(-(-len(classes) // room), max(1, width // (digits + (name + 4 if named else 5))))
     names = short_names(tuple(classes), max(0, width // columns - 4 - digits))
     while named and columns > 1 and len({*names}) < len(names):
         columns -= 1
@@ -51,7 +70,7 @@ def class_lines(
     wide, shown = width // columns, min(len(classes), columns * room)
     if shown < len(classes):
         shown = columns * (room - 1)
-    order = _most_wanted(counts, keys, None, shown)
+    order = _most_wanted(counts, keys, shown)
     per_column = -(-shown // columns)
     lines = []
     for row in range(per_column):
@@ -73,11 +92,8 @@ def _more(n: int, width: int) -> list[Line]:
     return [[(cut(f"{n:,} more: / finds them", width), "dim")]] if n > 0 else []
 
 
-def _most_wanted(counts: Sequence[int], keys: Sequence[str], belief: Belief | None, n: int) -> list[int]:
-    """The `n` classes to list where there is no room for all: the most believed ones, else those that have keys."""
-    chances = () if belief is None else belief.chances(len(counts))
-    if chances:
-        return sorted(range(len(counts)), key=lambda c: -chances[c])[:n]
+def _most_wanted(counts: Sequence[int], keys: Sequence[str], n: int) -> list[int]:
+    """The `n` classes to list where there is no room for all: those that have keys, then those with labels."""
     return sorted(sorted(range(len(counts)), key=lambda c: (not keys[c], not counts[c], c))[:n])
 
 
