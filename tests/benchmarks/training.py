@@ -92,6 +92,6 @@ def plain_epoch(images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlo
         clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, CPU)
         with precision(CPU):
             view, second = (augment(clean, generator) for _ in range(2))
-            terms = model(view, clean, generator, second)
+            terms = model(view, clean, None, second)
         optimizer.step(terms.reconstruction + terms.kl - settings.mi_weight * terms.mutual_information)
     return time.perf_counter() - begin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +24,7 @@ from tuilabel.cli.options import (
     note,
     print_json,
 )
-from tuilabel.errors import pluralize
+from tuilabel.errors import UsageError, pluralize
 
 OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
 """Option names of tuilabel 0.1.0 and their new names. The old names are still accepted but not listed by --help."""
@@ -83,6 +85,13 @@ def train_vae(
         typer.Option(help="With --on: augmented copies of each image to train on. Default: 4, or 2 of many images."),
     ] = None,
     device: Device = "auto",
+    processes: Annotated[
+        int,
+        typer.Option(
+            help="Train by this many processes, each with its share of every batch: one for each GPU. On several "
+            "machines start them by torchrun instead."
+        ),
+    ] = 1,
     seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     out: Annotated[
         Path | None,
@@ -99,6 +108,13 @@ def train_vae(
     _quiet: Quiet = False,
 ) -> None:
     """Train the VAE on all images of a dataset, without labels."""
+    from tuilabel.cli.processes import is_one_of_several, run_processes
+
+    if processes < 1:
+        raise UsageError(f"processes must be at least 1, got {processes}", parameter="processes")
+    if processes > 1 and not is_one_of_several():
+        raise typer.Exit(run_processes(processes, sys.argv[1:]))
+
     from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.progress import progress
     from tuilabel.cli.render.training import print_summary, training_progress
@@ -106,54 +122,61 @@ def train_vae(
     from tuilabel.cli.train_command import train_command
     from tuilabel.encoders.device_check import check_device_name
     from tuilabel.encoders.vae.header import partial_path
+    from tuilabel.encoders.vae.processes import joined, launched
     from tuilabel.encoders.vae.run import TrainingStopped
     from tuilabel.encoders.vae.training import model_size
     from tuilabel.project.train_vae import compute_features, plan_training, train_planned
 
     check_device_name(device)
-    err = error_console(quiet=as_json)
+    this = launched()
+    err = error_console(quiet=as_json or not this.first)
     ref = dataset_ref(dataset, labels_from_folders)
-    with progress(err) as on_reading:
-        plan = plan_training(
-            ref,
-            out,
-            data_dir=data_dir,
-            on=on,
-            on_progress=on_reading,
-            latent_dim=latent_dim,
-            epochs=epochs,
-            beta=beta,
-            batch_size=batch_size,
-            lr=lr,
-            augment=augment,
-            augmentations=augmentations,
-            mi_weight=mi_weight,
-            contrastive_weight=contrastive_weight,
-            copies=copies,
-            seed=seed,
-        )
-    partial = partial_path(plan.checkpoint)
-    if partial.exists() and not resume:
-        err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)")
-    height, width = plan.pool.images.shape[1:3]
-    if on is None and (height, width) != model_size(height, width):
-        err.print("images of {}×{} are resized to {}×{}".format(height, width, *model_size(height, width)))
-    command = train_command(ref, plan, out=out, data_dir=data_dir, device=device)
-    try:
-        with stop_requested() as should_stop:
-            with progress(err) as on_features:
-                compute_features(plan, device=device, on_progress=on_features, should_stop=should_stop)
-            with training_progress(err) as on_progress:
-                trained = train_planned(
-                    plan,
-                    device=device,
-                    resume=resume,
-                    command=command,
-                    on_progress=on_progress,
-                    should_stop=should_stop,
-                )
-    except TrainingStopped as stop:
-        raise TrainingStopped(f"{stop}: continue with `{command} --resume`") from None
+    with nullcontext() if this.first else joined(device):  # which waits until the first one has read the images
+        with progress(err) as on_reading:
+            plan = plan_training(
+                ref,
+                out,
+                data_dir=data_dir,
+                on=on,
+                on_progress=on_reading,
+                latent_dim=latent_dim,
+                epochs=epochs,
+                beta=beta,
+                batch_size=batch_size,
+                lr=lr,
+                augment=augment,
+                augmentations=augmentations,
+                mi_weight=mi_weight,
+                contrastive_weight=contrastive_weight,
+                copies=copies,
+                seed=seed,
+            )
+        partial = partial_path(plan.checkpoint)
+        if partial.exists() and not resume:
+            err.print(f"starting over: {partial} of an unfinished run is overwritten (--resume continues it)")
+        height, width = plan.pool.images.shape[1:3]
+        if on is None and (height, width) != model_size(height, width):
+            err.print("images of {}×{} are resized to {}×{}".format(height, width, *model_size(height, width)))
+        command = train_command(ref, plan, out=out, data_dir=data_dir, device=device)
+        try:
+            with stop_requested() as should_stop:
+                with progress(err) as on_features:
+                    compute_features(plan, device=device, on_progress=on_features, should_stop=should_stop)
+                with training_progress(err) as on_progress:
+                    trained = train_planned(
+                        plan,
+                        device=device,
+                        resume=resume,
+                        command=command,
+                        on_progress=on_progress,
+                        should_stop=should_stop,
+                    )
+        except TrainingStopped as stop:
+            if not this.first:
+                raise typer.Exit(stop.exit_code) from None
+            raise TrainingStopped(f"{stop}: continue with `{command} --resume`") from None
+    if not this.first:
+        return
     if as_json:
         print_json(trained.to_json())
     else:

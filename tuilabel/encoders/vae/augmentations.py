@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuilabel.encoders.vae.processes import Part, all_rows
 from tuilabel.errors import unknown_name
 
 FIELD_POINTS = 5  # control points of a random field, along each axis
@@ -65,7 +66,10 @@ def get_augmentations(name: str) -> Augmentations:
 
 
 def augment(
-    images: Tensor, generator: torch.Generator, augmentations: Augmentations = AUGMENTATIONS["glyphs"]
+    images: Tensor,
+    generator: torch.Generator,
+    augmentations: Augmentations = AUGMENTATIONS["glyphs"],
+    part: Part | None = None,
 ) -> Tensor:
     """One random view of each image: rotated, scaled, sheared, shifted, slightly warped, in different light.
 
@@ -74,61 +78,79 @@ def augment(
     images : (B, C, H, W) float in [0, 1].
     generator : on the CPU; the same state gives the same views on every device.
     augmentations : the limits.
+    part : the rows of a batch that these images are; the same row gets the same view however a batch is divided.
 
     Returns
     -------
     Views (B, C, H, W) of the same dtype and range.
     """
     batch, channels, height, width = images.shape
-    matrices = _affine(batch, height / width, augmentations, generator)  # (B, 2, 3)
+    draw = _Draw(generator, part or all_rows(batch))
+    matrices = _affine(height / width, augmentations, draw)  # (B, 2, 3)
     grid = F.affine_grid(matrices.to(images.device), [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
-    grid = grid + augmentations.elastic * _smooth_fields(images, 2, generator).permute(0, 2, 3, 1)
+    grid = grid + augmentations.elastic * _smooth_fields(images, 2, draw).permute(0, 2, 3, 1)
     padding = "zeros" if channels == 1 else "reflection"
     views = F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
-    return _relight(views, generator, augmentations)
+    return _relight(views, draw, augmentations)
 
 
-def _relight(views: Tensor, generator: torch.Generator, augmentations: Augmentations) -> Tensor:
+def _relight(views: Tensor, draw: _Draw, augmentations: Augmentations) -> Tensor:
     """The views (B, C, H, W) in different light: the whole image, parts of it, each channel."""
-    batch, channels = views.shape[:2]
+    channels = views.shape[1]
 
     def up_to(limit: float, *shape: int) -> Tensor:
-        return limit * _uniform(generator, *shape, 1, 1).to(views)
+        return limit * draw.uniform(*shape, 1, 1).to(views)
 
     light, shade, colour = augmentations.light, augmentations.shade, augmentations.colour
     if light:
-        views = views.clamp(MIN_VALUE, 1) ** up_to(light, batch, 1).exp() * (1 + up_to(light / 2, batch, 1))
+        views = views.clamp(MIN_VALUE, 1) ** up_to(light, 1).exp() * (1 + up_to(light / 2, 1))
     if shade:
-        views = views * (shade * _smooth_fields(views, 1, generator)).exp()
+        views = views * (shade * _smooth_fields(views, 1, draw)).exp()
     if colour and channels > 1:
-        views = views * (1 + up_to(colour, batch, channels)) + up_to(colour / 2, batch, 1)
+        views = views * (1 + up_to(colour, channels)) + up_to(colour / 2, 1)
     return views.clamp(0, 1)
 
 
-def _affine(batch: int, aspect: float, augmentations: Augmentations, generator: torch.Generator) -> Tensor:
+def _affine(aspect: float, augmentations: Augmentations, draw: _Draw) -> Tensor:
     """Random matrices (B, 2, 3); `aspect` is height over width, so that rotations do not squeeze oblong images."""
     a = augmentations
     limits = torch.tensor([a.rotation, a.scale, a.scale, a.shear, a.shift, a.shift])
-    angle, sx, sy, shear, dx, dy = (_uniform(generator, batch, 6) * limits).unbind(1)
+    angle, sx, sy, shear, dx, dy = (draw.uniform(6) * limits).unbind(1)
     cos, sin = angle.cos(), angle.sin()
     x_row = torch.stack([(1 + sx) * cos, (shear - sin) * aspect, dx], 1)
     y_row = torch.stack([(1 + sy) * sin / aspect, (1 + sy) * cos, dy], 1)
     matrices = torch.stack([x_row, y_row], dim=1)
     if a.zoom:
-        kept = 1 - a.zoom * torch.rand(batch, 1, 1, generator=generator)
+        kept = 1 - a.zoom * draw.share(1, 1)
         matrices = matrices * kept
-        matrices[:, :, 2] += (1 - kept[:, :, 0]) * _uniform(generator, batch, 2)
+        matrices[:, :, 2] += (1 - kept[:, :, 0]) * draw.uniform(2)
     if a.mirror:
-        matrices[:, 0] *= 1 - 2 * torch.randint(2, (batch, 1), generator=generator)
+        matrices[:, 0] *= 1 - 2 * draw.bit(1)
     return matrices
 
 
-def _smooth_fields(images: Tensor, n: int, generator: torch.Generator) -> Tensor:
+def _smooth_fields(images: Tensor, n: int, draw: _Draw) -> Tensor:
     """`n` random fields (B, n, H, W) for each image, with a standard deviation of 1 at their control points."""
-    points = torch.randn(len(images), n, FIELD_POINTS, FIELD_POINTS, generator=generator).to(images)
+    points = draw.normal(n, FIELD_POINTS, FIELD_POINTS).to(images)
     return F.interpolate(points, images.shape[2:], mode="bicubic", align_corners=False)
 
 
-def _uniform(generator: torch.Generator, *shape: int) -> Tensor:
-    """Uniform values between -1 and 1."""
-    return torch.rand(shape, generator=generator) * 2 - 1
+class _Draw:
+    """Random numbers for each image of a part (B, …), drawn for the whole batch."""
+
+    def __init__(self, generator: torch.Generator, part: Part) -> None:
+        self._generator, self._part = generator, part
+
+    def share(self, *shape: int) -> Tensor:
+        """Uniform values between 0 and 1."""
+        return self._part.of(torch.rand(self._part.whole, *shape, generator=self._generator))
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Uniform values between -1 and 1."""
+        return self.share(*shape) * 2 - 1
+
+    def normal(self, *shape: int) -> Tensor:
+        return self._part.of(torch.randn(self._part.whole, *shape, generator=self._generator))
+
+    def bit(self, *shape: int) -> Tensor:
+        return self._part.of(torch.randint(2, (self._part.whole, *shape), generator=self._generator))

@@ -15,6 +15,7 @@ from torch import Tensor
 from tuilabel.encoders.networks.invariance import COMPONENTS, invariant_axes
 from tuilabel.encoders.vae.feature_model import FeatureVAE, FeatureVAEConfig
 from tuilabel.encoders.vae.header import FEATURES_VERSION, CheckpointHeader, FeatureSource
+from tuilabel.encoders.vae.processes import Part
 from tuilabel.encoders.vae.run import RunOptions, train
 from tuilabel.encoders.vae.settings import FeatureSettings
 from tuilabel.errors import TuilabelError
@@ -103,19 +104,23 @@ class _Features:
     def __len__(self) -> int:
         return len(self._clean)
 
-    def views(self, rows: NDArray[np.int64], generator: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor]:
+    def views(
+        self, rows: NDArray[np.int64], generator: torch.Generator, part: Part
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         """See `TrainingData.views`: two different copies of each image, with some inputs dropped."""
         indices = torch.from_numpy(rows)
         count = len(self._copies)
         one = torch.randint(count, indices.shape, generator=generator)
         other = (one + 1 + torch.randint(max(1, count - 1), indices.shape, generator=generator)) % count
-        second = self._dropped(self._copies[other, indices], generator) if self._settings.two_views else None
-        return self._dropped(self._copies[one, indices], generator), second, self._clean[indices]
+        one, other, indices = part.of(one), part.of(other), part.of(indices)
+        second = self._dropped(self._copies[other, indices], generator, part) if self._settings.two_views else None
+        return self._dropped(self._copies[one, indices], generator, part), second, self._clean[indices]
 
-    def _dropped(self, inputs: Tensor, generator: torch.Generator) -> Tensor:
+    def _dropped(self, inputs: Tensor, generator: torch.Generator, part: Part) -> Tensor:
         if not self._settings.augment:
             return inputs
-        kept = torch.rand(inputs.shape, generator=generator).to(inputs.device) >= DROPOUT
+        drawn = part.of(torch.rand((part.whole, inputs.shape[1]), generator=generator))
+        kept = drawn.to(inputs.device) >= DROPOUT
         return inputs * kept / (1 - DROPOUT)
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tuilabel.encoders.vae.processes import Part, gathered
+
 TEMPERATURE = 0.2
 _LOG_VARIANCE_RANGE = (-12.0, 12.0)
 
@@ -80,29 +82,39 @@ class Autoencoder(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, view: Tensor, clean: Tensor, generator: torch.Generator | None = None, second: Tensor | None = None
+        self,
+        view: Tensor,
+        clean: Tensor,
+        noise: Tensor | None = None,
+        second: Tensor | None = None,
+        part: Part | None = None,
     ) -> LossTerms:
-        """The terms of the loss for a batch.
+        """The terms of the loss for a batch, or for a part of it: their mean over all processes is that of the batch.
 
         Parameters
         ----------
         view : what to encode, (B, …).
         clean : the originals to reconstruct; the same ones if there is no augmentation.
-        generator : draws the posterior sample.
+        noise : standard normal values (B, D) for the posterior sample; drawn here if None.
         second : another view of each image, for the terms that compare two.
+        part : the rows of a batch that these are; all of them if None.
         """
         views = view if second is None else torch.cat([view, second])
         mean, log_variance = self.encode(views)  # (B, D) each, or (2B, D)
         first, std = mean[: len(view)], (0.5 * log_variance[: len(view)]).exp()
-        noise = torch.randn(first.shape, device=mean.device, generator=generator)
+        noise = torch.randn_like(first) if noise is None else noise
         reconstruction = self.reconstruction(first + std * noise, clean)
+        kl = kl_divergence(mean, log_variance)
         mi = contrastive = mean.new_zeros(())
+        if part is not None and second is not None:  # the other terms compare all images of the batch
+            mean = torch.cat([gathered(one, part) for one in mean.chunk(2)])
         if second is not None and self.cluster is not None:
             heads = self.cluster(mean).float().split(self.clusters, dim=1)  # (2B, K) each
             mi = torch.stack([mutual_information(*head.softmax(1).chunk(2)) for head in heads]).mean()
         if second is not None and self.project is not None:
             contrastive = contrastive_loss(*self.project(mean).float().chunk(2))
-        return LossTerms(reconstruction, kl_divergence(mean, log_variance), mi, contrastive)
+        weight = 1.0 if part is None else part.weight
+        return LossTerms(weight * reconstruction, weight * kl, mi, contrastive)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:

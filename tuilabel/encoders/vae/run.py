@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.encoders.device import precision, resolve_device
+from tuilabel.encoders.device import precision
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
 from tuilabel.encoders.vae.header import CheckpointHeader, partial_path
 from tuilabel.encoders.vae.objective import Autoencoder, LossTerms
 from tuilabel.encoders.vae.optimizer import OneCycle
+from tuilabel.encoders.vae.processes import Part, Processes, joined, own_device
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
 
@@ -65,10 +66,13 @@ class TrainingData(Protocol):
     def __len__(self) -> int:
         """The number of images."""
 
-    def views(self, rows: NDArray[np.int64], generator: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor]:
-        """A view of each image in `rows` (B,), a second one if needed, and the originals, on the device: (B, …) each.
+    def views(
+        self, rows: NDArray[np.int64], generator: torch.Generator, part: Part
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """A view of each image in `part` of `rows` (B,), a second one if needed, and the originals, on the device.
 
-        `generator`, on the CPU, draws the views.
+        `generator`, on the CPU, draws the views: for all of `rows`, so that a view is the same however these are
+        divided.
         """
 
 
@@ -94,20 +98,23 @@ def train(
     header : of the checkpoint; figures of the training are filled in.
     finish : called with the trained model in evaluation mode, before it is written.
     """
-    torch_device = resolve_device(device)
-    torch.manual_seed(settings.seed)
-    model = model_of().to(torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    run = _Run(model, data(torch_device), settings, out, torch_device, header)
-    if resume:
-        run.resume()
-    while run.epoch < settings.epochs:
-        run.train_epoch(on_progress, should_stop)
-        run.save_state()
-    model.eval()
-    finish(model, run.generator(0))
-    written = replace(run.header, created=datetime.now(UTC).isoformat(timespec="seconds"))
-    save_checkpoint(out, model, written)
-    partial_path(out).unlink(missing_ok=True)
+    with joined(device) as processes:
+        torch_device = own_device(device, processes)
+        torch.manual_seed(settings.seed)
+        model = model_of().to(torch_device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        run = _Run(model, data(torch_device), settings, out, torch_device, header, processes)
+        if resume:
+            run.resume()
+        run.begin()
+        while run.epoch < settings.epochs:
+            run.train_epoch(on_progress, should_stop)
+            run.save_state()
+        model.eval()
+        finish(model, run.generator(0))
+        written = replace(run.header, created=datetime.now(UTC).isoformat(timespec="seconds"))
+        if processes.first:
+            save_checkpoint(out, model, written)
+            partial_path(out).unlink(missing_ok=True)
     return model, written
 
 
@@ -134,28 +141,50 @@ class _Run(Generic[Model]):
         out: Path,
         device: torch.device,
         header: CheckpointHeader,
+        processes: Processes,
     ) -> None:
         self.model, self.data, self.settings, self.out, self.device = model, data, settings, out, device
-        self.header = header
-        self.step_model = _compiled(model, device)
+        self.header, self.processes = header, processes
         self.steps_per_epoch = max(1, len(data) // settings.batch_size)
         self.optimizer = OneCycle(model, settings.lr, settings.epochs * self.steps_per_epoch)
         self.epoch = self.step = 0
         self.seconds = 0.0
 
+    def begin(self) -> None:
+        """Get ready to train, from the beginning or from where `resume` found the training."""
+        done = {"epochs finished": self.epoch, "steps of the next epoch": self.step, "images": len(self.data)}
+        self.processes.check_same({**self._identity(self.header), **done})
+        self.step_model = _compiled(self.processes.prepare(self.model), self.device, self.processes)
+
     def train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
-        """Finish one pass over the images; a last batch that is not full is dropped."""
+        """Finish one pass over the images; a last batch that is not full is dropped.
+
+        When another process is lost, the state of this one is saved if it is the first.
+        """
+        try:
+            self._train_epoch(on_progress, should_stop)
+        except RuntimeError as error:  # of torch.distributed, whose errors have no class of their own
+            if self.processes.size == 1:
+                raise
+            self.save_state()
+            raise TuilabelError(
+                f"a process of the training was lost in epoch {self.epoch + 1} of {self.settings.epochs} ({error}); "
+                f"the state is saved in {partial_path(self.out)}: continue with `resume=True`"
+            ) from error
+
+    def _train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
         meter = _Meter(self)
+        part = self.processes.part(meter.batch_size)
         self.model.train()
-        for view, second, clean, noise in self._batches(meter.batch_size):
-            if should_stop():
+        for view, second, clean, noise in self._batches(meter.batch_size, part):
+            if self.processes.any(should_stop()):
                 self.save_state()
                 raise TrainingStopped(
                     f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}; the state is saved in "
                     f"{partial_path(self.out)}"
                 )
             with precision(self.device):
-                terms = self.step_model(view, clean, noise, second)
+                terms = self.step_model(view, clean, noise, second, part)
                 weights = self.settings
                 loss = (
                     terms.reconstruction
@@ -166,17 +195,19 @@ class _Run(Generic[Model]):
             self.optimizer.step(loss)
             self.step += 1
             meter.update(torch.stack(terms), on_progress)
+        self.processes.agree(self.model)
         self.epoch, self.step = self.epoch + 1, 0
         self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
 
-    def _batches(self, batch_size: int) -> Iterator[tuple[Tensor, Tensor | None, Tensor, torch.Generator]]:
-        """Views of each image, the original images, and a generator on the device."""
+    def _batches(self, batch_size: int, part: Part) -> Iterator[tuple[Tensor, Tensor | None, Tensor, Tensor]]:
+        """Views of each image, the original images, and noise for their latents."""
         order = torch.randperm(len(self.data), generator=self.generator(0)).numpy()
         for step in range(self.step, self.steps_per_epoch):
             generator = self.generator(step + 1)
             rows = order[step * batch_size : (step + 1) * batch_size]
-            noise = torch.Generator(self.device).manual_seed(generator.initial_seed())
-            yield *self.data.views(rows, generator), noise
+            on_device = torch.Generator(self.device).manual_seed(generator.initial_seed())
+            noise = torch.randn(batch_size, self.settings.latent_dim, device=self.device, generator=on_device)
+            yield *self.data.views(rows, generator, part), part.of(noise)
 
     def generator(self, number: int) -> torch.Generator:
         """A generator for step `number` of the epoch, from 1 on; 0 is for the epoch itself."""
@@ -186,6 +217,9 @@ class _Run(Generic[Model]):
     # -- the state of an unfinished run ---------------------------------------------------------------------------
 
     def save_state(self) -> None:
+        """Write the state; of several processes the first one does."""
+        if not self.processes.first:
+            return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors.update({f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()})
         save_tensors(partial_path(self.out), tensors, replace(self.header, steps_done=self.step))
@@ -251,7 +285,7 @@ class _Meter:
         last = run.step == self.steps
         if run.step % self.EVERY and not last:
             return
-        self.totals += terms.detach().double().cpu()
+        self.totals += run.processes.mean(terms.detach()).double().cpu()
         self.count += 1
         if not bool(self.totals.isfinite().all()):
             raise TuilabelError(
@@ -288,9 +322,9 @@ class _Meter:
         }
 
 
-def _compiled(model: Autoencoder, device: torch.device) -> Callable[..., LossTerms]:
-    """The model, compiled on a GPU; if compilation fails, that is logged and the model runs uncompiled."""
-    if device.type != "cuda":
+def _compiled(model: torch.nn.Module, device: torch.device, processes: Processes) -> Callable[..., LossTerms]:
+    """The model, compiled on a single GPU; if compilation fails, that is logged and the model runs uncompiled."""
+    if device.type != "cuda" or processes.size > 1:
         return model
     try:
         import torch._dynamo

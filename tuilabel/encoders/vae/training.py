@@ -16,6 +16,7 @@ from tuilabel.encoders.vae.augmentations import augment, get_augmentations
 from tuilabel.encoders.vae.header import CheckpointHeader, place_of
 from tuilabel.encoders.vae.inputs import channels_last, to_input
 from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
+from tuilabel.encoders.vae.processes import Part
 from tuilabel.encoders.vae.run import TrainProgress, resume_or_restart, train
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import best_smoothing
@@ -166,10 +167,12 @@ class _Images:
     def __len__(self) -> int:
         return len(self._images)
 
-    def views(self, rows: NDArray[np.int64], generator: torch.Generator) -> tuple[Tensor, Tensor | None, Tensor]:
+    def views(
+        self, rows: NDArray[np.int64], generator: torch.Generator, part: Part
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
         """See `TrainingData.views`."""
         augmentations = get_augmentations(self._settings.augmentations)
-        clean = to_input(self._images[rows], self._config, self._device)  # (B, C, H, W)
-        view = augment(clean, generator, augmentations) if self._settings.augment else clean
-        second = augment(clean, generator, augmentations) if self._settings.two_views else None
+        clean = to_input(self._images[rows[part.start : part.stop]], self._config, self._device)  # (B, C, H, W)
+        view = augment(clean, generator, augmentations, part) if self._settings.augment else clean
+        second = augment(clean, generator, augmentations, part) if self._settings.two_views else None
         return channels_last(view), None if second is None else channels_last(second), clean
