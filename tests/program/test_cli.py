@@ -78,6 +78,8 @@ def test_every_command_has_help_with_an_example(run: Runner, command: str) -> No
         (["label", "--batch", "many"], 2, []),
         (["train-vae", "--epochs", "0"], 2, ["--epochs must be at least 1, got 0"]),
         (["train-vae", "--device", "cuda:9"], 2, ["no device 'cuda:9'", "`--device auto`"]),
+        (["train-vae", "--processes", "0"], 2, ["--processes must be at least 1, got 0"]),
+        (["train-vae", "nothing", "--processes", "2"], 2, ["unknown dataset 'nothing'"]),
         (["train-vae", "--mi-weight", "-1"], 2, ["--mi-weight must not be negative, got -1.0"]),
         (["encode", "--checkpoint", "none.safetensors"], 1, ["no checkpoint at none.safetensors"]),
         (["stats"], 1, ["no project at mnist.tuilabel"]),
@@ -242,6 +244,29 @@ def test_interrupted_training_resumes(tiny: Tiny, run: Runner, tmp_path: Path) -
     assert "3, not 4" not in stderr
     line = error_line(run(*command[:4], "--epochs", "3", "--resume"), 1)
     assert "trained with" in line
+
+
+def test_a_training_by_two_processes_stops_and_is_resumed_by_one(tiny: Tiny, tmp_path: Path) -> None:
+    command = ["train-vae", "fashion-mnist", "--data-dir", str(tiny.data_dir), "--epochs", "4", "--batch-size", "30"]
+    process = subprocess.Popen(
+        [*TUILABEL, *command, "--processes", "2"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    while "epoch 1/4" not in (line := process.stderr.readline()):
+        assert line, "no epoch was finished"
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (130, "")
+    assert stderr.count("the state is saved") == 1
+    assert stderr.rstrip().endswith("--resume`")
+    done = subprocess.run([*TUILABEL, *command, "--resume"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "epoch 4/4" in done.stderr
+    assert "checkpoints/fashion-mnist.safetensors" in done.stdout
 
 
 def test_killed_training_resumes_from_the_last_epoch(tiny: Tiny, tmp_path: Path) -> None:
