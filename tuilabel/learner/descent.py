@@ -53,7 +53,7 @@ class OneCycleAdamW:
 
 def _parts(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     """Views of consecutive parts of a vector, in the shapes of other tensors."""
-    parts = vector.split([tensor.numel() for tensor in like])
+    parts = torch.split(vector, [tensor.numel() for tensor in like])
     return [part.view(tensor.shape) for part, tensor in zip(parts, like, strict=True)]
 
 

@@ -115,16 +115,16 @@ class MLPEnsemble:
         return tuple(self._weights)
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Mean class probabilities of the members, float32 (n, C).
+        """Mean class probabilities of the members, float32 (n, C), column by column in memory.
 
         Raises
         ------
         ValueError : if `fit` has not been called, or X is not (n, n_features_in_).
         """
-        result = np.empty((len(X), self.n_classes), dtype=np.float32)
+        result = np.empty((self.n_classes, len(X)), dtype=np.float32)  # whole vectors of items for who looks for maxima
         for rows, hidden in self._hidden(X):
-            result[rows] = self._softmax(hidden).mean(0).T.numpy()
-        return result
+            torch.mean(self._softmax(hidden), 0, out=torch.from_numpy(result[:, rows]))
+        return result.T
 
     def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities of each member, float32 (K, n, C); raises the same errors as `predict_proba`."""
@@ -144,20 +144,23 @@ class MLPEnsemble:
         """Yield slices of rows with their hidden layers (K, H, n).
 
         Items are on the last axis, so the softmax over a few classes works on long vectors of items: twice as fast.
+        The next slice overwrites the hidden layers of the last one.
         """
         if not self._weights:
             raise ValueError("this MLPEnsemble is not fitted yet: call fit(X, y) first")
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have shape (n, {self.n_features_in_}) as in fit, got {X.shape}")
-        w1, b1 = (weight[:members].transpose(1, 2).contiguous() for weight in self._weights[:2])
+        w1, b1 = (weight[:members].mT.flatten(0, 1) for weight in self._weights[:2])  # (K·H, D), (K·H, 1)
+        buffer = torch.empty(len(w1), min(CHUNK, len(X)))
         for start in range(0, len(X), CHUNK):
             rows = slice(start, min(start + CHUNK, len(X)))
             x = torch.from_numpy(np.array(X[rows], dtype=np.float32))
-            yield rows, torch.baddbmm(b1, w1, x.T.expand(len(w1), -1, -1)).relu_()
+            hidden = torch.mm(w1, x.T, out=buffer[:, : len(x)]).add_(b1).relu_()
+            yield rows, hidden.view(-1, self.hidden, len(x))
 
     def _softmax(self, hidden: Tensor) -> Tensor:
-        w2, b2 = (weight.transpose(1, 2) for weight in self._weights[2:])
-        return torch.baddbmm(b2, w2, hidden).softmax(1)  # (K, C, n)
+        w2, b2 = (weight.mT for weight in self._weights[2:])
+        return torch.bmm(w2, hidden).add_(b2).softmax(1)  # (K, C, n)
 
     def _initial(self, generator: torch.Generator) -> list[Tensor]:
         k, d, h, c = self.members, self.n_features_in_, self.hidden, self.n_classes
