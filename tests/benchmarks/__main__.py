@@ -1,10 +1,11 @@
 """`uv run python -m tests.benchmarks [NAME…]`: measurements on this machine, each with its budget.
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
-benchmarks take minutes and run only when they are named: `rivals` (a comparison with scikit-activeml and a CNN; needs
-`uv run --group rivals`), `strategies` (the time each takes), `effort` (keys per label on digits), `hands` (and on
-photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch), `listing-million` and
-`kills` (sessions that are killed). `team` has options of its own: see tests/benchmarks/team.py.
+benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
+on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch),
+`listing-million` and `kills` (sessions that are killed). Two have options of their own: `team`, see
+tests/benchmarks/team.py, and `rivals` (a comparison with other libraries, by `uv run --group rivals`), see
+tests/benchmarks/rivals/run.py.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from tests.benchmarks import (
     kills,
     learning,
     program,
-    rivals,
     team,
     training,
     user_images,
@@ -42,7 +42,6 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "epoch": training.epoch_ratio,
     "features": features.rate_of_features,
     "first-start": program.first_start,
-    "rivals": rivals.rounds_of_others,
     "strategies": learning.every_strategy,
     "effort": effort.effort,
     "hands": hands.hands,
@@ -58,12 +57,16 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-SLOW = ("rivals", "strategies", "effort", "hands", "own", "listing-million", "kills")
+SLOW = ("strategies", "effort", "hands", "own", "listing-million", "kills")
 
 
 def main(names: list[str]) -> int:
     if names[:1] == ["team"]:
         return team.main(names[1:])
+    if names[:1] == ["rivals"]:  # its libraries are in a group of their own
+        from tests.benchmarks.rivals import run
+
+        return run.main(names[1:])
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"unknown benchmark {unknown[0]!r}: must be one of {', '.join(BENCHMARKS)}", file=sys.stderr)

@@ -1,0 +1,1 @@
+"""The speed of tuilabel beside what a user would take instead; see `tests.benchmarks.rivals.run`."""
