@@ -3,8 +3,8 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch),
-`listing-million` and `kills` (sessions that are killed). Two have options of their own: `team`, see
-tests/benchmarks/team.py, and `rivals` (a comparison with other libraries, by `uv run --group rivals`), see
+`listing-million` and `kills` (sessions that are killed). Three have options of their own: `team` and
+`soak`, see their modules, and `rivals` (a comparison with other libraries, by `uv run --group rivals`), see
 tests/benchmarks/rivals/run.py.
 """
 
@@ -27,6 +27,7 @@ from tests.benchmarks import (
     kills,
     learning,
     program,
+    soak,
     team,
     training,
     user_images,
@@ -67,6 +68,8 @@ def main(names: list[str]) -> int:
         from tests.benchmarks.rivals import run
 
         return run.main(names[1:])
+    if names[:1] == ["soak"]:
+        return soak.main(names[1:])
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"unknown benchmark {unknown[0]!r}: must be one of {', '.join(BENCHMARKS)}", file=sys.stderr)
