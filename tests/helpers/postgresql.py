@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 PASSWORD = "geheim/:@ß"
@@ -50,6 +51,19 @@ class Server:
 
     def stop(self) -> None:
         _run(["pg_ctl", "stop", "-w", "-m", "immediate", "-D", self.directory / "data"])
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Meanwhile none of its processes gets on, although its connections stand."""
+        first = psutil.Process(int((self.directory / "data" / "postmaster.pid").read_text().split()[0]))
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in reversed(processes):
+                process.resume()
 
 
 def is_installed() -> bool:

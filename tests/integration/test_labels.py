@@ -279,6 +279,31 @@ def test_a_failed_write_is_reported_and_retried() -> None:
     assert writer.close() == []
 
 
+def test_a_store_that_does_not_answer_is_reported_while_answers_wait_for_it() -> None:
+    told, answers = threading.Event(), threading.Event()
+    reported: list[tuple[str, int]] = []
+    saved: list[Event] = []
+
+    class FrozenStore(ShakyStore):
+        def append(self, events: Sequence[Event]) -> None:
+            assert answers.wait(10)
+            super().append(events)
+
+    def on_failed(reason: str, waiting: int) -> None:
+        reported.append((reason, waiting))
+        told.set()
+
+    store = FrozenStore(0)
+    writer = BackgroundWriter(store, saved.extend, on_failed, slow_after=0.01)
+    writer.put(event(1))
+    assert told.wait(5)
+    answers.set()
+    writer.flush()
+    assert writer.close() == []
+    assert reported == [("the store has not answered for 0.01 s", 1)]
+    assert saved == store.entries == [event(1)]
+
+
 def test_a_round_that_is_finally_written_clears_the_failure() -> None:
     """The screen accepts no answer after a failure: without this message it would never accept one again."""
     saved: list[Sequence[Event]] = []

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Condition
@@ -351,6 +353,17 @@ def test_what_is_repaired_is_as_it_was_written(tmp_path: Path) -> None:
     assert entries_in(directory / "labels.db") == before
     assert repaired.set_aside is not None
     assert repaired.set_aside.read_bytes() == data
+
+
+def test_a_store_of_a_newer_version_is_not_repaired(tmp_path: Path) -> None:
+    """It would be set aside as damaged, and what this version does not know of it be dropped."""
+    with open_project(tmp_path / "p") as project:
+        project.open_store().close()
+    with closing(sqlite3.connect(project.store)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(TuilabelError, match=r"newer version of tuilabel \(format 99\)"):
+        repair_project(project=tmp_path / "p")
+    assert [path.name for path in (tmp_path / "p").glob("labels*")] == ["labels.db"]
 
 
 def test_nothing_is_repaired_while_somebody_is_in(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ import pytest
 
 from tests.helpers.events import START, event
 from tests.helpers.postgresql import PASSWORD, Server
-from tests.helpers.stores import ServerPlace, StorePlace
+from tests.helpers.stores import FilePlace, ServerPlace, StorePlace
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import BackgroundWriter, ClassChange, Event, LabelStore, Round, RoundItem
-from tuilabel.labels.store import Seat, ServerAddress
+from tuilabel.labels.store import Seat, ServerAddress, postgresql
 from tuilabel.labels.store.team import set_role
 
 ROUND = Round(
@@ -92,6 +92,17 @@ def test_a_store_of_a_newer_version_is_left_alone(place: StorePlace) -> None:
             opening()
 
 
+def test_a_file_that_declares_a_newer_format_is_left_alone(tmp_path: Path) -> None:
+    """A later version may keep its format elsewhere: the header of the file counts as well."""
+    with FilePlace(tmp_path / "labels.db") as place:
+        place.open().append([event(1)])
+        place.execute("DROP TABLE about")
+        place.execute("PRAGMA user_version = 99")
+        for opening in (place.open, place.read):
+            with pytest.raises(TuilabelError, match=r"newer version of tuilabel \(format 99\): update tuilabel"):
+                opening()
+
+
 def test_reading_creates_nothing(place: StorePlace) -> None:
     for _ in range(2):
         with pytest.raises(TuilabelError, match="there are no labels at"):
@@ -145,6 +156,45 @@ def test_answers_wait_while_the_server_is_away_and_none_is_lost(server: Server) 
         assert writer.close() == []
         assert saved == store.events() == [event(1), event(2), event(3)]
         assert re.search(r"^cannot write postgresql://.*check that the server can be reached", reasons[0])
+
+
+def test_a_frozen_server_is_given_up_and_gets_what_waited_once_it_is_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kernel still confirms every byte, so that no timeout of the network helps."""
+    monkeypatch.setattr(postgresql, "SILENCE", 0.3)
+    monkeypatch.setattr(postgresql, "CONNECT_TIMEOUT", 2)
+    failed, reasons = threading.Event(), list[str]()
+
+    def on_failed(reason: str, _waiting: int) -> None:
+        reasons.append(reason)
+        failed.set()
+
+    with ServerPlace(server) as place:
+        store = place.open()
+        writer = BackgroundWriter(store, on_failed=on_failed, retry_after=0.05)
+        writer.put(event(1))
+        writer.flush()
+        with server.frozen():
+            writer.put(event(2))
+            assert failed.wait(20)
+            writer.put(event(3))
+        writer.flush()
+        assert writer.close() == []
+        assert store.events() == [event(1), event(2), event(3)]
+        assert reasons[0].startswith("cannot write postgresql://")
+
+
+def test_a_statement_that_a_frozen_server_never_answers_is_given_up(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "SILENCE", 0.3)
+    with ServerPlace(server) as place:
+        store = place.open()
+        silence = pytest.raises(TuilabelError, match=r"the server has not answered for 0 s; it is tried again")
+        with silence, store.reading() as connection, server.frozen():
+            connection.exec_driver_sql("SELECT 1")
+        assert store.events() == []
 
 
 def test_a_connection_that_the_server_closed_is_replaced(server: Server) -> None:

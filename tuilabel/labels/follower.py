@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from threading import Condition, Thread
 
 from tuilabel.errors import TuilabelError
+from tuilabel.labels.slow import told_when_slow
 from tuilabel.labels.store import Changes, Cursor, LabelStore
 from tuilabel.labels.store.team import Drawn, DrawRequest, Seat, Team
 
@@ -67,7 +68,8 @@ class Follower:
     known : how far the session knows the store.
     deliver : called in the thread with what is new: `Changes`, `Team` and `Drawn`, for `LabellingSession.handle`.
     poll : seconds between two looks at the store.
-    on_failed : called in the thread with the reason each time that a batch cannot be drawn; it is tried again.
+    on_failed : called in a thread with the reason each time that a batch cannot be drawn, or if that takes long; it is
+        tried again.
     on_recovered : called in the thread when it could be after all.
     """
 
@@ -129,18 +131,24 @@ class Follower:
                 if closing:
                     self._seat.leave()
                     return
-                self._look()
-                if request is not None:
-                    self._draw(request)
+                if request is None:
+                    self._look()
+                else:
+                    with told_when_slow(self._fail):
+                        self._look()
+                        self._draw(request)
                 self._renew()
             except TuilabelError as error:  # answers wait for the same store, and the screen says so there
                 log.warning("%s", error)
                 if closing:
                     return
                 if request is not None:
-                    self._has_failed = True
-                    self._on_failed(str(error))
+                    self._fail(str(error))
                 time.sleep(self._poll)
+
+    def _fail(self, reason: str) -> None:
+        self._has_failed = True
+        self._on_failed(reason)
 
     def _look(self) -> None:
         changes = self._store.since(self._known)

@@ -10,6 +10,7 @@ from typing import Protocol
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round
+from tuilabel.labels.slow import SLOW_AFTER, told_when_slow
 
 Entry = Event | ClassChange | Round
 
@@ -95,7 +96,8 @@ class BackgroundWriter:
     Parameters
     ----------
     on_saved : called in the thread with the events that were written; empty after class changes and rounds.
-    on_failed : called in the thread with the reason and the number of events and class changes that are waiting.
+    on_failed : called in a thread with the reason and the number of events and class changes that are waiting; also if
+        the store takes longer than `slow_after` seconds, which may still end well.
     retry_after : seconds until a failed write is retried.
     keeper : looks after the store, each `keep_after` seconds without anything to write.
     """
@@ -108,8 +110,10 @@ class BackgroundWriter:
         retry_after: float = RETRY_AFTER,
         keeper: Keeper | None = None,
         keep_after: float = KEEP_AFTER,
+        slow_after: float = SLOW_AFTER,
     ) -> None:
         self._store = store
+        self._slow_after = slow_after
         self._on_saved, self._on_failed = on_saved, on_failed
         self._retry_after = retry_after
         self._keeper, self._keep_after = keeper, keep_after
@@ -194,7 +198,8 @@ class BackgroundWriter:
             run = list(group)
             for part in [[entry] for entry in run] if kind is Round else [run]:
                 try:
-                    self._write_part(part)
+                    with told_when_slow(self._say_slow, self._slow_after):
+                        self._write_part(part)
                 except TuilabelError as error:
                     self._fail(error)
                     return False
@@ -210,6 +215,11 @@ class BackgroundWriter:
         with self._changed:
             waiting, n_waiting = list(self._waiting), len(self._unwritten())
         self._on_failed(str(error) if self._keeper is None else self._keeper.failed(error, waiting), n_waiting)
+
+    def _say_slow(self, reason: str) -> None:
+        with self._changed:
+            n_waiting = len(self._unwritten())
+        self._on_failed(reason, n_waiting)
 
     def _write_part(self, part: Sequence[Entry]) -> None:
         events = [entry for entry in part if isinstance(entry, Event)]

@@ -19,7 +19,7 @@ from tuilabel.labels.lock import ProjectLock
 from tuilabel.labels.rescue import Entry, Rescued, in_order, key_of, read_rescue, rescue_files
 from tuilabel.labels.salvage import salvage
 from tuilabel.labels.snapshots import snapshots
-from tuilabel.labels.store import Extent
+from tuilabel.labels.store import Extent, NewerFormat
 from tuilabel.labels.store.sqlite import copy_file
 from tuilabel.labels.twin import Twin
 from tuilabel.project.locate import SUFFIX, find_project
@@ -283,6 +283,8 @@ def _entries_of(path: Path, project: str | None, found: list[tuple[Path, str, in
                 found.append((path, "of another project, left out", 0))
                 return [], False
             damage, entries = store.damage(), in_order(store.since())
+    except NewerFormat:  # this version knows too little of it to repair anything
+        raise
     except (TuilabelError, ValueError, TypeError) as error:
         damage = str(error)
     if damage is None:

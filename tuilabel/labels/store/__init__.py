@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
-from tuilabel.labels.store.database import LabelsMoved, NoLabels, StoreLostError
+from tuilabel.labels.store.database import LabelsMoved, NewerFormat, NoLabels, StoreLostError
 from tuilabel.labels.store.roles import Role
 from tuilabel.labels.store.store import LabelStore
 from tuilabel.labels.store.team import Drawn, DrawRequest, Present, Seat, Team
@@ -17,6 +17,7 @@ __all__ = [
     "Extent",
     "LabelStore",
     "LabelsMoved",
+    "NewerFormat",
     "NoLabels",
     "Present",
     "Role",

@@ -32,6 +32,10 @@ class LabelsMoved(TuilabelError):
     """The labels of a store were moved to another one, so that nothing may be added here."""
 
 
+class NewerFormat(TuilabelError):
+    """A store was written by a newer version of tuilabel."""
+
+
 class StoreLostError(TuilabelError):
     """An open store is no longer what it was: deleted, replaced or damaged from outside."""
 
@@ -53,6 +57,7 @@ class Database:
     advice : what to do about an error, by the words of the database.
     moved : why it is no longer where it was when it was opened; None if it still is.
     is_damage : whether an error means that it is damaged, by the words of the database.
+    declared : the format of the store that the database itself declares, outside the tables; 0 for none.
     """
 
     engine: sa.Engine
@@ -67,3 +72,4 @@ class Database:
     advice: Callable[[str], str]
     moved: Callable[[], str | None] = lambda: None
     is_damage: Callable[[str], bool] = lambda _reason: False
+    declared: Callable[[sa.Connection], int] = lambda _connection: 0

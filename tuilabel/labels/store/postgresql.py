@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -13,10 +15,14 @@ from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.database import Database, begin_with
 from tuilabel.labels.store.schema import APPEND_ONLY, MOVED
 
+if TYPE_CHECKING:
+    import psycopg
+
 LOCK = 0x7475696C  # "tuil": the first half of the key of the writers' lock
 CONNECT_TIMEOUT = 5  # seconds
 LOCK_TIMEOUT = 30  # seconds that a writer waits for others
 IDLE_TIMEOUT = 30  # seconds after which the server gives up a transaction whose program was frozen
+SILENCE = 40.0  # seconds after which a server that answers nothing is given up: frozen, its kernel still confirms bytes
 
 _SETTINGS = {
     "client_encoding": "UTF8",
@@ -35,7 +41,7 @@ def connect(address: ServerAddress) -> Database:
     TuilabelError : if the driver is not installed.
     """
     try:
-        import psycopg
+        patient = _patient_connection()
     except ImportError as error:
         raise TuilabelError(f"a store in PostgreSQL needs the package psycopg: {how_to_install('psycopg')}") from error
     url = address.url
@@ -53,7 +59,7 @@ def connect(address: ServerAddress) -> Database:
 
     def open_connection() -> psycopg.Connection[Any]:
         """Connect without SQLAlchemy's help, which so never knows the password."""
-        connection = psycopg.connect(**{key: value for key, value in arguments.items() if value is not None})
+        connection = patient.connect(**{key: value for key, value in arguments.items() if value is not None})
         encoding = connection.info.parameter_status("server_encoding")
         try:
             if encoding != "UTF8":
@@ -102,6 +108,33 @@ def connect(address: ServerAddress) -> Database:
     )
 
 
+def _patient_connection() -> type[psycopg.Connection[Any]]:
+    """A connection that is closed when the server answers nothing for `SILENCE` seconds."""
+    import psycopg
+
+    class PatientConnection(psycopg.Connection[Any]):  # type: ignore[misc]
+        def wait(self, gen: Generator[Any, Any, Any], *args: Any, **options: Any) -> Any:
+            return super().wait(self._limited(gen), *args, **options)
+
+        def _limited(self, gen: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+            """The same protocol messages; psycopg tells the generator each tenth of a second that there is nothing."""
+            try:
+                waiting_for = next(gen)
+                until = time.monotonic() + SILENCE
+                while True:
+                    ready = yield waiting_for
+                    if ready:
+                        until = time.monotonic() + SILENCE
+                    elif time.monotonic() > until:
+                        self.close()
+                        raise psycopg.OperationalError(f"the server has not answered for {SILENCE:.0f} s")
+                    waiting_for = gen.send(ready)
+            except StopIteration as done:
+                return done.value
+
+    return PatientConnection
+
+
 def _append_only() -> tuple[str, ...]:
     """Statements that make PostgreSQL refuse to change, delete or truncate."""
     return (
@@ -127,6 +160,7 @@ def advice(reason: str) -> str:
     advice_for = {
         "password": "put the right password into the variable PGPASSWORD or the file ~/.pgpass (mode 600)",
         "pg_hba.conf": "ask the owner of the server to let you in",
+        "not answered": "it is tried again",
         "lock timeout": "another program has been writing for long; it is tried again",
         "permission denied": "ask the owner of the database for that right, see docs/stores.md",
         "read-only": "use the server that takes changes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -98,9 +99,16 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         ),
         reopen=tuple(f"DROP TRIGGER IF EXISTS {table}_moved" for table in APPEND_ONLY),
         insert=insert,
-        advice=advice,
+        advice=lambda reason: _advice_on_journal(path) or advice(reason),
         is_damage=is_damage,
+        declared=_declared,
     )
+
+
+def _declared(connection: sa.Connection) -> int:
+    """The format in the header of the file, if it is a store; a later format may have other tables."""
+    is_ours = connection.exec_driver_sql("PRAGMA application_id").scalar() == APPLICATION_ID
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0) if is_ours else 0
 
 
 def _begin_writing(connection: sa.Connection) -> None:
@@ -150,6 +158,19 @@ def advice(reason: str) -> str:
     return next(
         (advice for word, advice in advice_for.items() if word in reason), "check the directory and its permissions"
     )
+
+
+def _advice_on_journal(path: Path) -> str | None:
+    """What to do about the journal of a program that was killed, if that is what keeps this user out."""
+    journal = path.with_name(path.name + "-journal")
+    with suppress(OSError):
+        if journal.stat().st_size and not (os.access(journal, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
+            return (
+                f"a program of {journal.owner()} was killed while it wrote, and left {journal}, which you cannot "
+                f"take back: {journal.owner()} opens the project once, or lets you (`chmod g+rw` the file, `chmod g+w` "
+                "its directory)"
+            )
+    return None
 
 
 def is_damage(reason: str) -> bool:

@@ -17,7 +17,7 @@ from tuilabel.labels.events import Event, Round, RoundItem
 from tuilabel.labels.store import postgresql, roles, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
-from tuilabel.labels.store.database import Begin, Database, LabelsMoved, NoLabels, StoreLostError
+from tuilabel.labels.store.database import Begin, Database, LabelsMoved, NewerFormat, NoLabels, StoreLostError
 
 BEGINNING = Cursor()
 
@@ -348,6 +348,9 @@ class LabelStore:
         """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
         inspector = sa.inspect(connection)
         has_format = inspector.has_table(schema.about.name)
+        declared = self._database.declared(connection)
+        if declared > schema.VERSION:
+            raise self._newer(declared)
         if not has_format and inspector.get_table_names():
             raise TuilabelError(
                 f"{self._database.where} is a database of something else: put the right file back, or run `tuilabel "
@@ -355,10 +358,13 @@ class LabelStore:
             )
         version: int | None = connection.scalar(sa.select(schema.about.c.version)) if has_format else None
         if version is not None and version > schema.VERSION:
-            raise TuilabelError(
-                f"{self._database.where} was written by a newer version of tuilabel (format {version}): update tuilabel"
-            )
+            raise self._newer(version)
         return version
+
+    def _newer(self, version: int) -> NewerFormat:
+        return NewerFormat(
+            f"{self._database.where} was written by a newer version of tuilabel (format {version}): update tuilabel"
+        )
 
     @contextmanager
     def _begin(self, doing: str, begin: Begin) -> Iterator[sa.Connection]:
