@@ -32,10 +32,14 @@ PROPORTIONS = st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n),
 
 
 @dataclass
+class Timed:
+    at: datetime
+
+
+@dataclass
 class Answer:
     class_name: str | None
     predicted: str | None
-    at: datetime = START
     trained_on: int | None = 20
 
 
@@ -99,13 +103,13 @@ def test_an_audit_item_weighs_as_the_square_of_its_models_labels() -> None:
 
 
 def test_the_audit_uses_the_most_recent_items() -> None:
-    old = [Answer("a", "b", START + timedelta(seconds=k)) for k in range(100)]
-    new = [Answer("a", "a", START + timedelta(hours=1, seconds=k), trained_on=1000) for k in range(50)]
-    estimate = audit_estimate(new + old)
+    old = [Answer("a", "b") for _ in range(100)]
+    new = [Answer("a", "a", trained_on=1000) for _ in range(50)]
+    estimate = audit_estimate(old + new)
     assert estimate is not None
     assert estimate.value > 0.999
     assert estimate.n == 100
-    latest = audit_estimate(new + old, window=50)
+    latest = audit_estimate(old + new, window=50)
     assert latest is not None
     assert (latest.value, latest.n, latest.high) == (1, 50, 1)
 
@@ -132,8 +136,7 @@ def test_the_audit_covers_the_accuracy_of_the_newest_model_while_it_grows(n_labe
     for _ in range(runs):
         right = rng.random(len(models)) < [truth(n) for n in models]
         estimate = audit_estimate(
-            Answer("a", "a" if good else "b", START + timedelta(seconds=k), model)
-            for k, (good, model) in enumerate(zip(right, models, strict=True))
+            Answer("a", "a" if good else "b", model) for k, (good, model) in enumerate(zip(right, models, strict=True))
         )
         assert estimate is not None
         covered += estimate.low <= truth(n_labels) <= estimate.high
@@ -211,5 +214,5 @@ def test_pauses_do_not_count_as_work() -> None:
     times = [START]
     for gap in gaps:
         times.append(times[-1] + timedelta(seconds=gap))
-    assert labels_per_minute([Answer("a", None, at) for at in times]) == pytest.approx(30)
-    assert labels_per_minute([Answer("a", None)] * 2) is None
+    assert labels_per_minute([Timed(at) for at in times]) == pytest.approx(30)
+    assert labels_per_minute([Timed(START)] * 2) is None

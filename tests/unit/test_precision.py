@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
-from tests.helpers.events import item_event
-from tuilabel.estimate import MeasuredPrecision, expected_precision, measured_precision
+from tests.helpers.events import START, item_event
+from tuilabel.estimate import MeasuredPrecision, audit_estimate, expected_precision, measured_precision
 from tuilabel.labels import Event
 
 
@@ -31,6 +34,16 @@ def test_precision_counts_audit_items_as_sure_as_these() -> None:
     assert measured_precision(events, "bird") == MeasuredPrecision(0, 0, 0)
     many = [audited(k, "cat", "dog", 0.9) for k in range(200)]
     assert measured_precision(many, "cat").n == 100, "only the latest count"
+
+
+def test_the_latest_audit_items_are_the_last_ones_whatever_the_clocks_say() -> None:
+    """A colleague's clock may be an hour fast, or one's own be set back."""
+    early = [replace(audited(k, "cat", "dog", 0.9), at=START + timedelta(hours=1)) for k in range(100)]
+    late = [audited(100 + k, "cat", "cat", 0.9) for k in range(100)]
+    assert measured_precision([*early, *late], "cat").right == 100
+    estimate = audit_estimate([*early, *late])
+    assert estimate is not None
+    assert estimate.value == 1
 
 
 NOTHING = MeasuredPrecision(0, 0, 0.0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 import numpy as np
@@ -29,10 +28,6 @@ class AuditAnswer(Protocol):
     @property
     def trained_on(self) -> int | None:
         """Number of labels that the model was trained on; None without a model."""
-
-    @property
-    def at(self) -> datetime:
-        """When it was answered."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,8 @@ def audit_estimate(answers: Iterable[AuditAnswer], window: int = AUDIT_WINDOW) -
 
     Parameters
     ----------
-    answers : in any order; skips, and items without a prediction, are ignored.
+    answers : in the order in which they were given, not that of clocks; skips, and items without a prediction, are
+        ignored.
     window : how many of the latest count.
 
     Returns
@@ -77,7 +73,7 @@ def audit_estimate(answers: Iterable[AuditAnswer], window: int = AUDIT_WINDOW) -
     the truth.
     """
     counted = [answer for answer in answers if answer.class_name is not None and answer.predicted is not None]
-    counted = sorted(counted, key=lambda answer: answer.at)[max(0, len(counted) - window) :]
+    counted = counted[max(0, len(counted) - window) :]
     if not counted:
         return None
     labels = np.array([max(1, answer.trained_on or 0) for answer in counted], dtype=np.float64)

@@ -39,13 +39,14 @@ def measured_precision(
 
     Parameters
     ----------
-    answers : audit items; the latest 100 count. Skips, and items without a prediction, are ignored.
+    answers : audit items, in the order in which they were answered; the latest 100 count. Skips, and items without a
+        prediction, are ignored.
     class_name : None for predictions of any class.
     """
     counted = [answer for answer in answers if answer.class_name is not None and answer.predicted is not None]
     sure = [
         (answer.class_name == answer.predicted, answer.confidence or 0.0)
-        for answer in sorted(counted, key=lambda answer: answer.at)[-AUDIT_WINDOW:]
+        for answer in counted[-AUDIT_WINDOW:]
         if class_name in (None, answer.predicted) and (answer.confidence or 0.0) >= min_confidence
     ]
     return MeasuredPrecision(sum(right for right, _ in sure), len(sure), sum(confidence for _, confidence in sure))

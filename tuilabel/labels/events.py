@@ -140,8 +140,10 @@ def note_text(text: str) -> str:
 
 
 def standing_answers(events: Iterable[Event]) -> list[Event]:
-    """The answers that were not undone, item by item, in order; several for an item that was answered again."""
-    return [event for of_item in _standing(events)[0].values() for event in of_item]
+    """The answers that were not undone, in order; several for an item that was answered again."""
+    events = list(events)
+    standing = {event.key for of_item in _standing(events)[0].values() for event in of_item}
+    return [event for event in events if event.key in standing]
 
 
 def _standing(events: Iterable[Event]) -> tuple[dict[str, list[Event]], dict[str, Event]]:

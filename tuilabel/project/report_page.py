@@ -143,7 +143,9 @@ def _doubtful_labels(opened: ProjectModel, on_progress: OnProgress) -> list[Revi
         opened.learner, request.labelled, FOLDS, partial(on_progress, "looking for wrong labels")
     )
     session, predictions = opened.session, OutOfFoldPredictions(0, request.indices[rows], probabilities)
-    items = review_items(session.standing, session.flags, session.live_events, opened.classes, predictions)
+    items = review_items(
+        session.standing, session.flags, session.live_events, opened.classes, predictions, session.number
+    )
     return [item for item in items if item.reason == "likely wrong"]
 
 

@@ -48,7 +48,7 @@ def team_figures(answers: Sequence[Event]) -> TeamFigures:
 
     Parameters
     ----------
-    answers : every answer that was not undone, with current class names; those to one item in the order of the store.
+    answers : every answer that was not undone, in the order of the store, with current class names.
     """
     by_annotator: dict[str, list[Event]] = {}
     labels: dict[str, dict[str, Event]] = {}
@@ -71,18 +71,19 @@ def team_figures(answers: Sequence[Event]) -> TeamFigures:
 def _figures(
     name: str, events: Sequence[Event], labels: dict[str, dict[str, Event]], decided: dict[str, Event]
 ) -> AnnotatorFigures:
-    in_time = sorted(events, key=lambda event: event.at)
     checked = [
-        (label.at, label.class_name == decided[item].class_name)
-        for item, label in ((item, mine[name]) for item, mine in labels.items() if name in mine)
-        if item in decided and decided[item].annotator != name
+        event.class_name == decided[event.item].class_name
+        for event in events
+        if labels.get(event.item, {}).get(name) is event
+        and event.item in decided
+        and decided[event.item].annotator != name
     ]
-    latest = [is_right for _, is_right in sorted(checked)[-CHECKED_WINDOW:]]
+    latest = checked[-CHECKED_WINDOW:]
     return AnnotatorFigures(
         name,
         len({event.item for event in events if event.kind == "label"}),
-        labels_per_minute(in_time[-PACE_WINDOW:]),
-        in_time[-1].at,
+        labels_per_minute(events[-PACE_WINDOW:]),
+        events[-1].at,
         sum(latest),
         len(latest),
     )

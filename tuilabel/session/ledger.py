@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +37,6 @@ class Ledger:
     ----------
     standing : each item's standing answer, by pool index, with current class names.
     flags : the flag of each flagged item, by pool index, with current class names.
-    audits : the standing answers to audit items, by pool index.
     kinds : number of standing answers by kind.
     class_counts : number of labels by class position.
     """
@@ -53,7 +52,7 @@ class Ledger:
     def _clear(self, n_items: int) -> None:
         self.standing: dict[int, Event] = {}
         self.flags: dict[int, Event] = {}
-        self.audits: dict[int, Event] = {}
+        self._audits: dict[int, Event] = {}
         self.kinds: Counter[str] = Counter()
         self.class_counts: Counter[int] = Counter()
         self._label = np.full(n_items, -1, dtype=np.int64)
@@ -99,7 +98,7 @@ class Ledger:
         old = self.standing.pop(pool_idx, None)
         if old is not None:
             self.kinds[old.kind] -= 1
-            self.audits.pop(pool_idx, None)
+            self._audits.pop(pool_idx, None)
             if self._label[pool_idx] >= 0:
                 self.class_counts[int(self._label[pool_idx])] -= 1
             self._label[pool_idx], self._set_aside[pool_idx], self._audit[pool_idx] = -1, False, False
@@ -115,7 +114,7 @@ class Ledger:
         self.kinds[event.kind] += 1
         self._audit[pool_idx] = event.audit
         if event.audit:
-            self.audits[pool_idx] = event
+            self._audits[pool_idx] = event
         class_pos = self._book.position(answer.class_id) if event.kind == "label" else None
         if class_pos is None:
             self._set_aside[pool_idx] = True
@@ -132,6 +131,14 @@ class Ledger:
     def with_current_names(self, answer: StandingAnswer) -> Event:
         """The answer's event with current class names."""
         return with_names(answer.event, self._book, answer.class_id, answer.predicted_id)
+
+    @property
+    def audits(self) -> list[Event]:
+        """The standing answers to audit items, in the order in which they came."""
+        return self._in_order(self._audits.values())
+
+    def _in_order(self, events: Iterable[Event]) -> list[Event]:
+        return sorted(events, key=lambda event: self._numbers[event.key])
 
     def number(self, key: str) -> int:
         """The number of an answer or a flag in the order in which they came, whatever the clocks said."""
@@ -157,8 +164,10 @@ class Ledger:
         raise KeyError(key)
 
     def live_events(self) -> list[Event]:
-        """Every answer that was not undone, of every annotator, item by item, with current class names."""
-        return [self.with_current_names(answer) for pool_idx in self._stacks for answer in self.answers(pool_idx)]
+        """Every answer that was not undone, of every annotator, in the order in which they came, with current names."""
+        return self._in_order(
+            self.with_current_names(answer) for pool_idx in self._stacks for answer in self.answers(pool_idx)
+        )
 
     def stands(self, pool_idx: int, key: str) -> bool:
         """Whether `key` is an item's standing answer, or what was last said about its flag."""

@@ -116,7 +116,7 @@ def log_statistics(
     labels = [event for event in standing if event.kind == "label"]
     by_class = Counter(event.class_name for event in labels)
     counts = tuple(by_class[name] for name in names)
-    audits = [event for event in standing if event.audit]
+    audits = [event for event in named if event.audit and answers.get(event.item) == event]
     models = ModelStatistics(names, step=1, test_size=test_size)
     models.restore(rounds, audits)
     audit = audit_estimate(audits)

@@ -48,6 +48,9 @@ class AnsweredSession(Protocol):
     def live_events(self) -> list[Event]:
         """Every answer that was not undone."""
 
+    def number(self, key: str) -> int:
+        """The place of an answer or a flag in the order in which they came."""
+
     def labels(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Pool indices and class positions of the labelled items."""
 
@@ -129,7 +132,9 @@ class ModelQueries:
         if self.out_of_fold is None:
             return None
         session = self._session
-        return review_items(session.standing, session.flags, session.live_events, session.classes, self.out_of_fold)
+        return review_items(
+            session.standing, session.flags, session.live_events, session.classes, self.out_of_fold, session.number
+        )
 
     def examples(self, most: int) -> list[list[Example]]:
         """The clearest labelled examples of each class, at most `most` of each; see `clearest_examples`."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 import numpy as np
@@ -78,6 +77,7 @@ def review_items(
     live_events: Sequence[Event],
     classes: Sequence[str],
     out_of_fold: OutOfFoldPredictions | None,
+    number: Callable[[str], int],
 ) -> list[ReviewItem]:
     """What to review: likely wrong labels, the worst first; then flags, disagreements and audit mistakes.
 
@@ -88,9 +88,10 @@ def review_items(
     ----------
     standing : the standing answers, by pool index.
     flags : the flag of each flagged item, by pool index.
-    live_events : every answer that was not undone, of every annotator.
+    live_events : every answer that was not undone, of every annotator, in the order of the store.
     classes : class names; answers with other names are ignored.
     out_of_fold : probabilities of labelled items; labels that have changed since are evaluated as they are now.
+    number : the place of an answer or a flag in the order of the store, by its key.
     """
     class_pos = {name: position for position, name in enumerate(classes)}
     undone = {event.undoes for event in live_events if event.kind == "undo"}
@@ -102,7 +103,7 @@ def review_items(
     judged = None if out_of_fold is None else agreement(standing, classes, out_of_fold)
     candidates = [
         *([] if judged is None or judged.too_weak else _likely_wrong(standing, class_pos, out_of_fold)),
-        *_flagged(standing, flags, answers, class_pos),
+        *_flagged(standing, flags, answers, class_pos, number),
         *_disagreements(to_review, answers, class_pos),
         *_audit_mistakes(to_review, class_pos),
     ]
@@ -152,16 +153,14 @@ def _flagged(
     flags: Mapping[int, Event],
     answers: Sequence[Event],
     class_pos: Mapping[str, int],
+    number: Callable[[str], int],
 ) -> list[ReviewItem]:
     """Flagged items that were not answered in review since they were flagged."""
-    reviewed: dict[str, datetime] = {}
-    for event in answers:
-        if event.origin == "review" and event.kind != "flag":
-            reviewed[event.item] = max(event.at, reviewed.get(event.item, event.at))
+    reviewed = {event.item: number(event.key) for event in answers if event.origin == "review" and event.kind != "flag"}
     return [
         ReviewItem(index, flag.item, "flagged", class_pos.get(standing[index].class_name or ""), None, None, 1.0)
         for index, flag in flags.items()
-        if flag.item not in reviewed or reviewed[flag.item] < flag.at
+        if flag.item not in reviewed or reviewed[flag.item] < number(flag.key)
     ]
 
 

@@ -128,7 +128,7 @@ class LabellingSession(SessionView):
         has_test = pool.test is not None and set(pool.classes) <= set(self.classes)
         test_size = len(pool.test.images) if pool.test is not None and has_test else None
         self._models = ModelStatistics(self.classes, batch_size, test_size, target)
-        self._models.restore(rounds, self._ledger.audits.values())
+        self._models.restore(rounds, self._ledger.audits)
         self._trainer = TrainerClient(trainer, self._ledger, batch_size, cross_validate, self._models)
         self.model_queries = ModelQueries(self, trainer)
         self._scheduler = BatchScheduler(

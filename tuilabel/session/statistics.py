@@ -56,7 +56,7 @@ def session_statistics(
     result, pool_size = trainer.result, len(ledger)
     counts = tuple(ledger.class_counts[class_pos] for class_pos in range(n_classes))
     per_minute = labels_per_minute(steps.latest(PACE_WINDOW))
-    audit = audit_estimate(list(ledger.audits.values()))
+    audit = audit_estimate(ledger.audits)
     test = None if result is None else result.test
     accuracy = MeasuredAccuracy.on_audit(audit) if test is None else MeasuredAccuracy.on_test(test.accuracy, test.n)
     histogram = None if result is None else result.uncertainty_histogram

@@ -156,7 +156,7 @@ class TrainerClient:
             fit_seconds=result.fit_seconds,
             query_seconds=result.query_seconds,
         )
-        self.models.add_result(result, self._ledger.audits.values())
+        self.models.add_result(result, self._ledger.audits)
         trained_on = self._trained_on[result.serial]
         self._trained_on = {serial: x for serial, x in self._trained_on.items() if serial > result.serial}
         if result.out_of_fold is not None:

@@ -159,7 +159,7 @@ class SessionView:
 
     def measured_precision(self, class_pos: int, min_confidence: float = 0.0) -> MeasuredPrecision:
         """How many audit items that were predicted to be of a class, at least as surely, were of it."""
-        return measured_precision(self._ledger.audits.values(), self.classes[class_pos], min_confidence)
+        return measured_precision(self._ledger.audits, self.classes[class_pos], min_confidence)
 
     def expected_precision(self, class_pos: int, confidences: Sequence[float]) -> float:
         """How many items that a model predicts to be of a class are expected to be of it, as a share.
@@ -168,7 +168,7 @@ class SessionView:
         ----------
         confidences : of the class, one for each item, in 0…1; at least one.
         """
-        of_all = measured_precision(self._ledger.audits.values())
+        of_all = measured_precision(self._ledger.audits)
         return expected_precision(confidences, self.measured_precision(class_pos), of_all)
 
     @property
@@ -200,6 +200,10 @@ class SessionView:
         """Whether an item's standing answer, flag and note meet a filter."""
         note = self.note_on(pool_idx) or ""
         return where.matches(Subject(self.answer_at(pool_idx), self.flag_on(pool_idx), note))
+
+    def number(self, key: str) -> int:
+        """The place of an answer or a flag that was not undone in the order in which they came, by its key."""
+        return self._ledger.number(key)
 
     def team_figures(self) -> TeamFigures:
         """What each annotator did, and how far they agree; it goes through all answers."""
