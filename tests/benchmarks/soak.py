@@ -40,7 +40,7 @@ from tuilabel.labels.store import Cursor
 PER_SAMPLE = int(os.environ.get("PER", 1000))  # labels of the project
 WARM_UP = 0.2  # of the labels, before which nothing counts: caches fill
 FLAT = 0.1  # of its value: what may be added by the labels after that
-PATIENCE = 5.0  # seconds for a key to be stored
+PATIENCE = 120.0  # seconds for a key to be answered and stored, on a machine with much else to do
 MEGABYTE = 1 << 20
 
 
@@ -133,7 +133,7 @@ class Annotator:
     def _type(self, key: str) -> float:
         """Seconds until the first byte of the answer."""
         begin = time.monotonic()
-        latency = self._terminal.burst(key, 0.03)[0][0]
+        latency = self._terminal.burst(key, 0.03, PATIENCE)[0][0]
         while (left := begin + self._dice.uniform(0.5, 1.5) * self._pace - time.monotonic()) > 0:
             if self._terminal.read(left) == 0:
                 break

@@ -141,16 +141,16 @@ class Terminal:
         while self._due and self._due[0][0] <= time.perf_counter():
             os.write(self._fd, self._due.pop(0)[1])
 
-    def burst(self, keys: str, quiet: float) -> list[tuple[float, int]]:
+    def burst(self, keys: str, quiet: float, patience: float = 5.0) -> list[tuple[float, int]]:
         """Type `keys` and read the output until there is none for `quiet` seconds; only then update the screen.
 
-        Returns, for each piece of output, the seconds until it came and its number of bytes.
+        Nothing is expected after `patience` seconds without any output. Returns, for each piece of output, the seconds until it came and its number of bytes.
         """
         begin = time.perf_counter()
         pieces: list[bytes] = []
         times: list[float] = []
         self.type(keys)
-        while select.select([self._fd], [], [], quiet if times else 5.0)[0]:
+        while select.select([self._fd], [], [], quiet if times else patience)[0]:
             pieces.append(os.read(self._fd, 1 << 16))
             times.append(time.perf_counter() - begin)
         data = b"".join(pieces)
