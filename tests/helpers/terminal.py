@@ -144,7 +144,9 @@ class Terminal:
     def burst(self, keys: str, quiet: float, patience: float = 5.0) -> list[tuple[float, int]]:
         """Type `keys` and read the output until there is none for `quiet` seconds; only then update the screen.
 
-        Nothing is expected after `patience` seconds without any output. Returns, for each piece of output, the seconds until it came and its number of bytes.
+        Nothing is expected after `patience` seconds without any output.
+
+        Returns, for each piece of output, the seconds until it came and its number of bytes.
         """
         begin = time.perf_counter()
         pieces: list[bytes] = []

@@ -238,6 +238,7 @@ def test_without_a_trainer_labels_go_on_with_random_batches(toy: Toy) -> None:
         batch = session.batch
         assert batch is not None
         assert (batch.round, batch.strategy, len(batch.items)) == (number, "random", 10)
+        assert session.statistics().strategy == "random", "the panel says what the line above the images says"
         assert not seen.intersection(item.index for item in batch.items)
         assert not any(item.audit or item.hidden or item.predicted is not None for item in batch.items)
         seen.update(item.index for item in batch.items)
@@ -273,6 +274,7 @@ def test_a_restarted_trainer_picks_again(toy: Toy) -> None:
     answer_all(session, toy, 1)
     session.restart_trainer()
     assert (session.trainer_failure, session.trainer_state.doing) == (None, "starting")
+    assert session.statistics().strategy == session.strategy
     session.handle(trainer.run(trainer.requests[-1]))
     answer_all(session, toy, 1)
     assert session.batch is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -15,19 +15,11 @@ from tuilabel.errors import UsageError
 from tuilabel.labels import ClassBook, Drawn, DrawRequest, Round, Writer
 from tuilabel.learner.trainer.messages import Message, RoundResult, TrainRequest
 from tuilabel.session.batches import Batches
+from tuilabel.session.candidates import CandidateFinder
 from tuilabel.session.drawing import Drawer, LoneDrawer
 from tuilabel.session.ledger import Ledger
 from tuilabel.session.overlap import Overlap
-from tuilabel.session.rounds import (
-    AUDIT_SHARE,
-    Asked,
-    Candidates,
-    query_items,
-    random_batch,
-    round_from_batch,
-    with_predictions,
-)
-from tuilabel.session.state import QueryItem
+from tuilabel.session.rounds import AUDIT_SHARE, Asked, Candidates, round_from_batch, with_predictions
 from tuilabel.session.trainer_client import TrainerClient
 
 REFRESH_FACTOR = 2  # predictions on the screen change only for a model trained on twice as many labels
@@ -82,15 +74,13 @@ class BatchScheduler:
         drawer: Drawer | None,
         overlap: Overlap,
     ) -> None:
-        self._overlap = overlap
+        self._finder = CandidateFinder(
+            pool, ledger, batches, overlap, annotator=asked.annotator, audit_share=plan.audit_share, seed=plan.seed
+        )
         self._asked = asked
         self._drawer = drawer or LoneDrawer(writer, lambda: batches.next_number, self.on_drawn)
         self._drawing: Candidates | None = None
         """What the batch that is being drawn is made of."""
-        self._shared: list[bool] = []
-        """Which items several people are asked, by pool index."""
-        self.leased: set[int] = set()
-        """Pool indices of items that other sessions are asked."""
         self.colleagues = 0
         """How many other sessions there are."""
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
@@ -100,9 +90,14 @@ class BatchScheduler:
         """Pool indices of items whose files no longer exist."""
 
     @property
+    def leased(self) -> set[int]:
+        """Pool indices of items that other sessions are asked."""
+        return self._finder.leased
+
+    @property
     def finished(self) -> bool:
         """Whether every item of the pool has been answered, or as many as the budget allows."""
-        return len(self._ledger.standing) >= self._budget and not self._repeats()
+        return len(self._ledger.standing) >= self._budget and not self._finder.repeats()
 
     @property
     def is_last_batch(self) -> bool:
@@ -234,7 +229,7 @@ class BatchScheduler:
     def _next_size(self) -> int:
         """Items of the next batch; the last may be smaller."""
         ahead = len(self._batches.open_unanswered()) if self._drawer.ahead else 0
-        left = self._budget - len(self._ledger.standing) - ahead + len(self._repeats())
+        left = self._budget - len(self._ledger.standing) - ahead + len(self._finder.repeats())
         return min(self._plan.size_after(len(self._batches)), left)
 
     def _make_batch(self, is_fresh: bool) -> None:
@@ -264,54 +259,12 @@ class BatchScheduler:
         """
         if not self._trainer.has_stopped or self._batches.current or self.finished or self._plan.retrain == "batch":
             return
-        queried = [item.index for item in self._batches.open_items()]
-        taken = [*queried, *self._ledger.standing, *self.leased]
-        left = np.setdiff1d(np.arange(len(self._ledger)), np.concatenate([self.gone, np.array(taken, dtype=np.int64)]))
-        if len(left):
-            drawn = random_batch(self._pool, left, self._batches.next_number, 2 * self._next_size, self._plan.seed)
-            self._draw(replace(self._candidates_of((), drawn.items, drawn.strategy, None), share=0.0))
+        candidates = self._finder.at_random(self._next_size, self.gone)
+        if candidates is not None:
+            self._draw(candidates)
 
     def _candidates(self, result: RoundResult) -> Candidates:
-        """What the next batch may be made of, in order, from a result."""
-        queried = (item.index for item in self._batches.open_items())
-        taken, trained_on = {*self._ledger.standing, *self.leased, *queried}, result.n_labels or None
-        audits = query_items(result.audit, self._pool, taken, audit=True, trained_on=trained_on)
-        picked = query_items(result.picks, self._pool, taken, audit=False, trained_on=trained_on)
-        return self._candidates_of(audits, picked, result.strategy, trained_on)
-
-    def _candidates_of(
-        self, audits: Sequence[QueryItem], picked: Sequence[QueryItem], strategy: str, trained_on: int | None
-    ) -> Candidates:
-        known = frozenset(self._pool.ids[pool_idx].decode() for pool_idx in self.leased)
-        share, seed = self._plan.audit_share, self._plan.seed
-        repeats = self._repeats()
-        audits, picked = ([self._marked(item) for item in items] for items in (audits, picked))
-        places = {item.id: self._overlap.people for item in (*audits, *picked) if item.overlap}
-        places |= {i.id: self._overlap.people - len(self._ledger.answered_by(i.index)) for i in repeats}
-        return Candidates(
-            tuple(audits), tuple(picked), self._next_size, strategy, trained_on, share, seed, known, repeats, places
-        )
-
-    def _marked(self, item: QueryItem) -> QueryItem:
-        return replace(item, overlap=True) if self._overlap.people_for(item.id) > 1 else item
-
-    def _repeats(self) -> tuple[QueryItem, ...]:
-        """The items of the overlap that others have answered, that more people are asked, and not this one yet."""
-        if not self._overlap.is_on:
-            return ()
-        if len(self._shared) < len(self._pool.ids):
-            new = (self._pool.ids[pool_idx].decode() for pool_idx in range(len(self._shared), len(self._pool.ids)))
-            self._shared += [self._overlap.people_for(item) > 1 for item in new]
-        waiting = {item.index for item in self._batches.open_items()} | self.leased
-        return tuple(
-            QueryItem(pool_idx, event.item, overlap=True)
-            for pool_idx, event in self._ledger.standing.items()
-            if self._shared[pool_idx] and pool_idx not in waiting and self._is_due(pool_idx)
-        )
-
-    def _is_due(self, pool_idx: int) -> bool:
-        answered = self._ledger.answered_by(pool_idx)
-        return 0 < len(answered) < self._overlap.people and self._asked.annotator not in answered
+        return self._finder.from_result(result, self._next_size)
 
     def _draw(self, candidates: Candidates) -> None:
         """Draw a batch from candidates, unless one is being drawn."""
@@ -331,7 +284,7 @@ class BatchScheduler:
         """Ask what was drawn; if all candidates were taken by others, ask the trainer for more."""
         candidates, self._drawing = self._drawing, None
         indices = self._pool.indices_of(list(drawn.taken)).tolist()
-        self.leased |= {pool_idx for pool_idx in indices if pool_idx >= 0}
+        self._finder.leased |= {pool_idx for pool_idx in indices if pool_idx >= 0}
         if candidates is None:
             return
         if drawn.row is None:
@@ -355,7 +308,7 @@ class BatchScheduler:
         lost : those of them that this session was asked before it was away for long; they leave its batch.
         """
         is_more = bool(self.leased - set(leased))
-        self.colleagues, self.leased = colleagues, set(leased)
+        self.colleagues, self._finder.leased = colleagues, set(leased)
         if lost:
             self._batches.drop(lost)
             self._batches.update_open()

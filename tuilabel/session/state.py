@@ -125,6 +125,7 @@ class Statistics:
     """Answers per minute of work."""
     round: int
     strategy: str
+    """What picks batches: the session's strategy, or chance when the trainer has stopped."""
     trainer: TrainerState
     model: ModelStatus
     test_accuracy: float | None

@@ -234,7 +234,7 @@ class SessionView:
             self._models,
             self._trainer,
             model=self.model_status,
-            strategy=self.strategy,
+            strategy=self.batch.strategy if self._trainer.has_stopped and self.batch else self.strategy,
             round_number=self.batch.round if self.batch else len(self._batches),
             n_classes=len(self.classes),
             target=self._target,
