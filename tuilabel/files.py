@@ -17,6 +17,7 @@ import platformdirs
 from tuilabel.errors import TuilabelError
 
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "beegfs", "gpfs", "fuse.sshfs"}
+_WITHOUT_FOLDER_TIMES = {"vfat", "msdos", "exfat", "fuse", "9p", "vboxsf", "prl_fs", "drvfs"}
 
 
 def cache_dir() -> Path:
@@ -172,10 +173,24 @@ def share(path: Path) -> None:
 
 def is_on_network(path: Path) -> bool:
     """Whether `path` is on a network file system, according to the mount table if there is one."""
+    return _file_system(path) in _NETWORK
+
+
+def keeps_folder_times(folder: Path) -> bool:
+    """Whether the file system of `folder` gives it a new time when a file is added to it, removed or renamed.
+
+    On FAT that depends on the system that writes, and object stores that are mounted invent the times of folders.
+    """
+    kind = _file_system(folder / "file")
+    return kind not in _WITHOUT_FOLDER_TIMES and not kind.startswith("fuse.")
+
+
+def _file_system(path: Path) -> str:
+    """The kind of file system that `path` is on; empty where there is no mount table."""
     try:
         mounts = [line.split() for line in Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()]
     except OSError:
-        return False
+        return ""
     folder = str(path.parent.resolve()) + "/"
     containing = [(len(m[1]), m[2]) for m in mounts if len(m) > 2 and folder.startswith(m[1].rstrip("/") + "/")]
-    return max(containing, default=(0, ""))[1] in _NETWORK
+    return max(containing, default=(0, ""))[1]

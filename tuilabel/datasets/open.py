@@ -47,6 +47,8 @@ def open_pool(
     reading : how much of your own images is read now: "all" of them; the "first" few hundred, enough to begin with;
         "listed": none, but the files are listed to see which are gone; or "none", without accessing the source. The
         last two use what was read before, even if the images have moved since, and fall back to "all" if nothing was.
+        Unless all are read, folders of a large library that have not changed are not listed again: a file that was
+        overwritten in place is found by the pool's `read_rest`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def open_pool(
     with library.exclusive(wait=reading == "all" or library.shape is None) as acquired:
         if acquired:
             library.start_over_if_cut_short()
-            library.update_listing(on_progress)
+            library.update_listing(on_progress, trust_folders=reading != "all")
             if reading == "first":
                 _read_first(library, on_progress)
             else:
@@ -91,7 +93,7 @@ def _already_read(ref: DatasetRef, *, list_files: bool) -> LibraryPool | None:
         with library.exclusive(wait=False) as acquired:
             if acquired:
                 try:
-                    library.update_listing()
+                    library.update_listing(trust_folders=True)
                 except TuilabelError as error:
                     log.info("%s: using the files that were there before", error)
     return LibraryPool(library)

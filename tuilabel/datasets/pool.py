@@ -340,6 +340,11 @@ class ImagePool:
         return True
 
     @property
+    def is_checked(self) -> bool:
+        """Whether every file was looked at when the files were listed; else `read_rest` does."""
+        return True
+
+    @property
     def n_read(self) -> int:
         """Items that have been read, with those that `refresh` would add."""
         return len(self)

@@ -10,13 +10,11 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from threading import RLock
 
-from tuilabel.datasets.sources import Entry
-from tuilabel.errors import printable
+from tuilabel.datasets.library.listing import SCHEMA, decoded, encoded, known_folder, update
+from tuilabel.datasets.sources import Entry, Folder
 from tuilabel.files import is_on_network
 
 _SCHEMA = """
@@ -34,23 +32,6 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE UNIQUE INDEX IF NOT EXISTS by_id ON items (test, id);
 CREATE TABLE IF NOT EXISTS copies (test INT, place INT, data BLOB, PRIMARY KEY (test, place));
 CREATE TABLE IF NOT EXISTS skipped (name BLOB, reason TEXT);
-CREATE TEMP TABLE listed (name BLOB PRIMARY KEY, size INT, stamp TEXT, label TEXT, test INT, rank INT) WITHOUT ROWID;
-"""
-_NEW = "INSERT OR REPLACE INTO files (name, size, stamp, label, test, rank, listing) VALUES (?, ?, ?, ?, ?, ?, 1)"
-_SAME = """
-UPDATE files SET listing = ? FROM listed WHERE files.name = listed.name AND files.size = listed.size
-AND files.stamp = listed.stamp AND files.test = listed.test AND files.label IS listed.label
-"""  # most files have not changed: one column is written, and no index
-_LIST = """
-INSERT INTO files (name, size, stamp, label, test, rank, listing)
-SELECT name, size, stamp, label, test, rank, ?1 FROM listed
-WHERE NOT EXISTS (SELECT 1 FROM files WHERE files.name = listed.name AND files.listing = ?1)
-ON CONFLICT (name) DO UPDATE SET
-    place = CASE WHEN size = excluded.size AND stamp = excluded.stamp AND test = excluded.test THEN place END,
-    problem = CASE WHEN size = excluded.size AND stamp = excluded.stamp THEN problem END,
-    tries = CASE WHEN size = excluded.size AND stamp = excluded.stamp THEN tries ELSE 0 END,
-    size = excluded.size, stamp = excluded.stamp, label = excluded.label, test = excluded.test,
-    listing = excluded.listing
 """
 _MOVED = """
 SELECT items.place, files.label FROM items
@@ -111,7 +92,7 @@ class LibraryIndex:
         self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
         self._connection.execute(f"PRAGMA journal_mode={'DELETE' if is_on_network(path) else 'WAL'}")
         self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: after a power failure files are read again
-        self._connection.executescript(_SCHEMA)
+        self._connection.executescript(_SCHEMA + SCHEMA)
 
     def close(self) -> None:
         """Close the file."""
@@ -146,44 +127,30 @@ class LibraryIndex:
 
     @property
     def listing(self) -> int:
-        """Number of the last listing; 0 before the first."""
+        """The number that every file has which was there when the source was listed last; 0 before that."""
         number = self.value("listing")
         return number if isinstance(number, int) else 0
 
     # -- files ----------------------------------------------------------------------------------------------------
 
-    def update_listing(self, entries: Iterable[Entry], *, shuffled: bool) -> Iterator[int]:
+    def update_listing(self, found: Iterable[Entry | Folder], *, shuffled: bool) -> Iterator[int]:
         """Replace the list of files by the current one, atomically.
 
-        A file that is new or has changed becomes unread. Yields the number of files so far.
+        A file that is new or has changed becomes unread. Yields the number of files so far, at last that of all.
 
         Parameters
         ----------
+        found : the files; those of a folder may be followed by the folder, and one alone is as `known_folder` says.
         shuffled : whether files may be read in any order: it is then pseudo-random, so that the files read so far are
             always a representative sample of all.
         """
-        number, done = self.listing + 1, 0
         with self._writing() as connection:
-            remaining = iter(entries)
-            while chunk := list(islice(remaining, _ROWS)):
-                rows = []
-                for entry in chunk:
-                    name = encoded(entry.name)
-                    rank = int.from_bytes(blake2b(name, digest_size=6).digest()) if shuffled else done
-                    done += 1
-                    label = printable(entry.label) if entry.label else None  # it is shown on the screen as a class
-                    rows.append((name, entry.size, entry.stamp, label, int(entry.test), rank))
-                rows.sort(key=lambda row: row[0])  # neighbours in the table's B-tree
-                if number == 1:
-                    connection.executemany(_NEW, rows)
-                else:
-                    connection.executemany("INSERT OR REPLACE INTO listed VALUES (?, ?, ?, ?, ?, ?)", rows)
-                    connection.execute(_SAME, (number,))
-                    connection.execute(_LIST, (number,))
-                    connection.execute("DELETE FROM listed")
-                yield done
-            connection.execute("INSERT OR REPLACE INTO about VALUES ('listing', ?)", (number,))
-            connection.execute("INSERT OR REPLACE INTO about VALUES ('files', ?)", (done,))
+            yield from update(connection, found, number=max(self.listing, 1), shuffled=shuffled)
+
+    def known_folder(self, prefix: str) -> Folder | None:
+        """A folder of the source as it was listed last; None if it was not."""
+        with self._lock:
+            return known_folder(self._connection, prefix)
 
     def store_skipped(self, skipped: Iterable[tuple[str, str]]) -> None:
         """Store what the last listing skipped, with the reasons."""
@@ -301,6 +268,10 @@ class LibraryIndex:
         rows = self._rows("SELECT place FROM items WHERE test = ? AND id = ?", int(test), item)
         return _number(rows) if rows else None
 
+    def id_at(self, position: int, *, test: bool) -> str:
+        """The id of the item at `position`."""
+        return str(self._rows("SELECT id FROM items WHERE test = ? AND place = ?", int(test), position)[0][0])
+
     def size_at(self, position: int, *, test: bool = False) -> tuple[int, int]:
         """(width, height) of the image at `position` in its file."""
         (width, height) = self._rows(
@@ -336,17 +307,6 @@ class LibraryIndex:
             connection.executemany("UPDATE files SET place = ?, tries = 0 WHERE name = ?", positions)
             reasons = [(problem.reason, encoded(problem.name)) for problem in problems]
             connection.executemany("UPDATE files SET problem = ?, tries = 0 WHERE name = ?", reasons)
-
-
-def encoded(name: str) -> bytes:
-    """A file name as it is stored; it may not be valid UTF-8."""
-    return name.encode("utf-8", "surrogatepass")
-
-
-def decoded(name: object) -> str:
-    """The inverse of `encoded`."""
-    assert isinstance(name, bytes)
-    return name.decode("utf-8", "surrogatepass")
 
 
 def _text(value: object) -> str | None:

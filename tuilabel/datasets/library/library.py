@@ -16,7 +16,15 @@ from tuilabel.datasets.library.index import LibraryIndex, Problem
 from tuilabel.datasets.library.item_arrays import ItemArrays
 from tuilabel.datasets.library.read_files import Shape, read_files
 from tuilabel.datasets.pool import ReadProgress, no_progress
-from tuilabel.datasets.sources import Content, MissingSource, Source, SourceError, plain_title_of
+from tuilabel.datasets.sources import (
+    Content,
+    HasFolders,
+    MissingSource,
+    Source,
+    SourceError,
+    nothing_known,
+    plain_title_of,
+)
 from tuilabel.datasets.sources.passed_over import passed_over_line
 from tuilabel.datasets.sources.texts import are_captions
 from tuilabel.errors import TuilabelError
@@ -28,6 +36,7 @@ VERSION = 1
 SIDE = 64  # pixels per side of a small copy, unless all images are smaller and of the same size
 SAMPLE = 128  # files examined for the size and colour of the images
 PARTS = ("pool", "test")
+MANY = 20_000  # files: fewer are looked at each time, in less than half a second
 FOLDERS = "folders"
 """The variant in which folders are classes."""
 
@@ -93,17 +102,28 @@ class Library:
                 pass  # a network file system without locks
             yield True
 
-    def update_listing(self, on_progress: ReadProgress = no_progress) -> int:
+    def update_listing(self, on_progress: ReadProgress = no_progress, *, trust_folders: bool = False) -> int:
         """List the source: new or changed files become unread, deleted ones are gone. Returns the number of files.
+
+        Parameters
+        ----------
+        trust_folders : whether folders that have not changed need not be listed again, if the source has so many files
+            that it takes long. What was then overwritten in place is found by the next listing without this.
 
         Raises
         ------
         TuilabelError : if the source cannot be listed, or contains no images.
         """
         with self._cache_errors():
-            files = 0
-            for files in self.index.update_listing(self.source.list(), shuffled=not self.source.sequential):
+            source, trusts, files = self.source, False, 0
+            if isinstance(source, HasFolders):
+                trusts = trust_folders and self.index.n_files() >= MANY and source.keeps_times()
+                found = source.changes(self.index.known_folder if trusts else nothing_known)
+            else:
+                found = source.list()
+            for files in self.index.update_listing(found, shuffled=not source.sequential):
                 on_progress(f"listing {self.source.title}", files, 0)
+            self.index.store_values(unchecked=int(trusts))
             skipped = self.source.skipped()
             self.index.store_skipped(skipped)
             passed_over = self.source.passed_over()
@@ -174,6 +194,11 @@ class Library:
     def source_is_missing(self) -> bool:
         """Whether the source no longer exists, so that only what was read before is left."""
         return isinstance(self.source, MissingSource)
+
+    @property
+    def checked(self) -> bool:
+        """Whether every file was looked at when the source was listed last."""
+        return not self.index.value("unchecked")
 
     @property
     def complete(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets.decode import DecodeError, decode
-from tuilabel.datasets.ids import fingerprint_of
+from tuilabel.datasets.ids import file_id, fingerprint_of
 from tuilabel.datasets.item_files import ItemFiles, png
 from tuilabel.datasets.library.library import Library
 from tuilabel.datasets.pool import (
@@ -167,6 +167,11 @@ class LibraryPool(ImagePool):
         return self.library.complete
 
     @property
+    def is_checked(self) -> bool:
+        """Whether every file was looked at when the files were listed; else `read_rest` does."""
+        return self.library.checked or self.library.source_is_missing
+
+    @property
     def n_read(self) -> int:
         """Items that have been read, with those that `refresh` would add."""
         return self.library.index.n_items(test=False)
@@ -181,8 +186,10 @@ class LibraryPool(ImagePool):
     def read_rest(
         self, on_progress: ReadProgress = no_progress, should_stop: Callable[[], bool] = lambda: False
     ) -> None:
-        """Read the files that have not been read yet, until `should_stop`, and add their items."""
+        """Look at files that were not looked at, read those not read yet, until `should_stop`, and add their items."""
         with self.library.exclusive(wait=True):
+            if not self.is_checked:
+                self.library.update_listing()
             self.library.read(on_progress, enough=lambda _done: should_stop())
         self.refresh()
 
@@ -250,13 +257,15 @@ class LibraryFiles:
     def read(self, index: int) -> bytes:
         """The content of the file; a row of an array as PNG; if the file is gone, the kept copy, if there is one."""
         reason = "the file is gone"
-        names = list(self.names(index))
-        for _, content in self._library.source.read(names[:1]):
-            if isinstance(content, bytes):
-                return content
-            if not isinstance(content, SourceError):
+        for _, content in self._library.source.read(self.names(index)):
+            if isinstance(content, SourceError):
+                reason = str(content)
+            elif not isinstance(content, bytes):
                 return png(content)
-            reason = str(content)
+            elif file_id(content) == self._library.index.id_at(index, test=self._test):
+                return content
+            else:
+                reason = "the file has changed since it was listed"
         copy = self._library.index.copy_at(index, test=self._test)
         if copy is None:
             raise TuilabelError(f"{self.last_name(index)!r} cannot be read: {reason}")

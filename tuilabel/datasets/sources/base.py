@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,10 +131,10 @@ class Source(Protocol):
 class SkipLog:
     """Files that were skipped and why, up to a maximum number."""
 
-    def __init__(self) -> None:
+    def __init__(self, passed_over: Mapping[str, int] | None = None) -> None:
         self._skipped: Skipped = []
         self._more = 0
-        self.passed_over: dict[str, int] = {}
+        self.passed_over = dict(passed_over or {})
         """Number of files that are not images, by suffix."""
 
     def pass_over(self, name: str) -> None:
@@ -148,6 +148,18 @@ class SkipLog:
             self._skipped.append((name, reason))
         else:
             self._more += 1
+
+    def include(self, other: SkipLog) -> None:
+        """Add what another log has recorded."""
+        for name, reason in other._skipped:
+            self.add(name, reason)
+        self._more += other._more
+        for suffix, n in other.passed_over.items():
+            self.passed_over[suffix] = self.passed_over.get(suffix, 0) + n
+
+    def __bool__(self) -> bool:
+        """Whether something was skipped."""
+        return bool(self._skipped)
 
     def all(self) -> Skipped:
         """The recorded files; if there were too many, the last entry says how many more."""

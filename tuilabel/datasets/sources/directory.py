@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from tuilabel.datasets.sources.base import (
@@ -22,8 +22,10 @@ from tuilabel.datasets.sources.base import (
     title_of,
     too_large,
 )
+from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_folder
 from tuilabel.datasets.sources.layout import Below, Layout
 from tuilabel.errors import TuilabelError
+from tuilabel.files import keeps_folder_times
 
 
 class Directory:
@@ -52,13 +54,23 @@ class Directory:
 
     def list(self) -> Iterator[Entry]:
         """Every image below the directory, in the order of the file system."""
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """The images of each folder that has changed, followed by the folder; else `known`'s own folder alone.
+
+        A folder has changed if a file or folder in it was added, removed or renamed, not if a file was overwritten.
+        """
         layout = Layout.find(self.below) if self._labelled else None
         self._skipped = SkipLog()
-        for entry in self._walk():
-            if layout is None:
-                yield entry
-            else:
-                yield layout.classify(entry)
+        for found in self._walk(known=known, layout="" if layout is None else layout.token):
+            if isinstance(found, Folder):
+                self._skipped.include(found.log)
+            yield layout.classify(found) if isinstance(found, Entry) and layout is not None else found
+
+    def keeps_times(self) -> bool:
+        """Whether the time of a folder tells whether it has changed: it does on most file systems."""
+        return keeps_folder_times(self.root)
 
     def below(self, prefix: str) -> Below:
         """What is in a folder, for `Layout.find`.
@@ -88,7 +100,7 @@ class Directory:
         return has_images, folders
 
     def _holds_images(self, prefix: str) -> bool:
-        return next(self._walk(prefix), None) is not None
+        return any(isinstance(found, Entry) for found in self._walk(prefix))
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the given order."""
@@ -107,69 +119,80 @@ class Directory:
         """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
-    def _walk(self, below: str = "") -> Iterator[Entry]:
+    def _walk(self, below: str = "", known: Known = nothing_known, layout: str = "") -> Iterator[Entry | Folder]:
         try:
             # A link to a folder above the root would add everything in it.
             seen = {_identity(folder.stat()) for folder in (self.root, *self.root.resolve().parents)}
         except OSError as error:
             raise self._unreadable(error) from error
-        folders, links = [below], list[str]()
+        folders, links = [(below, self._status(below))], list[str]()
         while folders or links:
-            if not folders:
+            if folders:
+                prefix, status = folders.pop()
+            else:
                 links.sort(reverse=True)
                 prefix = links.pop()
-                if not self._is_new(prefix, seen):
+                status = self._status(prefix)
+                if not _is_new(status, seen):
                     self._skipped.add(prefix.rstrip("/"), "a link to a folder that is listed already, or to a parent")
                     continue
-            else:
-                prefix = folders.pop()
-            try:
-                with os.scandir(f"{self.location}/{prefix}") as entries:
-                    for entry in entries:
-                        name = entry.name
-                        if is_hidden(name):
-                            continue
-                        try:
-                            is_folder = entry.is_dir()
-                        except OSError as error:
-                            self._skipped.add(prefix + name, _why(error))
-                            continue
-                        if is_folder:
-                            if entry.is_symlink():
-                                links.append(f"{prefix}{name}/")
-                            elif self._is_new(f"{prefix}{name}/", seen):
-                                folders.append(f"{prefix}{name}/")
-                        elif is_image(name):
-                            listed = self._entry(prefix + name, entry)
-                            if listed is not None:
-                                yield listed
-                        else:
-                            self._skipped.pass_over(name)
-            except OSError as error:
-                if not prefix:
-                    raise self._unreadable(error) from error
-                self._skipped.add(prefix.rstrip("/"), reason_of(error))
+            stamp = "" if status is None else stamp_of_folder(status, layout)
+            folder = known(prefix) if stamp else None
+            if folder is None or folder.stamp != stamp:
+                folder = yield from self._list_folder(prefix, stamp)
+            for name in folder.folders:
+                status = self._status(f"{prefix}{name}/")
+                if _is_new(status, seen):
+                    folders.append((f"{prefix}{name}/", status))
+            links += [f"{prefix}{name}/" for name in folder.links]
+            yield folder
 
-    def _is_new(self, prefix: str, seen: set[tuple[int, int]]) -> bool:
+    def _list_folder(self, prefix: str, stamp: str) -> Generator[Entry, None, Folder]:
+        folders, links, log = list[str](), list[str](), SkipLog()
         try:
-            identity = _identity(os.stat(f"{self.location}/{prefix}"))  # noqa: PTH116 - a hundred thousand folders
-        except OSError:
-            return True  # listing it will report why
-        new = identity not in seen
-        seen.add(identity)
-        return new
+            with os.scandir(f"{self.location}/{prefix}") as entries:
+                for entry in entries:
+                    name = entry.name
+                    if is_hidden(name):
+                        continue
+                    try:
+                        is_folder = entry.is_dir()
+                    except OSError as error:
+                        log.add(prefix + name, _why(error))
+                        continue
+                    if is_folder:
+                        (links if entry.is_symlink() else folders).append(name)
+                    elif is_image(name):
+                        listed = self._entry(prefix + name, entry, log)
+                        if listed is not None:
+                            yield listed
+                    else:
+                        log.pass_over(name)
+        except OSError as error:
+            if not prefix:
+                raise self._unreadable(error) from error
+            log.add(prefix.rstrip("/"), reason_of(error))
+        # What was skipped is looked at each time: a link may lead somewhere again without a change of its folder.
+        return Folder(prefix, "" if log else stamp, tuple(folders), tuple(links), log)
 
-    def _entry(self, name: str, entry: os.DirEntry[str]) -> Entry | None:
+    def _status(self, prefix: str) -> os.stat_result | None:
+        """The status of a folder; None if it cannot be had: listing it will report why."""
+        try:
+            return os.stat(f"{self.location}/{prefix}")  # noqa: PTH116 - a hundred thousand folders
+        except OSError:
+            return None
+
+    def _entry(self, name: str, entry: os.DirEntry[str], log: SkipLog) -> Entry | None:
         try:
             status = entry.stat()
         except OSError as error:
-            self._skipped.add(name, "a broken link" if entry.is_symlink() else reason_of(error))
+            log.add(name, "a broken link" if entry.is_symlink() else reason_of(error))
             return None
         if not stat.S_ISREG(status.st_mode):
-            self._skipped.add(name, "not a regular file")
+            log.add(name, "not a regular file")
             return None
         if status.st_size > MAX_FILE_BYTES:
-            self._skipped.add(name, str(too_large(status.st_size)))
+            log.add(name, str(too_large(status.st_size)))
             return None
         return Entry(name, status.st_size, stamp_of(status))
 
@@ -186,6 +209,16 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _why(error: OSError) -> str:
     return "a link that leads to itself" if error.errno == errno.ELOOP else reason_of(error)
+
+
+def _is_new(status: os.stat_result | None, seen: set[tuple[int, int]]) -> bool:
+    """Whether a folder was not found before, under another name; it counts as found from now on."""
+    if status is None:
+        return True
+    identity = _identity(status)
+    new = identity not in seen
+    seen.add(identity)
+    return new
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from hashlib import blake2b
 
 from tuilabel.datasets.sources.base import Entry
 from tuilabel.datasets.sources.texts import normal
@@ -82,6 +83,12 @@ class Layout:
         """The entry with its split, and with the class of its folder if it has none yet."""
         label = entry.label or self.label(entry.name)
         return Entry(entry.name, entry.size, entry.stamp, label, label is not None and self.is_test(entry.name))
+
+    @property
+    def token(self) -> str:
+        """Another layout has another token."""
+        text = "/".join((self.root, *sorted(self._folders)))
+        return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
     @property
     def splits(self) -> list[str]:

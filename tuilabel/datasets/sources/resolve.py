@@ -113,9 +113,9 @@ def _packed(ref: FileRef, labels_from_folders: bool, label_column: str | None) -
     Shards are in the folder itself, with whatever texts and tables, such as those of img2dataset; Parquet files also in
     the folders in it, as in a data set of Hugging Face.
     """
-    children = [(name, is_folder) for name, is_folder in ref.children() if not is_hidden(name)]
-    if any(is_image(name) for name, is_folder in children if not is_folder):
+    if any(is_image(name) and not is_hidden(name) for name, is_folder in ref.iter_children() if not is_folder):
         return None
+    children = [(name, is_folder) for name, is_folder in ref.children() if not is_hidden(name)]
     folders = [name for name, is_folder in children if is_folder]
     tars = [name for name, is_folder in children if not is_folder and name.lower().endswith(_TARS)]
     if tars and not folders:
@@ -124,10 +124,9 @@ def _packed(ref: FileRef, labels_from_folders: bool, label_column: str | None) -
         return Shards(ref.location, [_tar(ref.child(tar), labels_from_folders) for tar in tars])
     files = [name for name, is_folder in children if not is_folder]
     for folder in folders if len(folders) <= _MAX_LOOKS else ():
-        inside = ref.child(folder).children()
-        if any(is_image(name) for name, _ in inside):
+        if any(is_image(name) for name, _ in ref.child(folder).iter_children()):
             return None
-        files += [f"{folder}/{name}" for name, is_folder in inside if not is_folder]
+        files += [f"{folder}/{name}" for name, is_folder in ref.child(folder).children() if not is_folder]
     found = [ref.child(name) for name in files if name.lower().endswith(".parquet")]
     return _parquet_images(ref, found, label_column)
 

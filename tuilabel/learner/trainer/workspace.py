@@ -78,7 +78,7 @@ class TrainerWorkspace:
         """Prepare what is missing in a child process; `on_message` is called in a thread when something is ready."""
         pool, settings = self._pool, self._settings
         missing = tuple(e for e in reversed(self._encoders) if e != PCAEncoder() and e not in self._ready)
-        if pool.is_complete and not missing:
+        if pool.is_complete and pool.is_checked and not missing:
             return
 
         def forward(message: PrepareMessage) -> None:
