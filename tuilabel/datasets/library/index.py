@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import RLock
+from typing import TypeVar, cast
 
-from tuilabel.datasets.library.listing import SCHEMA, decoded, encoded, known_folder, update
+from tuilabel.datasets.library.listing import NEXT_VERSION, SCHEMA, decoded, encoded, known_folder, update
 from tuilabel.datasets.sources import Entry, Folder
 from tuilabel.files import is_on_network
 
@@ -49,6 +50,9 @@ GROUP BY one.name, other.label ORDER BY one.name
 """
 _UNREAD = "place IS NULL AND problem IS NULL AND listing = ?"
 _ROWS = 5_000  # rows per statement
+_TIMEOUT = 30  # seconds that another process may take to write
+
+_Json = TypeVar("_Json")
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ class LibraryIndex:
 
     def __init__(self, path: Path) -> None:
         self._lock = RLock()
-        self._connection = sqlite3.connect(path, timeout=30, check_same_thread=False, isolation_level=None)
+        self._connection = sqlite3.connect(path, timeout=_TIMEOUT, check_same_thread=False, isolation_level=None)
         self._connection.execute(f"PRAGMA journal_mode={'DELETE' if is_on_network(path) else 'WAL'}")
         self._connection.execute("PRAGMA synchronous=NORMAL")  # a cache: after a power failure files are read again
         self._connection.executescript(_SCHEMA + SCHEMA)
@@ -130,6 +134,28 @@ class LibraryIndex:
         """The number that every file has which was there when the source was listed last; 0 before that."""
         number = self.value("listing")
         return number if isinstance(number, int) else 0
+
+    def _derived(self, key: str, compute: Callable[[], _Json]) -> _Json:
+        """What `compute` reads from the tables; it is kept until they change, as it takes seconds for a million files.
+
+        Parameters
+        ----------
+        compute : gives something that JSON keeps as it is.
+        """
+        version = self.value("version")
+        stored = self.value(f"derived {key}")
+        if isinstance(stored, str):
+            of, value = json.loads(stored)
+            if of == version:
+                return cast("_Json", value)
+        value = compute()
+        with self._lock, suppress(sqlite3.OperationalError):  # another process writes: it is computed again
+            self._connection.execute("PRAGMA busy_timeout = 0")
+            try:
+                self.store_values(**{f"derived {key}": json.dumps([version, value])})
+            finally:
+                self._connection.execute(f"PRAGMA busy_timeout = {1000 * _TIMEOUT}")
+        return value
 
     # -- files ----------------------------------------------------------------------------------------------------
 
@@ -221,13 +247,12 @@ class LibraryIndex:
 
     def labels(self) -> list[str]:
         """Every class in the last listing."""
-        query = "SELECT DISTINCT label FROM files WHERE listing = ? AND label IS NOT NULL"
-        return [str(label) for (label,) in self._rows(query, self.listing)]
+        return [*self.label_counts()]
 
     def label_counts(self) -> dict[str, int]:
         """The number of files of each class in the last listing."""
         query = "SELECT label, COUNT(*) FROM files WHERE listing = ? AND label IS NOT NULL GROUP BY label"
-        return {str(label): int(str(n)) for label, n in self._rows(query, self.listing)}
+        return self._derived("classes", lambda: {str(k): int(str(n)) for k, n in self._rows(query, self.listing)})
 
     def problems(self) -> list[Problem]:
         """The files of the last listing that cannot be used, by name, then those that it skipped."""
@@ -249,7 +274,7 @@ class LibraryIndex:
         """Number of items whose files are in different classes."""
         query = """SELECT COUNT(*) FROM (SELECT 1 FROM files WHERE place IS NOT NULL AND listing = ?
             GROUP BY test, place HAVING MIN(label) <> MAX(label))"""
-        return _number(self._rows(query, self.listing)) if self.labels() else 0
+        return self._derived("conflicts", lambda: _number(self._rows(query, self.listing))) if self.labels() else 0
 
     def n_duplicates(self) -> int:
         """Number of files with the same content as another."""
@@ -287,14 +312,21 @@ class LibraryIndex:
     def labels_of_items(self, *, test: bool) -> list[str | None]:
         """The class of each item according to the source, by position; for an item that is gone, the last one known."""
         labels = self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))
-        moved: dict[object, object] = dict(self._rows(_MOVED, int(test), self.listing))  # type: ignore[arg-type]
+        rows = self._derived(f"moved {test}", lambda: self._rows(_MOVED, int(test), self.listing))
+        moved: dict[object, object] = dict(rows)
         return [_text(moved.get(position, label)) for position, (label,) in enumerate(labels)]
 
     def gone(self) -> list[int]:
         """Positions of items of the pool without a file."""
-        query = """SELECT place FROM items WHERE test = 0 AND NOT EXISTS
-            (SELECT 1 FROM files WHERE files.test = 0 AND files.place = items.place AND listing = ?)"""
-        return [int(str(place)) for (place,) in self._rows(query, self.listing)]
+        return self._derived("gone", self._find_gone)
+
+    def _find_gone(self) -> list[int]:
+        present = bytearray(self.n_items(test=False))
+        with self._lock:  # one pass over the table: looking up the files of each item takes ten times as long
+            query = "SELECT place FROM files WHERE test = 0 AND place IS NOT NULL AND listing = ?"
+            for (place,) in self._connection.execute(query, (self.listing,)):
+                present[place] = 1
+        return [place for place, found in enumerate(present) if not found]
 
     def add(self, items: Sequence[NewItem], read: Sequence[tuple[str, int]], problems: Sequence[Problem]) -> None:
         """Store what was read: new items, the position of each file's item, and the problems of other files."""
@@ -307,6 +339,7 @@ class LibraryIndex:
             connection.executemany("UPDATE files SET place = ?, tries = 0 WHERE name = ?", positions)
             reasons = [(problem.reason, encoded(problem.name)) for problem in problems]
             connection.executemany("UPDATE files SET problem = ?, tries = 0 WHERE name = ?", reasons)
+            connection.execute(NEXT_VERSION)
 
 
 def _text(value: object) -> str | None:

@@ -36,6 +36,10 @@ INSERT INTO folders VALUES (?, ?, ?)
 ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp, content = excluded.content
 WHERE stamp IS NOT excluded.stamp OR content IS NOT excluded.content
 """
+NEXT_VERSION = """
+INSERT INTO about VALUES ('version', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1
+"""
+"""What was derived from the tables of another version is computed again."""
 _BEGIN_OF_LOST = -(2**40)  # files that are gone have negative numbers of listings, the last ones the highest
 _ROWS = 5_000  # rows per statement
 
@@ -128,6 +132,7 @@ class _Writer:
             count = connection.execute("SELECT COUNT(*) FROM files WHERE listing = ?", (self._number,)).fetchone()[0]
             values = (("listing", self._number), ("files", count), ("lost", self._lost))
             connection.executemany("INSERT OR REPLACE INTO about VALUES (?, ?)", values)
+            connection.execute(NEXT_VERSION)
         connection.execute("DELETE FROM listed")
         connection.execute("DELETE FROM visited")
         return _value(connection, "files", 0)
