@@ -313,7 +313,7 @@ class LibraryIndex:
         """The class of each item according to the source, by position; for an item that is gone, the last one known."""
         labels = self._rows("SELECT label FROM items WHERE test = ? ORDER BY place", int(test))
         rows = self._derived(f"moved {test}", lambda: self._rows(_MOVED, int(test), self.listing))
-        moved: dict[object, object] = dict(rows)
+        moved: dict[object, object] = dict(rows)  # type: ignore[arg-type]
         return [_text(moved.get(position, label)) for position, (label,) in enumerate(labels)]
 
     def gone(self) -> list[int]:
