@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from secrets import token_hex
 
 import platformdirs
 
@@ -77,7 +76,7 @@ def open_file(path: Path) -> Iterator[BufferedReader]:
 
 def _temporary(path: Path) -> Path:
     """A path next to `path` whose name nobody can foresee."""
-    return path.with_name(f".{path.name}.{os.getpid()}.{token_hex(4)}.tmp")
+    return path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.tmp")
 
 
 @contextmanager

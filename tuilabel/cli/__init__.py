@@ -13,6 +13,7 @@ import sys
 import typer
 
 from tuilabel.cli.app import app, mode
+from tuilabel.cli.quick_help import load_help_printer
 from tuilabel.errors import TuilabelError, printable
 
 # isort: off
@@ -35,6 +36,8 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Run the command line. Exit codes: 0 success, 1 failure with one clear line, 2 wrong usage."""
     _use_utf8()
+    if not sys.argv[1:] or not {"--help", "-h"}.isdisjoint(sys.argv):
+        load_help_printer()
     try:
         app()
     except TuilabelError as error:
