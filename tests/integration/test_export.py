@@ -108,6 +108,16 @@ def test_an_annotator_votes_once_with_the_last_answer() -> None:
     assert rows_of(events, pool, "majority") == []
 
 
+@pytest.mark.parametrize("rule", ["majority", "unanimous"])
+def test_an_answer_in_review_decides_a_dispute(rule: str) -> None:
+    """Whoever gives it sees what the others have said; it would otherwise be one vote against two."""
+    pool = array_pool(1)
+    events = [answer(pool, 0, "cat", 1, "x"), answer(pool, 0, "cat", 2, "y")]
+    events.append(replace(answer(pool, 0, "dog", 3, "z"), origin="review"))
+    assert [(row.label, row.annotator) for row in rows_of(events, pool, rule)] == [("dog", "z")]
+    assert resolve_answers(events, rule).undecided == 0
+
+
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 

@@ -46,6 +46,17 @@ def test_every_item_comes_once_with_its_class_and_confidence(tiny_project: Model
     assert right > 0.9
 
 
+def test_predictions_for_a_spreadsheet_have_no_formulas(
+    tiny_project: ModelOptions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of files are anybody's."""
+    monkeypatch.setattr("tuilabel.datasets.item_files.ArrayFiles.last_name", lambda _self, index: f"=cmd|{index}.png")
+    for spreadsheet, first in ((False, "=cmd|0.png"), (True, "'=cmd|0.png")):
+        table = io.StringIO()
+        predict(tiny_project, PredictOptions(spreadsheet=spreadsheet), table=table)
+        assert next(csv.DictReader(io.StringIO(table.getvalue())))["path"] == first
+
+
 def test_formats_agree(tiny_project: ModelOptions, tmp_path: Path) -> None:
     for name in ("p.csv", "p.jsonl", "p.parquet"):
         predict(tiny_project, PredictOptions(out=tmp_path / name, probabilities=True))
@@ -129,6 +140,7 @@ def test_invalid_requests_are_refused_and_harm_nothing(tiny_project: ModelOption
         (PredictOptions(out=tmp_path / "p.xlsx"), UsageError, "must end in"),
         (PredictOptions(html=tmp_path / "p.csv"), UsageError, r"must end in \.html"),
         (PredictOptions(min_confidence=95), UsageError, "must be between 0 and 1, got 95"),
+        (PredictOptions(out=tmp_path / "p.jsonl", spreadsheet=True), UsageError, "spreadsheet guards csv alone"),
     ):
         with pytest.raises(error, match=words):
             predict(tiny_project, options)

@@ -52,6 +52,10 @@ def predict(
     unlabelled_only: Annotated[
         bool, typer.Option("--unlabelled-only", help="Leave out images that have a label.")
     ] = False,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option("--spreadsheet", help="In csv: an apostrophe before texts that Excel would run as formulas."),
+    ] = False,
     html: Annotated[Path | None, typer.Option("--html", help="Write a report with images as one HTML page.")] = None,
     learner: Learner = None,
     encoder: ProjectEncoder = None,
@@ -95,6 +99,7 @@ def predict(
                 unlabelled_only=unlabelled_only,
                 force=force,
                 file_format=file_format,
+                spreadsheet=spreadsheet,
             ),
             table=None if as_json or html else stdout_table(),
             on_progress=on_progress,

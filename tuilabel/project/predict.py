@@ -17,6 +17,7 @@ from tuilabel.encoders.tables.encoder import LatentTable
 from tuilabel.encoders.tables.open import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
+from tuilabel.labels.exchange.formulas import guard_rows
 from tuilabel.learner.wide import tempered
 from tuilabel.project.model import ProjectModel, open_model
 from tuilabel.project.options import ModelOptions
@@ -44,6 +45,7 @@ class PredictOptions:
     unlabelled_only : leave out items that have a label.
     force : overwrite existing files.
     file_format : an export format by name; None to infer it from the suffix of `out`.
+    spreadsheet : guard the texts of CSV that a spreadsheet would run as formulas.
     """
 
     on: str | None = None
@@ -55,6 +57,7 @@ class PredictOptions:
     unlabelled_only: bool = False
     force: bool = False
     file_format: str | None = None
+    spreadsheet: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,10 +200,10 @@ def predict(
             tally.add_selected(p[kept])
             if file is not None:
                 written += len(kept)
-                file.write(list(_rows(pool, opened.classes, start, p, kept, options.probabilities)))
+                file.write(list(_guarded(_rows(pool, opened.classes, start, p, kept, options.probabilities), options)))
             on_progress("predicting", start + len(p), len(pool.ids))
     if export_format is not None and options.out is not None:
-        rows = predicted_rows(opened, pool, features, options)
+        rows = _guarded(predicted_rows(opened, pool, features, options), options)
         export_options = ExportOptions(force=options.force)
         written = export_format.write(rows, opened.classes, pool.files, options.out, export_options).labels
     if options.html is not None:
@@ -243,6 +246,10 @@ def predicted_rows(
         yield from _rows(pool, opened.classes, start, p, kept, options.probabilities)
 
 
+def _guarded(rows: Iterator[LabelRow], options: PredictOptions) -> Iterator[LabelRow]:
+    return guard_rows(rows, formulas=True) if options.spreadsheet else rows
+
+
 def _chunks(
     opened: ProjectModel, pool: ImagePool, features: NDArray[np.float32]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
@@ -263,6 +270,9 @@ def _check(options: PredictOptions) -> Format | None:
     export_format = None if options.file_format is None else _format(options.file_format, options.out)
     if options.out is not None and export_format is None:
         check_out(options.out, options.force)
+    suffix = ".csv" if options.out is None else options.out.suffix.lower()
+    if options.spreadsheet and (suffix if export_format is None else f".{export_format.name}") != ".csv":
+        raise UsageError("spreadsheet guards csv alone: leave it out, or write a .csv", parameter="spreadsheet")
     _check_other_latents(options.on, options.on_latents)
     if options.html is not None:
         check_out(options.html, options.force, (".html", ".htm"))

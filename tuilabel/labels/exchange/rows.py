@@ -59,7 +59,7 @@ def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolve
     events : with current class names; see `with_current_names`.
     resolve : `latest` takes the most recent answer that was not undone, from any annotator. `majority` counts the last
         answer of each annotator and leaves out ties. `unanimous` requires that all who labelled the item agree. In
-        both, those who skipped or flagged the item do not count.
+        both, those who skipped or flagged the item do not count, and an answer that was given in review decides.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def resolve_answers(events: Sequence[Event], resolve: str = "latest") -> Resolve
         mine = answers.setdefault(event.item, {})
         mine.pop(event.annotator, None)  # the newest answer comes last
         mine[event.annotator] = event
-    votes = [[event for event in mine.values() if event.kind == "label"] for mine in answers.values()]
+    votes = [_ballot(list(mine.values())) for mine in answers.values()]
     agreed = [_agreed(ballot, resolve, number) for ballot in votes if ballot]
     labels = sorted((event for event in agreed if event is not None), key=lambda event: number[event.key])
     return Resolved(labels, sum(event is None for event in agreed))
@@ -138,6 +138,13 @@ def _placed(rows: Sequence[LabelRow], pool: ImagePool) -> list[LabelRow]:
 def _numbers(events: Iterable[Event]) -> dict[str, int]:
     """The order of events in the log, by key; clocks jump, and those of several hosts differ."""
     return {event.key: number for number, event in enumerate(events)}
+
+
+def _ballot(answers: Sequence[Event]) -> list[Event]:
+    """The labels that are counted: all, or the one that decides, given in review in sight of the others."""
+    labels = [event for event in answers if event.kind == "label"]
+    decided = [event for event in labels if event.origin == "review"]
+    return decided[-1:] or labels
 
 
 def _agreed(ballot: Sequence[Event], resolve: str, number: Mapping[str, int]) -> Event | None:
