@@ -15,6 +15,7 @@ EXTRA_OF = {
     "pillow_heif": "heic",
     "psycopg": "postgres",
     "pyarrow": "parquet",
+    "ray": "ray",
     "textual_serve": "serve",
     "timm": "encoders",
     "transformers": "encoders",

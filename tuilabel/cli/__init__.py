@@ -18,6 +18,7 @@ from tuilabel.errors import TuilabelError, printable
 
 # isort: off
 from tuilabel.cli import vae  # noqa: F401
+from tuilabel.cli import encode  # noqa: F401
 from tuilabel.cli import label  # noqa: F401
 from tuilabel.cli import serve  # noqa: F401
 from tuilabel.cli import team  # noqa: F401

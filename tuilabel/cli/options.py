@@ -74,8 +74,8 @@ Latents = Annotated[
     Path | None,
     typer.Option(
         "--latents",
-        metavar="FILE",
-        help="Your own latents, one row per image: .parquet or .npz with ids or paths, or .npy.",
+        metavar="FILE|FOLDER",
+        help="Your own latents, one row per image: .parquet, a folder of these, or .npz with ids or paths, or .npy.",
     ),
 ]
 DataDir = Annotated[

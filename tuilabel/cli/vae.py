@@ -1,4 +1,4 @@
-"""`train-vae` and `encode`."""
+"""`train-vae`."""
 
 from __future__ import annotations
 
@@ -11,20 +11,16 @@ import typer
 
 from tuilabel.cli.app import app
 from tuilabel.cli.options import (
-    Checkpoint,
     DataDir,
     Dataset,
     Device,
-    Encoder,
     Folders,
     Json,
-    Latents,
     Quiet,
     dataset_ref,
-    note,
     print_json,
 )
-from tuilabel.errors import UsageError, pluralize
+from tuilabel.errors import UsageError
 
 OLD_OPTIONS = {"views": "augmentations", "information": "mi-weight", "contrast": "contrastive-weight"}
 """Option names of tuilabel 0.1.0 and their new names. The old names are still accepted but not listed by --help."""
@@ -181,56 +177,3 @@ def train_vae(
         print_json(trained.to_json())
     else:
         print_summary(trained, plan)
-
-
-@app.command(epilog="Example: tuilabel encode mnist --out latents.parquet")
-def encode(
-    dataset: Dataset = "mnist",
-    encoder: Encoder = "auto",
-    checkpoint: Checkpoint = None,
-    latents: Latents = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            "--reference",
-            metavar="DATASET",
-            help="Encode into the latent space of this dataset, for `predict --on-latents`.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", help="Also write the latents to this file: .parquet or .npz (with ids and paths), or .npy."
-        ),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
-    device: Device = "auto",
-    labels_from_folders: Folders = False,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-    _quiet: Quiet = False,
-) -> None:
-    """Encode a dataset and cache its latents."""
-    from tuilabel.cli.render.console import error_console
-    from tuilabel.cli.render.progress import progress
-    from tuilabel.project.encode_dataset import encode_dataset
-
-    with progress(error_console(quiet=as_json)) as on_progress:
-        encoded = encode_dataset(
-            dataset_ref(dataset, labels_from_folders),
-            out,
-            force=force,
-            encoder=encoder,
-            checkpoint=checkpoint,
-            latents=latents,
-            reference=None if reference is None else dataset_ref(reference, labels_from_folders),
-            device=device,
-            data_dir=data_dir,
-            on_progress=on_progress,
-            note=note,
-        )
-    if as_json:
-        print_json(encoded.to_json())
-    else:
-        where = f" in {encoded.path}" if encoded.path else ""
-        typer.echo(f"{pluralize(encoded.items, 'latent')} of {encoded.latent_dim} dimensions{where}")

@@ -200,7 +200,7 @@ def _unchanged(project: Project, what: str, file: ModelFile | None) -> ModelFile
     """The file with its digest, if it is the one that the project remembers."""
     if file is None:
         return None
-    if not file.path.is_file():
+    if not file.path.exists():
         raise TuilabelError(
             f"{project.directory} uses the {what} in {file.path}, which is missing: pass `{what}=FILE` with its new "
             "place, or `encoder=NAME` for another model"

@@ -13,6 +13,7 @@ from typing import Any
 
 from tuilabel.encoders import ENCODERS, NAMES
 from tuilabel.encoders.cache import digest_of
+from tuilabel.encoders.tables.folder import folder_digest
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels import Project
 from tuilabel.learner.base import LEARNERS
@@ -27,7 +28,7 @@ class ModelFile:
 
     Attributes
     ----------
-    digest : of its content, see `digest_of`; None if it is not known.
+    digest : of its content, see `digest_of`, or `folder_digest` for latents in a folder; None if it is not known.
     """
 
     path: Path
@@ -36,7 +37,8 @@ class ModelFile:
     @classmethod
     def now(cls, path: Path) -> ModelFile:
         """The file as it is now; one that cannot be read has no digest, and is reported where it is used."""
-        return cls(path.absolute(), digest_of(path) if path.is_file() else None)
+        digest = folder_digest(path) if path.is_dir() else digest_of(path) if path.is_file() else None
+        return cls(path.absolute(), digest)
 
     def is_as(self, other: ModelFile) -> bool:
         """Whether `other` has the same content or, if a digest is not known, the same path."""

@@ -230,8 +230,7 @@ class Library:
             if not sizes:
                 self.index.add([], [], problems)
                 return None
-        (height, width) = sizes.pop() if _keeps_size(sizes) else (SIDE, SIDE)
-        shape = (height, width, 3 if has_colour else 1)
+        shape = copy_shape(sizes, has_colour)
         self.index.store_values(shape="x".join(map(str, shape)))
         return shape
 
@@ -254,6 +253,12 @@ def _size_and_colour(content: Content) -> tuple[tuple[int, int], bool]:
         image = decode(content, 2 * SIDE)
         return (image.height, image.width), not image.grey
     return (content.shape[0], content.shape[1]), content.shape[2] == 3
+
+
+def copy_shape(sizes: Collection[tuple[int, int]], has_colour: bool) -> Shape:
+    """The shape (H, W, C) of small copies of images of these sizes (height, width)."""
+    (height, width) = next(iter(sizes)) if _keeps_size(set(sizes)) else (SIDE, SIDE)
+    return height, width, 3 if has_colour else 1
 
 
 def _keeps_size(sizes: Collection[tuple[int, int]]) -> bool:

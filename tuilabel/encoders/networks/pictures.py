@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tuilabel.datasets import ImagePool
+from tuilabel.datasets.decode import decode
 from tuilabel.encoders.image_input import ImageInput
 
 VERSION = 2  # part of the names of cached features: raise it with every change of what a network gets to see
@@ -27,11 +28,17 @@ def side_for(pool: ImagePool, sides: tuple[int, int]) -> int:
 
     At most four times the images' own, which is the root of width × height, in the median.
     """
+    if sides[0] == sides[1]:
+        return sides[0]
+    indices = np.unique(np.linspace(0, len(pool) - 1, SAMPLE).astype(np.int64))
+    return side_of([width * height for width, height in map(pool.size_of, indices.tolist())], sides)
+
+
+def side_of(areas: Sequence[int], sides: tuple[int, int]) -> int:
+    """The same for images of these sizes in pixels."""
     smallest, largest = sides
     if smallest == largest:
         return smallest
-    indices = np.unique(np.linspace(0, len(pool) - 1, SAMPLE).astype(np.int64))
-    areas = [width * height for width, height in map(pool.size_of, indices.tolist())]
     side = ENLARGED * float(np.median(areas)) ** 0.5
     return int(np.clip(STEP * int(side / STEP), smallest, largest))
 
@@ -71,6 +78,11 @@ def _longest(side: int) -> int:
 
 def _read(read: Callable[[int, int], NDArray[np.uint8]], index: int, side: int) -> NDArray[np.uint8]:
     return squeezed(read(index, _longest(side)), side)
+
+
+def prepared(data: bytes, side: int) -> NDArray[np.uint8]:
+    """The image in a file as `pictures` shows it to a network; raises `DecodeError`."""
+    return squeezed(decode(data, _longest(side)).image, side)
 
 
 def squeezed(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -47,7 +47,10 @@ class TableFile(ABC):
     ----------
     n_rows, dim : its shape.
     has_keys : whether its rows have an id or a path; else only their order says which images they are.
+    compact : how many of the first numbers compare images best, if the file says so; see `Latents`.
     """
+
+    compact: int | None = None
 
     def __init__(self, path: Path, n_rows: int, dim: int, *, has_keys: bool) -> None:
         self.path, self.n_rows, self.dim, self.has_keys = path, n_rows, dim, has_keys

@@ -1,4 +1,4 @@
-"""Your own latents, in a .npy, .npz or .parquet file with a row for each image."""
+"""Your own latents, in a .npy, .npz or .parquet file, or a folder of these, with a row for each image."""
 
 from __future__ import annotations
 
@@ -81,8 +81,9 @@ class LatentTable(Encoder):
 
     def available(self, pool: ImagePool) -> Latents:
         """The latents in the table; see `encode`."""
-        placed = _placed(open_table(self.file), pool)
-        return Latents(placed.pool, placed.test, None)
+        table = open_table(self.file)
+        placed = _placed(table, pool)
+        return Latents(placed.pool, placed.test, None, table.compact)
 
     def encode(self, pool: ImagePool, _device: str = "auto", _on_progress: OnProgress = no_progress) -> Latents:
         """The latents in the table.

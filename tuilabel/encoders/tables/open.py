@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tuilabel.encoders.tables.arrays import NpyFile, NpzFile
 from tuilabel.encoders.tables.base import TableFile
+from tuilabel.encoders.tables.folder import FolderOfTables
 from tuilabel.encoders.tables.parquet import ParquetFile
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.files import open_file
@@ -19,13 +20,15 @@ KINDS: dict[bytes, type[NpyFile | NpzFile | ParquetFile]] = {
 
 
 def open_table(path: Path) -> TableFile:
-    """Open a table of latents; its content decides the format, not its name.
+    """Open a table of latents, or a folder of Parquet files; the content decides the format, not the name.
 
     Raises
     ------
     TuilabelError : if the file cannot be read, or is damaged.
     UsageError : if it does not hold a table of numbers.
     """
+    if path.is_dir():
+        return FolderOfTables(path)
     try:
         with open_file(path) as file:
             magic = file.read(4)

@@ -25,6 +25,9 @@ from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.extras import require
 from tuilabel.files import open_file
 
+COMPACT = "tuilabel.compact"
+"""What the metadata of a file call the number of columns that compare images best."""
+
 
 class ParquetFile(TableFile):
     """A table with a column of vectors, and perhaps of ids and paths."""
@@ -41,8 +44,17 @@ class ParquetFile(TableFile):
             dims = (self._dim(pa, batch) for batch in file.iter_batches(64, columns=[self._vectors]))
             dim = next((dim for dim in dims if dim), 0)
             n_rows = int(file.metadata.num_rows)
+            noted = (schema.metadata or {}).get(COMPACT.encode(), b"")
         check_shape(path, (n_rows, dim))
         super().__init__(path, n_rows, dim, has_keys=bool(self._ids or self._paths))
+        self.compact = int(noted) if noted.isdigit() and 0 < int(noted) <= dim else None
+
+    @classmethod
+    def of_shard(cls, path: Path) -> ParquetFile | None:
+        """One file of a folder; None if none of its images could be read, so that it has no rows."""
+        with cls._parquet(path) as (file, _):
+            is_empty = file.metadata.num_rows == 0
+        return None if is_empty else cls(path)
 
     def rows(self) -> Iterator[Rows]:
         """See `TableFile.rows`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def write_with_keys(path: Path, ids: Sequence[str], paths: Sequence[str], parts:
     ------
     TuilabelError : if it cannot be written.
     """
-    write = _write_parquet if path.suffix.lower() == ".parquet" else _write_npz
+    write = write_parquet if path.suffix.lower() == ".parquet" else _write_npz
     with atomic_write(path) as temporary:
         write(temporary, ids, paths, parts)
 
@@ -72,11 +72,28 @@ def _write_member(
             file.write(np.ascontiguousarray(block, dtype=dtype).tobytes())
 
 
-def _write_parquet(path: Path, ids: Sequence[str], paths: Sequence[str], parts: Sequence[NDArray[np.float32]]) -> None:
+def write_parquet(
+    path: Path,
+    ids: Sequence[str],
+    paths: Sequence[str],
+    parts: Sequence[NDArray[np.float32]],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write ids, paths and vectors to a Parquet file; see `write_with_keys`, but not atomically.
+
+    Parameters
+    ----------
+    metadata : what else to note in the file.
+
+    Raises
+    ------
+    OSError : if it cannot be written.
+    """
     import pyarrow as pa
     from pyarrow import parquet
 
-    schema = pa.schema([("id", pa.string()), ("path", pa.string()), ("vector", pa.list_(pa.float32()))])
+    columns = [("id", pa.string()), ("path", pa.string()), ("vector", pa.list_(pa.float32()))]
+    schema = pa.schema(columns, metadata=metadata)
     begin, dim = 0, parts[0].shape[1]
     with parquet.ParquetWriter(path, schema, use_dictionary=False) as writer:
         for part in parts:
