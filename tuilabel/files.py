@@ -100,7 +100,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise TuilabelError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be a file
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

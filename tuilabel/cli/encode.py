@@ -76,7 +76,10 @@ def encode(
         ),
     ] = None,
     shard_size: Annotated[
-        int | None, typer.Option("--shard-size", help="Images in each file of the folder, on average. Default: 1024.")
+        int | None,
+        typer.Option(
+            "--shard-size", help="Images in each file of the folder, on average. Default: as before, else 1024."
+        ),
     ] = None,
     retry_unread: Annotated[
         bool, typer.Option("--retry-unread", help="Encode files of the folder again that lack images not read before.")
@@ -183,7 +186,7 @@ def _into_folder(
     from tuilabel.cli.interrupt import Interrupted, termination_as_interrupt
     from tuilabel.cli.render.console import error_console
     from tuilabel.cli.render.progress import progress
-    from tuilabel.project.encode_shards import PROBLEM_LIST, SHARD_SIZE, encode_shards
+    from tuilabel.project.encode_shards import PROBLEM_LIST, encode_shards
 
     try:
         with termination_as_interrupt(), progress(error_console(quiet=as_json)) as on_progress:
@@ -196,7 +199,7 @@ def _into_folder(
                 encoder=encoder,
                 checkpoint=checkpoint,
                 reference=reference,
-                shard_size=SHARD_SIZE if shard_size is None else shard_size,
+                shard_size=shard_size,
                 retry_unread=retry_unread,
                 device=device,
                 on_progress=on_progress,

@@ -105,7 +105,7 @@ def encode_shards(
     encoder: str = DEFAULT_ENCODER,
     checkpoint: Path | None = None,
     reference: str | None = None,
-    shard_size: int = SHARD_SIZE,
+    shard_size: int | None = None,
     retry_unread: bool = False,
     device: str = "auto",
     on_progress: OnProgress = ignore,
@@ -126,7 +126,7 @@ def encode_shards(
     encoder : a pretrained network, "pca", or "vae" with a `checkpoint`; "auto" is that of the folder or the reference,
         else the VAE if there is a checkpoint, else the bundled network.
     reference : a folder of shards whose latent space is used.
-    shard_size : images in a shard, on average.
+    shard_size : images in a shard, on average; by default as in the folder, else 1,024.
     retry_unread : encode shards again in which a file could not be read.
     note : called with lines that the user should see.
 
@@ -154,14 +154,14 @@ def encode_shards(
         return run.encode(plan, frozen, retry_unread=retry_unread)
 
 
-def _check(ref: DatasetRef, engine: str, address: str | None, workers: int | None, shard_size: int) -> None:
+def _check(ref: DatasetRef, engine: str, address: str | None, workers: int | None, shard_size: int | None) -> None:
     if engine not in ENGINES:
         raise unknown_name("engine", engine, ENGINES)
     if address is not None and engine != "ray":
         raise UsageError("address is that of a Ray cluster: pass `engine='ray'` with it", parameter="address")
     if workers is not None and workers < 1:
         raise UsageError(f"workers must be at least 1, got {workers}")
-    if shard_size < 1:
+    if shard_size is not None and shard_size < 1:
         raise UsageError(f"shard_size must be at least 1, got {shard_size}")
     if ref.is_builtin:
         raise UsageError(
@@ -186,10 +186,14 @@ class _Run:
     on_progress: OnProgress
     note: Note
     seconds: float = field(default=0.0, init=False)
+    shard_size: int = field(default=SHARD_SIZE, init=False)
 
-    def plan(self, shard_size: int) -> Plan:
+    def plan(self, shard_size: int | None) -> Plan:
         """List the source, and write down which shard has which files."""
         stage = f"listing {self.source.title}"
+        shard_size = self.shard_size = shard_size or self._size_before() or SHARD_SIZE
+        if MANIFEST not in self.folder.names():
+            self._write(MANIFEST, json.dumps({"complete": False, "shard_size": shard_size}).encode())
         return write_plan(self.source, self.folder, shard_size, lambda files: self.on_progress(stage, files, 0))
 
     def encoder(self, name: str, checkpoint: Path | None, reference: str | None, plan: Plan) -> FrozenEncoder:
@@ -309,7 +313,8 @@ class _Run:
         if not tasks:
             return
         begun = time.monotonic()
-        for result in self.engine.run(job, tasks):
+        engine = self.engine if len(tasks) > 1 else LocalEngine()  # a cluster takes longer to load the network
+        for result in engine.run(job, tasks):
             done += sizes[result.task.group]
             self.on_progress(stage, done, total)
             yield result
@@ -333,6 +338,7 @@ class _Run:
             "digest": frozen.digest,
             "images": sum(rows[key] for key in written),
             "complete": not failed,
+            "shard_size": self.shard_size,
             "shards": [{"file": shard_file(key), "images": rows[key]} for key in written],
         }
         self._write(MANIFEST, json.dumps(document, indent=1).encode())
@@ -373,6 +379,15 @@ class _Run:
                 return None
             return [Problem(*problem) for problem in json.loads(metadata[PROBLEMS.encode()])]
         except (ArrowException, OSError, ValueError, KeyError):
+            return None
+
+    def _size_before(self) -> int | None:
+        """The size of shards of an earlier run: another one would have other files in each."""
+        try:
+            return (
+                int(json.loads(self.folder.read(MANIFEST))["shard_size"]) if MANIFEST in self.folder.names() else None
+            )
+        except (ValueError, KeyError, TypeError):
             return None
 
     def _write(self, name: str, content: bytes) -> None:

@@ -11,9 +11,12 @@ import logging
 import os
 import pickle
 import socket
+import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,6 +61,7 @@ class RayEngine:
         # Ray reports how it is used to its makers, and takes `uv run` as a wish to copy this folder to all workers
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         import ray
 
         if ray.is_initialized():  # by the program that uses this as a library
@@ -77,7 +81,8 @@ class RayEngine:
             check_answers(self._address)
             options |= {"address": self._address}
         try:
-            ray.init(**options)
+            with _silent():
+                ray.init(**options)
         except Exception as error:  # it raises almost anything
             where = "on this machine" if "include_dashboard" in options else f"at {self._address}"
             raise TuilabelError(f"cannot use a Ray cluster {where}: {_first_line(error)}") from error
@@ -102,16 +107,18 @@ class RayEngine:
             logging.getLogger(name).setLevel(logging.CRITICAL)
         workers, cpus, gpus = self._shares(job, len(tasks))
         rows = [{"task": pickle.dumps(task)} for task in tasks]
-        results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
-            _Actor,
-            fn_constructor_args=(replace(job, threads=cpus),),
-            batch_size=1,
-            compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
-            num_cpus=cpus,
-            num_gpus=gpus,
-            max_restarts=-1,
-            max_task_retries=TRIES,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the last two, without which a shard could kill workers for ever
+            results = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
+                _Actor,
+                fn_constructor_args=(replace(job, threads=cpus),),
+                batch_size=1,
+                compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+                num_cpus=cpus,
+                num_gpus=gpus,
+                max_restarts=-1,
+                max_task_retries=TRIES,
+            )
         missing = {task.group: task for task in tasks}
         try:
             for row in results.iter_rows():
@@ -188,6 +195,20 @@ def check_answers(address: str) -> None:
         raise TuilabelError(
             f"no Ray cluster answers at {address} ({reason}): is it running, and its port open?"
         ) from error
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Send what Ray's own libraries write to stderr, whatever they are told, nowhere."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _first_line(error: Exception) -> str:

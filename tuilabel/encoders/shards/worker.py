@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tempfile
 import time
 from collections import deque
@@ -149,13 +150,11 @@ class ShardWorker:
     def __init__(self, job: Job) -> None:
         self._view = job.view
         self._threads = job.threads or n_workers()
-        if job.threads:
-            import torch
-
-            torch.set_num_threads(job.threads)
         self._source = job.dataset.open_source()
         self._folder = ShardFolder(job.out)
         self._features = self._load(job.device)
+        if job.threads and "torch" in sys.modules:  # principal components do without
+            sys.modules["torch"].set_num_threads(job.threads)
 
     def _load(self, device: str) -> Features:
         if not self._view.needs_checkpoint:
