@@ -408,7 +408,7 @@ def bad_files(folder: Path) -> dict[str, str]:
         "empty.parquet": "at least one vector",
         "nulls.parquet": "at least one vector",
         "empty.npy": "is empty",
-        "dir.npy": "is a directory",
+        "dir.npy": "folder of .parquet files: .* has none",
         "pipe.npy": "is a pipe or device: name a regular file",
         "device.npy": "is a pipe or device: name a regular file",
         "missing.npy": "cannot read .*No such file",
