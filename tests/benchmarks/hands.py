@@ -69,9 +69,10 @@ class Hands:
     def accuracy(self) -> float:
         """Of the newest model, on everything without a label."""
         self.session.start()  # a model of all labels
-        assert self.runner.probabilities is not None
+        predicted = self.runner.predicted()
+        assert predicted is not None
         left = [index for index in range(len(self.truth)) if self.session.answer_at(index) is None]
-        return float(np.mean(self.runner.probabilities[left].argmax(axis=1) == np.array(self.truth)[left]))
+        return float(np.mean(predicted[left] == np.array(self.truth)[left]))
 
     def label(self, indices: Sequence[int], class_pos: int) -> None:
         """One key for one or several images."""

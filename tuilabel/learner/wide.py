@@ -235,6 +235,13 @@ class WideLatentLearner:
         return propagated
 
 
+def is_tempered(learner: Learner, model: Model) -> bool:
+    """Whether `tempered` changes anything."""
+    from tuilabel.learner.linear import LinearEnsemble
+
+    return isinstance(learner, WideLatentLearner) and isinstance(model, LinearEnsemble)
+
+
 def tempered(
     learner: Learner, model: Model, probabilities: NDArray[np.float32], items: NDArray[np.int64]
 ) -> NDArray[np.float32]:

@@ -190,8 +190,8 @@ def _point(statistics: Statistics, result: RoundResult, test: TestMetrics, on_po
 
 def _on_pool(session: LabellingSession, runner: RoundRunner) -> float:
     """Accuracy of the newest model on the pool; without a model, of the only class labelled so far."""
-    predicted = int(session.labels()[1][0]) if runner.probabilities is None else runner.probabilities.argmax(axis=1)
-    return float(np.mean(session.pool.targets == predicted))
+    predicted = runner.predicted()
+    return float(np.mean(session.pool.targets == (session.labels()[1][0] if predicted is None else predicted)))
 
 
 def _one_class(session: LabellingSession) -> TestMetrics:

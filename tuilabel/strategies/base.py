@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tuilabel.strategies.scores import Scores
 
 
 class Model(Protocol):
@@ -38,6 +41,7 @@ class QueryContext:
         contains the items on the screen.
     model : the classifier itself; None without one.
     features : float32 (N, F), the input of `model`, if that is not `latents`; else None.
+    scores : in place of `probabilities`, which then are None; user strategies always get the array.
     """
 
     latents: NDArray[np.float32]
@@ -48,6 +52,7 @@ class QueryContext:
     labels: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     model: Model | None = None
     features: NDArray[np.float32] | None = None
+    scores: Scores | None = None
 
 
 @dataclass(frozen=True)

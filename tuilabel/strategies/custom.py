@@ -106,7 +106,7 @@ def _wrapped(name: str, function: object) -> Strategy:
 def _guarded(name: str, call: Callable[..., object]) -> Callable[[QueryContext, int], Selection]:
     def pick(context: QueryContext, k: int) -> Selection:
         try:
-            result = call(context, k)
+            result = call(with_matrix(context), k)
         except TuilabelError:
             raise
         except Exception as error:  # anything that user code raises
@@ -114,6 +114,11 @@ def _guarded(name: str, call: Callable[..., object]) -> Callable[[QueryContext, 
         return checked(name, result, k, len(context.candidates))
 
     return pick
+
+
+def with_matrix(context: QueryContext) -> QueryContext:
+    """The same context with an array of probabilities, as user strategies expect it."""
+    return context if context.scores is None else replace(context, probabilities=context.scores.matrix(), scores=None)
 
 
 def _installed() -> dict[str, EntryPoint]:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.geometry import blocks, kmeans, nearest_distances, squared_distances
-from tuilabel.strategies.support import bounded, fill_up, labelled_latents, latents_at, sample
+from tuilabel.strategies.support import bounded, fill_up, labelled_latents, latents_at, predictions, sample
 
 GRAPH = 8000  # candidates in the coverage graph, which takes GRAPH² bytes
 PURITY = 0.95  # share of balls that contain a single pseudo-class, the paper's α
@@ -57,7 +57,8 @@ def _pick(context: QueryContext, k: int) -> Selection:
     points, labelled = latents_at(context, sampled), labelled_latents(context)
     centre = points.mean(axis=0)  # squared distances lose least to rounding near the origin
     points, labelled = points - centre, labelled - centre
-    n_classes = N_CLASSES if context.probabilities is None else context.probabilities.shape[1]
+    p = predictions(context)
+    n_classes = N_CLASSES if p is None else p.shape[1]
     squared_radius = pure_radius(points, kmeans(points, min(n_classes, len(points)), context.rng))
     covered = nearest_distances(points, labelled) < squared_radius if len(labelled) else np.zeros(len(points), bool)
     chosen = sampled[greedy_cover(points, covered, squared_radius, k)]

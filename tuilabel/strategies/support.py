@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.strategies.base import Model, QueryContext, Selection
+from tuilabel.strategies.scores import Scores
 
 SAMPLE = 20_000  # candidates for methods whose cost grows faster than k·N·D
 LARGE = 200_000  # candidates for other methods that would not fit into memory with millions
@@ -27,11 +28,17 @@ def bounded(pick: Pick) -> Pick:
     return within
 
 
-def probabilities_of(context: QueryContext) -> NDArray[np.float32]:
-    """The model's probabilities, (n, C); raises ValueError without a model."""
-    if context.probabilities is None:
+def probabilities_of(context: QueryContext) -> NDArray[np.float32] | Scores:
+    """`predictions`; raises ValueError without a model."""
+    p = predictions(context)
+    if p is None:
         raise ValueError("this strategy needs probabilities: context.probabilities must not be None")
-    return context.probabilities
+    return p
+
+
+def predictions(context: QueryContext) -> NDArray[np.float32] | Scores | None:
+    """The model's probabilities, (n, C), of which rows can be asked for; None without a model."""
+    return context.probabilities if context.scores is None else context.scores
 
 
 def model_of(context: QueryContext) -> Model:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.coverage import typiclust
+from tuilabel.strategies.support import predictions
 from tuilabel.strategies.uncertainty import MARGIN
 
 LABELS_PER_CLASS = 3  # with this many, margin takes over
@@ -17,7 +18,7 @@ LABELS_PER_CLASS = 3  # with this many, margin takes over
 
 def _pick(context: QueryContext, k: int) -> Selection:
     """TypiClust below LABELS_PER_CLASS labels for each class of the model, whichever classes have them."""
-    p = context.probabilities
+    p = predictions(context)
     if p is None or len(context.labelled) < LABELS_PER_CLASS * p.shape[1]:
         return typiclust(context, k)
     return MARGIN.pick(context, k)

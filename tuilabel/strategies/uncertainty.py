@@ -8,29 +8,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
+from tuilabel.strategies.scores import Scores
 from tuilabel.strategies.support import probabilities_of
 
-Scores = NDArray[np.float32]
+Values = NDArray[np.float32]
+Probabilities = NDArray[np.float32] | Scores
 
 
-def entropy(probabilities: NDArray[np.float32]) -> Scores:
+def entropy(probabilities: Probabilities) -> Values:
     """Shannon entropy of each row of (n, C), in nats, float32 (n,)."""
+    if isinstance(probabilities, Scores):
+        return probabilities.entropy
     logs = np.log(probabilities, out=np.zeros_like(probabilities), where=probabilities > 0)
     return np.asarray(-np.einsum("nc,nc->n", probabilities, logs), dtype=np.float32)
 
 
-def least_confidence(probabilities: NDArray[np.float32]) -> Scores:
+def confidence(probabilities: Probabilities) -> Values:
+    """The highest probability of each row of (n, C), float32 (n,)."""
+    if isinstance(probabilities, Scores):
+        return probabilities.confidence
+    return np.asarray(probabilities.max(axis=1), dtype=np.float32)
+
+
+def least_confidence(probabilities: Probabilities) -> Values:
     """One minus the highest probability of each row of (n, C), float32 (n,)."""
-    return np.asarray(1 - probabilities.max(axis=1), dtype=np.float32)
+    return np.asarray(1 - confidence(probabilities), dtype=np.float32)
 
 
-def margin(probabilities: NDArray[np.float32]) -> Scores:
+def margin(probabilities: Probabilities) -> Values:
     """Minus the gap between the two highest probabilities of each row of (n, C), float32 (n,)."""
+    if isinstance(probabilities, Scores):
+        return probabilities.margin
     two = np.partition(probabilities, probabilities.shape[1] - 2, axis=1)[:, -2:]
     return two[:, 0] - two[:, 1]
 
 
-def highest(scores: Scores, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def highest(scores: Values, k: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Positions of the k highest scores, best first; equal scores in random order, also at the cut."""
     n = len(scores)
     k = min(k, n)
@@ -43,7 +56,7 @@ def highest(scores: Scores, k: int, rng: np.random.Generator) -> NDArray[np.int6
     return np.concatenate([above[np.argsort(-scores[above], kind="stable")], equal])
 
 
-def _pick_by(score: Callable[[NDArray[np.float32]], Scores]) -> Callable[[QueryContext, int], Selection]:
+def _pick_by(score: Callable[[Probabilities], Values]) -> Callable[[QueryContext, int], Selection]:
     def pick(context: QueryContext, k: int) -> Selection:
         return Selection(highest(score(probabilities_of(context)), k, context.rng))
 

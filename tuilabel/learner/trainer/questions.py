@@ -86,13 +86,13 @@ class QuestionHandler:
         return RunningCrossValidation(self._runner.learner, question)
 
     def _inspect(self, question: InspectItem) -> Inspection:
-        learner, probabilities = self._runner.learner, self._runner.probabilities
+        learner, probabilities = self._runner.learner, self._runner.probabilities(np.array([question.index]))
         nearest, distances = nearest_items(learner.compact, question.index, question.neighbours)
         latent = np.array(learner.features[question.index : question.index + 1], dtype=np.float32)
         return Inspection(
             question.serial,
             question.index,
-            None if probabilities is None else probabilities[question.index].copy(),
+            None if probabilities is None else probabilities[0],
             nearest,
             distances,
             distances < NEAR * self._typical_distance(),
@@ -110,15 +110,14 @@ class QuestionHandler:
         return self._typical[1]
 
     def _of_class(self, question: ItemsOfClass) -> Reply:
-        probabilities = self._runner.probabilities
-        if probabilities is None:
+        scores = self._runner.scores
+        if scores is None:
             return empty_reply(question)
-        of_class = probabilities.argmax(axis=1) == question.class_index
-        of_class[question.excluded] = False
-        items = np.flatnonzero(of_class)
-        confidence = probabilities[items, question.class_index]
+        rows = np.flatnonzero(scores.predicted == question.class_index)
+        rows = rows[~np.isin(scores.items[rows], question.excluded)]
+        confidence = scores.shown_confidence[rows]
         order = np.argsort(confidence if question.order == "unsure" else -confidence, kind="stable")[: question.count]
-        return ClassItems(question.serial, question.class_index, items[order], confidence[order])
+        return ClassItems(question.serial, question.class_index, scores.items[rows[order]], confidence[order])
 
     def _similar(self, question: SimilarItems) -> Reply:
         latents = self._runner.learner.compact

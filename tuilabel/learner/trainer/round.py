@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +11,13 @@ from tuilabel.learner.base import LabelSet, Learner
 from tuilabel.learner.cross_validation import cross_validate, merge_folds
 from tuilabel.learner.evaluation import TestSet
 from tuilabel.learner.trainer.messages import ItemPredictions, RoundResult, TrainRequest
-from tuilabel.learner.wide import tempered
-from tuilabel.strategies import COVERAGE, QueryContext, Selection, draw_uniformly, get_strategy
-from tuilabel.strategies.uncertainty import entropy
+from tuilabel.learner.wide import is_tempered, tempered
+from tuilabel.strategies import COVERAGE, QueryContext, draw_uniformly, get_strategy
+from tuilabel.strategies.base import Model
+from tuilabel.strategies.scores import Scores, Temper
 
 BINS = 20
+SCORED = 2_000_000  # items at most that a model predicts in a round; of a larger pool others in each round
 STOP_SET = 2_000  # items whose predictions show whether the model still changes (Bloodgood & Vijay-Shanker 2009)
 
 
@@ -33,13 +34,14 @@ class RoundRunner:
 
     Attributes
     ----------
-    probabilities : predictions of the newest model for the pool, float32 (N, C); None without a model.
+    scores : predictions of the newest model for the pool, or for a sample of its unlabelled items if it has more than
+        `SCORED`; None without a model.
     last_serial : serial of the last request that was run.
     """
 
     def __init__(self, learner: Learner, test: TestSet | None = None) -> None:
         self.learner = learner
-        self.probabilities: NDArray[np.float32] | None = None
+        self.scores: Scores | None = None
         self.last_serial = 0
         self._test = test
         self._last_cold: tuple[object, str, ItemPredictions, ItemPredictions] | None = None
@@ -47,7 +49,7 @@ class RoundRunner:
     def replace_learner(self, learner: Learner, test: TestSet | None) -> None:
         """Use another learner from now on, with more items or other features."""
         self.learner, self._test = learner, test
-        self.probabilities = None
+        self.scores = None
         self._last_cold = None
 
     def run(self, request: TrainRequest) -> RoundResult:
@@ -56,10 +58,24 @@ class RoundRunner:
         unavailable[request.indices] = True
         unavailable[request.excluded[request.excluded < len(unavailable)]] = True  # the session may know newer items
         self.last_serial = request.serial
-        self.probabilities = None  # freed before the new ones are computed: large pools would not fit into memory twice
+        self.scores = None  # freed before the new ones are computed: large pools would not fit into memory twice
         if len(np.unique(request.labels)) < 2:
             return self._cold(request, unavailable)
         return self._trained(request, np.flatnonzero(~unavailable))
+
+    def probabilities(self, items: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """What to show of the newest model's predictions for some items (n,), float32 (n, C); None without one."""
+        if self.scores is None:
+            return None
+        p = self.scores.model.predict_proba(np.asarray(self.learner.features[items]))
+        return tempered(self.learner, self.scores.model, p, items)
+
+    def predicted(self) -> NDArray[np.int32] | None:
+        """The class that the newest model predicts for each item of the pool, int32 (N,); None without a model."""
+        scores, n = self.scores, len(self.learner.features)
+        if scores is None or len(scores) == n:
+            return None if scores is None else scores.predicted
+        return Scores.of(scores.model, scores.features, np.arange(n)).predicted
 
     def _cold(self, request: TrainRequest, unavailable: NDArray[np.bool_]) -> RoundResult:
         """A result without a model.
@@ -128,46 +144,76 @@ class RoundRunner:
         labelled = request.labelled
         model = self.learner.fit(labelled, seed=request.model_seed)
         fitted = time.perf_counter()
-        probabilities = model.predict_proba(features)  # (N, C)
-        believed = tempered(self.learner, model, probabilities, np.arange(len(probabilities)))
-        self.probabilities = believed
-        shown = _predictions(request.shown, believed[request.shown])
-        stop_set = probabilities[:: max(1, len(features) // STOP_SET)].argmax(axis=1).astype(np.int16)
-        unlabelled = probabilities if len(candidates) == len(probabilities) else probabilities[candidates]  # (n, C)
+        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, request.rng(1))
+        audited = candidates[audit.positions]
+        scores, unlabelled = self._score(model, candidates, request)
+        self.scores = scores
         context = QueryContext(
             self.learner.compact,
-            candidates,
+            unlabelled.items,
             request.indices,
-            unlabelled,
+            None,
             request.rng(0),
             request.labels,
             model,
             None if self.learner.compact is features else features,
+            unlabelled,
         )
         strategy = get_strategy(request.strategy)
         selection = strategy.pick(context, request.n_batches * request.batch_size)
-        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, request.rng(1))
+        share = len(unlabelled) / max(1, len(candidates))  # of the candidates could be drawn
         queried = time.perf_counter()
-        if believed is not probabilities:  # strategies have seen the model's own: ranks matter to them
-            unlabelled = believed[candidates]
-        uncertainty = entropy(unlabelled) / np.log(request.n_classes)  # (n,)
+        uncertainty = unlabelled.shown_entropy / np.log(request.n_classes)  # (n,)
         bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
+        every = np.arange(0, len(features), max(1, len(features) // STOP_SET))
+        stop_set = scores.predicted[every] if len(scores) == len(features) else self._shown(every).predicted
         return RoundResult(
             serial=request.serial,
             n_labels=len(request.indices),
             strategy=selection.picked_by or strategy.name,
-            picks=_picked(selection, candidates, unlabelled),
-            audit=_picked(audit, candidates, unlabelled),
-            shown=shown,
+            picks=self._shown(unlabelled.items[selection.positions], selection.query_probability, share),
+            audit=self._shown(audited, audit.query_probability),
+            shown=self._shown(request.shown),
             test=None if test is None else test.evaluate(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
             uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
-            mean_confidence=float(unlabelled.max(axis=1).mean()) if len(unlabelled) else None,
-            stop_set=stop_set,
+            mean_confidence=float(unlabelled.shown_confidence.mean()) if len(unlabelled) else None,
+            stop_set=None if stop_set is None else stop_set.astype(np.int16),
             out_of_fold=self._out_of_fold(labelled, request),
             fit_seconds=fitted - begin,
             query_seconds=queried - fitted,
         )
+
+    def _score(self, model: Model, candidates: NDArray[np.int64], request: TrainRequest) -> tuple[Scores, Scores]:
+        """The scores to keep, and those of the candidates (n,): a sample of them if the pool is large.
+
+        The sample is another one in each round, spread evenly over the pool, so that no item is left out for good.
+        """
+        learner, n = self.learner, len(self.learner.features)
+        temper: Temper | None = None
+        if is_tempered(learner, model):
+            temper = lambda p, items: tempered(learner, model, p, items)  # noqa: E731
+        if n <= SCORED:
+            scores = Scores.of(model, learner.features, np.arange(n), temper)
+            return scores, scores.at(candidates)
+        edges = np.linspace(0, len(candidates), min(SCORED, len(candidates)) + 1).astype(np.int64)
+        sampled = edges[:-1] + (request.rng(4).random(len(edges) - 1) * np.diff(edges)).astype(np.int64)
+        scores = Scores.of(model, learner.features, candidates[sampled], temper)
+        return scores, scores
+
+    def _shown(
+        self, items: NDArray[np.int64], query_probability: NDArray[np.float64] | None = None, share: float = 1.0
+    ) -> ItemPredictions:
+        """What to show of the newest model's predictions for items of the pool (k,).
+
+        Parameters
+        ----------
+        query_probability : with which each was drawn from a `share` of the items.
+        """
+        p = self.probabilities(items)
+        assert p is not None
+        drawn = None if query_probability is None else query_probability * share
+        return ItemPredictions(items, p.argmax(axis=1), p.max(axis=1, initial=0), drawn, p)
 
     def _out_of_fold(self, labelled: LabelSet, request: TrainRequest) -> NDArray[np.int64] | None:
         """The class predicted for each labelled item by a model trained without its fold, (m,); None for no folds.
@@ -187,15 +233,4 @@ def _joined(picks: list[ItemPredictions]) -> ItemPredictions:
     drawn = [p.query_probability for p in picks if p.query_probability is not None]
     return ItemPredictions(
         np.concatenate([p.indices for p in picks]), query_probability=np.concatenate(drawn) if drawn else None
-    )
-
-
-def _picked(selection: Selection, candidates: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
-    picks = _predictions(candidates[selection.positions], probabilities[selection.positions])
-    return replace(picks, query_probability=selection.query_probability)
-
-
-def _predictions(indices: NDArray[np.int64], probabilities: NDArray[np.float32]) -> ItemPredictions:
-    return ItemPredictions(
-        indices, probabilities.argmax(axis=1), probabilities.max(axis=1, initial=0), probabilities=probabilities
     )
