@@ -3,9 +3,9 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch),
-`listing-million` and `kills` (sessions that are killed). Three have options of their own: `team` and
-`soak`, see their modules, and `rivals` (a comparison with other libraries, by `uv run --group rivals`), see
-tests/benchmarks/rivals/run.py.
+`listing-million` and `kills` (sessions that are killed). Some have options of their own: `team`, `soak`
+and `scale` (rounds in pools of up to ten million items), see their modules, and `rivals` (a comparison with other
+libraries, by `uv run --group rivals`), see tests/benchmarks/rivals/run.py.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.benchmarks import (
     kills,
     learning,
     program,
+    scale,
     soak,
     team,
     training,
@@ -62,6 +63,8 @@ SLOW = ("strategies", "effort", "hands", "own", "listing-million", "kills")
 
 
 def main(names: list[str]) -> int:
+    if names[:1] == ["scale"]:
+        return scale.main(names[1:])
     if names[:1] == ["team"]:
         return team.main(names[1:])
     if names[:1] == ["rivals"]:  # its libraries are in a group of their own

@@ -17,6 +17,7 @@ LEARNERS = {
     "cnn": "convolutional network on the pixels, without an encoder; a baseline",
 }
 DEFAULT_LEARNER = "latent"
+CHUNK = 65_536  # rows checked at once
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,15 @@ class Learner(Protocol):
 
 def check_finite(latents: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the latents (N, D) unchanged; raises `TuilabelError` if one is NaN or infinite."""
-    bad = np.flatnonzero(~np.isfinite(latents).all(axis=1))
-    if len(bad):
+    bad = [
+        start + np.flatnonzero(~np.isfinite(latents[start : start + CHUNK]).all(axis=1))
+        for start in range(0, len(latents), CHUNK)
+    ]
+    found = sum(map(len, bad))
+    if found:
+        first = next(rows[0] for rows in bad if len(rows))
         raise TuilabelError(
-            f"latents must be finite, got NaN or infinity for {len(bad):,} items, first item {bad[0]}: re-encode them"
+            f"latents must be finite, got NaN or infinity for {found:,} items, first item {first}: re-encode them"
         )
     return latents
 

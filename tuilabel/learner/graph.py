@@ -5,7 +5,7 @@ Zhou et al. 2003, "Learning with local and global consistency".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -23,6 +23,7 @@ SCALE_UP = 1e12  # keeps small values far from labels out of the denormal range,
 ANCHORS = 200_000  # a larger pool is sampled down to this many items
 MAX_WEIGHT = 2.0  # of a label; a label of an item with the median scale has weight 1
 SMALL = 5_000  # items
+ROWS = 4_096  # anchors whose distances are in memory at once
 _SCALE_NEIGHBOUR = 7  # its distance is an item's local scale (Zelnik-Manor & Perona 2004)
 _EXACT = 10_000  # items, up to which the search is exhaustive
 _LISTS, _PROBES = 256, 16  # recall above .99 on 60,000 latents of MNIST
@@ -45,6 +46,8 @@ class NeighbourGraph:
     weights: sparse.csr_array
     scale: NDArray[np.float32]
     anchors: NDArray[np.int64]
+    _nearest_anchor: dict[int, int] = field(default_factory=dict, compare=False, repr=False)
+    """The rows of the nearest anchors of other items that have been asked for."""
 
     @classmethod
     def of(cls, latents: NDArray[np.float32], neighbours: int = NEIGHBOURS) -> NeighbourGraph:
@@ -133,12 +136,25 @@ class NeighbourGraph:
         """The row of each pool index among the anchors, or that of its nearest anchor, int64 (m,)."""
         rows = np.minimum(np.searchsorted(self.anchors, indices), len(self.anchors) - 1)
         missing = np.flatnonzero(self.anchors[rows] != indices)
-        if len(missing):
-            points = latents[self.anchors]
-            squares = np.einsum("nd,nd->n", points, points)
-            for i in missing:
-                rows[i] = int(np.argmin(squares - 2 * (points @ latents[indices[i]])))
+        known = self._nearest_anchor
+        new = np.array([i for i in indices[missing].tolist() if i not in known], dtype=np.int64)
+        if len(new):
+            known.update(zip(new.tolist(), self._nearest_anchors(latents, new).tolist(), strict=True))
+        rows[missing] = [known[i] for i in indices[missing].tolist()]
         return rows
+
+    def _nearest_anchors(self, latents: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The row of the anchor that is nearest to each item of the pool, int64 (m,)."""
+        points = np.asarray(latents[indices], dtype=np.float32)
+        nearest, distances = np.zeros(len(points), dtype=np.int64), np.full(len(points), np.inf, dtype=np.float32)
+        for start in range(0, len(self.anchors), ROWS):
+            anchors = np.asarray(latents[self.anchors[start : start + ROWS]], dtype=np.float32)
+            block = np.einsum("nd,nd->n", anchors, anchors) - 2 * (points @ anchors.T)  # (m, n)
+            best = block.argmin(axis=1)
+            found = block[np.arange(len(points)), best]
+            closer = found < distances
+            nearest[closer], distances[closer] = start + best[closer], found[closer]
+        return nearest
 
     def _solve(self, weights: list[NDArray[np.float32]], absorption: float, alpha: float) -> NDArray[np.float32]:
         """Solve (I + E - αS) F = Y for each Y in `weights`, (A, C) each, by conjugate gradients; float32 (A, ΣC).
