@@ -30,7 +30,7 @@ from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.learner.base import Learner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
 from tuilabel.learner.trainer.messages import TrainRequest
-from tuilabel.learner.trainer.round import RoundRunner
+from tuilabel.learner.trainer.round import RoundRunner, _scored
 from tuilabel.learner.trainer.settings import spare_processors
 
 LABELS, BATCH = 500, 20
@@ -95,7 +95,7 @@ def measure(path: Path, name: str, repeats: int, strategy: str, threads: int) ->
         seconds.append(time.perf_counter() - begun)
         assert runner.scores is not None
         again = time.perf_counter()
-        type(runner.scores).of(runner.scores.model, latents, runner.scores.items)
+        _scored(runner.scores.model, latents, runner.scores.items)
         scored.append(time.perf_counter() - again)
     memory, peak = _memory(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     predicted = runner.predicted()

@@ -168,6 +168,16 @@ def test_a_large_pool_is_represented_by_anchors(monkeypatch: pytest.MonkeyPatch)
     assert (model.predict_proba(points).argmax(axis=1) == truth).mean() > 0.95
 
 
+def test_an_item_that_is_not_an_anchor_counts_at_the_nearest_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph_module, "ANCHORS", 60)
+    monkeypatch.setattr(graph_module, "ROWS", 7)
+    points, _ = blobs(300)
+    graph = NeighbourGraph.of(points)
+    squared = np.square(points[:, None].astype(np.float64) - points[graph.anchors]).sum(axis=2)  # (300, 60)
+    for asked in (np.arange(10), np.arange(300)[::-1]):  # some are asked for twice
+        assert graph.anchor_rows(points, asked).tolist() == squared[asked].argmin(axis=1).tolist()
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 30), st.integers(0, 3), st.booleans())
 def test_odd_pools_give_probabilities(n: int, copies: int, constant: bool) -> None:

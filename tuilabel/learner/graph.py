@@ -5,8 +5,10 @@ Zhou et al. 2003, "Learning with local and global consistency".
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import BadZipFile
 
 import numpy as np
@@ -16,11 +18,14 @@ from scipy import sparse
 from tuilabel.files import atomic_write
 from tuilabel.learner.base import LabelSet
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 NEIGHBOURS = 15
 ALPHA = 0.99  # how far labels reach: with 0.9 they stay among their neighbours
 ITERATIONS = 20  # of conjugate gradients: as good as 100 power iterations; more make no difference
 SCALE_UP = 1e12  # keeps small values far from labels out of the denormal range, which is three times as slow
-ANCHORS = 200_000  # a larger pool is sampled down to this many items
+ANCHORS = 100_000  # a larger pool is sampled down to this many items
 MAX_WEIGHT = 2.0  # of a label; a label of an item with the median scale has weight 1
 SMALL = 5_000  # items
 ROWS = 4_096  # anchors whose distances are in memory at once
@@ -161,6 +166,8 @@ class NeighbourGraph:
 
         Values are internally scaled up by `SCALE_UP`, and each column of Y to a sum of 1.
         """
+        import torch
+
         right = np.concatenate(weights, axis=1)
         right /= np.maximum(right.sum(axis=0), 1e-12)
         right *= np.float32(SCALE_UP)
@@ -169,32 +176,41 @@ class NeighbourGraph:
         for part in weights if absorption else ():
             rows = np.flatnonzero(part.any(axis=1))
             columns = np.arange(start, start + part.shape[1])
-            sinks.append((np.ix_(rows, columns), absorption * part[rows].sum(axis=1, keepdims=True)))
+            where = (torch.from_numpy(rows[:, None]), torch.from_numpy(columns[None]))
+            sinks.append((where, torch.from_numpy(absorption * part[rows].sum(axis=1, keepdims=True))))
             start += part.shape[1]
 
-        def product(y: NDArray[np.float32]) -> NDArray[np.float32]:
-            image: NDArray[np.float32] = self.weights @ y
-            image *= -alpha
-            image += y
+        s = self._on_torch()
+
+        def product(y: Tensor) -> Tensor:
+            image = (s @ y).mul_(-alpha).add_(y)
             for where, absorbed in sinks:
                 image[where] += absorbed * y[where]
             return image
 
-        x = right.copy()
-        residual = right - product(x)
-        direction = residual.copy()
-        scratch = np.empty_like(x)  # allocating memory for each product would take as long as the product
-        square = np.einsum("ng,ng->g", residual, residual)
+        x = torch.from_numpy(right.copy())
+        residual = torch.from_numpy(right) - product(x)
+        direction = residual.clone()
+        scratch = torch.empty_like(x)  # allocating memory for each product would take as long as the product
+        square = torch.mul(residual, residual, out=scratch).sum(0)
         for _ in range(ITERATIONS):
             image = product(direction)
-            step = square / np.maximum(np.einsum("ng,ng->g", direction, image), 1e-30)
-            x += np.multiply(direction, step, out=scratch)
-            residual -= np.multiply(image, step, out=scratch)
-            before, square = square, np.einsum("ng,ng->g", residual, residual)
-            direction *= square / np.maximum(before, 1e-30)
-            direction += residual
-        x /= np.float32(SCALE_UP)
-        return x
+            step = square / torch.mul(direction, image, out=scratch).sum(0).clamp_min_(1e-30)
+            x.add_(torch.mul(direction, step, out=scratch))
+            residual.sub_(torch.mul(image, step, out=scratch))
+            before, square = square, torch.mul(residual, residual, out=scratch).sum(0)
+            direction.mul_(square / before.clamp_min(1e-30)).add_(residual)
+        return x.div_(SCALE_UP).numpy()
+
+    def _on_torch(self) -> Tensor:
+        """S as a tensor, whose products use all threads; one sums each row, so their number changes nothing."""
+        import torch
+
+        s = self.weights
+        indptr, indices = (torch.from_numpy(part.astype(np.int32)) for part in (s.indptr, s.indices))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that sparse tensors are in beta
+            return torch.sparse_csr_tensor(indptr, indices, torch.from_numpy(s.data), s.shape, check_invariants=False)
 
 
 def _normalise_rows(masses: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,9 @@ a few rows. So one pass over the pool keeps those numbers, and rows are computed
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,9 +51,14 @@ class Scores:
 
     @classmethod
     def of(
-        cls, model: Model, features: NDArray[np.float32], items: NDArray[np.int64], temper: Temper | None = None
+        cls,
+        model: Model,
+        features: NDArray[np.float32],
+        items: NDArray[np.int64],
+        temper: Temper | None = None,
+        threads: int = 1,
     ) -> Scores:
-        """Predict items of a pool (n,), ascending, in one pass over its features (N, F), slice by slice."""
+        """Predict items of a pool (n,), ascending, in one pass over its features (N, F), `threads` slices at a time."""
         n, everything = len(items), len(items) == len(features)
         predicted = np.empty(n, dtype=np.int32)
         confidence, gap, entropy = (np.empty(n, dtype=np.float32) for _ in range(3))
@@ -59,7 +66,8 @@ class Scores:
             (confidence, entropy) if temper is None else (np.empty_like(confidence), np.empty_like(entropy))
         )
         n_classes = model.predict_proba(np.asarray(features[:0])).shape[1]
-        for start in range(0, n, SLICE):
+
+        def predict(start: int) -> None:
             rows = slice(start, start + SLICE)
             p = model.predict_proba(np.asarray(features[rows] if everything else features[items[rows]]))
             predicted[rows], confidence[rows], second = _two_highest(p)
@@ -68,6 +76,9 @@ class Scores:
             if temper is not None:
                 shown = temper(p, items[rows])
                 shown_confidence[rows], shown_entropy[rows] = shown.max(axis=1), _entropy(shown)
+
+        with ThreadPoolExecutor(threads) as pool:
+            deque((pool.map if threads > 1 else map)(predict, range(0, n, SLICE)), maxlen=0)
         return cls(
             model,
             features,

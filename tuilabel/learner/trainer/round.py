@@ -75,7 +75,7 @@ class RoundRunner:
         scores, n = self.scores, len(self.learner.features)
         if scores is None or len(scores) == n:
             return None if scores is None else scores.predicted
-        return Scores.of(scores.model, scores.features, np.arange(n)).predicted
+        return _scored(scores.model, scores.features, np.arange(n)).predicted
 
     def _cold(self, request: TrainRequest, unavailable: NDArray[np.bool_]) -> RoundResult:
         """A result without a model.
@@ -194,11 +194,11 @@ class RoundRunner:
         if is_tempered(learner, model):
             temper = lambda p, items: tempered(learner, model, p, items)  # noqa: E731
         if n <= SCORED:
-            scores = Scores.of(model, learner.features, np.arange(n), temper)
+            scores = _scored(model, learner.features, np.arange(n), temper)
             return scores, scores.at(candidates)
         edges = np.linspace(0, len(candidates), min(SCORED, len(candidates)) + 1).astype(np.int64)
         sampled = edges[:-1] + (request.rng(4).random(len(edges) - 1) * np.diff(edges)).astype(np.int64)
-        scores = Scores.of(model, learner.features, candidates[sampled], temper)
+        scores = _scored(model, learner.features, candidates[sampled], temper)
         return scores, scores
 
     def _shown(
@@ -227,6 +227,20 @@ class RoundRunner:
         fold = rng.permutation(m) % request.folds
         _, probabilities = merge_folds(list(cross_validate(self.learner, labelled, fold, rng)), request.n_classes)
         return np.asarray(probabilities.argmax(axis=1))
+
+
+def _scored(
+    model: Model, features: NDArray[np.float32], items: NDArray[np.int64], temper: Temper | None = None
+) -> Scores:
+    """Scores of items, with torch's threads each at a slice of them: its products are too small to be shared."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return Scores.of(model, features, items, temper, threads)
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _joined(picks: list[ItemPredictions]) -> ItemPredictions:
