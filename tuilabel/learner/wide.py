@@ -254,6 +254,8 @@ def tempered(
     if not isinstance(learner, WideLatentLearner) or not isinstance(model, LinearEnsemble):
         return probabilities
     taught = np.isin(items, learner.taught, assume_unique=True)
+    if not taught.any():
+        return probabilities
     result = probabilities.copy()
     result[taught] = apply_temperature(probabilities[taught], model.taught_temperature)
     return result
