@@ -12,6 +12,7 @@ from tuilabel.estimate import (
     balanced_text,
     baseline,
     baseline_text,
+    confidence_text,
     recall_text,
     unequal_classes_accuracy,
     verdict,
@@ -33,6 +34,10 @@ def test_an_accuracy_has_its_interval_and_no_digits_that_the_sample_does_not_car
 ) -> None:
     assert accuracy_text(accuracy) == words
     assert "±" not in accuracy_text(accuracy)
+
+
+def test_no_model_is_certain() -> None:
+    assert [confidence_text(p) for p in (0.0, 0.736, 0.986, 0.9999, 1.0)] == ["0%", "74%", "99%", "99%", "99%"]
 
 
 def test_the_accuracy_of_a_class_is_a_count_until_there_are_enough() -> None:

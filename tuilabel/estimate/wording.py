@@ -34,6 +34,11 @@ def accuracy_text(accuracy: MeasuredAccuracy) -> str:
     return f"{percent(*accuracy.interval)} ({interval}), {accuracy.n:,} checked"
 
 
+def confidence_text(confidence: float) -> str:
+    """How sure a model is of a class: "74%", and "99%" at most, because no model is certain."""
+    return f"{min(99, round(100 * confidence))}%"
+
+
 def baseline_text(baseline: Baseline, classes: tuple[str, ...]) -> str:
     """The baseline in words: "always answering other: 80 %"."""
     return f"always answering {classes[baseline.class_pos]}: {100 * baseline.share:.0f} %"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tuilabel.errors import pluralize
-from tuilabel.estimate import BULK_PRECISION
+from tuilabel.estimate import BULK_PRECISION, confidence_text
 from tuilabel.learner.trainer.messages import ClassItems
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.session import Belief
@@ -64,10 +64,8 @@ class ByClassScreen(AnnotationScreen):
         if index in self._wrong:
             return "✗ wrong", "marked"
         assert self._candidates is not None
-        return (
-            f"{self.named(self.session.classes[self.class_pos])} {100 * self._candidates.confidence[position]:.0f}%",
-            "prediction",
-        )
+        sure = confidence_text(self._candidates.confidence[position])
+        return f"{self.named(self.session.classes[self.class_pos])} {sure}", "prediction"
 
     def belief(self, position: int) -> Belief | None:
         if self._candidates is None or self.session.answer_at(self.items[position]) is not None:

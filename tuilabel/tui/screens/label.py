@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tuilabel.errors import pluralize, printable
+from tuilabel.estimate import confidence_text
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import TrainerProgress
 from tuilabel.session import Batch, Belief
@@ -97,7 +98,7 @@ class LabelScreen(AnnotationScreen):
             return "?", "prediction"
         if item.predicted is None or item.confidence is None:
             return "·", "prediction"
-        return f"{self.named(self.session.classes[item.predicted])}? {100 * item.confidence:.0f}%", "prediction"
+        return f"{self.named(self.session.classes[item.predicted])}? {confidence_text(item.confidence)}", "prediction"
 
     def belief(self, position: int) -> Belief | None:
         index = self.items[position]

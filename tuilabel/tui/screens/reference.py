@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.widgets import Markdown, Static
 
 from tuilabel.errors import TuilabelError
+from tuilabel.estimate import confidence_text
 from tuilabel.project.guideline import read_guideline
 from tuilabel.session.examples import Example
 from tuilabel.tui.keys import shown_keys
@@ -141,7 +142,7 @@ class ClassSection(Vertical):
         self._grid.styles.width = columns * len(examples)
         self._grid.styles.height = rows
         cells = [
-            GridCell(each.index, "" if each.confidence is None else f"{100 * each.confidence:.0f}%", "prediction")
+            GridCell(each.index, "" if each.confidence is None else confidence_text(each.confidence), "prediction")
             for each in examples
         ]
         if cells:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tuilabel.estimate import confidence_text
 from tuilabel.learner.trainer.messages import Message as TrainerMessage
 from tuilabel.learner.trainer.messages import OutOfFoldPredictions
 from tuilabel.session import Belief
@@ -71,7 +72,7 @@ class ReviewScreen(FilteredScreen):
             return [("  review", "dim"), *weak]
         item = self._list[self.focused_item]
         left = sum(item.index not in self._reviewed for item in self._list)
-        sure = "" if item.confidence is None else f" {item.confidence:.0%}"
+        sure = "" if item.confidence is None else f" {confidence_text(item.confidence)}"
         annotations = (
             "" if not item.by else "  " + ", ".join(f"{who}: {self.session.classes[label]}" for who, label in item.by)
         )

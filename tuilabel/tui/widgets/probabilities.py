@@ -11,6 +11,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
+from tuilabel.estimate import confidence_text
 from tuilabel.tui.keys import shown_keys
 from tuilabel.tui.names import cut, longest, short_names
 from tuilabel.tui.widgets.charts import bar
@@ -107,7 +108,7 @@ def belief_lines(beliefs: ClassBeliefs, width: int, height: int) -> list[list[tu
     names = short_names(beliefs.names, room_for_names)
     for c in shown:
         style = "enter" if c == beliefs.enter else "name"
-        figure = f"{100 * chances[c]:4.0f}%" if c in chances else "     "
+        figure = f"{confidence_text(chances[c]):>5}" if c in chances else "     "
         line = [
             (keys[c], "key"),
             (f" {set_cell_size(names[c], room_for_names)}", style),

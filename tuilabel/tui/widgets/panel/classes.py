@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len, set_cell_size
 
-from tuilabel.estimate import FEW
+from tuilabel.estimate import FEW, confidence_text
 from tuilabel.session import Belief, Statistics
 from tuilabel.tui.keys import best_key, shown_keys
 from tuilabel.tui.names import cut, longest, short_names
@@ -148,9 +148,9 @@ def _class_beliefs(
     for c in order:
         count = counts[c]
         enter = belief is not None and belief.predicted == c
-        figure = "" if belief is None else f"{100 * belief.confidence:.0f}%" if enter else ""
+        figure = "" if belief is None else confidence_text(belief.confidence) if enter else ""
         if chances:
-            figure = f"{100 * chances[c]:.0f}%"
+            figure = confidence_text(chances[c])
         lines.append(
             [
                 (columns[c], f"key@{c}"),
