@@ -16,7 +16,6 @@ from scipy import linalg
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from tuilabel.estimate import fit_temperature
 from tuilabel.learner.base import check_labelled
 from tuilabel.learner.mlp import UNSEEN, SoftLabels
 
@@ -24,9 +23,7 @@ RIDGE = 0.1  # relative to the mean squared norm of a labelled item
 SHARPNESS = 8.0  # scores are multiplied by about this before the softmax; with few labels it is the prior
 PRIOR_LABELS = 10.0  # how many labels the prior is worth
 MAX_SHARPNESS = 64.0
-MIN_AUDIT = 8  # with this many audit items, only they decide how sure a model is of new items
-SURER = 1.3  # by this factor a model of all labels may be surer than those that some were held out from
-TAUGHT = 1.35  # temperature of items that a model was taught soft labels of, relative to others; the prior
+SELF = 1.2  # how much surer a model is of an item that it was taught, relative to the item's leverage
 CHUNK = 16_384  # rows scored at once
 
 
@@ -52,19 +49,14 @@ class SecondMoments:
 
 
 class HeldOut(NamedTuple):
-    """What models say of labels that they have not learned, though they were taught soft labels of the items."""
+    """What models say of labels that they have not learned."""
 
     scores: NDArray[np.float64]
     """Of `LinearEnsemble.scores`, (h, C)."""
     y: NDArray[np.int64]
     """The true classes, (h,)."""
-    audit: NDArray[np.bool_]
-    """Whether an item was drawn at random, (h,)."""
-
-    def of_audits(self) -> HeldOut:
-        """Only the audit items, if there are enough."""
-        rows = self.audit if self.audit.sum() >= MIN_AUDIT else np.ones(len(self.y), dtype=bool)
-        return HeldOut(self.scores[rows], self.y[rows], self.audit[rows])
+    taught: NDArray[np.bool_]
+    """Whether the models were taught soft labels of an item, (h,)."""
 
 
 class LinearEnsemble:
@@ -82,7 +74,6 @@ class LinearEnsemble:
     weights : float32 (D, C), after `fit`: probabilities are softmax(X @ weights + bias).
     bias : float32 (C,).
     left_out_probabilities : float32 (n, C), the prediction for each label by all others (Allen's PRESS).
-    taught_temperature : T, by which it is too sure of items whose soft labels it was taught.
     """
 
     def __init__(self, n_classes: int, *, members: int = 3, seed: int = 0) -> None:
@@ -90,6 +81,7 @@ class LinearEnsemble:
             raise ValueError(f"n_classes must be at least 2, got {n_classes}")
         self.n_classes, self.members, self.seed = n_classes, members, seed
         self.weights = np.empty((0, n_classes), dtype=np.float32)
+        self._taught: tuple[SecondMoments, float] | None = None
 
     def fit(
         self,
@@ -120,9 +112,10 @@ class LinearEnsemble:
         targets = np.eye(self.n_classes)[y] - 1 / self.n_classes
         normal = latents.T @ latents  # (D, D)
         right = latents.T @ targets  # (D, C)
-        self.taught_temperature = 1.0 if teacher is None else TAUGHT
+        self._taught = None
         if teacher is not None and teacher.weight > 0:
             moments = moments or SecondMoments.of(teacher.X, teacher.rows)
+            self._taught = moments, teacher.weight * n / len(teacher.rows)
             normal += teacher.weight * n * moments.mean
             right += teacher.weight * n * _mean_product(teacher)
         normal[np.diag_indices_from(normal)] += RIDGE * np.square(latents).sum() / n
@@ -132,10 +125,10 @@ class LinearEnsemble:
         leverage = np.minimum(np.square(half).sum(axis=0), 0.99)[:, None]
         left_out = (latents @ solved - leverage * targets) / (1 - leverage)  # predictions by the other labels
         if held_out is None:
-            sharpness = _sharpness(HeldOut(left_out, y, np.zeros(len(y), dtype=bool)), SHARPNESS)
+            sharpness = _sharpness(left_out, y)
         else:
-            sharpness = SURER * _sharpness(held_out.of_audits(), SHARPNESS / SURER)
-            self.taught_temperature = TAUGHT * fit_temperature(sharpness / TAUGHT * held_out.scores, held_out.y)
+            sharper = np.where(held_out.taught, self.taught_temperature, 1.0)[:, None]
+            sharpness = _sharpness(held_out.scores / sharper, held_out.y)
         self.left_out_probabilities = np.asarray(softmax(sharpness * left_out, axis=1), dtype=np.float32)
         unseen = np.bincount(y, minlength=self.n_classes) == 0
         self._scale = sharpness * float(np.sqrt(np.mean((left_out - targets) ** 2)))
@@ -143,6 +136,18 @@ class LinearEnsemble:
         self.weights = (sharpness * solved).astype(np.float32)
         self.bias = np.where(unseen, UNSEEN, 0).astype(np.float32)  # a class without labels is never predicted
         return self
+
+    @property
+    def taught_temperature(self) -> float:
+        """By how much it is surer of items whose soft labels it was taught than of others, at least 1.
+
+        Such a label pulls the prediction of its own item: by its leverage, the mean of which the moments give.
+        """
+        if self._taught is None:
+            return 1.0
+        moments, weight = self._taught
+        solved = linalg.cho_solve((self._factor, True), moments.mean, check_finite=False)
+        return 1 + SELF * weight * float(solved.trace())
 
     def predict_proba(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities, float32 (n, C).
@@ -190,14 +195,13 @@ def _mean_product(teacher: SoftLabels) -> NDArray[np.float64]:
     return total / max(1, len(teacher.rows))
 
 
-def _sharpness(held_out: HeldOut, prior: float) -> float:
-    """The factor that makes the true classes most likely, with a prior toward `prior`."""
-    scores, y, _ = held_out
+def _sharpness(scores: NDArray[np.float64], y: NDArray[np.int64]) -> float:
+    """The factor that makes the true classes most likely, with a prior toward `SHARPNESS`."""
     rows = np.arange(len(y))
 
     def objective(log_factor: float) -> float:
         fit = -log_softmax(np.exp(log_factor) * scores, axis=1)[rows, y].sum()
-        return float(fit + PRIOR_LABELS * (log_factor - np.log(prior)) ** 2 / 2)
+        return float(fit + PRIOR_LABELS * (log_factor - np.log(SHARPNESS)) ** 2 / 2)
 
     found = minimize_scalar(objective, bounds=(0, np.log(MAX_SHARPNESS)), method="bounded")
     return float(np.exp(found.x))

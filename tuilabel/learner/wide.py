@@ -153,7 +153,8 @@ class WideLatentLearner:
             students = self._students(folds, teacher)
             points = self.features[folds.evaluation.indices]
             scores = np.stack([students[k].scores(x[None])[0] for k, x in zip(folds.without, points, strict=True)])
-            held_out = HeldOut(scores, folds.evaluation.labels, folds.evaluation.audit)
+            taught = np.isin(folds.evaluation.indices, self.taught, assume_unique=True)
+            held_out = HeldOut(scores, folds.evaluation.labels, taught)
         return self._student(labelled, teacher.targets[0], teacher.weight, seed=seed, held_out=held_out)
 
     def teach(self, folds: Folds) -> WideTeacher:
@@ -247,7 +248,7 @@ def tempered(
 ) -> NDArray[np.float32]:
     """What to show of a model's probabilities, float32 (n, C), for items of the pool, int64 (n,), unique.
 
-    A linear model has as many weights as it was taught items: it is surer of them than of others.
+    A linear model repeats what it was taught of an item: it is surer of such items than of others.
     """
     from tuilabel.learner.linear import LinearEnsemble
 
