@@ -37,7 +37,7 @@ from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.labels import LabelStore, Round
 from tuilabel.labels.store import Cursor
 
-PER_SAMPLE = int(os.environ.get("PER", 1000))  # labels of the project
+PER_SAMPLE = 1000  # labels of the project
 WARM_UP = 0.2  # of the labels, before which nothing counts: caches fill
 FLAT = 0.1  # of its value: what may be added by the labels after that
 PATIENCE = 120.0  # seconds for a key to be answered and stored, on a machine with much else to do

@@ -30,7 +30,8 @@ class StoreKeeper:
 
     def __init__(self, directory: Path, file: Path | None, store: LabelStore, settings: str, known: Changes) -> None:
         self._directory, self._file, self._store, self._settings = directory, file, store, settings
-        self._known: list[Entry] = in_order(known)
+        self._known: dict[object, Entry] = {key_of(entry): entry for entry in in_order(known)}
+        """Everything that a rescue file needs, in order, and once: a session also sees what it has written itself."""
         self._stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
         self._rescue: tuple[Path, int] | None = None
         self._changed = True
@@ -41,7 +42,7 @@ class StoreKeeper:
 
     def wrote(self, entries: Sequence[Entry]) -> None:
         """Note what was written; every few hundred labels a snapshot is taken."""
-        self._known += entries
+        self._note(entries)
         self._changed = True
         self._labels += sum(isinstance(entry, Event) and entry.kind == "label" for entry in entries)
         is_time = self._labels >= EVERY
@@ -56,7 +57,11 @@ class StoreKeeper:
 
     def saw(self, changes: Changes) -> None:
         """Note what others wrote, or this session by another way than the writer; may be called in any thread."""
-        self._known += in_order(changes)
+        self._note(in_order(changes))
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._known.setdefault(key_of(entry), entry)
 
     def keep(self) -> None:
         """Look after the store while nothing is written.
@@ -100,7 +105,8 @@ class StoreKeeper:
     def _write_rescue(self, waiting: Sequence[Entry]) -> Path:
         size = len(self._known) + len(waiting)
         if self._rescue is None or self._rescue[1] != size or not self._rescue[0].exists():
-            entries = {key_of(entry): entry for entry in (*self._known, *waiting)}.values()
+            known = list(self._known.values())
+            entries = {key_of(entry): entry for entry in (*known, *waiting)}.values()
             path = write_rescue(self._directory, self._store.project, self._settings, entries, self._stamp)
             self._rescue = path, size
         return self._rescue[0]
