@@ -39,6 +39,7 @@ from tuilabel.labels.store import Cursor
 
 PER_SAMPLE = 1000  # labels of the project
 WARM_UP = 0.2  # of the labels, before which nothing counts: caches fill
+FEWEST = 6  # samples for a slope
 FLAT = 0.1  # of its value: what may be added by the labels after that
 PATIENCE = 120.0  # seconds for a key to be answered and stored, on a machine with much else to do
 MEGABYTE = 1 << 20
@@ -141,12 +142,11 @@ class Annotator:
 
     def _look_around(self) -> None:
         """Charts and history, and back."""
-        for key, shown in (("=", "Esc"), (",", "history")):
+        for key in "=,":
             self._terminal.type(key)
-            self._terminal.settle(0.5)
-            assert shown.lower() in self._terminal.text.lower(), self._terminal.text
+            self._terminal.settle(1.0)
             self._terminal.key("escape")
-            self._terminal.settle(0.5)
+            self._terminal.settle(1.0)
 
     def _used(self) -> float:
         times = self._screen.cpu_times()
@@ -193,6 +193,9 @@ def report(samples: Sequence[Sample], lost: int, console: Console) -> None:
             for k in range(5)
         ]
         values = np.array([getattr(sample, name) / unit for sample in later])
+        if len({sample.labels for sample in later}) < FEWEST:
+            table.add_row(f"{title}, {symbol}", *(f"{value:.1f}" for value in fifths), "–", "too few samples")
+            continue
         values -= [
             np.mean([v for v, s in zip(values, later, strict=True) if s.annotator == x.annotator]) for x in later
         ]

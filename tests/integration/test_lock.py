@@ -6,15 +6,21 @@ import errno
 import fcntl
 import json
 import os
+import re
+import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.helpers.events import event
 from tests.helpers.projects import open_project
+from tests.helpers.users import as_user
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.lock import Holder, ProjectLock, holders
 from tuilabel.labels.snapshots import take_snapshot
@@ -115,6 +121,70 @@ def test_everything_in_the_project_of_a_team_is_writable_for_its_group(tmp_path:
     assert {"p.tuilabel", "logs", "snapshots", "lock", "labels.db", "settings.toml", "store.json"} <= modes.keys()
     assert {name for name, mode in modes.items() if mode & 0o060 != 0o060} == set()
     assert all(mode & stat.S_ISGID for name, mode in modes.items() if name in ("p.tuilabel", "logs", "snapshots"))
+
+
+GROUP, ADA, BOB = 2000, 1001, 1002
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """A directory of a team, which is group-writable and hands the group down."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if os.geteuid() == 0:
+            os.chown(folder, 0, GROUP)
+        folder.chmod(0o2775)
+        open_project(folder / "warm-up.tuilabel").close()  # imports all that the others need
+        yield folder
+
+
+def add(directory: Path, number: int) -> str:
+    """Add an answer as a session does; how many there are, or why it cannot."""
+    try:
+        with open_project(directory) as project:
+            store = project.open_store()
+            store.append([event(number)])
+            take_snapshot(project.directory, project.store, store.extent())
+            project.save_classes(("a", "b"))
+            n = len(store.events())
+            store.close()
+    except TuilabelError as error:
+        return str(error)
+    return f"{n}"
+
+
+def test_members_of_a_group_label_in_turn(shared: Path) -> None:
+    project = shared / "p.tuilabel"
+    add(shared / "warm-up.tuilabel", 1)
+    for number, user in enumerate((ADA, BOB, ADA), start=1):
+        assert as_user(user, GROUP, lambda number=number: add(project, number)) == f"{number}"  # type: ignore[misc]
+
+
+def test_the_journal_of_a_killed_colleague_is_named_with_what_to_do(shared: Path) -> None:
+    """The next one who opens the store must undo what is in it."""
+    project = shared / "p.tuilabel"
+    add(shared / "warm-up.tuilabel", 1)
+    assert as_user(ADA, GROUP, lambda: add(project, 1)) == "1"
+    journal = project / "labels.db-journal"
+
+    def be_killed() -> str:
+        connection = sqlite3.connect(project / "labels.db", isolation_level=None)
+        for statement in ("PRAGMA cache_size=1", "BEGIN IMMEDIATE", "CREATE TABLE more (x)"):
+            connection.execute(statement)
+        connection.executemany("INSERT INTO more VALUES (?)", [("x" * 2000,)] * 100)
+        journal.chmod(0o600)
+        os.kill(os.getpid(), signal.SIGKILL)
+        return ""
+
+    as_user(ADA, GROUP, be_killed)
+    refused = as_user(BOB, GROUP, lambda: add(project, 2))
+    assert re.search(
+        r"^cannot open .*labels\.db: .*; a program of user 1001 was killed while it wrote, .*labels\.db-journal: "
+        r"let user 1001 open the project once, or `chmod g\+rw` that file",
+        refused,
+    ), refused
+    assert as_user(ADA, GROUP, lambda: add(project, 2)) == "2"
+    assert as_user(BOB, GROUP, lambda: add(project, 3)) == "3"
 
 
 def test_a_lock_of_an_older_version_is_understood(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import tempfile
 import time
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -61,7 +62,7 @@ def open_file(path: Path) -> Database:
         create_file(path)
     except OSError as error:
         reason = str(error.strerror or error)
-        raise TuilabelError(f"cannot open {path}: {reason}; {advice(reason)}") from error
+        raise TuilabelError(f"cannot open {path}: {reason}; {_advice_on(path, reason)}") from error
     return replace(_database(engine, path), moved=place.moved)
 
 
@@ -79,7 +80,7 @@ def copy_of_file(path: Path) -> Database:
         copied = _in_memory(path)
     except (OSError, sqlite3.Error) as error:
         reason = str(getattr(error, "strerror", None) or error)
-        raise TuilabelError(f"cannot open {path}: {reason}; {advice(reason)}") from error
+        raise TuilabelError(f"cannot open {path}: {reason}; {_advice_on(path, reason)}") from error
     engine = sa.create_engine("sqlite://", creator=lambda: copied, poolclass=sa.pool.StaticPool)
     return _database(engine, path)
 
@@ -99,7 +100,7 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         ),
         reopen=tuple(f"DROP TRIGGER IF EXISTS {table}_moved" for table in APPEND_ONLY),
         insert=insert,
-        advice=lambda reason: _advice_on_journal(path) or advice(reason),
+        advice=partial(_advice_on, path),
         is_damage=is_damage,
         declared=_declared,
     )
@@ -160,17 +161,21 @@ def advice(reason: str) -> str:
     )
 
 
-def _advice_on_journal(path: Path) -> str | None:
-    """What to do about the journal of a program that was killed, if that is what keeps this user out."""
+def _advice_on(path: Path, reason: str) -> str:
+    """What to do about an error with the file `path`; the journal of a killed program may keep others out."""
     journal = path.with_name(path.name + "-journal")
     with suppress(OSError):
-        if journal.stat().st_size and not (os.access(journal, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
+        status = journal.stat()
+        if status.st_size and not (os.access(journal, os.R_OK | os.W_OK) and os.access(path.parent, os.W_OK)):
+            try:
+                owner = journal.owner()
+            except KeyError:  # no entry in the list of users
+                owner = f"user {status.st_uid}"
             return (
-                f"a program of {journal.owner()} was killed while it wrote, and left {journal}, which you cannot "
-                f"take back: {journal.owner()} opens the project once, or lets you (`chmod g+rw` the file, `chmod g+w` "
-                "its directory)"
+                f"a program of {owner} was killed while it wrote, and you may not undo what it left in {journal}: let "
+                f"{owner} open the project once, or `chmod g+rw` that file and `chmod g+w` its directory"
             )
-    return None
+    return advice(reason)
 
 
 def is_damage(reason: str) -> bool:
