@@ -2,10 +2,10 @@
 
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
-on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `own` (100,000 photographs to the first batch),
-`listing-million` and `kills` (sessions that are killed). Some have options of their own: `team`, `soak`
-and `scale` (rounds in pools of up to ten million items), see their modules, and `rivals` (a comparison with other
-libraries, by `uv run --group rivals`), see tests/benchmarks/rivals/run.py.
+on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `graphics`, `dialogs` (photographs in the real program),
+`own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md) and
+`kills` (sessions that are killed). Some have options of their own, see their modules: `team`, `soak`, `scale` (pools of
+up to ten million items) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from rich.table import Table
 from tests.benchmarks import (
     effort,
     features,
+    graphics,
     hands,
     images,
     kills,
     learning,
     program,
+    rates,
     scale,
     soak,
     team,
@@ -55,11 +57,14 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "listing-million": images.listing_a_million,
     "decoding": images.decoding,
     "sent": images.sent,
+    "graphics": graphics.keys,
+    "dialogs": graphics.dialogs,
+    "rates": rates.rates,
     "kills": kills.kills,
 }
 
 
-SLOW = ("strategies", "effort", "hands", "own", "listing-million", "kills")
+SLOW = ("strategies", "effort", "hands", "own", "listing-million", "rates", "graphics", "dialogs", "kills")
 
 
 def main(names: list[str]) -> int:
