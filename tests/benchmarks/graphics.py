@@ -32,7 +32,7 @@ def keys(folder: Path) -> Rows:
         for mode in MODES:
             with _opened(folder / f"{mode}-{turn}", mode) as terminal:
                 for number in range(2, 2 + BATCHES):
-                    batch = []
+                    batch: list[list[tuple[float, int]]] = []
                     while f"round {number}" not in terminal.text:  # keys that come before their image label nothing
                         batch.append(terminal.burst("1234567890"[len(batch) % 10], 0.08))
                     terminal.settle(0.5)
