@@ -139,6 +139,7 @@ def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
     rows = {row["name"]: row for row in json.loads(run("strategies", "--json").stdout)["strategies"]}
     assert {"random", "entropy", "least-confidence", "margin", "coverage"} <= set(rows)
     assert all(row["cost"] and row["paper"] and row["when"] for row in rows.values())
+    assert (rows["margin"]["sees"], rows["coverage"]["sees"]) == ("all items", "20,000 at random")
     lines = run("strategies", environment={"COLUMNS": "120"}).stdout.splitlines()
     assert any("entropy" in line and "Settles 2009" in line for line in lines)
     assert len(lines) <= 2 * len(rows) + 5  # two lines each; a few may wrap

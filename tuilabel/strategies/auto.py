@@ -10,7 +10,7 @@ from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.clustered import WEIGHTED_KMEANS
 from tuilabel.strategies.coverage import COVERAGE
 from tuilabel.strategies.geometry import with_scores
-from tuilabel.strategies.support import LARGE, predictions, sample
+from tuilabel.strategies.support import LARGE, SAMPLE, predictions, sample
 from tuilabel.strategies.uncertainty import Probabilities, confidence
 
 CONFIDENT = 0.7  # uncertain items are queried once the mean confidence reaches this
@@ -61,5 +61,6 @@ AUTO = register(
         cost="O(N·C + k²·D)",
         needs_model=False,
         pick=_pick,
+        sees=f"{SAMPLE:,} or all items",
     )
 )

@@ -65,5 +65,6 @@ BADGE = register(
         cost="O(k·N·(C + H))",
         needs_model=True,
         pick=_pick,
+        sees=f"{LARGE:,} at random",
     )
 )

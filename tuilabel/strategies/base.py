@@ -86,6 +86,8 @@ class Strategy:
     needs_model: bool
     """Whether it uses `probabilities` or `model`; until there is a model, coverage picks instead."""
     pick: Callable[[QueryContext, int], Selection]
+    sees: str = "all items"
+    """How many of the candidates it looks at; others are left out at random, in each batch anew."""
 
 
 _REGISTRY: dict[str, Strategy] = {}

@@ -85,5 +85,6 @@ DROPQUERY = register(
         cost="O(N·D + k·D)",
         needs_model=True,
         pick=_dropquery,
+        sees=f"{LARGE:,} at random",
     )
 )

@@ -108,6 +108,7 @@ COVERAGE = register(
         cost="O(k·D)",
         needs_model=False,
         pick=_coverage,
+        sees=f"{SAMPLE:,} at random",
     )
 )
 TYPICLUST = register(
@@ -119,5 +120,6 @@ TYPICLUST = register(
         cost="O((k + labels)·D)",
         needs_model=False,
         pick=typiclust,
+        sees=f"{SAMPLE:,} at random",
     )
 )

@@ -172,6 +172,7 @@ MAXHERDING = register(
         cost="O(labels·D)",
         needs_model=False,
         pick=_maxherding,
+        sees=f"{CANDIDATES:,} at random",
     )
 )
 UHERDING = register(
@@ -183,5 +184,6 @@ UHERDING = register(
         cost="O(labels·D)",
         needs_model=True,
         pick=_uherding,
+        sees=f"{CANDIDATES:,} at random",
     )
 )

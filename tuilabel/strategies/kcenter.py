@@ -53,5 +53,6 @@ K_CENTER = register(
         cost="O((k + labels)·N·D)",
         needs_model=False,
         pick=_pick,
+        sees=f"{SAMPLE:,} or more",
     )
 )

@@ -74,5 +74,6 @@ PROBCOVER = register(
         cost="O(labels·D)",
         needs_model=False,
         pick=_pick,
+        sees=f"{GRAPH:,} at random",
     )
 )

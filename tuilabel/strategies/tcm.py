@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from tuilabel.strategies.base import QueryContext, Selection, Strategy, register
 from tuilabel.strategies.coverage import typiclust
-from tuilabel.strategies.support import predictions
+from tuilabel.strategies.support import SAMPLE, predictions
 from tuilabel.strategies.uncertainty import MARGIN
 
 LABELS_PER_CLASS = 3  # with this many, margin takes over
@@ -33,5 +33,6 @@ TCM = register(
         cost="that of its two parts",
         needs_model=False,
         pick=_pick,
+        sees=f"{SAMPLE:,} or all items",
     )
 )

@@ -89,5 +89,5 @@ def test_without_a_model_it_raises_or_picks(name: str) -> None:
 def test_every_strategy_is_described(name: str) -> None:
     strategy = get_strategy(name)
     assert strategy.name == name
-    assert all((strategy.summary, strategy.when, strategy.paper, strategy.cost))
+    assert all((strategy.summary, strategy.when, strategy.paper, strategy.cost, strategy.sees))
     assert len(strategy.summary) <= 60

@@ -50,6 +50,7 @@ def strategy_rows() -> list[dict[str, Any]]:
             "summary": strategy.summary,
             "when": strategy.when,
             "cost": strategy.cost,
+            "sees": strategy.sees,
             "needs_model": strategy.needs_model,
             "paper": strategy.paper,
         }
@@ -60,9 +61,10 @@ def strategy_rows() -> list[dict[str, Any]]:
 def strategies_table(rows: list[dict[str, Any]]) -> Table:
     """The query strategies as a table, two lines each: what it picks, and when to use it."""
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("strategy", two_lines("picks", "use it for"), "cost", "paper"):
+    for heading in ("strategy", two_lines("picks", "use it for"), two_lines("cost", "looks at"), "paper"):
         table.add_column(heading, no_wrap=heading == "strategy")
     for row in rows:
-        cost = two_lines(row["cost"], "needs a model") if row["needs_model"] else row["cost"]
-        table.add_row(row["name"], two_lines(row["summary"], row["when"]), cost, row["paper"])
+        paper = two_lines(row["paper"], "needs a model") if row["needs_model"] else row["paper"]
+        cost = two_lines(row["cost"], row["sees"])
+        table.add_row(row["name"], two_lines(row["summary"], row["when"]), cost, paper)
     return table
