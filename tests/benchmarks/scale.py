@@ -161,6 +161,7 @@ def main(arguments: Sequence[str]) -> int:
                 command += ["--threads", str(options.threads)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 rows.append(json.loads(done.stdout))
+                print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), file=sys.stderr)
     table = Table(*COLUMNS, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(form.format(row[key]) for key, form in COLUMNS.values()))

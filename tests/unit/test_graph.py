@@ -156,6 +156,14 @@ def test_the_graph_is_cached_and_a_damaged_file_rebuilt(tmp_path: Path) -> None:
     assert len(NeighbourGraph.cached(points[:20], path).anchors) == 20
 
 
+def test_a_graph_that_cannot_be_kept_is_used_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    points, _ = blobs(50)
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    graph = NeighbourGraph.cached(points, tmp_path / "cache" / "graph.npz")
+    assert (graph.weights != NeighbourGraph.of(points).weights).nnz == 0
+    assert "cannot write" in caplog.text
+
+
 def test_a_large_pool_is_represented_by_anchors(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph_module, "ANCHORS", 60)
     points, truth = blobs(300)

@@ -5,6 +5,7 @@ Zhou et al. 2003, "Learning with local and global consistency".
 
 from __future__ import annotations
 
+import logging
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
 from tuilabel.learner.base import LabelSet
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger("tuilabel.trainer")
 
 NEIGHBOURS = 15
 ALPHA = 0.99  # how far labels reach: with 0.9 they stay among their neighbours
@@ -76,7 +80,7 @@ class NeighbourGraph:
 
     @classmethod
     def cached(cls, latents: NDArray[np.float32], path: Path) -> NeighbourGraph:
-        """The graph in the file `path`; if that is missing or damaged, the graph is computed and written to it."""
+        """The graph in the file `path`; if that is missing or damaged, it is computed, and written if possible."""
         try:
             with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
                 parts = [file[name] for name in ("data", "indices", "indptr", "scale", "anchors")]
@@ -88,8 +92,13 @@ class NeighbourGraph:
             pass
         graph = cls.of(latents)
         s = graph.weights
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            np.savez(file, data=s.data, indices=s.indices, indptr=s.indptr, scale=graph.scale, anchors=graph.anchors)
+        try:
+            with atomic_write(path) as temporary, temporary.open("wb") as file:
+                np.savez(
+                    file, data=s.data, indices=s.indices, indptr=s.indptr, scale=graph.scale, anchors=graph.anchors
+                )
+        except TuilabelError as error:
+            log.warning("the neighbour graph has to be made again next time: %s", error)
         return graph
 
     def propagate(
