@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from tuilabel.encoders import device
+from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.encoders.vae.processes import all_rows, joined
-from tuilabel.encoders.vae.run import TrainProgress
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import TuilabelError

@@ -29,7 +29,8 @@ from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
 from tuilabel.encoders.vae.feature_model import FeatureVAE, FeatureVAEConfig
 from tuilabel.encoders.vae.header import partial_path, project_checkpoint, read_header
-from tuilabel.encoders.vae.run import TrainingStopped, TrainProgress
+from tuilabel.encoders.vae.meter import TrainProgress
+from tuilabel.encoders.vae.run import TrainingStopped
 from tuilabel.encoders.vae.settings import FeatureSettings, TrainSettings
 from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import TuilabelError, UsageError

@@ -19,10 +19,11 @@ from tuilabel.encoders.vae.decode import reconstruct
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import check_fits, find_checkpoint, partial_path, read_header
 from tuilabel.encoders.vae.inputs import to_input
+from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import VAE, VAEConfig, smoothed
 from tuilabel.encoders.vae.objective import TEMPERATURE, contrastive_loss, kl_divergence, mutual_information
 from tuilabel.encoders.vae.optimizer import WEIGHT_DECAY, Muon
-from tuilabel.encoders.vae.run import TrainingStopped, TrainProgress
+from tuilabel.encoders.vae.run import TrainingStopped
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import SHARES, best_smoothing
 from tuilabel.encoders.vae.training import train_vae

@@ -13,7 +13,8 @@ from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.networks.names import parse_name
 from tuilabel.encoders.vae.feature_encoder import FeatureVAEEncoder
 from tuilabel.encoders.vae.header import own_checkpoint, partial_path, place_of
-from tuilabel.encoders.vae.run import RunOptions, TrainProgress
+from tuilabel.encoders.vae.meter import TrainProgress
+from tuilabel.encoders.vae.run import RunOptions
 from tuilabel.encoders.vae.settings import FeatureSettings, TrainSettings
 from tuilabel.encoders.vae.training import train_vae
 from tuilabel.errors import UsageError

@@ -12,8 +12,8 @@ from tuilabel.cli.render.console import output_console
 from tuilabel.cli.render.preview import preview
 from tuilabel.encoders.vae.decode import reconstruct
 from tuilabel.encoders.vae.header import feature_encoder
+from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import VAE
-from tuilabel.encoders.vae.run import TrainProgress
 from tuilabel.project.train_vae import TrainedVAE, TrainingPlan
 
 PREVIEW_IMAGES = 16

@@ -89,6 +89,7 @@ class TorchNetwork(Network):
         import torch
 
         from tuilabel.encoders.device import half_precision
+        from tuilabel.encoders.memory import Fitting
 
         self.digest, self.device = digest, device
         self.batch = CPU_BATCH if device.type == "cpu" else GPU_BATCH
@@ -96,11 +97,19 @@ class TorchNetwork(Network):
         self.dtype = half or torch.bfloat16 if halved else torch.float32
         self.module = module.eval().to(device, self.dtype).to(memory_format=torch.channels_last)
         self.mean, self.std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (mean, std))
+        self._fitting = Fitting(self._features, device)
 
     def features(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """See `Network.features`."""
+        """See `Network.features`; when memory runs out, it goes on with fewer images at once, in the end on the CPU."""
+        return self._fitting(images)
+
+    def _features(self, images: NDArray[np.uint8], device: torch.device) -> NDArray[np.float32]:
         import torch
 
+        if device != self.device:
+            self.device, self.dtype = device, torch.float32
+            self.module = self.module.to(device, torch.float32)
+            self.mean, self.std = self.mean.to(device), self.std.to(device)
         with torch.inference_mode():
             features: NDArray[np.float32] = self.module(self.input_of(images)).float().cpu().numpy()
         return features

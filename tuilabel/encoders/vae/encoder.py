@@ -111,15 +111,22 @@ class VAEEncoder(BatchEncoder):
         import torch
 
         from tuilabel.encoders.device import precision, resolve_device
+        from tuilabel.encoders.memory import Fitting
         from tuilabel.encoders.vae.checkpoint import load_checkpoint
         from tuilabel.encoders.vae.inputs import to_input
 
         torch_device = resolve_device(device)
         model, _ = load_checkpoint(self.checkpoint, torch_device)
+
+        def latents(images: NDArray[np.uint8], on: torch.device) -> NDArray[np.float32]:
+            with torch.inference_mode(), precision(on):
+                means = model.to(on).latents(to_input(images, model.config, on))
+            values: NDArray[np.float32] = means.cpu().numpy()
+            return values
+
+        fitting = Fitting(latents, torch_device)
         for images in _image_batches(pool, start):
-            with torch.inference_mode(), precision(torch_device):
-                means = model.latents(to_input(images, model.config, torch_device))
-            rows: NDArray[np.float32] = means.cpu().numpy()
+            rows = fitting(images)
             if not np.isfinite(rows).all():
                 raise TuilabelError(f"{self.checkpoint} gives latents that are not finite: train the VAE again")
             yield rows

@@ -35,7 +35,7 @@ from tuilabel.errors import TuilabelError
 if TYPE_CHECKING:
     from tuilabel.encoders.vae.export import FeatureLatentModule
     from tuilabel.encoders.vae.feature_model import FeatureVAE
-    from tuilabel.encoders.vae.run import TrainProgress
+    from tuilabel.encoders.vae.meter import TrainProgress
     from tuilabel.encoders.vae.settings import FeatureSettings
 
 CHUNK = 2_000

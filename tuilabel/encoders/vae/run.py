@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypedDict, TypeVar
@@ -15,34 +14,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tuilabel.encoders.device import precision
+from tuilabel.encoders.device import resolve_device
+from tuilabel.encoders.memory import lost, release
 from tuilabel.encoders.vae.checkpoint import load_tensors, save_checkpoint, save_tensors
-from tuilabel.encoders.vae.header import CheckpointHeader, partial_path
+from tuilabel.encoders.vae.execution import Execution, fastest, usual
+from tuilabel.encoders.vae.header import CheckpointHeader, partial_path, read_header
+from tuilabel.encoders.vae.meter import Meter, TrainProgress
 from tuilabel.encoders.vae.objective import Autoencoder, LossTerms
 from tuilabel.encoders.vae.optimizer import OneCycle
-from tuilabel.encoders.vae.processes import Part, Processes, joined, own_device
+from tuilabel.encoders.vae.processes import Part, Processes, joined, launched, own_device
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
 
 log = logging.getLogger(__name__)
 
+MIN_BATCH = 16  # images per step; with fewer, a GPU whose memory runs out gives way to the CPU
+
 Model = TypeVar("Model", bound=Autoencoder)
-
-
-@dataclass(frozen=True)
-class TrainProgress:
-    """The state of training; loss terms in nats per image, averaged over the epoch so far (see `LossTerms`)."""
-
-    epoch: int
-    epochs: int
-    images_done: int
-    images_total: int
-    images_per_second: float
-    reconstruction: float
-    kl: float
-    mutual_information: float
-    contrastive: float
-    seconds_left: float
 
 
 class TrainingStopped(TuilabelError):
@@ -98,6 +86,38 @@ def train(
     header : of the checkpoint; figures of the training are filled in.
     finish : called with the trained model in evaluation mode, before it is written.
     """
+    if resume:
+        settings = _as_begun(settings, out)
+    while True:
+        try:
+            begun = replace(header, settings=asdict(settings))
+            return _train(model_of, data, settings, out, begun, device, resume, on_progress, should_stop, finish)
+        except torch.OutOfMemoryError as error:  # only before the first step: later ones end with `TuilabelError`
+            smaller, on = settings.batch_size // 2, resolve_device(device)
+            if launched().size > 1 or resume or (smaller < MIN_BATCH and device == "cpu"):
+                raise TuilabelError(
+                    f"memory does not suffice for {settings.batch_size} images per step: pass a smaller `batch_size`"
+                ) from error
+            if smaller < MIN_BATCH:
+                smaller, device = header.settings["batch_size"], "cpu"
+            place = " on the CPU" if device == "cpu" and on.type != "cpu" else ""
+            log.warning("the memory of %s ran out: training with %d images per step%s", on, smaller, place)
+            settings = replace(settings, batch_size=smaller)
+        release(resolve_device(device))
+
+
+def _train(
+    model_of: Callable[[], Model],
+    data: Callable[[torch.device], TrainingData],
+    settings: TrainSettings,
+    out: Path,
+    header: CheckpointHeader,
+    device: str,
+    resume: bool,
+    on_progress: Callable[[TrainProgress], None],
+    should_stop: Callable[[], bool],
+    finish: Callable[[Model, torch.Generator], None],
+) -> tuple[Model, CheckpointHeader]:
     with joined(device) as processes:
         torch_device = own_device(device, processes)
         torch.manual_seed(settings.seed)
@@ -116,6 +136,18 @@ def train(
             save_checkpoint(out, model, written)
             partial_path(out).unlink(missing_ok=True)
     return model, written
+
+
+def _as_begun(settings: TrainSettings, out: Path) -> TrainSettings:
+    """The settings with the batch size of the unfinished training, if memory made it smaller."""
+    try:
+        size = read_header(partial_path(out)).settings.get("batch_size")
+    except TuilabelError:
+        return settings  # reported when it is read
+    halves = settings.batch_size
+    while halves > MIN_BATCH and halves != size:
+        halves //= 2
+    return replace(settings, batch_size=halves) if halves == size else settings
 
 
 def resume_or_restart(train: Callable[[bool], object], out: Path, should_stop: Callable[[], bool]) -> None:
@@ -154,26 +186,69 @@ class _Run(Generic[Model]):
         """Get ready to train, from the beginning or from where `resume` found the training."""
         done = {"epochs finished": self.epoch, "steps of the next epoch": self.step, "images": len(self.data)}
         self.processes.check_same({**self._identity(self.header), **done})
-        self.step_model = _compiled(self.processes.prepare(self.model), self.device, self.processes)
+        parallel = self.processes.prepare(self.model)
+        self.execution, steps = usual(self.device), self.settings.epochs * self.steps_per_epoch
+        if self.processes.size == 1:  # several must do the same, and are not compiled
+            self.execution = fastest(self.device, f"{self._identity(self.header)}", steps, self._trial)
+        self.step_model = _compiled(parallel, self.execution)
+
+    def _trial(self, execution: Execution) -> Callable[[], None]:
+        """A function that computes the first step, without taking it."""
+        model = _compiled(self.model, execution)
+        part = self.processes.part(min(self.settings.batch_size, len(self.data)))
+        view, second, clean, noise = next(self._batches(part.whole, part))
+        buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
+
+        def step() -> None:
+            self.model.train()
+            with execution.context(self.device):
+                self._loss(model(view, clean, noise, second, part)).backward()  # type: ignore[no-untyped-call]
+            self.model.zero_grad(set_to_none=True)
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(buffers[name])
+
+        return step
+
+    def _loss(self, terms: LossTerms) -> Tensor:
+        weights = self.settings
+        return (
+            terms.reconstruction
+            + weights.beta * terms.kl
+            - weights.mi_weight * terms.mutual_information
+            + weights.contrastive_weight * terms.contrastive
+        )
 
     def train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
         """Finish one pass over the images; a last batch that is not full is dropped.
 
-        When another process is lost, the state of this one is saved if it is the first.
+        When memory runs out, the device stops working or another process is lost, the state is saved if there is any.
         """
+        begun = self.epoch, self.step
         try:
             self._train_epoch(on_progress, should_stop)
-        except RuntimeError as error:  # of torch.distributed, whose errors have no class of their own
-            if self.processes.size == 1:
+        except torch.OutOfMemoryError as error:
+            if begun == (0, 0) == (self.epoch, self.step):
                 raise
+            raise self._ended(f"the memory of {self.device} ran out") from error
+        except RuntimeError as error:  # those of torch.distributed have no class of their own
+            gone = lost(self.device, error)
+            if gone is None and self.processes.size == 1:
+                raise
+            reason = f"{self.device} does not work any more" if gone else "a process of the training was lost"
+            raise self._ended(f"{reason} ({str(error).strip().splitlines()[0]})") from error
+
+    def _ended(self, reason: str) -> TuilabelError:
+        """The error that ends a training which can be resumed."""
+        saved = f"the state is saved in {partial_path(self.out)}: continue with `resume=True`"
+        try:
             self.save_state()
-            raise TuilabelError(
-                f"a process of the training was lost in epoch {self.epoch + 1} of {self.settings.epochs} ({error}); "
-                f"the state is saved in {partial_path(self.out)}: continue with `resume=True`"
-            ) from error
+        except (RuntimeError, TuilabelError):  # the weights are on a device that is gone
+            if not partial_path(self.out).exists():
+                saved = "there is no state yet to continue with"
+        return TuilabelError(f"{reason} in epoch {self.epoch + 1} of {self.settings.epochs}; {saved}")
 
     def _train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
-        meter = _Meter(self)
+        meter = Meter(self)
         part = self.processes.part(meter.batch_size)
         self.model.train()
         for view, second, clean, noise in self._batches(meter.batch_size, part):
@@ -183,15 +258,9 @@ class _Run(Generic[Model]):
                     f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}; the state is saved in "
                     f"{partial_path(self.out)}"
                 )
-            with precision(self.device):
+            with self.execution.context(self.device):
                 terms = self.step_model(view, clean, noise, second, part)
-                weights = self.settings
-                loss = (
-                    terms.reconstruction
-                    + weights.beta * terms.kl
-                    - weights.mi_weight * terms.mutual_information
-                    + weights.contrastive_weight * terms.contrastive
-                )
+                loss = self._loss(terms)
             self.optimizer.step(loss)
             self.step += 1
             meter.update(torch.stack(terms), on_progress)
@@ -265,73 +334,6 @@ class _Run(Generic[Model]):
         }
 
 
-class _Meter:
-    """Loss terms and speed of one epoch; reading a loss waits for the device, so only every few steps are read."""
-
-    EVERY = 8
-    REPORT_EVERY = 0.2  # seconds
-
-    def __init__(self, run: _Run[Any]) -> None:
-        self.run = run
-        self.batch_size = min(run.settings.batch_size, len(run.data))
-        self.steps = run.steps_per_epoch
-        self.first_step = run.step
-        self.totals = torch.zeros(len(LossTerms._fields), dtype=torch.float64)
-        self.count = 0
-        self.started = self.reported = time.perf_counter()
-
-    def update(self, terms: Tensor, on_progress: Callable[[TrainProgress], None]) -> None:
-        run, now = self.run, time.perf_counter()
-        last = run.step == self.steps
-        if run.step % self.EVERY and not last:
-            return
-        self.totals += run.processes.mean(terms.detach()).double().cpu()
-        self.count += 1
-        if not bool(self.totals.isfinite().all()):
-            raise TuilabelError(
-                f"the loss of epoch {run.epoch + 1} is not finite: train with a lower `lr` (now {run.settings.lr})"
-            )
-        if now - self.reported < self.REPORT_EVERY and not last:
-            return
-        self.reported = now
-        rate = (run.step - self.first_step) * self.batch_size / (now - self.started)
-        left = (self.steps * (run.settings.epochs - run.epoch) - run.step) * self.batch_size / rate
-        on_progress(
-            TrainProgress(
-                epoch=run.epoch + 1,
-                epochs=run.settings.epochs,
-                images_done=run.step * self.batch_size,
-                images_total=self.steps * self.batch_size,
-                images_per_second=rate,
-                reconstruction=float(self.totals[0]) / self.count,
-                kl=float(self.totals[1]) / self.count,
-                mutual_information=float(self.totals[2]) / self.count,
-                contrastive=float(self.totals[3]) / self.count,
-                seconds_left=left,
-            )
-        )
-
-    def metrics(self) -> dict[str, float]:
-        """The mean loss terms of the epoch and the seconds of the whole training, for the header."""
-        self.run.seconds += time.perf_counter() - self.started
-        means = self.totals / max(1, self.count)
-        names = (f"{name}_nats" for name in LossTerms._fields)
-        return {
-            **{name: round(float(mean), 4) for name, mean in zip(names, means, strict=True)},
-            "seconds": round(self.run.seconds, 1),
-        }
-
-
-def _compiled(model: torch.nn.Module, device: torch.device, processes: Processes) -> Callable[..., LossTerms]:
-    """The model, compiled on a single GPU; if compilation fails, that is logged and the model runs uncompiled."""
-    if device.type != "cuda" or processes.size > 1:
-        return model
-    try:
-        import torch._dynamo
-
-        torch._dynamo.config.suppress_errors = True
-        compiled: Callable[..., LossTerms] = torch.compile(model)
-        return compiled
-    except Exception as error:
-        log.warning("torch.compile is not available (%s): training without it", error)
-        return model
+def _compiled(model: torch.nn.Module, execution: Execution) -> Callable[..., LossTerms]:
+    compiled: Callable[..., LossTerms] = torch.compile(model) if execution.compiled else model
+    return compiled

@@ -15,9 +15,10 @@ from tuilabel.datasets import ImagePool
 from tuilabel.encoders.vae.augmentations import augment, get_augmentations
 from tuilabel.encoders.vae.header import CheckpointHeader, place_of
 from tuilabel.encoders.vae.inputs import channels_last, to_input
+from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import MAX_SIZE, MIN_SIZE, VAE, VAEConfig
 from tuilabel.encoders.vae.processes import Part
-from tuilabel.encoders.vae.run import TrainProgress, resume_or_restart, train
+from tuilabel.encoders.vae.run import resume_or_restart, train
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.encoders.vae.smoothing import best_smoothing
 from tuilabel.errors import TuilabelError
