@@ -59,9 +59,9 @@ def rate_of_features(folder: Path) -> Iterator[tuple[str, str, str]]:
     )
 
 
-def plain_network(device: torch.device) -> nn.Module:
+def plain_network(device: torch.device, name: str = "efficientnet_lite2") -> nn.Module:
     """The network in the layout of the original: each convolution is followed by a batch norm."""
-    network = load_network("efficientnet_lite2", "cpu")
+    network = load_network(name, "cpu")
     assert isinstance(network, TorchNetwork)
 
     def unfold(module: nn.Module) -> None:

@@ -78,20 +78,24 @@ class AdamWAlone:
         self._schedule.step()
 
 
-def plain_epoch(images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlone]) -> float:
+def plain_epoch(
+    images: np.ndarray, optimizer_of: type[OneCycle] | type[AdamWAlone], device: torch.device = CPU
+) -> float:
     """Seconds of a plain training loop, including its set-up."""
     begin = time.perf_counter()
     settings = TrainSettings(epochs=1)
     config = VAEConfig(projection=0)
-    model = VAE(config).to(memory_format=torch.channels_last)
+    model = VAE(config).to(device).to(memory_format=torch.channels_last)
     steps = len(images) // settings.batch_size
     optimizer = optimizer_of(model, settings.lr, steps)
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(len(images), generator=generator).numpy()
     for step in range(steps):
-        clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, CPU)
-        with precision(CPU):
+        clean = to_input(images[order[step * settings.batch_size : (step + 1) * settings.batch_size]], config, device)
+        with precision(device):
             view, second = (augment(clean, generator) for _ in range(2))
             terms = model(view, clean, None, second)
         optimizer.step(terms.reconstruction + terms.kl - settings.mi_weight * terms.mutual_information)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - begin

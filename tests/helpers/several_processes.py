@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from tuilabel.encoders import device
+from tuilabel.encoders.vae import execution
 from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.encoders.vae.processes import all_rows, joined
@@ -66,7 +67,8 @@ def train(out: Path, *, lost: bool = False, resume: bool = False) -> VAE:
 
 
 def main(folder: Path, lost: bool) -> None:
-    device.half_precision = lambda device: False  # what rounding hides is visible in single precision
+    for module in (device, execution):  # what rounding hides is visible in single precision
+        module.half_precision = lambda device: False
     with joined("cpu") as processes:
         found = gradients()
         if processes.first:
