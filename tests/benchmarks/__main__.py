@@ -4,8 +4,8 @@ Medians or 95th percentiles over several runs; a shared machine is noisy, so com
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `graphics`, `dialogs` (photographs in the real program),
 `own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md) and
-`kills` (sessions that are killed). Some have options of their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools
-of up to ten million items) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
+`kills` (sessions that are killed). Some have options of their own, see their modules: `team`, `soak`, `gpu`, `scale`
+(pools of up to ten million items) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
 """
 
 from __future__ import annotations
