@@ -13,7 +13,7 @@ from pyarrow import parquet
 
 from tests.helpers.folders import colour_folder
 from tuilabel.encoders.shards import plan
-from tuilabel.encoders.shards.ray_engine import check_answers
+from tuilabel.encoders.shards.ray_engine import RayEngine, check_answers
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.project.encode_shards import EncodedShards, encode_shards
 
@@ -113,3 +113,22 @@ def test_an_installation_without_ray(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(TuilabelError, match=r"needs the package ray: pip install 'tuilabel\[ray\]'"):
         encode_shards(str(images), str(tmp_path / "out"), engine="ray")
     assert not (tmp_path / "out").exists()
+
+
+@needs_ray
+def test_a_cluster_that_is_slow_to_start_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    started: list[dict[str, object]] = []
+
+    def init(**options: object) -> None:
+        started.append(options)
+        if len(started) < 3:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", init)
+    with RayEngine(workers=2).connected():
+        assert len(started) == 3
+    assert started[0]["_node_ip_address"] == "127.0.0.1"
+    assert started[0]["include_dashboard"] is False

@@ -25,6 +25,7 @@ from tuilabel.errors import TuilabelError, UsageError, printable
 from tuilabel.extras import require
 
 TRIES = 3  # times that a shard is done again whose worker has died
+STARTS = 3  # times that a cluster on this machine is started, if it takes too long
 ANSWER = 10.0  # seconds in which a cluster must answer
 OBJECTS = 256 * 2**20  # bytes of memory for what a local cluster passes around: file names and counts
 _PASSED_ON = ("TUILABEL_NO_REMOTE", "TUILABEL_LOCAL_URLS")
@@ -81,8 +82,7 @@ class RayEngine:
             check_answers(self._address)
             options |= {"address": self._address}
         try:
-            with _silent():
-                ray.init(**options)
+            _start(options, STARTS if "include_dashboard" in options else 1)
         except Exception as error:  # it raises almost anything
             where = "on this machine" if "include_dashboard" in options else f"at {self._address}"
             raise TuilabelError(f"cannot use a Ray cluster {where}: {_first_line(error)}") from error
@@ -195,6 +195,21 @@ def check_answers(address: str) -> None:
         raise TuilabelError(
             f"no Ray cluster answers at {address} ({reason}): is it running, and its port open?"
         ) from error
+
+
+def _start(options: dict[str, Any], tries: int) -> None:
+    """Start Ray; its own 30 seconds may be too few for a cluster on a busy machine."""
+    import ray
+
+    while True:
+        tries -= 1
+        try:
+            with _silent():
+                ray.init(**options)
+            return
+        except Exception as error:  # it raises almost anything
+            if not tries or "timed out" not in str(error):
+                raise
 
 
 @contextmanager
