@@ -75,7 +75,7 @@ def test_when_a_process_is_lost_the_state_is_kept_and_one_process_finishes_the_t
     second.communicate(timeout=PATIENCE)
     out = tmp_path / "two.safetensors"
     assert (first.returncode, "Traceback" in said) == (1, False), said
-    assert re.search(r"a process of the training was lost \(.*\) in epoch [12] of 2; the state is saved", said), said
+    assert re.search(r"a process of the training was lost in epoch [12] of 2; the state is saved", said), said
     assert f"the state is saved in {partial_path(out)}" in said
     assert not out.exists()
     train(out, resume=True)

@@ -234,8 +234,9 @@ class _Run(Generic[Model]):
             gone = lost(self.device, error)
             if gone is None and self.processes.size == 1:
                 raise
+            log.info("the error was: %s", error)  # gloo's goes on for lines
             reason = f"{self.device} does not work any more" if gone else "a process of the training was lost"
-            raise self._ended(f"{reason} ({str(error).strip().splitlines()[0]})") from error
+            raise self._ended(reason) from error
 
     def _ended(self, reason: str) -> TuilabelError:
         """The error that ends a training which can be resumed."""
