@@ -5,6 +5,7 @@ from __future__ import annotations
 from queue import Queue
 from typing import cast
 
+from tests.helpers.events import event
 from tuilabel.errors import TuilabelError
 from tuilabel.labels import Changes, Cursor, DrawRequest, LabelStore, Seat
 from tuilabel.labels.follower import Follower
@@ -47,3 +48,17 @@ def test_a_batch_that_cannot_be_written_is_reported_and_drawn_later() -> None:
     follower.close()
     assert ["disk is full" in line for line in heard[:2]] == [True, True]
     assert heard[2:] == ["Drawn", "again"]
+
+
+def test_what_others_do_while_a_session_opens_is_known_before_its_first_key() -> None:
+    class BusyStore(FullStore):
+        def since(self, cursor: Cursor) -> Changes:
+            news = (event(0),) if cursor == Cursor() else ()
+            return Changes(news, len(news), (), (), Cursor(event=1))
+
+    store = BusyStore()
+    heard: list[object] = []
+    follower = Follower(cast(LabelStore, store), cast(Seat, store), Cursor(), heard.append)
+    follower.start()
+    assert [type(news).__name__ for news in heard] == ["Changes"]
+    follower.close()

@@ -14,7 +14,7 @@ from tests.helpers.stores import StorePlace
 from tests.integration.test_session_log import TOY, GuessingTrainer
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.estimate import lure_weights
-from tuilabel.labels import DrawRequest, InlineWriter, Seat
+from tuilabel.labels import DrawRequest, Event, InlineWriter, Seat
 from tuilabel.labels.store.team import read_team, set_role
 from tuilabel.session import LabellingSession
 from tuilabel.session.overlap import Overlap
@@ -41,6 +41,7 @@ class Person:
         self.store = place.open()
         known = self.store.since()
         self.cursor = known.cursor
+        self.hour = hour
         self.seat = Seat(self.store, f"session of {annotator}", annotator, clock=hour)
         self.request: DrawRequest | None = None
         self.held: Sequence[str] = ()
@@ -121,6 +122,31 @@ def test_the_next_batch_is_there_when_the_last_item_is_answered(two: tuple[Perso
     ann.session.label(first[-1], 0)
     assert len(ann.items) == 4
     assert not ann.items & set(first)
+
+
+def test_an_answer_on_its_way_to_the_store_keeps_its_item_from_others(
+    two: tuple[Person, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann, bob = two
+    ann.work()
+    asked = sorted(ann.items)
+    waiting: list[Event] = []
+    monkeypatch.setattr(ann.store, "append", waiting.extend)  # a disk that takes its time
+    for index in asked:
+        ann.session.label(index, 0)
+    ann.seat.renew(ann.held, is_active=True)
+    bob.work()
+    while bob.session.batch is not None:
+        assert bob.items.isdisjoint(asked)
+        for index in sorted(bob.items):
+            bob.session.label(index, 0)
+        bob.work()
+    monkeypatch.undo()
+    ann.store.append(waiting)
+    ann.work()
+    assert len(ann.session.standing) == 24
+    ann.session.label(asked[0], 1)
+    assert list(ann.held) == [TOY.pool.ids[asked[0]].decode()], "the others are returned"
 
 
 def test_rounds_are_numbered_in_the_order_of_drawing(two: tuple[Person, Person]) -> None:

@@ -37,8 +37,9 @@ class InlineFollower:
         self._renewed_at = time.monotonic()
 
     def start(self, deliver: Callable[[News], object]) -> None:
-        """Begin; `deliver` is called with what is new."""
+        """Begin; `deliver` is called with what is new, first with what came while the session was being opened."""
         self._deliver = deliver
+        self._look()
 
     def draw(self, request: DrawRequest) -> None:
         """Draw a batch."""
@@ -50,6 +51,9 @@ class InlineFollower:
             self._renewed_at = time.monotonic()
             self._seat.renew(items, is_active=True)
             self._deliver(self._seat.team())
+        self._look()
+
+    def _look(self) -> None:
         changes = self._store.since(self._known)
         self._known = changes.cursor
         if changes:
@@ -99,8 +103,16 @@ class Follower:
         self._thread = Thread(target=self._run, name="follower", daemon=True)
 
     def start(self, items: Sequence[str] = ()) -> None:
-        """Begin; `items` are those that the session asks from before."""
+        """Begin; `items` are those that the session asks from before.
+
+        What others have answered while the session was being opened is delivered before this returns.
+
+        Raises
+        ------
+        TuilabelError : if the store cannot be read.
+        """
         self._items = tuple(items)
+        self._look()
         self._thread.start()
 
     def draw(self, request: DrawRequest) -> None:

@@ -123,6 +123,11 @@ class Answers:
         self.steps.follow_change(self._write_change(kind, name, into), None)
         self.ledger.rebuild()
 
+    @property
+    def unstored(self) -> list[int]:
+        """Pool indices of items with answers, flags or notes that the store has not given back yet."""
+        return [entry[0] for entry in self._pending.values() if isinstance(entry, tuple)]
+
     # -- undo and redo ------------------------------------------------------------------------------------------
 
     @property

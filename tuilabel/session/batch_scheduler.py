@@ -73,6 +73,7 @@ class BatchScheduler:
         asked: Asked,
         drawer: Drawer | None,
         overlap: Overlap,
+        unstored: Callable[[], list[int]] = list,
     ) -> None:
         self._finder = CandidateFinder(
             pool, ledger, batches, overlap, annotator=asked.annotator, audit_share=plan.audit_share, seed=plan.seed
@@ -86,6 +87,7 @@ class BatchScheduler:
         self._plan, self._pool, self._book, self._ledger = plan, pool, book, ledger
         self._batches, self._trainer = batches, trainer
         self._clock = clock
+        self._unstored = unstored
         self.gone = pool.gone
         """Pool indices of items whose files no longer exist."""
 
@@ -316,5 +318,7 @@ class BatchScheduler:
             self.submit()
 
     def _hold(self) -> None:
-        items = self._batches.open_unanswered()
-        self._drawer.hold([item.id for item in items])
+        """Hold what is asked, and what is answered but not in the store yet: nobody else knows of the answer."""
+        ids = [item.id for item in self._batches.open_unanswered()]
+        answered = self._pool.ids[self._unstored()].tolist()
+        self._drawer.hold([*ids, *(item.decode() for item in answered)])

@@ -143,6 +143,7 @@ class LabellingSession(SessionView):
             Asked(self.id, annotator),
             drawer,
             overlap or Overlap(),
+            lambda: self._answers.unstored,
         )
         self.team = Team()
         self._role: Role = role
