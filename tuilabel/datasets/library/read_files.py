@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import numpy as np
@@ -18,6 +17,7 @@ from tuilabel.datasets.decode import DecodeError, decode, resize_to
 from tuilabel.datasets.ids import content_ids, file_id
 from tuilabel.datasets.library.index import LibraryIndex, NewItem, Problem, UnreadFile
 from tuilabel.datasets.library.item_arrays import ItemArrays
+from tuilabel.datasets.read_ahead import in_threads
 from tuilabel.datasets.sources import Content, Source, SourceError
 
 CHUNK = 256  # files per query of the index
@@ -154,20 +154,8 @@ def n_workers() -> int:
 
 def _small_copies(source: Source, names: Sequence[str], shape: Shape) -> Iterator[tuple[str, _SmallCopy | Problem]]:
     """A small copy of every file, or its problem; decoded in threads, as Pillow releases the GIL."""
-    waiting: deque[tuple[str, Future[_SmallCopy | Problem]]] = deque()
-    ahead = 2 * n_workers()
-    executor = ThreadPoolExecutor(n_workers(), thread_name_prefix="decode")
-    try:
-        for name, content in source.read(names):
-            waiting.append((name, executor.submit(make_small_copy, name, content, shape, copy=source.keeps_copies)))
-            if len(waiting) > ahead:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+    work = partial(make_small_copy, shape=shape, copy=source.keeps_copies)
+    return in_threads(source.read(names), work, threads=n_workers(), ahead=2 * n_workers())
 
 
 def make_small_copy(name: str, content: Content, shape: Shape, *, copy: bool) -> _SmallCopy | Problem:

@@ -7,11 +7,9 @@ import json
 import sys
 import tempfile
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +21,7 @@ from tuilabel.datasets.decode import DecodeError
 from tuilabel.datasets.ids import content_ids, file_id
 from tuilabel.datasets.item_files import png
 from tuilabel.datasets.library.read_files import n_workers
+from tuilabel.datasets.read_ahead import in_threads
 from tuilabel.datasets.sources import Content, SourceError
 from tuilabel.encoders.shards.folder import ShardFolder
 from tuilabel.encoders.shards.frozen import CHECKPOINT, ENCODER, Features, FrozenEncoder, View
@@ -246,19 +245,7 @@ class ShardWorker:
 
     def _prepared(self, names: Sequence[str]) -> Iterator[tuple[str, Problem | tuple[str, NDArray[np.uint8]]]]:
         """Each file with its id and what the network sees of it; decoded in threads, a batch ahead."""
-        waiting: deque[tuple[str, Future[Problem | tuple[str, NDArray[np.uint8]]]]] = deque()
-        with ThreadPoolExecutor(self._threads, "decode") as threads:
-            try:
-                for name, content in self._contents(names):
-                    waiting.append((name, threads.submit(prepare, self._view, name, content)))
-                    if len(waiting) > BATCH:
-                        first, future = waiting.popleft()
-                        yield first, future.result()
-                while waiting:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            finally:
-                threads.shutdown(wait=True, cancel_futures=True)
+        return in_threads(self._contents(names), partial(prepare, self._view), threads=self._threads, ahead=BATCH)
 
     def _contents(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The contents of files; those that cannot be read are tried once more at the end."""
