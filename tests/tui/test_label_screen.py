@@ -18,6 +18,7 @@ from tests.helpers.app import SIZES, AppMaker, running, screen_text, scripted
 from tests.helpers.sessions import ManualTrainer, SessionMaker, open_session
 from tests.helpers.toy import Toy
 from tuilabel.datasets import ImagePool
+from tuilabel.estimate import confidence_text
 from tuilabel.learner.trainer.inline import InlineTrainer
 from tuilabel.learner.trainer.messages import Failure, Message, TrainerProgress
 from tuilabel.tui.app import LabelApp
@@ -165,7 +166,7 @@ async def test_the_large_view_shows_one_model_and_what_enter_writes(make_app: Ap
         item = batch.items[shown[-1]]
         assert item.predicted is not None
         assert item.confidence is not None
-        name, sure = "abc"[item.predicted], f"{100 * item.confidence:.0f}%"
+        name, sure = "abc"[item.predicted], confidence_text(item.confidence)
         text = screen_text(app)
         assert f"{name}? {sure}  ·  Enter writes {name}" in text
         assert re.search(rf"{name} +⏎ +{sure}", text.split("MODEL")[1]), "the class list is of the same model"

@@ -58,8 +58,8 @@ def test_no_link_is_followed_when_a_file_is_written(monkeypatch: pytest.MonkeyPa
         temporary.write_text("new")
     assert not out.is_symlink()
     assert (out.read_text(), victim.read_text()) == ("new", "precious")
-    monkeypatch.setattr("tuilabel.files.token_hex", lambda _: "foreseen")
-    (tmp_path / f".labels.csv.{os.getpid()}.foreseen.tmp").symlink_to(victim)
+    monkeypatch.setattr("os.urandom", lambda _: bytes.fromhex("f0123456"))
+    (tmp_path / f".labels.csv.{os.getpid()}.f0123456.tmp").symlink_to(victim)
     with pytest.raises(TuilabelError, match="cannot write"), atomic_write(out):
         pass
     assert victim.read_text() == "precious"

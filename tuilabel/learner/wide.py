@@ -246,7 +246,7 @@ def is_tempered(learner: Learner, model: Model) -> bool:
 def tempered(
     learner: Learner, model: Model, probabilities: NDArray[np.float32], items: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """What to show of a model's probabilities, float32 (n, C), for items of the pool, int64 (n,), unique.
+    """What to show of a model's probabilities, float32 (n, C), for items of the pool, int64 (n,); -1 is another item.
 
     A linear model repeats what it was taught of an item: it is surer of such items than of others.
     """
@@ -254,7 +254,7 @@ def tempered(
 
     if not isinstance(learner, WideLatentLearner) or not isinstance(model, LinearEnsemble):
         return probabilities
-    taught = np.isin(items, learner.taught, assume_unique=True)
+    taught = np.isin(items, learner.taught)
     if not taught.any():
         return probabilities
     result = probabilities.copy()

@@ -18,7 +18,7 @@ from tuilabel.encoders.tables.open import open_table
 from tuilabel.errors import TuilabelError, UsageError
 from tuilabel.labels.exchange import ExportOptions, Format, LabelRow, get_format
 from tuilabel.labels.exchange.formulas import guard_rows
-from tuilabel.learner.wide import tempered
+from tuilabel.learner.wide import is_tempered, tempered
 from tuilabel.project.model import ProjectModel, open_model
 from tuilabel.project.options import ModelOptions
 from tuilabel.project.prediction_files import CsvFile, PredictionFile, check_out, prediction_file
@@ -253,10 +253,17 @@ def _guarded(rows: Iterator[LabelRow], options: PredictOptions) -> Iterator[Labe
 def _chunks(
     opened: ProjectModel, pool: ImagePool, features: NDArray[np.float32]
 ) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """The first row and the probabilities of each slice; the project's own images as the screen has them."""
+    """The first row and the probabilities of each slice; those of the project's own images as the screen has them.
+
+    An image is known by its content, wherever its file is.
+    """
+    learner, model = opened.learner, opened.final.model
+    as_on_screen = is_tempered(learner, model) and not opened.final.n_calibration
     for start, p in opened.final.chunks(features):
-        if pool is opened.pool and not opened.final.n_calibration:
-            yield start, tempered(opened.learner, opened.final.model, p, np.arange(start, start + len(p)))
+        if as_on_screen:
+            rows = np.arange(start, start + len(p))
+            own = rows if pool is opened.pool else opened.pool.indices_of([id_.decode() for id_ in pool.ids[rows]])
+            yield start, tempered(learner, model, p, own)
         else:
             yield start, p
 
