@@ -34,7 +34,7 @@ def keys(folder: Path) -> Rows:
                 for number in range(2, 2 + BATCHES):
                     batch: list[list[tuple[float, int]]] = []
                     while f"round {number}" not in terminal.text:  # keys that come before their image label nothing
-                        batch.append(terminal.burst("1234567890"[len(batch) % 10], 0.08))
+                        batch.append(terminal.burst("1234567890"[len(batch) % 10], 0.3))
                     terminal.settle(0.5)
                     for pieces in batch[:19]:  # the 20th brings the next batch
                         latencies[mode].append(pieces[0][0])

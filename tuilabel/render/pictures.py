@@ -13,8 +13,8 @@ from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
 from tuilabel.render.inline import InlineImage, InlineRenderer
 from tuilabel.render.kitty import KittyRenderer
 
-CAPACITY = 1024
-SEGMENTS = 100_000  # in all pictures of the cache, of about 0.7 kB each in photographs
+CAPACITY = 400  # several pages, ahead and back
+SEGMENTS = 50_000  # in all pictures of the cache, of about 0.7 kB each in photographs
 SEGMENT_BYTES = 700
 MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cells
 
