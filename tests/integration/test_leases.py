@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -58,8 +58,8 @@ class Person:
     def draw(self, request: DrawRequest) -> None:
         self.request = request
 
-    def hold(self, items: Sequence[str]) -> None:
-        self.held = items
+    def hold(self, items: Iterable[str]) -> None:
+        self.held = tuple(items)
 
     def work(self) -> None:
         """What the follower does every now and then."""

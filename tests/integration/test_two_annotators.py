@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -101,8 +101,8 @@ class Annotator:
     def draw(self, request: DrawRequest) -> None:
         self._request = request
 
-    def hold(self, items: Sequence[str]) -> None:
-        self.held = items
+    def hold(self, items: Iterable[str]) -> None:
+        self.held = tuple(items)
 
     # what time brings
 

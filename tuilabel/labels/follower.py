@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Condition, Thread
 
 from tuilabel.errors import TuilabelError
@@ -45,11 +45,11 @@ class InlineFollower:
         """Draw a batch."""
         self._deliver(self._seat.draw(request, self._known))
 
-    def hold(self, items: Sequence[str]) -> None:
+    def hold(self, items: Iterable[str]) -> None:
         """Renew the leases of these items every now and then, and see what others have written."""
         if time.monotonic() - self._renewed_at > SIGN_OF_LIFE:
             self._renewed_at = time.monotonic()
-            self._seat.renew(items, is_active=True)
+            self._seat.renew(tuple(items), is_active=True)
             self._deliver(self._seat.team())
         self._look()
 
@@ -121,7 +121,7 @@ class Follower:
             self._request = request
             self._changed.notify_all()
 
-    def hold(self, items: Sequence[str]) -> None:
+    def hold(self, items: Iterable[str]) -> None:
         """Say which items the session asks now, after a key; their leases are renewed every now and then."""
         with self._changed:
             self._items, self._is_active = tuple(items), True

@@ -124,9 +124,9 @@ class Answers:
         self.ledger.rebuild()
 
     @property
-    def unstored(self) -> list[int]:
+    def unstored(self) -> Iterable[int]:
         """Pool indices of items with answers, flags or notes that the store has not given back yet."""
-        return [entry[0] for entry in self._pending.values() if isinstance(entry, tuple)]
+        return (entry[0] for entry in self._pending.values() if isinstance(entry, tuple))
 
     # -- undo and redo ------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -73,7 +74,7 @@ class BatchScheduler:
         asked: Asked,
         drawer: Drawer | None,
         overlap: Overlap,
-        unstored: Callable[[], list[int]] = list,
+        unstored: Callable[[], Iterable[int]] = tuple,
     ) -> None:
         self._finder = CandidateFinder(
             pool, ledger, batches, overlap, annotator=asked.annotator, audit_share=plan.audit_share, seed=plan.seed
@@ -319,6 +320,6 @@ class BatchScheduler:
 
     def _hold(self) -> None:
         """Hold what is asked, and what is answered but not in the store yet: nobody else knows of the answer."""
-        ids = [item.id for item in self._batches.open_unanswered()]
-        answered = self._pool.ids[self._unstored()].tolist()
-        self._drawer.hold([*ids, *(item.decode() for item in answered)])
+        asked = (item.id for item in self._batches.open_unanswered())
+        answered = (self._pool.ids[pool_idx].decode() for pool_idx in self._unstored())
+        self._drawer.hold(chain(asked, answered))

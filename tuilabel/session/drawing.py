@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from tuilabel.labels import Drawn, DrawRequest, Writer
@@ -22,8 +22,8 @@ class Drawer(Protocol):
     def draw(self, request: DrawRequest) -> None:
         """Draw a batch, now or soon; the session gets the answer by `handle`."""
 
-    def hold(self, items: Sequence[str]) -> None:
-        """Take note of the content ids of the items that the session asks now."""
+    def hold(self, items: Iterable[str]) -> None:
+        """Take note of the content ids of the items that the session asks now, if others are to know."""
 
 
 class LoneDrawer:
@@ -48,5 +48,5 @@ class LoneDrawer:
             self._writer.put_round(row)
         self._deliver(Drawn(row))
 
-    def hold(self, items: Sequence[str]) -> None:
+    def hold(self, items: Iterable[str]) -> None:
         """Nobody else could be asked them."""
