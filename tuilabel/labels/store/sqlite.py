@@ -21,6 +21,7 @@ from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write, create_file
 from tuilabel.labels.store.database import Database, NoLabels, begin_with
 from tuilabel.labels.store.schema import APPEND_ONLY, MOVED, VERSION
+from tuilabel.labels.store.waiting import RETRY_AFTER, Patience, wait_for_turn
 
 APPLICATION_ID = int.from_bytes(b"TUIL")
 """Marks the file as a label store, for `file` and for people who look into it."""
@@ -45,6 +46,10 @@ def open_file(path: Path) -> Database:
     is complete after each commit, a reader writes nothing, SQLite refuses to write to a file that is no longer at its
     path, and several processes may write. With a write-ahead log, two of them that reset it at once may damage the file
     in SQLite before 3.51.3. A store that has such a log is converted.
+
+    Raises
+    ------
+    TuilabelError : if it cannot be created, or another program keeps it locked for too long.
     """
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": TIMEOUT})
     place = _Place(path)
@@ -63,6 +68,7 @@ def open_file(path: Path) -> Database:
     except OSError as error:
         reason = str(error.strerror or error)
         raise TuilabelError(f"cannot open {path}: {reason}; {_advice_on(path, reason)}") from error
+    wait_for_turn(path)
     return replace(_database(engine, path), moved=place.moved)
 
 
@@ -188,17 +194,17 @@ def copy_file(path: Path, target: Path) -> None:
 
     Raises
     ------
-    TuilabelError : if it cannot be read, or the copy not be written.
+    TuilabelError : if it cannot be read, or the copy not be written, or another program keeps it locked for too long.
     """
     if not path.is_file():
         raise TuilabelError(f"there are no labels at {path}")
     with atomic_write(target) as temporary:
         try:
             with (
-                closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)) as stored,
+                closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=0)) as stored,
                 closing(sqlite3.connect(temporary)) as copied,
             ):
-                stored.backup(copied)
+                stored.backup(copied, progress=Patience(path).on_copied, sleep=RETRY_AFTER)
         except sqlite3.Error as error:
             raise TuilabelError(f"cannot copy {path} to {target}: {error}; {advice(str(error))}") from error
 
@@ -278,6 +284,6 @@ def _has_write_ahead_log(path: Path) -> bool:
 
 def _copied(path: Path, mode: str) -> sqlite3.Connection:
     copied = sqlite3.connect(":memory:", check_same_thread=False)
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5.0)) as stored:
-        stored.backup(copied)
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=0)) as stored:
+        stored.backup(copied, progress=Patience(path).on_copied, sleep=RETRY_AFTER)
     return copied
