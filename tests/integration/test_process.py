@@ -62,10 +62,10 @@ class Client:
                 assert not message.fatal, message
         return message
 
-    def ask(self, serial: int, n: int) -> None:
+    def ask(self, serial: int, n: int, strategy: str = "margin") -> None:
         indices = np.arange(n, dtype=np.int64)
         self.trainer.submit(
-            TrainRequest(serial, indices, indices % 10, 10, indices < 0, NONE, NONE, "margin", 20, 2, 0)
+            TrainRequest(serial, indices, indices % 10, 10, indices < 0, NONE, NONE, strategy, 20, 2, 0)
         )
 
     def result(self, serial: int) -> RoundResult:
@@ -199,6 +199,51 @@ def test_a_trainer_that_hangs_is_replaced_and_one_that_owes_nothing_is_not(
     assert "did nothing for" in failure.message
     assert client.result(2).n_labels == 40
     assert client.trainer.pid != pid
+
+
+def test_a_round_that_does_not_end_is_reported_once_and_left_alone(
+    tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "endless.py").write_text(
+        "from pathlib import Path\n"
+        "def pick(context, k):\n"
+        "    while Path('loop').exists():\n"
+        "        pass\n"
+        "    return list(range(k))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    client = Client(tiny, tmp_path / "trainer.log")
+    try:
+        client.ask(1, 30, "endless:pick")
+        client.result(1)
+        client.wait_for(Ready)
+        monkeypatch.setattr(process, "OVERDUE_FACTOR", 0)
+        monkeypatch.setattr(process, "OVERDUE", 0.5)
+        monkeypatch.setattr(process, "WATCH_EVERY", 0.05)
+        monkeypatch.setattr(process, "IDLE", -1.0)  # on a machine so busy that it gets no time
+        (tmp_path / "loop").touch()
+        client.ask(2, 40, "endless:pick")
+        failure = client.wait_for(Failure)
+        assert isinstance(failure, Failure)
+        assert (failure.overdue, failure.fatal) == (True, False)
+        assert "has said nothing for" in failure.message
+        assert "s at most so far" in failure.message
+        (tmp_path / "loop").unlink()
+        while not isinstance(message := client.messages.get(timeout=PATIENCE), RoundResult):
+            assert not isinstance(message, Failure), "it is said once"
+        assert message.n_labels == 40
+    finally:
+        client.trainer.close()
+
+
+def test_a_first_round_may_take_longer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "OVERDUE", 0.0)
+    monkeypatch.setattr(process, "OVERDUE_FACTOR", 0)
+    monkeypatch.setattr(process, "WATCH_EVERY", 0.01)
+    monkeypatch.setattr(process, "IDLE", -1.0)
+    client.ask(1, 30)
+    while not isinstance(message := client.messages.get(timeout=PATIENCE), RoundResult):
+        assert not isinstance(message, Failure)
 
 
 def test_closing_ends_the_process_at_once(client: Client) -> None:

@@ -282,6 +282,20 @@ def test_a_restarted_trainer_picks_again(toy: Toy) -> None:
     assert session.batch.trained_on == 10
 
 
+def test_labels_go_on_at_random_until_a_round_that_is_overdue_ends(toy: Toy) -> None:
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
+    session.handle(Failure("the trainer has said nothing for 60 s", fatal=False, overdue=True))
+    assert session.batch is not None
+    assert session.batch.strategy == "random"
+    answer_all(session, toy, 1)
+    session.handle(trainer.run(trainer.requests[-1]))
+    assert session.trainer_failure is None
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    assert session.batch.strategy != "random"
+
+
 def test_a_simulation_never_goes_on_with_another_strategy(toy: Toy) -> None:
     session = open_session(ManualTrainer(toy), toy, retrain="batch")
     session.handle(STOPPED)

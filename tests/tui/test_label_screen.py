@@ -405,6 +405,23 @@ async def test_images_whose_file_was_cut_short_are_reported_and_take_no_labels(
         assert app.is_running
 
 
+async def test_a_trainer_that_takes_much_longer_than_ever_is_reported_with_the_key(
+    toy: Toy, make_app: AppMaker, make_session: SessionMaker
+) -> None:
+    trainer = ManualTrainer(toy)
+    app = make_app(open_session(trainer, toy))
+    async with running(app) as pilot:
+        app.mailbox.put(Failure("the trainer has said nothing for 60 s", fatal=False, overdue=True))
+        await pilot.pause()
+        assert "Random batches meanwhile, Ctrl+R restarts the trainer: the trainer has said nothing" in status(app)
+        assert "trainer overdue" in screen_text(app)
+        await pilot.press("a")
+        assert app.session.statistics().labelled == 1
+        app.mailbox.put(trainer.run(trainer.requests[-1]))
+        await pilot.pause()
+        assert "overdue" not in screen_text(app)
+
+
 async def test_ctrl_r_restarts_a_trainer_that_has_given_up(
     toy: Toy, make_app: AppMaker, make_session: SessionMaker
 ) -> None:

@@ -79,8 +79,8 @@ class TrainerClient:
 
     @property
     def has_stopped(self) -> bool:
-        """Whether nothing more is to be expected until `restart`."""
-        return self.state.doing == "stopped"
+        """Whether nothing more is to be expected until `restart`, or perhaps not: batches are drawn without it."""
+        return self.state.doing in ("stopped", "overdue")
 
     def restart(self) -> None:
         """Start the trainer afresh; it gets the newest request again."""
@@ -111,7 +111,7 @@ class TrainerClient:
             case Failure(background=True):
                 self.state = replace(self.state, background=None, failure=message.message)
             case Failure():
-                doing = "stopped" if message.fatal else "starting"
+                doing = "stopped" if message.fatal else "overdue" if message.overdue else "starting"
                 self.state = replace(self.state, doing=doing, failure=message.message)
             case RoundResult() if message.serial > self._answered_serial:
                 return self._handle_result(message)

@@ -60,8 +60,8 @@ def _trainer_chips(trainer: TrainerState) -> list[Chip]:
         chips.append(Chip(_BACKGROUND.get(trainer.background, "comparing"), "chip-on", 3))
     if trainer.encoder is not None:
         chips.append(Chip(title_of(trainer.encoder).partition(" (")[0], weight=1))
-    if trainer.doing == "stopped":
-        return [*chips, Chip("stopped", "chip-error", 9)]
+    if trainer.doing in ("stopped", "overdue"):
+        return [*chips, Chip(trainer.doing, "chip-error", 9)]
     doing = _DOING.get(trainer.doing)
     return [*chips, Chip("  idle  ", weight=2) if doing is None else Chip(doing, "chip-on", 2)]
 

@@ -166,6 +166,8 @@ class Failure:
     """Whether it happened in the background, so that the trainer itself continues."""
     crashed: bool = False
     """Whether the trainer failed and not what it was given: a session goes on without it."""
+    overdue: bool = False
+    """Whether it only takes much longer than ever, and goes on: a session does without it until it says something."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from tuilabel.learner.trainer.child import Child, exit_reason
-from tuilabel.learner.trainer.messages import Failure, Message, Question, Reply, RoundResult, TrainRequest, empty_reply
+from tuilabel.learner.trainer.messages import (
+    Failure,
+    Message,
+    PoolChanged,
+    Question,
+    Reply,
+    RoundResult,
+    TrainerProgress,
+    TrainRequest,
+    empty_reply,
+)
 from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
 
 log = logging.getLogger(__name__)
@@ -21,13 +31,17 @@ GATHER = 0.01  # seconds before a request is sent: the screen paints first, and 
 WATCH_EVERY = 5.0  # seconds
 IDLE_CHECKS = 6  # in a row, of a process that owes a reply and does nothing: then it hangs
 IDLE = 0.1  # seconds of processor time in all these checks together that are still nothing
+OVERDUE_FACTOR = 10  # times the longest round so far, without a word: then a busy process is reported, and left alone
+OVERDUE = 60.0  # seconds of a round that are never too long
+OVERDUE_FIRST = 600.0  # the same while it is unknown how long one takes: loading, preparing and fitting ten million
 
 
 class ProcessTrainer:
     """A `Trainer` in a child process, which is restarted when it dies or hangs.
 
     A process hangs if it owes a reply, says nothing and uses no processor time. A heartbeat would prove nothing: the
-    thread that sends it goes on beating beside one that waits for ever.
+    thread that sends it goes on beating beside one that waits for ever. One that is busy may be in an endless loop, of
+    a strategy of the user's own for one, or at hard work: that it takes so long is reported, and it is left alone.
     """
 
     def __init__(self, settings: WorkerSettings) -> None:
@@ -52,6 +66,13 @@ class ProcessTrainer:
         """Whether the current process is being ended because it hangs."""
         self._heard = 0
         """Messages received so far."""
+        self._in_round = self._said_overdue = False
+        """Whether the last message was that a round begins, and whether it was reported as overdue."""
+        self._silent = 0.0
+        """Seconds for which a round has been owed without a message; of this process's running, as in `_watch`."""
+        self._heard_at = time.monotonic()
+        self._longest_round = 0.0
+        """Seconds of the longest round with a model since latents or pool have changed; 0 before there is one."""
         self._child: Child | None = None
         self._connected = False
 
@@ -118,6 +139,8 @@ class ProcessTrainer:
             self._child, self._connected = child, True
             self._sent_serial = self._answered_serial = -1
             self._restart_wanted = self._stopped = self._hung = False
+            self._in_round = self._said_overdue = False
+            self._silent = 0.0
             self._sent_questions.clear()
             self._changed.notify_all()
 
@@ -166,6 +189,7 @@ class ProcessTrainer:
                 return
             with self._changed:
                 self._heard += 1
+                self._time_rounds(message)
                 if isinstance(message, RoundResult | Reply):
                     self._deaths = 0
                 if isinstance(message, RoundResult):
@@ -237,6 +261,33 @@ class ProcessTrainer:
         for question in pending:
             self._deliver(empty_reply(question, "the trainer has stopped"))
 
+    # -- a process that takes long -----------------------------------------------------------------------------------
+
+    def _time_rounds(self, message: Message) -> None:
+        """Note how long a round has taken, and that the process is alive."""
+        if isinstance(message, TrainerProgress | Failure) and message.background:
+            return  # what is prepared beside it says nothing about a round
+        now = time.monotonic()
+        if isinstance(message, RoundResult) and message.n_labels:
+            self._longest_round = max(self._longest_round, now - self._heard_at)
+        elif isinstance(message, PoolChanged):
+            self._longest_round = 0.0
+        self._in_round = isinstance(message, TrainerProgress) and message.stage == "train"
+        self._heard_at, self._silent, self._said_overdue = now, 0.0, False
+
+    def _overdue(self) -> Failure | None:
+        """After one more check: what to say, once, if a round takes so long that it may never end."""
+        owed = self._connected and self._sent_serial not in (-1, self._answered_serial)
+        self._silent = self._silent + WATCH_EVERY if owed else 0.0
+        is_known = self._in_round and self._longest_round > 0
+        if self._said_overdue or self._silent < (
+            max(OVERDUE, OVERDUE_FACTOR * self._longest_round) if is_known else OVERDUE_FIRST
+        ):
+            return None
+        self._said_overdue = True
+        so_far = f", at a round that has taken {self._longest_round:.1f} s at most so far" if is_known else ""
+        return Failure(f"the trainer has said nothing for {self._silent:.0f} s{so_far}", fatal=False, overdue=True)
+
     # -- a process that hangs ----------------------------------------------------------------------------------------
 
     def _watch(self) -> None:
@@ -248,7 +299,9 @@ class ProcessTrainer:
                 if self._changed.wait_for(lambda: self._closing, WATCH_EVERY):
                     return
                 child = self._child if self._connected and self._owes_reply() else None
-                heard = self._heard
+                heard, overdue = self._heard, self._overdue()
+            if overdue is not None:
+                self._deliver(overdue)
             used = None if child is None else child.cpu_seconds()
             if child is None or used is None:
                 before = None

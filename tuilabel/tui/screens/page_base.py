@@ -198,10 +198,11 @@ class PageBase(Screen[bool]):
 
     def show_trouble(self) -> None:
         """Show what is wrong with the trainer, or clear the status line."""
-        failure = self.session.trainer_failure
-        if failure is not None and self.session.trainer_state.doing == "stopped":
+        failure, doing = self.session.trainer_failure, self.session.trainer_state.doing
+        if failure is not None and doing in ("stopped", "overdue"):
             key = next(action.shown_keys for action in self.state.actions if action.name == "restart-trainer")
-            self.show_status(f"Random batches from now on, {key} restarts the trainer: {failure}", "warn")
+            until = "from now on" if doing == "stopped" else "meanwhile"
+            self.show_status(f"Random batches {until}, {key} restarts the trainer: {failure}", "warn")
         elif failure is not None:
             self.show_status(f"{failure}; your labels are safe", "warn")
         elif self._status.text:

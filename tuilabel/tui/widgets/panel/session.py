@@ -43,13 +43,14 @@ _DOING = {
     "train": "training",
     "idle": "idle",
     "stopped": "stopped",
+    "overdue": "overdue",
 }
 """What the trainer is doing, in words of similar length, as the line changes with every key."""
 
 
 def _trainer(trainer: TrainerState, width: int) -> Line:
     doing = _DOING.get(trainer.doing, trainer.doing).ljust(8)
-    line: Line = [("trainer ", "dim"), (doing, "bad" if trainer.doing == "stopped" else "text")]
+    line: Line = [("trainer ", "dim"), (doing, "bad" if trainer.doing in ("stopped", "overdue") else "text")]
     if trainer.total and trainer.doing == "encode":
         return [*line, (f"{trainer.done / trainer.total:5.0%}", "text")]
     if trainer.trained_on is None or trainer.fit_seconds is None:
