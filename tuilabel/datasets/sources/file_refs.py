@@ -13,7 +13,7 @@ from typing import IO, Any
 from zipfile import ZipFile
 
 from tuilabel.datasets.sources.base import MAX_FILE_BYTES, Content, SourceError, reason_of, stamp_of, too_large
-from tuilabel.datasets.sources.remote_policy import check_remote
+from tuilabel.datasets.sources.remote_policy import check_remote, connection_options
 from tuilabel.datasets.sources.texts import is_url
 from tuilabel.errors import TuilabelError, UsageError
 
@@ -127,7 +127,7 @@ def file_ref(text: str) -> FileRef:
     import fsspec  # takes 0.1 s, and is rarely needed
 
     try:
-        files, path = fsspec.core.url_to_fs(text, use_listings_cache=False)
+        files, path = fsspec.core.url_to_fs(text, use_listings_cache=False, **connection_options(text))
     except ImportError as error:
         raise TuilabelError(
             f"cannot read {without_password(text)}: {without_password(reason_of(error))}, then try again"
