@@ -5,8 +5,8 @@ benchmarks take minutes and run only when they are named: `strategies` (the time
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `graphics`, `dialogs` (photographs in the real program),
 `own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md),
 `kills` (sessions that are killed) and `layers` (a training step beside its convolutions alone). Some have options of
-their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools of up to ten million items) and `rivals` (a
-comparison with other libraries, by `uv run --group rivals`).
+their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools of up to ten million items), `sampled` (what it
+costs to see a sample of them) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.benchmarks import (
     learning,
     program,
     rates,
+    sampled,
     scale,
     soak,
     team,
@@ -74,6 +75,8 @@ SLOW = ("layers", "strategies", "effort", "hands", "own", "listing-million", "ra
 def main(names: list[str]) -> int:
     if names[:1] == ["scale"]:
         return scale.main(names[1:])
+    if names[:1] == ["sampled"]:
+        return sampled.main(names[1:])
     if names[:1] == ["team"]:
         return team.main(names[1:])
     if names[:1] == ["gpu"]:

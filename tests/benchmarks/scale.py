@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tuilabel.datasets import open_pool
+from tuilabel.encoders.storage import stored_dtype
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.learner.base import Learner
@@ -53,13 +54,13 @@ COLUMNS = {  # heading: (key, format)
 
 
 def write_pool(path: Path, n: int) -> None:
-    """Write latents of n items to `path`, and their classes next to it."""
+    """Write latents of n items to `path`, as the program keeps them, and their classes next to it."""
     pool = open_pool("mnist")
     latents = VAEEncoder(find_checkpoint("mnist")).encode(pool).pool
     assert pool.targets is not None
     rng = np.random.default_rng(0)
     classes = np.resize(np.array(pool.targets, dtype=np.uint8), n)
-    rows = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(n, latents.shape[1]))
+    rows = np.lib.format.open_memmap(path, mode="w+", dtype=stored_dtype(n), shape=(n, latents.shape[1]))
     for start in range(0, n, len(latents)):
         part = latents[: n - start]
         noise = 0 if start == 0 else NOISE * rng.standard_normal(part.shape, dtype=np.float32)

@@ -319,6 +319,25 @@ def test_numbers_of_every_kind_are_read(shots: Path, tmp_path: Path, dtype: str)
         assert np.array_equal(LatentTable(path).encode(pool).pool, vectors_of(pool)), path.name
 
 
+def test_half_precision_stays_what_it_is(shots: Path, tmp_path: Path) -> None:
+    """It takes half of the memory, and its owner has decided."""
+    pool = open_pool(str(shots))
+    np.save(tmp_path / "t.npy", np.zeros((12, 2), dtype=np.float16))
+    np.savez(tmp_path / "t.npz", ids=pool.ids, vectors=vectors_of(pool).astype(">f2"))
+    for name, dtype in (("t.npy", np.float16), ("t.npz", np.float16)):
+        assert LatentTable(tmp_path / name).encode(pool).pool.dtype == dtype
+    assert np.array_equal(LatentTable(tmp_path / "t.npz").encode(pool).pool, vectors_of(pool))
+
+
+def test_a_table_larger_than_memory_is_mapped(shots: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuilabel.encoders.storage.IN_MEMORY", 0)
+    pool = open_pool(str(shots))
+    np.savez(tmp_path / "t.npz", ids=pool.ids, vectors=vectors_of(pool))
+    latents = LatentTable(tmp_path / "t.npz").encode(pool).pool
+    assert isinstance(latents, np.memmap)
+    assert np.array_equal(latents, vectors_of(pool))
+
+
 def test_tensors_and_rows_without_a_vector(shots: Path, tmp_path: Path) -> None:
     pool = open_pool(str(shots))
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(vectors_of(pool))

@@ -1,10 +1,12 @@
 """The cache of latents: files named by a hash of images and encoder, memory-mapped, extended as a pool grows.
 
-Each ends with a checksum of its rows, after the array, where numpy does not look.
+Each ends with a checksum of its rows, after the array, where numpy does not look. Those of many items are in half
+precision, see `storage`; files of earlier versions, in single precision, are read as they are.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import zlib
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool
+from tuilabel.encoders.storage import as_stored, check_room, gigabytes, stored_dtype
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write, cache_dir, open_file
 
@@ -26,6 +29,8 @@ OnProgress = Callable[[int, int], None]
 """Called with (images done, images in total)."""
 
 _CHECKSUM = b"crc32 of the rows: "
+
+_ROWS = 65_536  # rows that are written at once
 
 DOWNLOADING = "downloading weights (bytes)"
 """What the progress of `Encoder.fetch` is called."""
@@ -41,14 +46,14 @@ class Latents:
 
     Attributes
     ----------
-    pool : float32 (N, D), a row for each item.
-    test : float32 (M, D), a row for each test image; None without a test split.
+    pool : float32 (N, D), a row for each item; float16 if there are many, or your own table is.
+    test : the same (M, D), a row for each test image; None without a test split.
     path : the cache file that they are mapped from; None if they were computed in memory.
     compact : how many of the first columns compare images best, if the others are further features of them; else None.
     """
 
-    pool: NDArray[np.float32]
-    test: NDArray[np.float32] | None
+    pool: NDArray[Any]
+    test: NDArray[Any] | None
     path: Path | None
     compact: int | None = None
 
@@ -88,22 +93,26 @@ def write_cached(
 
     Raises
     ------
-    TuilabelError : if the cache cannot be written or read back.
+    TuilabelError : if the cache cannot be written or read back; before anything but the first batch is encoded, if
+        there is no room for it.
     """
     total = len(pool.images) + (0 if pool.test is None else len(pool.test.images))
     old = _mapped(path) if pool.can_grow and pool.test is None else None
     old = None if old is not None and len(old) > total else old
-    done = 0 if old is None else len(old)
+    done, dtype = 0 if old is None else len(old), stored_dtype(total)
     on_progress(done, total)
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         written = checksum = 0
-        for rows in chain([] if old is None else [old], batches(done)):
+        for rows in chain([] if old is None else _blocks(old), batches(done)):
             if not written:
-                header = {"descr": "<f4", "fortran_order": False, "shape": (total, rows.shape[1])}
+                width = rows.shape[1]
+                check_room(path.parent, total * width * dtype.itemsize, f"the latents of {pool.name}")
+                header = {"descr": dtype.str, "fortran_order": False, "shape": (total, width)}
                 np.lib.format.write_array_header_1_0(file, header)
-            content = rows.astype("<f4").tobytes()
-            file.write(content)
-            checksum = zlib.crc32(content, checksum)
+            for block in _blocks(rows):
+                content = as_stored(block, dtype).tobytes()
+                file.write(content)
+                checksum = zlib.crc32(content, checksum)
             written += len(rows)
             on_progress(written, total)
         file.write(_CHECKSUM + checksum.to_bytes(4, "little"))
@@ -122,15 +131,30 @@ def digest_of(file: Path) -> str:
         raise TuilabelError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _mapped(path: Path) -> NDArray[np.float32] | None:
+def _blocks(rows: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    return (rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS))
+
+
+def _mapped(path: Path) -> NDArray[Any] | None:
     try:
         rows: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
         status = path.stat()
-        usable = rows.ndim == 2 and rows.dtype == np.float32
+        usable = rows.ndim == 2 and rows.dtype in (np.float32, np.float16)
         version = (status.st_ino, status.st_size, status.st_mtime_ns)
         return rows if usable and _is_whole(path, rows.nbytes, version) else None
-    except (OSError, ValueError, EOFError):
+    except OSError as error:
+        if error.errno == errno.ENOMEM:  # encoding the images again would not help
+            raise _too_large(path) from error
         return None
+    except (ValueError, EOFError):
+        return None
+
+
+def _too_large(path: Path) -> TuilabelError:
+    return TuilabelError(
+        f"the latents in {path} ({gigabytes(path.stat().st_size)}) are larger than the memory that this process may "
+        "address: raise the limit (`ulimit -v`)"
+    )
 
 
 @lru_cache(maxsize=64)

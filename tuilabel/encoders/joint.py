@@ -27,6 +27,7 @@ from tuilabel.errors import TuilabelError
 if TYPE_CHECKING:
     from tuilabel.encoders.joint_module import JointModule
 
+CHUNK = 16_384  # rows
 VAE_AND = "vae+"
 """What the name of such an encoder begins with; the name of a network follows."""
 
@@ -134,9 +135,11 @@ class JointEncoder(Encoder):
         compact = components.compact or 0
 
         def rows(_start: int) -> Iterator[NDArray[np.float32]]:
-            yield np.concatenate([means.pool, components.pool[:, compact:]], axis=1)
-            if means.test is not None and components.test is not None:
-                yield np.concatenate([means.test, components.test[:, compact:]], axis=1)
+            for left, right in ((means.pool, components.pool), (means.test, components.test)):
+                if left is not None and right is not None:
+                    for start in range(0, len(left), CHUNK):
+                        part = slice(start, start + CHUNK)
+                        yield np.concatenate([left[part], right[part, compact:]], axis=1)
 
         latents = read_cached(pool, path) or write_cached(pool, path, rows)
         return replace(latents, compact=means.pool.shape[1])

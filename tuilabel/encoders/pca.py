@@ -12,6 +12,7 @@ from tuilabel.datasets import ImagePool
 from tuilabel.datasets.decode import resize_to
 from tuilabel.encoders.base import Encoder, EncoderOptions
 from tuilabel.encoders.cache import Latents, OnProgress, no_progress
+from tuilabel.encoders.storage import as_stored, new_table, stored_dtype
 
 if TYPE_CHECKING:
     from tuilabel.encoders.pca_module import PCAModule
@@ -87,13 +88,14 @@ class PCA:
         scale[variances < 1e-9] = 0  # rounding errors
         return cls(mean.astype(np.float32), (axes * scale).astype(np.float32))
 
-    def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Latents, float32 (N, D), of images, uint8 (N, H, W, C), which may be memory-mapped."""
-        parts = [
-            (thumbnails(images[start : start + CHUNK]) - self.mean) @ self.axes
-            for start in range(0, len(images), CHUNK)
-        ]
-        return np.concatenate(parts) if parts else np.empty((0, self.axes.shape[1]), dtype=np.float32)
+    def __call__(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Latents (N, D), see `stored_dtype`, of images, uint8 (N, H, W, C), which may be memory-mapped."""
+        n, dtype = len(images), stored_dtype(len(images))
+        latents = new_table((n, self.axes.shape[1]), dtype, "the principal components of the images")
+        for start in range(0, n, CHUNK):
+            rows = (thumbnails(images[start : start + CHUNK]) - self.mean) @ self.axes
+            latents[start : start + CHUNK] = as_stored(rows, dtype)
+        return latents
 
 
 def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float32]:

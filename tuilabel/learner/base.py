@@ -47,7 +47,7 @@ class Learner(Protocol):
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """The input of its models: float32 (N, F), one row per item of the pool."""
+        """The input of its models: float32 (N, F), or float16 of many items, one row per item of the pool."""
 
     @property
     def compact(self) -> NDArray[np.float32]:

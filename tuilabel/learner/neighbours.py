@@ -22,7 +22,7 @@ def nearest_to_any(
 
     Parameters
     ----------
-    features : float32 (N, D), may be memory-mapped; read in chunks.
+    features : float32 or float16 (N, D), may be memory-mapped; read in chunks.
     points : float32 (P, D), P ≥ 1.
     excluded : indices of items to leave out (m,), each in 0…N-1.
 
@@ -35,7 +35,7 @@ def nearest_to_any(
     lengths = np.einsum("pd,pd->p", points, points)
     squared = np.empty(len(features), dtype=np.float32)
     for start in range(0, len(features), CHUNK):
-        rows = np.asarray(features[start : start + CHUNK])
+        rows = np.asarray(features[start : start + CHUNK], dtype=np.float32)
         nearest = (lengths - 2 * (rows @ points.T)).min(axis=1)
         squared[start : start + CHUNK] = np.einsum("nd,nd->n", rows, rows) + nearest
     squared[excluded] = np.inf

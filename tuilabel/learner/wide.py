@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.encoders.storage import IN_MEMORY
 from tuilabel.estimate import apply_temperature
 from tuilabel.learner.base import LabelSet, Learner, check_finite
 from tuilabel.learner.latent import MAX_TRUST, LatentLearner, best_share, calibrated, teacher_temperature
@@ -125,7 +126,9 @@ class WideLatentLearner:
 
     def __init__(self, latents: NDArray[np.float32], compact: int | None = None, graph: Path | None = None) -> None:
         self.features = check_finite(latents)
-        self.compact = latents if compact is None else np.ascontiguousarray(latents[:, :compact])
+        self.compact = latents if compact is None else latents[:, :compact]
+        if self.compact.nbytes <= IN_MEMORY:  # else a second copy of latents that may not fit into memory once
+            self.compact = np.ascontiguousarray(self.compact)
         self._path = graph
         self._graph: NeighbourGraph | None = None
         self._moments: SecondMoments | None = None

@@ -32,7 +32,8 @@ class QueryContext:
 
     Attributes
     ----------
-    latents : float32 (N, D), of the whole pool; may be memory-mapped. Distances between them compare items.
+    latents : float32 (N, D), of the whole pool; float16 in pools of half a million items or more; may be
+        memory-mapped. Distances between them compare items.
     candidates : int64 (n,), pool indices that may be picked: unlabelled, unique, ascending.
     labelled : int64 (m,), pool indices of the labelled items.
     probabilities : float32 (n, C), predictions of the model, row i for `candidates[i]`; None without a model.

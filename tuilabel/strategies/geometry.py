@@ -30,6 +30,7 @@ def with_scores(points: NDArray[np.float32], scores: NDArray[np.float32], weight
 
 def _scaled(points: NDArray[np.float32], length: float) -> NDArray[np.float32]:
     """Points (n, D), centred, with a root mean square length of `length`."""
+    points = np.asarray(points, dtype=np.float32)
     centred = points - points.mean(axis=0)
     mean_square = float(np.square(centred).sum(axis=1).mean())
     return np.asarray(centred * (length / max(mean_square**0.5, 1e-6)), dtype=np.float32)

@@ -227,7 +227,8 @@ class NetworkEncoder(Encoder):
         def rows(_start: int) -> Iterator[NDArray[np.float32]]:
             project = self.projection(features)
             for part in (features, *(() if test is None else (test,))):
-                yield project(part)
+                for start in range(0, len(part), projection.CHUNK):
+                    yield project(part[start : start + projection.CHUNK])
 
         latents = read_cached(pool, path) or write_cached(pool, path, rows)
         blocks = describe_network(self.network).blocks

@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.encoders.storage import HALF, SINGLE
 from tuilabel.encoders.tables.base import (
     IDS,
     PATHS,
@@ -60,6 +61,11 @@ class _Header:
         return len(self.shape) == 2 and self.dtype.kind in "fiu"
 
     @property
+    def stored(self) -> np.dtype[Any]:
+        """In which its numbers are kept: half precision as it is, all others in single precision."""
+        return HALF if self.dtype.kind == "f" and self.dtype.itemsize == HALF.itemsize else SINGLE
+
+    @property
     def is_text(self) -> bool:
         """Whether it is a list of texts (N,)."""
         return len(self.shape) == 1 and self.dtype.kind in "US"
@@ -94,6 +100,7 @@ class NpyFile(TableFile):
             raise UsageError(f"{path} must hold a table of numbers (N, D), not {header}: save one with numpy.save")
         check_shape(path, header.shape)
         super().__init__(path, *header.shape, has_keys=False)
+        self.dtype = header.stored
 
     def rows(self) -> Iterator[Rows]:
         """See `TableFile.rows`."""
@@ -125,6 +132,7 @@ class NpzFile(TableFile):
         self._ids, self._paths = self._keys(path, headers, n_rows)
         self._in_order = not header.fortran_order
         super().__init__(path, n_rows, dim, has_keys=bool(self._ids or self._paths))
+        self.dtype = header.stored
 
     @staticmethod
     def _keys(path: Path, headers: dict[str, _Header], n_rows: int) -> tuple[str | None, str | None]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tuilabel.encoders.storage import SINGLE
 from tuilabel.errors import TuilabelError, UsageError, printable
 
 IDS = ("id", "ids", "item", "items", "item_id", "item_ids", "image_id", "image_ids")
@@ -48,9 +49,11 @@ class TableFile(ABC):
     n_rows, dim : its shape.
     has_keys : whether its rows have an id or a path; else only their order says which images they are.
     compact : how many of the first numbers compare images best, if the file says so; see `Latents`.
+    dtype : in which its vectors are kept, float16 if they are in the file.
     """
 
     compact: int | None = None
+    dtype: np.dtype[Any] = SINGLE
 
     def __init__(self, path: Path, n_rows: int, dim: int, *, has_keys: bool) -> None:
         self.path, self.n_rows, self.dim, self.has_keys = path, n_rows, dim, has_keys

@@ -6,11 +6,13 @@ from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tuilabel.datasets import ImagePool, ListedFile
+from tuilabel.encoders.storage import new_table
 from tuilabel.encoders.tables.base import Rows, TableFile
 from tuilabel.errors import TuilabelError, pluralize, printable
 
@@ -78,12 +80,12 @@ class PlacedLatents:
 
     Attributes
     ----------
-    pool : float32 (N, D).
-    test : float32 (M, D); None if there is no test split, or no vector for any image of it.
+    pool : float32 or float16 (N, D), as in the table.
+    test : the same (M, D); None if there is no test split, or no vector for any image of it.
     """
 
-    pool: NDArray[np.float32]
-    test: NDArray[np.float32] | None
+    pool: NDArray[Any]
+    test: NDArray[Any] | None
     report: TableReport
 
 
@@ -97,10 +99,7 @@ def place(table: TableFile, pool: ImagePool) -> PlacedLatents:
     """
     n, m = len(pool), 0 if pool.test is None else len(pool.test.images)
     finder: _ByKey | _ByOrder = _ByKey(pool) if table.has_keys else _ByOrder(table, pool)
-    try:
-        vectors = np.zeros((n + m, table.dim), dtype=np.float32)
-    except MemoryError as error:
-        raise TuilabelError(f"{table.path} has {table.dim:,} numbers for each image: too many for memory") from error
+    vectors = new_table((n + m, table.dim), table.dtype, f"the vectors of {table.path}")
     filled, bad = np.zeros(n + m, dtype=np.bool_), np.zeros(n + m, dtype=np.bool_)
     total, conflicts = np.zeros(table.dim), 0
     for rows in table.rows():
@@ -139,7 +138,7 @@ def place(table: TableFile, pool: ImagePool) -> PlacedLatents:
     return PlacedLatents(vectors[:n], vectors[n:] if m and not test_missing else None, report)
 
 
-def _n_different(some: NDArray[np.float32], others: NDArray[np.float32]) -> int:
+def _n_different(some: NDArray[np.float32], others: NDArray[Any]) -> int:
     distance = np.linalg.norm(some - others, axis=1)
     return int((distance > _SAME * np.linalg.norm(others, axis=1)).sum())
 

@@ -201,8 +201,15 @@ def serve(connection: Connection) -> None:
         log.info("the parent process has ended")
     except Exception as error:
         traceback.print_exc()
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        send(Failure(f"the trainer failed: {reason}; see {settings.log}", fatal=True, crashed=True))
+        send(Failure(f"the trainer {_reason(error)}; see {settings.log}", fatal=True, crashed=True))
+
+
+def _reason(error: Exception) -> str:
+    """What has happened, in one line; torch has no error of its own for memory that the system does not give."""
+    text = " ".join(str(error).split())
+    if isinstance(error, MemoryError) or "allocate memory" in text:
+        return "ran out of memory: close other programs, or label fewer images at once"
+    return f"failed: {type(error).__name__}: {text}"
 
 
 def _load_torch() -> None:
