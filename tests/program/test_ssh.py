@@ -212,3 +212,30 @@ def test_a_labeller_cannot_bring_an_environment(server: SSHServer, labeller: Pat
     more = ("-o", "SetEnv=TEXTUAL_DRIVER=os:system PYTHONSTARTUP=/tmp/x TUILABEL_CONFIG=/tmp/x")
     with server.terminal(labeller, "", *more) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
+
+
+def test_without_a_role_the_key_may_what_its_name_may_and_with_it_only_answer(
+    server: SSHServer, tiny: Tiny, tmp_path: Path
+) -> None:
+    forced = [*tiny_command(tiny), "--annotator=ann"]
+    for role, says in (
+        ((), "Added owl"),
+        (("--role=labeller",), "only an owner of the project may change its classes"),
+    ):
+        command = remote_command(tmp_path, [*forced, *role]).replace('"', r"\"")
+        key = server.authorize(f'command="{command}",restrict,pty')
+        with server.terminal(key, "tuilabel label --role=owner") as terminal:
+            terminal.wait_for(IMAGES, FIRST_START)
+            terminal.settle()
+            terminal.type(":")
+            terminal.wait_for("Classes")
+            terminal.type("+owl" if not role else "+ibex")
+            terminal.key("enter")
+            terminal.wait_for(says)
+            terminal.key("escape")
+            terminal.settle(0.3)
+            terminal.key("ctrl+q")
+            assert terminal.wait_for_exit() == 0
+    store = LabelStore.open(tmp_path / "fashion-mnist.tuilabel/labels.db")
+    assert [change.name for change in store.class_changes() if change.kind == "add"][-1] == "owl"
+    store.close()

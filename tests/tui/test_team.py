@@ -80,3 +80,15 @@ async def test_a_labeller_is_told_what_only_an_owner_may(make_app: AppMaker) -> 
         await pilot.pause()
         assert "only an owner of the project may change its classes" in screen_text(app)
         assert "owl" not in app.session.classes
+
+
+async def test_keys_that_a_labeller_gives_to_classes_are_not_those_of_the_project(make_app: AppMaker) -> None:
+    app = make_app()
+    saved: list[dict[str, str]] = []
+    app.state.save_class_keys = lambda keys: saved.append(dict(keys))
+    async with running(app) as pilot:
+        app.session.meet(Team(roles={"zoe": "owner"}))
+        await pilot.press("colon", "x")
+        await pilot.pause()
+        assert "x labels with" in screen_text(app)
+    assert saved == []

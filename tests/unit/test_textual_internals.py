@@ -27,6 +27,7 @@ NEEDED = [
     ("textual.app", "App._fatal_error", ["self"]),
     ("textual.message_pump", "MessagePump._close_messages_no_wait", ["self"]),
     ("textual.drivers.linux_driver", "LinuxDriver.run_input_thread", ["self"]),
+    ("textual.drivers.linux_driver", "LinuxDriver._get_terminal_size", ["self"]),
     ("textual.drivers.web_driver", "WebDriver.run_input_thread", ["self"]),
     ("textual.drivers.web_driver", "WebDriver._on_meta", ["self", "packet_type", "payload"]),
     ("textual.drivers._byte_stream", "ByteStream.feed", ["self", "data"]),

@@ -312,6 +312,8 @@ def _run(
         app.driver_class = quiet_driver(app.driver_class, probe.reader, pictures, app.shown)
         app.run()
         state.remember_class_keys()
+        if session.role == "labeller":
+            chosen.pop("blind", None)  # the others' predictions are not a labeller's to show
     statistics, unsaved = session.statistics(), running.unsaved
     unsaved_labels = sum(isinstance(event, Event) and event.kind == "label" for event in unsaved)
     return Outcome(

@@ -19,10 +19,14 @@ from textual.driver import Driver
 from textual.drivers import linux_driver
 from textual.drivers._byte_stream import ByteStream
 from textual.drivers._writer_thread import WriterThread as WriterThread  # for a subclass
+from textual.geometry import Size
 from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
+
+MOST_COLUMNS, MOST_ROWS = 1000, 500
+"""Of the screen. A wall of 4K displays in the smallest type has fewer."""
 
 
 def key_name(character: str) -> str:
@@ -45,6 +49,18 @@ def set_bindings(screen: Screen[bool], bindings: Sequence[Binding]) -> None:
 def use_writer(writer: type[WriterThread]) -> None:
     """Write to the terminal with a writer of one's own from now on."""
     linux_driver.__dict__["WriterThread"] = writer
+
+
+class LimitedDriver(linux_driver.LinuxDriver):
+    """Draws on a part of a terminal that claims to be larger than any: an SSH client names whatever size it likes."""
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        return limited(Size(*super()._get_terminal_size()))
+
+
+def limited(size: Size) -> Size:
+    """A size of the terminal, or the largest that is believed."""
+    return Size(min(size.width, MOST_COLUMNS), min(size.height, MOST_ROWS))
 
 
 class ScreenUpdate(CompositorUpdate):

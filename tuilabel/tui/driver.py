@@ -16,7 +16,7 @@ from textual.message import Message
 
 from tuilabel.render import PictureSource
 from tuilabel.terminal import SequenceReader, TerminalInfo, is_reply
-from tuilabel.tui._textual_internals import WholeSequenceParser, use_writer
+from tuilabel.tui._textual_internals import LimitedDriver, WholeSequenceParser, limited, use_writer
 from tuilabel.tui.output import Shown
 from tuilabel.tui.writer import TerminalWriter
 
@@ -24,7 +24,7 @@ ESC = "\x1b"
 TICK = 0.05  # seconds
 
 
-class QuietDriver(LinuxDriver):
+class QuietDriver(LimitedDriver):
     """Reads whole sequences only, drops late replies of the terminal, and sends images before the cells that show them.
 
     Textual passes on what its parser does not know as keys, character by character. A late reply to a query, or a
@@ -82,7 +82,14 @@ def typed(tokens: Iterable[str], parser: WholeSequenceParser) -> Iterator[Messag
         if token == ESC:
             yield events.Key("escape", ESC)
         elif not is_reply(token):
-            yield from parser.feed(token)
+            yield from map(_believed, parser.feed(token))
+
+
+def _believed(message: Message) -> Message:
+    """A message of the terminal, whose size is limited: some report it in a sequence, which anybody can send."""
+    if isinstance(message, events.Resize) and (size := limited(message.size)) != message.size:
+        return events.Resize(size, size)
+    return message
 
 
 def use_colours(terminal: TerminalInfo) -> None:

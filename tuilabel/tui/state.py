@@ -152,8 +152,9 @@ class AppState:
         return self.class_keys.of(self.session.classes, self.session.class_ids)
 
     def remember_class_keys(self) -> None:
-        """Note in the project which keys its classes have."""
-        self.save_class_keys(self.class_keys.chosen(self.session.classes, self.session.class_ids))
+        """Note in the project which keys its classes have; those that a labeller chooses hold for the session only."""
+        if self.session.role == "owner":
+            self.save_class_keys(self.class_keys.chosen(self.session.classes, self.session.class_ids))
 
     def class_of_key(self, character: str) -> int | None:
         """The class of a typed character, or None; case matters only where both are keys."""

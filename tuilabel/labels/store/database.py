@@ -57,6 +57,7 @@ class Database:
     advice : what to do about an error, by the words of the database.
     moved : why it is no longer where it was when it was opened; None if it still is.
     is_damage : whether an error means that it is damaged, by the words of the database.
+    foreign : what is in it that no store has, and that would act on its own, such as a trigger; None if nothing.
     declared : the format of the store that the database itself declares, outside the tables; 0 for none.
     """
 
@@ -72,4 +73,5 @@ class Database:
     advice: Callable[[str], str]
     moved: Callable[[], str | None] = lambda: None
     is_damage: Callable[[str], bool] = lambda _reason: False
+    foreign: Callable[[sa.Connection], str | None] = lambda _connection: None
     declared: Callable[[sa.Connection], int] = lambda _connection: 0

@@ -60,6 +60,7 @@ def open_file(path: Path) -> Database:
         connection.execute("PRAGMA journal_mode=DELETE")
         connection.execute("PRAGMA synchronous=EXTRA")
         connection.execute("PRAGMA foreign_keys=ON")
+        _distrust(connection)
         _ROLLBACK.add(path.absolute())
         place.connected()
 
@@ -108,6 +109,7 @@ def _database(engine: sa.Engine, path: Path) -> Database:
         insert=insert,
         advice=partial(_advice_on, path),
         is_damage=is_damage,
+        foreign=_foreign,
         declared=_declared,
     )
 
@@ -116,6 +118,19 @@ def _declared(connection: sa.Connection) -> int:
     """The format in the header of the file, if it is a store; a later format may have other tables."""
     is_ours = connection.exec_driver_sql("PRAGMA application_id").scalar() == APPLICATION_ID
     return int(connection.exec_driver_sql("PRAGMA user_version").scalar() or 0) if is_ours else 0
+
+
+def _distrust(connection: sqlite3.Connection) -> None:
+    """Take a file for what it may be: written by anybody, by other means than SQLite. See sqlite.org/security.html."""
+    connection.execute("PRAGMA trusted_schema=OFF")
+    connection.execute("PRAGMA cell_size_check=ON")
+
+
+def _foreign(connection: sa.Connection) -> str | None:
+    """A trigger or view that no store has: it would change answers as they are written, or never end."""
+    own = {("trigger", f"{table}_{what}") for table in APPEND_ONLY for what in ("update", "delete", "moved")}
+    found = connection.exec_driver_sql("SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')")
+    return next((f"a {row.type} {row.name}" for row in found if (row.type, row.name) not in own), None)
 
 
 def _begin_writing(connection: sa.Connection) -> None:
@@ -284,6 +299,7 @@ def _has_write_ahead_log(path: Path) -> bool:
 
 def _copied(path: Path, mode: str) -> sqlite3.Connection:
     copied = sqlite3.connect(":memory:", check_same_thread=False)
+    _distrust(copied)
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=0)) as stored:
         stored.backup(copied, progress=Patience(path).on_copied, sleep=RETRY_AFTER)
     return copied

@@ -345,7 +345,12 @@ class LabelStore:
             raise LabelsMoved(f"the labels of {self.where} were moved to {moved_to}: {advice}")
 
     def _format(self, connection: sa.Connection) -> int | None:
-        """The format of the store; None if the database is empty. Raises `TuilabelError` if it is a newer one."""
+        """The format of the store; None if the database is empty. Raises `TuilabelError` if it is none that we know."""
+        if foreign := self._database.foreign(connection):
+            raise TuilabelError(
+                f"{self._database.where} has {foreign}, which is not tuilabel's and might change labels: put the right "
+                "file back, or run `tuilabel repair`"
+            )
         inspector = sa.inspect(connection)
         has_format = inspector.has_table(schema.about.name)
         declared = self._database.declared(connection)
