@@ -30,9 +30,9 @@ from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.encoders.vae.header import find_checkpoint
 from tuilabel.learner.base import Learner
 from tuilabel.learner.latent import LatentLearner, MLPLearner
+from tuilabel.learner.trainer.early import spare_processors
 from tuilabel.learner.trainer.messages import TrainRequest
 from tuilabel.learner.trainer.round import RoundRunner, _scored
-from tuilabel.learner.trainer.settings import spare_processors
 
 LABELS, BATCH = 500, 20
 NOISE = 0.1  # standard deviation of what is added to repeated latents; the latents' own is about 1

@@ -17,6 +17,8 @@ from tests.helpers.tiny import Tiny
 from tuilabel.datasets import open_pool
 from tuilabel.encoders.vae.encoder import VAEEncoder
 from tuilabel.learner.trainer import process
+from tuilabel.learner.trainer.child import Child
+from tuilabel.learner.trainer.early import early_worker
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
@@ -42,7 +44,7 @@ NONE = np.array([], dtype=np.int64)
 class Client:
     """A trainer process, and the messages it has sent."""
 
-    def __init__(self, tiny: Tiny, log: Path, **changes: object) -> None:
+    def __init__(self, tiny: Tiny, log: Path, early: Child | None = None, **changes: object) -> None:
         arguments = {
             "dataset": "fashion-mnist",
             "data_dir": tiny.data_dir,
@@ -52,7 +54,7 @@ class Client:
             "log": log,
             **changes,
         }
-        self.trainer = ProcessTrainer(WorkerSettings(**arguments))  # type: ignore[arg-type]
+        self.trainer = ProcessTrainer(WorkerSettings(**arguments), early)  # type: ignore[arg-type]
         self.messages: queue.Queue[Message] = queue.Queue()
         self.trainer.start(self.messages.put)
 
@@ -72,7 +74,7 @@ class Client:
         while True:
             message = self.wait_for(RoundResult)
             assert isinstance(message, RoundResult)
-            if message.serial == serial:
+            if message.serial == serial and not message.is_first_part:
                 return message
 
 
@@ -95,7 +97,10 @@ def test_it_encodes_with_progress_and_replies(client: Client, tmp_path: Path) ->
     client.ask(1, 0)
     assert client.wait_for(TrainerProgress) == TrainerProgress("load")
     client.wait_for(Ready)
+    part = client.wait_for(RoundResult)
+    assert part.is_first_part  # the screen need not wait for the second batch
     first = client.result(1)
+    assert first.picks.indices[:20].tolist() == part.picks.indices.tolist()
     assert (first.n_labels, len(first.picks.indices)) == (0, 40)
     client.ask(2, 50)
     second = client.result(2)
@@ -252,6 +257,36 @@ def test_closing_ends_the_process_at_once(client: Client) -> None:
     assert pid is not None
     client.trainer.close()
     assert not alive(pid)
+
+
+def test_a_process_that_was_started_early_is_used(tiny: Tiny, tmp_path: Path) -> None:
+    with early_worker() as worker:
+        assert worker is not None
+        client = Client(tiny, tmp_path / "trainer.log", worker)
+        client.ask(1, 0)
+        assert client.result(1).n_labels == 0
+        assert client.trainer.pid == worker.pid
+        client.trainer.close()
+    assert not alive(worker.pid)
+    assert (tmp_path / "trainer.log").exists()
+
+
+def test_an_early_process_that_is_not_needed_ends(tiny: Tiny) -> None:
+    with early_worker() as worker:
+        assert worker is not None
+    assert not alive(worker.pid)
+
+
+def test_an_early_process_that_has_died_is_replaced(tiny: Tiny, tmp_path: Path) -> None:
+    with early_worker() as worker:
+        assert worker is not None
+        worker.kill()
+        worker.wait()
+        client = Client(tiny, tmp_path / "trainer.log", worker)
+        client.ask(1, 0)
+        assert client.result(1).n_labels == 0
+        assert client.trainer.pid != worker.pid
+        client.trainer.close()
 
 
 def test_its_output_goes_to_the_log_and_a_broken_checkpoint_is_reported(tiny: Tiny, tmp_path: Path) -> None:

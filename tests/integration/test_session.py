@@ -12,7 +12,7 @@ from tests.helpers.sessions import ManualTrainer, RecordingTrainer, SessionMaker
 from tests.helpers.toy import Toy, make_toy
 from tuilabel.errors import UsageError
 from tuilabel.labels import InlineWriter, LabelStore, NullWriter
-from tuilabel.learner.trainer.messages import Failure
+from tuilabel.learner.trainer.messages import Failure, RoundResult
 from tuilabel.session import LabellingSession
 from tuilabel.session.accuracy_curve import TestCurve
 
@@ -317,6 +317,24 @@ def test_the_next_batch_is_there_while_the_trainer_still_works(toy: Toy, make_se
     assert session.batch is not None
     assert all(item.predicted is not None for item in session.batch.items)
     assert session.batch.trained_on == 10
+
+
+def test_the_first_batch_does_not_wait_for_the_second(toy: Toy) -> None:
+    trainer = ManualTrainer(toy)
+    session = open_session(trainer, toy)
+    parts: list[RoundResult] = []
+    whole = trainer.run(trainer.requests[-1], parts.append)
+    session.handle(parts[0])
+    first = session.batch
+    assert first is not None
+    assert [item.index for item in first.items] == whole.picks.indices[:10].tolist()
+    session.handle(whole)
+    assert session.batch is first
+    session.handle(parts[0])  # too late
+    assert session.result is whole
+    answer_all(session, toy, 1)
+    assert session.batch is not None
+    assert session.batch.round == 2
 
 
 def test_an_undone_answer_is_not_predicted_by_a_model_trained_on_it(toy: Toy, make_session: SessionMaker) -> None:

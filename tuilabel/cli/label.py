@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -42,6 +43,7 @@ from tuilabel.errors import printable
 
 if TYPE_CHECKING:
     from tuilabel.cli.label_app import ScreenOptions
+    from tuilabel.learner.trainer.child import Child
     from tuilabel.project.options import SessionOptions
 
 
@@ -107,6 +109,7 @@ def label(
     _quiet: Quiet = False,
 ) -> None:
     """Label images by keypress while a classifier learns from your labels."""
+    worker = _early_worker(ctx)
     from tuilabel.cli.class_names import class_names
     from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.project.options import SessionOptions
@@ -136,11 +139,13 @@ def label(
             only_new=frozenset(name for name in REMEMBERED if from_config(ctx, name)),
         ),
         ScreenOptions(images=images, colour=colour, theme=theme, blind=blind, guideline=guideline),
+        worker,
     )
 
 
 @app.command(epilog="Example: tuilabel review")
 def review(
+    ctx: typer.Context,
     dataset: ProjectDataset = None,
     annotator: Annotator = None,
     role: RoleOption = "owner",
@@ -158,6 +163,7 @@ def review(
     _quiet: Quiet = False,
 ) -> None:
     """Review labels that are likely wrong, flagged or disputed; keep or change each with one key."""
+    worker = _early_worker(ctx)
     from tuilabel.cli.label_app import ScreenOptions
     from tuilabel.project.locate import find_project, project_images
     from tuilabel.project.options import SessionOptions
@@ -178,14 +184,24 @@ def review(
             take_over=take_over,
         ),
         ScreenOptions(images=images, colour=colour, theme=theme, review=True),
+        worker,
     )
 
 
-def _run_screen(options: SessionOptions, screen: ScreenOptions) -> None:
+def _early_worker(ctx: typer.Context) -> Child | None:
+    """The trainer's process, which loads its modules while this one loads the screen's; it ends with the command."""
+    from tuilabel.learner.trainer.early import early_worker
+
+    gc.disable()  # what a start makes stays: until the screen is there, looking for garbage is in vain
+    ctx.call_on_close(gc.enable)
+    return ctx.with_resource(early_worker())
+
+
+def _run_screen(options: SessionOptions, screen: ScreenOptions, worker: Child | None) -> None:
     """Run the screen, and print how the session ended."""
     from tuilabel.cli.label_app import run
 
-    outcome = run(options, screen, note)
+    outcome = run(options, screen, note, worker)
     for line in outcome.lines():
         typer.echo(printable(line), err=outcome.exit_code != 0)
     raise typer.Exit(outcome.exit_code)

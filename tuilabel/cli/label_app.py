@@ -18,6 +18,7 @@ from tuilabel.errors import TuilabelError, UsageError, pluralize
 from tuilabel.estimate import MeasuredAccuracy, StoppingAdvice, accuracy_text
 from tuilabel.files import create_file
 from tuilabel.labels import ClassBook, Event, Project
+from tuilabel.learner.trainer.child import Child
 from tuilabel.project.guideline import read_guideline
 from tuilabel.project.locate import SUFFIX
 from tuilabel.project.open_session import (
@@ -120,12 +121,15 @@ class Outcome:
         return ["next:", *(f"  tuilabel {command:<{width}}  {what}" for command, what in commands)]
 
 
-def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], None]) -> Outcome:
+def run(
+    options: SessionOptions, screen: ScreenOptions, note: Callable[[str], None], worker: Child | None = None
+) -> Outcome:
     """Open the project, start the trainer, run the screen until the user quits, and leave every answer on disk.
 
     Parameters
     ----------
     note : prints a line before the screen opens.
+    worker : the trainer's process, if it runs already.
 
     Raises
     ------
@@ -150,7 +154,7 @@ def run(options: SessionOptions, screen: ScreenOptions, note: Callable[[str], No
             chosen["images"] = None  # the newest choice stands
         _log_to(opened.project.logs / "screen.log")
         with Probe(ask="auto" in undecided or undecided[0] in GRAPHICS) as probe:
-            outcome = _run(opened, screen, chosen, class_keys, probe)
+            outcome = _run(opened, screen, chosen, class_keys, probe, worker)
         try:
             opened.project.remember_screen(chosen)
         except TuilabelError as error:  # the labels matter more
@@ -265,7 +269,12 @@ def _renderer(terminal: TerminalInfo, images: str) -> Renderer:
 
 
 def _run(
-    opened: OpenProject, screen: ScreenOptions, chosen: dict[str, Any], class_keys: dict[str, str], probe: Probe
+    opened: OpenProject,
+    screen: ScreenOptions,
+    chosen: dict[str, Any],
+    class_keys: dict[str, str],
+    probe: Probe,
+    worker: Child | None,
 ) -> Outcome:
     mailbox = Mailbox()
     with background_session(
@@ -273,6 +282,7 @@ def _run(
         mailbox.put,
         on_saved=lambda events: mailbox.put(Saved(tuple(event.key for event in events))),
         on_failed=lambda reason, waiting: mailbox.put(SaveFailed(reason, waiting)),
+        worker=worker,
     ) as running:
         session = running.session
         session.blind = chosen.get("blind", False)

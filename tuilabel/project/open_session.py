@@ -35,7 +35,7 @@ from tuilabel.labels.store.address import EXAMPLE
 from tuilabel.labels.store.roles import ROLES
 from tuilabel.labels.store.team import read_team
 from tuilabel.learner.base import needs_encoder
-from tuilabel.learner.trainer.inline import InlineTrainer
+from tuilabel.learner.trainer.child import Child
 from tuilabel.learner.trainer.messages import Message, PoolChanged
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.protocol import Trainer
@@ -108,6 +108,7 @@ def open_session(options: SessionOptions, *, on_progress: OnProgress = ignore) -
     UsageError : if an option names something unknown.
     """
     from tuilabel.learner.open import open_learner, open_test_set
+    from tuilabel.learner.trainer.inline import InlineTrainer
     from tuilabel.learner.trainer.questions import QuestionHandler
     from tuilabel.learner.trainer.round import RoundRunner
 
@@ -210,6 +211,7 @@ def background_session(
     *,
     on_saved: Callable[[Sequence[Event]], object],
     on_failed: Callable[[str, int], object],
+    worker: Child | None = None,
 ) -> Iterator[BackgroundSession]:
     """A session with the trainer in a process and the writer in a thread, so that keys never wait for either.
 
@@ -219,6 +221,7 @@ def background_session(
         `LabellingSession.handle` in the thread that owns the session.
     on_saved, on_failed : see `BackgroundWriter`; also called, without events, when a batch cannot be drawn, and once it
         is.
+    worker : the trainer's process, if it runs already.
     """
     options, project, recipe = opened.options, opened.project, opened.recipe
     trainer = ProcessTrainer(
@@ -232,7 +235,8 @@ def background_session(
             device=options.device,
             log=project.logs / "trainer.log",
             seed=recipe.seed,
-        )
+        ),
+        worker,
     )
     known = opened.store.since()
     settings = project.settings_file.read_text(encoding="utf-8")

@@ -113,7 +113,10 @@ class TrainerClient:
             case Failure():
                 doing = "stopped" if message.fatal else "overdue" if message.overdue else "starting"
                 self.state = replace(self.state, doing=doing, failure=message.message)
-            case RoundResult() if message.serial > self._answered_serial:
+            case RoundResult(is_first_part=True) if message.serial == self._serial > self._answered_serial:
+                self.result = message
+                return message.shown.indices[:0]  # there is no model
+            case RoundResult(is_first_part=False) if message.serial > self._answered_serial:
                 return self._handle_result(message)
         return None
 

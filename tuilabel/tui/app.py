@@ -100,6 +100,7 @@ class LabelApp(HookedApp):
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
             gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
+        gc.enable()  # `tuilabel label` starts without
         loop = asyncio.get_running_loop()
 
         def end(_number: int, _frame: FrameType | None) -> None:  # runs even while the terminal keeps the loop waiting

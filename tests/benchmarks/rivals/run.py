@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from tests.benchmarks.rivals import disk, graphs, pictures, report, rounds
 from tests.benchmarks.rivals.task import Task
-from tuilabel.learner.trainer.settings import spare_processors
+from tuilabel.learner.trainer.early import spare_processors
 
 PARTS: dict[str, Callable[[Path], Iterator[Task]]] = {
     "rounds": rounds.rounds,

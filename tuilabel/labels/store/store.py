@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from tuilabel.errors import TuilabelError
 from tuilabel.labels.classes import ClassChange
 from tuilabel.labels.events import Event, Round, RoundItem
-from tuilabel.labels.store import postgresql, roles, schema, sqlite
+from tuilabel.labels.store import roles, schema, sqlite
 from tuilabel.labels.store.address import ServerAddress
 from tuilabel.labels.store.changes import Changes, Cursor, Extent
 from tuilabel.labels.store.database import Begin, Database, LabelsMoved, NewerFormat, NoLabels, StoreLostError
@@ -91,6 +91,8 @@ class LabelStore:
         TuilabelError : if the database cannot be reached, read or written, or it is of a newer format; `NoLabels` if
             there is no store and none is to be created.
         """
+        from tuilabel.labels.store import postgresql  # a project on this machine starts without its dialect
+
         return cls._prepared(postgresql.connect(address), project, create=create, moved=moved)
 
     @classmethod

@@ -27,7 +27,7 @@ class Child:
     Parameters
     ----------
     module : its `main` calls `connect_to_parent`.
-    settings : the first message that it receives.
+    settings : the first message that it receives; None if that is sent later.
     environment : default environment variables; those that are already set take precedence.
     log : the file that receives everything the process prints; by default it shares this process's output.
     new_session : run in a new session, so that Ctrl-C or a hang-up of the terminal does not reach the process.
@@ -45,7 +45,7 @@ class Child:
     def __init__(
         self,
         module: str,
-        settings: object,
+        settings: object | None,
         *,
         environment: Mapping[str, str],
         log: Path | None = None,
@@ -69,7 +69,8 @@ class Child:
             on_error.pop_all()
         self.pid = self._process.pid
         self.connection = Connection(parent_end.detach())
-        self.connection.send(settings)
+        if settings is not None:
+            self.connection.send(settings)
 
     def wait(self, timeout: float | None = None) -> int:
         """The exit code of the process, which is killed if it has not ended within `timeout` seconds."""
@@ -111,6 +112,13 @@ def connect_to_parent(niceness: int) -> Connection:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     os.nice(niceness)
     return Connection(int(sys.argv[1]))
+
+
+def print_to(log: Path) -> None:
+    """In the child: send everything that it prints from now on to a file."""
+    with _open_log(log) as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
 
 
 def listen(

@@ -103,6 +103,8 @@ class RoundResult:
     """The class predicted for each labelled item by a model trained without its label (m,)."""
     fit_seconds: float
     query_seconds: float
+    is_first_part: bool = False
+    """Whether the whole result follows: these are only the picks of the first batch, for which somebody waits."""
 
     @property
     def test_accuracy(self) -> float | None:

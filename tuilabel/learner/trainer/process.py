@@ -8,6 +8,7 @@ from collections.abc import Callable
 from threading import Condition, Thread
 
 from tuilabel.learner.trainer.child import Child, exit_reason
+from tuilabel.learner.trainer.early import CLOSE_WITHIN, start_worker
 from tuilabel.learner.trainer.messages import (
     Failure,
     Message,
@@ -19,14 +20,13 @@ from tuilabel.learner.trainer.messages import (
     TrainRequest,
     empty_reply,
 )
-from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
+from tuilabel.learner.trainer.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 DEATHS = 3  # in a row, without a result in between; then it is no longer restarted by itself
 RETRIES = 1  # a question that has crashed two processes is not asked again
 RESTART_AFTER = 0.5  # seconds
-CLOSE_WITHIN = 2.0  # seconds
 GATHER = 0.01  # seconds before a request is sent: the screen paints first, and rapid keys share one request
 WATCH_EVERY = 5.0  # seconds
 IDLE_CHECKS = 6  # in a row, of a process that owes a reply and does nothing: then it hangs
@@ -42,10 +42,15 @@ class ProcessTrainer:
     A process hangs if it owes a reply, says nothing and uses no processor time. A heartbeat would prove nothing: the
     thread that sends it goes on beating beside one that waits for ever. One that is busy may be in an endless loop, of
     a strategy of the user's own for one, or at hard work: that it takes so long is reported, and it is left alone.
+
+    Parameters
+    ----------
+    early : the first process, if it runs already, see `early_worker`.
     """
 
-    def __init__(self, settings: WorkerSettings) -> None:
+    def __init__(self, settings: WorkerSettings, early: Child | None = None) -> None:
         self._settings = settings
+        self._early = early
         self._deliver: Callable[[Message], object] = lambda _: None
         self._changed = Condition()
         self._newest: TrainRequest | None = None
@@ -128,13 +133,7 @@ class ProcessTrainer:
             self._child.stop(CLOSE_WITHIN)
 
     def _spawn(self) -> None:
-        child = Child(
-            "tuilabel.learner.trainer.worker",
-            self._settings,
-            environment={"OPENBLAS_NUM_THREADS": str(spare_processors())},
-            log=self._settings.log,
-            new_session=True,  # a Ctrl-C or hang-up of the terminal is for the screen to handle
-        )
+        child = self._take_early() or start_worker(self._settings, self._settings.log)
         with self._changed:
             self._child, self._connected = child, True
             self._sent_serial = self._answered_serial = -1
@@ -143,6 +142,16 @@ class ProcessTrainer:
             self._silent = 0.0
             self._sent_questions.clear()
             self._changed.notify_all()
+
+    def _take_early(self) -> Child | None:
+        child, self._early = self._early, None
+        if child is not None:
+            try:
+                child.connection.send(self._settings)
+            except OSError:  # it has died
+                child.connection.close()
+                return None
+        return child
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -192,7 +201,7 @@ class ProcessTrainer:
                 self._time_rounds(message)
                 if isinstance(message, RoundResult | Reply):
                     self._deaths = 0
-                if isinstance(message, RoundResult):
+                if isinstance(message, RoundResult) and not message.is_first_part:
                     self._answered_serial = message.serial
                 if isinstance(message, Reply):
                     self._questions = {k: q for k, q in self._questions.items() if q.serial != message.serial}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,15 +53,22 @@ class RoundRunner:
         self.scores = None
         self._last_cold = None
 
-    def run(self, request: TrainRequest) -> RoundResult:
-        """Train, evaluate and pick."""
+    def run(
+        self, request: TrainRequest, on_first_part: Callable[[RoundResult], object] = lambda _: None
+    ) -> RoundResult:
+        """Train, evaluate and pick.
+
+        Parameters
+        ----------
+        on_first_part : called with the picks of the first batch, without a model, while those of the others are made.
+        """
         unavailable = np.zeros(len(self.learner.features), dtype=bool)
         unavailable[request.indices] = True
         unavailable[request.excluded[request.excluded < len(unavailable)]] = True  # the session may know newer items
         self.last_serial = request.serial
         self.scores = None  # freed before the new ones are computed: large pools would not fit into memory twice
         if len(np.unique(request.labels)) < 2:
-            return self._cold(request, unavailable)
+            return self._cold(request, unavailable, on_first_part)
         return self._trained(request, np.flatnonzero(~unavailable))
 
     def probabilities(self, items: NDArray[np.int64]) -> NDArray[np.float32] | None:
@@ -77,7 +85,9 @@ class RoundRunner:
             return None if scores is None else scores.predicted
         return _scored(scores.model, scores.features, np.arange(n)).predicted
 
-    def _cold(self, request: TrainRequest, unavailable: NDArray[np.bool_]) -> RoundResult:
+    def _cold(
+        self, request: TrainRequest, unavailable: NDArray[np.bool_], on_first_part: Callable[[RoundResult], object]
+    ) -> RoundResult:
         """A result without a model.
 
         Items on the screen count as covered, labelled or not, so the result is the same after every key of the first
@@ -92,36 +102,47 @@ class RoundRunner:
             request.audit_size,
             request.seed,
         )
+
+        def result(strategy: str, picks: ItemPredictions, audit: ItemPredictions, is_first_part: bool) -> RoundResult:
+            return RoundResult(
+                serial=request.serial,
+                n_labels=0,
+                strategy=strategy,
+                picks=picks,
+                audit=audit,
+                shown=ItemPredictions(request.shown),
+                test=None,
+                mean_uncertainty=None,
+                uncertainty_histogram=None,
+                mean_confidence=None,
+                stop_set=None,
+                out_of_fold=None,
+                fit_seconds=0.0,
+                query_seconds=time.perf_counter() - begin,
+                is_first_part=is_first_part,
+            )
+
         if self._last_cold is None or self._last_cold[0] != key:
-            self._last_cold = (key, *self._cold_picks(request, unavailable))
-        _, strategy, picks, audit = self._last_cold
-        return RoundResult(
-            serial=request.serial,
-            n_labels=0,
-            strategy=strategy,
-            picks=picks,
-            audit=audit,
-            shown=ItemPredictions(request.shown),
-            test=None,
-            mean_uncertainty=None,
-            uncertainty_histogram=None,
-            mean_confidence=None,
-            stop_set=None,
-            out_of_fold=None,
-            fit_seconds=0.0,
-            query_seconds=time.perf_counter() - begin,
-        )
+            parts = self._cold_picks(request, unavailable)
+            first = next(parts)
+            if request.n_batches > 1:
+                on_first_part(result(*first, is_first_part=True))
+            *_, whole = (first, *parts)
+            self._last_cold = (key, *whole)
+        return result(*self._last_cold[1:], is_first_part=False)
 
     def _cold_picks(
         self, request: TrainRequest, unavailable: NDArray[np.bool_]
-    ) -> tuple[str, ItemPredictions, ItemPredictions]:
-        """The name of the strategy, its picks and the audit items, without a model."""
+    ) -> Iterator[tuple[str, ItemPredictions, ItemPredictions]]:
+        """The name of the strategy, its picks so far and the audit items, without a model, after each batch."""
         strategy = get_strategy(request.strategy)
         if strategy.needs_model:
             strategy = COVERAGE
         latents = self.learner.compact
         rng, audit_rng = (np.random.default_rng([request.seed, int(unavailable.sum()), 0, stream]) for stream in (0, 1))
         candidates, covered = np.flatnonzero(~unavailable), np.flatnonzero(unavailable)
+        drawn = draw_uniformly(len(candidates), request.n_batches * request.audit_size, audit_rng)
+        audit = ItemPredictions(candidates[drawn.positions], query_probability=drawn.query_probability)
         picks: list[ItemPredictions] = []
         left, picked_by = candidates, strategy.name
         for _ in range(request.n_batches):  # one batch after the other: the first must cover the pool by itself
@@ -130,12 +151,7 @@ class RoundRunner:
             picks.append(ItemPredictions(left[selection.positions], query_probability=selection.query_probability))
             covered = np.concatenate([covered, picks[-1].indices])
             left = np.delete(left, selection.positions)
-        audit = draw_uniformly(len(candidates), request.n_batches * request.audit_size, audit_rng)
-        return (
-            picked_by,
-            _joined(picks),
-            ItemPredictions(candidates[audit.positions], query_probability=audit.query_probability),
-        )
+            yield picked_by, _joined(picks), audit
 
     def _trained(self, request: TrainRequest, candidates: NDArray[np.int64]) -> RoundResult:
         begin = time.perf_counter()

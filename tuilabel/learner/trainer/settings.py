@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +31,3 @@ class WorkerSettings:
     def encoders(self) -> tuple[Encoder, ...]:
         """All encoders, best first by the look of the images."""
         return () if self.encoder is None else (self.encoder, *self.alternatives)
-
-
-def spare_processors() -> int:
-    """The number of processors for the trainer: all but one, which is left to the screen."""
-    return max(1, (os.cpu_count() or 2) - 1)

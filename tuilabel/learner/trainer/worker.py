@@ -10,9 +10,13 @@ from multiprocessing.connection import Connection
 from threading import Condition, Lock
 from typing import Protocol
 
+import numpy.ma  # the first round needs it: loaded while the settings are still on their way
+import numpy.random  # noqa: F401
+
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.base import LabelSet
-from tuilabel.learner.trainer.child import connect_to_parent, listen
+from tuilabel.learner.trainer.child import connect_to_parent, listen, print_to
+from tuilabel.learner.trainer.early import spare_processors
 from tuilabel.learner.trainer.messages import (
     CrossValidate,
     Failure,
@@ -26,7 +30,7 @@ from tuilabel.learner.trainer.messages import (
 from tuilabel.learner.trainer.prepare_messages import ImagesRead, LatentsReady, Prepared
 from tuilabel.learner.trainer.questions import QuestionHandler, RunningCrossValidation
 from tuilabel.learner.trainer.round import RoundRunner
-from tuilabel.learner.trainer.settings import WorkerSettings, spare_processors
+from tuilabel.learner.trainer.settings import WorkerSettings
 from tuilabel.learner.trainer.workspace import TrainerWorkspace
 
 log = logging.getLogger("tuilabel.trainer")
@@ -156,7 +160,7 @@ class Worker:
         self._send(TrainerProgress("train"))
         if request.indices.size:
             _load_torch()
-        self._send(self._runner.run(request))
+        self._send(self._runner.run(request, on_first_part=self._send))
         if not self._learner_ready:  # while the user looks at the first batch
             self._send(TrainerProgress("load"))
             _load_torch()
@@ -176,7 +180,11 @@ class Worker:
 
 def serve(connection: Connection) -> None:
     """Receive the settings, open the pool and the learner, then serve requests until the parent ends."""
-    settings: WorkerSettings = connection.recv()
+    try:
+        settings: WorkerSettings = connection.recv()
+    except (EOFError, OSError):  # an early process that nobody needs after all
+        return
+    print_to(settings.log)
     inbox = Inbox()
     listen(connection, on_parent_exit=lambda: os._exit(0), on_message=inbox.put)  # there is no state to save
     sending = Lock()
