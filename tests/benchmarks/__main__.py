@@ -73,6 +73,7 @@ SLOW = ("layers", "strategies", "effort", "hands", "own", "listing-million", "ra
 
 
 def main(names: list[str]) -> int:
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each start of the program compiles it again
     if names[:1] == ["scale"]:
         return scale.main(names[1:])
     if names[:1] == ["sampled"]:

@@ -54,8 +54,14 @@ def modules_of(code: str) -> list[str]:
         (
             "modules that the screen loads before its first frame",
             "import tuilabel.cli.label_app, tuilabel.tui.app, tuilabel.tui.screens.annotation",
-            1280,
-            HEAVY,
+            1250,
+            (*HEAVY, "sqlalchemy.dialects.postgresql", "tuilabel.learner.trainer.round"),
+        ),
+        (
+            "modules that load before the trainer's process is started",
+            "import tuilabel.cli, tuilabel.learner.trainer.early",
+            300,
+            (*HEAVY, "numpy", "PIL", "sqlalchemy", "textual", "asyncio"),
         ),
         (
             "modules that the trainer loads before its first batch",
@@ -64,7 +70,7 @@ def modules_of(code: str) -> list[str]:
             ("torch", "torchvision", "textual", "matplotlib", "pandas", "jinja2", "typer"),
         ),
     ],
-    ids=["help", "screen", "trainer"],
+    ids=["help", "screen", "early", "trainer"],
 )
 def test_modules(what: str, code: str, limit: int, absent: tuple[str, ...]) -> None:
     modules = modules_of(code)
