@@ -35,6 +35,7 @@ from tuilabel.learner.trainer.messages import (
 )
 from tuilabel.learner.trainer.process import ProcessTrainer
 from tuilabel.learner.trainer.settings import WorkerSettings
+from tuilabel.learner.trainer.worker import _reason
 
 PATIENCE = 60.0
 M = TypeVar("M")
@@ -408,3 +409,16 @@ def test_a_question_that_kills_the_process_twice_is_dropped(client: Client) -> N
     assert answer.error is not None
     assert "twice" in answer.error
     assert client.result(1).n_labels == 50  # and the trainer goes on
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError("Unable to allocate 1.19 GiB for an array"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 128 bytes"),
+        ImportError("libtorch_python.so: failed to map segment from shared object"),
+    ],
+)
+def test_a_lack_of_memory_is_named(error: Exception) -> None:
+    assert _reason(error).startswith("ran out of memory: close other programs")
+    assert _reason(ValueError("no")) == "failed: ValueError: no"

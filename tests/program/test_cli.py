@@ -142,7 +142,8 @@ def test_strategies_are_listed_with_paper_and_cost(run: Runner) -> None:
     assert (rows["margin"]["sees"], rows["coverage"]["sees"]) == ("all items", "20,000 at random")
     lines = run("strategies", environment={"COLUMNS": "120"}).stdout.splitlines()
     assert any("entropy" in line and "Settles 2009" in line for line in lines)
-    assert len(lines) <= 2 * len(rows) + 5  # two lines each; a few may wrap
+    assert len(lines) <= 2 * len(rows) + 8  # two lines each; a few may wrap
+    assert "each batch is picked from 2,000,000 random ones" in lines[-2]
 
 
 def test_train_encode_on_svhn_in_its_true_format(run: Runner, tmp_path: Path) -> None:

@@ -27,12 +27,17 @@ def datasets(data_dir: DataDir = None, as_json: Json = False, _quiet: Quiet = Fa
 def strategies(as_json: Json = False, _quiet: Quiet = False) -> None:
     """List the query strategies."""
     from tuilabel.cli.render.listings import strategies_table, strategy_rows
+    from tuilabel.strategies.support import SCORED
 
     rows = strategy_rows()
     if as_json:
         print_json({"strategies": rows})
     else:
         print_rich(strategies_table(rows))
+        typer.echo(
+            f"\nOf a pool of more than {SCORED:,} items each batch is picked from {SCORED:,} random ones, others each "
+            "time. Picking from a\ntwentieth of a pool cost no accuracy where that was measured (docs/scale.md)."
+        )
 
 
 @app.command(epilog="Example: ssh host tuilabel doctor --json")

@@ -121,10 +121,10 @@ class MLPEnsemble:
         ------
         ValueError : if `fit` has not been called, or X is not (n, n_features_in_).
         """
-        result = np.empty((self.n_classes, len(X)), dtype=np.float32)  # whole vectors of items for who looks for maxima
+        result = torch.empty(self.n_classes, len(X))  # whole vectors of items for who looks for maxima
         for rows, hidden in self._hidden(X):
-            torch.mean(self._softmax(hidden), 0, out=torch.from_numpy(result[:, rows]))
-        return result.T
+            torch.sum(self._softmax(hidden), 0, out=result[:, rows])
+        return np.asarray(result.mul_(1 / self.members).numpy().T)
 
     def member_probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         """Class probabilities of each member, float32 (K, n, C); raises the same errors as `predict_proba`."""
@@ -143,19 +143,20 @@ class MLPEnsemble:
     def _hidden(self, X: NDArray[np.float32], members: int | None = None) -> Iterator[tuple[slice, Tensor]]:
         """Yield slices of rows with their hidden layers (K, H, n).
 
-        Items are on the last axis, so the softmax over a few classes works on long vectors of items: twice as fast.
-        The next slice overwrites the hidden layers of the last one.
+        Items are on the last axis, so the softmax over a few classes works on long vectors of items: twice as fast. A
+        column of ones adds the biases within the product. The next slice overwrites the hidden layers of the last one.
         """
         if not self._weights:
             raise ValueError("this MLPEnsemble is not fitted yet: call fit(X, y) first")
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have shape (n, {self.n_features_in_}) as in fit, got {X.shape}")
-        w1, b1 = (weight[:members].mT.flatten(0, 1) for weight in self._weights[:2])  # (K·H, D), (K·H, 1)
-        buffer = torch.empty(len(w1), min(CHUNK, len(X)))
+        w1 = torch.cat([weight[:members].mT.flatten(0, 1) for weight in self._weights[:2]], dim=1)  # (K·H, D + 1)
+        buffer, inputs = torch.empty(len(w1), min(CHUNK, len(X))), torch.ones(min(CHUNK, len(X)), w1.shape[1])
         for start in range(0, len(X), CHUNK):
             rows = slice(start, min(start + CHUNK, len(X)))
-            x = torch.from_numpy(np.array(X[rows], dtype=np.float32))
-            hidden = torch.mm(w1, x.T, out=buffer[:, : len(x)]).add_(b1).relu_()
+            x = inputs[: rows.stop - start]
+            x[:, :-1] = torch.from_numpy(np.require(X[rows], requirements="W"))  # torch wants arrays it could write to
+            hidden = torch.mm(w1, x.T, out=buffer[:, : len(x)]).relu_()
             yield rows, hidden.view(-1, self.hidden, len(x))
 
     def _softmax(self, hidden: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from tuilabel.strategies.scores import Scores
 
 SAMPLE = 20_000  # candidates for methods whose cost grows faster than k·N·D
 LARGE = 200_000  # candidates for other methods that would not fit into memory with millions
+SCORED = 2_000_000  # items at most that a model predicts in a round; of a larger pool others in each round
 
 Pick = Callable[[QueryContext, int], Selection]
 

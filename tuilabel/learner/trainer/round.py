@@ -16,9 +16,9 @@ from tuilabel.learner.wide import is_tempered, tempered
 from tuilabel.strategies import COVERAGE, QueryContext, draw_uniformly, get_strategy
 from tuilabel.strategies.base import Model
 from tuilabel.strategies.scores import Scores, Temper
+from tuilabel.strategies.support import SCORED
 
 BINS = 20
-SCORED = 2_000_000  # items at most that a model predicts in a round; of a larger pool others in each round
 STOP_SET = 2_000  # items whose predictions show whether the model still changes (Bloodgood & Vijay-Shanker 2009)
 
 

@@ -213,9 +213,9 @@ def serve(connection: Connection) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What has happened, in one line; torch has no error of its own for memory that the system does not give."""
+    """What has happened, in one line; where the system gives no memory, torch raises errors of several kinds."""
     text = " ".join(str(error).split())
-    if isinstance(error, MemoryError) or "allocate memory" in text:
+    if isinstance(error, MemoryError) or "allocate memory" in text or "failed to map segment" in text:
         return "ran out of memory: close other programs, or label fewer images at once"
     return f"failed: {type(error).__name__}: {text}"
 
