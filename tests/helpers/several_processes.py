@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from tuilabel.encoders import device
-from tuilabel.encoders.vae import execution
+from tuilabel.encoders.vae import execution, plateau
 from tuilabel.encoders.vae.meter import TrainProgress
 from tuilabel.encoders.vae.model import VAE, VAEConfig
 from tuilabel.encoders.vae.processes import all_rows, joined
@@ -56,14 +58,16 @@ def gradients() -> dict[str, torch.Tensor]:
 
 
 def train(out: Path, *, lost: bool = False, resume: bool = False) -> VAE:
-    """Train for two epochs; with `lost` the second process ends after the first."""
+    """Train for two epochs, with some images held out; with `lost` the second process ends after the first."""
 
     def die(now: TrainProgress) -> None:
         if lost and now.images_done == now.images_total and os.environ["RANK"] == "1":
             os.kill(os.getpid(), signal.SIGKILL)
 
     options = {"device": "cpu", "resume": resume, "on_progress": die}
-    return train_vae(images(), SETTINGS, out, dataset="toy", fingerprint="f", **options)[0]  # type: ignore[arg-type]
+    settings = replace(SETTINGS, stop_early=True)
+    with patch.object(plateau, "MIN_HELD_OUT", 4):
+        return train_vae(images(), settings, out, dataset="toy", fingerprint="f", **options)[0]  # type: ignore[arg-type]
 
 
 def main(folder: Path, lost: bool) -> None:

@@ -6,12 +6,14 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 import torch
 
 from tests.helpers.several_processes import SETTINGS, images
+from tuilabel.encoders.device import sent
 from tuilabel.encoders.memory import Fitting
 from tuilabel.encoders.vae import execution
 from tuilabel.encoders.vae.checkpoint import load_checkpoint
@@ -69,6 +71,14 @@ def test_a_device_that_vanishes_is_reported_in_one_line() -> None:
         Fitting(compute, GPU)(np.zeros((2, 2), np.uint8))
     with pytest.raises(RuntimeError, match="CUDA error"):  # cannot be the CPU's
         Fitting(compute, CPU)(np.zeros((2, 2), np.uint8))
+
+
+def test_images_go_to_a_gpu_from_pinned_memory_and_nothing_waits_for_them() -> None:
+    tensor = Mock()
+    assert sent(tensor, GPU) is tensor.pin_memory().to.return_value
+    tensor.pin_memory().to.assert_called_once_with(GPU, non_blocking=True)
+    here = torch.ones(2)
+    assert sent(here, CPU) is here
 
 
 def train(out: Path, **options: object) -> VAE:

@@ -42,6 +42,17 @@ def half_precision(device: torch.device) -> bool:
     return device.type == "cpu" and bool(torch.cpu._is_avx512_bf16_supported())
 
 
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on `device`.
+
+    It goes to a GPU from pinned memory. A copy from any other memory takes its turn behind all that the GPU still has
+    to do, and the program waits for it.
+    """
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 @contextlib.contextmanager
 def precision(device: torch.device) -> Iterator[None]:
     """Compute in mixed precision if that is faster."""

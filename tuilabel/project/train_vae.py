@@ -49,6 +49,7 @@ class TrainedVAE:
     ----------
     image_shape : (height, width, channels) of the images.
     settings, metrics, command : as in the checkpoint's header.
+    epochs : passes over the images; fewer than in the settings if it ended early.
     network : see `TrainingPlan`.
     """
 
@@ -59,6 +60,7 @@ class TrainedVAE:
     settings: dict[str, Any]
     metrics: dict[str, float]
     command: str
+    epochs: int
     model: Autoencoder = field(repr=False)
     network: str | None = None
 
@@ -71,6 +73,7 @@ class TrainedVAE:
             "images": self.images,
             "image_shape": list(self.image_shape),
             "settings": self.settings,
+            "epochs_done": self.epochs,
             "metrics": self.metrics,
             "command": self.command,
         }
@@ -192,6 +195,7 @@ def train_planned(
         settings=header.settings,
         metrics=header.metrics,
         command=header.command,
+        epochs=header.epochs_done,
         model=model,
         network=plan.network,
     )

@@ -59,6 +59,12 @@ def print_summary(trained: TrainedVAE, plan: TrainingPlan) -> None:
         console.print(preview(images, reconstruct(trained.model, images), console.width))
     loss = metrics["reconstruction_nats"] + metrics["kl_nats"]
     encoder = "" if trained.network is None else f" --encoder {feature_encoder(trained.network)}"
+    most = trained.settings["epochs"]
+    if trained.epochs < most:
+        console.print(
+            f"ended after {trained.epochs} of {most} epochs: the neighbours of held-out images no longer improved",
+            soft_wrap=True,
+        )
     console.print(
         f"{trained.checkpoint}: {loss:.2f} nats per image, {metrics['seconds'] / 60:.1f} minutes. "
         f"Next: tuilabel label {pool.name}{encoder}",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuilabel.encoders.device import sent
 from tuilabel.encoders.vae.processes import Part, all_rows
 from tuilabel.errors import unknown_name
 
@@ -88,7 +89,7 @@ def augment(
     batch, channels, height, width = images.shape
     draw = _Draw(generator, part or all_rows(batch))
     matrices = _affine(height / width, augmentations, draw)  # (B, 2, 3)
-    grid = F.affine_grid(matrices.to(images.device), [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
+    grid = F.affine_grid(sent(matrices, images.device), [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
     grid = grid + augmentations.elastic * _smooth_fields(images, 2, draw).permute(0, 2, 3, 1)
     padding = "zeros" if channels == 1 else "reflection"
     views = F.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
@@ -100,7 +101,7 @@ def _relight(views: Tensor, draw: _Draw, augmentations: Augmentations) -> Tensor
     channels = views.shape[1]
 
     def up_to(limit: float, *shape: int) -> Tensor:
-        return limit * draw.uniform(*shape, 1, 1).to(views)
+        return limit * sent(draw.uniform(*shape, 1, 1), views.device)
 
     light, shade, colour = augmentations.light, augmentations.shade, augmentations.colour
     if light:
@@ -132,9 +133,9 @@ def _affine(aspect: float, augmentations: Augmentations, draw: _Draw) -> Tensor:
 
 def _smooth_fields(images: Tensor, n: int, draw: _Draw) -> Tensor:
     """`n` random fields (B, n, H, W) for each image, with a standard deviation of 1 at their control points."""
-    points = draw.normal(n, FIELD_POINTS**2).to(images)
+    points = sent(draw.normal(n, FIELD_POINTS**2), images.device)
     height, width = images.shape[2:]
-    return (points @ _bicubic(height, width, images.device).to(images)).view(-1, n, height, width)
+    return (points @ _bicubic(height, width, images.device)).view(-1, n, height, width)
 
 
 @lru_cache(maxsize=8)

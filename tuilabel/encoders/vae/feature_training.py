@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tuilabel.encoders.device import sent
 from tuilabel.encoders.networks.invariance import COMPONENTS, invariant_axes
 from tuilabel.encoders.vae.feature_model import FeatureVAE, FeatureVAEConfig
 from tuilabel.encoders.vae.header import FEATURES_VERSION, CheckpointHeader, FeatureSource
@@ -120,7 +121,7 @@ class _Features:
         if not self._settings.augment:
             return inputs
         drawn = part.of(torch.rand((part.whole, inputs.shape[1]), generator=generator))
-        kept = drawn.to(inputs.device) >= DROPOUT
+        kept = sent(drawn, inputs.device) >= DROPOUT
         return inputs * kept / (1 - DROPOUT)
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuilabel.encoders.device import sent
 from tuilabel.encoders.vae.model import VAEConfig
 
 
@@ -16,7 +17,7 @@ def to_input(images: NDArray[np.uint8], config: VAEConfig, device: torch.device)
 
     Images of another size are resized: by area averaging to a smaller size, bilinearly to a larger one.
     """
-    batch = torch.from_numpy(np.array(images)).to(device)  # a copy: the pool is read-only
+    batch = sent(torch.from_numpy(np.array(images)), device)  # a copy: the pool is read-only
     return channels_last(as_input(batch, config))
 
 

@@ -33,7 +33,7 @@ class TrainProgress:
 
 
 class Measured(Protocol):
-    """The training that is measured: `epoch` epochs and `step` steps of the next one are done, in `seconds`."""
+    """The training that is measured: `epoch` of `epochs` and `step` steps of the next one are done, in `seconds`."""
 
     settings: TrainSettings
     processes: Processes
@@ -41,9 +41,10 @@ class Measured(Protocol):
     epoch: int
     step: int
     seconds: float
+    epochs: int
 
     @property
-    def data(self) -> Sized: ...  # noqa: D102
+    def rows(self) -> Sized: ...  # noqa: D102
 
 
 class Meter:
@@ -54,7 +55,7 @@ class Meter:
 
     def __init__(self, run: Measured) -> None:
         self.run = run
-        self.batch_size = min(run.settings.batch_size, len(run.data))
+        self.batch_size = min(run.settings.batch_size, len(run.rows))
         self.steps = run.steps_per_epoch
         self.first_step = run.step
         self.totals = torch.zeros(len(LossTerms._fields), dtype=torch.float64)
@@ -77,11 +78,11 @@ class Meter:
             return
         self.reported = now
         rate = (run.step - self.first_step) * self.batch_size / (now - self.started)
-        left = (self.steps * (run.settings.epochs - run.epoch) - run.step) * self.batch_size / rate
+        left = (self.steps * (run.epochs - run.epoch) - run.step) * self.batch_size / rate
         on_progress(
             TrainProgress(
                 epoch=run.epoch + 1,
-                epochs=run.settings.epochs,
+                epochs=run.epochs,
                 images_done=run.step * self.batch_size,
                 images_total=self.steps * self.batch_size,
                 images_per_second=rate,

@@ -96,26 +96,41 @@ class OneCycle:
             Muon(matrices, lr * MUON_LR_FACTOR),
             torch.optim.AdamW(others, lr, fused=fused),
         )
+        self._steps = max(2, steps)
+        self._position, self._pace = 0.0, 1.0  # on the schedule, in steps; and how far a step goes
         self._schedules = [
-            OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=max(2, steps)) for optimizer in self._optimizers
+            OneCycleLR(optimizer, optimizer.defaults["lr"], total_steps=self._steps) for optimizer in self._optimizers
         ]
+
+    def hurry(self, steps: int) -> None:
+        """Pass the rest of the schedule in so many steps."""
+        self._pace = (self._steps - self._position) / steps
 
     def step(self, loss: Tensor) -> None:
         """Take one step to reduce `loss`, a scalar."""
         for optimizer in self._optimizers:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+        for optimizer in self._optimizers:
             optimizer.step()
+        self._move_to(self._position + self._pace)
+
+    def _move_to(self, position: float) -> None:
+        self._position = min(position, self._steps)  # sums are rounded
+        for schedule in self._schedules:
+            schedule.last_epoch = self._position - 1  # type: ignore[assignment]
             schedule.step()
 
     def state(self) -> dict[str, Tensor]:
-        """The state from which training can resume, as named tensors; empty before the first step."""
+        """The state from which training can resume, as named tensors."""
         return {
-            f"{key}.{self._names[parameter]}": value
-            for optimizer in self._optimizers
-            for parameter in _parameters(optimizer)
-            for key, value in optimizer.state[parameter].items()
+            "schedule": torch.tensor([self._position, self._pace], dtype=torch.float64),
+            **{
+                f"{key}.{self._names[parameter]}": value
+                for optimizer in self._optimizers
+                for parameter in _parameters(optimizer)
+                for key, value in optimizer.state[parameter].items()
+            },
         }
 
     def restore(self, state: Mapping[str, Tensor], steps: int) -> None:
@@ -125,7 +140,7 @@ class OneCycle:
         ------
         KeyError, RuntimeError : if it belongs to a different model.
         """
-        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+        for optimizer in self._optimizers:
             keys = ("momentum",) if isinstance(optimizer, Muon) else ("step", "exp_avg", "exp_avg_sq")
             for parameter in _parameters(optimizer) if steps else ():
                 for key in keys:
@@ -135,10 +150,13 @@ class OneCycle:
                     device = parameter.device if optimizer.defaults.get("fused") else saved.device
                     restored = torch.empty_like(parameter) if saved.ndim else torch.empty_like(saved, device=device)
                     optimizer.state[parameter][key] = restored.copy_(saved)
-            schedule.last_epoch = steps - 1
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
-                schedule.step()
+        if "schedule" in state:  # earlier versions did not save it
+            position, self._pace = state["schedule"].tolist()
+        else:
+            position = float(steps)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            self._move_to(position)
 
 
 def _is_matrix(parameter: nn.Parameter) -> bool:

@@ -104,6 +104,14 @@ class Processes:
         dist.all_reduce(values)
         return values / self.size
 
+    def of_first(self, value: float) -> float:
+        """The first process's `value`; all of them have to ask."""
+        if self.size == 1:
+            return value
+        values = torch.tensor(value, dtype=torch.float64)
+        dist.broadcast(values, 0)
+        return float(values)
+
     def agree(self, model: nn.Module) -> None:
         """Give all processes the first one's parameters: unlike machines round differently, and that adds up."""
         for parameter in model.parameters() if self.size > 1 else ():

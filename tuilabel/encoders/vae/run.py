@@ -22,6 +22,7 @@ from tuilabel.encoders.vae.header import CheckpointHeader, partial_path, read_he
 from tuilabel.encoders.vae.meter import Meter, TrainProgress
 from tuilabel.encoders.vae.objective import Autoencoder, LossTerms
 from tuilabel.encoders.vae.optimizer import OneCycle
+from tuilabel.encoders.vae.plateau import LAST, HeldOut
 from tuilabel.encoders.vae.processes import Part, Processes, joined, launched, own_device
 from tuilabel.encoders.vae.settings import TrainSettings
 from tuilabel.errors import TuilabelError
@@ -126,7 +127,7 @@ def _train(
         if resume:
             run.resume()
         run.begin()
-        while run.epoch < settings.epochs:
+        while run.epoch < run.epochs:
             run.train_epoch(on_progress, should_stop)
             run.save_state()
         model.eval()
@@ -177,7 +178,10 @@ class _Run(Generic[Model]):
     ) -> None:
         self.model, self.data, self.settings, self.out, self.device = model, data, settings, out, device
         self.header, self.processes = header, processes
-        self.steps_per_epoch = max(1, len(data) // settings.batch_size)
+        self.held_out = HeldOut(len(data), settings)
+        self.rows = self.held_out.others
+        self.steps_per_epoch = max(1, len(self.rows) // settings.batch_size)
+        self.epochs = settings.epochs  # fewer once neighbours have settled
         self.optimizer = OneCycle(model, settings.lr, settings.epochs * self.steps_per_epoch)
         self.epoch = self.step = 0
         self.seconds = 0.0
@@ -195,7 +199,7 @@ class _Run(Generic[Model]):
     def _trial(self, execution: Execution) -> Callable[[], None]:
         """A function that computes the first step, without taking it."""
         model = _compiled(self.model, execution)
-        part = self.processes.part(min(self.settings.batch_size, len(self.data)))
+        part = self.processes.part(min(self.settings.batch_size, len(self.rows)))
         view, second, clean, noise = next(self._batches(part.whole, part))
         buffers = {name: buffer.clone() for name, buffer in self.model.named_buffers()}
 
@@ -246,7 +250,7 @@ class _Run(Generic[Model]):
         except (RuntimeError, TuilabelError):  # the weights are on a device that is gone
             if not partial_path(self.out).exists():
                 saved = "there is no state yet to continue with"
-        return TuilabelError(f"{reason} in epoch {self.epoch + 1} of {self.settings.epochs}; {saved}")
+        return TuilabelError(f"{reason} in epoch {self.epoch + 1} of {self.epochs}; {saved}")
 
     def _train_epoch(self, on_progress: Callable[[TrainProgress], None], should_stop: Callable[[], bool]) -> None:
         meter = Meter(self)
@@ -256,7 +260,7 @@ class _Run(Generic[Model]):
             if self.processes.any(should_stop()):
                 self.save_state()
                 raise TrainingStopped(
-                    f"stopped in epoch {self.epoch + 1} of {self.settings.epochs}; the state is saved in "
+                    f"stopped in epoch {self.epoch + 1} of {self.epochs}; the state is saved in "
                     f"{partial_path(self.out)}"
                 )
             with self.execution.context(self.device):
@@ -266,12 +270,26 @@ class _Run(Generic[Model]):
             self.step += 1
             meter.update(torch.stack(terms), on_progress)
         self.processes.agree(self.model)
+        metrics = {**meter.metrics(), **self._judged(self.epoch + 1)}
         self.epoch, self.step = self.epoch + 1, 0
-        self.header = replace(self.header, metrics=meter.metrics(), epochs_done=self.epoch)
+        self.header = replace(self.header, metrics=metrics, epochs_done=self.epoch)
+
+    def _judged(self, done: int) -> dict[str, float]:
+        """Note the neighbours of held-out images after an epoch; if they no longer improve, the last ones begin."""
+        held_out = self.held_out
+        if not held_out:
+            return {}
+        with self.execution.context(self.device):
+            share = held_out.measure(self.model, self.data.views) if self.processes.first else 0.0
+        held_out.shares.append(self.processes.of_first(share))
+        if self.epochs == self.settings.epochs > done + LAST and held_out.settled:
+            self.epochs = done + LAST
+            self.optimizer.hurry(LAST * self.steps_per_epoch)
+        return {"common_neighbours": round(held_out.shares[-1], 4)}
 
     def _batches(self, batch_size: int, part: Part) -> Iterator[tuple[Tensor, Tensor | None, Tensor, Tensor]]:
         """Views of each image, the original images, and noise for their latents."""
-        order = torch.randperm(len(self.data), generator=self.generator(0)).numpy()
+        order = self.rows[torch.randperm(len(self.rows), generator=self.generator(0)).numpy()]
         for step in range(self.step, self.steps_per_epoch):
             generator = self.generator(step + 1)
             rows = order[step * batch_size : (step + 1) * batch_size]
@@ -292,6 +310,7 @@ class _Run(Generic[Model]):
             return
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         tensors.update({f"optimizer.{name}": tensor for name, tensor in self.optimizer.state().items()})
+        tensors["shares"] = torch.tensor([self.epochs, *self.held_out.shares], dtype=torch.float64)
         save_tensors(partial_path(self.out), tensors, replace(self.header, steps_done=self.step))
 
     def resume(self) -> None:
@@ -322,10 +341,14 @@ class _Run(Generic[Model]):
             raise TuilabelError(f"the training state in {path} is damaged: start without `resume`") from error
         self.header, self.epoch, self.step = replace(header, steps_done=0), header.epochs_done, header.steps_done
         self.seconds = header.metrics.get("seconds", 0.0)
+        if "shares" in tensors:
+            epochs, *self.held_out.shares = tensors["shares"].tolist()
+            self.epochs = int(epochs)
 
     @staticmethod
     def _identity(header: CheckpointHeader) -> dict[str, Any]:
         return {
+            "stop_early": False,  # of earlier versions
             **header.settings,
             "dataset": header.dataset,
             "images": header.fingerprint,

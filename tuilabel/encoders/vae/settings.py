@@ -22,7 +22,9 @@ class TrainSettings:
     Attributes
     ----------
     latent_dim : dimensions of the latent space.
-    epochs : passes over the images.
+    epochs : passes over the images; at most with `stop_early`.
+    stop_early : end sooner if the neighbours of held-out images no longer improve; needs two views, see
+        `tuilabel.encoders.vae.plateau`.
     beta : weight of the KL term (Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl).
     batch_size : images per step.
     lr : peak learning rate of the one-cycle schedule.
@@ -47,6 +49,7 @@ class TrainSettings:
     mi_weight: float = 20.0
     contrastive_weight: float = 0.0
     seed: int = 0
+    stop_early: bool = False
 
     @classmethod
     def for_augmentations(cls, augmentations: str, **overrides: Any) -> TrainSettings:
