@@ -60,6 +60,19 @@ def test_everything_is_written_in_order_before_it_stops(line: Line) -> None:
     assert not line.writer.gone
 
 
+def test_an_answer_is_written_without_waiting_for_the_thread() -> None:
+    master, slave = pty.openpty()
+    tty.setraw(slave)
+    with open(slave, "w", closefd=False) as file:
+        writer = TerminalWriter(file)  # whose thread has not started
+        writer.write("✓ label")
+        assert os.read(master, 100).decode() == "✓ label"
+        writer.start()
+        writer.stop()
+    os.close(master)
+    os.close(slave)
+
+
 @pytest.mark.parametrize(
     ("line", "written"), [("latin-1", b"caf\xe9 ?"), ("ascii", "café →".encode())], indirect=["line"]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -147,6 +148,14 @@ def test_sixel_is_the_image_in_its_best_colours(shape: tuple[int, ...], colours:
     assert pixels.shape == (*shape[:2], 3)
     assert (pixels >= 0).all()
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) <= colours
+
+
+def test_sixel_repeats_by_count_and_sends_no_empty_ends() -> None:
+    image = np.zeros((13, 1234, 1), dtype=np.uint8)
+    image[2, 600:] = 255
+    text = sixel(image, 2).partition("q")[2][:-2]
+    assert re.sub(r"^.*?(?=#\d+[^\d;])", "", text) == "#0!600?!634C$#1!600~!634z-#1!1234~-#1!1234@"
+    assert (decode_sixel(text) == image).all()
 
 
 def test_cells_of_a_dropped_picture_are_left_empty() -> None:

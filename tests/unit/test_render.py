@@ -298,7 +298,7 @@ IMAGE = np.zeros((4, 4, 1), dtype=np.uint8)
 
 def test_a_picture_is_drawn_once_and_sent_when_it_is_first_shown() -> None:
     source = picture_source("kitty")
-    source.prepare(3, IMAGE, 4, 2)
+    source.add(3, 4, 2, source.draw(IMAGE, 4, 2))
     assert source.is_ready(3, 4, 2)
     assert source.pop_escapes() == ""
     cells = source.picture(3, IMAGE, 4, 2)

@@ -25,6 +25,7 @@ NEEDED = [
     ("textual._xterm_parser", "XTermParser.feed", ["self", "data"]),
     ("textual.app", "App._display", ["self", "screen", "renderable"]),
     ("textual.app", "App._fatal_error", ["self"]),
+    ("textual.screen", "Screen._on_timer_update", ["self"]),
     ("textual.message_pump", "MessagePump._close_messages_no_wait", ["self"]),
     ("textual.drivers.linux_driver", "LinuxDriver.run_input_thread", ["self"]),
     ("textual.drivers.linux_driver", "LinuxDriver._get_terminal_size", ["self"]),
@@ -64,6 +65,15 @@ def test_the_parser_still_says_whether_it_waits_for_more() -> None:
 def test_a_screen_still_keeps_its_bindings_by_key() -> None:
     bindings = getattr(Screen(), "_bindings", None)
     assert isinstance(getattr(bindings, "key_to_bindings", None), dict), missing("Screen._bindings.key_to_bindings")
+
+
+def test_widgets_still_note_what_they_need() -> None:
+    for owner, names in (
+        (Widget(), ("_layout_required", "_scroll_required", "_repaint_required")),
+        (Screen(), ("_dirty_widgets",)),
+    ):
+        for name in names:
+            assert hasattr(owner, name), missing(f"{type(owner).__name__}.{name}")
 
 
 def test_only_tested_minor_versions_of_textual_are_allowed() -> None:

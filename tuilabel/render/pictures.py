@@ -70,24 +70,16 @@ class PictureSource:
 
     def picture(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> CellPicture:
         """Item `index` in exactly `columns` × `rows` cells, to be shown now; image uint8 (H, W, 1) or (H, W, 3)."""
-        cached = self._get(index, image, columns, rows)
-        if not cached.sent:
-            cached.sent = True
-            if cached.drawing.before:
-                self._escapes.append(cached.drawing.before)
-        return cached.drawing.cells
-
-    def prepare(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> None:
-        """Draw a picture before it is shown."""
-        self._get(index, image, columns, rows)
-
-    def _get(self, index: int, image: NDArray[np.uint8], columns: int, rows: int) -> _CachedPicture:
         key = (index, columns, rows)
         cached = self._cache.pop(key, None)
         if cached is None:
             cached = self._make_room(self.draw(image, columns, rows))
         self._cache[key] = cached  # the most recently used is last
-        return cached
+        if not cached.sent:
+            cached.sent = True
+            if cached.drawing.before:
+                self._escapes.append(cached.drawing.before)
+        return cached.drawing.cells
 
     def inline_image(self, number: int) -> InlineImage | None:
         """The image that cells with this number stand for; None if its picture has been dropped."""

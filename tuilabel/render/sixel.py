@@ -5,12 +5,15 @@ Pillow reads and writes no Sixel, and libsixel's Python binding needs a C librar
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 BAND = 6  # rows of pixels
 FEW_COLOURS = 64  # up to this number they are improved
+BLANK, END = ord("?"), ord("$")  # no pixel of the colour, and back to the left edge
 SAMPLE = 48  # rows and columns of pixels that the colours are chosen for
 
 
@@ -31,28 +34,45 @@ def sixel(image: NDArray[np.uint8], colours: int = 256) -> str:
     registers = "".join(
         "#{};2;{};{};{}".format(index, *np.rint(palette[index] / 2.55).astype(int)) for index in used.tolist()
     )
-    bands = [_band(indices[top : top + BAND]) for top in range(0, height, BAND)]
-    return f'\x1bP0;1;0q"1;1;{width};{height}{registers}{"-".join(bands)}\x1b\\'
+    return f'\x1bP0;1;0q"1;1;{width};{height}{registers}{_bands(indices)}\x1b\\'
 
 
-def _band(indices: NDArray[np.uint8]) -> str:
-    """One band, indices (6 or fewer, W): each of its colours drawn over the whole band, from its left edge again."""
-    used = np.unique(indices)
-    rows = np.full((len(used), indices.shape[1] + 1), ord("?"), dtype=np.uint8)
-    rows[:, -1] = ord("$")  # back to the left edge
-    columns = np.arange(indices.shape[1])
-    for bit, line in enumerate(np.searchsorted(used, indices)):
-        rows[line, columns] += 1 << bit
-    flat = rows.ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    lengths = np.diff(starts, append=len(flat))
-    runs = [
-        _RUNS[character][min(length, 4)] % length if length > 3 else _RUNS[character][length]
-        for character, length in zip(flat[starts].tolist(), lengths.tolist(), strict=True)
-    ]
-    lines = "".join(runs).split("$")
-    return "$".join(f"#{index}{line}" for index, line in zip(used.tolist(), lines, strict=False))
+def _bands(indices: NDArray[np.uint8]) -> str:
+    """All bands of indices (H, W): each colour of a band drawn from the band's left edge again, as far as it goes.
+
+    For the whole image at once: a picture in a large view has thousands of such lines, of a hundred thousand runs.
+    """
+    height, width = indices.shape
+    band = np.arange(height) // BAND
+    used = np.zeros((band[-1] + 1, 256), dtype=np.bool_)
+    used[band[:, None], indices] = True
+    line = (np.cumsum(used).reshape(used.shape) - 1)[band[:, None], indices]  # of each pixel
+    rows = np.full((np.count_nonzero(used), width + 1), BLANK, dtype=np.uint8)
+    rows[:, -1] = END
+    columns = np.arange(width)
+    for bit in range(BAND):
+        rows[line[bit::BAND], columns] += 1 << bit
+    lines = _runs(rows.ravel()).split(chr(END))
+    bands, colours = (one.tolist() for one in np.nonzero(used))
+    breaks = ["", *("-" if this != before else "$" for before, this in pairwise(bands))]
+    return "".join(f"{start}#{colour}{drawn}" for start, colour, drawn in zip(breaks, colours, lines, strict=False))
 
 
-_RUNS = [[chr(code) * n for n in range(4)] + [f"!%d{chr(code)}"] for code in range(128)]
-"""Runs of a character by their length, from 4 on with a count."""
+def _runs(characters: NDArray[np.uint8]) -> str:
+    """Characters (n,) with a count in place of each run of four or more, and without blanks before an `END`."""
+    starts = np.concatenate([[0], np.flatnonzero(characters[1:] != characters[:-1]) + 1])
+    lengths, codes = np.diff(starts, append=len(characters)), characters[starts]
+    kept = (codes != BLANK) | (np.append(codes[1:], 0) != END)
+    lengths, codes = lengths[kept], codes[kept]
+    counted = lengths > 3
+    digits = np.where(counted, np.floor(np.log10(lengths) + 1e-9).astype(np.int64) + 1, 0)
+    sizes = np.where(counted, digits + 2, lengths)
+    ends = np.cumsum(sizes)
+    text = np.repeat(codes, sizes)
+    text[(ends - sizes)[counted]] = ord("!")
+    rest = lengths.copy()
+    for place in range(int(digits.max(initial=0))):
+        here = digits > place
+        text[ends[here] - 2 - place] = ord("0") + rest[here] % 10
+        rest //= 10
+    return text.tobytes().decode("ascii")

@@ -24,6 +24,7 @@ from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.widget import Widget
 
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 """Of the screen. A wall of 4K displays in the smallest type has fewer."""
@@ -61,6 +62,22 @@ class LimitedDriver(linux_driver.LinuxDriver):
 def limited(size: Size) -> Size:
     """A size of the terminal, or the largest that is believed."""
     return Size(min(size.width, MOST_COLUMNS), min(size.height, MOST_ROWS))
+
+
+def paint_now(screen: Screen[bool]) -> None:
+    """Write at once what has changed on `screen`.
+
+    Textual does it some messages later, and at most 60 times a second. Where the layout has to change first it is left
+    to Textual, and so is a screen that is not in front.
+    """
+    widgets = [node for node in screen.walk_children(with_self=True) if isinstance(node, Widget)]
+    if not screen.is_current or any(widget._layout_required or widget._scroll_required for widget in widgets):
+        return
+    for widget in widgets:
+        if widget._repaint_required and widget.display and widget is not screen:
+            widget._repaint_required = False
+            screen._dirty_widgets.add(widget)
+    screen._on_timer_update()
 
 
 class ScreenUpdate(CompositorUpdate):

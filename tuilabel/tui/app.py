@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import signal
+import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import ClassVar
@@ -19,7 +20,7 @@ from textual.theme import Theme
 
 from tuilabel.errors import TuilabelError, pluralize
 from tuilabel.labels import Changes, Drawn, Team
-from tuilabel.learner.trainer.messages import Failure, RoundResult
+from tuilabel.learner.trainer.messages import Failure
 from tuilabel.session import LabellingSession
 from tuilabel.tui._textual_internals import HookedApp
 from tuilabel.tui.actions import actions_of
@@ -33,6 +34,12 @@ from tuilabel.tui.themes import DARK, LIGHT
 from tuilabel.tui.writer import TerminalWriter
 
 log = logging.getLogger(__name__)
+
+
+GARBAGE = (2_000, 10, 500)
+"""Thresholds of the garbage collector: pictures are many small objects without cycles, and all take it 70 ms."""
+SWITCH = 0.001
+"""Seconds that a thread in the background, which draws or talks to the trainer, may keep a key waiting each time."""
 
 
 class MailReceived(Message):
@@ -100,6 +107,8 @@ class LabelApp(HookedApp):
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
             gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
+            gc.set_threshold(*GARBAGE)
+            sys.setswitchinterval(SWITCH)
         gc.enable()  # `tuilabel label` starts without
         loop = asyncio.get_running_loop()
 
@@ -176,7 +185,8 @@ class LabelApp(HookedApp):
                 self.annotation_screen.mark_saved()
             case Loaded() as loaded:
                 self.state.images.accept(loaded)
-                self.annotation_screen.image_loaded(loaded.wanted.index)
+                if loaded.final:
+                    self.annotation_screen.image_loaded(loaded.wanted.index)
             case Failure(message=reason, fatal=True, crashed=False) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)
@@ -193,8 +203,6 @@ class LabelApp(HookedApp):
                     self.annotation_screen.show_status(f"{error}; your labels are safe", "error")
                     return
                 self.annotation_screen.handle(mail)
-                if isinstance(mail, RoundResult):
-                    self.label_screen.draw_ahead()
 
     def _saved(self, keys: tuple[str, ...]) -> None:
         self.state.unsaved.difference_update(keys)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Condition, Thread
 
@@ -37,6 +38,8 @@ class Loaded:
     image: NDArray[np.uint8]
     drawing: Drawing
     renderer: Renderer
+    final: bool = True
+    """Whether this is the image from its file, as far as that is worth it; otherwise the best version so far."""
 
 
 class ImageLoader:
@@ -61,8 +64,12 @@ class ImageLoader:
         self._pool, self._thumbnail, self._file_size, self._pictures = pool, thumbnail, file_size, pictures
         self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
         self._waiting: list[Wanted] = []
+        self._later: list[Wanted] = []
+        self._underway: dict[Wanted, tuple[Renderer, bool]] = {}
+        """What the thread has taken and `accept` has not seen, with what draws it and whether that is final."""
         self._done: set[Wanted] = set()
         self._changed = Condition()
+        self._held = False
         self._thread: Thread | None = None
         self._on_loaded: Callable[[Loaded], object] | None = None
 
@@ -75,19 +82,44 @@ class ImageLoader:
         image = self._images.get(index)
         return self._thumbnail(index) if image is None else image
 
-    def want(self, wanted: Sequence[Wanted]) -> None:
-        """Load and draw these pictures, the most urgent first, in place of what was wanted before."""
-        missing = [one for one in wanted if self._is_missing(one)]
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Begin no picture meanwhile: the screen has an answer to show, and Python runs one thread at a time."""
+        self._held = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._held = False
+                self._changed.notify()
+
+    def want(self, wanted: Sequence[Wanted], later: Sequence[Wanted] = ()) -> None:
+        """Load and draw these pictures, the most urgent first, in place of what was wanted before.
+
+        Parameters
+        ----------
+        later : pictures that may be wanted soon: when there is nothing else to do they are drawn, and not loaded.
+        """
         with self._changed:
-            self._waiting = missing
+            now = self._pictures.renderer
+            underway = {one: final for one, (renderer, final) in self._underway.items() if renderer is now}
+            self._waiting = missing = [one for one in wanted if not underway.get(one) and self._is_missing(one)]
+            known = {*underway, *missing}
+            self._later = [one for one in later if one not in known and not self._is_ready(one)]
             self._changed.notify()
-        if missing and self._thread is None and self._on_loaded is not None:
+        if (missing or later) and self._thread is None and self._on_loaded is not None:
             self._thread = Thread(target=self._run, name="images", daemon=True)
             self._thread.start()
 
     def accept(self, loaded: Loaded) -> None:
         """Keep what was loaded."""
         wanted = loaded.wanted
+        with self._changed:
+            self._underway.pop(wanted, None)
+        if not loaded.final:
+            if loaded.renderer is self._pictures.renderer and not self._is_ready(wanted):
+                self._pictures.add(wanted.index, wanted.columns, wanted.rows, loaded.drawing)
+            return
         self._images[wanted.index] = loaded.image
         self._images.move_to_end(wanted.index)
         while len(self._images) > KEPT:
@@ -97,9 +129,11 @@ class ImageLoader:
             self._done.add(wanted)
             self._pictures.add(wanted.index, wanted.columns, wanted.rows, loaded.drawing)
 
+    def _is_ready(self, wanted: Wanted) -> bool:
+        return self._pictures.is_ready(wanted.index, wanted.columns, wanted.rows)
+
     def _is_missing(self, wanted: Wanted) -> bool:
-        ready = self._pictures.is_ready(wanted.index, wanted.columns, wanted.rows)
-        return not ready or (wanted not in self._done and self._is_coarse(wanted))
+        return not self._is_ready(wanted) or (wanted not in self._done and self._is_coarse(wanted))
 
     def _is_coarse(self, wanted: Wanted) -> bool:
         """Whether the small copy has fewer pixels than the file and than its cells could show."""
@@ -111,22 +145,25 @@ class ImageLoader:
     def _run(self) -> None:
         while True:
             with self._changed:
-                while not self._waiting:
-                    self._changed.wait()
-                wanted = self._waiting.pop(0)
+                self._changed.wait_for(lambda: (self._waiting or self._later) and not self._held)
+                final = bool(self._waiting)
+                wanted = (self._waiting if final else self._later).pop(0)
                 image = self._images.get(wanted.index)
+                renderer = self._pictures.renderer
+                self._underway[wanted] = renderer, final
             try:
-                self._load(wanted, image)
+                self._load(wanted, image, renderer, final=final)
             except Exception:  # the small copy goes on being shown
                 log.exception("cannot show image %d", wanted.index)
+                with self._changed:
+                    self._underway.pop(wanted, None)
 
-    def _load(self, wanted: Wanted, image: NDArray[np.uint8] | None) -> None:
+    def _load(self, wanted: Wanted, image: NDArray[np.uint8] | None, renderer: Renderer, *, final: bool) -> None:
         if image is None:
             image = self._thumbnail(wanted.index)
-            if self._is_coarse(wanted):
+            if final and self._is_coarse(wanted):
                 file = self._pool.picture(wanted.index, LONGEST)  # the small copy again if the file is gone
                 image = file if file.size > image.size else image
-        renderer = self._pictures.renderer
         drawing = self._pictures.draw(image, wanted.columns, wanted.rows)
         assert self._on_loaded is not None
-        self._on_loaded(Loaded(wanted, image, drawing, renderer))
+        self._on_loaded(Loaded(wanted, image, drawing, renderer, final))

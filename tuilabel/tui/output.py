@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import ClassVar
 
 from rich.cells import cell_len
-from rich.color import ColorSystem
+from rich.color import Color, ColorSystem
 from rich.console import COLOR_SYSTEMS, Console
 from rich.style import Style
 from textual.strip import Strip
@@ -174,9 +174,17 @@ def _safe(character: str) -> tuple[str, int]:
 def _look(style: Style | None, colours: ColorSystem | None) -> Look:
     if style is None or colours is None:
         return "", "", ""
-    fore, back = (
-        "" if colour is None else ";".join(colour.downgrade(colours).get_ansi_codes(foreground))
-        for colour, foreground in ((style.color, True), (style.bgcolor, False))
-    )
-    attributes = style.without_color.render("\0", color_system=colours).partition("\0")[0]
-    return fore, back, attributes[2:-1]
+    return _colour(style.color, colours, "38"), _colour(style.bgcolor, colours, "48"), _attributes(style.without_color)
+
+
+def _colour(colour: Color | None, colours: ColorSystem, which: str) -> str:
+    if colour is None:
+        return ""
+    if colour.triplet is not None and colours is ColorSystem.TRUECOLOR:  # a photograph has a thousand, all different
+        return f"{which};2;{colour.triplet.red};{colour.triplet.green};{colour.triplet.blue}"
+    return ";".join(colour.downgrade(colours).get_ansi_codes(foreground=which == "38"))
+
+
+@lru_cache(maxsize=1 << 8)
+def _attributes(style: Style) -> str:
+    return style.render("\0", color_system=ColorSystem.TRUECOLOR).partition("\0")[0][2:-1]

@@ -1,4 +1,7 @@
-"""Writes to the terminal in a thread; a terminal that reads nothing any more keeps nobody from ending the program."""
+"""Writes to the terminal, and in a thread what it does not take at once.
+
+A terminal that reads nothing any more keeps nobody from ending the program.
+"""
 
 from __future__ import annotations
 
@@ -32,19 +35,36 @@ class TerminalWriter(WriterThread):
         super().__init__(file)
         self.ending = self.gone = False
         self._changed = Condition()
-        self._waiting: list[str] = []
+        self._waiting: list[memoryview] = []
         self._stopping = False
         self._terminal = _own_description(file.fileno())
         encoding = codecs.lookup(file.encoding or "utf-8").name
+        self._may_block = os.get_blocking(self._terminal)
         self._encoding = "utf-8" if encoding == "ascii" else encoding  # the locale C says nothing about a terminal
 
     def write(self, text: str) -> None:
-        """Queue `text`; waits while the terminal is far behind."""
+        """Write what the terminal takes of `text`, and queue the rest; waits while the terminal is far behind.
+
+        The answer to a key need not wait until the thread has its turn.
+        """
+        data = memoryview(text.encode(self._encoding, errors="replace"))
         with self._changed:
             while len(self._waiting) >= MOST_WAITING and not self.gone:
                 self._changed.wait(TICK)  # in pieces, so that signals are handled
-            self._waiting.append(text)
-            self._changed.notify_all()
+            if not (self._waiting or self._stopping or self.gone or self._may_block):
+                data = self._begin(data)
+            if data:
+                self._waiting.append(data)
+                self._changed.notify_all()
+
+    def _begin(self, data: memoryview) -> memoryview:
+        """Write what the terminal takes now; returns the rest."""
+        try:
+            while data:
+                data = data[os.write(self._terminal, data[: select.PIPE_BUF]) :]
+        except OSError:  # it is full, or something is wrong, which the thread will find too
+            pass
+        return data
 
     def run(self) -> None:
         """Write what is queued, until `stop`."""
@@ -52,12 +72,13 @@ class TerminalWriter(WriterThread):
             while True:
                 with self._changed:
                     self._changed.wait_for(lambda: self._waiting or self._stopping)
-                    texts = list(self._waiting)
-                if not texts:
+                    pieces = list(self._waiting)
+                if not pieces:
                     return
-                self._send("".join(texts).encode(self._encoding, errors="replace"))
+                for piece in pieces:
+                    self._send(piece)
                 with self._changed:
-                    del self._waiting[: len(texts)]
+                    del self._waiting[: len(pieces)]
                     self._changed.notify_all()
         finally:
             os.close(self._terminal)
@@ -70,8 +91,8 @@ class TerminalWriter(WriterThread):
             self._changed.notify_all()
         self.join()
 
-    def _send(self, data: bytes) -> None:
-        rest, taken_at = memoryview(data), monotonic()
+    def _send(self, rest: memoryview) -> None:
+        taken_at = monotonic()
         while rest and not self.gone:
             try:
                 if select.select([], [self._terminal], [], TICK)[1]:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from tuilabel.errors import UsageError, pluralize
 from tuilabel.labels import Origin
+from tuilabel.tui._textual_internals import paint_now
 from tuilabel.tui.actions import actions_of, does_nothing
 from tuilabel.tui.screens.dialogs import Dialog
 from tuilabel.tui.screens.image_page import ImagePageScreen
@@ -56,7 +57,15 @@ class AnnotationScreen(ImagePageScreen):
     # -- keys ----------------------------------------------------------------------------------------------------
 
     async def on_key(self, event: events.Key) -> None:
-        """A class key labels the focused item; other keys run their commands, in the order in which they were typed."""
+        """A class key labels the focused item; other keys run their commands, in the order in which they were typed.
+
+        The answer is on its way to the terminal before anything else is done.
+        """
+        with self.state.images.held():
+            await self._handle_key(event)
+            paint_now(self)
+
+    async def _handle_key(self, event: events.Key) -> None:
         if self.app.screen is not self:
             event.stop()
             event.prevent_default()

@@ -37,7 +37,6 @@ class LabelScreen(AnnotationScreen):
         super().__init__(state)
         self._batch: Batch | None = None
         self._predictions_seen_at = NOT_SEEN
-        self._to_draw: list[int] = []
         self._notice, self._on_notice_dismissed = notice, on_notice_dismissed
         batch = self.session.batch  # before the trainer has started, one of an earlier session
         other = batch is not None and len(batch.items) != self.session.batch_size and not self.session.is_last_batch
@@ -78,6 +77,12 @@ class LabelScreen(AnnotationScreen):
 
     def items_after(self) -> Sequence[int]:
         return self.session.next_items()[:4]
+
+    def next_page(self) -> Sequence[int]:
+        result = self.session.result
+        if result is None:
+            return ()
+        return [*result.audit.indices[:4].tolist(), *result.picks.indices[: self.session.batch_size].tolist()]
 
     # -- display -------------------------------------------------------------------------------------------------
 
@@ -301,18 +306,3 @@ class LabelScreen(AnnotationScreen):
         super()._show_focused()
         if self._picture.display:
             self._show_panel()  # it says what the model believes of this image
-
-    def draw_ahead(self) -> None:
-        """Draw the likely next images while the user looks at these, one between any two keys."""
-        result = self.session.result
-        if result is not None:
-            waiting = bool(self._to_draw)
-            ahead = [*result.audit.indices[:4].tolist(), *result.picks.indices[: self.session.batch_size].tolist()]
-            self._to_draw = [index for index in ahead if not self._grid.is_drawn(index)]
-            if not waiting:
-                self.call_later(self._draw_one)
-
-    def _draw_one(self) -> None:
-        if self._to_draw:
-            self._grid.draw(self._to_draw.pop())
-            self.call_later(self._draw_one)

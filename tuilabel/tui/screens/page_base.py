@@ -190,6 +190,10 @@ class PageBase(Screen[bool]):
         """Pool indices of items that may be shown next, when all of these are done."""
         return ()
 
+    def next_page(self) -> Sequence[int]:
+        """Pool indices of all items that may then be in the grid, whose pictures are to be ready."""
+        return ()
+
     # -- words -------------------------------------------------------------------------------------------------------
 
     def show_status(self, text: str, style: str = "text") -> None:

@@ -203,7 +203,7 @@ class PageDisplay(PageBase):
         if not self._shown_items:
             return
         after = [p for p in self._next_positions() if p != self.focused_item]
-        wanted = []
+        wanted, later = [], []
         focused = self._large if self._large_on else self._picture
         if focused.display and focused.has_room:
             indices = [self._shown_items[p] for p in (self.focused_item, *after[:AHEAD])]
@@ -214,7 +214,8 @@ class PageDisplay(PageBase):
             page = self._grid.on_page
             cells = [*page, *range(page.stop, min(len(self._shown_items), page.stop + len(page)))]
             wanted += [Wanted(self._shown_items[p], layout.picture_columns, layout.picture_rows) for p in cells]
-        self.state.images.want(wanted)
+            later = [Wanted(index, layout.picture_columns, layout.picture_rows) for index in self.next_page()]
+        self.state.images.want(wanted, later)
 
     def _next_positions(self) -> list[int]:
         """Positions in the order in which the focus comes to them."""

@@ -145,18 +145,6 @@ class ImageGrid(PaintedWidget):
         if self._shown and not self.pending:
             self.seen_at = min(self.seen_at, at)
 
-    def is_drawn(self, index: int) -> bool:
-        """Whether the picture of item `index` is ready in the current size."""
-        layout = self.current_layout
-        return layout is None or self._pictures.is_ready(index, layout.picture_columns, layout.picture_rows)
-
-    def draw(self, index: int) -> None:
-        """Draw a picture before it is needed."""
-        if self.current_layout is not None:
-            self._pictures.prepare(
-                index, self._thumbnail(index), self.current_layout.picture_columns, self.current_layout.picture_rows
-            )
-
     @property
     def page(self) -> tuple[int, int]:
         """(current page, number of pages), from 1; (1, 1) without images."""
