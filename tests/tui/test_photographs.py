@@ -203,9 +203,9 @@ async def test_twenty_labels_on_photographs_write_few_bytes(tmp_path: Path, monk
     wanted: list[Wanted] = []
     images, want = app.state.images, app.state.images.want
 
-    def wants(pictures: Sequence[Wanted]) -> None:
+    def wants(pictures: Sequence[Wanted], later: Sequence[Wanted] = ()) -> None:
         wanted[:] = pictures
-        want(pictures)
+        want(pictures, later)
 
     async def drawn(pilot: Pilot[None]) -> None:
         """Until nothing is written any more, and the thread that loads images has drawn what is wanted."""
