@@ -6,6 +6,7 @@ was set; a change that needs more raises it, and says why.
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import tracemalloc
@@ -16,15 +17,19 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.helpers.app import scripted
 from tests.helpers.counts import check_count
 from tests.helpers.events import event
 from tests.helpers.folders import colour_folder
-from tests.helpers.sessions import train_request
+from tests.helpers.sessions import answer_all, train_request
 from tests.helpers.toy import make_toy
 from tuilabel.datasets import open_pool
 from tuilabel.datasets.library.index import LibraryIndex
 from tuilabel.datasets.sources.directory import Directory
-from tuilabel.labels import LabelStore
+from tuilabel.labels import InlineWriter, LabelStore, Seat
+from tuilabel.labels.follower import InlineFollower
+from tuilabel.learner.trainer.inline import InlineTrainer
+from tuilabel.session import LabellingSession
 
 HEAVY = ("torch", "torchvision", "scipy", "sklearn", "matplotlib", "pandas", "pyarrow", "faiss", "jinja2", "fsspec")
 """Packages that take long to load, or much memory: nothing before the first frame needs them."""
@@ -146,3 +151,30 @@ def test_memory_of_a_round() -> None:
     check_count(
         "bytes of numpy and Python for each item of a pool, at the peak of a round", peak / len(toy.latents), 108
     )
+
+
+def test_memory_of_a_label(tmp_path: Path) -> None:
+    toy, store = make_toy(300), LabelStore.open(tmp_path / "labels.db")
+    trainer = InlineTrainer(lambda request: scripted(toy, request))
+    known, seat = store.since(), Seat(store, "session", "ada")
+    follower = InlineFollower(store, seat, known.cursor)
+    session = LabellingSession(
+        toy.pool, writer=InlineWriter(store), trainer=trainer, classes=toy.pool.classes, batch_size=100,
+        annotator="ada", session_id=seat.session, retrain="batch", drawer=follower,
+    )  # fmt: skip
+    session.meet(seat.enter(session.asked))
+    follower.start(session.handle)
+    trainer.start(session.handle)
+    session.start()
+    answer_all(session, toy, rounds=1)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        answer_all(session, toy, rounds=1)
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(session.standing) == len(store.events()) == 200
+    store.close()
+    check_count("bytes that a session keeps for each label", kept / 100, 2_700)

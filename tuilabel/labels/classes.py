@@ -15,7 +15,7 @@ from tuilabel.labels.events import Event
 ChangeKind = Literal["begin", "add", "rename", "merge", "undo", "redo"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ClassChange:
     """One change of a project's classes."""
 

@@ -17,7 +17,7 @@ that name, or from an imported file; those by class and of similar items were ch
 Undo events: of a step, or a withdrawal, which is a step of its own."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Event:
     """An answer, a flag put on or taken off, the undo of one of these, or a note on an item."""
 
@@ -59,7 +59,7 @@ class Event:
     there, a flag took the place of the label, and a label or a skip that of the flag."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RoundItem:
     """One item of a batch as it was queried."""
 
@@ -74,7 +74,7 @@ class RoundItem:
     """Whether it was given to several annotators on purpose; None in rounds of older versions."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Round:
     """One batch, and the model that picked it."""
 

@@ -156,8 +156,7 @@ def _rest(everything: Changes, there: Changes) -> Changes | None:
 def _rows(entries: Sequence[Any]) -> list[Any]:
     """Entries as they are stored, with the items of rounds."""
     return [
-        (schema.row_from(entry), [schema.storable(vars(item)) for item in getattr(entry, "items", ())])
-        for entry in entries
+        (schema.row_from(entry), [schema.storable(item) for item in getattr(entry, "items", ())]) for entry in entries
     ]
 
 

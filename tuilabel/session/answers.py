@@ -214,7 +214,6 @@ class Answers:
         """
         classes = any(change.key not in self._pending for change in changes.class_changes)
         n_before = len(self._stored)
-        self._stored += changes.events
         self._stored_changes += changes.class_changes
         for change in changes.class_changes:
             self._pending.pop(change.key, None)
@@ -223,7 +222,9 @@ class Answers:
         touched: dict[int, None] = {}
         indices = self._pool.indices_of([event.item for event in changes.events]).tolist()
         for n, (pool_idx, event) in enumerate(zip(indices, changes.events, strict=True), n_before):
-            if self._pending.pop(event.key, None) is None:
+            own = self._pending.pop(event.key, None)
+            self._stored.append(own[1] if isinstance(own, tuple) and own[1] == event else event)  # not kept twice
+            if own is None:
                 self._n_events += 1
                 touched[pool_idx] = None
                 if not classes:

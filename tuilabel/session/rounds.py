@@ -69,8 +69,9 @@ def query_items(
     ]
 
 
-def _of_row(picks: ItemPredictions, row: int) -> tuple[float, ...] | None:
-    return None if picks.probabilities is None else tuple(picks.probabilities[row].tolist())
+def _of_row(picks: ItemPredictions, row: int) -> NDArray[np.float32] | None:
+    """A copy: a view would keep the probabilities of every pick."""
+    return None if picks.probabilities is None else picks.probabilities[row].astype(np.float32)
 
 
 def with_predictions(batch: Batch, result: RoundResult, excluded: Collection[int]) -> Batch:

@@ -24,7 +24,7 @@ ModelStatus = Literal["none", "loading", "training", "ready"]
 session's labels or while the trainer starts; a first one, in training; or one that is ready."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class QueryItem:
     """One queried image, with what the model of its batch predicted."""
 
@@ -44,8 +44,8 @@ class QueryItem:
     """Whether its prediction is not to be shown before it is answered: audit items, and as many others."""
     overlap: bool = False
     """Whether several people are asked it: neither their answers nor a prediction is shown before its own answer."""
-    probabilities: tuple[float, ...] | None = field(default=None, compare=False)
-    """Of every class, by position; None without a prediction, in earlier sessions' batches, and after classes moved."""
+    probabilities: NDArray[np.float32] | None = field(default=None, compare=False)
+    """Of every class (C,); None without a prediction, in earlier sessions' batches, and after classes moved."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Belief:
         return chances if chances is not None and len(chances) == n_classes else ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Batch:
     """The items of one round, in the order in which they are queried."""
 

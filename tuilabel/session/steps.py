@@ -11,7 +11,7 @@ from tuilabel.labels import ClassChange, Event
 from tuilabel.session.ledger import StandingAnswer
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Step:
     """What one key did: answers and flags given, answers withdrawn, or a class change."""
 

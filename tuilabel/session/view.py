@@ -152,10 +152,11 @@ class SessionView:
 
     def belief(self, pool_idx: int) -> Belief | None:
         """What the model of an item's batch believes about it, which `confirm` accepts; None without a prediction."""
-        queried = self._batches.find(pool_idx)
-        if queried is None or queried[1].predicted is None or queried[1].confidence is None:
+        _, item = self._batches.find(pool_idx) or (None, None)
+        if item is None or item.predicted is None or item.confidence is None:
             return None
-        return Belief(queried[1].predicted, queried[1].confidence, queried[1].probabilities)
+        chances = None if item.probabilities is None else tuple(item.probabilities.tolist())
+        return Belief(item.predicted, item.confidence, chances)
 
     def measured_precision(self, class_pos: int, min_confidence: float = 0.0) -> MeasuredPrecision:
         """How many audit items that were predicted to be of a class, at least as surely, were of it."""

@@ -158,4 +158,4 @@ def _agreed(ballot: Sequence[Event], resolve: str, number: Mapping[str, int]) ->
 
 
 def _signed(event: Event, annotator: str) -> Event:
-    return event if event.annotator == annotator else Event(**{**vars(event), "annotator": annotator})
+    return event if event.annotator == annotator else replace(event, annotator=annotator)

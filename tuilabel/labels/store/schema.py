@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 import sqlalchemy as sa
 
 from tuilabel.labels.classes import ClassChange
-from tuilabel.labels.events import Event, Round
+from tuilabel.labels.events import Event, Round, RoundItem
 
 VERSION = 6
 """The format. A store of an older one gets the tables and columns that it lacks: a new column must allow NULL."""
@@ -119,6 +121,9 @@ APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
 MOVED = "the labels were moved to another store"
 """What a database says to a program that still wants to add to a store that was moved."""
 
+_REPEATED = ("kind", "class_name", "annotator", "strategy", "origin", "predicted")
+"""Columns of few different texts, each of which is kept in memory once."""
+
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
 """Values of `strategy` in format 2 that stand for an origin, or mark a note."""
 
@@ -126,6 +131,7 @@ _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "no
 def event_from(row: Mapping[Any, Any]) -> Event:
     """The event of a row. Before format 3 its origin was kept as its strategy; before format 5 flags were answers."""
     values = {**row, "at": time_from(row["at"]), "beside": bool(row["beside"])}
+    values |= {name: intern(row[name]) for name in _REPEATED if row[name] is not None}
     if row["origin"] is None:
         kind, strategy = row["kind"], row["strategy"]
         if kind == "undo":
@@ -140,19 +146,20 @@ def event_from(row: Mapping[Any, Any]) -> Event:
 
 def row_from(entry: Event | ClassChange | Round) -> dict[str, Any]:
     """The row of an event, a class change or a round, without the items of that."""
-    row = storable(vars(entry))
+    row = storable(entry)
     for name in row.keys() & {"at", "asked_at"}:
         row[name] = row[name].isoformat()
     row.pop("items", None)
     return row
 
 
-def storable(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with texts that every database takes.
+def storable(entry: Event | ClassChange | Round | RoundItem) -> dict[str, Any]:
+    """The values of an entry by field, with texts that every database takes.
 
     PostgreSQL has no room for a NUL, and no database for half a character, which a damaged name may have.
     """
-    return {key: _storable(value) if isinstance(value, str) else value for key, value in row.items()}
+    values = ((field.name, getattr(entry, field.name)) for field in fields(entry))
+    return {name: _storable(value) if isinstance(value, str) else value for name, value in values}
 
 
 def _storable(text: str) -> str:

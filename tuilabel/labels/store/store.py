@@ -155,9 +155,7 @@ class LabelStore:
             return  # it was written, and the connection was lost before the answer came
         key = connection.execute(sa.insert(table), values).inserted_primary_key
         assert key is not None
-        items = [
-            {"round_row": key[0], "position": k, **schema.storable(vars(item))} for k, item in enumerate(row.items)
-        ]
+        items = [{"round_row": key[0], "position": k, **schema.storable(item)} for k, item in enumerate(row.items)]
         if items:
             connection.execute(sa.insert(schema.round_items), items)
 
