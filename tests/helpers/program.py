@@ -15,6 +15,8 @@ Runner = Callable[..., subprocess.CompletedProcess[str]]
 
 IMAGES = r"\n {3,}· "  # the caption of an image without a prediction: the images are shown
 FIRST_START = 120.0  # seconds; enough on a busy machine
+LONGEST = 180.0  # seconds of a program without a terminal
+WIDTH = {"COLUMNS": "120"}
 
 
 def tiny_command(tiny: Tiny, *more: str) -> list[str]:
@@ -34,8 +36,8 @@ def run_program(
         capture_output=True,
         text=True,
         cwd=directory,
-        env={**os.environ, "COLUMNS": "120", **(environment or {})},
+        env={**os.environ, **WIDTH, **(environment or {})},
         stdin=subprocess.DEVNULL,
-        timeout=180,
+        timeout=LONGEST,
         check=False,
     )

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.program import Runner, run_program
+from tests.helpers.preloaded import Preloaded
+from tests.helpers.program import LONGEST, WIDTH, Runner, run_program
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> Iterator[Preloaded]:
+    """A process that has imported the program."""
+    with Preloaded() as process:
+        yield process
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Runner:
+def run(tmp_path: Path, preloaded: Preloaded) -> Runner:
     """Run `tuilabel` with arguments in the test's folder, without a terminal."""
 
     def run_(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        return run_program(*arguments, directory=tmp_path, environment=environment)
+        if "--help" in arguments:  # has a quick way of its own to start
+            return run_program(*arguments, directory=tmp_path, environment=environment)
+        everything = {**os.environ, **WIDTH, **(environment or {})}
+        return preloaded.run(list(map(str, arguments)), tmp_path, everything, LONGEST)
 
     return run_
