@@ -176,7 +176,7 @@ class Terminal:
             assert time.perf_counter() - begin < seconds, f"{text!r} never went; the screen:\n{self.text}"
             self.read(0.05)
 
-    def wait_for_exit(self, seconds: float = 30) -> int:
+    def wait_for_exit(self, seconds: float = 120) -> int:
         begin = time.perf_counter()
         while self.exit_code is None:
             assert time.perf_counter() - begin < seconds, f"does not end; the screen:\n{self.text}"
