@@ -89,9 +89,9 @@ def wait_for_work(connection: socket.socket) -> Sequence[str]:
         connection.send(str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])).encode())
     connection.close()
     asked, out, err = files
-    with os.fdopen(asked) as file:
-        file.seek(0)
-        request = json.load(file)
+    with os.fdopen(asked) as question:
+        question.seek(0)
+        request = json.load(question)
     for source, target in ((out, 1), (err, 2)):
         os.dup2(source, target)
         os.close(source)
