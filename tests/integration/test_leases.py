@@ -376,3 +376,12 @@ def test_draws_of_two_who_do_not_know_of_each_other_are_one_sequence_from_what_w
         assert len(set(taken)) == 2 * each
         assert probabilities == pytest.approx([1 / (pool - m) for m in range(2 * each)])
         assert lure_weights(probabilities, pool) == pytest.approx(np.ones(2 * each))
+
+
+def test_a_few_items_that_others_left_are_not_a_batch_while_more_picks_are_on_their_way() -> None:
+    audits, picked = ([QueryItem(i, f"i{i}", audit=i < 2) for i in items] for items in (range(2), range(2, 10)))
+    part = Candidates(tuple(audits), tuple(picked), 10, "coverage", None, 0.2, 0, is_part=True)
+    whole = replace(part, is_part=False)
+    taken = [item.id for item in picked]
+    assert part.batch(2, taken) is None
+    assert [len(batch.items) for batch in (part.batch(2, ()), whole.batch(2, taken)) if batch] == [10, 2]

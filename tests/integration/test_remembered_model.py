@@ -149,7 +149,7 @@ def test_a_session_notes_each_space_that_it_moves_to(shots: ModelOptions, monkey
     spaces: list[str | None] = []
 
     class Trainer:
-        def __init__(self, _settings: object) -> None:
+        def __init__(self, *_: object) -> None:
             pass
 
         def start(self, deliver: object) -> None:

@@ -52,7 +52,8 @@ class CandidateFinder:
         taken, trained_on = self._taken(), result.n_labels or None
         audits = query_items(result.audit, self._pool, taken, audit=True, trained_on=trained_on)
         picked = query_items(result.picks, self._pool, taken, audit=False, trained_on=trained_on)
-        return self._candidates(audits, picked, size, result.strategy, trained_on)
+        candidates = self._candidates(audits, picked, size, result.strategy, trained_on)
+        return replace(candidates, is_part=result.is_first_part)
 
     def at_random(self, size: int, gone: NDArray[np.int64]) -> Candidates | None:
         """What a batch may be made of by chance alone, without audit items; None if nothing is left.

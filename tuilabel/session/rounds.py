@@ -108,6 +108,7 @@ class Candidates:
     known : content ids of the items of other sessions that these were drawn without.
     repeats : items that others have answered and that more people are asked; at most half of the batch.
     places : how many people may still be asked each item of an overlap, by content id.
+    is_part : whether more picks are on their way, so that there need not be a batch that others have taken much of.
     """
 
     audits: tuple[QueryItem, ...]
@@ -120,6 +121,7 @@ class Candidates:
     known: frozenset[str] = frozenset()
     repeats: tuple[QueryItem, ...] = ()
     places: Mapping[str, int] = field(default_factory=dict)
+    is_part: bool = False
 
     def items(self, number: int, taken: Collection[str] = ()) -> list[QueryItem]:
         """The items of round `number`, without those that are taken by others."""
@@ -150,8 +152,10 @@ class Candidates:
         return left
 
     def batch(self, number: int, taken: Collection[str]) -> Batch | None:
-        """Round `number`, without items that are taken by others; None if all are."""
+        """Round `number`, without items that are taken by others; None if all are, or so many that more are needed."""
         items = self.items(number, taken)
+        if self.is_part and len(items) < self.size:
+            return None
         return Batch(number, tuple(items), self.strategy, self.trained_on) if items else None
 
     def drawn(self, row: Round) -> Batch:

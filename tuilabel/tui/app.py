@@ -36,8 +36,9 @@ from tuilabel.tui.writer import TerminalWriter
 log = logging.getLogger(__name__)
 
 
-GARBAGE = (2_000, 10, 500)
-"""Thresholds of the garbage collector: pictures are many small objects without cycles, and all take it 70 ms."""
+GARBAGE = (2_000, 10, 10)
+"""Thresholds of the garbage collector. A full collection takes 70 ms, since pictures are many small objects; without
+one, Textual's strips, whose caches refer to themselves, take a megabyte for each hundred keys."""
 SWITCH = 0.001
 """Seconds that a thread in the background, which draws or talks to the trainer, may keep a key waiting each time."""
 
@@ -185,8 +186,7 @@ class LabelApp(HookedApp):
                 self.annotation_screen.mark_saved()
             case Loaded() as loaded:
                 self.state.images.accept(loaded)
-                if loaded.final:
-                    self.annotation_screen.image_loaded(loaded.wanted.index)
+                self.annotation_screen.image_loaded(loaded.wanted.index)
             case Failure(message=reason, fatal=True, crashed=False) if self.session.result is None:
                 self.failure = reason
                 self.exit(return_code=1)

@@ -128,12 +128,13 @@ class PageDisplay(PageBase):
         self.refresh_view()
 
     def image_loaded(self, index: int) -> None:
-        """Update the screen after a better version of an image has been loaded."""
-        if index in self._shown_items:
-            self._grid.sharpen()
-            if index == self._shown_items[self.focused_item]:
-                self._show_focused()
-                self._show_large()
+        """Update the screen after an image was loaded, or drawn ahead, for which others may have been dropped."""
+        if not self._shown_items:
+            return
+        is_renewed = self._grid.renew()
+        if index == self._shown_items[self.focused_item] or (is_renewed and index not in self._shown_items):
+            self._show_focused()
+            self._show_large()
 
     def mark_saved(self) -> None:
         """Update the screen after answers have been saved."""

@@ -129,10 +129,12 @@ class ImageGrid(PaintedWidget):
             self._cell_size, self._is_strip = size, strip
             self._arrange()
 
-    def sharpen(self) -> None:
-        """Show pictures that have been drawn again, in more detail: they still count as shown since before."""
-        if self._cells and self._generation != self._pictures.generation:
-            self._arrange()
+    def renew(self) -> bool:
+        """Get pictures that were drawn again or dropped: they still count as shown since before. Whether any were."""
+        if not self._cells or self._generation == self._pictures.generation:
+            return False
+        self._arrange()
+        return True
 
     def show_text(self, text: str) -> None:
         """Show lines of text in place of images."""
