@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import warnings
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zipfile import BadZipFile
@@ -15,6 +16,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse import csgraph
 
 from tuilabel.errors import TuilabelError
 from tuilabel.files import atomic_write
@@ -134,8 +136,8 @@ class NeighbourGraph:
         ----------
         classes : the class of each anchor, int64 (A,).
         """
-        rows = np.repeat(np.arange(len(classes)), np.diff(self.weights.indptr))
-        between = classes[rows] != classes[self.weights.indices]
+        classes = classes.astype(np.int32)
+        between = np.repeat(classes, np.diff(self.weights.indptr)) != classes[self.weights.indices]
         return float(self.weights.data[between].sum() / max(float(self.weights.data.sum()), 1e-12))
 
     def _weights(self, latents: NDArray[np.float32], labelled: LabelSet) -> NDArray[np.float32]:
@@ -177,6 +179,8 @@ class NeighbourGraph:
         """
         import torch
 
+        s, order = self._ordered, self._order
+        weights = [part[order] for part in weights]
         right = np.concatenate(weights, axis=1)
         right /= np.maximum(right.sum(axis=0), 1e-12)
         right *= np.float32(SCALE_UP)
@@ -189,43 +193,59 @@ class NeighbourGraph:
             sinks.append((where, torch.from_numpy(absorption * part[rows].sum(axis=1, keepdims=True))))
             start += part.shape[1]
 
-        s = self._on_torch()
-
-        def product(y: Tensor) -> Tensor:
-            image = (s @ y).mul_(-alpha).add_(y)
+        def product(y: Tensor, out: Tensor) -> Tensor:
+            torch.addmm(y, s, y, alpha=-alpha, out=out)
             for where, absorbed in sinks:
-                image[where] += absorbed * y[where]
-            return image
+                out[where] += absorbed * y[where]
+            return out
 
-        x = torch.from_numpy(right.copy())
-        residual = torch.from_numpy(right) - product(x)
+        x = torch.from_numpy(right)
+        image = torch.empty_like(x)
+        residual = x - product(x, image)
         direction = residual.clone()
-        scratch = torch.empty_like(x)  # allocating memory for each product would take as long as the product
-        square = torch.mul(residual, residual, out=scratch).sum(0)
+        square = _products(residual, residual)
         for _ in range(ITERATIONS):
-            image = product(direction)
-            step = square / torch.mul(direction, image, out=scratch).sum(0).clamp_min_(1e-30)
-            x.add_(torch.mul(direction, step, out=scratch))
-            residual.sub_(torch.mul(image, step, out=scratch))
-            before, square = square, torch.mul(residual, residual, out=scratch).sum(0)
-            direction.mul_(square / before.clamp_min(1e-30)).add_(residual)
-        return x.div_(SCALE_UP).numpy()
+            step = square / _products(direction, product(direction, image)).clamp_min_(1e-30)
+            x.addcmul_(direction, step)
+            residual.addcmul_(image, step, value=-1)
+            before, square = square, _products(residual, residual)
+            torch.addcmul(residual, direction, square / before.clamp_min(1e-30), out=direction)
+        solved = np.empty_like(right)
+        solved[order] = x.div_(SCALE_UP).numpy()
+        return solved
 
-    def _on_torch(self) -> Tensor:
-        """S as a tensor, whose products use all threads; one sums each row, so their number changes nothing."""
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The anchors, neighbours near each other (Cuthill & McKee 1969): products then find rows in the CPU cache."""
+        return np.asarray(csgraph.reverse_cuthill_mckee(self.weights, symmetric_mode=True), dtype=np.int64)
+
+    @cached_property
+    def _ordered(self) -> Tensor:
+        """S in that order, as a tensor; one thread sums each row of a product, so their number changes nothing."""
         import torch
 
-        s = self.weights
+        s = self.weights[self._order][:, self._order]
         indptr, indices = (torch.from_numpy(part.astype(np.int32)) for part in (s.indptr, s.indices))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that sparse tensors are in beta
             return torch.sparse_csr_tensor(indptr, indices, torch.from_numpy(s.data), s.shape, check_invariants=False)
 
 
+def _products(x: Tensor, y: Tensor) -> Tensor:
+    """The scalar product of each column of x and y (A, C), (C,); summed in parts, which keeps more digits."""
+    import torch
+
+    a, b = x.numpy(), y.numpy()
+    parts = [np.einsum("nc,nc->c", a[k : k + ROWS], b[k : k + ROWS]) for k in range(0, len(a), ROWS)]
+    return torch.from_numpy(np.sum(parts, axis=0))
+
+
 def _normalise_rows(masses: NDArray[np.float32]) -> NDArray[np.float32]:
-    total = masses.sum(axis=1, keepdims=True)
-    shares = np.where(total > 1e-20, masses / np.maximum(total, 1e-20), 1 / masses.shape[1])
-    return np.asarray(shares, dtype=np.float32)
+    total = masses @ np.ones(masses.shape[1], dtype=np.float32)
+    reached = total > 1e-20
+    shares = np.ascontiguousarray(masses / np.where(reached, total, np.float32(1))[:, None], dtype=np.float32)
+    shares[~reached] = 1 / masses.shape[1]
+    return shares
 
 
 def _nearest(points: NDArray[np.float32], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

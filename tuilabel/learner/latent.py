@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tuilabel.estimate import apply_temperature, fit_temperature
+from tuilabel.estimate import fit_temperature
 from tuilabel.learner.base import LabelSet, check_finite
 
 if TYPE_CHECKING:  # torch and scipy are imported when training starts: the first batch must not wait for them
@@ -160,8 +160,11 @@ def teacher_temperature(probs: NDArray[np.float32], evaluation: LabelSet) -> flo
 
 
 def calibrated(probs: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Propagated labels (n, C) at a temperature relative to `SHARPNESS`."""
-    return apply_temperature(probs, temperature / SHARPNESS).astype(np.float32)
+    """Propagated labels (n, C) at a temperature relative to `SHARPNESS`, float32 (n, C)."""
+    import torch
+
+    columns = torch.from_numpy(np.maximum(probs, np.float32(1e-12))).T.contiguous()  # many times as fast as by row
+    return np.asarray(columns.log_().mul_(SHARPNESS / temperature).softmax(0).T.contiguous().numpy())
 
 
 def best_share(teacher: NDArray[np.float32], plain: NDArray[np.float32], prior: float) -> float:
