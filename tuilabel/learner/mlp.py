@@ -191,7 +191,7 @@ class MLPEnsemble:
             targets = torch.cat([t[step] for _, _, t in parts])  # (B, C)
             hidden = torch.baddbmm(b1.mT, w1.mT, x.mT).relu_()  # (K, H, B)
             d_logits = torch.baddbmm(b2.mT, w2.mT, hidden).softmax(1).sub_(targets.T).mul_(share)  # (K, C, B)
-            d_hidden = torch.bmm(w2, d_logits).mul_(hidden > 0)
+            d_hidden = torch.ops.aten.threshold_backward(torch.bmm(w2, d_logits), hidden, 0)  # of the rectifier
             torch.bmm(x.mT, d_hidden.mT, out=d_w1)
             torch.bmm(hidden, d_logits.mT, out=d_w2)
             torch.sum(d_hidden, 2, keepdim=True, out=d_b1.mT)

@@ -130,13 +130,13 @@ def _two_highest(p: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.
     """The first class with the highest of probabilities (n, C), that probability and the second highest, (n,) each."""
     columns = np.ascontiguousarray(p.T)  # whole vectors of items at a time: many times as fast as row by row
     highest, second = columns[0].copy(), np.full(len(p), -np.inf, dtype=np.float32)
-    predicted, lower = np.zeros(len(p), dtype=np.int32), np.empty_like(highest)
+    predicted, lower = np.zeros(len(p), dtype=np.min_scalar_type(len(columns))), np.empty_like(highest)
     for c in range(1, len(columns)):
-        np.copyto(predicted, c, where=columns[c] > highest)
+        np.maximum(predicted, (columns[c] > highest) * predicted.dtype.type(c), out=predicted)
         np.minimum(highest, columns[c], out=lower)
         np.maximum(second, lower, out=second)
         np.maximum(highest, columns[c], out=highest)
-    return predicted, highest, second
+    return predicted.astype(np.int32), highest, second
 
 
 def _entropy(p: NDArray[np.float32]) -> NDArray[np.float32]:
