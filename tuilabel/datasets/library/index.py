@@ -235,6 +235,11 @@ class LibraryIndex:
         rows = self._rows(query, int(test), position)
         return decoded(rows[0][0]) if rows else ""
 
+    def stamp_of(self, name: str) -> str | None:
+        """The stamp of a file of the last listing; None if it is not in it."""
+        rows = self._rows("SELECT stamp FROM files WHERE name = ? AND listing = ?", encoded(name), self.listing)
+        return _text(rows[0][0]) if rows else None
+
     def files_by_name(self) -> Iterator[tuple[str, bool, int]]:
         """(name, whether in the test split, position of its item or -1) of every listed file, sorted by name."""
         query = "SELECT name, test, place FROM files WHERE listing = ? AND name > ? ORDER BY name LIMIT ?"

@@ -18,6 +18,7 @@ from tuilabel.datasets.library.read_files import Shape, read_files
 from tuilabel.datasets.pool import ReadProgress, no_progress
 from tuilabel.datasets.sources import (
     Content,
+    FindsByStamp,
     HasFolders,
     MissingSource,
     Source,
@@ -61,6 +62,8 @@ class Library:
         with self._cache_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
             self.index = self._open_index()
+        if isinstance(source, FindsByStamp):
+            source.find_by(lambda name: self.index.stamp_of(name))
 
     def _open_index(self) -> LibraryIndex:
         try:
@@ -117,8 +120,10 @@ class Library:
         with self._cache_errors():
             source, trusts, files = self.source, False, 0
             if isinstance(source, HasFolders):
-                trusts = trust_folders and self.index.n_files() >= MANY and source.keeps_times()
-                found = source.changes(self.index.known_folder if trusts else nothing_known)
+                many, packed = self.index.n_files() >= MANY, source.is_packed
+                trusts = many and trust_folders and not packed and source.keeps_times()
+                known = self.index.known_folder if trusts or (many and packed) else nothing_known
+                found = source.changes(known)
             else:
                 found = source.list()
             for files in self.index.update_listing(found, shuffled=not source.sequential):

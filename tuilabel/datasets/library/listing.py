@@ -30,7 +30,7 @@ ON CONFLICT (name) DO UPDATE SET
     listing = excluded.listing
 """
 _GONE = "UPDATE files SET listing = ?1 WHERE listing = ?2 AND name NOT IN (SELECT name FROM listed)"
-_GONE_FROM_FOLDER = f"{_GONE} AND name >= ?3 AND name < ?4 AND instr(substr(name, ?5), x'2f') = 0"
+_GONE_FROM_FOLDER = f"{_GONE} AND name >= ?3 AND name < ?4 AND (?6 OR instr(substr(name, ?5), x'2f') = 0)"
 _FOLDER = """
 INSERT INTO folders VALUES (?, ?, ?)
 ON CONFLICT (prefix) DO UPDATE SET stamp = excluded.stamp, content = excluded.content
@@ -113,18 +113,18 @@ class _Writer:
         listed = [folder for folder in self.folders if folder.listed]
         run(_FOLDER, ((encoded(folder.prefix), folder.stamp, folder.to_json()) for folder in listed))
         if self._by_folder and listed:
-            self._compare([folder.prefix for folder in listed])
+            self._compare(listed)
         self.folders = []
 
     def end(self) -> int:
         """Write the rest, and what is gone; returns the number of files."""
         self.write_folders()
         connection = self._connection
-        vanished = connection.execute("SELECT prefix FROM folders WHERE prefix NOT IN (SELECT prefix FROM visited)")
-        prefixes = [decoded(prefix) for (prefix,) in vanished]
-        connection.executemany("DELETE FROM folders WHERE prefix = ?", ((encoded(prefix),) for prefix in prefixes))
+        rows = connection.execute("SELECT * FROM folders WHERE prefix NOT IN (SELECT prefix FROM visited)")
+        vanished = [Folder.from_json(decoded(prefix), stamp, content) for prefix, stamp, content in rows]
+        connection.executemany("DELETE FROM folders WHERE prefix = ?", ((encoded(one.prefix),) for one in vanished))
         if self._by_folder:
-            self._compare(prefixes)
+            self._compare(vanished)
         elif not self._new:
             self._store_changed()
             self._n_changed += connection.execute(_GONE, (self._lost, self._number)).rowcount
@@ -137,12 +137,13 @@ class _Writer:
         connection.execute("DELETE FROM visited")
         return _value(connection, "files", 0)
 
-    def _compare(self, prefixes: list[str]) -> None:
-        """Write what has changed in folders that were listed again."""
+    def _compare(self, folders: list[Folder]) -> None:
+        """Write what has changed in folders that were listed again, or are gone."""
         self._store_changed()
-        for prefix in map(encoded, prefixes):
+        for folder in folders:
+            prefix = encoded(folder.prefix)
             end = prefix[:-1] + b"0" if prefix else b"\xff"  # the byte after "/"; no name has the other one
-            values = (self._lost, self._number, prefix, end, len(prefix) + 1)
+            values = (self._lost, self._number, prefix, end, len(prefix) + 1, folder.deep)
             self._n_changed += self._connection.execute(_GONE_FROM_FOLDER, values).rowcount
         self._connection.execute("DELETE FROM listed")
         self._n_compared = self.n_listed

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from tuilabel.datasets.sources.base import Content, Entry, Source, SourceError, plain_title_of, title_of
-from tuilabel.datasets.sources.folders import Folder, HasFolders, nothing_known
+from tuilabel.datasets.sources.folders import FindsByStamp, Folder, HasFolders, nothing_known
 from tuilabel.datasets.sources.missing import MissingSource
 from tuilabel.datasets.sources.resolve import is_source, open_source
 
 __all__ = [
     "Content",
     "Entry",
+    "FindsByStamp",
     "Folder",
     "HasFolders",
     "MissingSource",

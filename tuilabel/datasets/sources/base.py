@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -131,9 +131,11 @@ class Source(Protocol):
 class SkipLog:
     """Files that were skipped and why, up to a maximum number."""
 
-    def __init__(self, passed_over: Mapping[str, int] | None = None) -> None:
-        self._skipped: Skipped = []
-        self._more = 0
+    def __init__(
+        self, passed_over: Mapping[str, int] | None = None, skipped: Iterable[Sequence[str]] = (), more: int = 0
+    ) -> None:
+        self._skipped: Skipped = [(name, reason) for name, reason in skipped]
+        self._more = more
         self.passed_over = dict(passed_over or {})
         """Number of files that are not images, by suffix."""
 
@@ -156,6 +158,10 @@ class SkipLog:
         self._more += other._more
         for suffix, n in other.passed_over.items():
             self.passed_over[suffix] = self.passed_over.get(suffix, 0) + n
+
+    def to_json(self) -> tuple[dict[str, int], Skipped, int]:
+        """What `SkipLog` takes to be the same again; JSON keeps it."""
+        return self.passed_over, self._skipped, self._more
 
     def __bool__(self) -> bool:
         """Whether something was skipped."""

@@ -43,6 +43,7 @@ class Directory:
 
     sequential = False
     keeps_copies = False
+    is_packed = False
     row_shape = None
 
     def __init__(self, root: Path, *, labels_from_folders: bool = False) -> None:

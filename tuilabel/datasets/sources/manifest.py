@@ -24,6 +24,7 @@ from tuilabel.datasets.sources.base import (
 )
 from tuilabel.datasets.sources.directory import Directory
 from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref
+from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
 from tuilabel.datasets.sources.layout import Layout, Splits
 from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 from tuilabel.datasets.sources.remote_policy import check_named
@@ -43,6 +44,7 @@ class Manifest:
     """
 
     sequential = False
+    is_packed = False
     row_shape = None
 
     def __init__(self, ref: FileRef) -> None:
@@ -55,6 +57,23 @@ class Manifest:
 
     def list(self) -> Iterator[Entry]:
         """Every file that exists, in the order of the table; a file that is listed twice is yielded once."""
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """The same, followed by the table; `known`'s own alone if the table, whatever its files, has not changed."""
+        stamp = stamp_of_packed(self._ref)
+        folder = known("") if stamp else None
+        if folder is None or folder.stamp != stamp:
+            yield from self._entries()
+            folder = Folder("", stamp, log=self._skipped, deep=True)
+        self._skipped = folder.log
+        yield folder
+
+    def keeps_times(self) -> bool:
+        """Whether the time of the table tells whether it has changed."""
+        return True
+
+    def _entries(self) -> Iterator[Entry]:
         self._skipped = SkipLog()
         splits = Splits({row.split for row in read_rows(self._ref) if row.split})
         seen = dict[int, str | None]()  # by hash: a million names would take twice the memory

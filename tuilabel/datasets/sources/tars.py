@@ -11,8 +11,9 @@ import re
 import tarfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,6 +33,7 @@ from tuilabel.datasets.sources.base import (
     wrong_format,
 )
 from tuilabel.datasets.sources.file_refs import FileRef
+from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
 from tuilabel.datasets.sources.layout import Layout
 from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError, is_printable
@@ -62,6 +64,7 @@ class Tar:
     TuilabelError : if it cannot be opened.
     """
 
+    is_packed = True
     row_shape = None
 
     def __init__(self, ref: FileRef, *, labels_from_folders: bool = False) -> None:
@@ -71,6 +74,8 @@ class Tar:
         self._labelled = labels_from_folders
         self._skipped = SkipLog()
         self._offsets: dict[str, int] = {}  # of the contents, in a plain archive
+        self._stamp_of: Callable[[str], str | None] | None = None
+        self._is_whole = True  # as far as the last `list` could tell
         try:
             with ref.open() as file:
                 start = file.read(6)
@@ -87,8 +92,28 @@ class Tar:
         ------
         TuilabelError : if it is not a tar file, or damaged at its start.
         """
-        self._skipped = SkipLog()
-        self._offsets = {}
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """Every image in the archive, followed by the archive; `known`'s own alone if the archive has not changed."""
+        stamp = stamp_of_packed(self._ref)
+        folder = known("") if stamp else None
+        if folder is None or folder.stamp != stamp:
+            yield from self._listed()
+            folder = Folder("", stamp if self._is_whole else "", log=self._skipped, deep=True)
+        self._skipped = folder.log
+        yield folder
+
+    def keeps_times(self) -> bool:
+        """Whether the time of the archive tells whether it has changed."""
+        return True
+
+    def find_by(self, stamp_of: Callable[[str], str | None]) -> None:
+        """See `FindsByStamp`."""
+        self._stamp_of = stamp_of
+
+    def _listed(self) -> Iterator[Entry]:
+        self._skipped, self._offsets, self._is_whole = SkipLog(), {}, True
         if not self._labelled:
             yield from self._entries()
             return
@@ -114,7 +139,7 @@ class Tar:
 
     def _read_at_random(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         try:
-            if not self._offsets:
+            if not self._offsets and self._stamp_of is None:
                 for _ in self.list():
                     pass
             file = self._ref.open()
@@ -124,7 +149,7 @@ class Tar:
         with file:
             for name in names:
                 try:
-                    file.seek(self._offsets[name] - _BLOCK)
+                    file.seek(self._offset(name) - _BLOCK)
                     header = tarfile.TarInfo.frombuf(file.read(_BLOCK), tarfile.ENCODING, "surrogateescape")
                     if header.size > MAX_FILE_BYTES:
                         raise too_large(header.size)
@@ -135,6 +160,15 @@ class Tar:
                     yield name, SourceError("not in the archive")
                 except Exception as error:  # the file has changed, or a remote file system
                     yield name, SourceError(reason_of(error))
+
+    def _offset(self, name: str) -> int:
+        """Where the content of a file is; raises `KeyError` if it is not in the archive."""
+        if self._offsets or self._stamp_of is None:
+            return self._offsets[name]
+        stamp = self._stamp_of(name)
+        if stamp is None:
+            raise KeyError(name)
+        return int(stamp.rpartition("-")[2])
 
     def _read_through(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         missing = dict.fromkeys(names)
@@ -187,6 +221,7 @@ class Tar:
         except Exception as error:  # damaged archives raise almost anything
             if not count:
                 raise self._ref.error(wrong_format(".tar") if isinstance(error, _DAMAGES) else error) from error
+            self._is_whole = False
             self._skipped.add(self._ref.name, f"truncated or damaged after {count:,} images: {reason_of(error)}")
         yield from self._samples(waiting, labels)
         alone += 0 if waiting else _n_named(labels)
@@ -246,6 +281,7 @@ class Shards:
     SHARD is the name of the file, or as much of its path as makes it unique, with `-` for `/`.
     """
 
+    is_packed = True
     row_shape = None
 
     def __init__(self, location: str, shards: Sequence[Tar]) -> None:
@@ -258,13 +294,31 @@ class Shards:
 
     def list(self) -> Iterator[Entry]:
         """Every image of every shard; a shard that is damaged at its start is skipped."""
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """The images of each shard that has changed, followed by the shard; else `known`'s own alone."""
         self._unreadable = SkipLog()
         for title, shard in self._shards.items():
+            known_shard = known(f"{title}/")
             try:
-                for entry in shard.list():
-                    yield Entry(f"{title}/{entry.name}", entry.size, entry.stamp, entry.label, entry.test)
+                for found in shard.changes(lambda _, known_shard=known_shard: known_shard):  # type: ignore[misc]
+                    if isinstance(found, Folder):
+                        yield replace(found, prefix=f"{title}/")
+                    else:
+                        yield Entry(f"{title}/{found.name}", found.size, found.stamp, found.label, found.test)
             except TuilabelError as error:
                 self._unreadable.add(title, reason_of(error))
+                yield Folder(f"{title}/", "", deep=True)
+
+    def keeps_times(self) -> bool:
+        """Whether the time of a shard tells whether it has changed."""
+        return True
+
+    def find_by(self, stamp_of: Callable[[str], str | None]) -> None:
+        """See `FindsByStamp`."""
+        for title, shard in self._shards.items():
+            shard.find_by(lambda name, title=title: stamp_of(f"{title}/{name}"))  # type: ignore[misc]
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, shard by shard."""

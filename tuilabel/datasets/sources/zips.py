@@ -5,7 +5,8 @@ from __future__ import annotations
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from threading import Lock
+from zipfile import BadZipFile, ZipFile, ZipInfo, is_zipfile
 
 from tuilabel.datasets.sources.base import (
     MAX_FILE_BYTES,
@@ -23,6 +24,7 @@ from tuilabel.datasets.sources.base import (
     wrong_format,
 )
 from tuilabel.datasets.sources.file_refs import FileRef, open_zip
+from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
 from tuilabel.datasets.sources.layout import Layout
 
 _ENCRYPTED = 1  # bit of a member's flags
@@ -36,12 +38,15 @@ class Zip:
     Members whose path is absolute or points outside with `..` are skipped, as are links. A member that would unpack to
     more than 200 times its compressed size (and 16 MB), or to more than 256 MB, is not unpacked.
 
+    Its directory, which takes seconds for a million members, is read when it is needed.
+
     Raises
     ------
-    TuilabelError : if it cannot be opened, or its directory is damaged or truncated.
+    TuilabelError : if it cannot be opened, or has no directory at its end.
     """
 
     sequential = False
+    is_packed = True
     row_shape = None
 
     def __init__(self, ref: FileRef, *, labels_from_folders: bool = False) -> None:
@@ -51,14 +56,37 @@ class Zip:
         self._ref = ref
         self._labelled = labels_from_folders
         self._skipped = SkipLog()
-        self._archive, self._stamp = self._open(), self._status()
+        self._opened: tuple[tuple[int, str], ZipFile] | None = None  # as of a size and a time
+        self._lock = Lock()
+        if not ref.is_local or not is_zipfile(ref.path):
+            self._archive()  # says why not
 
     def list(self) -> Iterator[Entry]:
-        """Every image in the archive, in its order."""
+        """Every image in the archive, in its order.
+
+        Raises
+        ------
+        TuilabelError : if it cannot be opened, or its directory is damaged or truncated.
+        """
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """Every image in the archive, followed by the archive; `known`'s own alone if the archive has not changed."""
+        stamp = stamp_of_packed(self._ref)
+        folder = known("") if stamp else None
+        if folder is None or folder.stamp != stamp:
+            yield from self._entries()
+            folder = Folder("", stamp, log=self._skipped, deep=True)
+        self._skipped = folder.log
+        yield folder
+
+    def keeps_times(self) -> bool:
+        """Whether the time of the archive tells whether it has changed."""
+        return True
+
+    def _entries(self) -> Iterator[Entry]:
         self._skipped = SkipLog()
-        if self._status() != self._stamp:
-            self._archive, self._stamp = self._open(), self._status()
-        archive = self._archive
+        archive = self._archive(again=True)
         layout = Layout.of_names(i.filename for i in archive.infolist() if _is_wanted(i) and not is_unsafe(i.filename))
         for info in archive.infolist():
             name = info.filename
@@ -66,7 +94,7 @@ class Zip:
                 if not (is_image(name) or info.is_dir()):
                     self._skipped.pass_over(name)
                 continue
-            reason = self._skip_reason(info)
+            reason = _skip_reason(archive, info)
             if reason:
                 self._skipped.add(name, reason)
             else:
@@ -75,9 +103,9 @@ class Zip:
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[str, Content]]:
         """The bytes of the files, in the given order."""
-        archive = self._archive
         for name in names:
             try:
+                archive = self._archive()
                 info = archive.getinfo(name)
                 if info.flag_bits & _ENCRYPTED:
                     raise SourceError("encrypted")
@@ -105,14 +133,12 @@ class Zip:
         """Files that are not images, by suffix."""
         return self._skipped.passed_over
 
-    def _skip_reason(self, info: ZipInfo) -> str | None:
-        if is_unsafe(info.filename):
-            return "a path outside the archive"
-        if stat.S_ISLNK(info.external_attr >> 16):
-            return "a link"
-        if self._archive.getinfo(info.filename) is not info:
-            return "another file has the same name"
-        return str(too_large(info.file_size)) if info.file_size > MAX_FILE_BYTES else None
+    def _archive(self, *, again: bool = False) -> ZipFile:
+        """The archive; with `again`, opened once more if it has changed."""
+        with self._lock:
+            if self._opened is None or (again and self._status() != self._opened[0]):
+                self._opened = self._status(), self._open()
+            return self._opened[1]
 
     def _open(self) -> ZipFile:
         try:
@@ -132,3 +158,13 @@ class Zip:
 def _is_wanted(info: ZipInfo) -> bool:
     name = info.filename
     return is_image(name) and (is_unsafe(name) or not is_hidden(name))
+
+
+def _skip_reason(archive: ZipFile, info: ZipInfo) -> str | None:
+    if is_unsafe(info.filename):
+        return "a path outside the archive"
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return "a link"
+    if archive.getinfo(info.filename) is not info:
+        return "another file has the same name"
+    return str(too_large(info.file_size)) if info.file_size > MAX_FILE_BYTES else None
