@@ -15,7 +15,7 @@ from tests.helpers.painting import PaintingTerminal
 from tests.helpers.program import FIRST_START, IMAGES, Runner, tiny_command
 from tests.helpers.terminal import PLAIN, TUILABEL, Terminal
 from tests.helpers.tiny import Tiny
-from tuilabel.render.inline import MARK
+from tuilabel.render.cells import MARK
 
 KITTY = {
     b"\x1b[>q": b"\x1bP>|kitty(0.35.2)\x1b\\",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyte
@@ -17,16 +17,17 @@ from textual.strip import Strip
 from tests.helpers.colour import lab_error, shown_by_blocks
 from tests.helpers.folders import photograph
 from tuilabel.errors import is_control
-from tuilabel.render import get_renderer
-from tuilabel.render.inline import MARK
+from tuilabel.render import get_renderer, picture_source
+from tuilabel.render.cells import MARK
 from tuilabel.render.kitty import DIACRITICS, PLACEHOLDER
 from tuilabel.tui.output import Shown, SparseUpdate, sparse_update
+from tuilabel.tui.strips import PictureStrip
 
 CONSOLE = Console(color_system="truecolor", force_terminal=True)
 COLUMNS, ROWS = 24, 6
 
 
-def written(lines: list[tuple[int, int, Strip]], shown: Shown) -> str:
+def written(lines: Sequence[tuple[int, int, Strip]], shown: Shown, console: Console = CONSOLE) -> str:
     class Update(sparse_update(shown)):  # type: ignore[misc]
         def __init__(self) -> None:
             pass
@@ -35,7 +36,7 @@ def written(lines: list[tuple[int, int, Strip]], shown: Shown) -> str:
             yield from lines
 
     update: SparseUpdate = Update()
-    return update.render_segments(CONSOLE)
+    return update.render_segments(console)
 
 
 def random_strip(rng: np.random.Generator, width: int) -> Strip:
@@ -72,6 +73,35 @@ def test_the_terminal_shows_what_was_drawn_last() -> None:
                 cell, wanted = terminal.buffer[y][x], reference.buffer[y][x]
                 assert (cell.data, cell.bg, cell.bold) == (wanted.data, wanted.bg, wanted.bold)
                 assert cell.data == " " or cell.fg == wanted.fg
+
+
+@pytest.mark.parametrize("images", ["halfblock", "quadrant", "ascii", "kitty"])
+@pytest.mark.parametrize("colours", ["truecolor", "256", None])
+def test_pictures_that_were_encoded_ahead_look_the_same(images: str, colours: str | None) -> None:
+    rng, shown, ahead = np.random.default_rng(0), Shown(), Shown()
+    console = Console(color_system=colours, force_terminal=True)  # type: ignore[arg-type]
+    pictures = picture_source(images, cell=(8, 16))
+    pages = [rng.integers(0, 256, (12, 20, 3), dtype=np.uint8) for _ in range(3)]
+    pages[1][:, :10] = pages[0][:, :10]  # half of it is the same
+    pages.append(np.zeros_like(pages[0]))
+    plain = Style(bgcolor="rgb(1,2,3)", bold=True)
+    terminal, reference = (pyte.Screen(COLUMNS, ROWS) for _ in range(2))
+    sizes = [0, 0]
+    for number in (0, 1, 2, 3, 0, 2, 1):
+        cells = pictures.picture(number, pages[number], 20, ROWS)
+        edges = (Segment("ab", plain),), (Segment("cd", plain),)
+        known = [(0, y, PictureStrip((edges[0], line, edges[1]), COLUMNS)) for y, line in enumerate(cells)]
+        usual = [(0, y, Strip([*edges[0], *line, *edges[1]], COLUMNS)) for y, line in enumerate(cells)]
+        texts = written(known, ahead, console), written(usual, shown, console)
+        for k, (screen, text) in enumerate(zip((terminal, reference), texts, strict=True)):
+            pyte.Stream(screen).feed(text)
+            sizes[k] += len(text)
+        for y in range(ROWS):
+            for x in range(COLUMNS):
+                cell, wanted = terminal.buffer[y][x], reference.buffer[y][x]
+                assert (cell.data, cell.bg, cell.bold) == (wanted.data, wanted.bg, wanted.bold)
+                assert cell.data == " " or cell.fg == wanted.fg
+    assert sizes[0] <= 1.1 * sizes[1]
 
 
 def test_a_dialog_over_a_photograph_costs_only_its_own_cells() -> None:

@@ -26,6 +26,7 @@ NEEDED = [
     ("textual.app", "App._display", ["self", "screen", "renderable"]),
     ("textual.app", "App._fatal_error", ["self"]),
     ("textual.screen", "Screen._on_timer_update", ["self"]),
+    ("textual.widget", "Widget._exchange_repaint_regions", ["self"]),
     ("textual.message_pump", "MessagePump._close_messages_no_wait", ["self"]),
     ("textual.drivers.linux_driver", "LinuxDriver.run_input_thread", ["self"]),
     ("textual.drivers.linux_driver", "LinuxDriver._get_terminal_size", ["self"]),
@@ -70,7 +71,8 @@ def test_a_screen_still_keeps_its_bindings_by_key() -> None:
 def test_widgets_still_note_what_they_need() -> None:
     for owner, names in (
         (Widget(), ("_layout_required", "_scroll_required", "_repaint_required")),
-        (Screen(), ("_dirty_widgets",)),
+        (Screen(), ("_dirty_widgets", "_repaint_required", "_compositor")),
+        (Screen()._compositor, ("_dirty_regions", "visible_widgets")),
     ):
         for name in names:
             assert hasattr(owner, name), missing(f"{type(owner).__name__}.{name}")

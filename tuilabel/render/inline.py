@@ -22,10 +22,10 @@ from rich.segment import Segment
 
 from tuilabel.render.base import Drawing, resize
 from tuilabel.render.blocks import halfblock
+from tuilabel.render.cells import MARK
 from tuilabel.render.kitty import DIACRITICS
 from tuilabel.render.sixel import sixel
 
-MARK = "\U0010fffd"
 LARGE = 1 << 14  # pixels; larger Sixel images are sent with fewer colours
 LOSSLESS = 1 << 12  # pixels; larger images of iTerm2 are sent as JPEG
 COLOURS, COLOURS_OF_LARGE = 256, 64
@@ -104,10 +104,12 @@ class InlineRenderer:
 
 def cell_of(text: str) -> tuple[int, int, int] | None:
     """(number of the image, row, column) that a cell's text stands for; None for ordinary text."""
-    if not text.startswith(MARK) or len(text) != 5 or not all(character in _VALUES for character in text[1:]):
-        return None  # a name may hold anything
-    high, low, row, column = (_VALUES[character] for character in text[1:])
-    return high * _BASE + low, row, column
+    if not text.startswith(MARK) or len(text) != 5:
+        return None
+    try:
+        return _VALUES[text[1]] * _BASE + _VALUES[text[2]], _VALUES[text[3]], _VALUES[text[4]]
+    except KeyError:  # a name may hold anything
+        return None
 
 
 def sixel_renderer(cell: tuple[int, int], registers: int = COLOURS) -> InlineRenderer:

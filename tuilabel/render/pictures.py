@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from rich.segment import Segment
 
 from tuilabel.render.base import CellPicture, Drawing, Renderer, fit
+from tuilabel.render.cells import PictureLine
 from tuilabel.render.inline import InlineImage, InlineRenderer
 from tuilabel.render.kitty import KittyRenderer
 
 CAPACITY = 400  # several pages, ahead and back
-SEGMENTS = 50_000  # in all pictures of the cache, of about 0.7 kB each in photographs
-SEGMENT_BYTES = 700
+MEMORY = 36_000_000  # bytes of all pictures of the cache
+SEGMENT_BYTES, CHARACTER_BYTES = 800, 60  # as measured, with what is encoded ahead
 MAX_STRETCH = 1.2  # factor by which a picture may be stretched to fill its cells
 
 
@@ -25,11 +26,12 @@ class _CachedPicture:
     sent: bool = False
 
     @property
-    def segments(self) -> int:
-        """Its size in memory, in segments."""
+    def memory(self) -> int:
+        """About how many bytes it takes."""
         inline = self.drawing.inline
         sent = len(self.drawing.before) if inline is None else len(inline.whole) + inline.pixels.nbytes
-        return sum(map(len, self.drawing.cells)) + sent // SEGMENT_BYTES
+        lines = self.drawing.cells
+        return sent + sum(SEGMENT_BYTES + CHARACTER_BYTES * len(one.text) for line in lines for one in line)
 
 
 class PictureSource:
@@ -49,7 +51,7 @@ class PictureSource:
         """Draws the pictures."""
         self._capacity = _capacity(renderer, capacity)
         self._cache: dict[tuple[int, int, int], _CachedPicture] = {}
-        self._segments = 0
+        self._memory = 0
         self._escapes: list[str] = []
         self._inline: dict[int, InlineImage] = {}
         self.generation = 0
@@ -106,14 +108,14 @@ class PictureSource:
         renderer = self.renderer
         height, width = image.shape[:2]
         if abs(math.log(width * 2 * rows / (height * columns))) < math.log(MAX_STRETCH):
-            return renderer.draw(image, columns, rows)
+            return _by_lines(renderer.draw(image, columns, rows))
         wide, tall = fit(height, width, columns, rows)
         drawing = renderer.draw(image, wide, tall)
         left, top = (columns - wide) // 2, (rows - tall) // 2
         blank = (Segment(" " * columns),)
         middle = [(*_blanks(left), *line, *_blanks(columns - wide - left)) for line in drawing.cells]
         lines = [*[blank] * top, *middle, *[blank] * (rows - tall - top)]
-        return replace(drawing, cells=tuple(lines))
+        return _by_lines(replace(drawing, cells=tuple(lines)))
 
     def is_ready(self, index: int, columns: int, rows: int) -> bool:
         """Whether a picture has been drawn."""
@@ -134,22 +136,26 @@ class PictureSource:
 
     def _make_room(self, drawing: Drawing) -> _CachedPicture:
         """Drop the least recently used pictures if there is no room for one more."""
-        if len(self._cache) >= self._capacity or self._segments >= SEGMENTS:
+        if len(self._cache) >= self._capacity or self._memory >= MEMORY:
             for key in list(self._cache)[: len(self._cache) // 4 or 1]:
                 self._drop(self._cache.pop(key))
             self.generation += 1
         cached = _CachedPicture(drawing)
-        self._segments += cached.segments
+        self._memory += cached.memory
         if drawing.inline is not None:
             self._inline[drawing.inline.number] = drawing.inline
         return cached
 
     def _drop(self, cached: _CachedPicture) -> None:
-        self._segments -= cached.segments
+        self._memory -= cached.memory
         if cached.drawing.inline is not None:
             self._inline.pop(cached.drawing.inline.number, None)
         if cached.sent and cached.drawing.after:
             self._escapes.append(cached.drawing.after)
+
+
+def _by_lines(drawing: Drawing) -> Drawing:
+    return replace(drawing, cells=tuple(map(PictureLine, drawing.cells)))
 
 
 def _capacity(renderer: Renderer, most: int) -> int:

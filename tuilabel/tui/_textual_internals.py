@@ -7,7 +7,8 @@ Textual may change these in any release. `pyproject.toml` therefore allows only 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from time import monotonic
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -19,7 +20,7 @@ from textual.driver import Driver
 from textual.drivers import linux_driver
 from textual.drivers._byte_stream import ByteStream
 from textual.drivers._writer_thread import WriterThread as WriterThread  # for a subclass
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.keys import _character_to_key
 from textual.message import Message
 from textual.screen import Screen
@@ -64,11 +65,37 @@ def limited(size: Size) -> Size:
     return Size(min(size.width, MOST_COLUMNS), min(size.height, MOST_ROWS))
 
 
+class LinesWidget(Widget):
+    """A widget whose lines are ready before they are rendered."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.pending = False
+        """Whether the last change has not been rendered yet."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is added to its lines, and nothing changed in them."""
+        return not (self.gutter or self.get_line_filters()) and self.opacity == 1
+
+
+@dataclass(frozen=True)
+class Lines(CompositorUpdate):
+    """An update of (column, line, cells)."""
+
+    changes: Sequence[tuple[int, int, Strip]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for _, _, strip in self.changes:
+            yield from strip
+
+
 def paint_now(screen: Screen[bool]) -> None:
     """Write at once what has changed on `screen`.
 
-    Textual does it some messages later, and at most 60 times a second. Where the layout has to change first it is left
-    to Textual, and so is a screen that is not in front.
+    Textual does it some messages later, and at most 60 times a second, and its compositor divides every line at the
+    edges of all widgets. Lines that are ready and lie below nothing else need none of that. Where the layout has to
+    change first it is left to Textual, and so is a screen that is not in front.
     """
     widgets = [node for node in screen.walk_children(with_self=True) if isinstance(node, Widget)]
     if not screen.is_current or any(widget._layout_required or widget._scroll_required for widget in widgets):
@@ -77,7 +104,40 @@ def paint_now(screen: Screen[bool]) -> None:
         if widget._repaint_required and widget.display and widget is not screen:
             widget._repaint_required = False
             screen._dirty_widgets.add(widget)
-    screen._on_timer_update()
+    lines = None if screen._repaint_required or screen._compositor._dirty_regions else _ready_lines(screen)
+    if lines is None:
+        screen._on_timer_update()
+    elif lines:
+        screen.app._display(screen, Lines(lines))
+
+
+def _ready_lines(screen: Screen[bool]) -> list[tuple[int, int, Strip]] | None:
+    """The changed lines of the screen if all are ready, no longer to be painted; None where it takes the compositor."""
+    visible = screen._compositor.visible_widgets
+    dirty = [widget for widget in screen._dirty_widgets if isinstance(widget, LinesWidget) and widget in visible]
+    if len(dirty) < len(screen._dirty_widgets):
+        return None
+    if not all(widget.is_plain and not _is_covered(widget, visible) for widget in dirty):
+        return None
+    lines: list[tuple[int, int, Strip]] = []
+    for widget in dirty:
+        region, clip = visible[widget]
+        shown = region.intersection(clip)
+        changed = {y for one in widget._exchange_repaint_regions() for y in one.line_range}
+        for y in sorted(changed & {*range(shown.y - region.y, shown.bottom - region.y)}):
+            strip = widget.render_line(y)
+            lines.append((shown.x, region.y + y, strip.crop(shown.x - region.x, shown.right - region.x)))
+    screen._dirty_widgets.clear()
+    return lines
+
+
+def _is_covered(widget: Widget, visible: Mapping[Widget, tuple[Region, Region]]) -> bool:
+    """Whether another widget, other than those it is in, lies over a part of its region."""
+    region = visible[widget][0].intersection(visible[widget][1])
+    return any(
+        one is not widget and other.overlaps(region) and clip.overlaps(region) and one not in widget.ancestors
+        for one, (other, clip) in visible.items()
+    )
 
 
 class ScreenUpdate(CompositorUpdate):
@@ -86,7 +146,7 @@ class ScreenUpdate(CompositorUpdate):
     Subclasses define how it is written; Textual has no public hook for that.
     """
 
-    def __init__(self, update: ChopsUpdate | LayoutUpdate) -> None:
+    def __init__(self, update: ChopsUpdate | LayoutUpdate | Lines) -> None:
         self._update = update
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -95,6 +155,9 @@ class ScreenUpdate(CompositorUpdate):
     def changes(self) -> Iterator[tuple[int, int, Strip]]:
         """(column, line, cells) of every span that is to be written."""
         update = self._update
+        if isinstance(update, Lines):
+            yield from update.changes
+            return
         if isinstance(update, LayoutUpdate):
             for y, strips in enumerate(update.strips, update.region.y):
                 yield update.region.x, y, Strip.join(list(strips))
@@ -124,7 +187,7 @@ class HookedApp(App[None]):
         """An exception ends the app; Textual's own traceback over the terminal is not printed."""
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate | LayoutUpdate):
+        if isinstance(renderable, ChopsUpdate | LayoutUpdate | Lines):
             renderable = self.update_type(renderable)
         at = monotonic()
         super()._display(screen, renderable)

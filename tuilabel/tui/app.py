@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import ClassVar
 
+from rich.console import COLOR_SYSTEMS
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -103,7 +104,8 @@ class LabelApp(HookedApp):
 
     def on_ready(self) -> None:
         """Start handling the messages from other threads, and let SIGTERM and SIGHUP end the app as Ctrl+Q does."""
-        self.state.images.start(self.mailbox.put)
+        system = self.console.color_system
+        self.state.images.start(self.mailbox.put, None if system is None else COLOR_SYSTEMS[system])
         self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -11,9 +12,11 @@ from threading import Condition, Thread
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.color import ColorSystem
 
 from tuilabel.datasets import ImagePool
 from tuilabel.render import Drawing, PictureSource, Renderer
+from tuilabel.render.cells import PictureLine
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +75,17 @@ class ImageLoader:
         self._held = False
         self._thread: Thread | None = None
         self._on_loaded: Callable[[Loaded], object] | None = None
+        self._colours: ColorSystem | None = None
 
-    def start(self, on_loaded: Callable[[Loaded], object]) -> None:
-        """Load from now on; `on_loaded` is called in the loader's thread, and passes what it gets to `accept`."""
-        self._on_loaded = on_loaded
+    def start(self, on_loaded: Callable[[Loaded], object], colours: ColorSystem | None = None) -> None:
+        """Load from now on.
+
+        Parameters
+        ----------
+        on_loaded : is called in the loader's thread, and passes what it gets to `accept`.
+        colours : of the terminal that pictures are encoded for.
+        """
+        self._on_loaded, self._colours = on_loaded, colours
 
     def image(self, index: int) -> NDArray[np.uint8]:
         """The best version of an item's image so far, uint8 (h, w, C)."""
@@ -84,11 +94,17 @@ class ImageLoader:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Begin no picture meanwhile: the screen has an answer to show, and Python runs one thread at a time."""
-        self._held = True
+        """Begin no picture meanwhile: the screen has an answer to show, and Python runs one thread at a time.
+
+        Nor is garbage collected, which takes 5 ms, in whatever thread.
+        """
+        self._held, collects = True, gc.isenabled()
+        gc.disable()
         try:
             yield
         finally:
+            if collects:
+                gc.enable()
             with self._changed:
                 self._held = False
                 self._changed.notify()
@@ -165,5 +181,8 @@ class ImageLoader:
                 file = self._pool.picture(wanted.index, LONGEST)  # the small copy again if the file is gone
                 image = file if file.size > image.size else image
         drawing = self._pictures.draw(image, wanted.columns, wanted.rows)
+        for line in drawing.cells:
+            if isinstance(line, PictureLine):
+                line.encoded(self._colours)
         assert self._on_loaded is not None
         self._on_loaded(Loaded(wanted, image, drawing, renderer, final))

@@ -17,7 +17,9 @@ from textual.message import Message
 from textual.strip import Strip
 
 from tuilabel.render import CellPicture, PictureSource, picture_source
+from tuilabel.render.cells import MARK
 from tuilabel.tui.layout import FRAME_ROWS, GLYPH_SIZE, GridLayout, grid_layout, strip_layout
+from tuilabel.tui.strips import PictureStrip
 from tuilabel.tui.widgets.painted import PaintedWidget
 
 NOT_SEEN = math.inf
@@ -324,18 +326,24 @@ class ImageGrid(PaintedWidget):
             pictures = [self._picture(cell.index, layout) for cell in cells]
             left = (layout.cell_width - 1 - layout.picture_columns) // 2
             right = layout.cell_width - left - layout.picture_columns
-            plain = self.plain
             self._picture_lines[key] = [
-                self._padded(
-                    [
-                        segment if segment.style else Segment(segment.text, plain)
-                        for picture in pictures
-                        for segment in (Segment(" " * left), *picture[y], Segment(" " * right))
-                    ]
-                )
-                for y in range(layout.picture_rows)
+                self._beside([picture[y] for picture in pictures], left, right) for y in range(layout.picture_rows)
             ]
         return self._picture_lines[key]
+
+    def _beside(self, lines: Sequence[Sequence[Segment]], left: int, right: int) -> Strip:
+        """Lines of pictures beside each other, with so many empty cells on both sides of each."""
+        plain = self.plain
+        edges = (Segment(" " * left, plain),), (Segment(" " * right, plain),)
+        parts: list[Sequence[Segment]] = []
+        for line in lines:
+            if not all(segment.style or segment.text.startswith(MARK) for segment in line):
+                line = [segment if segment.style else Segment(segment.text, plain) for segment in line]
+            parts += (edges[0], line, edges[1])
+        width = self.size.width
+        used = sum(segment.cell_length for part in parts for segment in part)
+        parts.append((Segment(" " * (width - used), plain),) if used < width else ())
+        return PictureStrip(parts, max(used, width)).crop(0, width)
 
     def _picture(self, index: int, layout: GridLayout) -> CellPicture:
         return self._pictures.picture(index, self._thumbnail(index), layout.picture_columns, layout.picture_rows)

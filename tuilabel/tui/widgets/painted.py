@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.cells import cell_len
 from rich.style import Style
 from textual.filter import ANSIToTruecolor, LineFilter
 from textual.geometry import Region
 from textual.strip import Strip
-from textual.widget import Widget
+
+from tuilabel.tui._textual_internals import LinesWidget
 
 
-class PaintedWidget(Widget):
-    """Shows the strips it is given. New strips are compared with the old ones, and only the difference is painted.
+class PaintedWidget(LinesWidget):
+    """Shows the strips it is given. New strips are compared with the old ones, and only lines that differ are painted.
 
-    Over a slow line every byte counts: a label key changes a few captions and figures among thousands of
-    coloured cells, and nothing else should be sent again.
+    A label key changes a few captions and figures among thousands of coloured cells. Which cells of a line they are is
+    found when it is written (`tuilabel.tui.output`).
     """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._lines: list[Strip] = []
-        self.pending = False
-        """Whether the last change has not been rendered yet."""
         self._styles_by_name: dict[str, Style] = {}
 
     @property
@@ -56,10 +54,9 @@ class PaintedWidget(Widget):
             self.refresh()
             return
         regions = [
-            Region(start, y, end - start, 1)
+            Region(0, y, self.size.width, 1)
             for y, (before, after) in enumerate(zip(old, self._lines, strict=True))
-            if before is not after
-            for start, end in changed_spans(before, after)
+            if before is not after and before != after
         ]
         if regions:
             self.pending = True
@@ -72,31 +69,3 @@ class PaintedWidget(Widget):
         if y < len(self._lines):
             return self._lines[y].adjust_cell_length(width, self.plain)
         return Strip.blank(width, self.plain)
-
-
-GAP = 6  # unchanged cells that are cheaper to write again than to jump over
-
-
-def changed_spans(before: Strip, after: Strip) -> list[tuple[int, int]]:
-    """The spans (start, end) of cells that differ; spans at most `GAP` cells apart are joined."""
-    if before == after:
-        return []
-    old, new = _cells(before), _cells(after)
-    spans: list[tuple[int, int]] = []
-    for x in range(max(len(old), len(new))):
-        if x < len(old) and x < len(new) and old[x] == new[x]:
-            continue
-        if spans and x - spans[-1][1] <= GAP:
-            spans[-1] = (spans[-1][0], x + 1)
-        else:
-            spans.append((x, x + 1))
-    return spans
-
-
-def _cells(strip: Strip) -> list[tuple[str, Style | None]]:
-    """A strip cell by cell; the second half of a wide character repeats it, so that both change together."""
-    cells: list[tuple[str, Style | None]] = []
-    for text, style, _ in strip:
-        for character in text:
-            cells += [(character, style)] * cell_len(character)
-    return cells

@@ -12,6 +12,7 @@ from textual import events
 from textual.strip import Strip
 
 from tuilabel.render import PictureSource, fit
+from tuilabel.tui.strips import PictureStrip
 from tuilabel.tui.widgets.grid import MIN_SIDE, NOT_SEEN, centred
 from tuilabel.tui.widgets.painted import PaintedWidget
 
@@ -95,9 +96,9 @@ class Picture(PaintedWidget):
             columns, rows = self.cells_of(item)
             left = (width - columns) // 2
             lines = [Strip.blank(width, plain)] * ((height - 1 - rows) // 2)
-            for segments in self._pictures.picture(item.index, self._image, columns, rows):
-                edge = Segment(" " * (width - left - columns), plain)
-                lines.append(Strip([Segment(" " * left, plain), *segments, edge], width))
+            edges = (Segment(" " * left, plain),), (Segment(" " * (width - left - columns), plain),)
+            for line in self._pictures.picture(item.index, self._image, columns, rows):
+                lines.append(PictureStrip((edges[0], line, edges[1]), width))
         lines.append(Strip([centred(self.caption, width, self.component_style("picture--caption"))], width))
         self.end = len(lines)
         lines += [Strip.blank(width, plain)] * (height - len(lines))
