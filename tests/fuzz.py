@@ -216,7 +216,7 @@ def _read_labels(path: Path) -> None:
 def _read_settings(path: Path) -> None:
     if path.name == "config.toml":
         commands = get_command(app).commands  # type: ignore[attr-defined]
-        user_defaults({name: command.params for name, command in commands.items()})
+        user_defaults(commands)
     else:
         Project.read(path.parent)
 

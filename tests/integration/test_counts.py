@@ -53,8 +53,8 @@ def modules_of(code: str) -> list[str]:
             "modules that `tuilabel --help` loads",
             "import sys; sys.argv = ['tuilabel', '--help']\nfrom tuilabel.cli import main\n"
             "try: main()\nexcept SystemExit: pass",
-            350,
-            (*HEAVY, "textual", "numpy", "PIL", "sqlalchemy", "markdown_it", "pygments"),
+            290,
+            (*HEAVY, "textual", "numpy", "PIL", "sqlalchemy", "markdown_it", "pygments", "tuilabel.cli.options"),
         ),
         (
             "modules that the screen loads before its first frame",
@@ -64,9 +64,9 @@ def modules_of(code: str) -> list[str]:
         ),
         (
             "modules that load before the trainer's process is started",
-            "import tuilabel.cli, tuilabel.learner.trainer.early",
+            "import tuilabel.cli.label, tuilabel.learner.trainer.early",
             300,
-            (*HEAVY, "numpy", "PIL", "sqlalchemy", "textual", "asyncio"),
+            (*HEAVY, "numpy", "PIL", "sqlalchemy", "textual", "asyncio", "tuilabel.cli.simulate", "tuilabel.cli.vae"),
         ),
         (
             "modules that the trainer loads before its first batch",

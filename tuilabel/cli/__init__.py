@@ -1,6 +1,6 @@
-"""The command line: parse, call, print. Imports are inside the commands, so that `--help` is fast.
+"""The command line: parse, call, print.
 
-The help lists commands in the order in which their modules are imported here.
+Commands are imported when they are run (`group.py`), and import in turn what they need, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -15,21 +15,6 @@ import typer
 from tuilabel.cli.app import app, mode
 from tuilabel.cli.quick_help import load_help_printer
 from tuilabel.errors import TuilabelError, printable
-
-# isort: off
-from tuilabel.cli import vae  # noqa: F401
-from tuilabel.cli import encode  # noqa: F401
-from tuilabel.cli import label  # noqa: F401
-from tuilabel.cli import serve  # noqa: F401
-from tuilabel.cli import team  # noqa: F401
-from tuilabel.cli import exchange  # noqa: F401
-from tuilabel.cli import move_store  # noqa: F401
-from tuilabel.cli import recovery  # noqa: F401
-from tuilabel.cli import predict  # noqa: F401
-from tuilabel.cli import simulate  # noqa: F401
-from tuilabel.cli import about  # noqa: F401
-
-# isort: on
 
 __all__ = ["app", "main"]
 

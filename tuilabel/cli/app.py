@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from tuilabel.cli.errors import CommandGroup
+from tuilabel.cli.group import CommandGroup
 from tuilabel.version import __version__
 
 app = typer.Typer(
@@ -50,6 +49,8 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
+    import logging
+
     mode.debug = debug
     if no_remote:
         os.environ["TUILABEL_NO_REMOTE"] = "1"  # of the processes that this one starts, too

@@ -21,12 +21,12 @@ Defaults = dict[str, dict[str, Any]]
 """By command and parameter, as click's `default_map`."""
 
 
-def user_defaults(params: Mapping[str, Iterable[Any]]) -> Defaults:
+def user_defaults(commands: Mapping[str, Any]) -> Defaults:
     """The defaults in the configuration file; none if there is no file.
 
     Parameters
     ----------
-    params : the click parameters of each command.
+    commands : the click command of each name; only those that the file sets are looked up.
 
     Raises
     ------
@@ -34,16 +34,15 @@ def user_defaults(params: Mapping[str, Iterable[Any]]) -> Defaults:
     UsageError : if it names an unknown command or option, or a value is a table.
     """
     path = config_file()
-    options = {command: _names(of_command) for command, of_command in params.items()}
-    defaults: Defaults = {command: {} for command in options}
+    defaults: Defaults = {command: {} for command in commands}
     for section, table in sorted(_read(path).items(), key=lambda entry: entry[0] != ALL):  # a command goes before all
-        if section != ALL and section not in options:
-            raise _error(path, unknown_name("section", section, (ALL, *options)))
+        if section != ALL and section not in commands:
+            raise _error(path, unknown_name("section", section, (ALL, *commands)))
         if not isinstance(table, Mapping):
             raise UsageError(
                 f"{path}: {section} must be a table: write [{section}], and below it lines such as seed = 1"
             )
-        meant = options if section == ALL else {section: options[section]}
+        meant = {command: _names(commands[command].params) for command in (commands if section == ALL else (section,))}
         known = {name for names in meant.values() for name in names}
         for key, value in table.items():
             if key not in known:
