@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tuilabel.encoders.vae.convolutions import BiasedConvTranspose2d, SmallMapConv2d
 from tuilabel.encoders.vae.objective import Autoencoder
 
 MIN_SIZE, MAX_SIZE = 16, 128
@@ -99,11 +101,11 @@ class VAE(Autoencoder):
         self.config = config
         sizes = ((config.height, config.width), *config.stages)
         widths = (config.channels, *_WIDTHS[: len(config.stages)])
+        strides = [(_stride(a, c), _stride(b, d)) for (a, b), (c, d) in pairwise(sizes)]
+        last = len(strides) - 1
         stages = [
-            _stage(
-                widths[i], widths[i + 1], (_stride(sizes[i][0], sizes[i + 1][0]), _stride(sizes[i][1], sizes[i + 1][1]))
-            )
-            for i in range(len(config.stages))
+            _stage(widths[i], widths[i + 1], stride, SmallMapConv2d if i == last else nn.Conv2d)
+            for i, stride in enumerate(strides)
         ]
         height, width = sizes[-1]
         self.encoder = nn.Sequential(
@@ -151,9 +153,9 @@ class _Decoder(nn.Module):
         self.project = nn.Linear(config.latent_dim, wide * self.start[0] * self.start[1])
         self.upsample = nn.Sequential(
             nn.SiLU(),
-            nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1),  # (B, 32, 14, 14)
+            BiasedConvTranspose2d(wide, narrow, 4, stride=2, padding=1),  # (B, 32, 14, 14)
             nn.SiLU(),
-            nn.ConvTranspose2d(narrow, config.channels, 4, stride=2, padding=1),  # (B, 1, 28, 28)
+            BiasedConvTranspose2d(narrow, config.channels, 4, stride=2, padding=1),  # (B, 1, 28, 28)
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -179,12 +181,12 @@ def _stride(before: int, after: int) -> int:
     return 1 if before == after else 2
 
 
-def _stage(channels_in: int, channels_out: int, stride: tuple[int, int]) -> nn.Sequential:
+def _stage(channels_in: int, channels_out: int, stride: tuple[int, int], convolution: type[nn.Conv2d]) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
+        convolution(channels_in, channels_out, 3, stride=stride, padding=1, bias=False),
         nn.BatchNorm2d(channels_out),
         nn.SiLU(),
-        nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
+        convolution(channels_out, channels_out, 3, padding=1, bias=False),
         nn.BatchNorm2d(channels_out),
         nn.SiLU(),
     )

@@ -67,13 +67,13 @@ def orthogonal(matrix: Tensor) -> Tensor:
     x = matrix / matrix.norm().clamp_min(1e-12)
     x = x.T if matrix.shape[0] > matrix.shape[1] else x  # (A, B), A ≤ B
     gram = x @ x.T  # (A, A), in single precision: it has the squares of the singular values
-    product = None
-    for _ in range(_ITERATIONS):
+    product = torch.empty(0)
+    for iteration in range(_ITERATIONS):
         factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         factor.diagonal().add_(a)
-        product = factor if product is None else factor @ product
-        gram = factor @ gram @ factor
-    assert product is not None
+        product = factor @ product if iteration else factor
+        if iteration < _ITERATIONS - 1:
+            gram = factor @ gram @ factor
     result: Tensor = product @ x
     return result.T if matrix.shape[0] > matrix.shape[1] else result
 
