@@ -12,6 +12,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.helpers.postgresql import Server, require_installed, running_server
+from tests.helpers.preloaded import Preloaded, children_from
 from tests.helpers.sessions import Clock, SessionMaker
 from tests.helpers.stores import FilePlace, ServerPlace, StorePlace
 from tests.helpers.tiny import Tiny, write_dataset
@@ -102,6 +103,19 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StorePlace
     in_file = request.param == "sqlite"
     with FilePlace(tmp_path / "labels.db") if in_file else ServerPlace(request.getfixturevalue("server")) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def preloaded(cache: Path) -> Iterator[Preloaded]:
+    """A process that has imported the program."""
+    with Preloaded() as process:
+        yield process
+
+
+@pytest.fixture
+def copied_trainers(preloaded: Preloaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainers that this process starts are copies of the process that has imported the program."""
+    monkeypatch.setattr("tuilabel.learner.trainer.child.subprocess", children_from(preloaded.address))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from types import TracebackType
 import psutil
 import pyte
 
+from tests.helpers.preloaded import ADDRESS, Copy, start_copy
+
 TUILABEL = (sys.executable, "-m", "tuilabel")
 KEYS = {
     **{"enter": "\r", "space": " ", "backspace": "\x7f", "tab": "\t", "escape": "\x1b", "ctrl+q": "\x11"},
@@ -31,10 +33,28 @@ _SKIPPED = re.compile(rb"\x1b\[[<>=?][0-9;:]*[a-zA-Z]|\x1b\[\?[0-9;]*\$[a-z]|\x1
 _CUT_SHORT = re.compile(rb"\x1b(\[[0-9;<>=?$]*|[_P][^\x1b]*\x1b?)?$")
 
 
+class Started:
+    """A program that was started from nothing."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def poll(self) -> int | None:
+        ended, status = os.waitpid(self.pid, os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if ended else None
+
+    def wait(self) -> int:
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+
 class Terminal:
     """Runs `argv` on a pty of `columns` × `rows`; use as a context manager, which ends the program.
 
-    Queries among `answers` are answered after `delay` seconds, each as often as it was sent.
+    Queries among `answers` are answered after `delay` seconds, each as often as it was sent. `TUILABEL` with arguments
+    runs in a copy of the process that has loaded it, where there is one, unless it is to start `cold`.
     """
 
     def __init__(
@@ -47,6 +67,7 @@ class Terminal:
         directory: Path | None = None,
         answers: Mapping[bytes, bytes] = PLAIN,
         delay: float = 0.0,
+        cold: bool = False,
     ) -> None:
         self._answers, self._delay = answers, delay
         self._due: list[tuple[float, bytes]] = []
@@ -60,14 +81,27 @@ class Terminal:
         environ = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", **(environment or {})}
         for name in ("NO_COLOR", "COLUMNS", "LINES"):  # readline sets the last two in workers of pytest-xdist
             environ.pop(name, None)
-        self.pid, self._fd = pty.fork()
-        if self.pid == 0:
-            try:
-                os.chdir(directory or Path.cwd())
-                os.execvpe(argv[0], list(argv), environ)
-            finally:
-                os._exit(127)
-        fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        self._process: Started | Copy
+        if not cold and tuple(argv[: len(TUILABEL)]) == TUILABEL and ADDRESS in environ:
+            self._fd, theirs = pty.openpty()
+            fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
+            self._process = start_copy(
+                environ[ADDRESS], "tuilabel", argv[len(TUILABEL) :], directory=directory or Path.cwd(),
+                environment=environ, files=dict.fromkeys(range(3), theirs), session="terminal",
+            )  # fmt: skip
+            os.close(theirs)
+        else:
+            pid, self._fd = pty.fork()
+            if pid == 0:
+                try:
+                    os.chdir(directory or Path.cwd())
+                    os.execvpe(argv[0], list(argv), environ)
+                finally:
+                    os._exit(127)
+            self._process = Started(pid)
+            fcntl.ioctl(self._fd, termios.TIOCSWINSZ, size)
+        self.pid = self._process.pid
 
     def __enter__(self) -> Terminal:
         return self
@@ -76,8 +110,8 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.exit_code is None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+            self._process.kill()
+            self.exit_code = self._process.wait()
         os.close(self._fd)
 
     @property
@@ -111,7 +145,7 @@ class Terminal:
             data = b""
         if not data:
             if self.exit_code is None:
-                self.exit_code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+                self.exit_code = self._process.wait()
             return 0
         self._feed(data)
         return len(data)
@@ -193,10 +227,10 @@ class Terminal:
     def wait_for_exit_unread(self, seconds: float = 30) -> None:
         """Wait for the program to end without reading what it writes."""
         begin = time.perf_counter()
-        while not (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+        while (code := self._process.poll()) is None:
             assert time.perf_counter() - begin < seconds, "does not end"
             time.sleep(0.05)
-        self.exit_code = os.waitstatus_to_exitcode(ended[1])
+        self.exit_code = code
 
     def settle(self, still: float = 0.2) -> None:
         """Read until there was no output for `still` seconds."""

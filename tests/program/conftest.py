@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.preloaded import Preloaded
+from tests.helpers.preloaded import ADDRESS, Preloaded
 from tests.helpers.program import LONGEST, WIDTH, Runner, run_program
 
 
-@pytest.fixture(scope="session")
-def preloaded() -> Iterator[Preloaded]:
-    """A process that has imported the program."""
-    with Preloaded() as process:
-        yield process
+@pytest.fixture(autouse=True)
+def _copies(preloaded: Preloaded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let terminals, and the trainers of what runs in them, be copies of the process that has imported the program."""
+    monkeypatch.setenv(ADDRESS, preloaded.address)
 
 
 @pytest.fixture

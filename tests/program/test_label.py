@@ -197,7 +197,7 @@ def test_a_session_ends_though_its_terminal_reads_nothing(tiny: Tiny, tmp_path: 
 
 
 def test_a_killed_trainer_is_restarted_and_no_label_is_lost(tiny: Tiny, tmp_path: Path) -> None:
-    with Terminal(tiny_command(tiny), directory=tmp_path) as terminal:
+    with Terminal(tiny_command(tiny), directory=tmp_path, cold=True) as terminal:
         terminal.wait_for(IMAGES, FIRST_START)
         terminal.type("1")
         terminal.wait_for("1 of 300 labelled")

@@ -137,7 +137,7 @@ def test_a_session_ends_with_a_note_on_broken_files(labelled: Path, tmp_path: Pa
 
 def test_predictions_cannot_control_the_terminal(labelled: Path, tmp_path: Path) -> None:
     with Terminal([*TUILABEL, "predict", "shots"], directory=tmp_path) as terminal:
-        assert terminal.wait_for_exit() == 0
+        assert terminal.wait_for_exit() == 0, terminal.text
         assert b"\x1b[31mred\x07" not in terminal.output
         assert rb"\x1b[31mred\x07.jpg" in terminal.output
 
