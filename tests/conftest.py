@@ -12,7 +12,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.helpers.postgresql import Server, require_installed, running_server
-from tests.helpers.preloaded import Preloaded, children_from
+from tests.helpers.preloaded import ADDRESS, Preloaded, children_from
 from tests.helpers.sessions import Clock, SessionMaker
 from tests.helpers.stores import FilePlace, ServerPlace, StorePlace
 from tests.helpers.tiny import Tiny, write_dataset
@@ -114,7 +114,8 @@ def preloaded(cache: Path) -> Iterator[Preloaded]:
 
 @pytest.fixture
 def copied_trainers(preloaded: Preloaded, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainers that this process starts are copies of the process that has imported the program."""
+    """Trainers that this process starts, and theirs, are copies of the process that has imported the program."""
+    monkeypatch.setenv(ADDRESS, preloaded.address)
     monkeypatch.setattr("tuilabel.learner.trainer.child.subprocess", children_from(preloaded.address))
 
 

@@ -194,6 +194,7 @@ class TrainerClient:
         return self.wait_for(RoundResult)
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_a_session_starts_on_pca_and_switches_to_the_vae(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "live", each=20, size=lambda _: (16, 16))
     begun = open_pool(str(folder), reading="first")
@@ -221,6 +222,7 @@ def test_a_session_starts_on_pca_and_switches_to_the_vae(tmp_path: Path) -> None
         again.trainer.close()
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_a_failure_to_prepare_is_reported_and_labelling_goes_on(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "one", each=8, size=lambda _: (16, 16))
     open_pool(str(folder))
@@ -280,6 +282,7 @@ def test_features_stop_at_once_and_are_continued(tmp_path: Path, monkeypatch: py
     assert isinstance(messages[-1], LatentsReady)
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_the_process_ends_in_the_midst_of_features_when_its_parent_does(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "midst", each=150, size=lambda _: (16, 16))
     pool = open_pool(str(folder))
@@ -308,6 +311,7 @@ def test_a_killed_prepare_process_is_restarted_and_continues(tmp_path: Path) -> 
     assert len(begun) == 360
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_renamed_files_are_found_while_labelling(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "found", each=20, size=lambda _: (16, 16))
     open_pool(str(folder))

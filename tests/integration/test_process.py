@@ -80,7 +80,7 @@ class Client:
 
 
 @pytest.fixture
-def client(tiny: Tiny, tmp_path: Path) -> Iterator[Client]:
+def client(copied_trainers: None, tiny: Tiny, tmp_path: Path) -> Iterator[Client]:
     client = Client(tiny, tmp_path / "trainer.log")
     yield client
     client.trainer.close()
@@ -94,7 +94,15 @@ def alive(pid: int) -> bool:
     return True
 
 
-def test_it_encodes_with_progress_and_replies(client: Client, tmp_path: Path) -> None:
+@pytest.mark.parametrize("started", ["from nothing", "copied"])
+def test_it_encodes_with_progress_and_replies(
+    tiny: Tiny, tmp_path: Path, request: pytest.FixtureRequest, started: str
+) -> None:
+    if started == "copied":
+        client: Client = request.getfixturevalue("client")
+    else:
+        client = Client(tiny, tmp_path / "trainer.log")
+        request.addfinalizer(client.trainer.close)
     client.ask(1, 0)
     assert client.wait_for(TrainerProgress) == TrainerProgress("load")
     client.wait_for(Ready)
@@ -207,6 +215,7 @@ def test_a_trainer_that_hangs_is_replaced_and_one_that_owes_nothing_is_not(
     assert client.trainer.pid != pid
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_a_round_that_does_not_end_is_reported_once_and_left_alone(
     tiny: Tiny, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,6 +311,7 @@ def test_its_output_goes_to_the_log_and_a_broken_checkpoint_is_reported(tiny: Ti
     assert (tmp_path / "logs" / "trainer.log").exists()
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_other_classes_than_the_datasets_have_no_test_accuracy(tiny: Tiny, tmp_path: Path) -> None:
     client = Client(tiny, tmp_path / "trainer.log")
     try:

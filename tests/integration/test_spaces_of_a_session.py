@@ -234,6 +234,7 @@ def test_progress_comes_with_its_rate(tmp_path: Path) -> None:
     assert steps[-1].per_second > 0
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_a_real_session_reaches_the_network_and_the_project_stays_there(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "live", each=10)
     client = TrainerClient(folder, tmp_path, encoder=BUNDLED, alternatives=(PCAEncoder(),))
@@ -261,6 +262,7 @@ def test_a_real_session_reaches_the_network_and_the_project_stays_there(tmp_path
         grown.trainer.close()
 
 
+@pytest.mark.usefixtures("copied_trainers")
 def test_damaged_weights_are_one_line_and_the_session_goes_on(tmp_path: Path) -> None:
     folder = colour_folder(tmp_path / "damaged", each=8)
     open_pool(str(folder))
