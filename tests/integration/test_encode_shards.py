@@ -6,6 +6,8 @@ import csv
 import functools
 import http.server
 import json
+import re
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +24,9 @@ from tuilabel.cli import app
 from tuilabel.cli.encode import is_folder
 from tuilabel.datasets import open_pool
 from tuilabel.datasets.ids import file_id
+from tuilabel.datasets.item_files import png
 from tuilabel.encoders import choose_encoder
+from tuilabel.encoders.shards import plan
 from tuilabel.encoders.shards import worker as workers
 from tuilabel.encoders.shards.frozen import ENCODER
 from tuilabel.encoders.shards.worker import ShardWorker, Task, TaskResult
@@ -186,6 +190,51 @@ def test_the_space_of_another_folder(images: Path, tmp_path: Path) -> None:
     assert all(row == first[path] for path, row in second.items())
     with pytest.raises(UsageError, match="reference must be a folder that `tuilabel encode` has written"):
         encode(others, tmp_path / "third", reference=str(images))
+
+
+DEADLY = '''
+import os
+import signal
+
+import numpy as np
+
+
+def features(images):
+    """Means of 8 x 8 blocks; a white image kills the process."""
+    if (images.reshape(len(images), -1).min(axis=1) > 250).any():
+        os.kill(os.getpid(), signal.SIGKILL)
+    return images.reshape(len(images), 4, 8, 4, 8, 3).astype(np.float32).mean(axis=(2, 4)).reshape(len(images), -1)
+
+
+features.side = 32
+'''
+
+
+def test_an_image_that_kills_its_worker_each_time_costs_its_shard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it is in the sample that the encoder is fitted on."""
+    folder = colour_folder(tmp_path / "shots", each=16)
+    (folder / "green/deadly.png").write_bytes(png(np.full((32, 32, 3), 255, np.uint8)))
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(plan, "SAMPLE_GROUP", 16)
+    notes: list[str] = []
+    options = {"encoder": "deadly:features", "workers": 2, "device": "cpu"}
+    encoded = encode(folder, tmp_path / "out", note=notes.append, **options)
+    assert [*encoded.failed.values()] == ["its worker died 2 times"]
+    rows = rows_of(tmp_path / "out")
+    assert encoded.images == len(rows) >= 49 - 20
+    assert "green/deadly.png" not in rows
+    assert re.search(r"fitted without \d+ of 49 images of the sample \(its worker died 2 times\)", " ".join(notes))
+
+
+def test_a_disk_that_is_too_small(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(TuilabelError, match=r"the latents of shots take .* MB, and 0\.0 MB are free in .*out"):
+        encode(images, tmp_path / "out")
+    assert not rows_of(tmp_path / "out")
 
 
 # -- what cannot be read or written ------------------------------------------------------------------------------------

@@ -65,13 +65,15 @@ def new_table(shape: tuple[int, int], dtype: np.dtype[Any], what: str) -> NDArra
         raise TuilabelError(f"no room for {what}, {gigabytes(n_bytes)}: {reason}") from error
 
 
-def check_room(folder: Path, n_bytes: int, what: str) -> None:
-    """Raise `TuilabelError` if fewer bytes are free in a folder than a file of this size takes."""
+def check_room(
+    folder: Path, n_bytes: int, what: str, instead: str = "set TUILABEL_CACHE to a directory with more"
+) -> None:
+    """Raise `TuilabelError` if fewer bytes are free in a folder than files of this size take."""
     free = shutil.disk_usage(folder).free
     if free < n_bytes:
         raise TuilabelError(
-            f"{what} take {gigabytes(n_bytes)}, and {gigabytes(free)} are free in {folder}: free some space, or set "
-            "TUILABEL_CACHE to a directory with more"
+            f"{what} take {gigabytes(n_bytes)}, and {gigabytes(free)} are free in {folder}: free some space, or "
+            f"{instead}"
         )
 
 

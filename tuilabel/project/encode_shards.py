@@ -18,6 +18,7 @@ from tuilabel.datasets import DatasetLike, DatasetRef, as_ref
 from tuilabel.datasets.decode import Decoded, DecodeError, decode
 from tuilabel.datasets.item_files import png
 from tuilabel.datasets.sources import Source, SourceError
+from tuilabel.datasets.sources.texts import is_url
 from tuilabel.encoders import AUTO, DEFAULT_ENCODER
 from tuilabel.encoders.device_check import check_device_name
 from tuilabel.encoders.networks.names import BUNDLED
@@ -38,11 +39,13 @@ from tuilabel.encoders.shards.worker import (
     TaskResult,
     shard_file,
 )
+from tuilabel.encoders.storage import check_room
 from tuilabel.errors import TuilabelError, UsageError, pluralize, printable, unknown_name
 from tuilabel.extras import require
 from tuilabel.project.progress import Note, OnProgress, ignore
 
 SHARD_SIZE = 1024  # images: 2.4 MB of latents, and what is lost when a worker dies
+BYTES_BESIDE = 32  # its id, at least, besides an image's latents
 LOOK = 200  # images whose size and colour are looked at
 LOOK_SIDE = 128  # pixels: as large as a library looks at
 MANIFEST, PROBLEM_LIST = "_manifest.json", "_problems.csv"
@@ -230,6 +233,7 @@ class _Run:
             self.note(f"{pluralize(len(plan.keys) - len(tasks), 'shard')} of {len(plan.keys):,} there already")
         failed, encoded = dict[str, str](), 0
         job = Job(self.ref, self.folder.location, frozen.view, self.device)
+        self._check_room(frozen, plan.n_files - there)
         for result in self._results("encoding", job, tasks, there, plan.n_files, plan.sizes):
             key = result.task.key
             if result.error:
@@ -268,9 +272,12 @@ class _Run:
         )
         parts = [result.sample for result in results if result.sample is not None and result.sample.files]
         errors = [result.error for result in results if result.error]
-        if errors or not parts:
+        if not parts:
             reason = errors[0] if errors else results[0].problems[0].reason
             raise TuilabelError(f"the sample that the encoder is fitted on could not be encoded ({reason})")
+        if errors:  # the shards that have these files will say which they are
+            lost = sum(plan.sample_sizes[result.task.group] for result in results if result.error)
+            self.note(f"the encoder is fitted without {lost:,} of {total:,} images of the sample ({errors[0]})")
         sampled = Sampled(
             tuple(file for part in parts for file in part.files),
             tuple(item for part in parts for item in part.ids),
@@ -313,12 +320,21 @@ class _Run:
         if not tasks:
             return
         begun = time.monotonic()
-        engine = self.engine if len(tasks) > 1 else LocalEngine()  # a cluster takes longer to load the network
-        for result in engine.run(job, tasks):
+        for result in self.engine.run(job, tasks):
             done += sizes[result.task.group]
             self.on_progress(stage, done, total)
             yield result
         self.seconds += time.monotonic() - begun
+
+    def _check_room(self, frozen: FrozenEncoder, images: int) -> None:
+        """Raise `TuilabelError` if the latents will not fit on a local disk, as far as their width is known."""
+        if is_url(self.folder.location) or SAMPLED not in self.folder.names():
+            return
+        with self.folder.open(SAMPLED) as file:
+            width = frozen.latents(Sampled.load(io.BytesIO(file.read())).features[:1]).shape[1]
+        needed = images * (4 * width + BYTES_BESIDE)
+        what = f"the latents of {self.source.title}"
+        check_room(Path(self.folder.location), needed, what, instead="name a folder elsewhere by `out`")
 
     def _finished(
         self,

@@ -182,10 +182,11 @@ def is_hidden(name: str) -> bool:
 
     macOS, Windows, Linux and network storage keep thumbnails, deleted files and snapshots in folders of their own.
     """
-    return any(
-        (part[:1] == "." and part != ".") or part.lower() in _OF_THE_SYSTEM or part.endswith(".tuilabel")
-        for part in name.split("/")
-    )
+    return any(map(_is_hidden_part, name.split("/"))) if "/" in name else _is_hidden_part(name)
+
+
+def _is_hidden_part(part: str) -> bool:
+    return (part[:1] == "." and part != ".") or part.lower() in _OF_THE_SYSTEM or part.endswith(".tuilabel")
 
 
 def is_unsafe(name: str) -> bool:

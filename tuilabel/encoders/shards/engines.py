@@ -6,17 +6,18 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 from tuilabel.datasets.library.read_files import n_workers
 from tuilabel.encoders.shards.worker import Job, ShardWorker, Task, TaskResult
 from tuilabel.errors import TuilabelError
 
 ENGINES = ("local", "ray")
+DEATHS = 2  # of processes at one task, until it is given up
 
 
 class Engine(Protocol):
@@ -36,7 +37,8 @@ class LocalEngine:
 
     Parameters
     ----------
-    workers : processes; with one, this one does it all. On a machine with GPUs each takes the next one.
+    workers : processes; with one, this one does it all. On a machine with GPUs each takes the next one. One that dies
+        is replaced, and its task done once more; a task that kills its process again is given up.
     """
 
     def __init__(self, workers: int = 1) -> None:
@@ -44,43 +46,67 @@ class LocalEngine:
 
     def run(self, job: Job, tasks: Sequence[Task]) -> Iterator[TaskResult]:
         """See `Engine.run`."""
-        workers = min(self._workers, len(tasks))
-        if workers < 2:
+        if self._workers < 2:
             worker = ShardWorker(job)
             yield from map(worker, tasks)
             return
-        context = multiprocessing.get_context("spawn")
-        numbers = context.Value("i", 0)
+        workers = min(self._workers, len(tasks))
         job = replace(job, threads=job.threads or max(1, n_workers() // workers))
-        pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(job, numbers))
-        pending: deque[Future[TaskResult]] = deque()
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # this process alone hears Ctrl-C
+        waiting, deaths, in_a_row = deque(tasks), Counter[Task](), 0
+        idle, busy = list(range(workers)), dict[Future[TaskResult], tuple[int, Task]]()
+        pools = dict[int, ProcessPoolExecutor]()  # of one process each, so that it is known which task it died of
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
-            pending.extend(pool.submit(_work, task) for task in tasks)
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            while pending:
-                yield pending.popleft().result()
-        except BrokenExecutor as error:
-            raise TuilabelError(
-                "a worker process died, perhaps for lack of memory: run the same command again, with fewer `workers`"
-            ) from error
+            while waiting or busy:
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # this process alone hears Ctrl-C
+                while waiting and idle:
+                    number, task = idle.pop(), waiting.popleft()
+                    pools[number] = pools.get(number) or _pool_of_one(job, number)
+                    busy[pools[number].submit(_work, task)] = number, task
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+                for future in wait(busy, return_when=FIRST_COMPLETED).done:
+                    number, task = busy.pop(future)
+                    idle.append(number)
+                    try:
+                        result = future.result()
+                    except BrokenExecutor as error:
+                        pools.pop(number).shutdown(wait=False)
+                        deaths[task] += 1
+                        in_a_row += 1
+                        if in_a_row > DEATHS + workers:
+                            raise TuilabelError(
+                                "worker processes keep dying, perhaps for lack of memory: run the same command again, "
+                                "with fewer `workers`"
+                            ) from error
+                        if deaths[task] < DEATHS:
+                            waiting.append(task)
+                        else:
+                            yield TaskResult(task, error=f"its worker died {DEATHS} times")
+                        continue
+                    in_a_row = 0
+                    yield result
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             for process in multiprocessing.active_children():  # do not wait for interrupted shards
                 process.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
+            for pool in pools.values():
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: ShardWorker
+def _pool_of_one(job: Job, number: int) -> ProcessPoolExecutor:
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(job, number))
 
 
-def _start(job: Job, numbers: Any) -> None:
-    """In each process: load the network, and end with the parent, however that ends."""
+_job: Job
+_worker: ShardWorker | None = None
+
+
+def _start(job: Job, number: int) -> None:
+    """In each process: know the job, and end with the parent, however that ends."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
-    with numbers.get_lock():
-        number, numbers.value = numbers.value, numbers.value + 1
-    global _worker
-    _worker = ShardWorker(replace(job, device=_device_of(job.device, number)))
+    global _job
+    _job = replace(job, device=_device_of(job.device, number))
 
 
 def _device_of(device: str, number: int) -> str:
@@ -93,6 +119,8 @@ def _device_of(device: str, number: int) -> str:
 
 
 def _work(task: Task) -> TaskResult:
+    global _worker
+    _worker = _worker or ShardWorker(_job)  # not in `_start`, whose errors do not reach the parent
     return _worker(task)
 
 

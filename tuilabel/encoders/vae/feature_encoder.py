@@ -255,10 +255,10 @@ class FeatureVAEEncoder(Encoder):
         backbone = self.backbone
         components = backbone.encode(pool, device, on_progress)
 
-        def rows(_start: int) -> Iterator[NDArray[np.float32]]:
-            yield self._rows(backbone.features(pool, device), components, components.pool, device)
+        def rows(start: int) -> Iterator[NDArray[np.float32]]:
+            yield from self._rows(backbone.features(pool, device)[start:], components, components.pool[start:], device)
             if components.test is not None:
-                yield self._rows(backbone.features(pool, device, test=True), components, components.test, device)
+                yield from self._rows(backbone.features(pool, device, test=True), components, components.test, device)
 
         return self._divided(write_cached(pool, self._cache_path(components), rows), components)
 
@@ -270,7 +270,8 @@ class FeatureVAEEncoder(Encoder):
         backbone = self.backbone
         components = backbone.encode(pool, device)
         projected = backbone.encode_others(others, pool, device, on_progress)
-        return self._rows(backbone.features(others, device, like=pool), components, projected, device)
+        features = backbone.features(others, device, like=pool)
+        return np.concatenate([*self._rows(features, components, projected, device)])
 
     def export_input(self, pool: ImagePool) -> ImageInput:
         """The images that its network takes."""
@@ -287,12 +288,8 @@ class FeatureVAEEncoder(Encoder):
 
     def _rows(
         self, features: NDArray[np.float16], components: Latents, projected: NDArray[np.float32], device: str
-    ) -> NDArray[np.float32]:
-        """Posterior means of features (n, F), followed by the components of all their blocks."""
-        means = self._means(self.backbone.last_block(features), device)
-        return np.concatenate([means, projected[:, components.compact or 0 :]], axis=1)
-
-    def _means(self, features: NDArray[np.float16], device: str) -> NDArray[np.float32]:
+    ) -> Iterator[NDArray[np.float32]]:
+        """Posterior means of features (n, F), followed by the components of all their blocks; a block at a time."""
         import torch
 
         from tuilabel.encoders.device import resolve_device
@@ -300,15 +297,14 @@ class FeatureVAEEncoder(Encoder):
 
         on = resolve_device(device)
         model, _ = load_feature_checkpoint(self.checkpoint, on)
-        parts = []
-        with torch.inference_mode():
-            for start in range(0, len(features), CHUNK):
-                batch = torch.from_numpy(features[start : start + CHUNK].astype(np.float32))
-                parts.append(model.latents(batch.to(on)).cpu().numpy())
-        means: NDArray[np.float32] = np.concatenate(parts) if parts else np.empty((0, model.config.latent_dim), "f4")
-        if not np.isfinite(means).all():
-            raise TuilabelError(f"{self.checkpoint} gives latents that are not finite: train the VAE again")
-        return means
+        last = self.backbone.last_block(features)
+        for start in range(0, len(features), CHUNK):
+            part = slice(start, start + CHUNK)
+            with torch.inference_mode():
+                means = model.latents(torch.from_numpy(last[part].astype(np.float32)).to(on)).cpu().numpy()
+            if not np.isfinite(means).all():
+                raise TuilabelError(f"{self.checkpoint} gives latents that are not finite: train the VAE again")
+            yield np.concatenate([means, projected[part, components.compact or 0 :]], axis=1, dtype=np.float32)
 
     def _divided(self, latents: Latents, components: Latents) -> Latents:
         wide = components.pool.shape[1] - (components.compact or 0)
