@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tuilabel.learner.neighbours import nearest_items, nearest_to_any
+from tuilabel.learner.neighbours import distances_to_nearest, nearest_items, nearest_to_any
 
 
 def test_the_nearest_items_match_exact_distances() -> None:
@@ -30,3 +30,12 @@ def test_items_nearest_to_any_of_several_points_leave_excluded_ones_out() -> Non
     assert distance == pytest.approx(distances[nearest], abs=1e-5)
     assert len(nearest_to_any(latents, latents[[2]], 999, excluded)[0]) == 397
     assert len(nearest_to_any(latents, latents[[2]], 5, np.arange(400))[0]) == 0
+
+
+def test_the_nearest_items_of_a_sample_are_found_in_one_pass() -> None:
+    latents = np.random.default_rng(2).normal(size=(20_000, 4)).astype(np.float16)
+    latents[19_000] = latents[5]
+    sample = np.array([17_000, 5, 123])
+    expected = [nearest_items(latents, item, 1)[1][0] for item in sample.tolist()]
+    assert distances_to_nearest(latents, sample) == pytest.approx(expected, abs=1e-5)
+    assert expected[1] == 0

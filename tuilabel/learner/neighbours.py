@@ -47,3 +47,24 @@ def nearest_to_any(
         distances = np.minimum(distances, np.sqrt(np.square(features[candidates] - point).sum(axis=1)))
     order = np.argsort(distances, kind="stable")[: min(k, left)]
     return candidates[order].astype(np.int64), distances[order].astype(np.float32)
+
+
+def distances_to_nearest(features: NDArray[np.float32], items: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The Euclidean distance of some items (m,) to the item nearest to each, float32 (m,); one pass for all of them.
+
+    Parameters
+    ----------
+    features : float32 or float16 (N, D), N ≥ 2, may be memory-mapped; read in chunks.
+    """
+    points = np.array(features[items], dtype=np.float32)
+    nearest, squared = np.zeros(len(items), dtype=np.int64), np.full(len(items), np.inf, dtype=np.float32)
+    for start in range(0, len(features), CHUNK):
+        rows = np.asarray(features[start : start + CHUNK], dtype=np.float32)
+        block = np.einsum("nd,nd->n", rows, rows)[:, None] - 2 * (rows @ points.T)  # but for the points' own lengths
+        own = np.flatnonzero((items >= start) & (items < start + len(rows)))
+        block[items[own] - start, own] = np.inf
+        best = block.argmin(axis=0)
+        found = block[best, np.arange(len(items))]
+        closer = found < squared
+        nearest[closer], squared[closer] = start + best[closer], found[closer]
+    return np.asarray(np.sqrt(np.square(features[nearest] - points).sum(axis=1)), dtype=np.float32)

@@ -12,7 +12,7 @@ from tuilabel.encoders.base import TextSearch
 from tuilabel.errors import TuilabelError
 from tuilabel.learner.base import Learner
 from tuilabel.learner.cross_validation import FoldPredictions, merge_folds, stratified_cross_validation
-from tuilabel.learner.neighbours import nearest_items, nearest_to_any
+from tuilabel.learner.neighbours import distances_to_nearest, nearest_items, nearest_to_any
 from tuilabel.learner.trainer.messages import (
     ClassItems,
     CrossValidate,
@@ -103,10 +103,11 @@ class QuestionHandler:
         """The typical distance of an item to its nearest neighbour: the median over a sample, computed once."""
         latents = self._runner.learner.compact
         if self._typical is None or self._typical[0] is not latents:
-            sample = np.random.default_rng(0).permutation(len(latents))[:SAMPLE].tolist()
-            nearest = [nearest_items(latents, index, 1)[1] for index in sample]
-            distances = np.concatenate(nearest) if nearest else np.empty(0)
-            self._typical = (latents, float(np.median(distances)) if len(distances) else 0.0)
+            sample = np.random.default_rng(0).permutation(len(latents))[:SAMPLE]
+            self._typical = (
+                latents,
+                float(np.median(distances_to_nearest(latents, sample))) if len(latents) > 1 else 0.0,
+            )
         return self._typical[1]
 
     def _of_class(self, question: ItemsOfClass) -> Reply:
