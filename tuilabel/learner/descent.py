@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -12,6 +13,17 @@ RISE = 0.3  # share of the steps in which the learning rate rises
 BETA, LOW_BETA, SQUARE_BETA = 0.95, 0.85, 0.999  # momentum at the ends and at the peak of the cycle; of the squares
 START, END = 25.0, 250_000.0  # by how much the first and the last learning rate are below the peak
 EPSILON = 1e-8
+
+
+@contextmanager
+def one_thread() -> Iterator[int]:
+    """Torch with one thread, for operations that are too small to be shared; yields the number it had."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(threads)
 
 
 class OneCycleAdamW:

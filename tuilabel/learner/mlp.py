@@ -13,9 +13,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from tuilabel.learner.base import check_labelled
-from tuilabel.learner.descent import OneCycleAdamW
+from tuilabel.learner.descent import OneCycleAdamW, one_thread
 
 CHUNK = 1024  # rows scored at once, so that the hidden layers of a chunk stay in the CPU cache
+BLOCK = 16 * CHUNK  # rows copied at once: the fewer calls, the less two threads that score wait for each other
 UNSEEN = -1e4  # logit of a class without labels
 TEACHER_BATCH = 256  # items with soft labels in each step
 
@@ -97,7 +98,8 @@ class MLPEnsemble:
         parts = [(1.0, *self._batches(latents, targets, steps, generator))]
         if teacher is not None and teacher.weight > 0:
             parts.append((teacher.weight, *self._teacher_batches(teacher, steps, generator)))
-        self._weights = self._descend(initial, parts, steps)
+        with one_thread():
+            self._weights = self._descend(initial, parts, steps)
         unseen = torch.from_numpy(np.bincount(y, minlength=self.n_classes) == 0)
         self._weights[3][..., unseen] = UNSEEN  # a class without labels is never predicted
         return self
@@ -151,17 +153,20 @@ class MLPEnsemble:
         if X.ndim != 2 or X.shape[1] != self.n_features_in_:
             raise ValueError(f"X must have shape (n, {self.n_features_in_}) as in fit, got {X.shape}")
         w1 = torch.cat([weight[:members].mT.flatten(0, 1) for weight in self._weights[:2]], dim=1)  # (K·H, D + 1)
-        buffer, inputs = torch.empty(len(w1), min(CHUNK, len(X))), torch.ones(min(CHUNK, len(X)), w1.shape[1])
-        for start in range(0, len(X), CHUNK):
-            rows = slice(start, min(start + CHUNK, len(X)))
-            x = inputs[: rows.stop - start]
-            x[:, :-1] = torch.from_numpy(np.require(X[rows], requirements="W"))  # torch wants arrays it could write to
-            hidden = torch.mm(w1, x.T, out=buffer[:, : len(x)]).relu_()
-            yield rows, hidden.view(-1, self.hidden, len(x))
+        buffer, inputs = torch.empty(len(w1), min(CHUNK, len(X))), torch.ones(min(BLOCK, len(X)), w1.shape[1])
+        start = 0
+        for block in (X[first : first + BLOCK] for first in range(0, len(X), BLOCK)):
+            x = inputs[: len(block)]
+            x[:, :-1] = torch.from_numpy(np.require(block, requirements="W"))  # torch wants arrays it could write to
+            for columns in torch.split(x.T, CHUNK, dim=1):
+                n = columns.shape[1]
+                hidden = torch.mm(w1, columns, out=buffer[:, :n]).relu_()
+                yield slice(start, start + n), hidden.view(-1, self.hidden, n)
+                start += n
 
     def _softmax(self, hidden: Tensor) -> Tensor:
         w2, b2 = (weight.mT for weight in self._weights[2:])
-        return torch.bmm(w2, hidden).add_(b2).softmax(1)  # (K, C, n)
+        return torch.baddbmm(b2, w2, hidden).softmax(1)  # (K, C, n)
 
     def _initial(self, generator: torch.Generator) -> list[Tensor]:
         k, d, h, c = self.members, self.n_features_in_, self.hidden, self.n_classes

@@ -179,8 +179,8 @@ class RoundRunner:
         selection = strategy.pick(context, request.n_batches * request.batch_size)
         share = len(unlabelled) / max(1, len(candidates))  # of the candidates could be drawn
         queried = time.perf_counter()
-        uncertainty = unlabelled.shown_entropy / np.log(request.n_classes)  # (n,)
-        bins = np.minimum((uncertainty * BINS).astype(np.int64), BINS - 1)
+        uncertainty = unlabelled.shown_entropy / np.float32(np.log(request.n_classes))  # (n,)
+        bins = np.clip(uncertainty * BINS, 0, BINS - 1).astype(np.uint8)
         every = np.arange(0, len(features), max(1, len(features) // STOP_SET))
         stop_set = scores.predicted[every] if len(scores) == len(features) else self._shown(every).predicted
         return RoundResult(
@@ -192,7 +192,7 @@ class RoundRunner:
             shown=self._shown(request.shown),
             test=None if test is None else test.evaluate(model),
             mean_uncertainty=float(uncertainty.mean()) if len(uncertainty) else None,
-            uncertainty_histogram=np.bincount(np.maximum(bins, 0), minlength=BINS),
+            uncertainty_histogram=np.bincount(bins, minlength=BINS),
             mean_confidence=float(unlabelled.shown_confidence.mean()) if len(unlabelled) else None,
             stop_set=None if stop_set is None else stop_set.astype(np.int16),
             out_of_fold=self._out_of_fold(labelled, request),
@@ -249,14 +249,10 @@ def _scored(
     model: Model, features: NDArray[np.float32], items: NDArray[np.int64], temper: Temper | None = None
 ) -> Scores:
     """Scores of items, with torch's threads each at a slice of them: its products are too small to be shared."""
-    import torch
+    from tuilabel.learner.descent import one_thread
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread() as threads:
         return Scores.of(model, features, items, temper, threads)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _joined(picks: list[ItemPredictions]) -> ItemPredictions:
