@@ -33,7 +33,7 @@ def test_items_nearest_to_any_of_several_points_leave_excluded_ones_out() -> Non
 
 
 def test_the_nearest_items_of_a_sample_are_found_in_one_pass() -> None:
-    latents = np.random.default_rng(2).normal(size=(20_000, 4)).astype(np.float16)
+    latents = np.random.default_rng(2).normal(size=(20_000, 4)).astype(np.float32)
     latents[19_000] = latents[5]
     sample = np.array([17_000, 5, 123])
     expected = [nearest_items(latents, item, 1)[1][0] for item in sample.tolist()]
