@@ -3,10 +3,11 @@
 Medians or 95th percentiles over several runs; a shared machine is noisy, so compare the ratios within one run. These
 benchmarks take minutes and run only when they are named: `strategies` (the time each takes), `effort` (keys per label
 on digits), `hands` (and on photographs, in `TUILABEL_DATA`), `graphics`, `dialogs` (photographs in the real program),
-`own` (100,000 photographs to the first batch), `listing-million`, `rates` (what an image costs, for docs/scale.md),
-`kills` (sessions that are killed) and `layers` (a training step beside its convolutions alone). Some have options of
-their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools of up to ten million items), `sampled` (what it
-costs to see a sample of them) and `rivals` (a comparison with other libraries, by `uv run --group rivals`).
+`own` (100,000 photographs to the first batch), `listing-million`, `keys-million` (files), `rates` (what an image costs,
+for docs/scale.md), `kills` (sessions that are killed) and `layers` (a training step beside its convolutions alone).
+Some have options of their own, see their modules: `team`, `soak`, `gpu`, `scale` (pools of up to ten million items),
+`sampled` (what it costs to see a sample of them) and `rivals` (a comparison with other libraries, by
+`uv run --group rivals`).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
     "own": user_images.first_batch,
     "reading": user_images.reading,
     "own-keys": user_images.keys_meanwhile,
+    "keys-million": user_images.keys_in_a_million,
     "hostile": user_images.hostile,
     "listing": images.listing,
     "listing-million": images.listing_a_million,
@@ -69,7 +71,10 @@ BENCHMARKS: dict[str, Callable[[Path], Iterator[tuple[str, str, str]]]] = {
 }
 
 
-SLOW = ("layers", "strategies", "effort", "hands", "own", "listing-million", "rates", "graphics", "dialogs", "kills")
+SLOW = (
+    *("layers", "strategies", "effort", "hands", "own", "listing-million", "keys-million"),
+    *("rates", "graphics", "dialogs", "kills"),
+)
 
 
 def main(names: list[str]) -> int:

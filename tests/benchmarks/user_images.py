@@ -89,6 +89,30 @@ def keys_meanwhile(folder: Path) -> Rows:
         yield "… median", f"{1000 * statistics.median(seconds):.1f} ms", ""
 
 
+def keys_in_a_million(folder: Path) -> Rows:
+    """Keys in a folder of 1,000,000 small files, while they are read for the first time and at the next start."""
+    photos = folder / "photos-million"
+    if not photos.is_dir():
+        photographs(photos, 1_000_000, width=16, height=16)
+    environment = {"TUILABEL_CACHE": str(folder / "cache-million-keys")}
+    for what in ("while they are read for the first time", "when the program starts again"):
+        command = [*COMMAND, str(photos), "--project", str(folder / "keys-million")]
+        latencies: list[float] = []
+        with Terminal(command, directory=folder, environment=environment) as terminal:
+            first_frame = terminal.wait_for("photos-million", 120)
+            terminal.wait_for("round [0-9]+ by", 120)
+            first_batch = time.perf_counter() - terminal.started
+            terminal.settle(2)
+            for k in range(100):
+                first = terminal.burst("abc"[k % 3], 0.06)[0][0]
+                if k % 20 != 19:
+                    latencies.append(first)
+        yield f"1,000,000 files, {what}: to the first frame", f"{first_frame:.1f} s", ""
+        yield "… to the first batch", f"{first_batch:.1f} s", ""
+        yield "… key to the first byte of its answer, p95", f"{1000 * p95(latencies):.1f} ms", "16 ms"
+        yield "… median", f"{1000 * statistics.median(latencies):.1f} ms", ""
+
+
 def hostile(folder: Path) -> Rows:
     """1,000 damaged files, with bytes changed or the end cut off, among 200 good ones."""
     good = photographs(folder / "photos-hostile", 200, width=160, height=120)

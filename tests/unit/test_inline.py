@@ -20,6 +20,7 @@ from tuilabel.render import PictureSource, get_renderer, picture_source
 from tuilabel.render.inline import cell_of
 from tuilabel.render.sixel import sixel
 from tuilabel.tui.output import Shown, sparse_update
+from tuilabel.tui.strips import PictureStrip
 
 CONSOLE = Console(color_system="truecolor", force_terminal=True)
 CELL = (8, 16)
@@ -177,3 +178,18 @@ def test_cells_name_their_image_row_and_column() -> None:
         assert (row, column) == (2, 3)
         assert pictures.inline_image(number) is not None
     assert cell_of("▀") is None
+
+
+@PROTOCOLS
+def test_a_picture_that_was_encoded_ahead_is_painted_the_same(images: str) -> None:
+    pictures = source(images)
+    usual, ahead = (writer(pictures, Shown()) for _ in range(2))
+    edges = (Segment("ab"),), (Segment("right".ljust(COLUMNS - 42)),)
+    for index, (width, height) in enumerate(((320, 240), (320, 240), (120, 240))):  # the last does not fill its cells
+        picture = pictures.picture(index, np.asarray(photograph(index, width, height)), 40, 15)
+        dialog = [Strip([Segment("dialog over it".center(COLUMNS))])] * 4
+        known = [PictureStrip((edges[0], line, edges[1]), COLUMNS) for line in picture]
+        lines = [Strip([*edges[0], *line, *edges[1]], COLUMNS) for line in picture]
+        assert ahead([*known]) == usual(lines)
+        assert ahead([*known[:6], *dialog, *known[10:]]) == usual([*lines[:6], *dialog, *lines[10:]])
+        assert ahead([*known]) == usual(lines)

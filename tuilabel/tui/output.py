@@ -69,13 +69,18 @@ class SparseUpdate(ScreenUpdate):
                 while start and not cells[start][0]:
                     start -= 1  # never half of a wide character
                 whole = pictures.get(start)
-                if whole is not None and whole.text and end == start + len(whole.cells):
-                    text, current = whole.written(current)
-                    written += (_move(x + start, y), text)
-                    continue
-                for first, stop in _without_images(cells, x, y, start, end, painted):
-                    text, current = encode(cells[first:stop], current)
-                    written += (_move(x + first, y), text)
+                if whole is not None and end == start + len(whole.cells):
+                    if whole.text:
+                        text, current = whole.written(current)
+                        written += (_move(x + start, y), text)
+                        continue
+                    first, last = cell_of(whole.cells[0][0]), cell_of(whole.cells[-1][0])
+                    if first is not None and last is not None:  # so are those between, of the same line
+                        painted.append((first[0], x + start - first[2], y - first[1], y, x + start, x + end))
+                        continue
+                for left, right in _without_images(cells, x, y, start, end, painted):
+                    text, current = encode(cells[left:right], current)
+                    written += (_move(x + left, y), text)
         text = "".join(written) + (RESET if current != PLAIN else "")
         return self._images(painted) + text if painted else text
 
