@@ -33,10 +33,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module in one worker, for its fixtures, and all terminals in one, so that they do not slow each other."""
-    for item in items:
-        module = item.path.relative_to(TESTS)
-        item.add_marker(pytest.mark.xdist_group(module.parts[0] if module.parts[0] == "program" else str(module)))
+    """Begin with what takes longest, so that all processes end together."""
+    first = ("program", "integration")
+    items.sort(key=lambda item: [*first, folder := item.path.relative_to(TESTS).parts[0]].index(folder))
 
 
 @pytest.fixture(scope="session", autouse=True)

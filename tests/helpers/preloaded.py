@@ -29,13 +29,15 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, NoReturn
 
+from tuilabel.cli.group import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 ADDRESS = "TUILABEL_TESTS_PRELOADED"  # the environment variable with the address of the process
 HIGH = 512  # file descriptors from here on are free
 MODULES = (
     "torch",
+    *(f"tuilabel.cli.{module}" for module, _ in COMMANDS.values()),
     "tuilabel.api",
-    "tuilabel.cli",
     "tuilabel.encoders.vae.encoder",
     "tuilabel.labels.exchange.registry",
     "tuilabel.learner.mlp",
