@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from sys import intern
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -259,6 +260,10 @@ class ImagePool:
         wanted = np.array([item.encode() for item in ids])
         positions = np.minimum(np.searchsorted(sorted_ids, wanted), len(order) - 1)
         return np.where(sorted_ids[positions] == wanted, order[positions], -1)
+
+    def id_of(self, index: int) -> str:
+        """The id of an item, always the same object: answers and rounds that are kept name it again and again."""
+        return intern(self.ids[index].decode())
 
     @property
     def augmentations(self) -> str:

@@ -152,7 +152,8 @@ class Answers:
         step_key = uuid.uuid4().hex
         written: list[tuple[int, Event]] = []
         undone: list[tuple[int, StandingAnswer, str]] = []
-        for key, (pool_idx, event) in step.entries.items():
+        for pool_idx, event in step.entries:
+            key = event.key
             if step.kind == "withdraw":
                 _, answer = self.steps.withdrawn(key)
                 restored = self._repeated(answer, key, step_key)
@@ -194,9 +195,9 @@ class Answers:
     def _can_be_undone(self, step: Step) -> bool:
         """Whether no later change answered its items again, withdrew its answers or used its classes."""
         if step.kind == "answer":
-            return any(self.ledger.stands(pool_idx, key) for key, (pool_idx, _) in step.entries.items())
+            return any(self.ledger.stands(pool_idx, event.key) for pool_idx, event in step.entries)
         if step.kind == "withdraw":
-            answers = (self.steps.withdrawn(key)[1] for key in step.entries)
+            answers = (self.steps.withdrawn(event.key)[1] for _, event in step.entries)
             return all(a.event.kind != "label" or self.book.position(a.class_id) is not None for a in answers)
         assert step.change is not None
         if not self.book.is_last(step.change.key):

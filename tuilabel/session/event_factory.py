@@ -198,7 +198,7 @@ class EventFactory:
         return Event(
             key="",
             kind="skip",
-            item=self._pool.ids[pool_idx].decode(),
+            item=self._pool.id_of(pool_idx),
             class_name=None,
             annotator=self._annotator,
             at=datetime.min,

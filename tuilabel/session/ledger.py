@@ -43,8 +43,8 @@ class Ledger:
 
     def __init__(self, n_items: int, book: ClassBook) -> None:
         self._book = book
-        self._stacks: dict[int, list[StandingAnswer]] = {}
-        """By pool index: every answer and flag that was not undone."""
+        self._stacks: dict[int, tuple[StandingAnswer, ...]] = {}
+        """By pool index: every answer and flag that was not undone. Most are alone: a list would take twice as much."""
         self._numbers: dict[str, int] = {}
         """Of answers and flags, by their keys, in the order in which they came."""
         self._clear(n_items)
@@ -84,14 +84,18 @@ class Ledger:
         below : keys of answers that are later than this one.
         """
         self._numbers.setdefault(answer.event.key, len(self._numbers))
-        stack = self._stacks.setdefault(pool_idx, [])
-        stack.insert(next((row for row, other in enumerate(stack) if other.event.key in below), len(stack)), answer)
+        stack = self._stacks.get(pool_idx, ())
+        row = next((row for row, other in enumerate(stack) if other.event.key in below), len(stack))
+        self._stacks[pool_idx] = (*stack[:row], answer, *stack[row:])
 
     def drop(self, pool_idx: int, key: str | None) -> StandingAnswer | None:
         """Remove the answer or flag `key` from an item and return it, or None; `update` makes that count."""
-        stack = self._stacks.get(pool_idx, [])
+        stack = self._stacks.get(pool_idx, ())
         row = next((row for row in reversed(range(len(stack))) if stack[row].event.key == key), None)
-        return None if row is None else stack.pop(row)
+        if row is None:
+            return None
+        self._stacks[pool_idx] = stack[:row] + stack[row + 1 :]
+        return stack[row]
 
     def update(self, pool_idx: int) -> None:
         """Count what stands for an item, if anything does, in place of what was counted before."""
@@ -185,7 +189,7 @@ class Ledger:
 
     def _standing(self, pool_idx: int) -> tuple[list[StandingAnswer], list[StandingAnswer]]:
         """The answers to an item that stand, and its flags, the current ones last."""
-        stack = self._stacks.get(pool_idx, [])
+        stack = self._stacks.get(pool_idx, ())
         answers, flags = standing_rows([answer.event for answer in stack])
         return [stack[row] for row in answers], [stack[row] for row in flags]
 

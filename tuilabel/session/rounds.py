@@ -56,7 +56,7 @@ def query_items(
     return [
         QueryItem(
             index=pool_idx,
-            id=pool.ids[pool_idx].decode(),
+            id=pool.id_of(pool_idx),
             audit=audit,
             predicted=None if predicted is None else int(predicted[row]),
             confidence=None if confidence is None else float(confidence[row]),

@@ -490,7 +490,7 @@ class LabellingSession(SessionView):
         pool_idx = touched.pool_indices[-1]
         self._scheduler.on_answers_changed(touched.pool_indices, switch_to=pool_idx)
         queried = self._batches.find(pool_idx)
-        return QueryItem(pool_idx, self.pool.ids[pool_idx].decode()) if queried is None else queried[1]
+        return QueryItem(pool_idx, self.pool.id_of(pool_idx)) if queried is None else queried[1]
 
     def _check_owner(self, doing: str) -> None:
         if self.role == "labeller":

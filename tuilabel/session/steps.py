@@ -16,8 +16,8 @@ class Step:
     """What one key did: answers and flags given, answers withdrawn, or a class change."""
 
     kind: Literal["answer", "withdraw", "classes"]
-    entries: dict[str, tuple[int, Event]] = field(default_factory=dict)
-    """By event key: the item's pool index, and the answer or the undo event."""
+    entries: list[tuple[int, Event]] = field(default_factory=list)
+    """For each event: the item's pool index, and the answer or the undo event."""
     change: ClassChange | None = None
 
 
@@ -85,7 +85,7 @@ class Steps:
     def _answers_newest_first(self) -> Iterator[Event]:
         for step in reversed(self._steps):
             if step.kind == "answer":
-                yield from (event for _, event in reversed(step.entries.values()) if event.kind != "unflag")
+                yield from (event for _, event in reversed(step.entries) if event.kind != "unflag")
 
     def _restore(self, pool_idx: int, event: Event) -> None:
         """Put an answer that undoes a withdrawal in the place of the withdrawn one."""
@@ -93,28 +93,28 @@ class Steps:
         self._remove(event.undoes)
         step = self._step_of.pop(answer.event.key, None)
         if step is not None:
-            step.entries = {
-                (event.key if key == answer.event.key else key): (
-                    (pool_idx, event) if key == answer.event.key else entry
-                )
-                for key, entry in step.entries.items()
-            }
+            step.entries = [
+                (pool_idx, event) if other.key == answer.event.key else (its_idx, other)
+                for its_idx, other in step.entries
+            ]
             self._step_of[event.key] = step
 
     def _add(self, kind: Literal["answer", "withdraw"], pool_idx: int, event: Event) -> None:
         last = self._steps[-1] if self._steps else None
         continues = event.step is not None and last is not None and last.kind == kind
-        if last is None or not continues or next(iter(last.entries.values()))[1].step != event.step:
+        if last is None or not continues or last.entries[0][1].step != event.step:
             last = Step(kind)
             self._steps.append(last)
-        last.entries[event.key] = (pool_idx, event)
+        last.entries.append((pool_idx, event))
         self._step_of[event.key] = last
 
     def _remove(self, key: str | None) -> None:
         step = self._step_of.pop(key or "", None)
         if step is None:
             return
-        step.entries.pop(key or "", None)
+        row = next((row for row, (_, event) in enumerate(step.entries) if event.key == key), None)
+        if row is not None:  # a class change has none
+            del step.entries[row]
         if not step.entries:
             row = next(row for row in reversed(range(len(self._steps))) if self._steps[row] is step)
             del self._steps[row]

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import signal
-import sys
 from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import ClassVar
@@ -28,6 +27,7 @@ from tuilabel.tui.actions import actions_of
 from tuilabel.tui.image_loader import Loaded
 from tuilabel.tui.mailbox import Mail, Mailbox, Saved, SaveFailed
 from tuilabel.tui.output import Shown, sparse_update
+from tuilabel.tui.runtime import prepare_for_keys
 from tuilabel.tui.screens.annotation import AnnotationScreen
 from tuilabel.tui.screens.label import LabelScreen
 from tuilabel.tui.state import AppState
@@ -35,13 +35,6 @@ from tuilabel.tui.themes import DARK, LIGHT
 from tuilabel.tui.writer import TerminalWriter
 
 log = logging.getLogger(__name__)
-
-
-GARBAGE = (2_000, 10, 10)
-"""Thresholds of the garbage collector. A full collection takes 70 ms, since pictures are many small objects; without
-one, Textual's strips, whose caches refer to themselves, take a megabyte for each hundred keys."""
-SWITCH = 0.001
-"""Seconds that a thread in the background, which draws or talks to the trainer, may keep a key waiting each time."""
 
 
 class MailReceived(Message):
@@ -109,9 +102,7 @@ class LabelApp(HookedApp):
         self.theme_changed_signal.subscribe(self, self._remember_theme)
         self.mailbox.open(lambda mail: self.post_message(MailReceived(mail)))
         if not self.is_headless:
-            gc.freeze()  # objects from the start are never freed: scanning them would delay a key by 60 ms
-            gc.set_threshold(*GARBAGE)
-            sys.setswitchinterval(SWITCH)
+            prepare_for_keys()
         gc.enable()  # `tuilabel label` starts without
         loop = asyncio.get_running_loop()
 

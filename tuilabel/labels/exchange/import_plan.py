@@ -132,7 +132,7 @@ def plan_import(
             plan.unknown.append(row)
             continue
         plan.matched += 1
-        item = pool.ids[index].decode()
+        item = pool.id_of(index)
         if row.flagged:
             marks.flag(plan, item, annotator(row.flagged_by or row.annotator), now, step)
         if row.note:

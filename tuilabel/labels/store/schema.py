@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from sys import intern
@@ -121,8 +121,8 @@ APPEND_ONLY = ("events", "class_changes", "rounds", "round_items")
 MOVED = "the labels were moved to another store"
 """What a database says to a program that still wants to add to a store that was moved."""
 
-_REPEATED = ("kind", "class_name", "annotator", "strategy", "origin", "predicted")
-"""Columns of few different texts, each of which is kept in memory once."""
+_REPEATED = ("kind", "item", "class_name", "annotator", "strategy", "origin", "predicted")
+"""Columns whose texts are kept in memory once: several entries have the same."""
 
 _FORMER_STRATEGIES = ("by-class", "history", "review", "import", "withdraw", "note")
 """Values of `strategy` in format 2 that stand for an origin, or mark a note."""
@@ -142,6 +142,12 @@ def event_from(row: Mapping[Any, Any]) -> Event:
             values["origin"] = strategy if strategy in _FORMER_STRATEGIES else "batch"
         values["strategy"] = "" if strategy in _FORMER_STRATEGIES else strategy
     return Event(**values)
+
+
+def round_item_from(row: Sequence[Any]) -> RoundItem:
+    """The item of a round from its columns, in their order."""
+    item, audit, predicted, *others = row
+    return RoundItem(intern(item), audit, None if predicted is None else intern(predicted), *others)
 
 
 def row_from(entry: Event | ClassChange | Round) -> dict[str, Any]:

@@ -446,7 +446,7 @@ def _rounds(connection: sa.Connection, after: int) -> tuple[list[Round], list[in
         columns = [column for column in table.c if column.name not in ("round_row", "position")]
         query = sa.select(table.c.round_row, *columns).where(table.c.round_row > after)
         for row in connection.execute(query.order_by(table.c.round_row, table.c.position)):
-            items.setdefault(row[0], []).append(RoundItem(*row[1:]))
+            items.setdefault(row[0], []).append(schema.round_item_from(row[1:]))
     rounds = [
         Round(**{**row, "asked_at": schema.time_from(row["asked_at"])}, items=tuple(items.get(number, ())))
         for number, row in zip(numbers, rows, strict=True)

@@ -47,24 +47,23 @@ class StatisticsPanel(PaintedWidget):
         self._shown = panel_lines(
             self._statistics, classes, keys, width, height, self._belief, with_belief=self._with_belief
         )
-        strips = [self._strip(line, width) for line in self._shown]
+        self._strips = {(width, *line): self._strip(line, width) for line in self._shown}
+        strips = [self._strips[width, *line] for line in self._shown]
         blank = Strip.blank(width, self.plain)
         self.paint((strips + [blank] * height)[:height])
 
     def _strip(self, line: Line, width: int) -> Strip:
-        """The line as a strip, cached: most lines are the same after a key."""
-        key = (width, *line)
-        if key not in self._strips:
-            if len(self._strips) > 1000:
-                self._strips.clear()
-            segments, used = [], 0
-            for text, style in line:
-                text = set_cell_size(text, min(cell_len(text), width - used))
-                used += cell_len(text)
-                segments.append(Segment(text, self.component_style(f"panel--{style.partition('@')[0]}")))
-            segments.append(Segment(" " * (width - used), self.plain))
-            self._strips[key] = Strip(segments, width)
-        return self._strips[key]
+        """The line as a strip, that of the last drawing if it is the same: most lines are after a key."""
+        known = self._strips.get((width, *line))
+        if known is not None:
+            return known
+        segments, used = [], 0
+        for text, style in line:
+            text = set_cell_size(text, min(cell_len(text), width - used))
+            used += cell_len(text)
+            segments.append(Segment(text, self.component_style(f"panel--{style.partition('@')[0]}")))
+        segments.append(Segment(" " * (width - used), self.plain))
+        return Strip(segments, width)
 
     def notify_style_update(self) -> None:
         super().notify_style_update()
