@@ -169,13 +169,13 @@ class AutoRenderer:
         return renderer.draw(image, columns, rows)
 
 
-@lru_cache(maxsize=1 << 14)  # of about 0.3 kB each
+@lru_cache(maxsize=1 << 12)  # of about 0.3 kB each
 def _segment(glyph: str, colours: int, length: int) -> Segment:
     fore, back = colours >> 24, colours & 0xFFFFFF
     return Segment(glyph * length, Style.from_color(None if glyph == " " else _colour(fore), _colour(back)))
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def _colour(code: int) -> Color:
     # Color.from_rgb also formats a name that nothing reads, which takes half of the time.
     return Color("", ColorType.TRUECOLOR, None, ColorTriplet(code >> 16, code >> 8 & 0xFF, code & 0xFF))

@@ -117,7 +117,7 @@ def _safe(character: str) -> tuple[str, int]:
     return " " * width if is_control(character) else character, width
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=1 << 12)
 def _look(style: Style | None, colours: ColorSystem | None) -> Look:
     if style is None or colours is None:
         return PLAIN

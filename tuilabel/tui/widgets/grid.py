@@ -41,6 +41,14 @@ class GridCell:
     selected: bool = False
 
 
+_Row = tuple[tuple[GridCell, ...], int | None]
+"""The cells of a row, and which of them is focused."""
+
+
+def _indices(row: _Row) -> tuple[int, ...]:
+    return tuple(cell.index for cell in row[0])
+
+
 SELECTED = "◆"
 """Stands before the caption of a selected image, and above its picture."""
 
@@ -110,7 +118,7 @@ class ImageGrid(PaintedWidget):
         self._focused = 0
         self._text = ""
         self._picture_lines: dict[tuple[int, ...], list[Strip]] = {}
-        self._rows: dict[tuple[tuple[GridCell, ...], int | None], list[Strip]] = {}
+        self._rows: dict[_Row, list[Strip]] = {}
         self._shown: list[int] = []
         self._pressed: int | None = None
         """The cell where the mouse button went down."""
@@ -258,10 +266,15 @@ class ImageGrid(PaintedWidget):
             self._picture_lines.clear()
             self._rows.clear()
         lines: list[Strip] = []
+        rows: dict[_Row, list[Strip]] = {}
         for row in range(0, len(shown), layout.columns):
             cells = shown[row : row + layout.columns]
             focused = self._focused - first - row
-            lines += self._row(cells, focused if 0 <= focused < len(cells) else None, layout)
+            key = cells, focused if 0 <= focused < len(cells) else None
+            rows[key] = self._rows.get(key) or self._row(*key, layout)
+            lines += rows[key]
+        self._rows = rows  # of this page alone: most rows are the same after a key
+        self._picture_lines = {indices: self._pictures_of(indices, layout) for indices in map(_indices, rows)}
         lines = lines[:height]
         before, self._shown = self._shown, [cell.index for cell in shown]
         if self._shown != before:
@@ -281,18 +294,13 @@ class ImageGrid(PaintedWidget):
         return (lines + [self._blank] * height)[:height]
 
     def _row(self, cells: tuple[GridCell, ...], focused: int | None, layout: GridLayout) -> list[Strip]:
-        """The lines of one row of cells, cached: most rows are the same after a key."""
-        key = (cells, focused)
-        if key not in self._rows:
-            if len(self._rows) > 256:
-                self._rows.clear()
-            self._rows[key] = [
-                self._bar_line(cells, focused, layout),
-                *self._pictures_of(cells, layout),
-                self._caption_line(cells, focused, layout),
-                *[self._blank] * (layout.cell_height - layout.picture_rows - 2),
-            ]
-        return self._rows[key]
+        """The lines of one row of cells."""
+        return [
+            self._bar_line(cells, focused, layout),
+            *self._pictures_of(_indices((cells, focused)), layout),
+            self._caption_line(cells, focused, layout),
+            *[self._blank] * (layout.cell_height - layout.picture_rows - 2),
+        ]
 
     def _bar_line(self, cells: Sequence[GridCell], focused: int | None, layout: GridLayout) -> Strip:
         plain = self.plain
@@ -318,18 +326,16 @@ class ImageGrid(PaintedWidget):
             segments += [centred(caption, layout.cell_width - 1, style), Segment(" ", plain)]
         return self._padded(segments)
 
-    def _pictures_of(self, cells: Sequence[GridCell], layout: GridLayout) -> list[Strip]:
-        key = tuple(cell.index for cell in cells)
-        if key not in self._picture_lines:
-            if len(self._picture_lines) > 256:
-                self._picture_lines.clear()
-            pictures = [self._picture(cell.index, layout) for cell in cells]
+    def _pictures_of(self, indices: tuple[int, ...], layout: GridLayout) -> list[Strip]:
+        """The lines of the pictures of one row, cached: they are the same when captions change."""
+        if indices not in self._picture_lines:
+            pictures = [self._picture(index, layout) for index in indices]
             left = (layout.cell_width - 1 - layout.picture_columns) // 2
             right = layout.cell_width - left - layout.picture_columns
-            self._picture_lines[key] = [
+            self._picture_lines[indices] = [
                 self._beside([picture[y] for picture in pictures], left, right) for y in range(layout.picture_rows)
             ]
-        return self._picture_lines[key]
+        return self._picture_lines[indices]
 
     def _beside(self, lines: Sequence[Sequence[Segment]], left: int, right: int) -> Strip:
         """Lines of pictures beside each other, with so many empty cells on both sides of each."""
