@@ -146,6 +146,7 @@ def test_undo_reverts_what_was_done_with_that_version(run: Run, root: Path) -> N
             terminal.key("backspace")
         terminal.wait_for("68 of 120 labelled")
     then = json.loads(expected("undone.json"))
+    then.pop("rounds")  # the trainer may have picked one more before the first key
     assert_same(json.loads(run("stats", *BARS, *project, "--json")), {**then, "project": "undone.tuilabel"})
 
 
