@@ -177,4 +177,4 @@ def test_memory_of_a_label(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert len(session.standing) == len(store.events()) == 200
     store.close()
-    check_count("bytes that a session keeps for each label", kept / 100, 2_700)
+    check_count("bytes that a session keeps for each label", kept / 100, 2_150)
