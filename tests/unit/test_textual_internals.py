@@ -23,6 +23,7 @@ NEEDED = [
     ("textual._compositor", "ChopsUpdate", ["chops", "spans", "chop_ends"]),
     ("textual._xterm_parser", "XTermParser", ["debug"]),
     ("textual._xterm_parser", "XTermParser.feed", ["self", "data"]),
+    ("textual._styles_cache", "StylesCache.get_inner_outer", ["base_background", "background"]),
     ("textual.app", "App._display", ["self", "screen", "renderable"]),
     ("textual.app", "App._fatal_error", ["self"]),
     ("textual.screen", "Screen._on_timer_update", ["self"]),

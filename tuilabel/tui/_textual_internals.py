@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from time import monotonic
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual._styles_cache import StylesCache
 from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.binding import Binding
@@ -26,6 +28,12 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
+
+# Textual caches this method with its instance, and so keeps the lines of every widget that is closed: a megabyte each
+# time that history or charts are looked at.
+StylesCache.get_inner_outer = staticmethod(  # type: ignore[assignment, method-assign]
+    lru_cache(1024)(partial(StylesCache.get_inner_outer.__wrapped__, StylesCache))
+)
 
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 """Of the screen. A wall of 4K displays in the smallest type has fewer."""
