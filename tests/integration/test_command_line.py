@@ -38,7 +38,8 @@ def completed(words: str) -> list[str]:
     return CliRunner().invoke(app, [], prog_name="tuilabel", env=typed).stdout.split()
 
 
-def test_the_shell_completes_commands_options_and_values(folder: Path) -> None:
+def test_the_shell_completes_commands_options_and_values(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))  # there may be none above pytest
     assert completed("tuilabel st") == ["stats", "strategies"]
     assert completed("tuilabel label --blin") == ["--blind"]
     assert completed("tuilabel label --strategy ent") == ["entropy"]
