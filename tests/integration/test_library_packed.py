@@ -42,9 +42,9 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(kind, method, spy)
 
-    watch(Zip, "_entries")
+    watch(Zip, "_listed")
     watch(Tar, "_listed")
-    watch(Manifest, "_entries")
+    watch(Manifest, "_listed")
     return found
 
 

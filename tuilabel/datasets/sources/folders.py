@@ -82,6 +82,38 @@ class FindsByStamp(Protocol):
         """Ask `stamp_of` for the stamp of a file that was listed another time; it gives None if it was not."""
 
 
+class PackedFile:
+    """A source that is one file, an archive or a table: while the file does not change, its listing is kept.
+
+    A subclass lists in `_listed`, which begins a new `_skipped`; it clears `_is_whole` if it could not list everything.
+    """
+
+    _ref: FileRef
+    _skipped: SkipLog
+    _is_whole = True
+
+    def list(self) -> Iterator[Entry]:
+        """Every image, in the order of the file; raises `TuilabelError` if it cannot be read."""
+        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
+
+    def changes(self, known: Known) -> Iterator[Entry | Folder]:
+        """Every image, followed by the file as a folder; `known`'s own alone if the file has not changed."""
+        stamp = stamp_of_packed(self._ref)
+        folder = known("") if stamp else None
+        if folder is None or folder.stamp != stamp:
+            yield from self._listed()
+            folder = Folder("", stamp if self._is_whole else "", log=self._skipped, deep=True)
+        self._skipped = folder.log
+        yield folder
+
+    def keeps_times(self) -> bool:
+        """Whether the time of the file tells whether it has changed."""
+        return True
+
+    def _listed(self) -> Iterator[Entry]:
+        raise NotImplementedError
+
+
 def nothing_known(_prefix: str) -> Folder | None:
     """Every folder is to be listed."""
     return None

@@ -24,7 +24,7 @@ from tuilabel.datasets.sources.base import (
 )
 from tuilabel.datasets.sources.directory import Directory
 from tuilabel.datasets.sources.file_refs import FileRef, fetch, file_ref
-from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
+from tuilabel.datasets.sources.folders import PackedFile
 from tuilabel.datasets.sources.layout import Layout, Splits
 from tuilabel.datasets.sources.remote_directory import RemoteDirectory
 from tuilabel.datasets.sources.remote_policy import check_named
@@ -35,7 +35,7 @@ from tuilabel.errors import TuilabelError
 _METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 
-class Manifest:
+class Manifest(PackedFile):
     """The files listed in a table.
 
     Paths are relative to the table's folder, absolute, or URLs; `..` may lead out of the folder, because the user wrote
@@ -55,25 +55,8 @@ class Manifest:
         first = next(read_rows(ref), None)
         self.keeps_copies = not ref.is_local or (first is not None and is_url(first.path))
 
-    def list(self) -> Iterator[Entry]:
+    def _listed(self) -> Iterator[Entry]:
         """Every file that exists, in the order of the table; a file that is listed twice is yielded once."""
-        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
-
-    def changes(self, known: Known) -> Iterator[Entry | Folder]:
-        """The same, followed by the table; `known`'s own alone if the table, whatever its files, has not changed."""
-        stamp = stamp_of_packed(self._ref)
-        folder = known("") if stamp else None
-        if folder is None or folder.stamp != stamp:
-            yield from self._entries()
-            folder = Folder("", stamp, log=self._skipped, deep=True)
-        self._skipped = folder.log
-        yield folder
-
-    def keeps_times(self) -> bool:
-        """Whether the time of the table tells whether it has changed."""
-        return True
-
-    def _entries(self) -> Iterator[Entry]:
         self._skipped = SkipLog()
         splits = Splits({row.split for row in read_rows(self._ref) if row.split})
         seen = dict[int, str | None]()  # by hash: a million names would take twice the memory

@@ -33,7 +33,7 @@ from tuilabel.datasets.sources.base import (
     wrong_format,
 )
 from tuilabel.datasets.sources.file_refs import FileRef
-from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
+from tuilabel.datasets.sources.folders import Folder, Known, PackedFile, nothing_known
 from tuilabel.datasets.sources.layout import Layout
 from tuilabel.datasets.sources.texts import class_text
 from tuilabel.errors import TuilabelError, is_printable
@@ -49,7 +49,7 @@ _MAX_PER_KEY = 1000  # images
 _BLOCK = 512
 
 
-class Tar:
+class Tar(PackedFile):
     """The images in a .tar, which may be compressed by gzip, bzip2 or xz, and may be a shard of a WebDataset.
 
     A plain one is read by offset, a compressed one from its start. Members whose path is absolute or points outside
@@ -75,7 +75,6 @@ class Tar:
         self._skipped = SkipLog()
         self._offsets: dict[str, int] = {}  # of the contents, in a plain archive
         self._stamp_of: Callable[[str], str | None] | None = None
-        self._is_whole = True  # as far as the last `list` could tell
         try:
             with ref.open() as file:
                 start = file.read(6)
@@ -85,34 +84,12 @@ class Tar:
         self.sequential = self._unpack is not None
         self.keeps_copies = self.sequential or not ref.is_local
 
-    def list(self) -> Iterator[Entry]:
-        """Every image in the archive, in its order; if it is truncated or damaged, those up to there.
-
-        Raises
-        ------
-        TuilabelError : if it is not a tar file, or damaged at its start.
-        """
-        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
-
-    def changes(self, known: Known) -> Iterator[Entry | Folder]:
-        """Every image in the archive, followed by the archive; `known`'s own alone if the archive has not changed."""
-        stamp = stamp_of_packed(self._ref)
-        folder = known("") if stamp else None
-        if folder is None or folder.stamp != stamp:
-            yield from self._listed()
-            folder = Folder("", stamp if self._is_whole else "", log=self._skipped, deep=True)
-        self._skipped = folder.log
-        yield folder
-
-    def keeps_times(self) -> bool:
-        """Whether the time of the archive tells whether it has changed."""
-        return True
-
     def find_by(self, stamp_of: Callable[[str], str | None]) -> None:
         """See `FindsByStamp`."""
         self._stamp_of = stamp_of
 
     def _listed(self) -> Iterator[Entry]:
+        """Every image; of an archive that is truncated or damaged, those up to there."""
         self._skipped, self._offsets, self._is_whole = SkipLog(), {}, True
         if not self._labelled:
             yield from self._entries()

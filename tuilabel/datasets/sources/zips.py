@@ -24,7 +24,7 @@ from tuilabel.datasets.sources.base import (
     wrong_format,
 )
 from tuilabel.datasets.sources.file_refs import FileRef, open_zip
-from tuilabel.datasets.sources.folders import Folder, Known, nothing_known, stamp_of_packed
+from tuilabel.datasets.sources.folders import PackedFile
 from tuilabel.datasets.sources.layout import Layout
 
 _ENCRYPTED = 1  # bit of a member's flags
@@ -32,7 +32,7 @@ _MAX_RATIO = 200  # of unpacked to compressed size; images never reach it
 _HARMLESS = 16 * 2**20  # bytes; harmless, however well they are compressed
 
 
-class Zip:
+class Zip(PackedFile):
     """The images in a .zip.
 
     Members whose path is absolute or points outside with `..` are skipped, as are links. A member that would unpack to
@@ -61,30 +61,7 @@ class Zip:
         if not ref.is_local or not is_zipfile(ref.path):
             self._archive()  # says why not
 
-    def list(self) -> Iterator[Entry]:
-        """Every image in the archive, in its order.
-
-        Raises
-        ------
-        TuilabelError : if it cannot be opened, or its directory is damaged or truncated.
-        """
-        return (found for found in self.changes(nothing_known) if isinstance(found, Entry))
-
-    def changes(self, known: Known) -> Iterator[Entry | Folder]:
-        """Every image in the archive, followed by the archive; `known`'s own alone if the archive has not changed."""
-        stamp = stamp_of_packed(self._ref)
-        folder = known("") if stamp else None
-        if folder is None or folder.stamp != stamp:
-            yield from self._entries()
-            folder = Folder("", stamp, log=self._skipped, deep=True)
-        self._skipped = folder.log
-        yield folder
-
-    def keeps_times(self) -> bool:
-        """Whether the time of the archive tells whether it has changed."""
-        return True
-
-    def _entries(self) -> Iterator[Entry]:
+    def _listed(self) -> Iterator[Entry]:
         self._skipped = SkipLog()
         archive = self._archive(again=True)
         layout = Layout.of_names(i.filename for i in archive.infolist() if _is_wanted(i) and not is_unsafe(i.filename))
